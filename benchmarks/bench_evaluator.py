@@ -1,0 +1,71 @@
+"""Time of the evaluator on a THUMOS14-sized problem: `python -m benchmarks.bench_evaluator`."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tal_search.data.annotations import read_detections, write_detections
+from tal_search.metrics.average_precision import parse_tiou, score
+from tal_search.types import Annotations, Detections
+
+VIDEOS, CLASSES, INSTANCES, DETECTIONS = 210, 20, 3311, 14_000
+REPEATS = 7
+
+
+def synthetic() -> tuple[Annotations, Detections]:
+    """As many videos, classes and instances as the THUMOS14 test set; three quarters of detections near an instance."""
+    rng = np.random.default_rng(0)
+    videos = tuple(f"video_{index:04d}" for index in range(VIDEOS))
+    classes = tuple(f"class_{index:02d}" for index in range(CLASSES))
+    video = rng.integers(0, VIDEOS, INSTANCES)
+    label = (video * 7 + rng.integers(0, 2, INSTANCES)) % CLASSES  # one or two classes a video
+    start = rng.uniform(0, 200, INSTANCES)
+    segment = np.stack([start, start + rng.lognormal(1.1, 0.8, INSTANCES)], axis=1)
+    truth = Annotations(
+        videos=videos, classes=classes, video=video, label=label, segment=segment, duration=np.full(VIDEOS, 210.0)
+    )
+    source = rng.integers(0, INSTANCES, DETECTIONS)
+    length = segment[source, 1] - segment[source, 0]
+    found = segment[source] + rng.normal(0, 0.2, (DETECTIONS, 2)) * length[:, None]
+    stray = rng.random(DETECTIONS) < 0.25
+    found[stray] += rng.uniform(-50, 50, (stray.sum(), 1))
+    found = np.stack([found.min(1), found.max(1) + 0.1], axis=1)
+    detections = Detections(
+        videos=videos, classes=classes, video=video[source], label=label[source], segment=found,
+        score=rng.random(DETECTIONS),
+    )  # fmt: skip
+    return truth, detections
+
+
+def seconds(call: Callable[[], object]) -> tuple[float, float]:
+    """Median and greatest seconds of `REPEATS` calls after a warm-up."""
+    call()
+    taken = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - began)
+    return float(np.median(taken)), max(taken)
+
+
+def main() -> None:
+    truth, detections = synthetic()
+    thresholds = parse_tiou("0.1:0.9:0.1")
+    median, worst = seconds(lambda: score(truth, detections, thresholds, subset="test"))
+    size = f"{VIDEOS} videos, {INSTANCES} instances, {DETECTIONS} detections, {len(thresholds)} tIoU"
+    print(f"evaluator, {platform.machine()}, {size}: median of {REPEATS} runs {median:.3f} s, slowest {worst:.3f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "detections.json"
+        write_detections(path, detections)
+        median, worst = seconds(lambda: read_detections(path, truth.classes, truth.videos))
+    print(f"reading the same detections from JSON: median {median:.3f} s, slowest {worst:.3f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""`python -m tal_search` is `tal-search`."""
+
+from __future__ import annotations
+
+import sys
+
+from tal_search.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

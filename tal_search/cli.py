@@ -1,0 +1,234 @@
+"""The doors: argument strings in, exit codes out (0 done, 1 failed, 2 bad input, 130 interrupted)."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from tal_search.data.annotations import Unknown
+from tal_search.errors import InputError, TalSearchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tal_search.search.driver import Outcome
+    from tal_search.search.plan import Plan
+
+USAGE = """\
+Hyperparameter studies for temporal action localization.
+
+  tal-search run study=NAME [KEY=VALUE ...]   train what is missing of studies/NAME.yaml, then print its tables
+  tal-search run study=NAME --preview         what that would do: cells, repeats, already done, estimated time
+  tal-search run --list                       the studies, one line each
+  tal-search evaluate KEY=VALUE ...           mAP of a detection file or of a released checkpoint
+  tal-search COMMAND --help
+
+`python -m tal_search.run` is `tal-search run`.
+"""
+RUN_USAGE = """\
+tal-search run study=NAME [KEY=VALUE ...] [--preview | --list]
+
+KEY=VALUE overrides a key of studies/NAME.yaml, in Hydra's grammar:
+  search.repeats.seeds=[0,1,2]       repeats are seeds × annotators
+  dataset.root=PATH                  features in BackTAL's layout; without them a simulated set is used, and says so
+  hyperparameters.epochs=10          any hyperparameter of the method
+  ~search.axes.kernel_size           drop an axis
+  backend=inline                     this process instead of Ray
+The same command again continues: only what is missing is trained.
+"""
+EVALUATE_USAGE = """\
+tal-search evaluate detections=FILE ground_truth=FILE subset=NAME [tiou=0.1:0.9:0.1] [protocol=activitynet]
+                    [unknown=error|ignore|count] [out=FILE]
+tal-search evaluate checkpoint=FILE data=DIR ground_truth=FILE subset=NAME [variant=paper|release]
+                    [snippets=750] [detections_out=FILE] [tiou=...] [out=FILE]
+
+Files are ActivityNet-style JSON. tiou is START:STOP:STEP, both ends included, or a list. `out` receives the scores as
+JSON (fractions). `data` holds features in BackTAL's layout, in DIR/SUBSET or in DIR itself.
+"""
+FILE_KEYS = ("detections", "ground_truth", "subset", "tiou", "protocol", "unknown", "out")
+CHECKPOINT_KEYS = (
+    "checkpoint",
+    "data",
+    "ground_truth",
+    "subset",
+    "variant",
+    "snippets",
+    "detections_out",
+    "tiou",
+    "protocol",
+    "out",
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    commands: dict[str, tuple[Callable[[list[str]], int], str]] = {
+        "run": (_run, RUN_USAGE),
+        "evaluate": (_evaluate, EVALUATE_USAGE),
+    }
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(USAGE)
+        return 0 if arguments else 2
+    name, rest = arguments[0], arguments[1:]
+    if name not in commands:
+        near = difflib.get_close_matches(name, commands, 1)
+        hint = f"; did you mean '{near[0]}'?" if near else f"; the commands are {', '.join(commands)}"
+        sys.stderr.write(f"'{name}' is not a command{hint}\n")
+        return 2
+    command, usage = commands[name]
+    if "-h" in rest or "--help" in rest or not rest:
+        sys.stdout.write(usage)
+        return 0 if rest else 2
+    try:
+        return command(rest)
+    except TalSearchError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
+    from tal_search.study import list_studies, load_study
+
+    flags = [argument for argument in arguments if argument.startswith("--")]
+    unknown = [flag for flag in flags if flag not in ("--list", "--preview")]
+    if unknown:
+        raise InputError(f"{flag} is not an option; the options are --preview, --list and --help" for flag in unknown)
+    if "--list" in flags:
+        studies = list_studies()
+        width = max((len(name) for name, _ in studies), default=0)
+        sys.stdout.writelines(f"{name:{width}}  {description}\n" for name, description in studies)
+        return 0
+    names = [argument for argument in arguments if argument.startswith("study=")]
+    if len(names) != 1:
+        raise InputError("name one study, e.g. study=thumos_grid; --list shows them")
+    overrides = [argument for argument in arguments if argument not in (*flags, *names)]
+
+    from rich.console import Console
+
+    from tal_search.search.plan import resolve
+
+    plan = resolve(load_study(names[0].removeprefix("study="), overrides))
+    console = Console(highlight=False)
+    console.print(f"Data: {plan.dataset.description}", markup=False, soft_wrap=True)
+    if "--preview" in flags:
+        return _preview(plan, console)
+    return _run_plan(plan, console)
+
+
+def _preview(plan: Plan, console: Console) -> int:
+    from tal_search.search.plan import preview
+
+    found = preview(plan)
+    time = "unknown until a first trial is recorded" if found.seconds is None else f"{found.seconds / 60:.1f} min"
+    console.print(
+        f"{plan.study.name}: {found.cells} cells × {found.repeats} repeats = {found.trials} trials; "
+        f"{found.done} already done, {found.to_run} to run; estimated time: {time}",
+        markup=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _run_plan(plan: Plan, console: Console) -> int:
+    from tal_search.search.driver import run_study
+    from tal_search.view import StudyView
+
+    with StudyView(console, plan) as view:
+        outcome = run_study(plan, on_event=view.add)
+    for message in outcome.messages:
+        console.print(message, markup=False, soft_wrap=True)
+    _show_results(plan, outcome, console)
+    if outcome.interrupted:
+        console.print("Interrupted; checkpoints are written. The same command continues.")
+        return 130
+    return 1 if outcome.failed else 0
+
+
+def _show_results(plan: Plan, outcome: Outcome, console: Console) -> None:
+    from tal_search.search.report import terminal_table, write_tables
+    from tal_search.search.sensitivity import sensitivity_info
+    from tal_search.trial_folder import TrialFolder
+    from tal_search.view import describe
+
+    runs = plan.study.runs
+    if outcome.finished:
+        tables = sensitivity_info(plan, outcome.finished)
+        csv, markdown = write_tables(plan, tables, runs / plan.study.name)
+        console.print("mAP in %, mean ± standard deviation over repeats", markup=False)
+        for table in tables:
+            console.print(terminal_table(plan, table))
+        console.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
+    for key, (spec, reason) in outcome.failed.items():
+        console.print(
+            f"Failed: {describe(spec)}: {reason}; log: {TrialFolder.of(runs, key).log}", markup=False, soft_wrap=True
+        )
+    if plan.study.tracking.mlflow:
+        uri = plan.study.tracking.uri or f"sqlite:///{runs / 'mlflow.db'}"
+        console.print(f"Next: mlflow ui --backend-store-uri {uri}", markup=False, soft_wrap=True)
+
+
+def _evaluate(arguments: list[str]) -> int:
+    values, problems = _key_values(arguments)
+    known = CHECKPOINT_KEYS if "checkpoint" in values else FILE_KEYS
+    for key in values.keys() - set(known):
+        near = difflib.get_close_matches(key, known, 1)
+        hint = f"did you mean '{near[0]}'?" if near else "the keys are " + ", ".join(known)
+        problems.append(f"command line: {key} is unknown; {hint}")
+    needed = ("data", "ground_truth", "subset") if "checkpoint" in values else ("detections", "ground_truth", "subset")
+    problems += [
+        f"command line: {key}= is missing; see tal-search evaluate --help" for key in needed if key not in values
+    ]
+    if problems:
+        raise InputError(problems)
+    return _score_and_show(values)
+
+
+def _key_values(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
+    pairs = [argument.partition("=") for argument in arguments]
+    problems = [f"command line: '{key}' is not KEY=VALUE" for key, equals, _ in pairs if not equals]
+    return {key: value for key, equals, value in pairs if equals}, problems
+
+
+def _score_and_show(values: dict[str, str]) -> int:
+    from rich.console import Console
+
+    from tal_search.evaluate import SNIPPETS, evaluate_checkpoint, evaluate_file, scores_table
+    from tal_search.metrics.average_precision import parse_tiou
+    from tal_search.trial_folder import write_json
+
+    tiou = parse_tiou(values.get("tiou", "0.1:0.9:0.1"))
+    common = (Path(values["ground_truth"]), values["subset"], tiou, values.get("protocol", "activitynet"))
+    if "checkpoint" in values:
+        scores = evaluate_checkpoint(
+            Path(values["checkpoint"]),
+            Path(values["data"]),
+            *common,
+            variant=values.get("variant", "paper"),
+            snippets=_positive(values.get("snippets", str(SNIPPETS)), "snippets"),
+            detections_out=Path(values["detections_out"]) if "detections_out" in values else None,
+        )
+    else:
+        scores = evaluate_file(Path(values["detections"]), *common, unknown=_unknown(values.get("unknown", "error")))
+    if "out" in values:
+        write_json(Path(values["out"]), scores.to_json())
+    Console(highlight=False).print(scores_table(scores))
+    return 0
+
+
+def _positive(text: str, key: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"command line: {key}={text} is not a positive whole number")
+    return int(text)
+
+
+def _unknown(text: str) -> Unknown:
+    for choice in get_args(Unknown):
+        if text == choice:
+            return choice  # type: ignore[no-any-return]
+    raise InputError(f"command line: unknown={text} is not one of {', '.join(get_args(Unknown))}")

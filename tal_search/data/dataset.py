@@ -1,0 +1,148 @@
+"""Finding a dataset: BackTAL's features where they are on disk, the simulated stand-in elsewhere.
+
+`check` and `load` read what `find` found; they are `tal_search.data.loading`'s, offered here with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tal_search.data import layout
+from tal_search.data.clickers import CLICKERS
+from tal_search.data.features import content_of, has_clicks, read_channels
+from tal_search.data.loading import EMBEDDED, check, load
+from tal_search.data.simulation import VERSION, Simulation
+from tal_search.errors import InputError
+from tal_search.types import DatasetSpec, canonical_json
+
+__all__ = ["EMBEDDED", "check", "default_annotators", "find", "load"]
+
+SOURCES = ("auto", "features", "simulated")
+
+
+def find(
+    name: str,
+    source: str,
+    root: Path | None,
+    ground_truth: Path | None,
+    clicks: Path | None,
+    snippets: int,
+    simulation: Simulation,
+) -> DatasetSpec:
+    """The dataset that these settings mean, identified by its content; no array is read.
+
+    source: `features` under `root`; `simulated`; `auto` takes features where `root` has a training and a test folder
+    of npz files, else simulates, and the description says why. Simulated features lie on the timeline of
+    `ground_truth` where one is given, with clicks from the files of `clicks` where such a folder is given too.
+    Raises InputError with every problem: no features, no or several ground truths, files that are not whole.
+    """
+    if source not in SOURCES:
+        raise InputError(f"dataset.source={source} is unknown; give one of {', '.join(SOURCES)}")
+    if source == "simulated":
+        return _simulated(name, "dataset.source=simulated", ground_truth, clicks, snippets, simulation)
+    train, test = (None, None) if root is None else layout.split_folders(root, name)
+    if root is not None and train is not None and test is not None:
+        return _features(name, root, train, test, ground_truth, clicks, snippets)
+    lacking = "features" if train is test else "training features" if train is None else "test features"
+    why = "dataset.root is not given" if root is None else f"no {lacking} under {root}"
+    if source == "features":
+        known = layout.layout_of(name)
+        fix = f"give the folder that holds {known.train[0]}/*.npz and {known.test[0]}/*.npz as dataset.root"
+        raise InputError(f"dataset.source=features, but {why}; {fix}")
+    return _simulated(name, why, ground_truth, clicks, snippets, simulation)
+
+
+def default_annotators(spec: DatasetSpec) -> tuple[str, ...]:
+    """Annotators to repeat a study over: every click file found, A1 alone on the simulated set."""
+    found = sorted(annotator for annotator, path in spec.clicks.items() if path)
+    if found:
+        return tuple(found)
+    return ("A1",) if spec.source == "simulated" else tuple(spec.clicks)
+
+
+def _features(
+    name: str, root: Path, train: Path, test: Path, ground_truth: Path | None, clicks: Path | None, snippets: int
+) -> DatasetSpec:
+    problems: list[str] = []
+    files: list[dict[str, Path]] = []
+    content: list[Any] = []
+    truth, found_clicks = Path(), {}
+    for folder in (train, test):
+        with _gathered(problems):
+            files.append(layout.feature_files(folder, root))
+    for split in files:
+        for video, path in split.items():
+            with _gathered(problems):
+                content.append((video, content_of(path)))
+    with _gathered(problems):
+        truth = (ground_truth or layout.find_ground_truth(root, name)).resolve()
+        content.append(_hash_of(truth))
+    with _gathered(problems):
+        found_clicks = layout.find_clicks(root, name, clicks)
+    if problems:
+        raise InputError(problems)
+    first = next(iter(files[0].values()))
+    hashes = {annotator: _hash_of(path) for annotator, path in found_clicks.items()}
+    embedded = {EMBEDDED: ""} if not found_clicks and has_clicks(first) else {}
+    counts = f"{len(files[0])} training and {len(files[1])} test videos"
+    return DatasetSpec(
+        name=name,
+        source="features",
+        root=str(root.resolve()),
+        ground_truth=str(truth),
+        clicks=embedded or {annotator: str(path) for annotator, path in found_clicks.items()},
+        click_fingerprints=dict.fromkeys(embedded, EMBEDDED) or hashes,
+        snippets=snippets,
+        simulation={},
+        fingerprint=_digest([len(files[0]), content]),
+        description=f"{root.resolve().name}: features with {read_channels(first)} channels, {counts}",
+    )
+
+
+def _simulated(
+    name: str, why: str, ground_truth: Path | None, clicks: Path | None, snippets: int, simulation: Simulation
+) -> DatasetSpec:
+    truth = ground_truth.resolve() if ground_truth else None
+    files = layout.find_clicks(None, name, clicks) if truth and clicks else {}
+    settings = dataclasses.asdict(simulation)
+    timeline = f"; the timeline is that of {truth.name}" if truth else ""
+    return DatasetSpec(
+        name=name,
+        source="simulated",
+        root="",
+        ground_truth=str(truth or ""),
+        clicks={**dict.fromkeys(CLICKERS, ""), **{annotator: str(path) for annotator, path in files.items()}},
+        click_fingerprints={
+            **{name: name for name in CLICKERS},
+            **{name: _hash_of(path) for name, path in files.items()},
+        },
+        snippets=snippets,
+        simulation=settings,
+        fingerprint=_digest([VERSION, settings, _hash_of(truth) if truth else ""]),
+        description=f"simulated THUMOS14 stand-in ({why}){timeline}",
+    )
+
+
+@contextmanager
+def _gathered(problems: list[str]) -> Iterator[None]:
+    """Collects what an InputError says instead of stopping at it."""
+    try:
+        yield
+    except InputError as error:
+        problems.extend(error.problems)
+
+
+def _hash_of(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); correct the path") from None
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()

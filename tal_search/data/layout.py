@@ -1,0 +1,127 @@
+"""Where a dataset's files are: folders of features, ground truth and click files, found by name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tal_search.data.json_file import read_object
+from tal_search.errors import InputError
+
+CLICKS_PREFIX = "clicks_background_"
+TRUTH_PATTERNS = ("gt_*.json", "*groundtruth*.json", "*ground_truth*.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How the releases of one dataset name its splits, first choice first."""
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+# Names of folders, and of subsets in the ground truth (compared without case).
+OTHER = Layout(train=("train", "training", "val"), test=("test", "testing", "validation", "val"))
+DATASETS = {
+    "thumos14": Layout(train=("val", "validation", "train", "training"), test=("test", "testing")),
+    "activitynet12": Layout(train=("training", "train"), test=("validation", "val")),
+    "hacs": Layout(train=("training", "train"), test=("validation", "val")),
+}
+
+
+def layout_of(name: str) -> Layout:
+    """The layout of a dataset that is known by name, a usual one for any other."""
+    return DATASETS.get(name, OTHER)
+
+
+def split_folders(root: Path, name: str) -> tuple[Path | None, Path | None]:
+    """The training and the test folder under `root`, None where there is none with an npz file."""
+    layout = layout_of(name)
+    train = next((root / part for part in layout.train if _has_features(root / part)), None)
+    test = next((root / part for part in layout.test if root / part != train and _has_features(root / part)), None)
+    return train, test
+
+
+def _has_features(folder: Path) -> bool:
+    return folder.is_dir() and any(True for path in folder.glob("*.npz") if not path.name.startswith("."))
+
+
+def feature_files(folder: Path, root: Path) -> dict[str, Path]:
+    """Video → npz file, sorted by name. Raises InputError for every file that is a link to outside `root`."""
+    paths = sorted(path for path in folder.glob("*.npz") if not path.name.startswith("."))
+    real_root = root.resolve()
+    folder_inside = folder.resolve().is_relative_to(real_root)
+    outside = [
+        path
+        for path in paths
+        if not folder_inside or (path.is_symlink() and not path.resolve().is_relative_to(real_root))
+    ]
+    if outside and not folder_inside:
+        raise InputError(f"{folder} is a link to outside dataset.root={root}; give the real folder as dataset.root")
+    if outside:
+        raise InputError(f"{path} is a link to outside dataset.root={root}; copy the file there" for path in outside)
+    return {path.stem: path for path in paths}
+
+
+def _places(root: Path | None, name: str) -> list[Path]:
+    """Where annotations lie near features, nearest first."""
+    if root is None:
+        return []
+    root = root.resolve()
+    return [root, root / "annotations", root.parent / name, root.parent]
+
+
+def find_ground_truth(root: Path | None, name: str) -> Path:
+    """The annotation file of a dataset: in the nearest place that has any, gt_NAME.json before a single other one.
+
+    Raises InputError, naming the way to say which, where none is found or several are.
+    """
+    places = _places(root, name)
+    for place in places:
+        found = sorted({path for pattern in TRUTH_PATTERNS for path in place.glob(pattern)})
+        named = [path for path in found if path.name == f"gt_{name}.json"]
+        if named or len(found) == 1:
+            return (named or found)[0]
+        if found:
+            listed = ", ".join(path.name for path in found)
+            raise InputError(f"{place} has several ground truths ({listed}); choose by dataset.ground_truth=PATH")
+    looked = ", ".join(os.path.relpath(place) for place in places)
+    raise InputError(f"no ground truth (gt_{name}.json) in {looked}; give dataset.ground_truth=PATH")
+
+
+def find_clicks(root: Path | None, name: str, folder: Path | None) -> dict[str, Path]:
+    """Annotator → click file clicks_background_ANNOTATOR.txt: of `folder` if given, else of the nearest place with any.
+
+    Raises InputError where a given folder has none.
+    """
+    for place in [folder] if folder else _places(root, name):
+        found = sorted(place.glob(f"{CLICKS_PREFIX}*.txt"))
+        if found:
+            return {path.stem.removeprefix(CLICKS_PREFIX): path.resolve() for path in found}
+    if folder:
+        raise InputError(f"dataset.clicks={folder} is no folder with files {CLICKS_PREFIX}ANNOTATOR.txt; correct it")
+    return {}
+
+
+def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:
+    """The names of the training and the test subset in a ground truth, and frames a second by video where it says.
+
+    Raises InputError where the file is no ground truth or has no such subsets.
+    """
+    content, problems = read_object(path, "database")
+    entries = {video: entry for video, entry in content["database"].items() if isinstance(entry, dict)}
+    present = {entry["subset"] for entry in entries.values() if isinstance(entry.get("subset"), str)}
+    layout, chosen = layout_of(name), []
+    for purpose, names in (("training", layout.train), ("test", layout.test)):
+        match = [subset for wanted in names for subset in sorted(present) if subset.lower() == wanted]
+        match = [subset for subset in match if subset not in chosen]
+        if match:
+            chosen.append(match[0])
+        else:
+            listed = ", ".join(f"'{subset}'" for subset in sorted(present)) or "none"
+            problems.add(f"has no {purpose} subset ({' or '.join(names)}); subsets present: {listed}")
+    problems.stop()
+    stated = {video: entry.get("fps") for video, entry in entries.items()}
+    fps = {video: float(value) for video, value in stated.items() if isinstance(value, int | float) and 0 < value < 1e3}
+    return chosen[0], chosen[1], fps

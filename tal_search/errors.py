@@ -1,0 +1,39 @@
+"""The errors a user can cause, each carrying the exit code of the command that meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class TalSearchError(Exception):
+    """Any failure that ends a command with one clear sentence instead of a traceback (exit code 1)."""
+
+    exit_code = 1
+
+
+class InputError(TalSearchError):
+    """Bad input: every problem found in one pass, one sentence each (exit code 2, nothing written).
+
+    A sentence names the file, the key or video, the value seen and the fix.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        assert self.problems, "an InputError needs at least one problem"
+        super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[str, ...]]]:
+        return type(self), (self.problems,)  # workers send errors to the driver by pickle
+
+
+class MissingExtra(InputError):
+    """An optional package is not installed; says the pip command that installs it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(f"{package} is not installed; run: pip install 'tal-search[{extra}]'")
+
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:  # type: ignore[override]
+        return type(self), (self.package, self.extra)

@@ -1,0 +1,167 @@
+"""BackTAL: background-click supervision for temporal action localization (Yang, Han, Zhao, et al., TPAMI 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tal_search.errors import InputError
+from tal_search.localization import Activations, Inference, localize
+from tal_search.methods import Batch, Method, Phase
+from tal_search.types import Detections, VideoSet, hyper
+
+if TYPE_CHECKING:
+    import torch
+
+    from tal_search.nn.two_branch import Output
+
+FILTER_NORM_WEIGHT = 1e-4
+EVALUATION_BATCH = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """Defaults are the paper's for THUMOS14; widths of None follow the input (the paper's 2048 and 512 on I3D)."""
+
+    variant: str = hyper("paper", "variant", choices=("paper", "release"), help="where paper and released code differ")
+    lambda_sep: float = hyper(1.0, "λ", low=0, help="weight of the separation loss, Eq. 7-9")
+    beta_aff: float = hyper(0.8, "β", low=0, help="weight of the affinity loss, Eq. 11-13")
+    tau_same: float = hyper(0.5, "τ_same", low=-1, high=1, help="least similarity wanted within a group")
+    tau_diff: float = hyper(0.1, "τ_diff", low=-1, high=1, help="greatest similarity allowed across groups")
+    embedding_dim: int = hyper(32, "D_emb", low=1)
+    kernel_size: int = hyper(3, "h", low=1, odd=True, help="taps of the affinity convolutions")
+    k_ratio: float = hyper(1 / 8, "k/T", above=0, high=1, help="share of snippets in top-k aggregation")
+    k_ratio_sep: float | None = hyper(
+        None, "k_sep/T", above=0, high=1, help="the same in the separation loss; None = k_ratio"
+    )
+    frame_weight: float = hyper(
+        1.0, "w_frame", low=0, help="weight of the frame loss, Eq. 4 (1 in the paper; 0 = clicks off)"
+    )
+    affinity: bool = hyper(True, "affinity", help="affinity convolutions; false = ordinary convolutions")
+    hidden_channels: int | None = hyper(None, "H", low=1, help="None = input channels")
+    embedding_hidden: int | None = hyper(None, "E", low=1, help="None = input channels / 4")
+    filter_hidden: int | None = hyper(None, "F", low=1, help="None = input channels / 4")
+    dropout: float = hyper(0.7, "dropout", low=0, high=0.99)
+    epochs: int = hyper(100, "epochs", low=1)
+    batch_size: int = hyper(16, "batch", low=1)
+    learning_rate: float = hyper(1e-4, "lr", above=0)
+    weight_decay: float = hyper(5e-4, "wd", low=0)
+
+
+# dataset → preset → settings that differ from the defaults above, and the number of snippets T.
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "thumos14": {
+        "paper": {"snippets": 750},
+        "release": {"snippets": 750, "variant": "release", "epochs": 40},
+        "simulated": {"snippets": 200, "epochs": 40, "learning_rate": 2e-3, "dropout": 0.5},
+    },
+}
+# Inference settings that differ from the defaults of `tal_search.localization.Inference`.
+INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "thumos14": {"paper": {}, "release": {"overlap": "release"}, "simulated": {}},
+}
+
+
+class BackTAL(Method):
+    """Two branches, affinity convolutions, four losses (paper Fig. 3, Eq. 1-16)."""
+
+    supervision = ("video labels", "background clicks")
+    phases = (Phase("all"),)
+
+    def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
+        from tal_search.nn.two_branch import TwoBranchNetwork
+
+        self.hyperparameters = hp = hyperparameters
+        self.network = TwoBranchNetwork(
+            channels,
+            classes,
+            hidden=hp.hidden_channels or channels,
+            embedding_hidden=hp.embedding_hidden or max(1, channels // 4),
+            filter_hidden=hp.filter_hidden or max(1, channels // 4),
+            embedding_dim=hp.embedding_dim,
+            taps=hp.kernel_size,
+            dropout=hp.dropout,
+            convolution=hp.variant if hp.affinity else "ordinary",
+        )
+
+    def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
+        """L_cls of both branches with the filter's L1 norm, L_frame, L_sep, L_aff and their weighted sum (Eq. 5)."""
+        import torch
+
+        assert phase == "all", phase
+        output = self.network(batch.features)
+        with torch.autocast(batch.features.device.type, enabled=False):  # losses stay float32 under mixed precision
+            terms = self._terms(output, batch)
+        hp = self.hyperparameters
+        weights = {"norm": FILTER_NORM_WEIGHT, "frame": hp.frame_weight, "sep": hp.lambda_sep, "aff": hp.beta_aff}
+        total = torch.stack([terms[name] * weights.get(name, 1.0) for name in terms]).sum()
+        return {**terms, "total": total}
+
+    def _terms(self, output: Output, batch: Batch) -> dict[str, torch.Tensor]:
+        from tal_search.nn import losses
+
+        hp, release = self.hyperparameters, self.hyperparameters.variant == "release"
+        base, suppressed, clicks = output.cas_base.float(), output.cas_supp.float(), batch.background_clicks
+        k = losses.top_k(hp.k_ratio, base.shape[-1])
+        k_sep = losses.top_k(hp.k_ratio if hp.k_ratio_sep is None else hp.k_ratio_sep, base.shape[-1])
+        counts = losses.action_counts(suppressed, batch.labels, k)
+        embedding = output.embedding.float()
+        return {
+            "cls_base": losses.classification_loss(losses.video_scores(base, k), batch.labels, background=True),
+            "cls_supp": losses.classification_loss(losses.video_scores(suppressed, k), batch.labels, background=False),
+            "norm": output.filter.float().abs().sum((1, 2)).mean(),
+            "frame": losses.frame_loss(base, clicks),
+            "sep": losses.separation_loss(base, batch.labels, clicks, k_sep, release=release),
+            "aff": losses.affinity_loss(embedding, counts, clicks, hp.tau_same, hp.tau_diff, release=release),
+        }
+
+    def activations(self, videos: VideoSet) -> Activations:
+        """What localization reads, from the suppressed branch alone."""
+        import torch
+
+        from tal_search.nn import losses
+
+        device = next(self.network.parameters()).device
+        self.network.eval()
+        parts: list[tuple[Any, Any, Any]] = []
+        with torch.no_grad():
+            for first in range(0, len(videos.videos), EVALUATION_BATCH):
+                features = torch.from_numpy(videos.features[first : first + EVALUATION_BATCH]).to(device)
+                cas, hidden = self.network.suppressed(features)  # type: ignore[operator]
+                cas = cas.float()
+                scores = losses.video_scores(cas, losses.top_k(self.hyperparameters.k_ratio, cas.shape[-1])).softmax(1)
+                parts.append((cas, hidden.float().norm(dim=1), scores))
+        arrays = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+        return Activations(
+            videos=videos.videos, cas=arrays[0], attention=arrays[1], scores=arrays[2],
+            duration=videos.duration, frames=videos.frames,
+        )  # fmt: skip
+
+    def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:
+        return localize(self.activations(videos), classes, inference)
+
+    @classmethod
+    def from_state(cls, state: dict[str, torch.Tensor], hyperparameters: Hyperparameters) -> BackTAL:
+        """The network a state dict describes: every width is read from its tensors.
+
+        Raises InputError where tensors are missing or are not this network's.
+        """
+        try:
+            hidden, channels, taps = state["base_module.conv_1.weight"].shape
+            widths: dict[str, Any] = {
+                "hidden_channels": hidden,
+                "kernel_size": taps,
+                "embedding_hidden": state["embedding_module.conv_1.weight"].shape[0],
+                "embedding_dim": state["embedding_module.conv_2.weight"].shape[0],
+                "filter_hidden": state["filter_module.conv_1.0.weight"].shape[0],
+            }
+            method = cls(
+                replace(hyperparameters, **widths), channels, state["classifier_module.conv.weight"].shape[0] - 1
+            )
+            method.network.load_state_dict(state)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise InputError(f"the checkpoint is not a BackTAL network: {str(error).splitlines()[0]}") from error
+        return method
+
+
+METHOD = BackTAL

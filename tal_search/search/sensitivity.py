@@ -1,0 +1,108 @@
+"""What a study found, as tables: one row a cell, one table an axis, the paper's cell in its own column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from tal_search.search.plan import Plan
+from tal_search.types import TrialResult, TrialSpec
+
+PUBLISHED = Path(__file__).parents[1] / "published.csv"
+SHOWN_TIOU = (0.3, 0.5, 0.7)
+PAPER_TIOU = 0.5
+
+
+class AxisTable(NamedTuple):
+    """One axis (or, for a grid, all of them): `rows` is ordered by value.
+
+    Columns of `rows`: the axes, `centre` (bool), `n` finished repeats, `mAP@t` and `mAP@t sd` for every tIoU, `average`
+    and `average sd` over `average_over`, `delta` (mean paired difference to the centre at tIoU .5), `paper`, `paper
+    source`. Percent; NaN where there is none.
+    """
+
+    title: str
+    axes: tuple[str, ...]
+    average_over: str
+    rows: pd.DataFrame
+
+
+def sensitivity_info(plan: Plan, results: Mapping[str, TrialResult]) -> list[AxisTable]:
+    """Every axis's table from the finished trials (key → result); unfinished cells keep n = 0."""
+    cells = _cells(plan, results)
+    axes = tuple(plan.study.search.axes)
+    average_over = _average_range(plan)[2]
+    if plan.study.search.plan == "grid" or not axes:
+        return [AxisTable(_title(axes), axes, average_over, cells)]
+    tables = []
+    for axis in axes:
+        mine = cells[cells["centre"] | (cells["varied"] == axis)].sort_values(axis, kind="stable")
+        tables.append(AxisTable(_title((axis,)), (axis,), average_over, mine.reset_index(drop=True)))
+    return tables
+
+
+def _title(axes: tuple[str, ...]) -> str:
+    return " × ".join(axes) or "single cell"
+
+
+def _cells(plan: Plan, results: Mapping[str, TrialResult]) -> pd.DataFrame:
+    """One row a cell, in plan order; the centre is the first cell of a one-at-a-time plan."""
+    groups: dict[tuple[Any, ...], list[TrialSpec]] = {}
+    for spec in plan.specs:
+        groups.setdefault(tuple(spec.cell.items()), []).append(spec)
+    centre_cell = plan.centre_cell
+    centre = {
+        (s.seed, s.annotator): results[s.key] for s in groups.get(tuple(centre_cell.items()), ()) if s.key in results
+    }
+    published = pd.read_csv(PUBLISHED)
+    rows = []
+    for cell, specs in groups.items():
+        values = dict(cell)
+        varied = [axis for axis, value in values.items() if value != centre_cell[axis]]
+        row: dict[str, Any] = {**values, "centre": not varied, "varied": varied[0] if len(varied) == 1 else ""}
+        found = {(s.seed, s.annotator): results[s.key] for s in specs if s.key in results}
+        rows.append({**row, "n": len(found), **_statistics(plan, found, centre), **_paper(plan, published, specs[0])})
+    return pd.DataFrame(rows)
+
+
+def _statistics(
+    plan: Plan, found: Mapping[tuple[int, str], TrialResult], centre: Mapping[tuple[int, str], TrialResult]
+) -> dict[str, float]:
+    """Means and sample standard deviations over repeats, in percent."""
+    low, high, _ = _average_range(plan)
+    tious: list[float] = plan.specs[0].protocol["tiou"]
+    series = {f"mAP@{tiou:g}": [100 * result.at(tiou) for result in found.values()] for tiou in tious}
+    series["average"] = [100 * result.average(low, high) for result in found.values()]
+    statistics: dict[str, float] = {}
+    for name, values in series.items():
+        column = pd.Series(values, dtype=float)
+        statistics[name], statistics[f"{name} sd"] = float(column.mean()), float(column.std(ddof=1))
+    both = [repeat for repeat in found if repeat in centre and PAPER_TIOU in tious]
+    differences = [100 * (found[repeat].at(PAPER_TIOU) - centre[repeat].at(PAPER_TIOU)) for repeat in both]
+    statistics["delta"] = float(pd.Series(differences, dtype=float).mean())
+    return statistics
+
+
+def _average_range(plan: Plan) -> tuple[float, float, str]:
+    """.3:.7 is the average THUMOS14 papers print; all evaluated thresholds where a study leaves it out."""
+    tious = plan.specs[0].protocol["tiou"]
+    if {0.3, 0.4, 0.5, 0.6, 0.7} <= set(tious):
+        return 0.3, 0.7, "0.3:0.7"
+    return min(tious), max(tious), f"{min(tious):g}:{max(tious):g}"
+
+
+def _paper(plan: Plan, published: pd.DataFrame, spec: TrialSpec) -> dict[str, Any]:
+    """The published cell: only where every published hyperparameter of this cell is at the paper's operating point."""
+    mine = published[(published["method"] == spec.method) & (published["dataset"] == plan.dataset.name)]
+    at_point = [
+        math.isclose(float(spec.hyperparameters[str(row.axis)]), float(str(row.value))) for row in mine.itertuples()
+    ]
+    if not at_point or not all(at_point):
+        return {"paper": math.nan, "paper source": "not available"}
+    varied = [axis for axis in plan.study.search.axes if axis in set(mine["axis"])]
+    row = mine[mine["axis"] == varied[0]].iloc[0] if len(varied) == 1 else mine.iloc[0]
+    return {"paper": float(row["mAP"]), "paper source": str(row["source"])}

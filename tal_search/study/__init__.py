@@ -1,0 +1,29 @@
+"""A study: what is varied, on which data, how often. Importing this reads no torch, ray or mlflow."""
+
+from tal_search.study.dataset import annotator_problems, find_dataset, preset_name
+from tal_search.study.loading import INFERENCE, list_studies, load_study
+from tal_search.study.settings import (
+    DatasetSettings,
+    ProtocolSettings,
+    RepeatSettings,
+    ResourceSettings,
+    SearchSettings,
+    Study,
+    TrackingSettings,
+)
+
+__all__ = [
+    "INFERENCE",
+    "DatasetSettings",
+    "ProtocolSettings",
+    "RepeatSettings",
+    "ResourceSettings",
+    "SearchSettings",
+    "Study",
+    "TrackingSettings",
+    "annotator_problems",
+    "find_dataset",
+    "list_studies",
+    "load_study",
+    "preset_name",
+]

@@ -1,0 +1,157 @@
+"""From a file of `studies/` and command-line overrides to one checked study, every problem in one pass.
+
+A hyperparameter's name, type and rule come from the method's `Hyperparameters` and from `Inference`; nothing here knows
+one of them by name.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tal_search.errors import InputError
+from tal_search.localization import Inference
+from tal_search.methods import available, declaration
+from tal_search.metrics.average_precision import parse_tiou
+from tal_search.study.checking import Checker, closest, did_you_mean, repeated
+from tal_search.study.dataset import annotator_problems, find_dataset
+from tal_search.study.overrides import apply_override
+from tal_search.study.settings import FOLDER, Study
+from tal_search.study.tree import Written, read_study_file, shown
+
+OWN_FOLDER = Path(__file__).resolve().parents[2] / FOLDER
+STUDY_NAME = re.compile(r"[A-Za-z0-9_-]+")
+INFERENCE = "inference."  # starts the name of an inference axis
+MOST_TRIALS = 20_000
+
+
+def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
+    """The study of `folder`/NAME.yaml (or of the repository's own folder), changed by command-line overrides.
+
+    Raises InputError with every problem of the file and of the overrides, each with its place.
+    """
+    path = _find(name, folder)
+    source = f"{FOLDER.name}/{path.name}"
+    try:
+        written = read_study_file(path.read_text("utf-8"), source)
+    except (OSError, UnicodeDecodeError) as error:
+        written = Written(source, problems=[f"{source}: cannot be read ({error}); write it as UTF-8 text"])
+    for override in overrides:
+        apply_override(written, override)
+    study = _checked(name, written)
+    if written.problems:
+        raise InputError([*dict.fromkeys(written.problems), *_data_problems(study, written)])
+    return study
+
+
+def list_studies(folder: Path = FOLDER) -> list[tuple[str, str]]:
+    """Name and one-line description of every study that `load_study` finds, by name."""
+    found = []
+    for name, path in sorted(_files(folder).items()):
+        written = read_study_file(path.read_text("utf-8", errors="replace"), path.name)
+        description = str(written.content().get("description", "")).strip().split("\n")[0]
+        found.append((name, "cannot be read" if written.problems else description))
+    return found
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Study files by name; those of `folder` before the repository's own."""
+    paths = [*OWN_FOLDER.glob("*.yaml"), *folder.glob("*.yaml")]
+    return {path.stem: path for path in paths if STUDY_NAME.fullmatch(path.stem)}
+
+
+def _find(name: str, folder: Path) -> Path:
+    files = _files(folder)
+    if name not in files:
+        near = did_you_mean(closest(name, list(files)))
+        raise InputError(
+            f"study={name} is unknown{near}; studies found: {', '.join(sorted(files)) or 'none'} "
+            f"(files {FOLDER.name}/NAME.yaml, NAME of letters, digits, - and _)"
+        )
+    return files[name]
+
+
+def _checked(name: str, written: Written) -> Study:
+    """The study as far as it is right; what is wrong is reported to `written`."""
+    content = _with_tiou_as_text(written.content())
+    search = content.get("search")
+    if isinstance(search, dict) and search.get("plan") == "sampler":
+        sentence = 'is "sampler"; samplers are not available yet, choose one_at_a_time or grid'
+        written.add(("search", "plan"), sentence)
+        del search["plan"]
+    method = content.get("method", "backtal")
+    sections: dict[str, type] = {"inference": Inference}
+    if method in available():
+        sections["hyperparameters"] = declaration(method).Hyperparameters
+    else:
+        near = did_you_mean(closest(str(method), available()))
+        written.add(("method",), f"is {shown(method)}; it must be one of {', '.join(available())}{near}")
+        content.pop("method", None)
+    checker = Checker(written, Study, sections)
+    study = checker.settings(Study, content, name=name, places={})
+    chosen: dict[str, Any] = {key: checker.chosen(cls, getattr(study, key), (key,)) for key, cls in sections.items()}
+    axes = {}
+    if "hyperparameters" in sections:
+        groups = {INFERENCE.removesuffix("."): Inference}
+        axes = checker.axes(sections["hyperparameters"], groups, study.search.axes, ("search", "axes"))
+    study = replace(study, **chosen, search=replace(study.search, axes=axes))
+    _check_choices(study, written)
+    _check_size(study, written)
+    return replace(study, places={".".join(key): place for key, place in written.places.items()})
+
+
+def _data_problems(study: Study, written: Written) -> list[str]:
+    """What would show once the data is looked for, so that a study with other problems is mended in one go."""
+    if any("dataset" in problem or "annotators" in problem for problem in written.problems):
+        return []
+    try:
+        return annotator_problems(study, find_dataset(study))
+    except InputError as error:
+        return list(error.problems)
+
+
+def _with_tiou_as_text(content: dict[str, Any]) -> dict[str, Any]:
+    """`tiou: [0.3, 0.5]` and `tiou: 0.5` are as good as text."""
+    protocol = content.get("protocol")
+    if not isinstance(protocol, dict) or not isinstance(protocol.get("tiou"), list | float | int):
+        return content
+    tiou = protocol["tiou"]
+    text = ",".join(str(value) for value in tiou) if isinstance(tiou, list) else str(tiou)
+    return {**content, "protocol": {**protocol, "tiou": text}}
+
+
+def _check_choices(study: Study, written: Written) -> None:
+    """Report a dataset or preset that the method does not know, and thresholds that are none."""
+    presets = declaration(study.method).PRESETS
+    choices = [("dataset.name", study.dataset.name, list(presets))]
+    if study.dataset.name in presets:
+        choices.append(("preset", study.preset, ["auto", *presets[study.dataset.name]]))
+    for key, value, valid in choices:
+        if value not in valid:
+            near = did_you_mean(closest(value, valid))
+            written.add(tuple(key.split(".")), f"is {shown(value)}; it must be one of {', '.join(valid)}{near}")
+    try:
+        parse_tiou(study.protocol.tiou)
+    except InputError as error:
+        place = written.place(("protocol", "tiou"))
+        written.problems += [f"{place}: protocol.{problem}" for problem in error.problems]
+
+
+def _check_size(study: Study, written: Written) -> None:
+    """Report repeats that are none or repeated, and more trials than anyone could mean."""
+    repeats = study.search.repeats
+    for name, values in (("seeds", repeats.seeds), ("annotators", repeats.annotators)):
+        key = ("search", "repeats", name)
+        if not values:
+            written.add(key, "has no values; give at least one")
+        elif values != "auto":
+            for value in repeated(values):
+                written.add(key, f"has {shown(value)} more than once; keep one")
+    lengths = [len(values) for values in study.search.axes.values()]
+    cells = math.prod(lengths) if study.search.plan == "grid" else 1 + sum(lengths)
+    if cells * len(repeats.seeds) > MOST_TRIALS:
+        asked = f"makes {cells} cells x {len(repeats.seeds)} seeds"
+        written.add(("search", "axes"), f"{asked}; at most {MOST_TRIALS} trials are planned, take fewer values")

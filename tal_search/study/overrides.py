@@ -1,0 +1,111 @@
+"""Command-line overrides in Hydra's grammar: KEY=VALUE, +KEY=VALUE, ++KEY=VALUE, ~KEY and ~KEY=VALUE.
+
+Every key of a study has a default, so `+` and `++` mean the same as no sign. A mapping merges into what the file gives,
+anything else replaces it, as in Hydra. Sweeps (`a=1,2`) are not read: a study has axes for that.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tal_search.study.tree import ABSENT, Key, Reader, Written, first_line, shown
+
+SHORT_FORMS = {"backend": "resources.backend"}
+OVERRIDE = re.compile(r"(?P<sign>\+\+|\+|~)?(?P<key>[\w-]+(\.[\w-]+)*)(=(?P<value>.*))?", re.DOTALL)
+SWEEP_FUNCTION = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag)\(.*\)", re.DOTALL)
+MAPPING_KEY = re.compile(r"\s*[\w.-]+:")
+
+
+def apply_override(written: Written, text: str) -> None:
+    """Change the tree by one override; a problem is reported."""
+    place = f"command line: {text}"
+    match = OVERRIDE.fullmatch(text.strip())
+    if match is None or (match["value"] is None and match["sign"] != "~"):
+        written.problems.append(f"{place}: is not KEY=VALUE; write for example 'search.repeats.seeds=[0,1]'")
+        return
+    name = SHORT_FORMS.get(match["key"], match["key"])
+    key = tuple(name.split("."))
+    reader = Reader(place, numbered=False)
+    value = None if match["value"] is None else _value(name, match["value"].strip(), reader)
+    written.problems += reader.problems
+    if reader.problems:
+        return
+    try:
+        if match["sign"] == "~":
+            _delete(written, key, place, match["value"] is not None, value)
+        else:
+            OmegaConf.update(written.tree, name, value, merge=True)
+            _note(written, key, value, place)
+    except (OmegaConfBaseException, ValueError, IndexError, TypeError) as error:
+        written.problems.append(f"{place}: {name} cannot be set ({first_line(error)}); give its whole section or list")
+
+
+def _value(name: str, text: str, reader: Reader) -> Any:
+    """The value of an override; ABSENT where the reader has reported a problem."""
+    if not text:
+        reader.problems.append(f"{reader.source}: {name} has no value; write {name}=VALUE, or ~{name} for the default")
+        return ABSENT
+    spaced, comma = _scan(text)
+    if comma or SWEEP_FUNCTION.fullmatch(text):
+        axis = name.removeprefix("hyperparameters.") if name.startswith(("hyperparameters.", "inference.")) else "NAME"
+        reader.problems.append(
+            f"{reader.source}: {name} has several values, and sweeps are not read; "
+            f"give an axis a list instead: search.axes.{axis}=[VALUE,VALUE]"
+        )
+        return ABSENT
+    key = tuple(name.split("."))
+    return reader.read(spaced, key) if text[0] in "[{'\"" else reader.scalar(text, key, quoted=False)
+
+
+def _scan(text: str) -> tuple[str, bool]:
+    """The text with the space YAML wants after a mapping's colons, and whether a comma stands outside all brackets."""
+    parts, open_brackets, quote, comma, position = [], "", "", False, 0
+    while position < len(text):
+        sign = text[position]
+        parts.append(sign)
+        position += 1
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign in "[{":
+            open_brackets += sign
+        elif sign in "]}":
+            open_brackets = open_brackets[:-1]
+        comma = comma or (sign == "," and not open_brackets and not quote)
+        key = MAPPING_KEY.match(text, position)
+        if sign in "{," and open_brackets.endswith("{") and not quote and key:
+            parts.append(key[0] + " ")
+            position = key.end()
+    return "".join(parts), comma
+
+
+def _delete(written: Written, key: Key, place: str, wants_value: bool, value: Any) -> None:
+    parent = OmegaConf.select(written.tree, ".".join(key[:-1])) if key[:-1] else written.tree
+    if not isinstance(parent, DictConfig) or key[-1] not in parent:
+        written.problems.append(f"{place}: {'.'.join(key)} is not given by the study, so there is nothing to delete")
+    elif wants_value and parent[key[-1]] != value:
+        given = OmegaConf.to_container(OmegaConf.create([parent[key[-1]]]))[0]  # type: ignore[index]
+        written.problems.append(f"{place}: {'.'.join(key)} is {shown(given)}, not {shown(value)}; delete it by ~KEY")
+    else:
+        del parent[key[-1]]
+        _forget(written, key)
+
+
+def _note(written: Written, key: Key, value: Any, place: str) -> None:
+    """Remember where a value was written: a mapping merges into what was there, anything else replaces it."""
+    if isinstance(value, dict) and value:
+        written.places.setdefault(key, place)
+        for name, inner in value.items():
+            _note(written, (*key, name), inner, place)
+    else:
+        _forget(written, key)
+        written.places[key] = place
+
+
+def _forget(written: Written, key: Key) -> None:
+    written.places = {known: place for known, place in written.places.items() if known[: len(key)] != key}

@@ -1,0 +1,106 @@
+"""What a study says: frozen records, one a section of its YAML file. The keys of the file are these fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tal_search.data.simulation import Simulation
+from tal_search.metrics.average_precision import PROTOCOLS
+from tal_search.types import hyper
+
+FOLDER = Path("studies")
+LARGEST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSettings:
+    """Where the videos come from. `auto` takes features found under `root`, else the simulated stand-in."""
+
+    name: str = "thumos14"
+    source: Literal["auto", "features", "simulated"] = "auto"
+    root: Path = Path("data/thumos14")
+    ground_truth: Path | None = None
+    clicks: Path | None = None
+    snippets: int | None = hyper(None, "T", low=2, high=100_000, help="None = the preset's")
+    simulation: Simulation = field(default_factory=Simulation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepeatSettings:
+    """What every cell is repeated over: seeds × annotators; `auto` = every annotator whose click file is found."""
+
+    seeds: tuple[int, ...] = hyper((0,), "seed", low=0, high=LARGEST_SEED)
+    annotators: Literal["auto"] | tuple[str, ...] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """What is varied, and how: an axis is a hyperparameter's name, or `inference.NAME`."""
+
+    plan: Literal["one_at_a_time", "grid"] = "one_at_a_time"
+    axes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    repeats: RepeatSettings = field(default_factory=RepeatSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolSettings:
+    """How a trial is scored, and which epoch's score counts."""
+
+    evaluation: str = hyper("activitynet", "protocol", choices=tuple(PROTOCOLS))
+    tiou: str = "0.1:0.9:0.1"
+    selection: Literal["last", "holdout"] = "last"
+    holdout_fraction: float = hyper(0.2, "holdout", above=0, high=0.9, help="share of the training videos held out")
+    holdout_seed: int = hyper(0, "seed", low=0, high=LARGEST_SEED)
+    evaluate_every: int = hyper(5, "epochs", low=1, help="epochs between two evaluations")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceSettings:
+    """Where trials run. Nothing here but `precision` changes what a trial is."""
+
+    backend: Literal["ray", "inline"] = "ray"
+    cpus_per_trial: float = hyper(1.0, "CPU", above=0)
+    gpus_per_trial: float = hyper(0.0, "GPU", low=0)
+    concurrent_trials: int | None = hyper(None, "trials", low=1, help="None = as many as fit")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bf16"] = "float32"
+    checkpoint_every_seconds: float = hyper(20.0, "s", low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingSettings:
+    """MLflow: a copy of the record; `uri` None = a database in the runs folder."""
+
+    mlflow: bool = True
+    uri: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """Everything a study's author said, with defaults for the rest.
+
+    `hyperparameters` and `inference` hold only what the author set; presets and defaults fill them in when the study is
+    resolved. `places` says where each key was written, for problems that show only once the data is found.
+    """
+
+    name: str = field(metadata={"written": False})
+    description: str = ""
+    method: str = "backtal"
+    preset: str = "auto"
+    dataset: DatasetSettings = field(default_factory=DatasetSettings)
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    inference: dict[str, Any] = field(default_factory=dict)
+    search: SearchSettings = field(default_factory=SearchSettings)
+    protocol: ProtocolSettings = field(default_factory=ProtocolSettings)
+    resources: ResourceSettings = field(default_factory=ResourceSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    runs: Path = Path("runs")
+    places: dict[str, str] = field(default_factory=dict, compare=False, repr=False, metadata={"written": False})
+
+    def place(self, key: str) -> str:
+        """Where `key` ("search.repeats.annotators"), or else the section around it, was written; else the file."""
+        while key and key not in self.places:
+            key = key.rpartition(".")[0]
+        return self.places[key] if key else f"{FOLDER.name}/{self.name}.yaml"

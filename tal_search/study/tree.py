@@ -1,0 +1,197 @@
+"""The text of a study: a plain subset of YAML, read into a tree that knows where each value stands.
+
+Mappings, lists and scalars only: no tags, no aliases, so nothing but plain values can come out of a file. Scalars are
+those of YAML 1.2 (`1e-4` is a number, `yes` is text). `${...}` is OmegaConf's interpolation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+Key = tuple[str, ...]
+
+ABSENT: Any = object()  # stands for a value that could not be read; its problem is reported
+PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
+DIGITS = r"\d+(?:_\d+)*"
+INT = re.compile(rf"[-+]?{DIGITS}", re.ASCII)
+FLOAT = re.compile(rf"[-+]?({DIGITS}(\.({DIGITS})?)?|\.{DIGITS})([eE][-+]?\d+)?", re.ASCII)
+INT_DIGITS = 40  # longer ones are read as floats; Python refuses absurdly long integers
+DEPTH = 16
+NOT_FINITE = re.compile(r"([-+]?)\.?(inf|nan)", re.IGNORECASE)
+WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+SHOWN = 60  # characters of a value in a sentence
+
+
+@dataclass
+class Written:
+    """The tree, the place of each value ("studies/x.yaml:12" or "command line: a=1"), and every problem so far."""
+
+    source: str
+    tree: DictConfig = field(default_factory=lambda: OmegaConf.create({}))
+    places: dict[Key, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def place(self, key: Key) -> str:
+        """Where `key` is written, or else the nearest section around it that is."""
+        known = (self.places[key[:length]] for length in range(len(key), 0, -1) if key[:length] in self.places)
+        return next(known, self.source)
+
+    def add(self, key: Key, sentence: str) -> None:
+        """Report a problem of the value at `key`; `sentence` goes on after the key's name."""
+        self.problems.append(f"{self.place(key)}: {dotted(key)} {sentence}")
+
+    def content(self) -> dict[str, Any]:
+        """The tree as plain dictionaries and lists, interpolations filled in; one that cannot be is reported."""
+        return dict(self._plain(self.tree, ()))
+
+    def _plain(self, node: Any, key: Key) -> Any:
+        if not isinstance(node, DictConfig | ListConfig):
+            return node
+        found: dict[str, Any] = {}
+        for name in range(len(node)) if isinstance(node, ListConfig) else list(node):
+            inner = (*key, str(name))
+            try:
+                found[inner[-1]] = self._plain(node[name], inner)
+            except OmegaConfBaseException as error:
+                self.add(inner, f"cannot be filled in ({first_line(error)}); write the value out")
+        return list(found.values()) if isinstance(node, ListConfig) else found
+
+
+def read_study_file(text: str, source: str) -> Written:
+    """The tree of a YAML text; `source` names the file in problems. Problems are in the answer, nothing is raised."""
+    reader = Reader(source)
+    content = reader.read(text)
+    if content is not ABSENT and not isinstance(content, dict):
+        reader.problems.append(f"{source}:1: is {shown(content)}, not a mapping; write KEY: VALUE lines")
+    tree = OmegaConf.create(content if isinstance(content, dict) else {})
+    return Written(source, tree, reader.places, reader.problems)
+
+
+@dataclass
+class Reader:
+    """Reads one YAML text; `numbered` says whether a line number is part of a place."""
+
+    source: str
+    numbered: bool = True
+    places: dict[Key, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def read(self, text: str, key: Key = ()) -> Any:
+        """The plain value of a text that stands at `key`, or ABSENT."""
+        try:
+            node = _NodeLoader(text).get_single_node()
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            fix = "indent with spaces, not tabs" if "\\t" in str(error.problem) else "correct it"
+            return self._refuse(mark, f"cannot be read as YAML: {error.problem}; {fix}")
+        except (yaml.YAMLError, RecursionError) as error:
+            reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+            return self._refuse(None, f"cannot be read as YAML: {reason}; correct it")
+        return self._refuse(None, "is empty; write at least a description") if node is None else self._value(node, key)
+
+    def _refuse(self, mark: yaml.Mark | None, sentence: str) -> Any:
+        self.problems.append(f"{self._place(mark)}: {sentence}")
+        return ABSENT
+
+    def _place(self, mark: Any) -> str:
+        return f"{self.source}:{mark.line + 1}" if mark is not None and self.numbered else self.source
+
+    def _value(self, node: yaml.Node, key: Key) -> Any:
+        name = dotted(key)
+        if node.tag not in PLAIN_TAGS:
+            return self._refuse(node.start_mark, f"{name} has the tag {node.tag}, which is not read; use plain values")
+        if len(key) > DEPTH:
+            return self._refuse(node.start_mark, f"{dotted(key[:3])}... is nested too deeply; give a plain value")
+        self.places.setdefault(key, self._place(node.start_mark))
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, key)
+        if isinstance(node, yaml.SequenceNode):
+            items = [self._value(item, (*key, str(index))) for index, item in enumerate(node.value)]
+            return ABSENT if any(item is ABSENT for item in items) else items
+        return self.scalar(node.value, key, quoted=getattr(node, "style", None) is not None)
+
+    def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
+        """A mapping's content; a dotted name stands for a mapping inside a mapping, as on the command line."""
+        found: dict[str, Any] = {}
+        for name_node, value_node in node.value:
+            mark = name_node.start_mark
+            if not isinstance(name_node, yaml.ScalarNode) or not all(name_node.value.split(".")):
+                self._refuse(mark, f"{dotted(key) or 'the study'} has a key that is not a word; write KEY: VALUE")
+                continue
+            inner = (*key, *name_node.value.split("."))
+            if inner in self.places:
+                self._refuse(mark, f"{dotted(inner)} is given again (first at {self.places[inner]}); keep one")
+                continue
+            self.places[inner] = self._place(mark)
+            value = self._value(value_node, inner)
+            if value is not ABSENT and not nest(found, inner[len(key) :], value):
+                self._refuse(mark, f"{dotted(inner)} is both a value and a section; keep one")
+        return found
+
+    def scalar(self, text: str, key: Key, *, quoted: bool) -> Any:
+        """The value of a scalar's text, or ABSENT where its interpolation is broken."""
+        value = text if quoted else plain_scalar(text)
+        if isinstance(value, str) and "${" in value:
+            try:
+                OmegaConf.create([value])
+            except OmegaConfBaseException as error:
+                place, name = self.places.get(key, self.source), dotted(key)
+                self.problems.append(f"{place}: {name} is {shown(value)}, broken ({first_line(error)}); correct it")
+                return ABSENT
+        return value
+
+
+class _NodeLoader(yaml.BaseLoader):
+    """Builds nodes only, never objects; refuses aliases, whose expansion can be endless."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(None, None, "an alias *NAME is not read, repeat the value", mark)
+        return super().compose_node(parent, index)
+
+
+def plain_scalar(text: str) -> Any:
+    """The value of an unquoted scalar: null, a truth value, a number, or the text itself."""
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    if len(text) <= INT_DIGITS and INT.fullmatch(text):
+        return int(text)
+    if FLOAT.fullmatch(text):
+        return float(text)
+    special = NOT_FINITE.fullmatch(text)
+    return float(special[1] + special[2]) if special else text
+
+
+def nest(into: dict[str, Any], key: Key, value: Any) -> bool:
+    """Put a value at a key of nested mappings, merging mappings; False where something else stands in the way."""
+    if len(key) > 1:
+        inner = into.setdefault(key[0], {})
+        return isinstance(inner, dict) and nest(inner, key[1:], value)
+    if key[0] not in into:
+        into[key[0]] = value
+        return True
+    both = isinstance(into[key[0]], dict) and isinstance(value, dict)
+    return both and all(nest(into[key[0]], (name,), inner) for name, inner in value.items())
+
+
+def dotted(key: Key) -> str:
+    """A key as a sentence names it: search.axes.kernel_size[1]."""
+    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", ".".join(key))
+
+
+def shown(value: Any) -> str:
+    """A value as a study writes it, shortened to fit a sentence."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+
+
+def first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]

@@ -1,0 +1,87 @@
+"""One epoch of any method, top to bottom: shuffle, loss, step.
+
+Shapes: N videos of the training set, B videos of a batch, D channels, T snippets, C classes.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from tal_search.methods import Batch, Method, Phase
+from tal_search.types import VideoSet
+
+
+def choose_device(device: str) -> torch.device:
+    """`auto` is the GPU where there is one."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+class Fit:
+    """A method being fitted: optimizers, training tensors, and a pass over them.
+
+    An epoch's shuffling and dropout follow from (seed, epoch) alone, so a resumed fit repeats an uninterrupted one.
+    """
+
+    def __init__(self, method: Method, videos: VideoSet, seed: int, precision: str, device: torch.device) -> None:
+        hp = method.hyperparameters
+        self.method, self.seed, self.device = method, seed, device
+        self.batch_size: int = hp.batch_size
+        self.bf16 = precision == "bf16"
+        method.network.to(device)
+        self.optimizers = {
+            phase.name: torch.optim.Adam(
+                phase_parameters(method, phase), lr=hp.learning_rate, weight_decay=hp.weight_decay
+            )
+            for phase in method.phases
+        }
+        self.data = Batch(
+            features=torch.from_numpy(videos.features).to(device),
+            labels=torch.from_numpy(videos.labels).to(device),
+            background_clicks=torch.from_numpy(videos.background_clicks).to(device),
+        )
+
+    def epoch(self, number: int) -> dict[str, float]:
+        """Train one epoch (numbered from 1); returns the mean of every loss over its steps."""
+        torch.manual_seed(self.seed * 1_000_003 + number)
+        self.method.network.train()
+        sums: dict[str, torch.Tensor] = {}
+        steps = 0
+        for phase in self.method.phases:
+            for rows in torch.randperm(len(self.data.labels)).to(self.device).split(self.batch_size):  # type: ignore[no-untyped-call]
+                steps += 1
+                for name, loss in self._step(phase, rows).items():
+                    sums[name] = sums.get(name, 0) + loss.detach()
+        steps //= len(self.method.phases)
+        means = torch.stack(list(sums.values())).cpu() / steps
+        return dict(zip(sums, means.tolist(), strict=True))
+
+    def _step(self, phase: Phase, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        data, optimizer = self.data, self.optimizers[phase.name]
+        batch = Batch(data.features[rows], data.labels[rows], data.background_clicks[rows])
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            losses = self.method.losses(batch, phase.name)
+        optimizer.zero_grad(set_to_none=True)
+        losses["total"].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return losses
+
+    def state(self) -> dict[str, object]:
+        """Weights and optimizer states, for a checkpoint."""
+        optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
+        return {"network": self.weights(), "optimizers": optimizers}
+
+    def load_state(self, state: dict[str, dict[str, torch.Tensor]]) -> None:
+        self.method.network.load_state_dict(state["network"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])  # type: ignore[arg-type]
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """A copy of the weights, on the CPU."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.method.network.state_dict().items()}
+
+
+def phase_parameters(method: Method, phase: Phase) -> list[torch.nn.Parameter]:
+    """The parameters a phase trains."""
+    return [tensor for name, tensor in method.network.named_parameters() if name.startswith(phase.parameters)]

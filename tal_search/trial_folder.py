@@ -1,0 +1,119 @@
+"""The files of one trial, in `RUNS/trials/KEY/`: written atomically, readable without torch.
+
+`result.json` is written last: a folder that holds it is a finished trial, any other folder is an unfinished one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from tal_search.types import EpochReport, TrialResult, TrialSpec
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Call `write` on a temporary file beside `path`, flush it to disk, then rename it over `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    text = json.dumps(content, indent=1, allow_nan=False)
+    write_atomically(path, lambda stream: stream.write(text.encode()))
+
+
+@dataclass(frozen=True)
+class TrialFolder:
+    """Where one trial keeps its files."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, runs: Path, key: str) -> TrialFolder:
+        return cls(runs / "trials" / key)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Weights, optimizer and history of the last saved epoch; at the end, of the selected epoch."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def epochs(self) -> Path:
+        """Parquet, one row an epoch: losses and scores by name."""
+        return self.path / "epochs.parquet"
+
+    @property
+    def cas(self) -> Path:
+        """npz of float16 class activation sequences of the test videos."""
+        return self.path / "cas.npz"
+
+    @property
+    def detections(self) -> Path:
+        """ActivityNet-style JSON of the test detections."""
+        return self.path / "detections.json"
+
+    @property
+    def scores(self) -> Path:
+        """JSON of the evaluator: mAP by tIoU and class."""
+        return self.path / "scores.json"
+
+    @property
+    def log(self) -> Path:
+        """Text: what a failed trial said."""
+        return self.path / "trial.log"
+
+    def result(self) -> TrialResult | None:
+        """The finished trial's result, or None where the trial is unfinished."""
+        try:
+            content = json.loads((self.path / "result.json").read_text())
+        except FileNotFoundError:
+            return None
+        return TrialResult.from_json(content["result"])
+
+    def write_epochs(self, reports: list[EpochReport]) -> None:
+        import pandas  # slow to import, and a preview does not need it
+
+        rows = [
+            {"epoch": r.epoch, "epochs": r.epochs, "seconds": r.seconds}
+            | {f"loss/{name}": value for name, value in r.losses.items()}
+            | r.scores
+            for r in reports
+        ]
+        write_atomically(self.epochs, lambda stream: pandas.DataFrame(rows).to_parquet(stream, index=False))
+
+    def epoch_reports(self) -> list[EpochReport]:
+        """Every epoch of a finished trial."""
+        import pandas
+
+        columns = ("epoch", "epochs", "seconds")
+        reports = []
+        for row in pandas.read_parquet(self.epochs).to_dict("records"):
+            known = {str(name): value for name, value in row.items() if value == value}  # an unevaluated epoch is NaN
+            reports.append(
+                EpochReport(
+                    **{name: known[name] for name in columns},
+                    losses={name[5:]: value for name, value in known.items() if name.startswith("loss/")},
+                    scores={name: value for name, value in known.items() if "/mAP/" in name},
+                )
+            )
+        return reports
+
+    def write_spec(self, spec: TrialSpec) -> None:
+        write_json(self.path / "spec.json", {"key": spec.key, **spec.to_json()})
+
+    def write_result(self, result: TrialResult) -> None:
+        write_json(self.path / "result.json", {"result": result.to_json()})

@@ -1,0 +1,294 @@
+"""The words of the project: plain, frozen records that every layer shares.
+
+Shape suffixes used throughout: N videos of a set, B videos of a batch, D feature channels, T snippets,
+C action classes (background is one extra class, index C). Times are seconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+Source = Literal["features", "simulated"]
+
+
+def hyper(
+    default: Any,
+    symbol: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    odd: bool = False,
+    choices: tuple[str, ...] = (),
+    help: str = "",
+) -> Any:
+    """A dataclass field that carries its rule: closed bounds `low`/`high`, open bound `above`, oddness, choices."""
+    rule = {"low": low, "high": high, "above": above, "odd": odd, "choices": choices, "symbol": symbol, "help": help}
+    return field(default=default, metadata=rule)
+
+
+def broken_rule(spec: dataclasses.Field[Any], value: Any) -> str | None:
+    """The rule of `spec` that `value` breaks, as words after "must be", or None. The type is checked elsewhere."""
+    rule = spec.metadata
+    if not rule or value is None:
+        return None
+    if rule["choices"] and value not in rule["choices"]:
+        return "one of " + ", ".join(rule["choices"])
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not math.isfinite(value):
+        return "a finite number"
+    if rule["low"] is not None and value < rule["low"]:
+        return f"at least {rule['low']:g}"
+    if rule["above"] is not None and value <= rule["above"]:
+        return f"greater than {rule['above']:g}"
+    if rule["high"] is not None and value > rule["high"]:
+        return f"at most {rule['high']:g}"
+    if rule["odd"] and value % 2 == 0:
+        return "odd"
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotations:
+    """Ground-truth instances of one set of videos, one row an instance.
+
+    video, label: int64 [N] into `videos` and `classes`; segment: float64 [N, 2] start and end in seconds;
+    duration: float64 [len(videos)] seconds, NaN where the file gives none.
+    """
+
+    videos: tuple[str, ...]
+    classes: tuple[str, ...]
+    video: Ints
+    label: Ints
+    segment: Floats
+    duration: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detections:
+    """Scored temporal segments, one row a detection, in input order (ties in score keep it).
+
+    video, label: int64 [N] into `videos` and `classes`; segment: float64 [N, 2] seconds; score: float64 [N].
+    """
+
+    videos: tuple[str, ...]
+    classes: tuple[str, ...]
+    video: Ints
+    label: Ints
+    segment: Floats
+    score: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionScores:
+    """Mean average precision per tIoU threshold, as fractions, with the protocol that computed it."""
+
+    protocol: str
+    subset: str
+    videos: int
+    instances: int
+    detections: int
+    tiou: tuple[float, ...]
+    mAP: tuple[float, ...]
+    per_class: dict[str, tuple[float, ...]]
+
+    @property
+    def average_mAP(self) -> float:
+        return float(np.mean(self.mAP))
+
+    def to_json(self) -> dict[str, Any]:
+        """The evaluator's JSON content; every AP is a fraction."""
+        names = ("protocol", "subset", "videos", "instances", "detections")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "tiou": list(self.tiou),
+            "mAP": list(self.mAP),
+            "average_mAP": self.average_mAP,
+            "per_class": {label: list(values) for label, values in self.per_class.items()},
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoSet:
+    """One split, every video rescaled to T snippets.
+
+    features float32 [N, D, T]; labels float32 [N, C] (1 = class present); duration float64 [N] seconds;
+    frames int64 [N]; background_clicks bool [N, T] (all False where a split has no clicks).
+    """
+
+    videos: tuple[str, ...]
+    features: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    duration: Floats
+    frames: Ints
+    background_clicks: NDArray[np.bool_]
+
+    def subset(self, rows: Ints) -> VideoSet:
+        """The videos at `rows` (int [M]), in that order."""
+        names = tuple(self.videos[row] for row in rows)
+        arrays = {
+            spec.name: getattr(self, spec.name)[rows] for spec in dataclasses.fields(self) if spec.name != "videos"
+        }
+        return VideoSet(videos=names, **arrays)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Training and test videos with their ground truth (training truth is read only to score a holdout)."""
+
+    classes: tuple[str, ...]
+    train: VideoSet
+    test: VideoSet
+    train_truth: Annotations
+    test_truth: Annotations
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """A dataset found and resolved: what a worker needs to load it, and what identifies its content.
+
+    `clicks` maps each annotator to its click file ("embedded" maps to "" for clicks stored in the features,
+    clickers of a simulated set map to ""). `fingerprint` changes when any feature, truth or simulation setting does;
+    click files enter a trial's key one by one through `click_fingerprints`.
+    """
+
+    name: str
+    source: Source
+    root: str
+    ground_truth: str
+    clicks: dict[str, str]
+    click_fingerprints: dict[str, str]
+    snippets: int
+    simulation: dict[str, Any]
+    fingerprint: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSpec:
+    """One cell × one repeat, complete: a worker needs nothing else.
+
+    `hyperparameters`, `inference` and `protocol` are complete plain dictionaries; `cell` holds only the axes the
+    study varies, at this trial's values (empty for the centre of a study without axes).
+    """
+
+    method: str
+    code_version: str
+    hyperparameters: dict[str, Any]
+    inference: dict[str, Any]
+    protocol: dict[str, Any]
+    dataset: DatasetSpec
+    annotator: str
+    seed: int
+    precision: str
+    cell: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Content hash: equal keys are the same experiment, whatever study asks for it."""
+        content = {
+            "method": self.method,
+            "code_version": self.code_version,
+            "hyperparameters": self.hyperparameters,
+            "inference": self.inference,
+            "protocol": self.protocol,
+            "dataset": self.dataset.fingerprint,
+            "clicks": self.dataset.click_fingerprints[self.annotator],
+            "annotator": self.annotator,
+            "snippets": self.dataset.snippets,
+            "seed": self.seed,
+            "precision": self.precision,
+        }
+        return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:20]
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> TrialSpec:
+        return cls(**{**content, "dataset": DatasetSpec(**content["dataset"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochReport:
+    """What one epoch gave: mean losses by name, and mAP by split and tIoU where the epoch was evaluated."""
+
+    epoch: int
+    epochs: int
+    seconds: float
+    losses: dict[str, float]
+    scores: dict[str, float] = field(default_factory=dict)  # "test/mAP/0.5" -> fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialResult:
+    """A finished trial. A result with a number that is not finite cannot be built.
+
+    mAP: fractions at `tiou`, on the test split, at `selected_epoch` (chosen by the study's selection protocol, never
+    by test scores). best_on_test_*: the leaky number released codes report, kept apart. seconds: fitting and scoring.
+    """
+
+    key: str
+    selected_epoch: int
+    tiou: tuple[float, ...]
+    mAP: tuple[float, ...]
+    holdout_mAP: float | None
+    best_on_test_epoch: int
+    best_on_test_mAP: float
+    detections: int
+    parameters: int
+    seconds: float
+
+    def __post_init__(self) -> None:
+        numbers = (
+            *self.mAP,
+            self.best_on_test_mAP,
+            self.seconds,
+            *([] if self.holdout_mAP is None else [self.holdout_mAP]),
+        )
+        bad = [number for number in numbers if not math.isfinite(number)]
+        if bad:
+            raise ValueError(f"trial {self.key} has a metric that is not finite: {bad[0]}")
+
+    def at(self, tiou: float) -> float:
+        """mAP at one tIoU threshold."""
+        for threshold, value in zip(self.tiou, self.mAP, strict=True):
+            if math.isclose(threshold, tiou, abs_tol=1e-9):
+                return value
+        raise KeyError(f"tIoU {tiou} was not evaluated; evaluated: {self.tiou}")
+
+    def average(self, low: float, high: float) -> float:
+        """Mean of the mAPs from tIoU `low` to `high`, both included."""
+        inside = [v for t, v in zip(self.tiou, self.mAP, strict=True) if low - 1e-9 <= t <= high + 1e-9]
+        return float(np.mean(inside))
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> TrialResult:
+        return cls(**{**content, "tiou": tuple(content["tiou"]), "mAP": tuple(content["mAP"])})
+
+
+def canonical_json(content: Any) -> str:
+    """One text for equal contents: sorted keys, no spaces; paths as text."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Path):
+            return str(value)
+        raise TypeError(f"{type(value).__name__} has no JSON form")
+
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), default=plain, allow_nan=False)

@@ -1,0 +1,120 @@
+"""What a running study shows: a live line on a terminal, a plain line per trial elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from tal_search.search.backend import Event, Failed, Finished, Reported, Started
+from tal_search.types import TrialResult, TrialSpec
+
+if TYPE_CHECKING:
+    from tal_search.search.plan import Plan
+
+SHOWN_TIOU = 0.5
+
+
+class StudyView:
+    """Counts events and draws them. `total` is the number of trials of the study, finished ones of earlier runs too."""
+
+    def __init__(self, console: Console, plan: Plan) -> None:
+        self.console, self.plan, self.total = console, plan, len(plan.specs)
+        self.started_at = time.monotonic()
+        self.epochs: dict[str, tuple[int, int]] = {}
+        self.running: dict[str, TrialSpec] = {}
+        self.done: dict[str, tuple[TrialSpec, TrialResult]] = {}
+        self.failed = self.trained = 0
+        self._live = (
+            Live(console=console, refresh_per_second=2, get_renderable=self._status) if console.is_terminal else None
+        )
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.__exit__(kind, error, traceback)
+
+    def add(self, event: Event) -> None:
+        """Take one event of the driver."""
+        key = event.spec.key
+        if isinstance(event, Started):
+            self.running[key] = event.spec
+        elif isinstance(event, Reported):
+            self.running[key] = event.spec
+            self.epochs[key] = (event.report.epoch, event.report.epochs)
+        elif isinstance(event, Finished):
+            self.trained += key in self.running
+            cached = key not in self.running
+            self.running.pop(key, None)
+            self.done[key] = (event.spec, event.result)
+            if not cached:
+                self._line(event.spec, f"{self._shown(event.result)}  {event.result.seconds:.0f} s")
+        elif isinstance(event, Failed):
+            self.running.pop(key, None)
+            self.failed += 1
+            self._line(event.spec, f"FAILED: {event.reason}")
+
+    def _line(self, spec: TrialSpec, outcome: str) -> None:
+        number = f"[{len(self.done) + self.failed}/{self.total}]"
+        self.console.print(Text(f"{number} {describe(spec)}  {outcome}"), soft_wrap=True)
+
+    def _shown(self, result: TrialResult) -> str:
+        tiou = SHOWN_TIOU if SHOWN_TIOU in result.tiou else result.tiou[0]
+        return f"mAP@{tiou:g} {100 * result.at(tiou):.1f}"
+
+    def _status(self) -> Text:
+        remaining = self.total - len(self.done) - self.failed
+        parts = [f"{len(self.done)} done", f"{len(self.running)} running", f"{self.failed} failed", f"{remaining} left"]
+        parts.append(self._eta(remaining))
+        best = self._best()
+        return Text("  ".join(part for part in [*parts, best] if part))
+
+    def _eta(self, remaining: int) -> str:
+        """From the epochs of this run, running trials included."""
+        elapsed = time.monotonic() - self.started_at
+        under_way = sum(epoch / epochs for key, (epoch, epochs) in self.epochs.items() if key in self.running)
+        trials = self.trained + under_way
+        if trials < 0.05:
+            return "ETA unknown yet"
+        seconds = elapsed / trials * max(0.0, remaining - under_way)
+        return f"ETA {int(seconds // 60)} min {int(seconds % 60)} s"
+
+    def _best(self) -> str:
+        """The best cell so far beside the centre: for watching, never for choosing."""
+        means: dict[str, list[float]] = {}
+        for spec, result in self.done.values():
+            tiou = SHOWN_TIOU if SHOWN_TIOU in result.tiou else result.tiou[0]
+            means.setdefault(describe_cell(spec.cell), []).append(100 * result.at(tiou))
+        if not means:
+            return ""
+        best = max(means, key=lambda cell: sum(means[cell]) / len(means[cell]))
+        value = sum(means[best]) / len(means[best])
+        centre = means.get(describe_cell(self.plan.centre_cell), [])
+        beside = f" (centre {sum(centre) / len(centre):.1f})" if centre else ""
+        return f"best on test, leaky: {value:.1f} at {self._short(best)}{beside}"
+
+    def _short(self, cell: str) -> str:
+        """Only what differs from the centre."""
+        centre = set(describe_cell(self.plan.centre_cell).split(" "))
+        return " ".join(part for part in cell.split(" ") if part not in centre) or "centre"
+
+
+def describe_cell(cell: dict[str, Any]) -> str:
+    return " ".join(
+        f"{axis}={value:.4g}" if isinstance(value, float) else f"{axis}={value}" for axis, value in cell.items()
+    )
+
+
+def describe(spec: TrialSpec) -> str:
+    """One trial in words: its cell, seed and annotator."""
+    return f"{describe_cell(spec.cell) or spec.method} seed={spec.seed} annotator={spec.annotator}"

@@ -1,0 +1,21 @@
+"""Fixtures that every test file may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data beside the repository; its tests are skipped where it is absent, unless required."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        if os.environ.get("TAL_REQUIRE_SHARED") == "1":
+            pytest.fail(f"{folder} is required (TAL_REQUIRE_SHARED=1) and is not there")
+        pytest.skip("needs the folder ../shared with real data, which is not part of the repository")
+    return folder

@@ -1,0 +1,105 @@
+"""Trials small enough for tests of backends: real generators that keep real files, but count instead of training."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tal_search.trial_folder import TrialFolder, write_json
+from tal_search.types import DatasetSpec, EpochReport, TrialResult, TrialSpec
+
+TIOU = (0.3, 0.5, 0.7)
+
+
+def make_spec(
+    seed: int = 0, *, cell: dict[str, Any] | None = None, annotator: str = "a", **behaviour: Any
+) -> TrialSpec:
+    """`behaviour`: epochs, seconds (of an epoch), raises (text), deaths (times the process kills itself)."""
+    dataset = DatasetSpec(
+        name="thumos14",
+        source="simulated",
+        root="",
+        ground_truth="",
+        clicks={"a": "", "b": ""},
+        click_fingerprints={"a": "1", "b": "2"},
+        snippets=10,
+        simulation={},
+        fingerprint="f",
+        description="a test's own",
+    )
+    return TrialSpec(
+        method="backtal",
+        code_version="1",
+        hyperparameters={"epochs": 3, "seconds": 0.0, **(cell or {}), **behaviour},
+        inference={"nms": 0.5},
+        protocol={"selection": "last"},
+        dataset=dataset,
+        annotator=annotator,
+        seed=seed,
+        precision="fp32",
+        cell=cell or {},
+    )
+
+
+def counting_trial(spec: TrialSpec, folder: TrialFolder) -> Iterator[EpochReport]:
+    """Counts epochs from where its folder left off, notes each in `history`, and saves its count when closed."""
+    behaviour, saved = spec.hyperparameters, folder.path / "count.json"
+    done = json.loads(saved.read_text())["epoch"] if saved.exists() else 0
+    try:
+        for epoch in range(done + 1, behaviour["epochs"] + 1):
+            time.sleep(behaviour["seconds"])
+            if epoch == 2 and "raises" in behaviour:
+                raise ValueError(behaviour["raises"])
+            note(folder, f"epoch {epoch}")
+            report = EpochReport(
+                epoch=epoch,
+                epochs=behaviour["epochs"],
+                seconds=behaviour["seconds"],
+                losses={"total": 1.0 / epoch, "cls": 0.5 / epoch},
+                scores={"test/mAP/0.5": epoch / 100, "holdout/mAP/0.5": epoch / 200},
+            )
+            if epoch == 2 and len(history(folder, "death")) < behaviour.get("deaths", 0):
+                write_json(saved, {"epoch": 1})
+                note(folder, "death")
+                os.kill(os.getpid(), signal.SIGKILL)
+            done = epoch
+            yield report
+    except GeneratorExit:
+        write_json(saved, {"epoch": done})
+        note(folder, "saved")
+        raise
+    folder.write_result(make_result(spec))
+    note(folder, "finished")
+
+
+def make_result(spec: TrialSpec) -> TrialResult:
+    mAP = tuple((spec.seed + 1) / 100 - tiou / 1000 for tiou in TIOU)
+    return TrialResult(
+        key=spec.key,
+        selected_epoch=spec.hyperparameters["epochs"],
+        tiou=TIOU,
+        mAP=mAP,
+        holdout_mAP=None,
+        best_on_test_epoch=1,
+        best_on_test_mAP=0.5,
+        detections=7,
+        parameters=1,
+        seconds=0.1,
+    )
+
+
+def note(folder: TrialFolder, line: str) -> None:
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with (folder.path / "history").open("a") as file:
+        file.write(line + "\n")
+
+
+def history(folder: TrialFolder, beginning: str = "") -> list[str]:
+    """What the trial noted, in order, over all its runs."""
+    path: Path = folder.path / "history"
+    return [line for line in path.read_text().splitlines() if line.startswith(beginning)] if path.exists() else []

@@ -1,0 +1,240 @@
+"""The evaluator against published numbers, against its definition, and against properties every mAP has."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from naive_scorer import Rows, Scored, naive
+
+from tal_search.data.annotations import read_annotations
+from tal_search.errors import InputError
+from tal_search.evaluate import evaluate_file
+from tal_search.metrics.average_precision import interpolated_average_precision, parse_tiou, score, tiou
+from tal_search.types import Annotations, Detections, Floats
+
+NINE = parse_tiou("0.1:0.9:0.1")
+# The published detection file on its 210 videos, percent at tIoU .1 to .9, and their average.
+STPN = (52.12, 44.20, 34.70, 26.06, 17.70, 10.09, 4.99, 1.34, 0.10)
+STPN_AVERAGE = 21.25
+
+
+def annotations(rows: Rows, videos: str = "uvw", classes: str = "abc") -> Annotations:
+    return Annotations(
+        videos=tuple(videos),
+        classes=tuple(classes),
+        video=np.array([videos.index(row[0]) for row in rows], np.int64),
+        label=np.array([classes.index(row[1]) for row in rows], np.int64),
+        segment=np.array([row[2:4] for row in rows], np.float64).reshape(-1, 2),
+        duration=np.full(len(videos), np.nan),
+    )
+
+
+def detections(rows: Scored, videos: str = "uvw", classes: str = "abc") -> Detections:
+    truth_like = annotations([row[:4] for row in rows], videos, classes)
+    return Detections(
+        videos=truth_like.videos,
+        classes=truth_like.classes,
+        video=truth_like.video,
+        label=truth_like.label,
+        segment=truth_like.segment,
+        score=np.array([row[4] for row in rows], np.float64),
+    )
+
+
+def as_detections(truth: Annotations) -> Detections:
+    return Detections(
+        videos=truth.videos,
+        classes=truth.classes,
+        video=truth.video,
+        label=truth.label,
+        segment=truth.segment,
+        score=np.ones(len(truth.label)),
+    )
+
+
+@st.composite
+def segments(draw: st.DrawFn) -> tuple[float, float]:
+    start = draw(st.integers(0, 30))
+    return float(start), float(start + draw(st.integers(1, 12)))
+
+
+def rows(least: int) -> st.SearchStrategy[Rows]:
+    row = st.tuples(st.sampled_from("uvw"), st.sampled_from("abc"), segments())
+    return st.lists(row.map(lambda r: (r[0], r[1], *r[2])), min_size=least, max_size=25)
+
+
+@st.composite
+def scored(draw: st.DrawFn, distinct: bool = False) -> Scored:
+    plain = draw(rows(0))
+    values = st.integers(-9, 9) if not distinct else st.integers(-1000, 1000)
+    numbers = draw(st.lists(values, min_size=len(plain), max_size=len(plain), unique=distinct))
+    return [(*row, float(number)) for row, number in zip(plain, numbers, strict=True)]
+
+
+def test_published_detections_have_their_published_map(shared: Path) -> None:
+    folder = shared / "data/stpn"
+    scores = evaluate_file(folder / "detections.json", folder / "ground_truth.json", "test", NINE)
+    assert (scores.videos, scores.instances, scores.detections) == (210, 3311, 9151)
+    assert np.abs(100 * np.array(scores.mAP) - STPN).max() < 0.05
+    assert abs(100 * scores.average_mAP - STPN_AVERAGE) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("file", "subset", "instances"),
+    [
+        ("stpn/ground_truth.json", "test", 3311),
+        ("thumos14/gt_thumos14.json", "test", 3311),
+        ("thumos14/gt_thumos14.json", "val", 3003),
+        ("thumos14/gt_hrpro.json", "Test", 3358),
+        ("beoid/beoid_groundtruth.json", "validation", 148),
+    ],
+)
+def test_ground_truth_as_predictions_is_exactly_one(shared: Path, file: str, subset: str, instances: int) -> None:
+    truth = read_annotations(shared / "data" / file, subset)
+    scores = score(truth, as_detections(truth), (*NINE, 1.0), subset=subset)
+    assert scores.instances == scores.detections == instances
+    assert scores.mAP == (1.0,) * 10
+    assert scores.average_mAP == 1.0
+
+
+def test_golden_detections_of_twelve_videos(shared: Path, tmp_path: Path) -> None:
+    """On their own 12 videos they score as the naive scorer says; on all 210 the other videos' instances are missed."""
+    file, whole = shared / "golden/expected_detections_12_videos.json", shared / "data/thumos14/gt_thumos14.json"
+    content = json.loads(whole.read_text())
+    names = json.loads(file.read_text())["results"]
+    content["database"] = {name: content["database"][name] for name in names}
+    few = tmp_path / "few.json"
+    few.write_text(json.dumps(content))
+    scores = evaluate_file(file, few, "test", NINE)
+    assert (scores.videos, scores.detections) == (12, 166)
+    truth_rows = [
+        (name, item["label"], *item["segment"])
+        for name, entry in content["database"].items()
+        for item in entry["annotations"]
+    ]
+    found = [(n, item["label"], *item["segment"], item["score"]) for n, items in names.items() for item in items]
+    expected = np.array([list(naive(truth_rows, found, threshold).values()) for threshold in NINE])
+    assert np.allclose([scores.per_class[label] for label in sorted(scores.per_class)], expected.T, atol=1e-12)
+    assert scores.mAP[0] > 0.3
+    assert evaluate_file(file, whole, "test", NINE).mAP[0] < scores.mAP[0] / 3
+
+
+@settings(max_examples=300, deadline=None)
+@given(rows(1), scored())
+def test_equals_the_naive_scorer(truth: Rows, found: Scored) -> None:
+    thresholds = (0.1, 0.3, 0.5, 0.75, 1.0)
+    scores = score(annotations(truth), detections(found), thresholds, subset="test")
+    for position, threshold in enumerate(thresholds):
+        expected = naive(truth, found, threshold)
+        assert {name: scores.per_class[name][position] for name in scores.per_class} == pytest.approx(expected)
+        assert scores.mAP[position] == pytest.approx(np.mean(list(expected.values())))
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows(1), scored(distinct=True), st.randoms(use_true_random=False))
+def test_order_of_detections_with_distinct_scores_does_not_matter(truth: Rows, found: Scored, random: object) -> None:
+    shuffled = found.copy()
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    first, second = (score(annotations(truth), detections(d), NINE, subset="s") for d in (found, shuffled))
+    assert first == second
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows(1), scored(), st.integers(1, 50), st.integers(-100, 100))
+def test_increasing_change_of_scores_does_not_matter(truth: Rows, found: Scored, slope: int, shift: int) -> None:
+    before = detections(found)
+    after = replace(before, score=slope * before.score**3 + before.score + shift)  # exact on small integers
+    assert score(annotations(truth), before, NINE, subset="s") == score(annotations(truth), after, NINE, subset="s")
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows(1), scored(), st.data())
+def test_a_duplicate_never_helps(truth: Rows, found: Scored, data: st.DataObject) -> None:
+    """A copy with a score no higher. Instances of a class kept apart: at tIoU above .5 a segment reaches only one."""
+    apart: Rows = []
+    for row in truth:
+        if all(row[:2] != other[:2] or row[2] >= other[3] or row[3] <= other[2] for other in apart):
+            apart.append(row)
+    if not found:  # nothing to copy
+        return
+    copied = data.draw(st.sampled_from(found))
+    copy = (*copied[:4], copied[4] - data.draw(st.integers(0, 5)))
+    thresholds = (0.51, 0.6, 0.75, 0.9)
+    before = score(annotations(apart), detections(found), thresholds, subset="s")
+    after = score(annotations(apart), detections([*found, copy]), thresholds, subset="s")
+    for label, values in after.per_class.items():
+        assert np.all(np.array(values) <= np.array(before.per_class[label]) + 1e-12)
+
+
+def test_a_duplicate_before_a_second_instance_costs_precision() -> None:
+    truth = annotations([("u", "a", 0, 10), ("u", "a", 20, 30)])
+    found = [("u", "a", 0, 10, 0.9), ("u", "a", 20, 30, 0.5)]
+    assert score(truth, detections(found), (0.5,), subset="s").mAP == (1.0,)
+    doubled = detections([*found, ("u", "a", 0, 10, 0.8)])
+    assert score(truth, doubled, (0.5,), subset="s").mAP == (pytest.approx((1 + 2 / 3) / 2),)
+
+
+def test_equal_scores_keep_the_order_of_the_input() -> None:
+    truth = annotations([("u", "a", 0, 10)])
+    right, wrong = ("u", "a", 0.0, 10.0, 1.0), ("u", "a", 50.0, 60.0, 1.0)
+    assert score(truth, detections([right, wrong]), (0.5,), subset="s").mAP == (1.0,)
+    assert score(truth, detections([wrong, right]), (0.5,), subset="s").mAP == (0.5,)
+
+
+def test_of_equal_overlaps_the_later_instance_is_taken() -> None:
+    truth = annotations([("u", "a", 0, 10), ("u", "a", 20, 30)])
+    long, first, second = ("u", "a", 0, 30, 0.9), ("u", "a", 0, 10, 0.8), ("u", "a", 20, 30, 0.8)
+    assert score(truth, detections([long, first]), (0.3,), subset="s").mAP == (1.0,)
+    assert score(truth, detections([long, second]), (0.3,), subset="s").mAP == (0.5,)
+
+
+def test_a_taken_best_instance_leaves_the_next_best() -> None:
+    truth = annotations([("u", "a", 0, 10), ("u", "a", 4, 12)])
+    found = detections([("u", "a", 0, 10, 0.9), ("u", "a", 0, 10, 0.8)])
+    scores = score(truth, found, (0.5, 0.6), subset="s")  # the overlap with the second instance is exactly 0.5
+    assert scores.mAP == (1.0, 0.5)
+
+
+def test_unknown_video_is_a_false_positive_and_unknown_class_only_counted() -> None:
+    truth = annotations([("u", "a", 0, 10)], videos="u", classes="ab")
+    stray = detections([("w", "a", 0, 10, 2.0), ("u", "a", 0, 10, 1.0)])
+    assert score(truth, stray, (0.5,), subset="s").mAP == (0.5,)
+    other = score(truth, detections([("u", "c", 0, 10, 2.0), ("u", "a", 0, 10, 1.0)]), (0.5,), subset="s")
+    assert (other.mAP, other.detections, list(other.per_class)) == ((1.0,), 2, ["a"])
+
+
+def test_names_not_positions_match_videos_and_classes() -> None:
+    truth = annotations([("u", "a", 0, 10), ("v", "b", 3, 9)])
+    found = detections([("u", "a", 0, 10, 1.0), ("v", "b", 3, 9, 1.0)], videos="wvu", classes="cba")
+    assert score(truth, found, (0.9,), subset="s").mAP == (1.0,)
+
+
+def test_no_detections_score_zero_and_no_instances_are_refused() -> None:
+    truth = annotations([("u", "a", 0, 10)])
+    assert score(truth, detections([]), NINE, subset="s").mAP == (0.0,) * 9
+    with pytest.raises(InputError, match="no ground-truth instance"):
+        score(annotations([]), detections([]), NINE, subset="s")
+
+
+def test_other_protocols_are_refused_in_one_sentence() -> None:
+    with pytest.raises(InputError) as caught:
+        score(annotations([("u", "a", 0, 1)]), detections([]), NINE, protocol="thumos14", subset="s")
+    assert caught.value.problems == ("protocol=thumos14 is unknown; available: activitynet",)
+
+
+def test_interpolated_average_precision_by_hand() -> None:
+    hits = np.array([[True, False, True, False], [False, False, False, True], [False] * 4])
+    assert interpolated_average_precision(hits, 4) == pytest.approx([(1 + 2 / 3) / 4, 0.25 / 4, 0])
+
+
+def test_tiou_of_pairs() -> None:
+    a, b = np.array([[0.0, 10.0], [20.0, 30.0]]), np.array([[5.0, 15.0], [20.0, 30.0], [10.0, 20.0]])
+    assert tiou(a, b).tolist() == [[1 / 3, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    empty: Floats = np.zeros((1, 2))
+    assert tiou(empty, empty).tolist() == [[0.0]]

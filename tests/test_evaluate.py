@@ -1,0 +1,112 @@
+"""What the evaluate command is made of: thresholds as text, files in, JSON and a table out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tal_search.data.annotations import write_detections
+from tal_search.errors import InputError
+from tal_search.evaluate import evaluate_file, scores_table
+from tal_search.metrics.average_precision import parse_tiou
+from tal_search.types import Detections
+
+NINE = parse_tiou("0.1:0.9:0.1")
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("0.1:0.9:0.1", (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)),
+        ("0.5:0.95:0.05", tuple(round(0.5 + 0.05 * i, 2) for i in range(10))),
+        ("0.5:0.5:0.1", (0.5,)),
+        ("0.1:0.4:0.2", (0.1, 0.3)),
+        ("0.3,0.5", (0.3, 0.5)),
+        ("[0.3, 0.5]", (0.3, 0.5)),
+        ("0.5", (0.5,)),
+        (" 1 ", (1.0,)),
+    ],
+)
+def test_thresholds_are_exact(text: str, values: tuple[float, ...]) -> None:
+    assert parse_tiou(text) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "'' is not a number"),
+        ("0.1:0.9", "three numbers"),
+        ("0.1:0.9:0.1:2", "three numbers"),
+        ("a:0.9:0.1", "'a' is not a number"),
+        ("0.9:0.1:0.1", "empty range"),
+        ("0.1:0.9:0", "empty range"),
+        ("0.1:0.9:-0.1", "empty range"),
+        ("0.1:0.9:1e-9", "more than 1000"),
+        ("0.5,nan", "'nan' is not a number"),
+        ("inf", "'inf' is not a number"),
+        ("0.5,,0.6", "'' is not a number"),
+        ("50", "outside"),
+        ("0:0.5:0.1", "outside"),
+        ("0.5,0.50", "more than once"),
+        ("[0.5", "is not a number"),
+    ],
+)
+def test_thresholds_that_are_none(text: str, says: str) -> None:
+    with pytest.raises(InputError, match=says) as caught:
+        parse_tiou(text)
+    assert all(problem.startswith(f"tiou={text}") for problem in caught.value.problems)
+
+
+def test_every_bad_threshold_is_reported() -> None:
+    with pytest.raises(InputError) as caught:
+        parse_tiou("0,0.5,0.5,2")
+    assert len(caught.value.problems) == 3
+
+
+def evaluated(tmp_path: Path) -> tuple[Path, Path]:
+    truth = {"database": {"v1": {"subset": "test", "annotations": [{"segment": [0, 10], "label": "run"}]}}}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    zero = np.zeros(1, np.int64)
+    found = Detections(
+        videos=("v1",), classes=("run",), video=zero, label=zero, segment=np.array([[0.0, 10.0]]), score=np.ones(1)
+    )
+    write_detections(tmp_path / "found.json", found)
+    return tmp_path / "found.json", tmp_path / "truth.json"
+
+
+def test_scores_as_json_and_as_a_table(tmp_path: Path) -> None:
+    scores = evaluate_file(*evaluated(tmp_path), "test", (0.3, 0.5))
+    assert scores.to_json() == {
+        "protocol": "activitynet",
+        "subset": "test",
+        "videos": 1,
+        "instances": 1,
+        "detections": 1,
+        "tiou": [0.3, 0.5],
+        "mAP": [1.0, 1.0],
+        "average_mAP": 1.0,
+        "per_class": {"run": [1.0, 1.0]},
+    }
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(scores_table(scores))
+    text = capture.get()
+    assert "activitynet protocol, subset test 1 videos, 1 instances, 1 detections" in " ".join(text.split())
+    lines = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+    assert lines["tIoU"] == ["0.3", "0.5", "average"]
+    assert lines["run"] == lines["mAP"] == ["100.00", "100.00", "100.00"]
+
+
+def test_problems_of_both_files_come_together(tmp_path: Path) -> None:
+    found, truth = evaluated(tmp_path)
+    found.write_text(found.read_text().replace("10.0", "-1"))
+    with pytest.raises(InputError) as caught:
+        evaluate_file(found, truth, "train", NINE, protocol="thumos")
+    protocol, subset, segment = caught.value.problems
+    assert protocol.startswith("protocol=thumos is unknown")
+    assert subset == f"{truth}: subset 'train' is not in the file; subsets present: 'test' (1 videos)"
+    assert segment.startswith(f"{found}: results.v1[0].segment is [0.0, -1]")

@@ -1,0 +1,89 @@
+"""Parity with numbers obtained from the released BackTAL implementation (variant release)."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+
+from tal_search.methods import Batch
+from tal_search.methods.backtal import BackTAL, Hyperparameters
+from tal_search.nn.losses import top_k, video_scores
+
+FOLDER = Path(os.environ.get("TAL_GOLDEN_DIR", ROOT.parent / "shared" / "golden"))
+FILES = sorted(FOLDER.glob("backtal_release_*.npz"))
+# Names of ours beside those of the golden files.
+LOSSES = {"cls_base": "base", "cls_supp": "supp", "norm": "norm", "frame": "frame", "sep": "sep", "aff": "aff"}
+
+
+def test_golden_files_are_there(shared: Path) -> None:
+    assert shared.is_dir()
+    assert FILES, f"no backtal_release_*.npz in {FOLDER}; set TAL_GOLDEN_DIR"
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def golden(request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
+    with np.load(request.param, allow_pickle=False) as file:
+        return dict(file)
+
+
+def build(golden: dict[str, np.ndarray]) -> tuple[BackTAL, Batch]:
+    state = {name[6:]: torch.from_numpy(golden[name]) for name in golden if name.startswith("state/")}
+    method = BackTAL.from_state(state, Hyperparameters(variant="release", k_ratio=0.125, beta_aff=0.8))
+    method.network.eval()
+    classes = golden["labels"].shape[1]
+    clicks = torch.from_numpy(golden["clicks"] == classes)
+    return method, Batch(torch.from_numpy(golden["features"]), torch.from_numpy(golden["labels"]), clicks)
+
+
+def assert_close(ours: torch.Tensor, theirs: np.ndarray, name: str) -> None:
+    """Within 1e-5 of the largest magnitude of the expected tensor."""
+    scale = float(np.abs(theirs).max())
+    difference = float(np.abs(ours.detach().double().numpy() - theirs).max())
+    assert difference <= 1e-5 * scale + 1e-9, f"{name}: differs by {difference:.2e} at scale {scale:.2e}"
+
+
+def test_outputs(golden: dict[str, np.ndarray]) -> None:
+    method, batch = build(golden)
+    output = method.network(batch.features)
+    k = top_k(0.125, batch.features.shape[-1])
+    for name in ("cas_base", "cas_supp", "embedding", "filter"):
+        assert_close(getattr(output, name), golden[f"out/{name}"], name)
+    assert_close(video_scores(output.cas_base, k), golden["out/score_base"], "score_base")
+    assert_close(video_scores(output.cas_supp, k), golden["out/score_supp"], "score_supp")
+
+
+def test_suppressed_branch_alone_is_the_same(golden: dict[str, np.ndarray]) -> None:
+    method, batch = build(golden)
+    assert_close(method.network.suppressed(batch.features)[0], golden["out/cas_supp"], "cas_supp")
+
+
+def test_losses_and_gradients(golden: dict[str, np.ndarray]) -> None:
+    method, batch = build(golden)
+    losses = method.losses(batch, "all")
+    for ours, theirs in LOSSES.items():
+        assert_close(losses[ours], golden[f"loss/{theirs}"], ours)
+    assert_close(losses["total"], golden["loss/total"], "total")
+    losses["total"].backward()
+    parameters = dict(method.network.named_parameters())
+    expected = {name[5:] for name in golden if name.startswith("grad/")}
+    assert set(parameters) == expected
+    for name, parameter in parameters.items():
+        assert parameter.grad is not None
+        assert_close(parameter.grad, golden[f"grad/{name}"], name)
+
+
+def test_a_batch_without_any_click_has_zero_click_terms(golden: dict[str, np.ndarray]) -> None:
+    method, batch = build(golden)
+    silent = dataclasses.replace(batch, background_clicks=torch.zeros_like(batch.background_clicks))
+    losses = method.losses(silent, "all")
+    losses["total"].backward()
+    assert [float(losses[name].detach()) for name in ("frame", "sep", "aff")] == [0, 0, 0]
+    assert all(
+        torch.isfinite(parameter.grad).all() for parameter in method.network.parameters() if parameter.grad is not None
+    )

@@ -1,0 +1,128 @@
+"""Localization against loops, and its corner cases."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tal_search import localization
+from tal_search.localization import Activations, Inference, localize
+
+
+def runs_by_loop(mask: np.ndarray) -> list[tuple[int, int]]:
+    runs, start = [], None
+    for position, inside in enumerate([*mask, False]):
+        if inside and start is None:
+            start = position
+        if not inside and start is not None:
+            runs.append((start, position - 1))
+            start = None
+    return [] if runs == [(0, 0)] else runs
+
+
+@given(hnp.arrays(np.bool_, st.tuples(st.integers(1, 4), st.integers(1, 15))))
+def test_runs_equal_the_loop(mask: np.ndarray) -> None:
+    row, first, last = localization.find_runs(mask)
+    expected = [(r, *run) for r in range(len(mask)) for run in runs_by_loop(mask[r])]
+    assert list(zip(row.tolist(), first.tolist(), last.tolist(), strict=True)) == expected
+
+
+@given(
+    hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1)),
+    st.data(),
+    st.sampled_from([0.0, 0.25, 1.0, 20.0]),
+)
+def test_contrast_equals_the_loop(sequence: np.ndarray, data: st.DataObject, margin: float) -> None:
+    first = data.draw(st.integers(0, len(sequence) - 1))
+    last = data.draw(st.integers(first, len(sequence) - 1))
+    length = last - first + 1
+    left = range(max(0, int(np.trunc(first - margin * length))), first)
+    right = range(last + 1, min(len(sequence), int(last + margin * length)))
+    outside = [sequence[i] for i in (*left, *right)]
+    expected = sequence[first : last + 1].mean() - (np.mean(outside) if outside else 0.0)
+    zero = np.zeros(1, np.int64)
+    ours = localization.inner_outer(sequence[None], zero, zero + first, zero + last, margin)
+    assert ours[0] == pytest.approx(expected, abs=1e-9)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 50), st.floats(0.1, 20), st.floats(0, 1)), max_size=12),
+    st.floats(0.1, 0.9),
+    st.booleans(),
+)
+@settings(deadline=None)
+def test_suppression_equals_the_loop(rows: list[tuple[float, float, float]], threshold: float, release: bool) -> None:
+    segments = np.array([(s, s + d, p) for s, d, p in rows]).reshape(-1, 3)
+    extra = 1.0 if release else 0.0
+    kept: list[int] = []
+    for index in np.argsort(-segments[:, 2], kind="stable"):
+        a = segments[index]
+        clear = True
+        for other in kept:
+            b = segments[other]
+            shared = max(0.0, min(a[1], b[1]) - max(a[0], b[0]) + extra)
+            union = (a[1] - a[0] + extra) + (b[1] - b[0] + extra) - shared
+            clear = clear and shared <= threshold * union
+        if clear:
+            kept.append(int(index))
+    assert localization.suppress(segments, threshold, release=release).tolist() == kept
+
+
+def test_upsampling_uses_half_pixel_centres() -> None:
+    expected = [0.0, 0.25, 0.75, 1.25, 1.75, 2.0]
+    assert localization.upsample(np.array([0.0, 1.0, 2.0]), 6) == pytest.approx(expected)
+    assert localization.upsample(np.array([[5.0]]), 3).tolist() == [[5, 5, 5]]
+    assert localization.upsample(np.array([1.0, 4.0, 2.0]), 3).tolist() == [1, 4, 2]
+
+
+def test_normalising_keeps_negative_floor_and_flat_sequences() -> None:
+    assert localization.normalise(np.array([-1.0, 0.0, 2.0])).tolist() == [-0.5, 0.0, 1.0]
+    assert localization.normalise(np.array([3.0, 3.0])).tolist() == [0.0, 0.0]
+    assert localization.normalise(np.array([-3.0, -1.0])).tolist() == [0.0, 0.0]
+
+
+def activations(cas: np.ndarray, scores: list[list[float]]) -> Activations:
+    videos, _, snippets = cas.shape
+    return Activations(
+        videos=tuple(f"v{i}" for i in range(videos)),
+        cas=cas,
+        attention=np.zeros((videos, snippets)),
+        scores=np.array(scores),
+        duration=np.full(videos, 10.0),
+        frames=np.full(videos, 100),
+    )
+
+
+def test_a_clear_bump_is_found_where_it_is() -> None:
+    cas = np.zeros((1, 3, 20))
+    cas[0, 1, 5:10] = 4.0
+    found = localize(activations(cas, [[0.1, 0.8, 0.1]]), ("a", "b"), Inference())
+    assert found.label.tolist() == [1] * len(found.label)
+    assert found.segment[0] == pytest.approx([2.5, 5.0], abs=0.3)
+    assert found.score[0] == pytest.approx(1.0 + 0.2 * 0.8, abs=0.1)
+    assert ((found.segment >= 0) & (found.segment <= 10)).all()
+
+
+def test_no_confident_class_gives_no_detection() -> None:
+    found = localize(activations(np.ones((2, 3, 20)), [[0.2, 0.2, 0.6]] * 2), ("a", "b"), Inference())
+    assert len(found.score) == 0
+    assert found.segment.shape == (0, 2)
+
+
+def test_saved_activations_localize_the_same(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    original = activations(rng.standard_normal((3, 4, 25)), [[0.5, 0.3, 0.1, 0.1]] * 3).rounded()
+    buffer = io.BytesIO()
+    original.save(buffer)
+    (tmp_path / "cas.npz").write_bytes(buffer.getvalue())
+    loaded = Activations.load(tmp_path / "cas.npz")
+    assert loaded.cas.dtype == np.float16
+    ours, theirs = (localize(a, ("a", "b", "c"), Inference()) for a in (original, loaded))
+    assert (ours.segment == theirs.segment).all()
+    assert (ours.score == theirs.score).all()

@@ -1,0 +1,116 @@
+"""Losses against loops written from the paper's equations."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from tal_search.nn import losses
+
+BATCH, CLASSES, SNIPPETS, EMBEDDING = 3, 4, 20, 5
+
+
+def problem(seed: int, clicks: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """CAS [B, C+1, T], labels [B, C] with one or more classes, clicks bool [B, T], unit embedding [B, E, T]."""
+    generator = torch.Generator().manual_seed(seed)
+    cas = torch.randn(BATCH, CLASSES + 1, SNIPPETS, generator=generator, dtype=torch.float64)
+    labels = (torch.rand(BATCH, CLASSES, generator=generator) < 0.4).double()
+    labels[torch.arange(BATCH), torch.randint(CLASSES, (BATCH,), generator=generator)] = 1
+    clicked = torch.rand(BATCH, SNIPPETS, generator=generator) < clicks
+    embedding = torch.randn(BATCH, EMBEDDING, SNIPPETS, generator=generator, dtype=torch.float64)
+    return cas, labels, clicked, functional.normalize(embedding, dim=1)
+
+
+def top(values: Tensor, k: int) -> list[int]:
+    return sorted(range(len(values)), key=lambda index: -float(values[index]))[:k]
+
+
+def naive_frame(cas: Tensor, clicked: Tensor) -> float:
+    terms = [-float(cas[b, :, t].log_softmax(0)[-1]) for b, t in clicked.nonzero().tolist()]
+    return sum(terms) / len(terms) if terms else 0.0
+
+
+def naive_separation(cas: Tensor, labels: Tensor, clicked: Tensor, k: int, *, release: bool) -> float:
+    videos = []
+    for b in range(BATCH):
+        positions = clicked[b].nonzero().flatten().tolist()
+        if not positions:
+            continue
+        terms = []
+        for c in labels[b].nonzero().flatten().tolist():
+            act = cas[b, c, top(cas[b, c], k)].mean()
+            background = cas[b, c, positions].mean()
+            p_act, p_bg = torch.stack([act, background]).softmax(0)
+            terms.append(float(-p_act.log() - (0 if release else (1 - p_bg).log())))
+        videos.append(sum(terms) / len(terms))
+    return sum(videos) / len(videos) if videos else 0.0
+
+
+def naive_affinity(cas: Tensor, labels: Tensor, clicked: Tensor, embedding: Tensor, k: int, *, release: bool) -> float:
+    videos = []
+    for b in range(BATCH):
+        background = clicked[b].nonzero().flatten().tolist()
+        if not background:
+            continue
+        action = [t for c in labels[b].nonzero().flatten().tolist() for t in top(cas[b, c], k)]
+        cosine = (embedding[b].T @ embedding[b]).tolist()
+
+        def same(group: list[int], cosine: list[list[float]] = cosine) -> float:
+            if release:
+                return sum(max(0.0, 0.5 - min(cosine[u][v] for v in group)) for u in group) / len(group)
+            return max([max(0.0, 0.5 - cosine[u][v]) for u, v in itertools.permutations(set(group), 2)], default=0.0)
+
+        def different(rows: list[int], others: list[int], cosine: list[list[float]] = cosine) -> float:
+            hardest = [max(0.0, max(cosine[u][v] for v in others) - 0.1) for u in rows]
+            return sum(hardest) / len(hardest) if release else max(hardest)
+
+        terms = same(action) + same(background) + different(action, background)
+        videos.append(terms + (different(background, action) if release else 0.0))
+    return sum(videos) / len(videos) if videos else 0.0
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.03, 0.3]), st.integers(1, 6), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_click_losses_equal_the_equations(seed: int, clicks: float, k: int, release: bool) -> None:
+    cas, labels, clicked, embedding = problem(seed, clicks)
+    counts = losses.action_counts(cas, labels, k)
+    ours = (
+        losses.frame_loss(cas, clicked),
+        losses.separation_loss(cas, labels, clicked, k, release=release),
+        losses.affinity_loss(embedding, counts, clicked, 0.5, 0.1, release=release),
+    )
+    theirs = (
+        naive_frame(cas, clicked),
+        naive_separation(cas, labels, clicked, k, release=release),
+        naive_affinity(cas, labels, clicked, embedding, k, release=release),
+    )
+    assert [float(loss) for loss in ours] == pytest.approx(theirs, abs=1e-9)
+
+
+@given(st.integers(0, 10_000), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_classification_loss_is_cross_entropy_with_normalised_labels(seed: int, background: bool) -> None:
+    cas, labels, _, _ = problem(seed, 0.1)
+    scores = losses.video_scores(cas, 3)
+    target = torch.cat([labels, torch.full((BATCH, 1), float(background), dtype=torch.float64)], 1)
+    expected = functional.cross_entropy(scores, target / target.sum(1, keepdim=True))
+    torch.testing.assert_close(losses.classification_loss(scores, labels, background=background), expected)
+
+
+def test_paper_separation_at_half_the_weight_is_the_release_one() -> None:
+    cas, labels, clicked, _ = problem(3, 0.2)
+    paper = losses.separation_loss(cas, labels, clicked, 4, release=False)
+    torch.testing.assert_close(0.5 * paper, losses.separation_loss(cas, labels, clicked, 4, release=True))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "snippets", "k"), [(1 / 8, 750, 93), (1 / 8, 40, 5), (1 / 12, 96, 8), (0.001, 10, 1), (1, 7, 7)]
+)
+def test_top_k(ratio: float, snippets: int, k: int) -> None:
+    assert losses.top_k(ratio, snippets) == k

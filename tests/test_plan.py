@@ -1,0 +1,276 @@
+"""Plans: cells, repeats and trials of a study, and what running it would mean."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tal_search import methods
+from tal_search.errors import InputError
+from tal_search.methods.backtal import Hyperparameters
+from tal_search.search.plan import Plan, cells, preview, resolve
+from tal_search.study import SearchSettings, Study, load_study
+from tal_search.trial_folder import TrialFolder
+from tal_search.types import TrialResult
+
+STUDIES = Path(__file__).resolve().parents[1] / "studies"
+SIMULATED = "dataset.source=simulated"
+
+
+def planned(name: str, *overrides: str) -> Plan:
+    """The plan on simulated data, with one seed unless the overrides say otherwise."""
+    return resolve(load_study(name, [SIMULATED, "search.repeats.seeds=[0]", *overrides], STUDIES))
+
+
+def keys(plan: Plan) -> list[str]:
+    return [spec.key for spec in plan.specs]
+
+
+THUMOS_GRID = {
+    "lambda_sep": (1, [0.25, 0.5, 2, 4]),
+    "beta_aff": (0.8, [0.4, 0.6, 1, 1.2]),
+    "tau_same": (0.5, [0.3, 0.4, 0.6, 0.7]),
+    "tau_diff": (0.1, [-0.1, 0, 0.2, 0.3]),
+    "embedding_dim": (32, [8, 16, 64, 128]),
+    "kernel_size": (3, [1, 5, 7, 9]),
+    "k_ratio": (1 / 8, [1 / 16, 1 / 12, 1 / 6, 1 / 4]),
+}
+
+
+def test_thumos_grid_is_29_cells_around_the_centre():
+    plan = planned("thumos_grid")
+    centre = {axis: value for axis, (value, _) in THUMOS_GRID.items()}
+    others = [{**centre, axis: value} for axis, (_, values) in THUMOS_GRID.items() for value in values]
+    assert list(plan.cells) == [centre, *others]
+    assert len(plan.cells) == 29
+    assert [spec.cell for spec in plan.specs] == list(plan.cells)
+    for spec in plan.specs:
+        assert spec.hyperparameters == {**plan.centre, **spec.cell}
+        assert (spec.seed, spec.annotator, spec.precision) == (0, "A1", "float32")
+        assert spec.protocol == {
+            "evaluation": "activitynet", "tiou": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], "selection": "last",
+            "holdout_fraction": 0.2, "holdout_seed": 0, "evaluate_every": 5,
+        }  # fmt: skip
+        Hyperparameters(**spec.hyperparameters)
+    assert len(set(keys(plan))) == 29
+
+
+def test_the_other_studies():
+    single = planned("thumos_single")
+    assert single.cells == ({},)
+    assert len(single.specs) == 1
+    assert single.specs[0].annotator == "A1"
+    quick = planned("quickstart")
+    assert quick.dataset.source == "simulated"
+    assert len(quick.cells) == len(quick.specs) == 5
+
+
+def test_settings_come_from_defaults_then_preset_then_study():
+    plan = planned("thumos_grid", "hyperparameters.epochs=3", "inference.nms=.4", "hyperparameters.beta_aff=.6")
+    preset = methods.declaration("backtal").PRESETS["thumos14"]["simulated"]
+    assert plan.preset == "simulated"
+    assert plan.dataset.snippets == preset["snippets"]
+    assert "snippets" not in plan.centre
+    assert plan.centre["learning_rate"] == preset["learning_rate"]
+    assert (plan.centre["epochs"], plan.centre["weight_decay"]) == (3, 5e-4)
+    assert plan.inference["nms"] == 0.4
+    # .6 is the centre now, so this axis has one cell fewer: its value .6 is the centre, while .8 is not asked for.
+    assert len(plan.cells) == 28
+    assert plan.centre_cell["beta_aff"] == 0.6
+    assert planned("thumos_grid", "dataset.snippets=70").dataset.snippets == 70
+    named = planned("thumos_grid", "preset=release")
+    assert (named.centre["variant"], named.inference["overlap"], named.dataset.snippets) == ("release", "release", 750)
+
+
+def test_inference_axes_change_inference_only():
+    plan = planned("thumos_single", "search.axes={inference.nms:[.3,.7],tau_same:[.2]}")
+    assert plan.cells == (
+        {"inference.nms": 0.55, "tau_same": 0.5},
+        {"inference.nms": 0.3, "tau_same": 0.5},
+        {"inference.nms": 0.7, "tau_same": 0.5},
+        {"inference.nms": 0.55, "tau_same": 0.2},
+    )
+    assert [spec.inference["nms"] for spec in plan.specs] == [0.55, 0.3, 0.7, 0.55]
+    assert [spec.hyperparameters["tau_same"] for spec in plan.specs] == [0.5, 0.5, 0.5, 0.2]
+    assert len(set(keys(plan))) == 4
+
+
+def test_all_repeats_of_the_centre_come_first():
+    plan = planned("quickstart", "search.repeats={seeds:[2,1],annotators:[A2,uniform]}")
+    assert len(plan.specs) == 20
+    assert [(spec.seed, spec.annotator) for spec in plan.specs[:4]] == [
+        (2, "A2"),
+        (2, "uniform"),
+        (1, "A2"),
+        (1, "uniform"),
+    ]
+    assert all(spec.cell == plan.centre_cell for spec in plan.specs[:4])
+    assert preview(plan)[:3] == (5, 4, 20)
+
+
+def test_an_annotator_without_clicks_is_named_with_its_place():
+    study = load_study("quickstart", [], STUDIES)
+    with pytest.raises(InputError) as raised:
+        planned("quickstart", "search.repeats.annotators=[A1,A9,B]")
+    place = "command line: search.repeats.annotators=[A1,A9,B]: search.repeats.annotators has"
+    assert [p[: len(place) + 5] for p in raised.value.problems] == [f"{place} 'A9'", f"{place} 'B',"]
+    assert "found: A1, A2, A3" in raised.value.problems[0]
+    file = dataclasses.replace(study.search.repeats, annotators=("A9",))
+    with pytest.raises(InputError, match=re.escape("studies/quickstart.yaml:")):
+        resolve(dataclasses.replace(study, search=dataclasses.replace(study.search, repeats=file)))
+
+
+def test_a_missing_annotator_is_reported_with_the_other_problems():
+    with pytest.raises(InputError) as raised:
+        load_study("quickstart", ["search.repeats.annotators=[A9]", "hyperparameters.kernel_size=4"], STUDIES)
+    assert len(raised.value.problems) == 2
+    assert "kernel_size is 4" in raised.value.problems[0]
+    assert "has 'A9', who has no click file" in raised.value.problems[1]
+
+
+def test_features_that_are_not_there_are_never_simulated(tmp_path):
+    with pytest.raises(InputError, match=r"dataset\.source=features"):
+        resolve(load_study("thumos_grid", ["dataset.source=features", f"dataset.root={tmp_path}"], STUDIES))
+    found = resolve(load_study("thumos_grid", [f"dataset.root={tmp_path}"], STUDIES))
+    assert found.dataset.source == "simulated"
+    assert "simulated" in found.dataset.description
+
+
+@pytest.mark.parametrize(
+    ("override", "place"),
+    [
+        ("inference.activation_low=.25", "command line: inference.activation_low=.25: "),
+        (
+            "search.axes.inference.attention_high=[.9,.3]",
+            "command line: search.axes.inference.attention_high=[.9,.3]: ",
+        ),
+    ],
+)
+def test_thresholds_that_leave_nothing_are_refused(override, place):
+    with pytest.raises(InputError) as raised:
+        planned("thumos_single", override)
+    (sentence,) = raised.value.problems
+    assert sentence.startswith(place + "inference.")
+    assert sentence.endswith("the first must be smaller")
+
+
+def test_keys_change_with_what_a_trial_is_and_with_nothing_else():
+    base = keys(planned("quickstart"))
+    assert keys(planned("quickstart")) == base
+    same = (
+        "runs=elsewhere", "backend=inline", "resources.cpus_per_trial=2", "resources.device=cpu",
+        "description=other", "tracking.mlflow=false", "dataset.root=elsewhere",
+    )  # fmt: skip
+    for override in same:
+        assert keys(planned("quickstart", override)) == base, override
+    others = (
+        "search.repeats.seeds=[1]", "search.repeats.annotators=[A2]", "hyperparameters.tau_same=.4", "inference.nms=.5",
+        "dataset.snippets=99", "dataset.simulation.noise=.3", "resources.precision=bf16", "protocol.tiou=0.5",
+        "protocol.selection=holdout", "protocol.evaluate_every=4",
+    )  # fmt: skip
+    for override in others:
+        assert not set(keys(planned("quickstart", override))) & set(base), override
+
+
+def test_studies_share_the_trials_they_have_in_common():
+    wide = keys(planned("quickstart", "search.axes.lambda_sep=[.25,2,4]"))
+    assert set(keys(planned("quickstart"))) < set(wide)
+    whole = keys(planned("quickstart", "search.axes.kernel_size=[3,1]"))
+    assert len(whole) == 4  # 3 is the centre
+
+
+VALUES = st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True)
+AXES = st.dictionaries(st.sampled_from(["tau", "beta", "h", "inference.nms"]), VALUES, max_size=4)
+
+
+@given(axes=AXES, data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_grid_is_the_product_and_one_at_a_time_the_sum(axes, data):
+    centre = {axis: data.draw(st.integers(0, 9)) for axis in axes}
+    search = SearchSettings(plan="grid", axes={axis: tuple(values) for axis, values in axes.items()})
+    grid = cells(search, centre)
+    assert len(grid) == math.prod(len(values) for values in axes.values())
+    assert len({tuple(cell.items()) for cell in grid}) == len(grid)
+    assert (centre in grid) == all(centre[axis] in values for axis, values in axes.items())
+    assert centre not in grid[1:]
+    single = cells(dataclasses.replace(search, plan="one_at_a_time"), centre)
+    assert single[0] == centre
+    assert len(single) == 1 + sum(value != centre[axis] for axis, values in axes.items() for value in values)
+    for cell in single[1:]:
+        assert list(cell) == list(axes)
+        assert sum(cell[axis] != centre[axis] for axis in axes) == 1
+
+
+@given(
+    values=st.lists(st.sampled_from([0.1, 0.25, 1.0, 2.0, 4.0]), min_size=1, max_size=4, unique=True),
+    taps=st.lists(st.sampled_from([1, 3, 5]), min_size=1, max_size=3, unique=True),
+    seeds=st.lists(st.integers(0, 5), min_size=1, max_size=3, unique=True),
+)
+@settings(max_examples=15, deadline=None)
+def test_no_two_trials_of_a_study_have_one_key(values, taps, seeds):
+    overrides = (
+        "search.plan=grid",
+        f"search.axes={{lambda_sep:{values},kernel_size:{taps}}}",
+        f"search.repeats.seeds={seeds}",
+    )
+    plan = planned("quickstart", *overrides)
+    assert len(set(keys(plan))) == len(plan.specs) == len(values) * len(taps) * len(seeds)
+
+
+def finish(plan: Plan, count: int, seconds: float) -> None:
+    """Write what a finished trial leaves, for the first trials of a plan."""
+    for spec in plan.specs[:count]:
+        folder = TrialFolder.of(plan.study.runs, spec.key)
+        folder.write_spec(spec)
+        result = TrialResult(
+            key=spec.key, selected_epoch=1, tiou=(0.5,), mAP=(0.3,), holdout_mAP=None, best_on_test_epoch=1,
+            best_on_test_mAP=0.3, detections=1, parameters=1, seconds=seconds,
+        )  # fmt: skip
+        folder.write_result(result)
+
+
+def test_preview_counts_and_estimates(tmp_path):
+    plan = planned("quickstart", f"runs={tmp_path}", "backend=inline")
+    assert preview(plan) == (5, 1, 5, 0, 5, None)
+    finish(plan, 2, seconds=7.0)
+    (tmp_path / "trials" / "broken").mkdir()
+    (tmp_path / "trials" / "broken" / "result.json").write_text("{")
+    found = preview(plan)
+    assert found[:5] == (5, 1, 5, 2, 3)
+    assert found.seconds == pytest.approx(21.0)
+    two = preview(planned("quickstart", f"runs={tmp_path}", "resources.concurrent_trials=2"))
+    assert two.seconds == pytest.approx(10.5)
+    longer = preview(planned("quickstart", f"runs={tmp_path}", "backend=inline", "hyperparameters.epochs=20"))
+    assert longer.done == 0
+    assert longer.seconds == pytest.approx(5 * 14.0)
+    assert preview(planned("quickstart", f"runs={tmp_path}", "dataset.snippets=50")).seconds is None
+    finish(plan, 5, seconds=7.0)
+    assert preview(plan) == (5, 1, 5, 5, 0, 0.0)
+
+
+def test_a_study_is_a_plain_record_with_a_place_for_each_key():
+    study = load_study("quickstart", ["runs=here"], STUDIES)
+    assert isinstance(study, Study)
+    assert study.place("runs") == "command line: runs=here"
+    line = (STUDIES / "quickstart.yaml").read_text().splitlines().index("  repeats:") + 1
+    assert study.place("search.repeats") == f"studies/quickstart.yaml:{line}"
+    assert study.place("search.repeats.nothing") == f"studies/quickstart.yaml:{line}"
+    assert study.place("tracking.uri") == "studies/quickstart.yaml"
+
+
+def test_real_features_take_the_paper_or_release_preset(shared):
+    root = f"dataset.root={shared}/data/thumos14_evidence"
+    plan = resolve(load_study("thumos_grid", [root], STUDIES))
+    assert (plan.dataset.source, plan.preset, plan.dataset.snippets) == ("features", "paper", 750)
+    assert plan.annotators == ("A1", "A2", "A3")
+    assert len(plan.specs) == 29 * 3
+    release = resolve(load_study("thumos_single", [root, "hyperparameters.variant=release"], STUDIES))
+    assert (release.preset, release.inference["overlap"], release.centre["epochs"]) == ("release", "release", 40)
+    with pytest.raises(InputError, match=r"found: A1, A2, A3"):
+        resolve(load_study("thumos_single", [root, "search.repeats.annotators=[uniform]"], STUDIES))

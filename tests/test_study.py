@@ -1,0 +1,394 @@
+"""Studies: files and overrides to one checked record, every problem in one pass with its place."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tal_search.errors import InputError
+from tal_search.study import Study, list_studies, load_study
+
+STUDIES = Path(__file__).resolve().parents[1] / "studies"
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a study file; answers a function that loads it with overrides."""
+    folder = tmp_path / "studies"
+    folder.mkdir()
+
+    def load(text: str | bytes, *overrides: str) -> Study:
+        content = text if isinstance(text, bytes) else text.encode()
+        (folder / "x.yaml").write_bytes(content)
+        return load_study("x", list(overrides), folder)
+
+    return load
+
+
+@pytest.fixture
+def problems(write):
+    def found(text: str | bytes, *overrides: str) -> tuple[str, ...]:
+        with pytest.raises(InputError) as raised:
+            write(text, *overrides)
+        assert raised.value.exit_code == 2
+        assert all(p.startswith(("studies/x.yaml:", "command line: ")) for p in raised.value.problems)
+        assert all("\n" not in p for p in raised.value.problems)
+        return raised.value.problems
+
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_study_of_the_repository_loads(path):
+    study = load_study(path.stem, [], STUDIES)
+    assert study.name == path.stem
+    assert study.description
+    assert "\n" not in study.description
+
+
+def test_a_study_is_frozen():
+    study = load_study("quickstart", [], STUDIES)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        study.name = "other"
+
+
+def test_an_empty_section_is_its_defaults(write):
+    study = write("description: nothing set\nhyperparameters:\nsearch:\ndataset:\n  # root: here\n")
+    assert study == Study(name="x", description="nothing set")
+
+
+def test_values_get_their_types(write):
+    study = write(
+        """
+description: types
+hyperparameters: {k_ratio: 1/16, lambda_sep: 2, k_ratio_sep: null, learning_rate: 1e-4, affinity: false}
+inference:
+  nms: .5
+dataset: {root: a/b, snippets: 100, simulation: {channels: 8}}
+search:
+  axes:
+    k_ratio: [1/6, 0.25]
+    inference.nms: [.4]
+    hidden_channels: [null, 8]
+    inference:
+      score_weight: [0, 1]
+  repeats: {seeds: [3, 1], annotators: [A2]}
+protocol: {tiou: [0.3, 0.5]}
+tracking: {mlflow: false, uri: sqlite:///a.db}
+runs: out/here
+"""
+    )
+    assert study.hyperparameters == {
+        "k_ratio": 1 / 16, "lambda_sep": 2.0, "k_ratio_sep": None, "learning_rate": 1e-4, "affinity": False,
+    }  # fmt: skip
+    assert type(study.hyperparameters["lambda_sep"]) is float
+    assert study.inference == {"nms": 0.5}
+    assert study.dataset.root == Path("a/b")
+    assert study.dataset.simulation.channels == 8
+    assert study.search.axes == {
+        "k_ratio": (1 / 6, 0.25),
+        "hidden_channels": (None, 8),
+        "inference.nms": (0.4,),
+        "inference.score_weight": (0, 1),
+    }
+    assert study.search.repeats.seeds == (3, 1)
+    assert study.search.repeats.annotators == ("A2",)
+    assert study.protocol.tiou == "0.3,0.5"
+    assert study.tracking.uri == "sqlite:///a.db"
+    assert study.runs == Path("out/here")
+
+
+EVERY_PROBLEM = """\
+description: every problem
+preset: papre
+method: backtal
+hyperparameters:
+  lamda_sep: 2
+  kernel_size: 4
+  k_ratio: 1.5
+  epochs: many
+  variant: relaese
+  lambda_sep:
+serach:
+  plan: grid
+search:
+  trails: 10
+  plan: sampler
+  axes:
+    kernel_size: [1, 2]
+    tau_same: 0.3
+    tau_diff: [0, 0.0]
+    beta_aff: []
+    nms: [0.5]
+    inference.nm: [0.5]
+  repeats:
+    seeds: [0, -1]
+    annotators: A1
+protocol:
+  tiou: 0.1:2:x
+  evaluate_every: 0
+resources:
+  cpus_per_trial: .inf
+  backend: [ray]
+  plan: grid
+"""
+EXPECTED = {
+    2: "preset is \"papre\"; it must be one of auto, paper, release, simulated; did you mean 'paper'?",
+    5: "hyperparameters.lamda_sep is unknown; did you mean 'lambda_sep'? (value seen: 2)",
+    6: "hyperparameters.kernel_size is 4; it must be odd",
+    7: "hyperparameters.k_ratio is 1.5; it must be at most 1",
+    8: 'hyperparameters.epochs is "many"; it must be a whole number',
+    9: "hyperparameters.variant is \"relaese\"; it must be one of paper, release; did you mean 'release'?",
+    10: "hyperparameters.lambda_sep has no value; it must be a finite number",
+    11: 'serach is unknown; did you mean \'search\'? (value seen: {"plan": "grid"})',
+    14: "search.trails is unknown; ",
+    15: 'search.plan is "sampler"; samplers are not available yet, choose one_at_a_time or grid',
+    17: "search.axes.kernel_size[1] is 2; it must be odd",
+    18: "search.axes.tau_same is 0.3; it must be a list of one value or more",
+    19: "search.axes.tau_diff has 0.0 more than once; keep one",
+    20: "search.axes.beta_aff is []; it must be a list of one value or more",
+    21: "search.axes.nms is unknown; did you mean 'inference.nms'? (value seen: [0.5])",
+    22: "search.axes.inference.nm is unknown; did you mean 'nms'? (value seen: [0.5])",
+    24: "search.repeats.seeds is [0, -1]; it must be at least 0",
+    25: 'search.repeats.annotators is "A1"; it must be auto or a list, each value text',
+    27: "protocol.tiou=0.1:2:x: 'x' is not a number",
+    28: "protocol.evaluate_every is 0; it must be at least 1",
+    30: "resources.cpus_per_trial is Infinity; it must be a finite number",
+    31: 'resources.backend is ["ray"]; it must be one of ray, inline',
+    32: "resources.plan is unknown; did you mean 'search.plan'? (value seen: \"grid\")",
+}
+
+
+def test_every_problem_in_one_pass_with_its_line(problems):
+    found = problems(EVERY_PROBLEM, "resources.devise=cpu", "hyperparameters.dropout=high", "nothing")
+    by_line = {int(p.split(":")[1]): p for p in found if p.startswith("studies/")}
+    assert by_line.keys() == EXPECTED.keys()
+    for line, sentence in EXPECTED.items():
+        assert by_line[line].startswith(f"studies/x.yaml:{line}: {sentence}")
+    command = [p for p in found if p.startswith("command line")]
+    assert len(found) == len(by_line) + len(command)
+    assert sorted(command) == [
+        'command line: hyperparameters.dropout=high: hyperparameters.dropout is "high"; it must be a finite number',
+        "command line: nothing: is not KEY=VALUE; write for example 'search.repeats.seeds=[0,1]'",
+        "command line: resources.devise=cpu: resources.devise is unknown; did you mean 'device'? (value seen: \"cpu\")",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: [1", "studies/x.yaml:1: cannot be read as YAML: "),
+        ("method: backtal\nsearch:\n\tplan: grid", "studies/x.yaml:3: cannot be read as YAML: .*; indent with spaces"),
+        ("- a", "studies/x.yaml:1: is .*, not a mapping"),
+        ("", "studies/x.yaml: is empty"),
+        ("--- \na: 1\n---\nb: 2", "studies/x.yaml:3: cannot be read as YAML: "),
+        ("method: backtal\nmethod: backtal", r"studies/x.yaml:2: method is given again \(first at studies/x.yaml:1\)"),
+        ("search: {plan: grid}\nsearch.plan: grid", "studies/x.yaml:2: search.plan is given again"),
+        ("search.plan: grid\nsearch: 3", "studies/x.yaml:2: search is both a value and a section"),
+        ("runs: !!python/object/apply:os.system [ls]", "studies/x.yaml:1: runs has the tag .*python.* is not read"),
+        ("runs: &a out\nmethod: *a", "studies/x.yaml:2: cannot be read as YAML: an alias"),
+        ("search: &a\n  plan: grid\n  axes: *a", "studies/x.yaml:3: cannot be read as YAML: an alias"),
+        ("runs: " + "[" * 50 + "]" * 50, "studies/x.yaml:1: .*nested too deeply"),
+        ("runs: " + "[" * 5000 + "]" * 5000, "studies/x.yaml: .*nested too deeply"),
+        ("runs: ${nowhere}", "studies/x.yaml:1: runs cannot be filled in"),
+        ("runs: ${broken", "studies/x.yaml:1: runs is .*, broken"),
+        ("runs: ???", "studies/x.yaml:1: runs cannot be filled in .*; write the value out"),
+        ("search: 3", "studies/x.yaml:1: search is 3; it must be a mapping"),
+        ("search: {axes: [lambda_sep]}", "studies/x.yaml:1: search.axes is .*; it must be a mapping"),
+        ("search: {repeats: {seeds: []}}", "studies/x.yaml:1: search.repeats.seeds has no values"),
+        ("search: {repeats: {seeds: [1, 1]}}", "studies/x.yaml:1: search.repeats.seeds has 1 more than once"),
+        ("search: {repeats: {annotators: [1]}}", "studies/x.yaml:1: search.repeats.annotators is .*, each value text"),
+        ("method: backtall", "studies/x.yaml:1: method is .*; it must be one of backtal; did you mean 'backtal'?"),
+        ("method: ../x", "studies/x.yaml:1: method is .*; it must be one of backtal"),
+        ("dataset: {name: thumos}", "studies/x.yaml:1: dataset.name is .*one of thumos14; did you mean 'thumos14'?"),
+        ("hyperparameters: {affinity: yes}", "studies/x.yaml:1: .*affinity is \"yes\"; it must be true or false"),
+        ("hyperparameters: {epochs: 3.0}", "studies/x.yaml:1: .*epochs is 3.0; it must be a whole number"),
+        ("hyperparameters: {k_ratio: 1/0}", "studies/x.yaml:1: .*k_ratio is \"1/0\"; it must be a finite number"),
+        ("hyperparameters: {lambda_sep: .nan}", "studies/x.yaml:1: .*lambda_sep is NaN; it must be a finite number"),
+        ("protocol: {selection: best_on_test}", "studies/x.yaml:1: protocol.selection is .*one of last, holdout"),
+        ("lambda_sep: 2", "studies/x.yaml:1: lambda_sep is unknown; did you mean 'hyperparameters.lambda_sep'?"),
+        ("name: x", "studies/x.yaml:1: name is unknown"),
+        ("3: x", "studies/x.yaml:1: 3 is unknown"),
+        ("? [a]\n: b", "studies/x.yaml:1: the study has a key that is not a word"),
+        (b"description: \xff\xfe", "studies/x.yaml: cannot be read"),
+        ("description: a\x00b", "studies/x.yaml: cannot be read as YAML"),
+        ("<<: {method: backtal}", "studies/x.yaml:1: << is unknown"),
+    ],
+)  # fmt: skip
+def test_a_broken_file_is_one_sentence(problems, text, sentence):
+    import re
+
+    found = problems(text)
+    assert len(found) == 1, found
+    assert re.match(sentence, found[0]), found[0]
+
+
+def test_a_broken_file_does_not_hide_broken_overrides(problems):
+    found = problems("a: [1", "search.plan=gird")
+    assert len(found) == 2
+    assert found[1].endswith("it must be one of one_at_a_time, grid; did you mean 'grid'?")
+
+
+GIVEN = """
+description: given
+hyperparameters: {lambda_sep: 2}
+dataset: {simulation: {channels: 8, seed: 1}}
+search:
+  axes:
+    lambda_sep: [1, 4]
+    inference.nms: [.5]
+"""
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("hyperparameters.lambda_sep=.5", 0.5),
+        ("hyperparameters.lambda_sep=1/4", 0.25),
+        ("+hyperparameters.beta_aff=1", 1.0),
+        ("++hyperparameters.beta_aff=1e-1", 0.1),
+        ("search.repeats.seeds=[0,1]", (0, 1)),
+        ("search.repeats.annotators=[A1, 'A2']", ("A1", "A2")),
+        ("search.axes.lambda_sep=[3]", (3.0,)),
+        ("search.axes.inference.nms=[.4,1/3]", (0.4, 1 / 3)),
+        ("search.axes.lambda_sep.0=7", (7.0, 4.0)),
+        ("dataset.root=../a b:c", Path("../a b:c")),
+        ("dataset.root='[x]'", Path("[x]")),
+        ('description="a, b: c"', "a, b: c"),
+        ("tracking.uri=sqlite:///a.db?x=1", "sqlite:///a.db?x=1"),
+        ("tracking.uri=null", None),
+        ("tracking.mlflow=False", False),
+        ("dataset.snippets=100", 100),
+        ("protocol.tiou=[0.3,0.5]", "0.3,0.5"),
+        ("protocol.tiou=0.3:0.5:0.1", "0.3:0.5:0.1"),
+        ("backend=inline", "inline"),
+        ("runs=${method}/${dataset.name}", Path("backtal/thumos14")),
+    ],
+)
+def test_overrides_set_values(write, override, value):
+    key = override.lstrip("+").partition("=")[0].removesuffix(".0")
+    study = write(GIVEN + "method: backtal\ndataset.name: thumos14\n", override)
+    found = study
+    names = {"backend": "resources.backend"}.get(key, key).split(".")
+    for index, name in enumerate(names):
+        rest = ".".join(names[index:])
+        if isinstance(found, dict):
+            found = found[rest]
+            break
+        found = getattr(found, name)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_an_override_with_a_mapping_merges(write):
+    study = write(GIVEN, "dataset.simulation={channels:16, scenes: 5,offset:.2}", "search.axes={tau_same:[0,.1]}")
+    assert (study.dataset.simulation.channels, study.dataset.simulation.seed) == (16, 1)
+    assert (study.dataset.simulation.scenes, study.dataset.simulation.offset) == (5, 0.2)
+    assert list(study.search.axes) == ["lambda_sep", "inference.nms", "tau_same"]
+
+
+def test_a_tilde_deletes(write):
+    study = write(GIVEN, "~search.axes.lambda_sep", "~hyperparameters.lambda_sep=2", "~search.axes.inference.nms")
+    assert study.search.axes == {}
+    assert study.hyperparameters == {}
+    assert write(GIVEN, "~search").search == Study(name="x").search
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("hyperparameters.lambda_sep=1,2", "give an axis a list instead: search.axes.lambda_sep=[VALUE,VALUE]"),
+        ("inference.nms=choice(1,2)", "give an axis a list instead: search.axes.inference.nms=[VALUE,VALUE]"),
+        ("runs=", "runs has no value; write runs=VALUE, or ~runs for the default"),
+        ("=3", "is not KEY=VALUE"),
+        ("runs", "is not KEY=VALUE"),
+        ("--runs=x", "--runs is unknown"),
+        ("search.repeats.seeds=[0,1", "cannot be read as YAML"),
+        ("~runs", "runs is not given by the study, so there is nothing to delete"),
+        ("~hyperparameters.lambda_sep=3", "hyperparameters.lambda_sep is 2, not 3; delete it by ~KEY"),
+        ("search.axes.lambda_sep.x=3", "cannot be set"),
+        ("search.axes.lambda_sep.9=3", "cannot be set"),
+        ("runs=!!python/name:os.system", ""),
+        ("runs={a: !!python/name:os.system x}", "which is not read"),
+        ("hyperparameters.kernel_size=2", "hyperparameters.kernel_size is 2; it must be odd"),
+        ("search.axes.kernel_size=[1,2]", "search.axes.kernel_size[1] is 2; it must be odd"),
+        ("dataset.simulation={chanels:3}", "dataset.simulation.chanels is unknown; did you mean 'channels'?"),
+        ("runs=${", "broken"),
+        ("study=y", "study is unknown"),
+    ],
+)
+def test_broken_overrides_name_themselves(write, override, sentence):
+    if not sentence:  # a lone word is text, whatever it looks like
+        assert write(GIVEN, override).runs == Path("!!python/name:os.system")
+        return
+    with pytest.raises(InputError) as raised:
+        write(GIVEN, override)
+    assert len(raised.value.problems) == 1
+    assert raised.value.problems[0].startswith(f"command line: {override}: ")
+    assert sentence in raised.value.problems[0]
+
+
+def test_an_override_takes_the_blame_from_the_file(problems):
+    text = "search:\n  axes:\n    kernel_size: [1, 2]\n    tau_same: [3]\n"
+    assert len(problems(text)) == 2
+    found = problems(text, "search.axes.kernel_size=[4]")
+    assert found[0].startswith("command line: search.axes.kernel_size=[4]: search.axes.kernel_size[0] is 4")
+    assert found[1].startswith("studies/x.yaml:4: search.axes.tau_same[0] is 3")
+
+
+def test_a_grid_too_large_to_mean_is_refused(problems):
+    axes = "".join(
+        f"    {name}: [{', '.join(str(i / 100) for i in range(50))}]\n" for name in ("tau_same", "tau_diff", "beta_aff")
+    )
+    found = problems(f"search:\n  plan: grid\n  axes:\n{axes}")
+    assert found == (
+        "studies/x.yaml:3: search.axes makes 125000 cells x 1 seeds; "
+        "at most 20000 trials are planned, take fewer values",
+    )
+
+
+@pytest.mark.parametrize("name", ["quikstart", "../quickstart", "quickstart.yaml", "", "/etc/passwd", "a b"])
+def test_an_unknown_study_names_the_nearest_and_lists_all(name):
+    with pytest.raises(InputError) as raised:
+        load_study(name, [], STUDIES)
+    (sentence,) = raised.value.problems
+    assert sentence.startswith(f"study={name} is unknown")
+    assert "quickstart, thumos_grid, thumos_single" in sentence
+    if name == "quikstart":
+        assert "did you mean 'quickstart'?" in sentence
+
+
+def test_a_study_of_the_working_directory_comes_first(tmp_path, monkeypatch):
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "quickstart.yaml").write_text("description: mine")
+    monkeypatch.chdir(tmp_path)
+    assert load_study("quickstart", []).description == "mine"
+    assert load_study("thumos_single", []).search.repeats.annotators == ("A1",)
+    listed = dict(list_studies())
+    assert listed["quickstart"] == "mine"
+    assert {"quickstart", "thumos_grid", "thumos_single"} <= listed.keys()
+
+
+def test_listing_survives_a_broken_file(tmp_path):
+    (tmp_path / "bad.yaml").write_text("a: [1")
+    (tmp_path / "plain.yaml").write_text("description: |\n  first line\n  second line\n")
+    listed = dict(list_studies(tmp_path))
+    assert listed["bad"] == "cannot be read"
+    assert listed["plain"] == "first line"
+    assert listed["thumos_grid"] == yaml.safe_load((STUDIES / "thumos_grid.yaml").read_text())["description"]
+
+
+def test_reading_and_planning_imports_nothing_heavy():
+    code = (
+        "import sys, tal_search.study, tal_search.search.plan\n"
+        "study = tal_search.study.load_study('quickstart', [])\n"
+        "tal_search.search.plan.preview(tal_search.search.plan.resolve(study))\n"
+        "print([name for name in ('torch', 'ray', 'mlflow', 'optuna', 'pandas') if name in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

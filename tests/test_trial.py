@@ -1,0 +1,183 @@
+"""One trial on a small simulated set: deterministic, resumable, complete on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tal_search.data.annotations import read_detections
+from tal_search.data.dataset import find, load
+from tal_search.data.simulation import Simulation
+from tal_search.data.splits import holdout_split, restrict
+from tal_search.localization import Activations, Inference, localize
+from tal_search.methods import available, code_version, declaration
+from tal_search.metrics.average_precision import score
+from tal_search.training.checkpoint import load_progress
+from tal_search.trial import run_trial
+from tal_search.trial_folder import TrialFolder
+from tal_search.types import DatasetSpec, TrialResult, TrialSpec
+
+
+@pytest.fixture(scope="module")
+def dataset() -> DatasetSpec:
+    simulation = Simulation(train_videos=40, test_videos=20, channels=12)
+    return find("thumos14", "simulated", None, None, None, 60, simulation)
+
+
+def make_spec(dataset: DatasetSpec, *, selection: str = "last", seed: int = 0, **hyperparameters: Any) -> TrialSpec:
+    module = declaration("backtal")
+    settings = {"epochs": 6, "learning_rate": 5e-3, "dropout": 0.5, "batch_size": 8, **hyperparameters}
+    return TrialSpec(
+        method="backtal",
+        code_version=code_version("backtal"),
+        hyperparameters=dataclasses.asdict(module.Hyperparameters(**settings)),
+        inference=dataclasses.asdict(Inference(class_threshold=0.04)),
+        protocol={
+            "evaluation": "activitynet", "tiou": [0.3, 0.5], "selection": selection, "holdout_fraction": 0.3,
+            "holdout_seed": 0, "evaluate_every": 2,
+        },
+        dataset=dataset, annotator="A1", seed=seed, precision="float32", cell={},
+    )  # fmt: skip
+
+
+def run(spec: TrialSpec, folder: Path, **options: Any) -> TrialResult:
+    for _ in run_trial(spec, TrialFolder(folder), device="cpu", **options):
+        pass
+    result = TrialFolder(folder).result()
+    assert result is not None
+    return result
+
+
+def numbers(result: TrialResult) -> dict[str, Any]:
+    return {**result.to_json(), "seconds": 0}
+
+
+def test_same_seed_gives_the_same_numbers_and_another_seed_does_not(dataset: DatasetSpec, tmp_path: Path) -> None:
+    first, again = (run(make_spec(dataset), tmp_path / name) for name in ("a", "b"))
+    assert numbers(first) == numbers(again)
+    assert max(first.mAP) > 0
+    assert run(make_spec(dataset, seed=1), tmp_path / "c").mAP != first.mAP
+
+
+@pytest.mark.parametrize("selection", ["last", "holdout"])
+def test_an_interrupted_trial_ends_as_an_uninterrupted_one(
+    dataset: DatasetSpec, tmp_path: Path, selection: str
+) -> None:
+    spec = make_spec(dataset, selection=selection)
+    whole = run(spec, tmp_path / "whole")
+    folder = TrialFolder(tmp_path / "parts")
+    for stop_after in (1, 3):
+        steps = run_trial(spec, folder, device="cpu", checkpoint_every_seconds=1e9)
+        for _ in range(stop_after):
+            next(steps)
+        steps.close()
+        assert folder.result() is None
+    state = load_progress(folder.path)
+    assert state is not None
+    assert [report["epoch"] for report in state["reports"]] == [1, 2, 3, 4]
+    assert numbers(run(spec, folder.path)) == numbers(whole)
+    assert [r.epoch for r in folder.epoch_reports()] == [1, 2, 3, 4, 5, 6]
+    losses = [[r.losses for r in TrialFolder(tmp_path / name).epoch_reports()] for name in ("whole", "parts")]
+    assert losses[0] == losses[1]
+
+
+def test_a_damaged_checkpoint_starts_the_trial_anew(dataset: DatasetSpec, tmp_path: Path) -> None:
+    spec, folder = make_spec(dataset), TrialFolder(tmp_path / "trial")
+    steps = run_trial(spec, folder, device="cpu")
+    next(steps)
+    steps.close()
+    (checkpoint,) = folder.path.glob("progress-*.pt")
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    checkpoint.write_bytes(bytes(content))
+    assert load_progress(folder.path) is None
+    assert numbers(run(spec, folder.path)) == numbers(run(spec, tmp_path / "whole"))
+
+
+def test_a_finished_folder_holds_everything_and_trains_nothing(dataset: DatasetSpec, tmp_path: Path) -> None:
+    spec, folder = make_spec(dataset), TrialFolder(tmp_path / "trial")
+    result = run(spec, folder.path)
+    assert list(run_trial(spec, folder, device="cpu")) == []
+    assert {path.name for path in folder.path.iterdir()} == {
+        "spec.json", "checkpoint.pt", "cas.npz", "detections.json", "scores.json", "epochs.parquet", "result.json",
+    }  # fmt: skip
+    written = json.loads((folder.path / "spec.json").read_text())
+    assert written.pop("key") == spec.key
+    assert TrialSpec.from_json(written).key == spec.key
+    assert json.loads(folder.scores.read_text())["mAP"] == list(result.mAP)
+    reports = folder.epoch_reports()
+    terms = {"cls_base", "cls_supp", "norm", "frame", "sep", "aff", "total"}
+    assert all(set(report.losses) == terms for report in reports)
+    assert [report.epoch for report in reports if report.scores] == [2, 4, 6]
+    assert reports[-1].scores["test/mAP/0.5"] == result.at(0.5)
+    assert result.best_on_test_mAP == max(report.scores["test/mAP/0.5"] for report in reports if report.scores)
+
+
+def test_kept_activations_and_detections_give_the_recorded_scores(dataset: DatasetSpec, tmp_path: Path) -> None:
+    spec, folder = make_spec(dataset), TrialFolder(tmp_path / "trial")
+    result = run(spec, folder.path)
+    data = load(dataset, "A1")
+    kept = Activations.load(folder.cas)
+    assert kept.cas.dtype == np.float16
+    for detections in (
+        localize(kept, data.classes, Inference(**spec.inference)),
+        read_detections(folder.detections, data.test_truth.classes, data.test_truth.videos, "error"),
+    ):
+        assert score(data.test_truth, detections, (0.3, 0.5), subset="test").mAP == result.mAP
+
+
+def test_holdout_selection_reads_held_out_training_videos_only(dataset: DatasetSpec, tmp_path: Path) -> None:
+    folder = TrialFolder(tmp_path / "trial")
+    result = run(make_spec(dataset, selection="holdout", epochs=8), folder.path)
+    curve = {r.epoch: r.scores["holdout/mAP/0.5"] for r in folder.epoch_reports() if r.scores}
+    assert result.holdout_mAP == max(curve.values())
+    assert curve[result.selected_epoch] == result.holdout_mAP
+    test_at_selected = {r.epoch: r.scores["test/mAP/0.5"] for r in folder.epoch_reports() if r.scores}
+    assert result.at(0.5) == test_at_selected[result.selected_epoch]
+    saved = torch.load(folder.checkpoint, weights_only=True)
+    assert saved["epoch"] == result.selected_epoch
+
+
+def test_holdout_split_is_stratified_and_recorded_by_its_seed(dataset: DatasetSpec) -> None:
+    data = load(dataset, "A1")
+    kept, held = holdout_split(data.train.labels, 0.5, 0)
+    assert sorted([*kept, *held]) == list(range(40))
+    first = data.train.labels.argmax(1)
+    videos_of, held_of = (np.bincount(rows, minlength=20) for rows in (first, first[held]))
+    assert held_of.tolist() == [max(0, min(round(0.5 * count), count - 1)) for count in videos_of.tolist()]
+    assert (holdout_split(data.train.labels, 0.5, 0)[1] == held).all()
+    assert (holdout_split(data.train.labels, 0.5, 1)[1] != held).any()
+    names = tuple(data.train.videos[row] for row in held)
+    truth = restrict(data.train_truth, names)
+    wanted = sum(data.train_truth.videos[index] in names for index in data.train_truth.video)
+    assert len(truth.label) == wanted > 0
+    assert {truth.videos[index] for index in truth.video} <= set(names)
+
+
+@pytest.mark.parametrize("method", available())
+@pytest.mark.parametrize(
+    "options", [{}, {"variant": "release"}, {"affinity": False}, {"kernel_size": 1, "embedding_dim": 1}]
+)
+def test_every_parameter_learns(method: str, options: dict[str, Any], dataset: DatasetSpec, tmp_path: Path) -> None:
+    spec = make_spec(dataset, epochs=1, **options)
+    run(spec, tmp_path / "trial")
+    module = declaration(method)
+    torch.manual_seed(spec.seed)
+    start = module.METHOD(module.Hyperparameters(**spec.hyperparameters), 12, 20).network.state_dict()
+    end = torch.load(TrialFolder(tmp_path / "trial").checkpoint, weights_only=True)["state_dict"]
+    assert all(not torch.equal(start[name], end[name]) for name in start)
+
+
+def test_bf16_trains_close_to_float32(dataset: DatasetSpec, tmp_path: Path) -> None:
+    spec = make_spec(dataset)
+    run(spec, tmp_path / "a")
+    run(dataclasses.replace(spec, precision="bf16"), tmp_path / "b")
+    totals = [[r.losses["total"] for r in TrialFolder(tmp_path / name).epoch_reports()] for name in "ab"]
+    assert totals[1] == pytest.approx(totals[0], rel=0.03)
+    assert totals[1] != totals[0]
