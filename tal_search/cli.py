@@ -127,12 +127,17 @@ def _preview(plan: Plan, console: Console) -> int:
     found = preview(plan)
     time = "unknown until a first trial is recorded" if found.seconds is None else f"{found.seconds / 60:.1f} min"
     console.print(
-        f"{plan.study.name}: {found.cells} cells × {found.repeats} repeats = {found.trials} trials; "
+        f"{plan.study.name}: {_count(found.cells, 'cell')} × {_count(found.repeats, 'repeat')} = "
+        f"{_count(found.trials, 'trial')}; "
         f"{found.done} already done, {found.to_run} to run; estimated time: {time}",
         markup=False,
         soft_wrap=True,
     )
     return 0
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _run_plan(plan: Plan, console: Console) -> int:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tal_search.data.annotations import Unknown, read_annotations, read_detections, write_detections
+from tal_search.data.feature_split import FALLBACK_FPS
 from tal_search.data.features import read_video, rescale
 from tal_search.data.layout import feature_files
-from tal_search.data.loading import FALLBACK_FPS
 from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.metrics.average_precision import require_protocol, score
@@ -79,7 +79,7 @@ def evaluate_checkpoint(
     if variant not in ("paper", "release"):
         raise InputError(f"variant={variant} is unknown; give paper or release")
     truth = read_annotations(ground_truth, subset)
-    method = BackTAL.from_state(_load_state(checkpoint), Hyperparameters(variant=variant))
+    method = BackTAL.from_state(_load_state(checkpoint), Hyperparameters(variant=variant), str(checkpoint))
     classes = method.network.classifier_module.conv.out_channels - 1  # type: ignore[union-attr, operator]
     if classes != len(truth.classes):
         raise InputError(f"{checkpoint}: has {classes} classes where {ground_truth} has {len(truth.classes)}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +19,15 @@ from tal_search.types import EpochReport, TrialResult, TrialSpec
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     """Call `write` on a temporary file beside `path`, flush it to disk, then rename it over `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.parent / f".{path.name}.{os.getpid()}-{threading.get_ident()}"  # one writer of it: this thread
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("wb") as stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -77,12 +77,11 @@ class TrialFolder:
         return self.path / "trial.log"
 
     def result(self) -> TrialResult | None:
-        """The finished trial's result, or None where the trial is unfinished."""
+        """The finished trial's result, or None where the trial is unfinished or the file is not one of ours."""
         try:
-            content = json.loads((self.path / "result.json").read_text())
-        except FileNotFoundError:
+            return TrialResult.from_json(json.loads((self.path / "result.json").read_text())["result"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
-        return TrialResult.from_json(content["result"])
 
     def write_epochs(self, reports: list[EpochReport]) -> None:
         import pandas  # slow to import, and a preview does not need it

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+
+from tal_search.data.dataset import find
+from tal_search.data.simulation import Simulation
+from tal_search.errors import InputError
+from tal_search.types import DatasetSpec
 
 FPS = 10
 CLASSES = ("CliffDiving", "GolfSwing", "HighJump")
@@ -93,3 +100,20 @@ def edit_json(path: Path, edit: Any) -> None:
     content = json.loads(path.read_text())
     edit(content)
     path.write_text(json.dumps(content))
+
+
+SMALL = Simulation(train_videos=24, test_videos=20, channels=8)
+
+
+def found(root: Path | None, source: str = "auto", **settings: Any) -> DatasetSpec:
+    """`find` with the settings of a small study."""
+    defaults: dict[str, Any] = {"ground_truth": None, "clicks": None, "snippets": 40, "simulation": SMALL}
+    return find("thumos14", source, root, **{**defaults, **settings})
+
+
+def problems_of(call: Callable[[], object]) -> tuple[str, ...]:
+    """The sentences of the InputError that `call` raises."""
+    with pytest.raises(InputError) as caught:
+        call()
+    assert all("\n" not in problem for problem in caught.value.problems)
+    return caught.value.problems

@@ -9,6 +9,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from tal_search.errors import InputError
 from tal_search.search.backend import Backend, Event, Failed, Finished, Reported, Started
 from tal_search.search.inline_backend import InlineBackend
 from tal_search.search.proposer import Planned
+from tal_search.search.scratch import PREFIX, scratch_folder
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import TrialSpec
 
@@ -54,22 +56,22 @@ with ray_backend._ray():
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[dict[str, str]]:
-    """The environment that leads to a Ray which serves all tests of this file that need not start their own."""
-    access = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN", secrets.token_hex(32))}
-    environment = {**os.environ, **access, "PYTHONPATH": str(Path(__file__).parent)}
+def cluster() -> Iterator[str]:
+    """The address of a Ray that serves all tests of this file that need not start their own."""
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # a process keeps the first one it used
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     with subprocess.Popen(
         [sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
         assert process.stdout is not None
-        yield {**access, "RAY_ADDRESS": process.stdout.readline().strip()}
+        yield process.stdout.readline().strip()
         process.communicate("")
 
 
 @pytest.fixture
-def on_cluster(cluster: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in cluster.items():
-        monkeypatch.setenv(name, value)
+def on_cluster(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", cluster)
 
 
 @pytest.fixture(params=[inline_backend, ray_backend], ids=["inline", "ray"])
@@ -242,6 +244,21 @@ def test_ray_honours_the_limit_stays_on_loopback_and_leaves_nothing_running(tmp_
     assert len(children) > 2
     assert not psutil.wait_procs(children, timeout=10)[1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["trials"]
+
+
+def test_what_a_killed_driver_left_is_removed_and_what_a_living_one_holds_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    abandoned = tmp_path / f"{PREFIX}abandoned"
+    abandoned.mkdir()
+    (abandoned / "lock").touch()
+    with scratch_folder() as first:
+        assert not abandoned.exists()
+        with scratch_folder() as second:
+            assert first.is_dir()
+            assert second != first
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ray_refuses_a_trial_larger_than_the_machine(on_cluster: None, tmp_path: Path) -> None:

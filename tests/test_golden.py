@@ -34,7 +34,7 @@ def golden(request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
 
 def build(golden: dict[str, np.ndarray]) -> tuple[BackTAL, Batch]:
     state = {name[6:]: torch.from_numpy(golden[name]) for name in golden if name.startswith("state/")}
-    method = BackTAL.from_state(state, Hyperparameters(variant="release", k_ratio=0.125, beta_aff=0.8))
+    method = BackTAL.from_state(state, Hyperparameters(variant="release", k_ratio=0.125, beta_aff=0.8), "golden")
     method.network.eval()
     classes = golden["labels"].shape[1]
     clicks = torch.from_numpy(golden["clicks"] == classes)

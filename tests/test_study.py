@@ -3,44 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from study_files import load, problems
 
-from tal_search.errors import InputError
-from tal_search.study import Study, list_studies, load_study
+from tal_search.study import Study, load_study
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Writes a study file; answers a function that loads it with overrides."""
-    folder = tmp_path / "studies"
-    folder.mkdir()
-
-    def load(text: str | bytes, *overrides: str) -> Study:
-        content = text if isinstance(text, bytes) else text.encode()
-        (folder / "x.yaml").write_bytes(content)
-        return load_study("x", list(overrides), folder)
-
-    return load
-
-
-@pytest.fixture
-def problems(write):
-    def found(text: str | bytes, *overrides: str) -> tuple[str, ...]:
-        with pytest.raises(InputError) as raised:
-            write(text, *overrides)
-        assert raised.value.exit_code == 2
-        assert all(p.startswith(("studies/x.yaml:", "command line: ")) for p in raised.value.problems)
-        assert all("\n" not in p for p in raised.value.problems)
-        return raised.value.problems
-
-    return found
 
 
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
@@ -57,13 +30,14 @@ def test_a_study_is_frozen():
         study.name = "other"
 
 
-def test_an_empty_section_is_its_defaults(write):
-    study = write("description: nothing set\nhyperparameters:\nsearch:\ndataset:\n  # root: here\n")
+def test_an_empty_section_is_its_defaults(tmp_path):
+    study = load(tmp_path, "description: nothing set\nhyperparameters:\nsearch:\ndataset:\n  # root: here\n")
     assert study == Study(name="x", description="nothing set")
 
 
-def test_values_get_their_types(write):
-    study = write(
+def test_values_get_their_types(tmp_path):
+    study = load(
+        tmp_path,
         """
 description: types
 hyperparameters: {k_ratio: 1/16, lambda_sep: 2, k_ratio_sep: null, learning_rate: 1e-4, affinity: false}
@@ -81,7 +55,7 @@ search:
 protocol: {tiou: [0.3, 0.5]}
 tracking: {mlflow: false, uri: sqlite:///a.db}
 runs: out/here
-"""
+""",
     )
     assert study.hyperparameters == {
         "k_ratio": 1 / 16, "lambda_sep": 2.0, "k_ratio_sep": None, "learning_rate": 1e-4, "affinity": False,
@@ -164,8 +138,8 @@ EXPECTED = {
 }
 
 
-def test_every_problem_in_one_pass_with_its_line(problems):
-    found = problems(EVERY_PROBLEM, "resources.devise=cpu", "hyperparameters.dropout=high", "nothing")
+def test_every_problem_in_one_pass_with_its_line(tmp_path):
+    found = problems(tmp_path, EVERY_PROBLEM, "resources.devise=cpu", "hyperparameters.dropout=high", "nothing")
     by_line = {int(p.split(":")[1]): p for p in found if p.startswith("studies/")}
     assert by_line.keys() == EXPECTED.keys()
     for line, sentence in EXPECTED.items():
@@ -220,167 +194,27 @@ def test_every_problem_in_one_pass_with_its_line(problems):
         ("<<: {method: backtal}", "studies/x.yaml:1: << is unknown"),
     ],
 )  # fmt: skip
-def test_a_broken_file_is_one_sentence(problems, text, sentence):
-    import re
-
-    found = problems(text)
+def test_a_broken_file_is_one_sentence(tmp_path, text, sentence):
+    found = problems(tmp_path, text)
     assert len(found) == 1, found
     assert re.match(sentence, found[0]), found[0]
 
 
-def test_a_broken_file_does_not_hide_broken_overrides(problems):
-    found = problems("a: [1", "search.plan=gird")
+def test_a_broken_file_does_not_hide_broken_overrides(tmp_path):
+    found = problems(tmp_path, "a: [1", "search.plan=gird")
     assert len(found) == 2
     assert found[1].endswith("it must be one of one_at_a_time, grid; did you mean 'grid'?")
 
 
-GIVEN = """
-description: given
-hyperparameters: {lambda_sep: 2}
-dataset: {simulation: {channels: 8, seed: 1}}
-search:
-  axes:
-    lambda_sep: [1, 4]
-    inference.nms: [.5]
-"""
-
-
-@pytest.mark.parametrize(
-    ("override", "value"),
-    [
-        ("hyperparameters.lambda_sep=.5", 0.5),
-        ("hyperparameters.lambda_sep=1/4", 0.25),
-        ("+hyperparameters.beta_aff=1", 1.0),
-        ("++hyperparameters.beta_aff=1e-1", 0.1),
-        ("search.repeats.seeds=[0,1]", (0, 1)),
-        ("search.repeats.annotators=[A1, 'A2']", ("A1", "A2")),
-        ("search.axes.lambda_sep=[3]", (3.0,)),
-        ("search.axes.inference.nms=[.4,1/3]", (0.4, 1 / 3)),
-        ("search.axes.lambda_sep.0=7", (7.0, 4.0)),
-        ("dataset.root=../a b:c", Path("../a b:c")),
-        ("dataset.root='[x]'", Path("[x]")),
-        ('description="a, b: c"', "a, b: c"),
-        ("tracking.uri=sqlite:///a.db?x=1", "sqlite:///a.db?x=1"),
-        ("tracking.uri=null", None),
-        ("tracking.mlflow=False", False),
-        ("dataset.snippets=100", 100),
-        ("protocol.tiou=[0.3,0.5]", "0.3,0.5"),
-        ("protocol.tiou=0.3:0.5:0.1", "0.3:0.5:0.1"),
-        ("backend=inline", "inline"),
-        ("runs=${method}/${dataset.name}", Path("backtal/thumos14")),
-    ],
-)
-def test_overrides_set_values(write, override, value):
-    key = override.lstrip("+").partition("=")[0].removesuffix(".0")
-    study = write(GIVEN + "method: backtal\ndataset.name: thumos14\n", override)
-    found = study
-    names = {"backend": "resources.backend"}.get(key, key).split(".")
-    for index, name in enumerate(names):
-        rest = ".".join(names[index:])
-        if isinstance(found, dict):
-            found = found[rest]
-            break
-        found = getattr(found, name)
-    assert found == value
-    assert type(found) is type(value)
-
-
-def test_an_override_with_a_mapping_merges(write):
-    study = write(GIVEN, "dataset.simulation={channels:16, scenes: 5,offset:.2}", "search.axes={tau_same:[0,.1]}")
-    assert (study.dataset.simulation.channels, study.dataset.simulation.seed) == (16, 1)
-    assert (study.dataset.simulation.scenes, study.dataset.simulation.offset) == (5, 0.2)
-    assert list(study.search.axes) == ["lambda_sep", "inference.nms", "tau_same"]
-
-
-def test_a_tilde_deletes(write):
-    study = write(GIVEN, "~search.axes.lambda_sep", "~hyperparameters.lambda_sep=2", "~search.axes.inference.nms")
-    assert study.search.axes == {}
-    assert study.hyperparameters == {}
-    assert write(GIVEN, "~search").search == Study(name="x").search
-
-
-@pytest.mark.parametrize(
-    ("override", "sentence"),
-    [
-        ("hyperparameters.lambda_sep=1,2", "give an axis a list instead: search.axes.lambda_sep=[VALUE,VALUE]"),
-        ("inference.nms=choice(1,2)", "give an axis a list instead: search.axes.inference.nms=[VALUE,VALUE]"),
-        ("runs=", "runs has no value; write runs=VALUE, or ~runs for the default"),
-        ("=3", "is not KEY=VALUE"),
-        ("runs", "is not KEY=VALUE"),
-        ("--runs=x", "--runs is unknown"),
-        ("search.repeats.seeds=[0,1", "cannot be read as YAML"),
-        ("~runs", "runs is not given by the study, so there is nothing to delete"),
-        ("~hyperparameters.lambda_sep=3", "hyperparameters.lambda_sep is 2, not 3; delete it by ~KEY"),
-        ("search.axes.lambda_sep.x=3", "cannot be set"),
-        ("search.axes.lambda_sep.9=3", "cannot be set"),
-        ("runs=!!python/name:os.system", ""),
-        ("runs={a: !!python/name:os.system x}", "which is not read"),
-        ("hyperparameters.kernel_size=2", "hyperparameters.kernel_size is 2; it must be odd"),
-        ("search.axes.kernel_size=[1,2]", "search.axes.kernel_size[1] is 2; it must be odd"),
-        ("dataset.simulation={chanels:3}", "dataset.simulation.chanels is unknown; did you mean 'channels'?"),
-        ("runs=${", "broken"),
-        ("study=y", "study is unknown"),
-    ],
-)
-def test_broken_overrides_name_themselves(write, override, sentence):
-    if not sentence:  # a lone word is text, whatever it looks like
-        assert write(GIVEN, override).runs == Path("!!python/name:os.system")
-        return
-    with pytest.raises(InputError) as raised:
-        write(GIVEN, override)
-    assert len(raised.value.problems) == 1
-    assert raised.value.problems[0].startswith(f"command line: {override}: ")
-    assert sentence in raised.value.problems[0]
-
-
-def test_an_override_takes_the_blame_from_the_file(problems):
-    text = "search:\n  axes:\n    kernel_size: [1, 2]\n    tau_same: [3]\n"
-    assert len(problems(text)) == 2
-    found = problems(text, "search.axes.kernel_size=[4]")
-    assert found[0].startswith("command line: search.axes.kernel_size=[4]: search.axes.kernel_size[0] is 4")
-    assert found[1].startswith("studies/x.yaml:4: search.axes.tau_same[0] is 3")
-
-
-def test_a_grid_too_large_to_mean_is_refused(problems):
+def test_a_grid_too_large_to_mean_is_refused(tmp_path):
     axes = "".join(
         f"    {name}: [{', '.join(str(i / 100) for i in range(50))}]\n" for name in ("tau_same", "tau_diff", "beta_aff")
     )
-    found = problems(f"search:\n  plan: grid\n  axes:\n{axes}")
+    found = problems(tmp_path, f"search:\n  plan: grid\n  axes:\n{axes}")
     assert found == (
         "studies/x.yaml:3: search.axes makes 125000 cells x 1 seeds; "
         "at most 20000 trials are planned, take fewer values",
     )
-
-
-@pytest.mark.parametrize("name", ["quikstart", "../quickstart", "quickstart.yaml", "", "/etc/passwd", "a b"])
-def test_an_unknown_study_names_the_nearest_and_lists_all(name):
-    with pytest.raises(InputError) as raised:
-        load_study(name, [], STUDIES)
-    (sentence,) = raised.value.problems
-    assert sentence.startswith(f"study={name} is unknown")
-    assert "quickstart, thumos_grid, thumos_single" in sentence
-    if name == "quikstart":
-        assert "did you mean 'quickstart'?" in sentence
-
-
-def test_a_study_of_the_working_directory_comes_first(tmp_path, monkeypatch):
-    (tmp_path / "studies").mkdir()
-    (tmp_path / "studies" / "quickstart.yaml").write_text("description: mine")
-    monkeypatch.chdir(tmp_path)
-    assert load_study("quickstart", []).description == "mine"
-    assert load_study("thumos_single", []).search.repeats.annotators == ("A1",)
-    listed = dict(list_studies())
-    assert listed["quickstart"] == "mine"
-    assert {"quickstart", "thumos_grid", "thumos_single"} <= listed.keys()
-
-
-def test_listing_survives_a_broken_file(tmp_path):
-    (tmp_path / "bad.yaml").write_text("a: [1")
-    (tmp_path / "plain.yaml").write_text("description: |\n  first line\n  second line\n")
-    listed = dict(list_studies(tmp_path))
-    assert listed["bad"] == "cannot be read"
-    assert listed["plain"] == "first line"
-    assert listed["thumos_grid"] == yaml.safe_load((STUDIES / "thumos_grid.yaml").read_text())["description"]
 
 
 def test_reading_and_planning_imports_nothing_heavy():

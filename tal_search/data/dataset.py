@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tal_search.types import DatasetSpec, canonical_json
 
 __all__ = ["EMBEDDED", "check", "default_annotators", "find", "load"]
 
+I3D_CHANNELS = 2048
 SOURCES = ("auto", "features", "simulated")
 
 
@@ -100,7 +101,7 @@ def _features(
         snippets=snippets,
         simulation={},
         fingerprint=_digest([len(files[0]), content]),
-        description=f"{root.resolve().name}: features with {read_channels(first)} channels, {counts}",
+        description=f"{root.resolve().name}: {_kind(_channels(files))}, {counts}",
     )
 
 
@@ -126,6 +127,21 @@ def _simulated(
         fingerprint=_digest([VERSION, settings, _hash_of(truth) if truth else ""]),
         description=f"simulated THUMOS14 stand-in ({why}){timeline}",
     )
+
+
+def _kind(channels: int | str) -> str:
+    """Scores on anything but the papers' features are not to be read as the papers'."""
+    if channels == I3D_CHANNELS:
+        return f"features with {channels} channels"
+    return f"surrogate features ({channels} channels, not the {I3D_CHANNELS} of I3D)"
+
+
+def _channels(splits: list[dict[str, Path]]) -> int | str:
+    """D of the first file that says; what is wrong with the others is for `check` to report, all at once."""
+    for path in (path for split in splits for path in split.values()):
+        with suppress(InputError):
+            return read_channels(path)
+    return "unreadable"
 
 
 @contextmanager

@@ -21,10 +21,11 @@ class Layout:
     test: tuple[str, ...]
 
 
-# Names of folders, and of subsets in the ground truth (compared without case).
-OTHER = Layout(train=("train", "training", "val"), test=("test", "testing", "validation", "val"))
+# Names of folders, and of subsets in the ground truth (compared without case). The test split is chosen first: a
+# "validation" is where a release without "test" is tested, and where THUMOS14, which has one, is trained.
+OTHER = Layout(train=("train", "training", "val", "validation"), test=("test", "testing", "validation", "val"))
 DATASETS = {
-    "thumos14": Layout(train=("val", "validation", "train", "training"), test=("test", "testing")),
+    "thumos14": Layout(train=("val", "validation", "train", "training"), test=("test", "testing", "validation")),
     "activitynet12": Layout(train=("training", "train"), test=("validation", "val")),
     "hacs": Layout(train=("training", "train"), test=("validation", "val")),
 }
@@ -38,8 +39,8 @@ def layout_of(name: str) -> Layout:
 def split_folders(root: Path, name: str) -> tuple[Path | None, Path | None]:
     """The training and the test folder under `root`, None where there is none with an npz file."""
     layout = layout_of(name)
-    train = next((root / part for part in layout.train if _has_features(root / part)), None)
-    test = next((root / part for part in layout.test if root / part != train and _has_features(root / part)), None)
+    test = next((root / part for part in layout.test if _has_features(root / part)), None)
+    train = next((root / part for part in layout.train if root / part != test and _has_features(root / part)), None)
     return train, test
 
 
@@ -112,16 +113,16 @@ def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:
     content, problems = read_object(path, "database")
     entries = {video: entry for video, entry in content["database"].items() if isinstance(entry, dict)}
     present = {entry["subset"] for entry in entries.values() if isinstance(entry.get("subset"), str)}
-    layout, chosen = layout_of(name), []
-    for purpose, names in (("training", layout.train), ("test", layout.test)):
+    layout, chosen = layout_of(name), dict[str, str]()
+    for purpose, names in (("test", layout.test), ("training", layout.train)):
         match = [subset for wanted in names for subset in sorted(present) if subset.lower() == wanted]
-        match = [subset for subset in match if subset not in chosen]
+        match = [subset for subset in match if subset not in chosen.values()]
         if match:
-            chosen.append(match[0])
+            chosen[purpose] = match[0]
         else:
             listed = ", ".join(f"'{subset}'" for subset in sorted(present)) or "none"
             problems.add(f"has no {purpose} subset ({' or '.join(names)}); subsets present: {listed}")
     problems.stop()
     stated = {video: entry.get("fps") for video, entry in entries.items()}
     fps = {video: float(value) for video, value in stated.items() if isinstance(value, int | float) and 0 < value < 1e3}
-    return chosen[0], chosen[1], fps
+    return chosen["training"], chosen["test"], fps

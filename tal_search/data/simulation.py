@@ -180,14 +180,15 @@ def _scenes(simulation: Simulation, directions: _Directions, video: _Video, gene
     scene_T = np.searchsorted(changes, video.centres)
     kind_S = generator.integers(simulation.scenes, size=len(changes) + 1)
     carries_S = generator.random(len(changes) + 1) < simulation.context_share
-    features_TD = directions.scene[kind_S[scene_T]]
+    features_TD: Floats = directions.scene[kind_S[scene_T]]
     if not len(video.labels):
         return features_TD
     away_KT = np.maximum(video.segments[:, :1] - video.centres, video.centres - video.segments[:, 1:]).clip(0)
     nearest_T = away_KT.argmin(0)
     beside_T = np.exp(-away_KT.min(0) / simulation.context_seconds) * (1 - video.inside)
     level_T = simulation.context * np.maximum(beside_T, 0.5 * carries_S[scene_T])
-    return features_TD + level_T[:, None] * directions.context[video.labels[nearest_T]]
+    features_TD += level_T[:, None] * directions.context[video.labels[nearest_T]]
+    return features_TD
 
 
 def _bursts(simulation: Simulation, directions: _Directions, video: _Video, generator: np.random.Generator) -> Floats:

@@ -141,10 +141,10 @@ class BackTAL(Method):
         return localize(self.activations(videos), classes, inference)
 
     @classmethod
-    def from_state(cls, state: dict[str, torch.Tensor], hyperparameters: Hyperparameters) -> BackTAL:
+    def from_state(cls, state: dict[str, torch.Tensor], hyperparameters: Hyperparameters, source: str) -> BackTAL:
         """The network a state dict describes: every width is read from its tensors.
 
-        Raises InputError where tensors are missing or are not this network's.
+        Raises InputError, naming `source`, where tensors are missing or are not this network's.
         """
         try:
             hidden, channels, taps = state["base_module.conv_1.weight"].shape
@@ -159,8 +159,9 @@ class BackTAL(Method):
                 replace(hyperparameters, **widths), channels, state["classifier_module.conv.weight"].shape[0] - 1
             )
             method.network.load_state_dict(state)
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise InputError(f"the checkpoint is not a BackTAL network: {str(error).splitlines()[0]}") from error
+        except (KeyError, RuntimeError, ValueError, AttributeError) as error:
+            reason = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[-1].strip()
+            raise InputError(f"{source}: is not a BackTAL network ({reason})") from error
         return method
 
 

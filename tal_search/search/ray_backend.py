@@ -1,4 +1,4 @@
-"""Trials in worker processes, scheduled by Ray Tune. The only file that knows Ray.
+"""Trials in worker processes, scheduled by Ray Tune. The only file that knows Ray (and so a little long).
 
 Tune places trials on CPUs and GPUs, reuses worker processes and restarts a killed one; its saved experiment state, its
 checkpoints and its loggers are not used: a trial's folder is its checkpoint and the record is the truth.
@@ -11,23 +11,21 @@ import json
 import logging
 import os
 import secrets
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tal_search.errors import InputError, MissingExtra
-from tal_search.search.backend import Failed, Finished, Handler, Proposer, Reported, Started
+from tal_search.search.backend import Event, Failed, Finished, Handler, Proposer, Reported, Started
 from tal_search.search.interrupts import DeferredInterrupt
-from tal_search.search.worker import TrialFunction, Work, append_log
+from tal_search.search.scratch import scratch_folder
+from tal_search.search.worker import Advance, TrialFunction, Work, append_log
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import EpochReport, TrialResult, TrialSpec
 
 SETTINGS = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # a single machine listens on 127.0.0.1 only
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU share sees no GPU
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -39,6 +37,8 @@ SETTINGS = {
 }
 for _name, _value in SETTINGS.items():  # Ray reads some of them when it is imported
     os.environ.setdefault(_name, _value)
+if os.environ.get("RAY_ADDRESS", "127.0.0.1").startswith("127."):  # this machine alone: listen on 127.0.0.1 only
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 try:
     import ray
@@ -49,9 +49,12 @@ except ImportError as _error:
     raise MissingExtra("ray", "ray") from _error
 
 OBJECT_STORE_BYTES = 100 * 2**20  # specs and reports are small; arrays never travel through Ray
-WORKER_DEATHS = 3
+WORKER_DEATHS = 3  # of one trial, before it is given up
 STEP_SECONDS = 0.25
-LONGEST_TEMPORARY = 40  # characters; Ray's sockets lie deep below it, and a socket's path has at most 107
+LONGEST_TEMPORARY = 45  # characters; Ray's sockets lie deep below it, and a socket's path has at most 107
+
+
+T = TypeVar("T")
 
 
 class RayBackend:
@@ -121,6 +124,7 @@ class _Trainable(tune.Trainable):
     def setup(self, config: dict[str, Any], **parameters: Any) -> None:
         self._runs: Path = parameters["runs"]
         self._function: TrialFunction = parameters["trial"]
+        self._started = False
         self._work = self._open(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -129,7 +133,9 @@ class _Trainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        advance = self._work.advance(STEP_SECONDS)
+        # The first step trains nothing: a trial that waited for a worker when Ctrl-C came is stopped after it.
+        advance = self._work.advance(STEP_SECONDS) if self._started else Advance()
+        self._started = True
         return {
             "reports": [asdict(report) for report in advance.reports],
             "result": None if advance.result is None else advance.result.to_json(),
@@ -141,6 +147,7 @@ class _Trainable(tune.Trainable):
         self._work.close()
 
     def _open(self, config: dict[str, Any]) -> Work:
+        self._started = False
         return Work(_spec(config), self._runs, self._function)
 
 
@@ -156,11 +163,19 @@ class _Stop(_NotSaved, Stopper):
 
     def __init__(self, interrupt: DeferredInterrupt) -> None:
         self.interrupt = interrupt
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
 
     @property
     def wanted(self) -> bool:
         return self.interrupt.requested or self.error is not None
+
+    def attempt(self, action: Callable[[], T]) -> T | None:
+        """Call the driver; Tune would take its error for one of the trial."""
+        try:
+            return action() if self.error is None else None
+        except Exception as error:
+            self.error = error
+            return None
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return self.wanted
@@ -180,10 +195,7 @@ class _Searcher(_NotSaved, Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         if not self._stop.wanted and self._limit is not None and len(self._live) >= self._limit:
             return None
-        try:
-            spec = None if self._stop.wanted else self._proposer.ask()
-        except Exception as error:  # Tune would swallow it
-            self._stop.error, spec = error, None
+        spec = None if self._stop.wanted else self._stop.attempt(self._proposer.ask)
         if spec is None:
             return str(Searcher.FINISHED)
         self._live.add(trial_id)
@@ -194,9 +206,6 @@ class _Searcher(_NotSaved, Searcher):
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the record is the state."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a study continues from its record")
 
 
 class _Events(_NotSaved, Callback):
@@ -228,12 +237,8 @@ class _Events(_NotSaved, Callback):
             reason = f"its worker process died {WORKER_DEATHS + 1} times (killed, or out of memory)"
         self._send(Failed(_spec(trial.config), reason))
 
-    def _send(self, event: Started | Reported | Finished | Failed) -> None:
-        if self._stop.error is None:
-            try:
-                self._handle(event)
-            except Exception as error:  # Tune would take it for an error of the trial
-                self._stop.error = error
+    def _send(self, event: Event) -> None:
+        self._stop.attempt(lambda: self._handle(event))
 
 
 def _spec(config: dict[str, Any]) -> TrialSpec:
@@ -243,14 +248,13 @@ def _spec(config: dict[str, Any]) -> TrialSpec:
 @contextmanager
 def _ray() -> Iterator[Path]:
     """A running Ray, and a folder for what Tune writes; both are gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="tal-"))
-    try:
-        _start(folder)
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what it says is an event or in a trial's log
-        yield folder
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    with scratch_folder() as folder:
+        try:
+            _start(folder)
+            logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what it says is an event or in a trial's log
+            yield folder
+        finally:
+            ray.shutdown()
 
 
 def _start(folder: Path) -> None:

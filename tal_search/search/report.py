@@ -74,7 +74,12 @@ def terminal_table(plan: Plan, table: AxisTable) -> Table:
     heads, rows = shown_rows(table)
     title = f"{table.title} — {plan.dataset.description}"
     drawn = Table(
-        title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, caption=note(plan, table)
+        title=Text(title),
+        caption_justify="left",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        caption=note(plan, table),
     )
     for head in heads:
         drawn.add_column(Text(head), justify="left" if head in table.axes else "right")

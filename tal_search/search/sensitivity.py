@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tal_search.localization import Inference
+from tal_search.methods import declaration
 from tal_search.search.plan import Plan
 from tal_search.types import TrialResult, TrialSpec
 
@@ -37,16 +40,19 @@ def sensitivity_info(plan: Plan, results: Mapping[str, TrialResult]) -> list[Axi
     axes = tuple(plan.study.search.axes)
     average_over = _average_range(plan)[2]
     if plan.study.search.plan == "grid" or not axes:
-        return [AxisTable(_title(axes), axes, average_over, cells)]
+        return [AxisTable(_title(plan, axes), axes, average_over, cells)]
     tables = []
     for axis in axes:
         mine = cells[cells["centre"] | (cells["varied"] == axis)].sort_values(axis, kind="stable")
-        tables.append(AxisTable(_title((axis,)), (axis,), average_over, mine.reset_index(drop=True)))
+        tables.append(AxisTable(_title(plan, (axis,)), (axis,), average_over, mine.reset_index(drop=True)))
     return tables
 
 
-def _title(axes: tuple[str, ...]) -> str:
-    return " × ".join(axes) or "single cell"
+def _title(plan: Plan, axes: tuple[str, ...]) -> str:
+    """Symbols of the paper beside the names of the study."""
+    fields = {field.name: field for field in dataclasses.fields(declaration(plan.study.method).Hyperparameters)}
+    fields |= {f"inference.{field.name}": field for field in dataclasses.fields(Inference)}
+    return " × ".join(f"{fields[axis].metadata['symbol']} ({axis})" for axis in axes) or "single cell"
 
 
 def _cells(plan: Plan, results: Mapping[str, TrialResult]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ that one pass finds them all.
 from __future__ import annotations
 
 import math
+import os
 import re
 import types
 import typing
@@ -147,7 +148,9 @@ def converted(hint: Any, value: Any) -> Any:
     if hint is float:
         return _number(value)
     if hint is Path:
-        return Path(value).expanduser() if isinstance(value, str) and value and "\0" not in value else WRONG
+        # os.path leaves ~nobody as it is, where Path.expanduser would raise.
+        path = os.path.expanduser(value) if isinstance(value, str) else ""  # noqa: PTH111
+        return Path(path) if path and "\0" not in path else WRONG
     return value if type(value) is hint else WRONG
 
 

@@ -43,7 +43,8 @@ def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
         apply_override(written, override)
     study = _checked(name, written)
     if written.problems:
-        raise InputError([*dict.fromkeys(written.problems), *_data_problems(study, written)])
+        found = [*dict.fromkeys(written.problems), *_data_problems(study, written)]
+        raise InputError(problem.replace("\n", "\\n") for problem in found)
     return study
 
 
@@ -60,7 +61,7 @@ def list_studies(folder: Path = FOLDER) -> list[tuple[str, str]]:
 def _files(folder: Path) -> dict[str, Path]:
     """Study files by name; those of `folder` before the repository's own."""
     paths = [*OWN_FOLDER.glob("*.yaml"), *folder.glob("*.yaml")]
-    return {path.stem: path for path in paths if STUDY_NAME.fullmatch(path.stem)}
+    return {path.stem: path for path in paths if STUDY_NAME.fullmatch(path.stem) and path.is_file()}
 
 
 def _find(name: str, folder: Path) -> Path:
@@ -108,7 +109,7 @@ def _data_problems(study: Study, written: Written) -> list[str]:
     if any("dataset" in problem or "annotators" in problem for problem in written.problems):
         return []
     try:
-        return annotator_problems(study, find_dataset(study))
+        return annotator_problems(study, find_dataset(replace(study, preset="auto")))  # the preset may be what is wrong
     except InputError as error:
         return list(error.problems)
 

@@ -42,7 +42,8 @@ def load_progress(folder: Path) -> dict[str, Any] | None:
 
 
 def clear_progress(folder: Path) -> None:
-    for path in (folder / "progress.json", *folder.glob("progress-*.pt")):
+    """Remove what only an unfinished trial needs, and temporary files of killed writers."""
+    for path in (folder / "progress.json", *folder.glob("progress-*.pt"), *folder.glob(".*")):
         path.unlink(missing_ok=True)
 
 

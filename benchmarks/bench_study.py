@@ -1,0 +1,55 @@
+"""A whole study as a user runs it: wall-clock time and peak memory of all its processes.
+
+    python -m benchmarks.bench_study [--study thumos_grid] [KEY=VALUE ...]
+
+Runs into a temporary folder, so every trial is trained. Memory is sampled twice a second: the sum over the command and
+all its descendants of the proportional set size (shared pages counted once) and of the resident set size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+
+import psutil
+
+MIB = 2**20
+
+
+def memory(root: psutil.Process) -> tuple[int, int]:
+    """(proportional, resident) bytes of a process and its descendants; processes that end meanwhile count nothing."""
+    proportional = resident = 0
+    for process in [root, *root.children(recursive=True)]:
+        try:
+            info = process.memory_full_info()
+        except psutil.Error:
+            continue
+        proportional += info.pss
+        resident += info.rss
+    return proportional, resident
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", default="thumos_grid")
+    parser.add_argument("overrides", nargs="*")
+    args = parser.parse_args()
+    peaks = [0, 0]
+    with tempfile.TemporaryDirectory() as runs:
+        command = [sys.executable, "-m", "tal_search.run", f"study={args.study}", f"runs={runs}", *args.overrides]
+        started = time.monotonic()
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            root = psutil.Process(process.pid)
+            while process.poll() is None:
+                peaks = [max(pair) for pair in zip(peaks, memory(root), strict=True)]
+                time.sleep(0.5)
+    seconds = time.monotonic() - started
+    print(f"study={args.study} {' '.join(args.overrides)}: exit code {process.returncode}, {seconds:.0f} s")
+    print(f"  peak memory of all processes: {peaks[0] / MIB:.0f} MiB proportional, {peaks[1] / MIB:.0f} MiB resident")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""What a tracker is told about a trial: names and values, whoever keeps them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+
+from tal_search.types import EpochReport, TrialResult, TrialSpec, canonical_json
+
+EPOCH_MARK = "seconds"  # a metric every epoch has, by which a continued run knows its epochs
+
+
+def trial_params(spec: TrialSpec) -> dict[str, str]:
+    """Complete: hyperparameters by name, the rest with the prefixes a study's overrides use."""
+    inference = {f"inference.{name}": value for name, value in spec.inference.items()}
+    protocol = {f"protocol.{name}": value for name, value in spec.protocol.items()}
+    rest = {"dataset.snippets": spec.dataset.snippets, "precision": spec.precision}
+    return {name: str(value) for name, value in {**spec.hyperparameters, **inference, **protocol, **rest}.items()}
+
+
+def trial_tags(spec: TrialSpec) -> dict[str, str]:
+    return {
+        "key": spec.key,
+        "method": spec.method,
+        "code_version": spec.code_version,
+        "annotator": spec.annotator,
+        "seed": str(spec.seed),
+        "cell": canonical_json(spec.cell),
+    }
+
+
+def run_name(spec: TrialSpec) -> str:
+    cell = " ".join(f"{name}={value}" for name, value in spec.cell.items())
+    return f"{cell or spec.method} {spec.annotator} seed={spec.seed}"
+
+
+def epoch_values(report: EpochReport) -> dict[str, float]:
+    """`loss/NAME`, `SPLIT/mAP/TIOU` and the epoch's seconds."""
+    losses = {f"loss/{name}": value for name, value in report.losses.items()}
+    return {**losses, **report.scores, EPOCH_MARK: report.seconds}
+
+
+def result_values(result: TrialResult) -> dict[str, float]:
+    """`mAP/TIOU` and their average, at the selected epoch; the number chosen on test is named leaky."""
+    values = {f"mAP/{tiou:g}": value for tiou, value in zip(result.tiou, result.mAP, strict=True)}
+    values["mAP/average"] = sum(result.mAP) / len(result.mAP)
+    return {**values, "best_on_test_leaky/mAP": result.best_on_test_mAP}
+
+
+def mAP_curve(result: TrialResult) -> str:
+    """CSV: tIoU, mAP."""
+    text = io.StringIO()
+    csv.writer(text).writerows([("tIoU", "mAP"), *zip(result.tiou, result.mAP, strict=True)])
+    return text.getvalue()
+
+
+def git_commit() -> dict[str, str]:
+    """The commit of the working directory as a tag, where it is a git checkout."""
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    return {"git.commit": done.stdout.strip()} if done.returncode == 0 else {}

@@ -1,0 +1,175 @@
+"""The doors: exit codes, sentences, and the released checkpoint through the evaluate command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tal_search.cli import main
+
+
+def test_released_checkpoint_reproduces_the_expected_scores(shared: Path, tmp_path: Path) -> None:
+    golden = shared / "golden"
+    expected = json.loads((golden / "expected.json").read_text())
+    code = main(
+        [
+            "evaluate",
+            f"checkpoint={golden / 'release_small.pth'}",
+            f"data={shared / 'data' / 'thumos14_evidence'}",
+            f"ground_truth={shared / 'data' / 'thumos14' / 'gt_thumos14.json'}",
+            "subset=test",
+            "variant=release",
+            f"detections_out={tmp_path / 'detections.json'}",
+            f"out={tmp_path / 'scores.json'}",
+        ]
+    )
+    assert code == 0
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["detections"] == pytest.approx(expected["detections"], rel=0.005)
+    ours = dict(zip((f"{tiou:g}" for tiou in scores["tiou"]), scores["mAP"], strict=True))
+    assert ours == pytest.approx(expected["mAP"], abs=0.001)
+    assert scores["average_mAP"] == pytest.approx(expected["average_mAP"], abs=0.001)
+
+    reference = json.loads((golden / "expected_detections_12_videos.json").read_text())["results"]
+    found = json.loads((tmp_path / "detections.json").read_text())["results"]
+    for video, rows in reference.items():
+        theirs = sorted((row["label"], *row["segment"], row["score"]) for row in rows)
+        mine = sorted((row["label"], *row["segment"], row["score"]) for row in found.get(video, []))
+        assert [row[0] for row in mine] == [row[0] for row in theirs]
+        assert [x for row in mine for x in row[1:]] == pytest.approx([x for row in theirs for x in row[1:]], abs=1e-4)
+
+    again = ["evaluate", f"detections={tmp_path / 'detections.json'}", "subset=test", f"out={tmp_path / 'again.json'}"]
+    assert main([*again, f"ground_truth={shared / 'data' / 'thumos14' / 'gt_thumos14.json'}"]) == 0
+    assert json.loads((tmp_path / "again.json").read_text()) == scores
+
+
+def truth_file(folder: Path) -> Path:
+    database = {"v": {"subset": "test", "duration": 10.0, "annotations": [{"segment": [1, 2], "label": "a"}]}}
+    path = folder / "truth.json"
+    path.write_text(json.dumps({"database": database}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"not a checkpoint", "cannot be loaded"),
+        ({"epoch": 1}, "has no state_dict"),
+        ({"state_dict": {"layer.weight": torch.zeros(1)}}, "not a BackTAL network"),
+    ],
+)
+def test_bad_checkpoints_are_one_sentence(
+    content: bytes | dict[str, object], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "checkpoint.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    out = tmp_path / "scores.json"
+    arguments = [f"checkpoint={path}", f"data={tmp_path}", f"ground_truth={truth_file(tmp_path)}", "subset=test"]
+    assert main(["evaluate", *arguments, f"out={out}"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert sentence in error
+    assert str(path) in error
+    assert not out.exists()
+
+
+def test_a_pickled_checkpoint_is_never_executed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    marker = tmp_path / "executed"
+    path = tmp_path / "checkpoint.pth"
+    torch.save({"state_dict": _Touch(marker)}, path)
+    arguments = [f"checkpoint={path}", f"data={tmp_path}", f"ground_truth={truth_file(tmp_path)}", "subset=test"]
+    assert main(["evaluate", *arguments]) == 2
+    assert "cannot be loaded" in capsys.readouterr().err
+    assert not marker.exists()
+
+
+class _Touch:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentences"),
+    [
+        (["rum"], ["'rum' is not a command; did you mean 'run'?"]),
+        (["run", "study=thumos_gird"], ["did you mean 'thumos_grid'?"]),
+        (["run", "study=quickstart", "--previw"], ["--previw is not an option"]),
+        (["run", "dataset.root=x"], ["name one study"]),
+        (
+            [
+                "run",
+                "study=quickstart",
+                "search.trails=3",
+                "hyperparameters.kernel_size=4",
+                "hyperparameters.k_ratio=2",
+            ],
+            ["search.trails is unknown", "must be odd", "must be at most 1"],
+        ),
+        (["run", "study=quickstart", "search.repeats.annotators=[B7]"], ["'B7'", "A1, A2, A3"]),
+        (["evaluate", "detections=x.json", "subest=test"], ["did you mean 'subset'?", "ground_truth= is missing"]),
+        (["evaluate", "detections=no.json", "ground_truth=no.json", "subset=test"], ["no.json"]),
+        (["evaluate", "detections=a", "ground_truth=b", "subset=c", "unknown=drop"], ["unknown=drop is not one of"]),
+    ],
+)
+def test_bad_arguments(
+    arguments: list[str],
+    sentences: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    for sentence in sentences:
+        assert sentence in error
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tal_search", "--help"],
+        ["tal_search.run", "--help"],
+        ["tal_search.run", "--list"],
+        ["tal_search.run", "study=thumos_grid", "--preview"],
+    ],
+)
+def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = {arguments!r}\n"
+        f"try: runpy.run_module({arguments[0]!r}, run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "heavy = {'torch', 'ray', 'mlflow', 'optuna', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
+
+
+def test_preview_counts_the_whole_grid(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "study=thumos_grid", "search.repeats.seeds=[0,1]", "--preview"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Data: simulated")
+    assert "29 cells × 2 repeats = 58 trials" in out
+
+
+def test_list_describes_every_study(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["quickstart", "thumos_grid", "thumos_single"]
+    assert all(len(line.split()) > 4 for line in lines)
