@@ -80,7 +80,7 @@ class TrialFolder:
         """The finished trial's result, or None where the trial is unfinished or the file is not one of ours."""
         try:
             return TrialResult.from_json(json.loads((self.path / "result.json").read_text())["result"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def write_epochs(self, reports: list[EpochReport]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tal_search.data.dataset import check
 from tal_search.errors import InputError, MissingExtra
 from tal_search.search.backend import Backend, Event, Failed, Finished, Reported, Started
 from tal_search.search.plan import Plan
@@ -40,12 +41,14 @@ def run_study(
     """Run what is missing of a plan, until it is done or Ctrl-C.
 
     on_event sees every event after the record has it; a cached trial is a `Finished` without a `Started`.
-    trial: what a worker runs, the real training by default.
+    trial: what a worker runs; by default the real training, whose data is checked before it.
     Raises InputError, with nothing written: a missing extra, a runs folder that cannot be written, the same study
-    running already, a record that cannot be read.
+    running already, a record that cannot be read, any problem of the data.
     """
     study = plan.study
     _check_extras(study)
+    if trial is None and any(TrialFolder.of(study.runs, spec.key).result() is None for spec in plan.specs):
+        check(plan.dataset, plan.annotators)
     with (
         _claimed(study.runs / study.name) as folder,
         Record.open(folder / "record.db", study.name, _axes(plan)) as record,
