@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -56,8 +55,8 @@ with ray_backend._ray():
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a Ray that serves all tests of this file that need not start their own."""
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # a process keeps the first one it used
+    import tal_search.search.ray_backend  # noqa: F401 - sets the token that this process and the cluster share
+
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     with subprocess.Popen(
         [sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

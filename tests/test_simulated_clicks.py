@@ -30,7 +30,8 @@ ROWS = {
 
 
 def specs_of(row: str) -> tuple[TrialSpec, ...]:
-    settings = ["dataset.source=simulated", "search.repeats.seeds=[0,1,2]", *ROWS[row]]
+    once = "protocol.evaluate_every=40"  # the last epoch alone
+    settings = ["dataset.source=simulated", "search.repeats.seeds=[0,1,2]", once, *ROWS[row]]
     return resolve(load_study("thumos_single", settings)).specs
 
 

@@ -39,6 +39,9 @@ for _name, _value in SETTINGS.items():  # Ray reads some of them when it is impo
     os.environ.setdefault(_name, _value)
 if os.environ.get("RAY_ADDRESS", "127.0.0.1").startswith("127."):  # this machine alone: listen on 127.0.0.1 only
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+if "RAY_ADDRESS" not in os.environ:  # a Ray of our own: only this process and its children hold the token
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 try:
     import ray
@@ -262,7 +265,6 @@ def _start(folder: Path) -> None:
     if os.environ.get("RAY_ADDRESS"):
         ray.init(**quiet)
         return
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray keeps one in the home folder
     ray.init(
         address="local",
         num_cpus=len(os.sched_getaffinity(0)),
