@@ -171,7 +171,9 @@ def _show_results(plan: Plan, outcome: Outcome, console: Console) -> None:
         console.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
     for key, (spec, reason) in outcome.failed.items():
         console.print(
-            f"Failed: {describe(spec)}: {reason}; log: {TrialFolder.of(runs, key).log}", markup=False, soft_wrap=True
+            f"Failed: {describe(spec, plan.centre_cell)}: {reason}; log: {TrialFolder.of(runs, key).log}",
+            markup=False,
+            soft_wrap=True,
         )
     if plan.study.tracking.mlflow:
         uri = plan.study.tracking.uri or f"sqlite:///{runs / 'mlflow.db'}"

@@ -12,7 +12,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tal_search.types import Detections, Floats, Ints, hyper
+from tal_search.hyperparameters import hyper
+from tal_search.types import Detections, Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,7 +66,7 @@ class StudyView:
 
     def _line(self, spec: TrialSpec, outcome: str) -> None:
         number = f"[{len(self.done) + self.failed}/{self.total}]"
-        self.console.print(Text(f"{number} {describe(spec)}  {outcome}"), soft_wrap=True)
+        self.console.print(Text(f"{number} {describe(spec, self.plan.centre_cell)}  {outcome}"), soft_wrap=True)
 
     def _shown(self, result: TrialResult) -> str:
         tiou = SHOWN_TIOU if SHOWN_TIOU in result.tiou else result.tiou[0]
@@ -94,27 +94,25 @@ class StudyView:
         means: dict[str, list[float]] = {}
         for spec, result in self.done.values():
             tiou = SHOWN_TIOU if SHOWN_TIOU in result.tiou else result.tiou[0]
-            means.setdefault(describe_cell(spec.cell), []).append(100 * result.at(tiou))
+            means.setdefault(describe_cell(spec.cell, self.plan.centre_cell), []).append(100 * result.at(tiou))
         if not means:
             return ""
         best = max(means, key=lambda cell: sum(means[cell]) / len(means[cell]))
         value = sum(means[best]) / len(means[best])
-        centre = means.get(describe_cell(self.plan.centre_cell), [])
+        centre = means.get("centre", [])
         beside = f" (centre {sum(centre) / len(centre):.1f})" if centre else ""
-        return f"best on test, leaky: {value:.1f} at {self._short(best)}{beside}"
-
-    def _short(self, cell: str) -> str:
-        """Only what differs from the centre."""
-        centre = set(describe_cell(self.plan.centre_cell).split(" "))
-        return " ".join(part for part in cell.split(" ") if part not in centre) or "centre"
+        return f"best on test, leaky: {value:.1f} at {best}{beside}"
 
 
-def describe_cell(cell: dict[str, Any]) -> str:
-    return " ".join(
-        f"{axis}={value:.4g}" if isinstance(value, float) else f"{axis}={value}" for axis, value in cell.items()
+def describe_cell(cell: dict[str, Any], centre: dict[str, Any]) -> str:
+    """What differs from the centre, or "centre"."""
+    changed = {axis: value for axis, value in cell.items() if value != centre[axis]}
+    shown = (
+        f"{axis}={value:.4g}" if isinstance(value, float) else f"{axis}={value}" for axis, value in changed.items()
     )
+    return " ".join(shown) or "centre"
 
 
-def describe(spec: TrialSpec) -> str:
+def describe(spec: TrialSpec, centre: dict[str, Any]) -> str:
     """One trial in words: its cell, seed and annotator."""
-    return f"{describe_cell(spec.cell) or spec.method} seed={spec.seed} annotator={spec.annotator}"
+    return f"{describe_cell(spec.cell, centre)} seed={spec.seed} annotator={spec.annotator}"

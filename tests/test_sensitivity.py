@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tal_search.search.plan import Plan, resolve
 from tal_search.search.report import shown_rows, terminal_table, write_tables
-from tal_search.search.sensitivity import sensitivity_info
+from tal_search.search.sensitivity import LEAKY, sensitivity_info
 from tal_search.study import load_study
 from tal_search.types import TrialResult, TrialSpec
 
@@ -51,6 +51,7 @@ def test_means_spreads_and_paired_differences() -> None:
     assert rows["n"].tolist() == [3, 3, 3]
     assert rows["mAP@0.5"].tolist() == pytest.approx([29, 32, 33])
     assert rows["mAP@0.5 sd"].tolist() == pytest.approx([2, 2, 2])
+    assert rows[LEAKY].tolist() == pytest.approx([29, 32, 33])
     assert rows["average"].tolist() == pytest.approx([29, 32, 33])
     assert rows["delta"].tolist() == pytest.approx([-3, 0, 1])
     assert rows["centre"].tolist() == [False, True, False]

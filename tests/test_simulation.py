@@ -12,7 +12,8 @@ from tal_search.data.annotations import read_annotations
 from tal_search.data.simulation import Simulation, simulate
 from tal_search.data.timeline import THUMOS14_CLASSES, background_gaps, present
 from tal_search.errors import InputError
-from tal_search.types import Annotations, Dataset, broken_rule
+from tal_search.hyperparameters import broken_rule
+from tal_search.types import Annotations, Dataset
 
 SMALL = Simulation(train_videos=30, test_videos=20, channels=16)
 

@@ -15,6 +15,7 @@ from tal_search.data.annotations import read_detections
 from tal_search.data.dataset import find, load
 from tal_search.data.simulation import Simulation
 from tal_search.data.splits import holdout_split, restrict
+from tal_search.errors import TalSearchError
 from tal_search.localization import Activations, Inference, localize
 from tal_search.methods import available, code_version, declaration
 from tal_search.metrics.average_precision import score
@@ -181,3 +182,10 @@ def test_bf16_trains_close_to_float32(dataset: DatasetSpec, tmp_path: Path) -> N
     totals = [[r.losses["total"] for r in TrialFolder(tmp_path / name).epoch_reports()] for name in "ab"]
     assert totals[1] == pytest.approx(totals[0], rel=0.03)
     assert totals[1] != totals[0]
+
+
+def test_a_diverging_fit_fails_instead_of_scoring_zero(dataset: DatasetSpec, tmp_path: Path) -> None:
+    spec, folder = make_spec(dataset, learning_rate=1e30), TrialFolder(tmp_path / "trial")
+    with pytest.raises(TalSearchError, match=r"epoch 1: the loss \w+ is not finite; lower .*learning_rate, now 1e\+30"):
+        run(spec, folder.path)
+    assert folder.result() is None

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from tal_search.data.timeline import class_lengths, draw_timeline, present, rows_by_video
 from tal_search.errors import InputError
-from tal_search.types import Annotations, Dataset, Floats, VideoSet, hyper
+from tal_search.hyperparameters import hyper
+from tal_search.types import Annotations, Dataset, Floats, VideoSet
 
 VERSION = 1  # of the recipe, part of a simulated dataset's fingerprint
 FPS = 10  # frames a second of simulated videos

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tal_search.errors import InputError
+from tal_search.hyperparameters import hyper
 from tal_search.localization import Activations, Inference, localize
 from tal_search.methods import Batch, Method, Phase
-from tal_search.types import Detections, VideoSet, hyper
+from tal_search.types import Detections, VideoSet
 
 if TYPE_CHECKING:
     import torch

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tal_search.data.simulation import Simulation
+from tal_search.hyperparameters import hyper
 from tal_search.metrics.average_precision import PROTOCOLS
-from tal_search.types import hyper
 
 FOLDER = Path("studies")
 LARGEST_SEED = 2**63 - 1

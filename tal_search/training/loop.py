@@ -5,8 +5,11 @@ Shapes: N videos of the training set, B videos of a batch, D channels, T snippet
 
 from __future__ import annotations
 
+import math
+
 import torch
 
+from tal_search.errors import TalSearchError
 from tal_search.methods import Batch, Method, Phase
 from tal_search.types import VideoSet
 
@@ -43,7 +46,10 @@ class Fit:
         )
 
     def epoch(self, number: int) -> dict[str, float]:
-        """Train one epoch (numbered from 1); returns the mean of every loss over its steps."""
+        """Train one epoch (numbered from 1); returns the mean of every loss over its steps.
+
+        Raises TalSearchError where a loss is not finite: such a trial has failed, it did not score 0.
+        """
         torch.manual_seed(self.seed * 1_000_003 + number)
         self.method.network.train()
         sums: dict[str, torch.Tensor] = {}
@@ -55,7 +61,14 @@ class Fit:
                     sums[name] = sums.get(name, 0) + loss.detach()
         steps //= len(self.method.phases)
         means = torch.stack(list(sums.values())).cpu() / steps
-        return dict(zip(sums, means.tolist(), strict=True))
+        losses = dict(zip(sums, means.tolist(), strict=True))
+        broken = [name for name, value in losses.items() if not math.isfinite(value)]
+        if broken:
+            rate = self.method.hyperparameters.learning_rate
+            raise TalSearchError(
+                f"epoch {number}: the loss {broken[0]} is not finite; lower hyperparameters.learning_rate, now {rate:g}"
+            )
+        return losses
 
     def _step(self, phase: Phase, rows: torch.Tensor) -> dict[str, torch.Tensor]:
         data, optimizer = self.data, self.optimizers[phase.name]

@@ -1,0 +1,52 @@
+"""How a study's command ends: 1 with the failed trials and their logs, 130 on Ctrl-C, and the same command goes on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tal_search.cli import main
+from tal_search.training.checkpoint import load_progress
+
+ONE_CELL = ["study=quickstart", "~search.axes", "search.repeats.seeds=[0]", "backend=inline", "tracking.mlflow=false"]
+
+
+def test_a_failed_trial_ends_with_1_and_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = [*ONE_CELL, f"runs={tmp_path}", "search.axes={learning_rate: [1e30]}", "hyperparameters.epochs=1"]
+    assert main(["run", *settings]) == 1
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if line.startswith("Failed: learning_rate=1e+30 seed=0 annotator=A1")]
+    assert "is not finite; lower hyperparameters.learning_rate" in line
+    log = Path(line.rsplit("log: ", 1)[1])
+    assert "TalSearchError" in log.read_text()
+    assert "mAP@0.5" in out  # the cell that finished has its table
+
+
+@pytest.mark.parametrize("backend", ["inline", "ray"])
+def test_ctrl_c_saves_exits_130_and_the_same_command_goes_on(backend: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tal_search.run", *ONE_CELL, f"backend={backend}", f"runs={tmp_path}"]
+    command += ["resources.checkpoint_every_seconds=1e6", "hyperparameters.epochs=60"]
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        until = time.monotonic() + 60
+        while not any(tmp_path.glob("trials/*/spec.json")):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, error)
+    assert "The same command continues" in out
+    assert "Traceback" not in error
+    (folder,) = tmp_path.glob("trials/*")
+    state = load_progress(folder)
+    assert state is not None
+    assert 0 < len(state["reports"]) < 60
+    done = subprocess.run(command, text=True, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "result.json").exists()
