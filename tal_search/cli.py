@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from tal_search.data.annotations import Unknown
+from tal_search import evaluate_door
 from tal_search.errors import InputError, TalSearchError
+from tal_search.terminal import console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,28 +39,6 @@ KEY=VALUE overrides a key of studies/NAME.yaml, in Hydra's grammar:
   backend=inline                     this process instead of Ray
 The same command again continues: only what is missing is trained.
 """
-EVALUATE_USAGE = """\
-tal-search evaluate detections=FILE ground_truth=FILE subset=NAME [tiou=0.1:0.9:0.1] [protocol=activitynet]
-                    [unknown=error|ignore|count] [out=FILE]
-tal-search evaluate checkpoint=FILE data=DIR ground_truth=FILE subset=NAME [variant=paper|release]
-                    [snippets=750] [detections_out=FILE] [tiou=...] [out=FILE]
-
-Files are ActivityNet-style JSON. tiou is START:STOP:STEP, both ends included, or a list. `out` receives the scores as
-JSON (fractions). `data` holds features in BackTAL's layout, in DIR/SUBSET or in DIR itself.
-"""
-FILE_KEYS = ("detections", "ground_truth", "subset", "tiou", "protocol", "unknown", "out")
-CHECKPOINT_KEYS = (
-    "checkpoint",
-    "data",
-    "ground_truth",
-    "subset",
-    "variant",
-    "snippets",
-    "detections_out",
-    "tiou",
-    "protocol",
-    "out",
-)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     commands: dict[str, tuple[Callable[[list[str]], int], str]] = {
         "run": (_run, RUN_USAGE),
-        "evaluate": (_evaluate, EVALUATE_USAGE),
+        "evaluate": (evaluate_door.command, evaluate_door.USAGE),
     }
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(USAGE)
@@ -109,24 +87,22 @@ def _run(arguments: list[str]) -> int:
         raise InputError("name one study, e.g. study=thumos_grid; --list shows them")
     overrides = [argument for argument in arguments if argument not in (*flags, *names)]
 
-    from rich.console import Console
-
     from tal_search.search.plan import resolve
 
     plan = resolve(load_study(names[0].removeprefix("study="), overrides))
-    console = Console(highlight=False)
-    console.print(f"Data: {plan.dataset.description}", markup=False, soft_wrap=True)
+    screen = console()
+    screen.print(f"Data: {plan.dataset.description}", markup=False, soft_wrap=True)
     if "--preview" in flags:
-        return _preview(plan, console)
-    return _run_plan(plan, console)
+        return _preview(plan, screen)
+    return _run_plan(plan, screen)
 
 
-def _preview(plan: Plan, console: Console) -> int:
+def _preview(plan: Plan, screen: Console) -> int:
     from tal_search.search.plan import preview
 
     found = preview(plan)
     time = "unknown until a first trial is recorded" if found.seconds is None else f"{found.seconds / 60:.1f} min"
-    console.print(
+    screen.print(
         f"{plan.study.name}: {_count(found.cells, 'cell')} × {_count(found.repeats, 'repeat')} = "
         f"{_count(found.trials, 'trial')}; "
         f"{found.done} already done, {found.to_run} to run; estimated time: {time}",
@@ -140,22 +116,22 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def _run_plan(plan: Plan, console: Console) -> int:
+def _run_plan(plan: Plan, screen: Console) -> int:
     from tal_search.search.driver import run_study
     from tal_search.view import StudyView
 
-    with StudyView(console, plan) as view:
+    with StudyView(screen, plan) as view:
         outcome = run_study(plan, on_event=view.add)
     for message in outcome.messages:
-        console.print(message, markup=False, soft_wrap=True)
-    _show_results(plan, outcome, console)
+        screen.print(message, markup=False, soft_wrap=True)
+    _show_results(plan, outcome, screen)
     if outcome.interrupted:
-        console.print("Interrupted; checkpoints are written. The same command continues.")
+        screen.print("Interrupted; checkpoints are written. The same command continues.")
         return 130
     return 1 if outcome.failed else 0
 
 
-def _show_results(plan: Plan, outcome: Outcome, console: Console) -> None:
+def _show_results(plan: Plan, outcome: Outcome, screen: Console) -> None:
     from tal_search.search.report import terminal_table, write_tables
     from tal_search.search.sensitivity import sensitivity_info
     from tal_search.trial_folder import TrialFolder
@@ -165,77 +141,23 @@ def _show_results(plan: Plan, outcome: Outcome, console: Console) -> None:
     if outcome.finished:
         tables = sensitivity_info(plan, outcome.finished)
         csv, markdown = write_tables(plan, tables, runs / plan.study.name)
-        console.print("mAP in %, mean ± standard deviation over repeats", markup=False)
+        screen.print("mAP in %, mean ± standard deviation over repeats; paper: published numbers, on I3D", markup=False)
         for table in tables:
-            console.print(terminal_table(plan, table))
-        console.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
+            screen.print(terminal_table(plan, table))
+        screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
+        if all((table.rows["n"] <= 1).all() for table in tables):
+            screen.print(
+                "One repeat a cell: a difference may be noise. More: search.repeats.seeds=[0,1,2]", markup=False
+            )
     for key, (spec, reason) in outcome.failed.items():
-        console.print(
+        screen.print(
             f"Failed: {describe(spec, plan.centre_cell)}: {reason}; log: {TrialFolder.of(runs, key).log}",
             markup=False,
             soft_wrap=True,
         )
     if plan.study.tracking.mlflow:
         uri = plan.study.tracking.uri or f"sqlite:///{runs / 'mlflow.db'}"
-        console.print(f"Next: mlflow ui --backend-store-uri {uri}", markup=False, soft_wrap=True)
-
-
-def _evaluate(arguments: list[str]) -> int:
-    values, problems = _key_values(arguments)
-    known = CHECKPOINT_KEYS if "checkpoint" in values else FILE_KEYS
-    for key in values.keys() - set(known):
-        near = difflib.get_close_matches(key, known, 1)
-        hint = f"did you mean '{near[0]}'?" if near else "the keys are " + ", ".join(known)
-        problems.append(f"command line: {key} is unknown; {hint}")
-    needed = ("data", "ground_truth", "subset") if "checkpoint" in values else ("detections", "ground_truth", "subset")
-    problems += [
-        f"command line: {key}= is missing; see tal-search evaluate --help" for key in needed if key not in values
-    ]
-    if problems:
-        raise InputError(problems)
-    return _score_and_show(values)
-
-
-def _key_values(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
-    pairs = [argument.partition("=") for argument in arguments]
-    problems = [f"command line: '{key}' is not KEY=VALUE" for key, equals, _ in pairs if not equals]
-    return {key: value for key, equals, value in pairs if equals}, problems
-
-
-def _score_and_show(values: dict[str, str]) -> int:
-    from rich.console import Console
-
-    from tal_search.evaluate import SNIPPETS, evaluate_checkpoint, evaluate_file, scores_table
-    from tal_search.metrics.average_precision import parse_tiou
-    from tal_search.trial_folder import write_json
-
-    tiou = parse_tiou(values.get("tiou", "0.1:0.9:0.1"))
-    common = (Path(values["ground_truth"]), values["subset"], tiou, values.get("protocol", "activitynet"))
-    if "checkpoint" in values:
-        scores = evaluate_checkpoint(
-            Path(values["checkpoint"]),
-            Path(values["data"]),
-            *common,
-            variant=values.get("variant", "paper"),
-            snippets=_positive(values.get("snippets", str(SNIPPETS)), "snippets"),
-            detections_out=Path(values["detections_out"]) if "detections_out" in values else None,
-        )
-    else:
-        scores = evaluate_file(Path(values["detections"]), *common, unknown=_unknown(values.get("unknown", "error")))
-    if "out" in values:
-        write_json(Path(values["out"]), scores.to_json())
-    Console(highlight=False).print(scores_table(scores))
-    return 0
-
-
-def _positive(text: str, key: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"command line: {key}={text} is not a positive whole number")
-    return int(text)
-
-
-def _unknown(text: str) -> Unknown:
-    for choice in get_args(Unknown):
-        if text == choice:
-            return choice  # type: ignore[no-any-return]
-    raise InputError(f"command line: unknown={text} is not one of {', '.join(get_args(Unknown))}")
+        server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
+        if server != uri:
+            screen.print(f"Next: mlflow ui --backend-store-uri {uri}", markup=False, soft_wrap=True)
+        screen.print(f"Then open {server}/#/experiments?workflowType=machine_learning", markup=False, soft_wrap=True)

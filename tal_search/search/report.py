@@ -78,6 +78,7 @@ def terminal_table(plan: Plan, table: AxisTable) -> Table:
         caption_justify="left",
         title_justify="left",
         box=box.SIMPLE_HEAD,
+        padding=(0, 0, 0, 1),
         pad_edge=False,
         caption=note(plan, table),
     )

@@ -1,0 +1,19 @@
+"""The console every command writes to."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPE_WIDTH = 110
+
+
+def console() -> Console:
+    """Wide enough for a table where the output is a file or a pipe, which have no width of their own."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH)
