@@ -78,6 +78,7 @@ class Progress:
     evaluations: tuple[Evaluation, ...]
     reports: list[EpochReport] = field(default_factory=list)
     best_holdout: dict[str, torch.Tensor] | None = None
+    tested: tuple[int, Detections, Activations | None, DetectionScores] | None = None  # epoch and what it gave
 
     @classmethod
     def open(cls, spec: TrialSpec, folder: TrialFolder, dataset: Dataset, device: str) -> Progress:
@@ -108,7 +109,10 @@ class Progress:
         scores: dict[str, float] = {}
         if number % self.spec.protocol["evaluate_every"] == 0 or number == self.epochs:
             for evaluation in self.evaluations:
-                found = self._score(evaluation, self._localize(evaluation.videos)[0])
+                detections, activations = self._localize(evaluation.videos)
+                found = self._score(evaluation, detections)
+                if evaluation.name == "test":
+                    self.tested = (number, detections, activations, found)
                 scores |= {
                     f"{evaluation.name}/mAP/{t:g}": value for t, value in zip(found.tiou, found.mAP, strict=True)
                 }
@@ -140,8 +144,11 @@ class Progress:
             selected = self._best("holdout")
             self.fit.method.network.load_state_dict(self.best_holdout)
         test = self.evaluations[0]
-        detections, activations = self._localize(test.videos)
-        scores = self._score(test, detections)
+        if self.tested is not None and self.tested[0] == selected.epoch:
+            _, detections, activations, scores = self.tested
+        else:
+            detections, activations = self._localize(test.videos)
+            scores = self._score(test, detections)
         write_detections(self.folder.detections, detections)
         save_weights(self.folder.checkpoint, selected.epoch, self.fit.weights())
         if activations is not None:
