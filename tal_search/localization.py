@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.hyperparameters import hyper
+from tal_search.resampling import resample
 from tal_search.types import Detections, Floats, Ints
 
 
@@ -87,8 +88,8 @@ def _localize_video(activations: Activations, number: int, inference: Inference)
     if not len(confident):
         return []
     frames = int(activations.frames[number])
-    cas_KF = upsample(normalise(activations.cas[number, confident].astype(np.float64)), frames)
-    attention_F = upsample(normalise(activations.attention[number].astype(np.float64)), frames)
+    cas_KF = resample(normalise(activations.cas[number, confident].astype(np.float64)), frames)
+    attention_F = resample(normalise(activations.attention[number].astype(np.float64)), frames)
     attention_runs = find_runs(_thresholded(attention_F, _thresholds(inference, "attention")) > 0)[1:]
     seconds = activations.duration[number] / frames
     found = []
@@ -127,17 +128,6 @@ def normalise(sequence: Floats) -> Floats:
     high = np.maximum(sequence.max(-1, keepdims=True), 0.0)
     span = high - low
     return np.where(span > 0, (sequence - low) / np.where(span > 0, span, 1.0), 0.0)
-
-
-def upsample(sequence: Floats, frames: int) -> Floats:
-    """Linear interpolation of [..., T] to [..., F]: half-pixel centres, edges clamped."""
-    snippets = sequence.shape[-1]
-    position = np.clip((np.arange(frames) + 0.5) * snippets / frames - 0.5, 0, snippets - 1)
-    left = np.minimum(position.astype(np.int64), max(snippets - 2, 0))
-    right = np.minimum(left + 1, snippets - 1)
-    share = position - left
-    interpolated: Floats = sequence[..., left] * (1 - share) + sequence[..., right] * share
-    return interpolated
 
 
 def find_runs(mask_RF: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:

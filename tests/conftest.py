@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from make_dataset import make_dataset
+
+from tal_search.data import loading
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,3 +22,10 @@ def shared() -> Path:
             pytest.fail(f"{folder} is required (TAL_REQUIRE_SHARED=1) and is not there")
         pytest.skip("needs the folder ../shared with real data, which is not part of the repository")
     return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A small dataset in BackTAL's layout, and nothing kept of one loaded before."""
+    loading._without_clicks.cache_clear()
+    return make_dataset(tmp_path / "features")

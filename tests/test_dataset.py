@@ -10,20 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from make_dataset import SMALL, change, edit_json, found, make_dataset, problems_of
+from make_dataset import SMALL, change, edit_json, found, problems_of
 
-from tal_search.data import loading
 from tal_search.data.dataset import check, default_annotators, find, load
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return make_dataset(tmp_path / "features")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept() -> None:
-    loading._without_clicks.cache_clear()
 
 
 def test_features_are_found_with_ground_truth_and_clicks(root: Path) -> None:

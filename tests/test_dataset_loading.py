@@ -5,22 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
-from make_dataset import CLASSES, SMALL, change, edit_json, found, make_dataset
+from make_dataset import CLASSES, SMALL, change, edit_json, found
 
-from tal_search.data import loading
 from tal_search.data.dataset import check, default_annotators, find, load
 from tal_search.data.features import read_video, rescale
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return make_dataset(tmp_path / "features")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept() -> None:
-    loading._without_clicks.cache_clear()
 
 
 def test_load_gives_every_array_of_the_contract(root: Path) -> None:

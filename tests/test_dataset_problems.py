@@ -6,23 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from make_dataset import change, edit_json, found, make_dataset, problems_of
 
 from tal_search.data import loading
 from tal_search.data.dataset import check, load
 from tal_search.errors import InputError
 from tal_search.types import DatasetSpec
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return make_dataset(tmp_path / "features")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept() -> None:
-    loading._without_clicks.cache_clear()
 
 
 def check_problems(root: Path, annotators: tuple[str, ...] = ("A1", "A2")) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from tal_search import localization
 from tal_search.localization import Activations, Inference, localize
+from tal_search.resampling import resample
 
 
 def runs_by_loop(mask: np.ndarray) -> list[tuple[int, int]]:
@@ -76,9 +77,9 @@ def test_suppression_equals_the_loop(rows: list[tuple[float, float, float]], thr
 
 def test_upsampling_uses_half_pixel_centres() -> None:
     expected = [0.0, 0.25, 0.75, 1.25, 1.75, 2.0]
-    assert localization.upsample(np.array([0.0, 1.0, 2.0]), 6) == pytest.approx(expected)
-    assert localization.upsample(np.array([[5.0]]), 3).tolist() == [[5, 5, 5]]
-    assert localization.upsample(np.array([1.0, 4.0, 2.0]), 3).tolist() == [1, 4, 2]
+    assert resample(np.array([0.0, 1.0, 2.0]), 6) == pytest.approx(expected)
+    assert resample(np.array([[5.0]]), 3).tolist() == [[5, 5, 5]]
+    assert resample(np.array([1.0, 4.0, 2.0]), 3).tolist() == [1, 4, 2]
 
 
 def test_normalising_keeps_negative_floor_and_flat_sequences() -> None:

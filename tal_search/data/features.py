@@ -23,6 +23,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tal_search.errors import InputError
+from tal_search.resampling import resample
 
 STREAMS = ("feat_spa", "feat_tem")
 NUMBERS = {"frame_num": 1e7, "fps": 1000.0, "duration": 1e6}  # and the most that is believed
@@ -105,12 +106,7 @@ def rescale(features: NDArray[np.float32], snippets: int) -> NDArray[np.float32]
     stored = features.shape[1]
     if stored == snippets:
         return features
-    position = np.clip((np.arange(snippets) + 0.5) * stored / snippets - 0.5, 0, stored - 1)
-    left = np.minimum(position.astype(np.int64), max(0, stored - 2))
-    weight = (position - left).astype(np.float32)
-    right = np.minimum(left + 1, stored - 1)
-    rescaled: NDArray[np.float32] = features[:, left] * (1 - weight) + features[:, right] * weight
-    return rescaled
+    return resample(features.astype(np.float32, copy=False), snippets)
 
 
 def rescale_clicks(clicks: NDArray[np.bool_], snippets: int) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 PACKAGE = FOLDER.parent
 # What a trial's numbers depend on besides the method's own file.
-SHARED_CODE = ("nn", "training", "metrics", "data", "localization.py", "trial.py")
+SHARED_CODE = ("nn", "training", "metrics", "data", "localization.py", "resampling.py", "trial.py")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,21 @@
+"""Linear interpolation along time, the one used for features and for class activation sequences alike."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = TypeVar("Kind", bound=np.floating[Any])
+
+
+def resample(sequence: NDArray[Kind], length: int) -> NDArray[Kind]:
+    """[..., T] to [..., length]: half-pixel centres, edges held; computed in the sequence's own dtype."""
+    stored = sequence.shape[-1]
+    position = np.clip((np.arange(length) + 0.5) * stored / length - 0.5, 0, stored - 1)
+    left = np.minimum(position.astype(np.int64), max(stored - 2, 0))
+    right = np.minimum(left + 1, stored - 1)
+    share = (position - left).astype(sequence.dtype)
+    interpolated: NDArray[Kind] = sequence[..., left] * (1 - share) + sequence[..., right] * share
+    return interpolated
