@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test postgresql bench lint clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m tal_search.run study=thumos_grid
 
-test: $(VENV)/test.stamp lint
+test: $(VENV)/test.stamp postgresql lint
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/test.stamp
@@ -16,6 +16,13 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Tests start a PostgreSQL of their own; Debian's package is installed where it is missing and may be.
+postgresql:
+	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql; \
+	else echo "PostgreSQL is not installed: its tests will be skipped; install the package postgresql to run them"; fi
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.bench_step

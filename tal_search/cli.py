@@ -7,15 +7,15 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tal_search import evaluate_door
-from tal_search.errors import InputError, TalSearchError
+from tal_search import evaluate_door, gc_door, rescore_door
+from tal_search.errors import InputError, Interrupted, TalSearchError
 from tal_search.terminal import console
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tal_search.search.driver import Outcome
     from tal_search.search.plan import Plan
+    from tal_search.search.running import Outcome
 
 USAGE = """\
 Hyperparameter studies for temporal action localization.
@@ -23,10 +23,19 @@ Hyperparameter studies for temporal action localization.
   tal-search run study=NAME [KEY=VALUE ...]   train what is missing of studies/NAME.yaml, then print its tables
   tal-search run study=NAME --preview         what that would do: cells, repeats, already done, estimated time
   tal-search run --list                       the studies, one line each
+  tal-search rescore study=NAME inference.nms=[...]   further inference settings for finished fits, nothing trained
+  tal-search rebuild study=NAME               make MLflow's copy of a study again, from the record
+  tal-search gc                               trial folders that no study refers to
   tal-search evaluate KEY=VALUE ...           mAP of a detection file or of a released checkpoint
   tal-search COMMAND --help
 
 `python -m tal_search.run` is `tal-search run`.
+"""
+REBUILD_USAGE = """\
+tal-search rebuild study=NAME [KEY=VALUE ...]
+
+Makes MLflow's copy of a study complete, or new where it is gone, from the study's record and its trial folders.
+KEY=VALUE as for `run`, for instance runs=FOLDER or tracking.uri=URL.
 """
 RUN_USAGE = """\
 tal-search run study=NAME [KEY=VALUE ...] [--preview | --list]
@@ -37,6 +46,8 @@ KEY=VALUE overrides a key of studies/NAME.yaml, in Hydra's grammar:
   hyperparameters.epochs=10          any hyperparameter of the method
   ~search.axes.kernel_size           drop an axis
   backend=inline                     this process instead of Ray
+  budget.minutes=30                  stop after half an hour; the same command continues
+  study.fork=NAME                    begin anew under another name; equal trials are not trained again
 The same command again continues: only what is missing is trained.
 """
 
@@ -46,6 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     commands: dict[str, tuple[Callable[[list[str]], int], str]] = {
         "run": (_run, RUN_USAGE),
+        "rescore": (_rescore, rescore_door.USAGE),
+        "rebuild": (_rebuild, REBUILD_USAGE),
+        "gc": (gc_door.command, gc_door.USAGE),
         "evaluate": (evaluate_door.command, evaluate_door.USAGE),
     }
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -58,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"'{name}' is not a command{hint}\n")
         return 2
     command, usage = commands[name]
-    if "-h" in rest or "--help" in rest or not rest:
+    if "-h" in rest or "--help" in rest or (not rest and name != "gc"):
         sys.stdout.write(usage)
         return 0 if rest else 2
     try:
@@ -66,12 +80,14 @@ def main(arguments: list[str] | None = None) -> int:
     except TalSearchError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except Interrupted as interrupted:
+        return interrupted.exit_code
     except KeyboardInterrupt:
         return 130
 
 
 def _run(arguments: list[str]) -> int:
-    from tal_search.study import list_studies, load_study
+    from tal_search.study import list_studies
 
     flags = [argument for argument in arguments if argument.startswith("--")]
     unknown = [flag for flag in flags if flag not in ("--list", "--preview")]
@@ -82,14 +98,7 @@ def _run(arguments: list[str]) -> int:
         width = max((len(name) for name, _ in studies), default=0)
         sys.stdout.writelines(f"{name:{width}}  {description}\n" for name, description in studies)
         return 0
-    names = [argument for argument in arguments if argument.startswith("study=")]
-    if len(names) != 1:
-        raise InputError("name one study, e.g. study=thumos_grid; --list shows them")
-    overrides = [argument for argument in arguments if argument not in (*flags, *names)]
-
-    from tal_search.search.plan import resolve
-
-    plan = resolve(load_study(names[0].removeprefix("study="), overrides))
+    plan = _plan([argument for argument in arguments if argument not in flags])
     screen = console()
     screen.print(f"Data: {plan.dataset.description}", markup=False, soft_wrap=True)
     if "--preview" in flags:
@@ -97,15 +106,52 @@ def _run(arguments: list[str]) -> int:
     return _run_plan(plan, screen)
 
 
-def _preview(plan: Plan, screen: Console) -> int:
-    from tal_search.search.plan import preview
+def _plan(arguments: list[str]) -> Plan:
+    """The plan of study=NAME with its overrides."""
+    from tal_search.study import load_study
 
+    names = [argument for argument in arguments if argument.startswith("study=")]
+    if len(names) != 1:
+        raise InputError("name one study, e.g. study=thumos_grid; `tal-search run --list` shows them")
+    overrides = [argument for argument in arguments if argument not in names]
+
+    from tal_search.search.plan import resolve
+
+    return resolve(load_study(names[0].removeprefix("study="), overrides))
+
+
+def _rescore(arguments: list[str]) -> int:
+    plan = _plan(rescore_door.overrides_of(arguments))
+    if plan.study.search.plan == "sampler":
+        raise InputError(f"{plan.study.name} is a sampler's study; give it the setting in search.space instead")
+    screen = console()
+    left = len(plan.fits) - len(plan.with_finished_fits().fits)
+    if left:
+        screen.print(f"{_count(left, 'fit')} of the study are not trained yet and left out; `run` trains them.")
+    return _run_plan(plan, screen, train=False)
+
+
+def _rebuild(arguments: list[str]) -> int:
+    from tal_search.search.copying import rebuild
+
+    sentence = rebuild(_plan(arguments))
+    console().print(sentence, markup=False, soft_wrap=True)
+    return 0
+
+
+def _preview(plan: Plan, screen: Console) -> int:
+    from tal_search.search.preview import preview, sampler_sentence
+
+    if plan.study.search.plan == "sampler":
+        screen.print(sampler_sentence(plan), markup=False, soft_wrap=True)
+        return 0
     found = preview(plan)
     time = "unknown until a first trial is recorded" if found.seconds is None else f"{found.seconds / 60:.1f} min"
     screen.print(
         f"{plan.study.name}: {_count(found.cells, 'cell')} × {_count(found.repeats, 'repeat')} = "
-        f"{_count(found.trials, 'trial')}; "
-        f"{found.done} already done, {found.to_run} to run; estimated time: {time}",
+        f"{_count(found.trials, 'trial')} in {_count(found.groups, 'fit')}; {found.cached} trials cached, "
+        f"{found.inference_only} to score from kept activations, {_count(found.to_train, 'fit')} to train; "
+        f"estimated time: {time}",
         markup=False,
         soft_wrap=True,
     )
@@ -116,48 +162,77 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def _run_plan(plan: Plan, screen: Console) -> int:
+def _run_plan(plan: Plan, screen: Console, *, train: bool = True) -> int:
     from tal_search.search.driver import run_study
     from tal_search.view import StudyView
 
     with StudyView(screen, plan) as view:
-        outcome = run_study(plan, on_event=view.add)
+        outcome = run_study(plan, on_event=view.add, say=view.say, train=train)
     for message in outcome.messages:
         screen.print(message, markup=False, soft_wrap=True)
     _show_results(plan, outcome, screen)
-    if outcome.interrupted:
+    if outcome.interrupted is not None:
         screen.print("Interrupted; checkpoints are written. The same command continues.")
-        return 130
+        return outcome.interrupted
+    if outcome.out_of_time:
+        screen.print(
+            f"The time budget of {plan.study.budget.minutes:g} minutes is spent; checkpoints are written. "
+            "The same command continues.",
+            soft_wrap=True,
+        )
     return 1 if outcome.failed else 0
 
 
 def _show_results(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    from tal_search.search.report import terminal_table, write_tables
-    from tal_search.search.sensitivity import sensitivity_info
     from tal_search.trial_folder import TrialFolder
     from tal_search.view import describe
 
-    runs = plan.study.runs
     if outcome.finished:
-        tables = sensitivity_info(plan, outcome.finished)
-        csv, markdown = write_tables(plan, tables, runs / plan.study.name)
-        screen.print("mAP in %, mean ± standard deviation over repeats; paper: published numbers, on I3D", markup=False)
-        for table in tables:
-            screen.print(terminal_table(plan, table))
-        screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
-        if all((table.rows["n"] <= 1).all() for table in tables):
+        (_show_ranking if plan.study.search.plan == "sampler" else _show_sensitivity)(plan, outcome, screen)
+    shown = set()
+    for name, reason in outcome.failed.items():
+        spec = outcome.trials[name].spec
+        if spec.key not in shown:  # a fit's further inference settings fail with it
+            log = TrialFolder.of(plan.study.runs, spec.key).log
             screen.print(
-                "One repeat a cell: a difference may be noise. More: search.repeats.seeds=[0,1,2]", markup=False
+                f"Failed: {describe(spec, plan.centre_cell)}: {reason}; log: {log}", markup=False, soft_wrap=True
             )
-    for key, (spec, reason) in outcome.failed.items():
-        screen.print(
-            f"Failed: {describe(spec, plan.centre_cell)}: {reason}; log: {TrialFolder.of(runs, key).log}",
-            markup=False,
-            soft_wrap=True,
-        )
+        shown.add(spec.key)
     if plan.study.tracking.mlflow:
-        uri = plan.study.tracking.uri or f"sqlite:///{runs / 'mlflow.db'}"
-        server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
-        if server != uri:
-            screen.print(f"Next: mlflow ui --backend-store-uri {uri}", markup=False, soft_wrap=True)
-        screen.print(f"Then open {server}/#/experiments?workflowType=machine_learning", markup=False, soft_wrap=True)
+        _show_mlflow(plan, screen)
+
+
+def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
+    from tal_search.search.report import axis_text, write_tables
+    from tal_search.search.sensitivity import sensitivity_info
+    from tal_search.search.table import drawn
+
+    tables = sensitivity_info(plan, outcome.trials.values(), outcome.finished)
+    csv, markdown = write_tables(plan, tables, plan.study.runs / plan.study.name)
+    screen.print("mAP in %, mean ± standard deviation over repeats; paper: published numbers, on I3D", markup=False)
+    for table in tables:
+        screen.print(drawn(axis_text(plan, table), plan.dataset.description))
+    screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
+    if all((table.rows["n"] <= 1).all() for table in tables):
+        screen.print("One repeat a cell: a difference may be noise. More: search.repeats.seeds=[0,1,2]", markup=False)
+
+
+def _show_ranking(plan: Plan, outcome: Outcome, screen: Console) -> None:
+    from tal_search.search.ranking import ranking
+    from tal_search.search.report import ranking_text, write_ranking
+    from tal_search.search.table import drawn
+
+    found = ranking(plan, outcome.trials.values(), outcome.finished)
+    csv, markdown = write_ranking(plan, found, plan.study.runs / plan.study.name)
+    screen.print(drawn(ranking_text(plan, found), plan.dataset.description))
+    if outcome.pruned:
+        screen.print(f"{_count(len(outcome.pruned), 'trial')} stopped early; their curves are in the record.")
+    screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
+
+
+def _show_mlflow(plan: Plan, screen: Console) -> None:
+    uri = plan.study.tracking.uri or f"sqlite:///{plan.study.runs / 'mlflow.db'}"
+    server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
+    if server != uri:
+        screen.print(f"Next: mlflow ui --backend-store-uri {uri}", markup=False, soft_wrap=True)
+    screen.print(f"Then open {server}/#/experiments?workflowType=machine_learning", markup=False, soft_wrap=True)

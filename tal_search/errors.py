@@ -37,3 +37,11 @@ class MissingExtra(InputError):
 
     def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:  # type: ignore[override]
         return type(self), (self.package, self.extra)
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the command to end; what was running has saved its progress (exit code 128 + signal)."""
+
+    def __init__(self, signal_number: int) -> None:
+        self.exit_code = 128 + signal_number
+        super().__init__(signal_number)

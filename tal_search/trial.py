@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from tal_search.data.splits import holdout_split, restrict
 from tal_search.localization import Activations, Inference, localize
 from tal_search.methods import Method, declaration
 from tal_search.metrics.average_precision import score
+from tal_search.rescoring import score_settings
 from tal_search.training.checkpoint import clear_progress, load_progress, save_progress, save_weights
 from tal_search.training.loop import Fit, choose_device
 from tal_search.trial_folder import TrialFolder, write_atomically, write_json
@@ -27,23 +29,37 @@ from tal_search.types import (
     TrialResult,
     TrialSpec,
     VideoSet,
+    criterion,
 )
-
-SELECTION_TIOU = 0.5
 
 
 def run_trial(
-    spec: TrialSpec, folder: TrialFolder, *, device: str = "auto", checkpoint_every_seconds: float = 20.0
-) -> Iterator[EpochReport]:
+    spec: TrialSpec,
+    folder: TrialFolder,
+    *,
+    device: str = "auto",
+    checkpoint_every_seconds: float = 20.0,
+    shared: Path | None = None,
+) -> Iterator[EpochReport | str | None]:
     """Fit, evaluate and write the trial's folder, yielding a report after every epoch that this call trained.
 
     Continues from the folder's last checkpoint. Closing the generator saves one. The result is written last; a folder
-    that has one yields nothing. The caller sets torch's number of threads.
+    that has one is not fitted again. Then every inference setting of `spec.settings` that the folder lacks is scored.
+    Besides reports it yields sentences for the user (a damaged checkpoint) and None while it scores settings.
+    `shared`: a folder where features are kept for all trials of this machine. The caller sets torch's threads.
     """
-    if folder.result() is not None:
-        return
-    folder.write_spec(spec)
-    progress = Progress.open(spec, folder, load(spec.dataset, spec.annotator), device)
+    if folder.result() is None:
+        folder.write_spec(spec)
+        dataset = load(spec.dataset, spec.annotator, shared)
+        yield from _fit(spec, folder, dataset, device, checkpoint_every_seconds)
+    yield from score_settings(spec, folder)
+
+
+def _fit(
+    spec: TrialSpec, folder: TrialFolder, dataset: Dataset, device: str, checkpoint_every_seconds: float
+) -> Iterator[EpochReport | str]:
+    progress, notes = Progress.open(spec, folder, dataset, device)
+    yield from notes
     saved_at = time.monotonic()
     try:
         while progress.epoch < progress.epochs:
@@ -67,32 +83,46 @@ class Evaluation:
     truth: Annotations
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What evaluating a split gave; no activations from methods that localize without them."""
+
+    detections: Detections
+    activations: Activations | None
+    scores: DetectionScores
+
+
 @dataclass
 class Progress:
-    """A trial under way. `reports` holds every epoch since the first, of earlier runs too."""
+    """A trial under way. `reports` holds every epoch since the first, of earlier runs too.
+
+    `watched` is the one split that epochs are scored on: held-out training videos where the protocol selects by them,
+    and then the test split is scored once, after selection; else the test split.
+    """
 
     spec: TrialSpec
     folder: TrialFolder
     fit: Fit
     classes: tuple[str, ...]
-    evaluations: tuple[Evaluation, ...]
+    watched: Evaluation
+    test: Evaluation
     reports: list[EpochReport] = field(default_factory=list)
     best_holdout: dict[str, torch.Tensor] | None = None
-    tested: tuple[int, Detections, Activations | None, DetectionScores] | None = None  # epoch and what it gave
+    last: tuple[int, Scored] | None = None  # the newest epoch that was scored on the watched split, and what it gave
 
     @classmethod
-    def open(cls, spec: TrialSpec, folder: TrialFolder, dataset: Dataset, device: str) -> Progress:
-        """The trial as its folder left it, or at its beginning."""
-        train, evaluations = dataset.train, [Evaluation("test", dataset.test, dataset.test_truth)]
+    def open(cls, spec: TrialSpec, folder: TrialFolder, dataset: Dataset, device: str) -> tuple[Progress, list[str]]:
+        """The trial as its folder left it, or at its beginning; and what the user should know of that."""
+        train, test = dataset.train, Evaluation("test", dataset.test, dataset.test_truth)
+        watched = test
         if spec.protocol["selection"] == "holdout":
             kept, held = holdout_split(train.labels, spec.protocol["holdout_fraction"], spec.protocol["holdout_seed"])
             videos = train.subset(held)
-            evaluations.append(Evaluation("holdout", videos, restrict(dataset.train_truth, videos.videos)))
+            watched = Evaluation("holdout", videos, restrict(dataset.train_truth, videos.videos))
             train = train.subset(kept)
         fit = Fit(build(spec, dataset), train, spec.seed, spec.precision, choose_device(device))
-        progress = cls(spec, folder, fit, dataset.classes, tuple(evaluations))
-        progress._load()
-        return progress
+        progress = cls(spec, folder, fit, dataset.classes, watched, test)
+        return progress, progress._load()
 
     @property
     def epoch(self) -> int:
@@ -108,19 +138,17 @@ class Progress:
         losses = self.fit.epoch(number)
         scores: dict[str, float] = {}
         if number % self.spec.protocol["evaluate_every"] == 0 or number == self.epochs:
-            for evaluation in self.evaluations:
-                detections, activations = self._localize(evaluation.videos)
-                found = self._score(evaluation, detections)
-                if evaluation.name == "test":
-                    self.tested = (number, detections, activations, found)
-                scores |= {
-                    f"{evaluation.name}/mAP/{t:g}": value for t, value in zip(found.tiou, found.mAP, strict=True)
-                }
-                scores[f"{evaluation.name}/mAP/average"] = found.average_mAP
+            scored = self._evaluate(self.watched)
+            self.last = number, scored
+            scores = {
+                f"{self.watched.name}/mAP/{tiou:g}": value
+                for tiou, value in zip(scored.scores.tiou, scored.scores.mAP, strict=True)
+            }
+            scores[f"{self.watched.name}/mAP/average"] = scored.scores.average_mAP
         seconds = time.monotonic() - started
         report = EpochReport(epoch=number, epochs=self.epochs, seconds=seconds, losses=losses, scores=scores)
         self.reports.append(report)
-        if "holdout/mAP/average" in scores and self._best("holdout").epoch == number:
+        if "holdout/mAP/average" in scores and self._best().epoch == number:
             self.best_holdout = self.fit.weights()
         return report
 
@@ -129,75 +157,77 @@ class Progress:
         state = {**self.fit.state(), "reports": reports, "best_holdout": self.best_holdout}
         save_progress(self.folder.path, self.epoch, state)
 
-    def _load(self) -> None:
-        state = load_progress(self.folder.path)
+    def _load(self) -> list[str]:
+        state, notes = load_progress(self.folder.path)
         if state is not None:
             self.fit.load_state(state)
             self.reports = [EpochReport(**report) for report in state["reports"]]
             self.best_holdout = state["best_holdout"]
+        return notes
 
     def finish(self) -> None:
         """Write everything the folder keeps of a finished trial, the result last."""
         started = time.monotonic()
         selected = self.reports[-1]
         if self.best_holdout is not None:
-            selected = self._best("holdout")
+            selected = self._best()
             self.fit.method.network.load_state_dict(self.best_holdout)
-        test = self.evaluations[0]
-        if self.tested is not None and self.tested[0] == selected.epoch:
-            _, detections, activations, scores = self.tested
-        else:
-            detections, activations = self._localize(test.videos)
-            scores = self._score(test, detections)
-        write_detections(self.folder.detections, detections)
+        known = self.last is not None and self.last[0] == selected.epoch
+        watched = self.last[1] if known and self.last is not None else self._evaluate(self.watched)
+        tested = watched if self.watched is self.test else self._evaluate(self.test)
+        write_detections(self.folder.detections, tested.detections)
         save_weights(self.folder.checkpoint, selected.epoch, self.fit.weights())
-        if activations is not None:
-            write_atomically(self.folder.cas, activations.save)
-        write_json(self.folder.scores, scores.to_json())
+        if tested.activations is not None:
+            write_atomically(self.folder.cas, tested.activations.save)
+        if watched.activations is not None and watched is not tested:
+            write_atomically(self.folder.holdout_cas, watched.activations.save)
+        write_json(self.folder.scores, tested.scores.to_json())
         self.folder.write_epochs(self.reports)
         seconds = sum(report.seconds for report in self.reports) + time.monotonic() - started
-        self.folder.write_result(self._result(selected, scores, seconds))
+        self.folder.write_result(self._result(selected, tested.scores, watched.scores, seconds))
         clear_progress(self.folder.path)
 
-    def _result(self, selected: EpochReport, scores: DetectionScores, seconds: float) -> TrialResult:
-        leaky = self._best("test")
+    def _result(
+        self, selected: EpochReport, tested: DetectionScores, watched: DetectionScores, seconds: float
+    ) -> TrialResult:
+        leaky = self._best() if self.watched is self.test else None
         return TrialResult(
             key=self.spec.key,
             selected_epoch=selected.epoch,
-            tiou=scores.tiou,
-            mAP=scores.mAP,
-            holdout_mAP=selected.scores.get(self._criterion("holdout")),
-            best_on_test_epoch=leaky.epoch,
-            best_on_test_mAP=leaky.scores[self._criterion("test")],
-            detections=scores.detections,
+            tiou=tested.tiou,
+            mAP=tested.mAP,
+            holdout_mAP=None if leaky else watched.mAP,
+            best_on_test_epoch=leaky.epoch if leaky else None,
+            best_on_test_mAP=leaky.scores[self._criterion] if leaky else None,
+            detections=tested.detections,
             parameters=sum(tensor.numel() for tensor in self.fit.method.network.parameters()),
             seconds=seconds,
         )
 
-    def _criterion(self, split: str) -> str:
-        """mAP at tIoU .5, or the average where the study does not evaluate .5."""
-        at = f"{SELECTION_TIOU:g}" if SELECTION_TIOU in self.spec.protocol["tiou"] else "average"
-        return f"{split}/mAP/{at}"
+    @property
+    def _criterion(self) -> str:
+        return f"{self.watched.name}/mAP/{criterion(self.spec.protocol['tiou'])}"
 
-    def _best(self, split: str) -> EpochReport:
+    def _best(self) -> EpochReport:
         """The first of the evaluated epochs with the highest criterion."""
-        criterion = self._criterion(split)
-        return max((report for report in self.reports if criterion in report.scores), key=lambda r: r.scores[criterion])
+        name = self._criterion
+        return max((report for report in self.reports if name in report.scores), key=lambda report: report.scores[name])
 
-    def _localize(self, videos: VideoSet) -> tuple[Detections, Activations | None]:
+    def _evaluate(self, evaluation: Evaluation) -> Scored:
         method, inference = self.fit.method, Inference(**self.spec.inference)
-        if not hasattr(method, "activations"):
-            return method.detect(videos, self.classes, inference), None
-        # Localized as kept on disk, so that scoring the kept activations again gives the same numbers.
-        activations: Activations = method.activations(videos).rounded()
-        return localize(activations, self.classes, inference), activations
-
-    def _score(self, evaluation: Evaluation, detections: Detections) -> DetectionScores:
+        activations: Activations | None = None
+        if hasattr(method, "activations"):
+            # Localized as kept on disk, so that scoring the kept activations again gives the same numbers.
+            activations = method.activations(evaluation.videos).rounded()
+            detections = localize(activations, self.classes, inference)
+        else:
+            detections = method.detect(evaluation.videos, self.classes, inference)
         protocol = self.spec.protocol
-        return score(
+        scores = score(
             evaluation.truth, detections, tuple(protocol["tiou"]),
             protocol=protocol["evaluation"], subset=evaluation.name,
         )  # fmt: skip
+        return Scored(detections, activations, scores)
 
 
 def build(spec: TrialSpec, dataset: Dataset) -> Method:

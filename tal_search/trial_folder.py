@@ -5,24 +5,36 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from tal_search.types import EpochReport, TrialResult, TrialSpec
+from tal_search.disk import retry_when_full
+from tal_search.types import EpochReport, TrialResult, TrialSpec, setting_name
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Call `write` on a temporary file beside `path`, flush it to disk, then rename it over `path`."""
+    """Have `write` fill a temporary file beside `path`, flush it to disk, then rename it over `path`.
+
+    On a full disk the temporary file is removed, `path` stays as it was, and the call waits until there is room. The
+    content is made in memory first: libraries that write parts of a file at a time do not survive a failing stream.
+    """
+    content = io.BytesIO()
+    write(content)
+    retry_when_full(lambda: _replace(path, content.getbuffer()), path.parent, content.getbuffer().nbytes)
+
+
+def _replace(path: Path, content: memoryview) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{os.getpid()}-{threading.get_ident()}"  # one writer of it: this thread
     try:
         with temporary.open("wb") as stream:
-            write(stream)
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
@@ -62,6 +74,11 @@ class TrialFolder:
         return self.path / "cas.npz"
 
     @property
+    def holdout_cas(self) -> Path:
+        """The same of the held-out training videos, where the protocol holds some out."""
+        return self.path / "cas_holdout.npz"
+
+    @property
     def detections(self) -> Path:
         """ActivityNet-style JSON of the test detections."""
         return self.path / "detections.json"
@@ -73,7 +90,7 @@ class TrialFolder:
 
     @property
     def log(self) -> Path:
-        """Text: what a failed trial said."""
+        """Text: what a failed trial said, and what went wrong in one that went on."""
         return self.path / "trial.log"
 
     def result(self) -> TrialResult | None:
@@ -82,6 +99,46 @@ class TrialFolder:
             return TrialResult.from_json(json.loads((self.path / "result.json").read_text())["result"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """What further inference settings scored, by setting name: `inference`, `mAP`, `holdout_mAP`, `detections`."""
+        try:
+            content = json.loads((self.path / "settings.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def write_settings(self, settings: dict[str, dict[str, Any]]) -> None:
+        write_json(self.path / "settings.json", settings)
+
+    def results(self) -> dict[str | None, TrialResult]:
+        """Results of a finished fit by setting name, its own under None; empty where it is unfinished."""
+        fit = self.result()
+        if fit is None:
+            return {}
+        # Curves, and so the best epoch on test, exist at the fit's own setting alone.
+        other = replace(fit, best_on_test_epoch=None, best_on_test_mAP=None)
+        found: dict[str | None, TrialResult] = {None: fit}
+        for name, scored in self.settings().items():
+            holdout = scored["holdout_mAP"]
+            found[name] = replace(
+                other,
+                mAP=tuple(scored["mAP"]),
+                holdout_mAP=None if holdout is None else tuple(holdout),
+                detections=scored["detections"],
+            )
+        return found
+
+    def missing(self, spec: TrialSpec) -> list[dict[str, Any]]:
+        """The wanted inference settings that are not scored yet."""
+        if not spec.settings:
+            return []
+        known = self.settings()
+        return [inference for inference in spec.settings if setting_name(inference) not in known]
+
+    def complete(self, spec: TrialSpec) -> bool:
+        """Whether the fit is finished and every wanted setting scored."""
+        return self.result() is not None and not self.missing(spec)
 
     def write_epochs(self, reports: list[EpochReport]) -> None:
         import pandas  # slow to import, and a preview does not need it
@@ -112,7 +169,9 @@ class TrialFolder:
         return reports
 
     def write_spec(self, spec: TrialSpec) -> None:
-        write_json(self.path / "spec.json", {"key": spec.key, **spec.to_json()})
+        content = spec.to_json()
+        del content["settings"]  # what a study wants scored is no part of the fit
+        write_json(self.path / "spec.json", {"key": spec.key, **content})
 
     def write_result(self, result: TrialResult) -> None:
         write_json(self.path / "result.json", {"result": result.to_json()})

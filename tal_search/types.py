@@ -10,7 +10,9 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -142,8 +144,10 @@ class DatasetSpec:
 class TrialSpec:
     """One cell × one repeat, complete: a worker needs nothing else.
 
-    `hyperparameters`, `inference` and `protocol` are complete plain dictionaries; `cell` holds only the axes the
-    study varies, at this trial's values (empty for the centre of a study without axes).
+    `hyperparameters`, `inference` and `protocol` are complete plain dictionaries; `cell` holds only the training axes
+    the study varies, at this trial's values. `inference` is what every epoch is scored with, the preset's whatever the
+    study varies; `settings` are the other inference settings wanted, each complete, which are scored from the fit's
+    cached activations and change nothing of the fit.
     """
 
     method: str
@@ -156,8 +160,9 @@ class TrialSpec:
     seed: int
     precision: str
     cell: dict[str, Any]
+    settings: tuple[dict[str, Any], ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Content hash: equal keys are the same experiment, whatever study asks for it."""
         content = {
@@ -180,7 +185,8 @@ class TrialSpec:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> TrialSpec:
-        return cls(**{**content, "dataset": DatasetSpec(**content["dataset"])})
+        settings = tuple(content.get("settings", ()))
+        return cls(**{**content, "dataset": DatasetSpec(**content["dataset"]), "settings": settings})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,27 +205,24 @@ class TrialResult:
     """A finished trial. A result with a number that is not finite cannot be built.
 
     mAP: fractions at `tiou`, on the test split, at `selected_epoch` (chosen by the study's selection protocol, never
-    by test scores). best_on_test_*: the leaky number released codes report, kept apart. seconds: fitting and scoring.
+    by test scores). holdout_mAP: the same on held-out training videos, None where none are held out. best_on_test_*:
+    the leaky number released codes report, kept apart; None where the test split is scored once, after selection.
+    seconds: fitting and scoring.
     """
 
     key: str
     selected_epoch: int
     tiou: tuple[float, ...]
     mAP: tuple[float, ...]
-    holdout_mAP: float | None
-    best_on_test_epoch: int
-    best_on_test_mAP: float
+    holdout_mAP: tuple[float, ...] | None
+    best_on_test_epoch: int | None
+    best_on_test_mAP: float | None
     detections: int
     parameters: int
     seconds: float
 
     def __post_init__(self) -> None:
-        numbers = (
-            *self.mAP,
-            self.best_on_test_mAP,
-            self.seconds,
-            *([] if self.holdout_mAP is None else [self.holdout_mAP]),
-        )
+        numbers = (*self.mAP, *(self.holdout_mAP or ()), self.best_on_test_mAP or 0.0, self.seconds)
         bad = [number for number in numbers if not math.isfinite(number)]
         if bad:
             raise ValueError(f"trial {self.key} has a metric that is not finite: {bad[0]}")
@@ -241,7 +244,28 @@ class TrialResult:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> TrialResult:
-        return cls(**{**content, "tiou": tuple(content["tiou"]), "mAP": tuple(content["mAP"])})
+        holdout = content["holdout_mAP"]
+        return cls(
+            **{
+                **content,
+                "tiou": tuple(content["tiou"]),
+                "mAP": tuple(content["mAP"]),
+                "holdout_mAP": None if holdout is None else tuple(holdout),
+            }
+        )
+
+
+CRITERION_TIOU = 0.5
+
+
+def criterion(tiou: Sequence[float]) -> str:
+    """What epochs, cells and trials are compared by: mAP at tIoU "0.5", or the "average" where .5 is not evaluated."""
+    return f"{CRITERION_TIOU:g}" if CRITERION_TIOU in tiou else "average"
+
+
+def setting_name(inference: dict[str, Any]) -> str:
+    """A short name for complete inference settings, under which a trial keeps what they score."""
+    return hashlib.sha256(canonical_json(inference).encode()).hexdigest()[:10]
 
 
 def canonical_json(content: Any) -> str:

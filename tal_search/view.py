@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from tal_search.search.backend import Event, Failed, Finished, Reported, Started
+from tal_search.search.backend import Event, Failed, Finished, Noted, Pruned, Reported, Started
 from tal_search.types import TrialResult, TrialSpec
 
 if TYPE_CHECKING:
@@ -20,15 +20,19 @@ SHOWN_TIOU = 0.5
 
 
 class StudyView:
-    """Counts events and draws them. `total` is the number of trials of the study, finished ones of earlier runs too."""
+    """Counts events and draws them.
+
+    `total` is the number of fits of a plan (of earlier runs too), or a sampler's budget; None where none is known.
+    """
 
     def __init__(self, console: Console, plan: Plan) -> None:
-        self.console, self.plan, self.total = console, plan, len(plan.specs)
+        self.console, self.plan = console, plan
+        self.total = len(plan.fits) or plan.study.budget.trials
         self.started_at = time.monotonic()
         self.epochs: dict[str, tuple[int, int]] = {}
         self.running: dict[str, TrialSpec] = {}
         self.done: dict[str, tuple[TrialSpec, TrialResult]] = {}
-        self.failed = self.trained = 0
+        self.failed = self.trained = self.pruned = 0
         self._live = (
             Live(console=console, refresh_per_second=2, get_renderable=self._status) if console.is_terminal else None
         )
@@ -63,19 +67,34 @@ class StudyView:
             self.running.pop(key, None)
             self.failed += 1
             self._line(event.spec, f"FAILED: {event.reason}")
+        elif isinstance(event, Pruned):
+            self.running.pop(key, None)
+            self.pruned += 1
+            self._line(event.spec, f"stopped early after epoch {self.epochs.get(key, (0, 0))[0]}")
+        elif isinstance(event, Noted):
+            self.say(f"{describe(event.spec, self.plan.centre_cell)}: {event.text}")
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence above the live line."""
+        self.console.print(Text(sentence), soft_wrap=True)
 
     def _line(self, spec: TrialSpec, outcome: str) -> None:
-        number = f"[{len(self.done) + self.failed}/{self.total}]"
+        ended = len(self.done) + self.failed + self.pruned
+        number = f"[{ended}/{max(ended, self.total)}]" if self.total else f"[{ended}]"
         self.console.print(Text(f"{number} {describe(spec, self.plan.centre_cell)}  {outcome}"), soft_wrap=True)
 
     def _shown(self, result: TrialResult) -> str:
         tiou = SHOWN_TIOU if SHOWN_TIOU in result.tiou else result.tiou[0]
+        if result.holdout_mAP is not None:
+            return f"holdout mAP@{tiou:g} {100 * result.holdout_mAP[result.tiou.index(tiou)]:.1f}"
         return f"mAP@{tiou:g} {100 * result.at(tiou):.1f}"
 
     def _status(self) -> Text:
-        remaining = self.total - len(self.done) - self.failed
-        parts = [f"{len(self.done)} done", f"{len(self.running)} running", f"{self.failed} failed", f"{remaining} left"]
-        parts.append(self._eta(remaining))
+        parts = [f"{len(self.done)} done", f"{len(self.running)} running", f"{self.failed} failed"]
+        parts += [f"{self.pruned} stopped early"] if self.pruned else []
+        if self.total:
+            remaining = max(0, self.total - len(self.done) - self.failed - self.pruned)
+            parts += [f"{remaining} left", self._eta(remaining)]
         best = self._best()
         return Text("  ".join(part for part in [*parts, best] if part))
 
@@ -90,18 +109,21 @@ class StudyView:
         return f"ETA {int(seconds // 60)} min {int(seconds % 60)} s"
 
     def _best(self) -> str:
-        """The best cell so far beside the centre: for watching, never for choosing."""
+        """The best cell so far beside the centre, by held-out videos where there are any; for watching only."""
         means: dict[str, list[float]] = {}
+        leaky = ""
         for spec, result in self.done.values():
             tiou = SHOWN_TIOU if SHOWN_TIOU in result.tiou else result.tiou[0]
-            means.setdefault(describe_cell(spec.cell, self.plan.centre_cell), []).append(100 * result.at(tiou))
+            values, leaky = (result.holdout_mAP, "") if result.holdout_mAP else (result.mAP, " on test, leaky")
+            mean = 100 * values[result.tiou.index(tiou)]
+            means.setdefault(describe_cell(spec.cell, self.plan.centre_cell), []).append(mean)
         if not means:
             return ""
         best = max(means, key=lambda cell: sum(means[cell]) / len(means[cell]))
         value = sum(means[best]) / len(means[best])
         centre = means.get("centre", [])
         beside = f" (centre {sum(centre) / len(centre):.1f})" if centre else ""
-        return f"best on test, leaky: {value:.1f} at {best}{beside}"
+        return f"best{leaky}: {value:.1f} at {best}{beside}"
 
 
 def describe_cell(cell: dict[str, Any], centre: dict[str, Any]) -> str:

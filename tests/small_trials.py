@@ -6,20 +6,39 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tal_search.search.backend import Wait
 from tal_search.trial_folder import TrialFolder, write_json
-from tal_search.types import DatasetSpec, EpochReport, TrialResult, TrialSpec
+from tal_search.types import DatasetSpec, EpochReport, TrialResult, TrialSpec, setting_name
 
 TIOU = (0.3, 0.5, 0.7)
+WEIGHTS = {"frame_weight": 1.0, "lambda_sep": 1.0, "beta_aff": 0.8}  # they say which clicks BackTAL reads
+
+
+class Listed:
+    """A proposer of given specs (and waits between them) that stops those whose behaviour says `stopped`."""
+
+    def __init__(self, specs: Iterable[TrialSpec | Wait]) -> None:
+        self._specs = iter(specs)
+
+    def ask(self) -> TrialSpec | Wait | None:
+        return next(self._specs, None)
+
+    def stops(self, spec: TrialSpec) -> bool:
+        return "stopped" in spec.hyperparameters
 
 
 def make_spec(
     seed: int = 0, *, cell: dict[str, Any] | None = None, annotator: str = "a", **behaviour: Any
 ) -> TrialSpec:
-    """`behaviour`: epochs, seconds (of an epoch), raises (text), deaths (times the process kills itself)."""
+    """`behaviour`: epochs, seconds (of an epoch), notes (what it tells the user first), stopped (`Listed` stops it),
+    endless (the number of an epoch that does not end), and for the second epoch raises (text), deaths (times the
+    process kills itself), holds (bytes of memory).
+    """
     dataset = DatasetSpec(
         name="thumos14",
         source="simulated",
@@ -35,9 +54,9 @@ def make_spec(
     return TrialSpec(
         method="backtal",
         code_version="1",
-        hyperparameters={"epochs": 3, "seconds": 0.0, **(cell or {}), **behaviour},
+        hyperparameters={"epochs": 3, "seconds": 0.0, **WEIGHTS, **(cell or {}), **behaviour},
         inference={"nms": 0.5},
-        protocol={"selection": "last"},
+        protocol={"selection": "last", "tiou": list(TIOU)},
         dataset=dataset,
         annotator=annotator,
         seed=seed,
@@ -46,16 +65,38 @@ def make_spec(
     )
 
 
-def counting_trial(spec: TrialSpec, folder: TrialFolder) -> Iterator[EpochReport]:
-    """Counts epochs from where its folder left off, notes each in `history`, and saves its count when closed."""
+def counting_trial(spec: TrialSpec, folder: TrialFolder) -> Iterator[EpochReport | str]:
+    """Counts epochs from where its folder left off, notes each in `history`, and saves its count when closed.
+
+    The inference settings that the folder lacks are scored afterwards, see `setting_result`.
+    """
+    if folder.result() is None:
+        yield from _counted(spec, folder)
+    for inference in folder.missing(spec):
+        fit = folder.result()
+        assert fit is not None
+        scored = setting_result(fit, inference)
+        content = {"mAP": scored.mAP, "holdout_mAP": scored.holdout_mAP, "detections": scored.detections}
+        folder.write_settings({**folder.settings(), setting_name(inference): {"inference": inference, **content}})
+        note(folder, f"setting nms={inference['nms']:g}")
+
+
+def _counted(spec: TrialSpec, folder: TrialFolder) -> Iterator[EpochReport | str]:
     behaviour, saved = spec.hyperparameters, folder.path / "count.json"
     done = json.loads(saved.read_text())["epoch"] if saved.exists() else 0
     try:
+        yield from behaviour.get("notes", ())
         for epoch in range(done + 1, behaviour["epochs"] + 1):
             time.sleep(behaviour["seconds"])
+            if epoch == behaviour.get("endless"):
+                note(folder, "endless")
+                time.sleep(600)
             if epoch == 2 and "raises" in behaviour:
                 raise ValueError(behaviour["raises"])
             note(folder, f"epoch {epoch}")
+            if epoch == 2:
+                held = [b"\1" * 2**20 for _ in range(behaviour.get("holds", 0) // 2**20)]  # touched, so really there
+                del held
             report = EpochReport(
                 epoch=epoch,
                 epochs=behaviour["epochs"],
@@ -91,6 +132,16 @@ def make_result(spec: TrialSpec) -> TrialResult:
         parameters=1,
         seconds=0.1,
     )
+
+
+def setting_result(fit: TrialResult, inference: dict[str, Any]) -> TrialResult:
+    """Every mAP grows with the NMS threshold by a thousandth of it; no epoch was scored at such a setting."""
+    mAP, holdout = (
+        None if values is None else tuple(value + inference["nms"] / 1000 for value in values)
+        for values in (fit.mAP, fit.holdout_mAP)
+    )
+    assert mAP is not None
+    return replace(fit, mAP=mAP, holdout_mAP=holdout, best_on_test_epoch=None, best_on_test_mAP=None)
 
 
 def note(folder: TrialFolder, line: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import signal
+import re
 import subprocess
 import sys
 import threading
@@ -15,22 +15,21 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_trials import counting_trial, history, make_result, make_spec
+from small_trials import Listed, counting_trial, history, make_result, make_spec
 
 from tal_search.errors import InputError
-from tal_search.search.backend import Backend, Event, Failed, Finished, Reported, Started
+from tal_search.search.backend import WAIT, Backend, Event, Failed, Finished, Noted, Pruned, Reported, Started, Wait
 from tal_search.search.inline_backend import InlineBackend
-from tal_search.search.proposer import Planned
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import TrialSpec
 
 Make = Callable[[Path], Backend]
 
 
-def ray_backend(runs: Path, **settings: float) -> Backend:
+def ray_backend(runs: Path, **settings: float | str) -> Backend:
     from tal_search.search.ray_backend import RayBackend
 
-    return RayBackend(runs=runs, trial=counting_trial, **{"cpus_per_trial": 0.5, **settings})  # type: ignore[arg-type]
+    return RayBackend(runs=runs, trial=counting_trial, **settings)  # type: ignore[arg-type]
 
 
 def inline_backend(runs: Path) -> Backend:
@@ -45,8 +44,10 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 CLUSTER = """
 import sys
+from pathlib import Path
 from tal_search.search import ray_backend
-with ray_backend._ray():
+from tal_search.search.interrupts import DeferredInterrupt
+with DeferredInterrupt() as interrupt, ray_backend._ray(None, interrupt):
     print(ray_backend.ray.get_runtime_context().gcs_address, flush=True)
     sys.stdin.read()
 """
@@ -78,7 +79,7 @@ def make(request: pytest.FixtureRequest) -> Make:
     return request.param  # type: ignore[no-any-return]
 
 
-def run(backend: Backend, specs: list[TrialSpec]) -> list[Event]:
+def run(backend: Backend, specs: list[TrialSpec | Wait] | list[TrialSpec]) -> list[Event]:
     events: list[Event] = []
     main = threading.current_thread()
 
@@ -86,7 +87,7 @@ def run(backend: Backend, specs: list[TrialSpec]) -> list[Event]:
         assert threading.current_thread() is main
         events.append(event)
 
-    backend.run(Planned(specs), handle)
+    backend.run(Listed(specs), handle)
     return events
 
 
@@ -152,48 +153,45 @@ def test_an_error_of_the_driver_ends_the_run_and_saves_the_trial(make: Make, tmp
             raise RuntimeError("the record's disk is full")
 
     with pytest.raises(RuntimeError, match="disk is full"):
-        make(tmp_path).run(Planned([spec]), handle)
+        make(tmp_path).run(Listed([spec]), handle)
     assert history(TrialFolder.of(tmp_path, spec.key))[-1] == "saved"
 
 
-PROGRAM = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-import test_backends as suite
-specs = [suite.make_spec(seed, epochs=200, seconds=0.05) for seed in range(2)]
-def handle(event):
-    print(type(event).__name__, event.spec.seed, flush=True)
-try:
-    suite.{make}(Path({runs!r})).run(suite.Planned(specs), handle)
-except KeyboardInterrupt:
-    print("KeyboardInterrupt", flush=True)
-"""
+def test_the_proposer_stops_a_trial_whose_checkpoint_is_there_when_the_driver_hears_of_it(
+    make: Make, tmp_path: Path
+) -> None:
+    stopped = [make_spec(seed, epochs=1000, seconds=0.05, stopped=True) for seed in range(2)]
+    saved: list[int] = []
+    events: list[Event] = []
+
+    def handle(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Pruned):
+            folder = TrialFolder.of(tmp_path, event.spec.key)
+            saved.append(json.loads((folder.path / "count.json").read_text())["epoch"])
+            assert history(folder)[-1] == "saved"
+
+    make(tmp_path).run(Listed([*stopped, make_spec(9)]), handle)
+    for spec, epochs in zip(stopped, saved, strict=True):
+        *before, last = of(events, spec)
+        assert last == Pruned(spec)
+        assert [type(event) for event in before] == [Started, *[Reported] * epochs]
+        assert 0 < epochs < 1000
+    assert isinstance(of(events, make_spec(9))[-1], Finished)
 
 
-@pytest.mark.parametrize("name", ["inline_backend", "ray_backend"])
-def test_ctrl_c_saves_running_trials(name: str, tmp_path: Path) -> None:
-    program = PROGRAM.format(tests=str(Path(__file__).parent), make=name, runs=str(tmp_path))
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
-    )
-    assert process.stdout is not None
-    running = 1 if name == "inline_backend" else 2
-    seen: set[str] = set()
-    while not seen.issuperset(f"Reported {seed}" for seed in range(running)):
-        line = process.stdout.readline()
-        assert line, process.communicate()
-        seen.add(line.strip())
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the driver and all it started
-    out, err = process.communicate(timeout=60)
-    assert out.splitlines()[-1] == "KeyboardInterrupt", (out, err)
-    assert err == ""
-    specs = [make_spec(seed, epochs=200, seconds=0.05) for seed in range(running)]
-    for spec in specs:
-        folder = TrialFolder.of(tmp_path, spec.key)
-        assert history(folder)[-1] == "saved"
-        saved = json.loads((folder.path / "count.json").read_text())["epoch"]
-        assert saved == len(history(folder, "epoch")) > 0
+def test_a_result_wins_over_a_stop(make: Make, tmp_path: Path) -> None:
+    spec = make_spec(epochs=1, stopped=True)
+    end = run(make(tmp_path), [spec])[-1]
+    # Inline asks after each epoch; a step on Ray holds the last epoch and the result.
+    assert end == Finished(spec, make_result(spec)) or isinstance(make(tmp_path), InlineBackend)
+
+
+def test_what_a_trial_says_is_handed_on_before_its_reports(make: Make, tmp_path: Path) -> None:
+    spec = make_spec(epochs=1, notes=["its checkpoint is damaged; the one before is used"])
+    events = run(make(tmp_path), [spec])
+    assert events[1] == Noted(spec, "its checkpoint is damaged; the one before is used")
+    assert [type(event) for event in events] == [Started, Noted, Reported, Finished]
 
 
 def test_a_resumed_trial_reports_only_new_epochs(make: Make, tmp_path: Path) -> None:
@@ -209,11 +207,63 @@ def test_ray_starts_a_killed_worker_again_and_gives_up_after_three(on_cluster: N
     once, always = make_spec(0, deaths=1), make_spec(1, deaths=100)
     events = run(ray_backend(tmp_path), [once, always])
     assert isinstance(of(events, once)[-1], Finished)
+    again = "its worker process died; started again from its checkpoint"
+    assert [event for event in of(events, once) if isinstance(event, Noted)] == [Noted(once, f"{again} (1 of 3)")]
+    assert Noted(always, f"{again} (3 of 3)") in events
     assert history(TrialFolder.of(tmp_path, once.key)) == [
         "epoch 1", "epoch 2", "death", "epoch 2", "epoch 3", "finished",
     ]  # fmt: skip
     assert of(events, always)[-1] == Failed(always, "its worker process died 4 times (killed, or out of memory)")
     assert len(history(TrialFolder.of(tmp_path, always.key), "death")) == 4
+
+
+def test_ray_starts_nothing_again_without_retries(on_cluster: None, tmp_path: Path) -> None:
+    spec = make_spec(0, deaths=1)
+    events = run(ray_backend(tmp_path, retries=0), [spec])
+    assert events[-1] == Failed(spec, "its worker process died (killed, or out of memory)")
+    assert not [event for event in events if isinstance(event, Noted)]
+
+
+def test_ray_asks_again_after_a_wait_only_when_a_trial_has_ended(on_cluster: None, tmp_path: Path) -> None:
+    first, second = make_spec(0, epochs=4, seconds=0.3), make_spec(1, epochs=1)
+    events: list[Event] = []
+    asked: list[int] = []  # the number of events at each question
+
+    class Asked(Listed):
+        def ask(self) -> TrialSpec | Wait | None:
+            asked.append(len(events))
+            return super().ask()
+
+    ray_backend(tmp_path).run(Asked([first, WAIT, second]), events.append)
+    assert [event.spec for event in events if isinstance(event, Finished)] == [first, second]
+    assert events.index(Started(second)) > events.index(Finished(first, make_result(first)))
+    assert len(asked) == 4, asked
+    assert asked[2] > events.index(Finished(first, make_result(first)))
+
+
+def test_a_wait_with_nothing_under_way_is_an_error(make: Make, tmp_path: Path) -> None:
+    with pytest.raises((AssertionError, RuntimeError), match="waits, but no trial is under way"):
+        run(make(tmp_path), [WAIT])
+
+
+def test_ray_runs_short_trials_on_every_worker_there_is_room_for(on_cluster: None, tmp_path: Path) -> None:
+    specs = [make_spec(seed, epochs=1, seconds=0.3) for seed in range(12)]
+    live, together = set[str](), []
+
+    def handle(event: Event) -> None:
+        live.add(event.spec.key) if isinstance(event, Started) else None
+        together.append(len(live))
+        live.discard(event.spec.key) if isinstance(event, Finished) else None
+
+    ray_backend(tmp_path, concurrent_trials=2).run(Listed(specs), handle)
+    assert max(together) == 2
+
+
+def test_ray_goes_on_with_another_tuner(on_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tal_search.search.ray_backend.TRIALS_PER_TUNER", 3)
+    specs = [make_spec(seed, epochs=1) for seed in range(6)]
+    events = run(ray_backend(tmp_path), specs)
+    assert sorted(event.spec.seed for event in events if isinstance(event, Finished)) == list(range(6))
 
 
 def test_ray_honours_the_limit_stays_on_loopback_and_leaves_nothing_running(tmp_path: Path) -> None:
@@ -235,7 +285,7 @@ def test_ray_honours_the_limit_stays_on_loopback_and_leaves_nothing_running(tmp_
                 if c.status == psutil.CONN_LISTEN and c.laddr.ip.removeprefix("::ffff:") != "127.0.0.1"
             )
 
-    ray_backend(tmp_path, concurrent_trials=1).run(Planned(specs), handle)
+    ray_backend(tmp_path, concurrent_trials=1).run(Listed(specs), handle)
     assert most == 1
     assert not open_to_others
     assert len(children) > 2
@@ -246,3 +296,24 @@ def test_ray_honours_the_limit_stays_on_loopback_and_leaves_nothing_running(tmp_
 def test_ray_refuses_a_trial_larger_than_the_machine(on_cluster: None, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"resources\.cpus_per_trial is 1000, but there is only \d+ CPU"):
         run(ray_backend(tmp_path, cpus_per_trial=1000), [make_spec()])
+    with pytest.raises(
+        InputError, match=r"resources\.memory_per_trial is 4096, but there is only [\d.]+ GiB of memory"
+    ):
+        run(ray_backend(tmp_path, memory_bytes=2**42), [make_spec()])
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("127.0.0.1:9", "ray.address is 127.0.0.1:9, but nothing answers there"),
+        ("ray://127.0.0.1:10001", "not driven through Ray's client; give HOST:PORT"),
+    ],
+)
+def test_ray_refuses_an_address_without_a_cluster(address: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=re.escape(problem)):
+        run(ray_backend(tmp_path, address=address), [make_spec()])
+
+
+def test_ray_joins_the_cluster_of_its_address(cluster: str, tmp_path: Path) -> None:
+    spec = make_spec()
+    assert run(ray_backend(tmp_path, address=cluster), [spec])[-1] == Finished(spec, make_result(spec))

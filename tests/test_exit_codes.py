@@ -21,7 +21,8 @@ def test_a_failed_trial_ends_with_1_and_its_log(tmp_path: Path, capsys: pytest.C
     assert main(["run", *settings]) == 1
     out = capsys.readouterr().out
     (line,) = [line for line in out.splitlines() if line.startswith("Failed: learning_rate=1e+30 seed=0 annotator=A1")]
-    assert "is not finite; lower hyperparameters.learning_rate" in line
+    assert "diverged at epoch 1: the loss " in line
+    assert "; lower hyperparameters.learning_rate, now 1e+30" in line
     log = Path(line.rsplit("log: ", 1)[1])
     assert "TalSearchError" in log.read_text()
     assert "mAP@0.5" in out  # the cell that finished has its table
@@ -44,7 +45,7 @@ def test_ctrl_c_saves_exits_130_and_the_same_command_goes_on(backend: str, tmp_p
     assert "The same command continues" in out
     assert "Traceback" not in error
     (folder,) = tmp_path.glob("trials/*")
-    state = load_progress(folder)
+    state, _ = load_progress(folder)
     assert state is not None
     assert 0 < len(state["reports"]) < 60
     done = subprocess.run(command, text=True, capture_output=True, timeout=120, check=False)

@@ -52,7 +52,7 @@ def test_a_study_killed_midway_finishes_with_every_cell_exactly_once(tmp_path: P
     runs = tmp_path / "runs"
     with start(runs, "resources.concurrent_trials=1") as driver:
         until = time.monotonic() + 120
-        while not (len(results(runs)) == 1 and any(runs.glob("trials/*/progress.json"))):
+        while not (len(results(runs)) == 1 and any(runs.glob("trials/*/progress-*.pt"))):
             assert driver.poll() is None, driver.communicate()[0]
             assert time.monotonic() < until, "no trial finished in time"
             time.sleep(0.02)

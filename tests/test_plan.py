@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import re
 from pathlib import Path
@@ -10,12 +11,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_trials import make_result, make_spec
 
 from tal_search import methods
 from tal_search.errors import InputError
 from tal_search.methods.backtal import Hyperparameters
-from tal_search.search.plan import Plan, cells, preview, resolve
+from tal_search.search.cells import Trial, cells, fits, split
+from tal_search.search.plan import Plan, resolve
+from tal_search.search.preview import preview
 from tal_search.study import SearchSettings, Study, load_study
+from tal_search.trial_folder import TrialFolder
+from tal_search.types import TrialSpec, setting_name
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 SIMULATED = "dataset.source=simulated"
@@ -27,7 +33,12 @@ def planned(name: str, *overrides: str) -> Plan:
 
 
 def keys(plan: Plan) -> list[str]:
-    return [spec.key for spec in plan.specs]
+    """Of what is trained."""
+    return [spec.key for spec in plan.fits]
+
+
+def ids(plan: Plan) -> list[str]:
+    return [trial.id for trial in plan.trials]
 
 
 THUMOS_GRID = {
@@ -47,8 +58,10 @@ def test_thumos_grid_is_29_cells_around_the_centre():
     others = [{**centre, axis: value} for axis, (_, values) in THUMOS_GRID.items() for value in values]
     assert list(plan.cells) == [centre, *others]
     assert len(plan.cells) == 29
-    assert [spec.cell for spec in plan.specs] == list(plan.cells)
-    for spec in plan.specs:
+    assert [trial.cell for trial in plan.trials] == list(plan.cells)
+    assert [spec.cell for spec in plan.fits] == list(plan.cells)
+    for spec in plan.fits:
+        assert spec.settings == ()
         assert spec.hyperparameters == {**plan.centre, **spec.cell}
         assert (spec.seed, spec.annotator, spec.precision) == (0, "A1", "float32")
         assert spec.protocol == {
@@ -57,16 +70,17 @@ def test_thumos_grid_is_29_cells_around_the_centre():
         }  # fmt: skip
         Hyperparameters(**spec.hyperparameters)
     assert len(set(keys(plan))) == 29
+    assert ids(plan) == keys(plan)
 
 
 def test_the_other_studies():
     single = planned("thumos_single")
     assert single.cells == ({},)
-    assert len(single.specs) == 1
-    assert single.specs[0].annotator == "A1"
+    assert len(single.trials) == len(single.fits) == 1
+    assert single.fits[0].annotator == "A1"
     quick = planned("quickstart")
     assert quick.dataset.source == "simulated"
-    assert len(quick.cells) == len(quick.specs) == 5
+    assert len(quick.cells) == len(quick.trials) == len(quick.fits) == 5
 
 
 def test_settings_come_from_defaults_then_preset_then_study():
@@ -86,7 +100,7 @@ def test_settings_come_from_defaults_then_preset_then_study():
     assert (named.centre["variant"], named.inference["overlap"], named.dataset.snippets) == ("release", "release", 750)
 
 
-def test_inference_axes_change_inference_only():
+def test_inference_axes_change_inference_only_and_cost_no_fit():
     plan = planned("thumos_single", "search.axes={inference.nms:[.3,.7],tau_same:[.2]}")
     assert plan.cells == (
         {"inference.nms": 0.55, "tau_same": 0.5},
@@ -94,21 +108,68 @@ def test_inference_axes_change_inference_only():
         {"inference.nms": 0.7, "tau_same": 0.5},
         {"inference.nms": 0.55, "tau_same": 0.2},
     )
-    assert [spec.inference["nms"] for spec in plan.specs] == [0.55, 0.3, 0.7, 0.55]
-    assert [spec.hyperparameters["tau_same"] for spec in plan.specs] == [0.5, 0.5, 0.5, 0.2]
-    assert len(set(keys(plan))) == 4
+    assert [trial.cell for trial in plan.trials] == list(plan.cells)
+    assert [trial.inference["nms"] for trial in plan.trials] == [0.55, 0.3, 0.7, 0.55]
+    assert [trial.spec.hyperparameters["tau_same"] for trial in plan.trials] == [0.5, 0.5, 0.5, 0.2]
+    assert len(set(ids(plan))) == 4
+    centre, other = plan.fits
+    assert [trial.spec.key for trial in plan.trials] == [centre.key] * 3 + [other.key]
+    assert [centre.cell, other.cell] == [{"tau_same": 0.5}, {"tau_same": 0.2}]
+    assert centre.settings == ({**plan.inference, "nms": 0.3}, {**plan.inference, "nms": 0.7})
+    assert other.settings == ()
+
+
+HUNDREDS = (
+    "search.plan=grid",
+    "search.axes={inference.nms:[.3,.4,.55,.6,.7],inference.class_threshold:[.1,.15,.2,.25,.3],"
+    "inference.outer_margin:[.1,.2,.25,.3,.4],inference.score_weight:[0,.2,.4],lambda_sep:[.5,1]}",
+)
+
+
+def test_a_grid_of_hundreds_of_inference_cells_has_one_fit_a_training_cell():
+    plan = planned("thumos_single", *HUNDREDS, "search.repeats.seeds=[0,1]")
+    assert (len(plan.cells), len(plan.trials), len(plan.fits)) == (750, 1500, 4)
+    assert len(set(ids(plan))) == 1500
+    alone = planned("thumos_single", "search.axes.lambda_sep=[.5]", "search.repeats.seeds=[0,1]")
+    assert set(keys(plan)) == set(keys(alone)), "the fits are those of a study without inference axes"
+    for spec in plan.fits:
+        assert spec.inference == plan.fit_inference
+        assert len(spec.settings) == 375 - 1, "the preset's own setting is what the fit is scored with"
+        assert len({setting_name(inference) for inference in spec.settings}) == 374
+        assert plan.fit_inference not in spec.settings
+    named = {trial.id: (trial.spec.key, trial.inference) for trial in plan.trials}
+    assert all((name == key) == (inference == plan.fit_inference) for name, (key, inference) in named.items())
+
+
+def test_a_studied_operating_point_of_inference_is_scored_from_the_presets_fit():
+    plain = planned("thumos_single")
+    plan = planned("thumos_single", "inference.nms=.4")
+    assert keys(plan) == keys(plain)
+    assert ids(plan) != ids(plain)
+    (trial,) = plan.trials
+    assert trial.inference == plan.inference == {**plan.fit_inference, "nms": 0.4}
+    assert trial.setting == setting_name(trial.inference)
+    assert trial.id == f"{trial.spec.key}-{trial.setting}"
+    assert plan.fits[0].settings == (plan.inference,)
+    assert (plain.trials[0].setting, plain.trials[0].id) == (None, plain.fits[0].key)
+
+
+def test_a_trial_of_any_cell_and_repeat():
+    plan = planned("thumos_single", "search.axes={inference.nms:[.3],tau_same:[.2]}")
+    trial = plan.trial({"inference.nms": 0.9, "tau_same": 0.7}, 5, "A2")
+    assert trial.repeat == (trial.spec.seed, trial.spec.annotator) == (5, "A2")
+    assert trial.spec.hyperparameters == {**plan.centre, "tau_same": 0.7}
+    assert (trial.spec.cell, trial.inference) == ({"tau_same": 0.7}, {**plan.inference, "nms": 0.9})
+    assert plan.trials[0] == plan.trial(plan.centre_cell, *plan.repeats[0])
+    assert split({"tau": 1, "inference.nms": 2}) == ({"tau": 1}, {"nms": 2})
 
 
 def test_all_repeats_of_the_centre_come_first():
     plan = planned("quickstart", "search.repeats={seeds:[2,1],annotators:[A2,uniform]}")
-    assert len(plan.specs) == 20
-    assert [(spec.seed, spec.annotator) for spec in plan.specs[:4]] == [
-        (2, "A2"),
-        (2, "uniform"),
-        (1, "A2"),
-        (1, "uniform"),
-    ]
-    assert all(spec.cell == plan.centre_cell for spec in plan.specs[:4])
+    assert len(plan.trials) == 20
+    assert [trial.repeat for trial in plan.trials[:4]] == [(2, "A2"), (2, "uniform"), (1, "A2"), (1, "uniform")]
+    assert plan.repeats == [trial.repeat for trial in plan.trials[:4]]
+    assert all(trial.cell == plan.centre_cell for trial in plan.trials[:4])
     assert preview(plan)[:3] == (5, 4, 20)
 
 
@@ -163,17 +224,27 @@ def test_keys_change_with_what_a_trial_is_and_with_nothing_else():
     assert keys(planned("quickstart")) == base
     same = (
         "runs=elsewhere", "backend=inline", "resources.cpus_per_trial=2", "resources.device=cpu",
-        "description=other", "tracking.mlflow=false", "dataset.root=elsewhere",
+        "resources.retries=0", "description=other", "tracking.mlflow=false", "dataset.root=elsewhere",
+        "budget.trials=3", "study.fork=other", "accept_code_change=true", "protocol.selection=last",
+        "record=sqlite:///other.db", "search.repeats.until={interval:1}",
     )  # fmt: skip
     for override in same:
-        assert keys(planned("quickstart", override)) == base, override
+        other = planned("quickstart", override)
+        assert (keys(other), ids(other)) == (base, base), override
+    scored_again = ("inference.nms=.5", "search.axes.inference.nms=[.3,.7]", "search.axes.inference.overlap=[release]")
+    for override in scored_again:
+        other = planned("quickstart", override)
+        assert keys(other) == base, override
+        assert ids(other) != base, override
     others = (
-        "search.repeats.seeds=[1]", "search.repeats.annotators=[A2]", "hyperparameters.tau_same=.4", "inference.nms=.5",
+        "search.repeats.seeds=[1]", "search.repeats.annotators=[A2]", "hyperparameters.tau_same=.4",
         "dataset.snippets=99", "dataset.simulation.noise=.3", "resources.precision=bf16", "protocol.tiou=0.5",
         "protocol.selection=holdout", "protocol.evaluate_every=4",
     )  # fmt: skip
     for override in others:
-        assert not set(keys(planned("quickstart", override))) & set(base), override
+        other = planned("quickstart", override)
+        assert not set(keys(other)) & set(base), override
+        assert not set(ids(other)) & set(base), override
 
 
 def test_studies_share_the_trials_they_have_in_common():
@@ -218,7 +289,56 @@ def test_no_two_trials_of_a_study_have_one_key(values, taps, seeds):
         f"search.repeats.seeds={seeds}",
     )
     plan = planned("quickstart", *overrides)
-    assert len(set(keys(plan))) == len(plan.specs) == len(values) * len(taps) * len(seeds)
+    assert len(set(keys(plan))) == len(plan.trials) == len(plan.fits) == len(values) * len(taps) * len(seeds)
+
+
+SETTINGS = {"nms": st.sampled_from([0.3, 0.5, 0.7]), "outer_margin": st.sampled_from([0.1, 0.2])}
+
+
+@given(wanted=st.lists(st.tuples(st.integers(0, 2), st.fixed_dictionaries(SETTINGS)), max_size=20))
+@settings(max_examples=60, deadline=None)
+def test_fits_are_each_key_once_with_every_wanted_setting_once(wanted):
+    base = make_spec(0)
+    own = {"nms": 0.5, "outer_margin": 0.2}
+    trials = [
+        Trial(cell={}, spec=dataclasses.replace(base, seed=seed, inference=own), inference=inference)
+        for seed, inference in wanted
+    ]
+    found = fits(trials)
+    assert [spec.seed for spec in found] == list(dict.fromkeys(seed for seed, _ in wanted))
+    for spec in found:
+        mine = [inference for seed, inference in wanted if seed == spec.seed and inference != own]
+        assert list(spec.settings) == [value for number, value in enumerate(mine) if value not in mine[:number]]
+        assert TrialSpec.from_json(json.loads(json.dumps(spec.to_json()))).settings == spec.settings
+        assert spec.key == dataclasses.replace(spec, settings=()).key
+
+
+@pytest.mark.parametrize(("plan", "selection"), [("one_at_a_time", "last"), ("sampler", "holdout")])
+def test_auto_selects_by_held_out_videos_where_a_sampler_chooses(plan, selection):
+    space = ["~search.axes", "search.space={lambda_sep:{low:.5,high:2}}", "budget.trials=4"]
+    found = planned("quickstart", f"search.plan={plan}", *(space if plan == "sampler" else []))
+    assert found.protocol["selection"] == selection
+    assert planned("quickstart", "protocol.selection=holdout").protocol["selection"] == "holdout"
+
+
+def test_a_sampler_has_a_centre_and_repeats_but_no_cells_yet():
+    space = "search.space={lambda_sep:{low:.5,high:2},inference.nms:{low:.3,high:.7}}"
+    found = planned("quickstart", "search.plan=sampler", "~search.axes", space, "budget.trials=4")
+    assert found.cells == found.trials == found.fits == ()
+    assert found.axes == ("lambda_sep", "inference.nms")
+    assert found.centre_cell == {"lambda_sep": 1.0, "inference.nms": 0.55}
+    assert found.repeats == [(0, "A1")]
+
+
+def test_a_plan_without_the_fits_that_are_not_finished(tmp_path):
+    plan = planned("quickstart", f"runs={tmp_path}", "search.axes.inference.nms=[.3,.7]")
+    assert plan.with_finished_fits().trials == ()
+    centre = plan.fits[0]
+    TrialFolder.of(tmp_path, centre.key).write_result(make_result(centre))
+    kept = plan.with_finished_fits()
+    assert [spec.key for spec in kept.fits] == [centre.key]
+    assert [trial.inference["nms"] for trial in kept.trials] == [0.55, 0.3, 0.7]
+    assert (kept.cells, kept.centre_cell) == (plan.cells, plan.centre_cell)
 
 
 def test_a_study_is_a_plain_record_with_a_place_for_each_key():
@@ -236,7 +356,7 @@ def test_real_features_take_the_paper_or_release_preset(shared):
     plan = resolve(load_study("thumos_grid", [root], STUDIES))
     assert (plan.dataset.source, plan.preset, plan.dataset.snippets) == ("features", "paper", 750)
     assert plan.annotators == ("A1", "A2", "A3")
-    assert len(plan.specs) == 29 * 3
+    assert len(plan.trials) == len(plan.fits) == 29 * 3
     release = resolve(load_study("thumos_single", [root, "hyperparameters.variant=release"], STUDIES))
     assert (release.preset, release.inference["overlap"], release.centre["epochs"]) == ("release", "release", 40)
     with pytest.raises(InputError, match=r"found: A1, A2, A3"):

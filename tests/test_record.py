@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -14,21 +15,34 @@ from typing import Any
 
 import optuna
 import pytest
-from small_trials import make_result, make_spec
+from small_trials import make_result, make_spec, setting_result
 
+from tal_search.data.annotation_cost import BACKGROUND_CLICKS, VIDEO_LABELS, annotation_seconds
 from tal_search.errors import InputError
+from tal_search.search.cells import Trial
+from tal_search.search.distributions import distribution_of
+from tal_search.search.plan import resolve
 from tal_search.search.record import Record
-from tal_search.types import EpochReport, TrialSpec
+from tal_search.search.settings_of import settings_of
+from tal_search.study import load_study
+from tal_search.types import EpochReport, TrialResult, setting_name
 
 AXES: dict[str, list[Any]] = {"lambda_sep": [0.25, 1.0, 4.0], "kernel_size": [1, 3], "affinity": [True, False]}
 
 
-def spec_of(seed: int = 0, **cell: Any) -> TrialSpec:
-    return make_spec(seed, cell={"lambda_sep": 1.0, "kernel_size": 3, "affinity": True, **cell})
+def trial_of(seed: int = 0, **cell: Any) -> Trial:
+    """One at its fit's own inference settings; `cell` may hold `inference.nms`."""
+    cell = {"lambda_sep": 1.0, "kernel_size": 3, "affinity": True, **cell}
+    spec = make_spec(seed, cell={axis: value for axis, value in cell.items() if axis != "inference.nms"})
+    return Trial(cell=cell, spec=spec, inference={**spec.inference, "nms": cell.get("inference.nms", 0.5)})
 
 
-def open_record(folder: Path, axes: dict[str, list[Any]] | None = None) -> Record:
-    return Record.open(folder / "record.db", "grid", AXES if axes is None else axes)
+def open_record(
+    folder: Path, axes: dict[str, list[Any]] | None = None, settings: dict[str, Any] | None = None
+) -> Record:
+    values = AXES if axes is None else axes
+    distributions = {axis: distribution_of(found) for axis, found in values.items()}
+    return Record.open(folder / "record.db", "grid", distributions, settings)
 
 
 def trials_of(folder: Path) -> list[optuna.trial.FrozenTrial]:
@@ -45,57 +59,160 @@ def report(epoch: int, **scores: float) -> EpochReport:
     return EpochReport(epoch=epoch, epochs=3, seconds=0.1, losses={"total": 1.0}, scores=scores)
 
 
+def with_holdout(trial: Trial) -> TrialResult:
+    return replace(make_result(trial.spec), holdout_mAP=(0.3, 0.2, 0.1), best_on_test_epoch=None, best_on_test_mAP=None)
+
+
 def test_a_trial_from_start_to_result(tmp_path: Path) -> None:
-    spec = spec_of(seed=2, lambda_sep=4.0)
+    trial = trial_of(seed=2, lambda_sep=4.0)
+    result = make_result(trial.spec)
     with open_record(tmp_path) as record:
-        assert record.start(spec) == 0
-        assert record.running() == {spec.key: 0}
-        record.report(spec, report(3, **{"test/mAP/0.5": 0.9, "holdout/mAP/0.5": 0.2}))
-        record.finish(spec, make_result(spec), cached=False, mlflow_run="run")
+        assert record.start(trial) == 0
+        assert record.running() == {trial.id: 0}
+        record.report(trial, report(3, **{"test/mAP/0.5": 0.9, "holdout/mAP/0.5": 0.2}))
+        record.finish(trial, result, cached=False)
         assert record.running() == {}
     with open_record(tmp_path) as record:
-        assert record.finished() == {spec.key: make_result(spec)}
-    (trial,) = trials_of(tmp_path)
-    assert trial.state.name == "COMPLETE"
-    assert trial.params == {"lambda_sep": 4.0, "kernel_size": 3, "affinity": True}
-    assert trial.value == make_result(spec).at(0.5)
-    assert trial.intermediate_values == {3: 0.2}, "a test score must never be an intermediate value"
-    attributes = trial.user_attrs
-    expected = {"key": spec.key, "cell": spec.cell, "annotator": "a", "seed": 2, "dataset": "simulated", "epoch": 3}
-    assert expected.items() <= attributes.items()
-    assert attributes["mAP"] == dict(zip(("0.3", "0.5", "0.7"), make_result(spec).mAP, strict=True))
-    assert attributes["best_on_test_leaky"] == {"epoch": 1, "mAP": 0.5}
-    assert (attributes["cached"], attributes["mlflow_run"], attributes["attempt"]) == (False, "run", 1)
+        assert record.finished() == {trial.id: result}
+    (found,) = trials_of(tmp_path)
+    assert found.state.name == "COMPLETE"
+    assert found.params == {"lambda_sep": 4.0, "kernel_size": 3, "affinity": True}
+    assert found.value == result.at(0.5)
+    assert found.intermediate_values == {3: 0.2}, "a test score must never be an intermediate value"
+    assert found.user_attrs == {
+        "id": trial.id, "key": trial.spec.key, "cell": trial.cell, "annotator": "a", "seed": 2, "method": "backtal",
+        "dataset": "simulated", "code_version": "1", "epoch": 3, "attempt": 1, "cached": False,
+        "annotation_seconds": annotation_seconds((VIDEO_LABELS, BACKGROUND_CLICKS)),
+        "result": json.loads(json.dumps(result.to_json())),
+    }  # fmt: skip
 
 
-def test_each_key_has_one_trial_and_each_failure_a_new_attempt(tmp_path: Path) -> None:
-    spec, other = spec_of(0), spec_of(1)
+def test_the_objective_is_of_held_out_videos_where_there_are_any(tmp_path: Path) -> None:
+    trial = trial_of()
     with open_record(tmp_path) as record:
-        assert record.start(spec) == record.start(spec) == 0
-        record.fail(spec, "ValueError: no")
-        assert record.failed() == {spec.key: "ValueError: no"}
+        record.start(trial)
+        record.finish(trial, with_holdout(trial), cached=False)
     with open_record(tmp_path) as record:
-        assert record.failed() == {spec.key: "ValueError: no"}
-        assert record.start(spec) == 1
+        assert record.finished() == {trial.id: with_holdout(trial)}
+    assert [found.value for found in trials_of(tmp_path)] == [0.2]
+
+
+def test_each_trial_is_there_once_and_each_failure_a_new_attempt(tmp_path: Path) -> None:
+    trial, other = trial_of(0), trial_of(1)
+    with open_record(tmp_path) as record:
+        assert record.start(trial) == record.start(trial) == 0
+        record.fail(trial, "ValueError: no")
+        assert record.failed() == {trial.id: "ValueError: no"}
+    with open_record(tmp_path) as record:
+        assert record.failed() == {trial.id: "ValueError: no"}
+        assert record.start(trial) == 1
         assert record.failed() == {}
-        record.finish(spec, make_result(spec), cached=False)
-        record.finish(spec, make_result(spec), cached=True)
-        record.finish(other, make_result(other), cached=True)
+        record.finish(trial, make_result(trial.spec), cached=False)
+        record.finish(trial, make_result(trial.spec), cached=True)
+        record.finish(other, make_result(other.spec), cached=True)
     trials = trials_of(tmp_path)
     assert [(t.state.name, t.user_attrs["attempt"]) for t in trials] == [("FAIL", 1), ("COMPLETE", 2), ("COMPLETE", 1)]
     assert [trial.user_attrs.get("cached") for trial in trials] == [None, False, True]
+    assert [trial.user_attrs.get("reason") for trial in trials] == ["ValueError: no", None, None]
+
+
+def test_a_pruned_trial_keeps_its_curve_and_is_never_complete(tmp_path: Path) -> None:
+    trial = trial_of()
+    with open_record(tmp_path) as record:
+        record.start(trial)
+        for epoch in (1, 2):
+            record.report(trial, report(epoch, **{"holdout/mAP/0.5": epoch / 10, "test/mAP/0.5": 0.9}))
+        record.prune(trial, "stopped early")
+        assert record.running() == {}
+    with open_record(tmp_path) as record:
+        assert record.pruned() == {trial.id: "stopped early"}
+        assert record.finished() == record.failed() == record.running() == {}
+    (found,) = trials_of(tmp_path)
+    assert (found.state.name, found.intermediate_values) == ("PRUNED", {1: 0.1, 2: 0.2})
+    with open_record(tmp_path) as record:  # a study without that pruner wants it after all
+        assert record.start(trial) == 1
+        record.finish(trial, make_result(trial.spec), cached=False)
+        assert record.pruned() == {}
+    found, whole = trials_of(tmp_path)
+    assert (found.state.name, found.intermediate_values) == ("PRUNED", {1: 0.1, 2: 0.2})
+    assert (whole.state.name, whole.user_attrs["attempt"]) == ("COMPLETE", 2)
+
+
+def test_settings_of_one_fit_are_trials_of_their_own(tmp_path: Path) -> None:
+    axes = {**AXES, "inference.nms": [0.3, 0.5]}
+    own, other = trial_of(**{"inference.nms": 0.5}), trial_of(**{"inference.nms": 0.3})
+    assert (own.id, other.id) == (own.spec.key, f"{own.spec.key}-{setting_name(other.inference)}")
+    fit = make_result(own.spec)
+    results = {own.id: fit, other.id: setting_result(fit, other.inference)}
+    with open_record(tmp_path, axes) as record:
+        for trial in (own, other):
+            record.finish(trial, results[trial.id], cached=False)
+    with open_record(tmp_path, axes) as record:
+        assert record.finished() == results
+    trials = trials_of(tmp_path)
+    assert [trial.params["inference.nms"] for trial in trials] == [0.5, 0.3]
+    assert {trial.user_attrs["key"] for trial in trials} == {own.spec.key}
+
+
+BEGUN = {"method": "backtal", "hyperparameters": {"beta_aff": 0.8, "tau": [1, 2]}, "plan": "planned"}
+
+
+def test_a_study_begun_with_other_settings_is_refused_with_the_difference(tmp_path: Path) -> None:
+    with open_record(tmp_path, settings=BEGUN) as record:
+        record.finish(trial_of(), make_result(trial_of().spec), cached=False)
+    open_record(tmp_path, settings=json.loads(json.dumps(BEGUN))).close()
+    changed = {**BEGUN, "hyperparameters": {"beta_aff": 0.6, "tau": [1, 2], "extra": None, "more": "x"}}
+    with pytest.raises(InputError) as raised:
+        open_record(tmp_path, settings=changed)
+    assert raised.value.problems == (
+        f"{tmp_path / 'record.db'}: the study grid was begun with other settings (hyperparameters.beta_aff was 0.8, is "
+        '0.6; hyperparameters.more was null, is "x"); go back to them, or begin anew under another name with '
+        "study.fork=NAME (equal trials are kept)",
+    )
+    wider = {**AXES, "lambda_sep": [0.125, 8.0], "dropout": [0.1, 0.5]}
+    with open_record(tmp_path, wider, settings=BEGUN) as record:
+        assert list(record.finished()) == [trial_of().id], "nothing was changed by the refusal; axes may be widened"
+
+
+@pytest.mark.parametrize(
+    ("override", "difference"),
+    [
+        ("hyperparameters.beta_aff=.6", "hyperparameters.beta_aff was 0.8, is 0.6"),
+        ("inference.nms=.4", "inference.nms was 0.55, is 0.4"),
+        ("protocol.selection=holdout", 'protocol.selection was "last", is "holdout"'),
+        ("resources.precision=bf16", 'precision was "float32", is "bf16"'),
+        ("dataset.snippets=99", "dataset.snippets was 100, is 99"),
+        ("dataset.simulation.noise=.3", "dataset.content was "),
+    ],
+)
+def test_what_all_trials_have_in_common_cannot_change_unawares(tmp_path: Path, override: str, difference: str) -> None:
+    open_record(tmp_path, settings=settings_of(resolve(load_study("quickstart", [])))).close()
+    with pytest.raises(InputError, match=r"begun with other settings .*study\.fork=NAME") as raised:
+        open_record(tmp_path, settings=settings_of(resolve(load_study("quickstart", [override]))))
+    assert difference in raised.value.problems[0]
+
+
+def test_a_plan_may_be_widened_repeated_and_moved(tmp_path: Path) -> None:
+    open_record(tmp_path, settings=settings_of(resolve(load_study("quickstart", [])))).close()
+    overrides = [
+        "search.axes.lambda_sep=[.125,.25,4]", "search.axes.inference.nms=[.3]", "search.repeats.seeds=[0,1,2]",
+        "search.repeats.annotators=[A2]", "search.plan=grid", "search.repeats.until={interval:1}", "budget.trials=3",
+        "resources.backend=inline", "resources.cpus_per_trial=2", "accept_code_change=true", "description=other",
+    ]  # fmt: skip
+    settings = settings_of(resolve(load_study("quickstart", overrides)))
+    open_record(tmp_path, settings=settings).close()
+    assert not trials_of(tmp_path)
 
 
 KILLED = """
 import os, signal, sys
-from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_record as suite
 record = suite.open_record(Path({folder!r}))
 for seed in range(3):
-    record.start(suite.spec_of(seed))
-record.finish(suite.spec_of(0), suite.make_result(suite.spec_of(0)), cached=False)
+    record.start(suite.trial_of(seed))
+record.finish(suite.trial_of(0), suite.make_result(suite.trial_of(0).spec), cached=False)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -105,11 +222,11 @@ def test_trials_of_a_killed_driver_are_taken_up_under_their_numbers(tmp_path: Pa
     done = subprocess.run([sys.executable, "-c", program], env={**os.environ}, timeout=60)
     assert done.returncode == -signal.SIGKILL
     with open_record(tmp_path) as record:
-        assert list(record.finished()) == [spec_of(0).key]
-        assert record.running() == {spec_of(1).key: 1, spec_of(2).key: 2}
-        assert record.start(spec_of(2)) == 2
-        record.finish(spec_of(2), make_result(spec_of(2)), cached=False)
-        record.finish(spec_of(1), make_result(spec_of(1)), cached=True)  # finished in its folder meanwhile
+        assert record.finished() == {trial_of(0).id: make_result(trial_of(0).spec)}
+        assert record.running() == {trial_of(1).id: 1, trial_of(2).id: 2}
+        assert record.start(trial_of(2)) == 2
+        record.finish(trial_of(2), make_result(trial_of(2).spec), cached=False)
+        record.finish(trial_of(1), make_result(trial_of(1).spec), cached=True)  # finished in its folder meanwhile
     assert [trial.state.name for trial in trials_of(tmp_path)] == ["COMPLETE"] * 3
 
 
@@ -119,7 +236,7 @@ def test_readers_never_block_the_driver(tmp_path: Path) -> None:
         assert reader.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM trials").fetchall()
-        record.start(spec_of())
+        record.start(trial_of())
         reader.close()
 
 
@@ -127,8 +244,8 @@ def test_optunas_importances_rank_the_axis_that_matters_and_survive_a_wider_stud
     def fill(record: Record, axes: dict[str, list[Any]]) -> None:
         for value in axes["lambda_sep"]:
             for size in axes["kernel_size"]:
-                spec = spec_of(round(10 * math.log2(value)) + 100, lambda_sep=value, kernel_size=size)
-                record.finish(spec, make_result(spec), cached=False)
+                trial = trial_of(round(10 * math.log2(value)) + 100, lambda_sep=value, kernel_size=size)
+                record.finish(trial, make_result(trial.spec), cached=False)
 
     wider = {"lambda_sep": [0.125, *AXES["lambda_sep"], 8.0], "kernel_size": [1, 3, 5], "affinity": [None, True, False]}
     for axes in (AXES, wider):
@@ -149,8 +266,8 @@ def test_optunas_importances_rank_the_axis_that_matters_and_survive_a_wider_stud
 
 def test_an_axis_that_changes_its_kind_is_one_sentence(tmp_path: Path) -> None:
     with open_record(tmp_path) as record:
-        record.start(spec_of())
-    with pytest.raises(InputError, match=r"record\.db: axis lambda_sep has numbers in some trials"):
+        record.start(trial_of())
+    with pytest.raises(InputError, match=r"record\.db: axis lambda_sep has numbers in some trials .* study\.fork=NAME"):
         open_record(tmp_path, {**AXES, "lambda_sep": ["small", "large"]})
 
 
@@ -161,11 +278,12 @@ def test_a_file_that_is_no_record_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_objective_is_the_average_where_the_study_does_not_score_at_one_half(tmp_path: Path) -> None:
-    spec = spec_of()
+    trial = trial_of()
+    trial = replace(trial, spec=replace(trial.spec, protocol={**trial.spec.protocol, "tiou": [0.3, 0.7]}))
     with open_record(tmp_path) as record:
-        record.start(spec)
-        record.report(spec, report(1, **{"holdout/mAP/average": 0.25}))
-        record.finish(spec, replace(make_result(spec), tiou=(0.3, 0.7), mAP=(0.2, 0.1)), cached=False)
-    (trial,) = trials_of(tmp_path)
-    assert trial.value == pytest.approx(0.15)
-    assert trial.intermediate_values == {1: 0.25}
+        record.start(trial)
+        record.report(trial, report(1, **{"holdout/mAP/average": 0.25}))
+        record.finish(trial, replace(make_result(trial.spec), tiou=(0.3, 0.7), mAP=(0.2, 0.1)), cached=False)
+    (found,) = trials_of(tmp_path)
+    assert found.value == pytest.approx(0.15)
+    assert found.intermediate_values == {1: 0.25}

@@ -92,7 +92,7 @@ serach:
   plan: grid
 search:
   trails: 10
-  plan: sampler
+  plan: smapler
   axes:
     kernel_size: [1, 2]
     tau_same: 0.3
@@ -121,7 +121,7 @@ EXPECTED = {
     10: "hyperparameters.lambda_sep has no value; it must be a finite number",
     11: 'serach is unknown; did you mean \'search\'? (value seen: {"plan": "grid"})',
     14: "search.trails is unknown; ",
-    15: 'search.plan is "sampler"; samplers are not available yet, choose one_at_a_time or grid',
+    15: "search.plan is \"smapler\"; it must be one of one_at_a_time, grid, sampler; did you mean 'sampler'?",
     17: "search.axes.kernel_size[1] is 2; it must be odd",
     18: "search.axes.tau_same is 0.3; it must be a list of one value or more",
     19: "search.axes.tau_diff has 0.0 more than once; keep one",

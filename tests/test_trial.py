@@ -11,18 +11,19 @@ import numpy as np
 import pytest
 import torch
 
+from tal_search.code_version import code_version
 from tal_search.data.annotations import read_detections
 from tal_search.data.dataset import find, load
 from tal_search.data.simulation import Simulation
 from tal_search.data.splits import holdout_split, restrict
 from tal_search.errors import TalSearchError
 from tal_search.localization import Activations, Inference, localize
-from tal_search.methods import available, code_version, declaration
+from tal_search.methods import available, declaration
 from tal_search.metrics.average_precision import score
-from tal_search.training.checkpoint import load_progress
+from tal_search.training.checkpoint import load_progress, save_progress
 from tal_search.trial import run_trial
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import DatasetSpec, TrialResult, TrialSpec
+from tal_search.types import DatasetSpec, EpochReport, TrialResult, TrialSpec
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +80,9 @@ def test_an_interrupted_trial_ends_as_an_uninterrupted_one(
             next(steps)
         steps.close()
         assert folder.result() is None
-    state = load_progress(folder.path)
+    state, notes = load_progress(folder.path)
     assert state is not None
+    assert notes == []
     assert [report["epoch"] for report in state["reports"]] == [1, 2, 3, 4]
     assert numbers(run(spec, folder.path)) == numbers(whole)
     assert [r.epoch for r in folder.epoch_reports()] == [1, 2, 3, 4, 5, 6]
@@ -88,17 +90,24 @@ def test_an_interrupted_trial_ends_as_an_uninterrupted_one(
     assert losses[0] == losses[1]
 
 
-def test_a_damaged_checkpoint_starts_the_trial_anew(dataset: DatasetSpec, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_said_and_the_trial_continues_from_the_one_before(
+    dataset: DatasetSpec, tmp_path: Path
+) -> None:
     spec, folder = make_spec(dataset), TrialFolder(tmp_path / "trial")
-    steps = run_trial(spec, folder, device="cpu")
-    next(steps)
+    steps = run_trial(spec, folder, device="cpu", checkpoint_every_seconds=0)
+    for _ in range(4):
+        next(steps)
     steps.close()
-    (checkpoint,) = folder.path.glob("progress-*.pt")
-    content = bytearray(checkpoint.read_bytes())
+    (newest,) = folder.path.glob("progress-4.*.pt")
+    content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 0xFF
-    checkpoint.write_bytes(bytes(content))
-    assert load_progress(folder.path) is None
-    assert numbers(run(spec, folder.path)) == numbers(run(spec, tmp_path / "whole"))
+    newest.write_bytes(bytes(content))
+    said = list(run_trial(spec, folder, device="cpu"))
+    assert said[0] == f"checkpoint {newest.name} is damaged (its checksum differs); the trial continues from epoch 3"
+    assert [report.epoch for report in said[1:] if isinstance(report, EpochReport)] == [4, 5, 6]
+    result = folder.result()
+    assert result is not None
+    assert numbers(result) == numbers(run(spec, tmp_path / "whole"))
 
 
 def test_a_finished_folder_holds_everything_and_trains_nothing(dataset: DatasetSpec, tmp_path: Path) -> None:
@@ -186,6 +195,30 @@ def test_bf16_trains_close_to_float32(dataset: DatasetSpec, tmp_path: Path) -> N
 
 def test_a_diverging_fit_fails_instead_of_scoring_zero(dataset: DatasetSpec, tmp_path: Path) -> None:
     spec, folder = make_spec(dataset, learning_rate=1e30), TrialFolder(tmp_path / "trial")
-    with pytest.raises(TalSearchError, match=r"epoch 1: the loss \w+ is not finite; lower .*learning_rate, now 1e\+30"):
+    said = r"^diverged at epoch 1: the loss \w+ is (nan|-?inf); lower hyperparameters.learning_rate, now 1e\+30$"
+    with pytest.raises(TalSearchError, match=said):
         run(spec, folder.path)
     assert folder.result() is None
+
+
+@pytest.mark.parametrize(
+    ("poisoned", "said"), [("weights", r"the loss \w+ is nan"), ("momentum", "a weight is nan or inf")]
+)
+def test_the_checkpoint_before_a_divergence_stays(
+    dataset: DatasetSpec, tmp_path: Path, poisoned: str, said: str
+) -> None:
+    """A bad momentum spoils the weights in the epoch's one step, after its loss was measured."""
+    spec, folder = make_spec(dataset, batch_size=40), TrialFolder(tmp_path / "trial")
+    steps = run_trial(spec, folder, device="cpu")
+    next(steps)
+    steps.close()
+    state, _ = load_progress(folder.path)
+    assert state is not None
+    momenta = [entry["exp_avg"] for optimizer in state["optimizers"].values() for entry in optimizer["state"].values()]
+    for tensor in state["network"].values() if poisoned == "weights" else momenta:
+        tensor.fill_(float("nan"))
+    save_progress(folder.path, 1, state)
+    before = sorted(folder.path.glob("progress-*"))
+    with pytest.raises(TalSearchError, match=f"^diverged at epoch 2: {said}; lower"):
+        run(spec, folder.path, checkpoint_every_seconds=0)
+    assert sorted(folder.path.glob("progress-*")) == before

@@ -13,9 +13,10 @@ import numpy as np
 from tal_search.data.clickers import CLICKERS, simulate_clicks
 from tal_search.data.clicks import rasterise, read_clicks
 from tal_search.data.feature_split import read_splits, read_truths
-from tal_search.data.simulation import Simulation, require_durations, simulate
+from tal_search.data.shared_features import place_of, shared_splits
+from tal_search.data.simulation import Simulation, require_durations, simulate, simulated_truths
 from tal_search.errors import InputError
-from tal_search.types import Dataset, DatasetSpec, canonical_json
+from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
 
 EMBEDDED = "embedded"  # the annotator of clicks that lie in the feature files
 LISTED = 30  # problems named one by one; the rest are counted
@@ -43,14 +44,18 @@ def check(spec: DatasetSpec, annotators: tuple[str, ...]) -> None:
     _stop(problems)
 
 
-def load(spec: DatasetSpec, annotator: str) -> Dataset:
+def load(spec: DatasetSpec, annotator: str, shared: Path | None = None, notes: list[str] | None = None) -> Dataset:
     """The dataset with one annotator's background clicks, every video rescaled to spec.snippets.
 
-    Arrays that do not depend on the annotator are kept for the next call and shared with its result: do not write to
-    them. Raises InputError as `check` does.
+    `shared`: a folder where the arrays are kept for all processes of this machine (see `shared_features`); what goes
+    wrong there is added to `notes`, a sentence each. Arrays that do not depend on the annotator are kept for the next
+    call and shared with its result: do not write to them. Raises InputError as `check` does.
     """
     path = _click_file(spec, annotator)
-    dataset = _without_clicks(canonical_json({**dataclasses.asdict(spec), "clicks": {}, "click_fingerprints": {}}))
+    dataset, news = _without_clicks(_without_annotators(spec), shared)
+    if notes is not None:
+        notes.extend(news)
+        news.clear()  # said once a process
     if path is None and annotator == EMBEDDED:
         return dataset
     train = dataset.train
@@ -65,25 +70,60 @@ def load(spec: DatasetSpec, annotator: str) -> Dataset:
     return dataclasses.replace(dataset, train=dataclasses.replace(train, background_clicks=np.stack(rows)))
 
 
+def load_truths(spec: DatasetSpec) -> tuple[Annotations, Annotations]:
+    """Ground truth of the training and the test videos, as in what `load` gives; no feature is read or simulated.
+
+    Raises InputError where a ground truth cannot be used.
+    """
+    return _truths(_without_annotators(spec))
+
+
+def _without_annotators(spec: DatasetSpec) -> str:
+    """What decides all but the clicks, as text."""
+    return canonical_json({**dataclasses.asdict(spec), "clicks": {}, "click_fingerprints": {}})
+
+
 @lru_cache(maxsize=2)
-def _without_clicks(spec_json: str) -> Dataset:
-    """Worker processes run many trials on one dataset; its specification, with the fingerprint, is the cache's key."""
+def _truths(spec_json: str) -> tuple[Annotations, Annotations]:
     spec = DatasetSpec(**json.loads(spec_json))
+    if spec.source == "features":
+        return read_truths(spec)
+    return simulated_truths(Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None)
+
+
+@lru_cache(maxsize=2)
+def _without_clicks(spec_json: str, shared: Path | None) -> tuple[Dataset, list[str]]:
+    """Worker processes run many trials on one dataset; its specification, with the fingerprint, is the cache's key.
+
+    Gives also what the user should know of the shared arrays.
+    """
+    spec = DatasetSpec(**json.loads(spec_json))
+    notes: list[str] = []
+    if shared is None:
+        train, test = _splits(spec)
+    else:
+        place = place_of(shared, spec.fingerprint, spec.snippets)
+        train, test = shared_splits(place, lambda: _splits(spec), notes)
+    train_truth, test_truth = _truths(spec_json)
+    dataset = Dataset(
+        classes=train_truth.classes, train=train, test=test, train_truth=train_truth, test_truth=test_truth
+    )
+    return dataset, notes
+
+
+def _splits(spec: DatasetSpec) -> tuple[VideoSet, VideoSet]:
+    """Training and test arrays, read or simulated; clicks are those of the training files, if any."""
     if spec.source == "simulated":
-        return simulate(Simulation(**spec.simulation), spec.snippets, read_truths(spec) if spec.ground_truth else None)
+        simulation, truths = Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None
+        dataset = simulate(simulation, spec.snippets, truths)
+        return dataset.train, dataset.test
     problems: list[str] = []
     train, test = read_splits(spec, problems)
     _stop(problems)
-    videos = train.load(spec.snippets, problems), test.load(spec.snippets, problems)
-    dataset = Dataset(
-        classes=train.truth.classes,
-        train=videos[0],
-        test=dataclasses.replace(videos[1], background_clicks=np.zeros_like(videos[1].background_clicks)),
-        train_truth=train.truth,
-        test_truth=test.truth,
-    )
+    train_videos, test_videos = train.load(spec.snippets, problems), test.load(spec.snippets, problems)
     _stop(problems)
-    return dataset
+    no_clicks = np.zeros_like(test_videos.background_clicks)
+    return train_videos, dataclasses.replace(test_videos, background_clicks=no_clicks)
 
 
 def _check_features(spec: DatasetSpec, problems: list[str]) -> dict[str, float]:

@@ -79,13 +79,7 @@ def simulate(
     Deterministic given its arguments. No video has clicks: `clickers.simulate_clicks` draws those. Raises InputError
     where the ground truth gives no duration for a video.
     """
-    timeline = np.random.default_rng([simulation.seed, 0])
-    lengths_C = class_lengths(timeline)
-    train, test = ground_truth or (
-        draw_timeline("simulated_train", simulation.train_videos, lengths_C, timeline),
-        draw_timeline("simulated_test", simulation.test_videos, lengths_C, timeline),
-    )
-    require_durations(train, test)
+    train, test = simulated_truths(simulation, ground_truth)
     directions = _directions(simulation, len(train.classes))
     return Dataset(
         classes=train.classes,
@@ -93,6 +87,21 @@ def simulate(
         test=_video_set(simulation, directions, test, snippets, np.random.default_rng([simulation.seed, 3])),
         train_truth=train,
         test_truth=test,
+    )
+
+
+def simulated_truths(
+    simulation: Simulation, ground_truth: tuple[Annotations, Annotations] | None = None
+) -> tuple[Annotations, Annotations]:
+    """The timeline of `simulate`, training and test: `ground_truth` where given, else drawn. InputError as there."""
+    if ground_truth is not None:
+        require_durations(*ground_truth)
+        return ground_truth
+    generator = np.random.default_rng([simulation.seed, 0])
+    lengths_C = class_lengths(generator)
+    return (
+        draw_timeline("simulated_train", simulation.train_videos, lengths_C, generator),
+        draw_timeline("simulated_test", simulation.test_videos, lengths_C, generator),
     )
 
 

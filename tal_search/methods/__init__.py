@@ -8,7 +8,6 @@ preset name → settings that differ from the defaults) and one class `METHOD`, 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     import torch
 
 FOLDER = Path(__file__).parent
-PACKAGE = FOLDER.parent
-# What a trial's numbers depend on besides the method's own file.
-SHARED_CODE = ("nn", "training", "metrics", "data", "localization.py", "resampling.py", "trial.py")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,13 +71,3 @@ def declaration(name: str) -> Any:
     """The method's module: `Hyperparameters`, `PRESETS`, `METHOD`. Imports no torch."""
     assert name in available(), name
     return importlib.import_module(f"tal_search.methods.{name}")
-
-
-def code_version(name: str) -> str:
-    """Hash of the code a trial of this method runs: a changed loss changes it, a changed README does not."""
-    digest = hashlib.sha256()
-    shared = [PACKAGE / part for part in SHARED_CODE]
-    files = [file for part in shared for file in (sorted(part.rglob("*.py")) if part.is_dir() else [part])]
-    for file in [FOLDER / f"{name}.py", *files]:
-        digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]

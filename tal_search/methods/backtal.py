@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tal_search.data.annotation_cost import BACKGROUND_CLICKS, VIDEO_LABELS
 from tal_search.errors import InputError
 from tal_search.hyperparameters import hyper
 from tal_search.localization import Activations, Inference, localize
@@ -63,10 +64,16 @@ INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
+def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:
+    """What a trial with these settings reads: without the three losses on clicks, video labels alone."""
+    clicks = any(hyperparameters[weight] > 0 for weight in ("frame_weight", "lambda_sep", "beta_aff"))
+    return (VIDEO_LABELS, BACKGROUND_CLICKS) if clicks else (VIDEO_LABELS,)
+
+
 class BackTAL(Method):
     """Two branches, affinity convolutions, four losses (paper Fig. 3, Eq. 1-16)."""
 
-    supervision = ("video labels", "background clicks")
+    supervision = (VIDEO_LABELS, BACKGROUND_CLICKS)
     phases = (Phase("all"),)
 
     def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:

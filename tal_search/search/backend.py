@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
+from tal_search.search.cells import Trial
 from tal_search.types import EpochReport, TrialResult, TrialSpec
 
 
@@ -43,21 +45,53 @@ class Failed:
     reason: str
 
 
-Event = Started | Reported | Finished | Failed
+@dataclass(frozen=True)
+class Pruned:
+    """The proposer had the trial stopped after its last report; its folder keeps a checkpoint."""
+
+    spec: TrialSpec
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Something the user should know of a trial that goes on: a damaged checkpoint, a worker that was replaced."""
+
+    spec: TrialSpec
+    text: str
+
+
+class Wait(Enum):
+    """The answer of a proposer that may have a trial once one that runs has ended."""
+
+    WAIT = "wait"
+
+
+WAIT = Wait.WAIT
+
+Event = Started | Reported | Finished | Failed | Pruned | Noted
 Handler = Callable[[Event], None]
 
 
 class Proposer(Protocol):
-    """Where trials come from: a plan now; samplers that learn from `Finished` events have their place here."""
+    """Where trials come from, and who decides which of them stop early."""
 
-    def ask(self) -> TrialSpec | None:
-        """The next trial to run, or None when there is none left."""
+    def ask(self) -> TrialSpec | Wait | None:
+        """The next trial to run; WAIT while that depends on trials under way; None when there is none left."""
+
+    def stops(self, spec: TrialSpec) -> bool:
+        """Whether a trial under way is to stop now. A backend asks after each batch of its reports was handled."""
+
+    def tell(self, event: Event) -> None:
+        """The driver's: an event that the record has already."""
+
+    def answered(self, trial: Trial, result: TrialResult) -> None:
+        """The driver's: a trial has its result, which came with a fit that has just ended."""
 
 
 class Backend(Protocol):
     def run(self, proposer: Proposer, handle: Handler) -> None:
         """Run every proposed trial, calling `handle` in the driver's main thread for each event.
 
-        A failing trial is an event, not an exception. On Ctrl-C every running trial writes its checkpoint, then
-        KeyboardInterrupt is raised.
+        A failing trial is an event, not an exception; a trial that the proposer stops saves its checkpoint and gives
+        `Pruned`. On SIGINT or SIGTERM every running trial writes its checkpoint, then Interrupted is raised.
         """

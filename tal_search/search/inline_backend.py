@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tal_search.search.backend import Failed, Finished, Handler, Proposer, Reported, Started
+from tal_search.search.backend import WAIT, Failed, Finished, Handler, Noted, Proposer, Pruned, Reported, Started
 from tal_search.search.interrupts import DeferredInterrupt
 from tal_search.search.worker import TrialFunction, Work
 from tal_search.types import TrialSpec
@@ -20,23 +20,27 @@ class InlineBackend:
         """See `Backend.run`."""
         with DeferredInterrupt() as interrupt:
             while (spec := proposer.ask()) is not None:
-                self._run_one(spec, handle, interrupt)
-                if interrupt.requested:
-                    raise KeyboardInterrupt
+                assert spec is not WAIT, "a proposer waits, but no trial is under way"
+                self._run_one(spec, proposer, handle, interrupt)
+                interrupt.check()
 
-    def _run_one(self, spec: TrialSpec, handle: Handler, interrupt: DeferredInterrupt) -> None:
+    def _run_one(self, spec: TrialSpec, proposer: Proposer, handle: Handler, interrupt: DeferredInterrupt) -> None:
         handle(Started(spec))
         work = Work(spec, self._runs, self._trial)
         try:
             while not interrupt.requested:
-                advance = work.advance()
+                with interrupt.interruptible():
+                    advance = work.advance()
+                for note in advance.notes:
+                    handle(Noted(spec, note))
                 for report in advance.reports:
                     handle(Reported(spec, report))
                 if advance.result is not None:
-                    handle(Finished(spec, advance.result))
-                    return
+                    return handle(Finished(spec, advance.result))
                 if advance.failed is not None:
-                    handle(Failed(spec, advance.failed))
-                    return
+                    return handle(Failed(spec, advance.failed))
+                if advance.reports and proposer.stops(spec):
+                    work.close()
+                    return handle(Pruned(spec))
         finally:
             work.close()

@@ -1,35 +1,108 @@
-"""Ctrl-C that waits for the end of an epoch, so that a trial saves whole epochs; a second one does not wait."""
+"""SIGINT and SIGTERM that wait for the end of an epoch, so that a trial saves whole epochs, but not for ever."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+from tal_search.errors import Interrupted
+
+GRACE_SECONDS = 5.0  # for epochs under way; then their last checkpoint has to do
+AGAIN_SECONDS = 1.0  # between attempts to leave code that swallowed the first
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+
 
 class DeferredInterrupt:
-    """Inside the `with` block the first SIGINT only sets `requested`; the second raises KeyboardInterrupt at once.
+    """Inside the `with` block the first SIGINT or SIGTERM only sets `requested`.
 
-    Elsewhere than in the main thread, where Python delivers no signals, it does nothing.
+    Code in `interruptible()` that still runs GRACE_SECONDS later is left by Interrupted; `fail` has it left by an error
+    of another thread. Once something was requested, a SIGINT calls `at_once` and ends the process. SIGALRM carries
+    this, since it ends a sleep and Ray heeds it too. Elsewhere than in the main thread, where Python delivers no
+    signals, all of it does nothing.
     """
 
     def __init__(self) -> None:
-        self.requested = False
-        self._previous: Any = None
+        self.at_once: Callable[[], None] = lambda: None
+        self._signal: int | None = None
+        self._error: Exception | None = None
+        self._open = False
+        self._previous: dict[int, Any] = {}
+
+    @property
+    def requested(self) -> bool:
+        return self._signal is not None
 
     def __enter__(self) -> DeferredInterrupt:
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._note)
+            self._previous = {number: signal.getsignal(number) for number in SIGNALS}
+            self.install()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
+        if self._previous:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
-    def _note(self, *_: object) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
+    def install(self) -> None:
+        """Handle the signals; again after a library put its own handlers in place."""
+        if self._previous:
+            signal.signal(signal.SIGINT, self._note)
+            signal.signal(signal.SIGTERM, self._note)
+            signal.signal(signal.SIGALRM, self._leave)
+
+    def check(self) -> None:
+        """Raise what the run is to end with, if anything."""
+        if (reason := self._error or (Interrupted(self._signal) if self._signal is not None else None)) is not None:
+            raise reason from None  # the place in Ray or a trial that was left for it says nothing
+
+    def request(self, number: int) -> None:
+        """Behave as if the signal `number` had come."""
+        if self._signal is None:
+            self._signal = number
+            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, AGAIN_SECONDS)
+
+    def fail(self, error: Exception) -> None:
+        """From any thread: have `interruptible()` code of the main thread left, and `error` raised there."""
+        self._error = error
+        main = threading.main_thread().ident
+        if self._previous and main is not None:
+            signal.pthread_kill(main, signal.SIGALRM)
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Code that may be left anywhere: what it was to keep is on disk."""
+        self._open = True
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.check()
+            raise
+        finally:
+            self._open = False
+
+    @contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Code within `interruptible()` that is to come to its end: it writes the record."""
+        opened, self._open = self._open, False
+        try:
+            yield
+        finally:
+            self._open = opened
+
+    def _note(self, number: int, _: object) -> None:
+        if self.requested and number == signal.SIGINT:
+            self.at_once()
+            os._exit(128 + number)
+        self.request(number)
+
+    def _leave(self, *_: object) -> None:
+        if self._open and (self.requested or self._error is not None):
+            raise KeyboardInterrupt  # no Exception, which libraries may take for an error of a trial

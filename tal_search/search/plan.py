@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import itertools
-import json
-import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
 
+from tal_search.code_version import code_version
 from tal_search.data.dataset import default_annotators
 from tal_search.errors import InputError
 from tal_search.localization import Inference
-from tal_search.methods import code_version, declaration
+from tal_search.methods import declaration
 from tal_search.metrics.average_precision import parse_tiou
-from tal_search.study import (
-    INFERENCE,
-    SearchSettings,
-    Study,
-    annotator_problems,
-    find_dataset,
-    preset_name,
-)
+from tal_search.search.cells import Trial, cells, fits, split
+from tal_search.search.code_change import trained_by_other_code
+from tal_search.study import INFERENCE, Study, annotator_problems, find_dataset, preset_name
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import DatasetSpec, TrialSpec
-
-RECORDS_READ = 200  # finished trials an estimate is made from
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A study resolved: its data, its complete centre, and every trial it asks for, the centre's first.
+    """A study resolved: its data, its complete centre, and the trials it asks for, the centre's first.
 
-    `centre` and `inference` are complete; `cells` map each axis of the study to its value; `centre_cell` is the centre
-    by axis (in a grid it need not be one of the cells).
+    `centre` and `inference` are complete; `fit_inference` is what every fit is scored with while it trains, the
+    preset's. `centre_cell` is the centre by axis (in a grid it need not be one of the cells). `cells` and `trials` are
+    empty where a sampler proposes them.
     """
 
     study: Study
@@ -42,21 +34,43 @@ class Plan:
     preset: str
     centre: dict[str, Any]
     inference: dict[str, Any]
+    fit_inference: dict[str, Any]
+    protocol: dict[str, Any]
+    code_version: str
     annotators: tuple[str, ...]
     centre_cell: dict[str, Any]
     cells: tuple[dict[str, Any], ...]
-    specs: tuple[TrialSpec, ...]
+    trials: tuple[Trial, ...]
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """What the study varies: hyperparameters by name, inference settings with their prefix."""
+        return tuple(self.centre_cell)
 
-class Preview(NamedTuple):
-    """What running a study would mean. `seconds` is None where no finished trial tells how long one takes."""
+    @cached_property
+    def fits(self) -> tuple[TrialSpec, ...]:
+        """What is trained for the trials: each fit once."""
+        return tuple(fits(self.trials))
 
-    cells: int
-    repeats: int
-    trials: int
-    done: int
-    to_run: int
-    seconds: float | None
+    def with_finished_fits(self) -> Plan:
+        """The same without the trials whose fit is not finished."""
+        finished = {spec.key for spec in self.fits if TrialFolder.of(self.study.runs, spec.key).result() is not None}
+        return replace(self, trials=tuple(trial for trial in self.trials if trial.spec.key in finished))
+
+    @property
+    def repeats(self) -> list[tuple[int, str]]:
+        """Every (seed, annotator) a cell has from the start."""
+        return list(itertools.product(self.study.search.repeats.seeds, self.annotators))
+
+    def trial(self, cell: dict[str, Any], seed: int, annotator: str) -> Trial:
+        """The trial of any cell and repeat of this study."""
+        training, inference = split(cell)
+        spec = TrialSpec(
+            method=self.study.method, code_version=self.code_version, hyperparameters={**self.centre, **training},
+            inference=self.fit_inference, protocol=self.protocol, dataset=self.dataset, annotator=annotator, seed=seed,
+            precision=self.study.resources.precision, cell=training,
+        )  # fmt: skip
+        return Trial(cell=cell, spec=spec, inference={**self.inference, **inference})
 
 
 def resolve(study: Study) -> Plan:
@@ -66,116 +80,85 @@ def resolve(study: Study) -> Plan:
     wanted = study.search.repeats.annotators
     annotators = default_annotators(dataset) if wanted == "auto" else tuple(wanted)
     preset = preset_name(study, dataset.source)
-    centre, inference = _centre(study, preset)
+    centre, fit_inference = _centre(study, preset)
+    inference = {**fit_inference, **study.inference}
     named = {**centre, **{INFERENCE + name: value for name, value in inference.items()}}
-    centre_cell = {axis: named[axis] for axis in study.search.axes}
-    assignments = tuple(cells(study.search, centre_cell))
-    problems += dict.fromkeys(p for cell in assignments for p in _threshold_problems(study, inference, cell))
+    centre_cell = {axis: named[axis] for axis in (study.search.space or study.search.axes)}
+    sampled = study.search.plan == "sampler"
+    assignments = () if sampled else tuple(cells(study.search, centre_cell))
+    extremes = [_narrowest(study)] if sampled else assignments
+    problems += dict.fromkeys(p for cell in extremes for p in _threshold_problems(study, inference, cell))
+    problems += _budget_problems(study, len(annotators))
     if problems:
         raise InputError(problems)
     plan = Plan(
-        study=study, dataset=dataset, preset=preset, centre=centre, inference=inference, annotators=annotators,
-        centre_cell=centre_cell, cells=assignments, specs=(),
+        study=study, dataset=dataset, preset=preset, centre=centre, inference=inference, fit_inference=fit_inference,
+        protocol=_protocol(study), code_version=code_version(study.method), annotators=annotators,
+        centre_cell=centre_cell, cells=assignments, trials=(),
     )  # fmt: skip
-    return Plan(**{**vars(plan), "specs": _specs(plan)})
+    return _with_trials(plan)
 
 
-def cells(search: SearchSettings, centre: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every assignment of the axes, each once, the centre first; `centre` holds each axis' value there.
-
-    one_at_a_time: the centre, then each axis in order, one value changed at a time. grid: the product of the axes.
-    """
-    if search.plan == "grid":
-        product = [dict(zip(search.axes, values, strict=True)) for values in itertools.product(*search.axes.values())]
-        return sorted(product, key=lambda cell: cell != centre)
-    return [dict(centre)] + [
-        {**centre, axis: value} for axis, values in search.axes.items() for value in values if value != centre[axis]
-    ]
-
-
-def preview(plan: Plan) -> Preview:
-    """How much of the plan is done already, and how long the rest should take."""
-    runs, resources = plan.study.runs, plan.study.resources
-    done = sum(TrialFolder.of(runs, spec.key).result() is not None for spec in plan.specs)
-    to_run = len(plan.specs) - done
-    repeats = len(plan.study.search.repeats.seeds) * len(plan.annotators)
-    recorded = list(itertools.islice(_seconds_per_epoch(runs, plan), RECORDS_READ))
-    concurrent = resources.concurrent_trials or max(1, int(_processors() / resources.cpus_per_trial))
-    seconds = None
-    if to_run == 0:
-        seconds = 0.0
-    elif recorded:
-        epochs = sum(spec.hyperparameters.get("epochs", 1) for spec in plan.specs) * to_run / len(plan.specs)
-        lanes = 1 if resources.backend == "inline" else min(concurrent, to_run)
-        seconds = epochs * sum(recorded) / len(recorded) / lanes
-    return Preview(len(plan.cells), repeats, len(plan.specs), done, to_run, seconds)
+def _with_trials(plan: Plan) -> Plan:
+    """Cells × repeats, all repeats of a cell together; with code of another version where that is accepted."""
+    trials = [plan.trial(cell, *repeat) for cell in plan.cells for repeat in plan.repeats]
+    unique = {trial.id: trial for trial in reversed(trials)}
+    kept = [trial for trial in trials if unique[trial.id] is trial]
+    if plan.study.accept_code_change:
+        older = trained_by_other_code(plan.study.runs, [trial.spec for trial in kept])
+        kept = [
+            replace(trial, spec=replace(trial.spec, code_version=older.get(trial.spec.key, plan.code_version)))
+            for trial in kept
+        ]
+    return replace(plan, trials=tuple(kept))
 
 
 def _centre(study: Study, preset: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Complete hyperparameters and inference settings: defaults, then the preset's, then the study's."""
+    """Complete hyperparameters (defaults, then the preset's, then the study's) and the preset's inference settings."""
     method = declaration(study.method)
     presets: dict[str, Any] = dict(method.PRESETS[study.dataset.name][preset])
     presets.pop("snippets", None)
     inference_presets = getattr(method, "INFERENCE_PRESETS", {}).get(study.dataset.name, {}).get(preset, {})
     centre = {**asdict(method.Hyperparameters()), **presets, **study.hyperparameters}
-    return centre, {**asdict(Inference()), **inference_presets, **study.inference}
+    return centre, {**asdict(Inference()), **inference_presets}
 
 
-def _specs(plan: Plan) -> tuple[TrialSpec, ...]:
-    """Cells × repeats, all repeats of a cell together; what two cells have in common is one trial."""
-    study = plan.study
+def _protocol(study: Study) -> dict[str, Any]:
+    """Complete; `auto` selects by held-out videos where a sampler chooses by what it sees, else the last epoch."""
     protocol = {**asdict(study.protocol), "tiou": list(parse_tiou(study.protocol.tiou))}
-    version = code_version(study.method)
-    repeats = list(itertools.product(study.search.repeats.seeds, plan.annotators))
-    found: dict[str, TrialSpec] = {}
-    for cell in plan.cells:
-        training, inference = _split(cell)
-        for seed, annotator in repeats:
-            spec = TrialSpec(
-                method=study.method, code_version=version, hyperparameters={**plan.centre, **training},
-                inference={**plan.inference, **inference}, protocol=protocol, dataset=plan.dataset,
-                annotator=annotator, seed=seed, precision=study.resources.precision, cell=cell,
-            )  # fmt: skip
-            found.setdefault(spec.key, spec)
-    return tuple(found.values())
+    if study.protocol.selection == "auto":
+        protocol["selection"] = "holdout" if study.search.plan == "sampler" else "last"
+    return protocol
 
 
-def _split(cell: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The training part and the inference part of a cell, by plain names."""
-    training = {axis: value for axis, value in cell.items() if not axis.startswith(INFERENCE)}
-    inference = {axis.removeprefix(INFERENCE): value for axis, value in cell.items() if axis not in training}
-    return training, inference
+def _budget_problems(study: Study, annotators: int) -> list[str]:
+    repeats, trials = len(study.search.repeats.seeds) * annotators, study.budget.trials
+    if study.search.plan != "sampler" or trials is None or trials >= repeats:
+        return []
+    return [
+        f"{study.place('budget.trials')}: budget.trials is {trials}, but one cell has {repeats} trials "
+        f"(seeds x annotators); give at least that"
+    ]
+
+
+def _narrowest(study: Study) -> dict[str, Any]:
+    """The cell of a space that leaves the fewest thresholds: every first one highest, every end lowest."""
+    space = {axis: d for axis, d in study.search.space.items() if not d.choices}
+    ends = {axis: dimension.high for axis, dimension in space.items() if axis.endswith("_low")}
+    return ends | {axis: dimension.low for axis, dimension in space.items() if axis.endswith("_high")}
 
 
 def _threshold_problems(study: Study, centre: dict[str, Any], cell: dict[str, Any]) -> list[str]:
     """A range of thresholds that is empty would silently find nothing."""
-    inference, problems = {**centre, **_split(cell)[1]}, []
+    inference, problems = {**centre, **split(cell)[1]}, []
     for low in [name for name in inference if name.endswith("_low")]:
         high = low.removesuffix("_low") + "_high"
         if inference[low] >= inference[high]:
             changed = next((axis for axis in cell if axis in (INFERENCE + low, INFERENCE + high)), None)
-            place = study.place(f"search.axes.{changed}" if changed else INFERENCE + low)
+            section = "space" if study.search.plan == "sampler" else "axes"
+            place = study.place(f"search.{section}.{changed}" if changed else INFERENCE + low)
             problems.append(
                 f"{place}: inference.{low} is {inference[low]:g} and inference.{high} is {inference[high]:g}; "
                 "the first must be smaller"
             )
     return problems
-
-
-def _seconds_per_epoch(runs: Path, plan: Plan) -> Iterator[float]:
-    """Seconds an epoch of finished trials of this method on this dataset, the newest first."""
-    folders = runs / "trials"
-    results = folders.glob("*/result.json") if folders.is_dir() else []
-    for path in sorted(results, key=lambda path: path.stat().st_mtime, reverse=True)[:RECORDS_READ]:
-        try:
-            result = json.loads(path.read_text())["result"]
-            spec = json.loads(path.with_name("spec.json").read_text())
-            same = (spec["method"], spec["dataset"]["fingerprint"], spec["dataset"]["snippets"])
-            if same == (plan.study.method, plan.dataset.fingerprint, plan.dataset.snippets):
-                yield float(result["seconds"]) / spec["hyperparameters"].get("epochs", 1)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # a folder half written or of another version tells nothing
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

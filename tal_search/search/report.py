@@ -1,41 +1,54 @@
-"""The result files of a study, `sensitivity.csv` and `sensitivity.md`, and the same tables for a terminal."""
+"""The result files of a study, CSV and Markdown, and the same tables for a terminal."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tal_search.search.plan import Plan
-from tal_search.search.sensitivity import SHOWN_TIOU, AxisTable
+from tal_search.search.ranking import Ranking
+from tal_search.search.sensitivity import SHOWN_TIOU, AxisTable, symbols
+from tal_search.search.table import TextTable, markdown, short, spread
 from tal_search.trial_folder import write_atomically
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 PAPER_NOTES = {
     ("backtal", "lambda_sep"): "The paper says that lowering λ costs 0.5 mAP, without naming the value.",
     ("backtal", "kernel_size"): "The paper finds h = 3 best of 3 to 9.",
     ("backtal", "embedding_dim"): "The paper finds D_emb = 32 best.",
 }
+SHOWN_CELLS = 10
+DIGITS = {"mAP": 1, "annotation_seconds": 0, "parameters": 0, "training_seconds": 1}
+UNITS = {
+    "mAP": "holdout mAP@{tiou}", "annotation_seconds": "annotation s/min", "parameters": "parameters",
+    "training_seconds": "training s",
+}  # fmt: skip
 
 
 def write_tables(plan: Plan, tables: list[AxisTable], folder: Path) -> tuple[Path, Path]:
     """Write `sensitivity.csv` (every number) and `sensitivity.md` (as shown) into `folder`; returns both paths."""
-    csv, markdown = folder / "sensitivity.csv", folder / "sensitivity.md"
-    frames = [
-        table.rows.assign(table=table.title, source=plan.dataset.source, dataset=plan.dataset.description)
-        for table in tables
-    ]
+    frames = [table.rows.assign(table=table.title) for table in tables]
     content = pd.concat(frames).drop(columns="varied").rename(columns={"average": f"average {tables[0].average_over}"})
-    first = ["table", *plan.study.search.axes]
-    content = content[[*first, *[name for name in content.columns if name not in first]]]
+    return _write(plan, folder, "sensitivity", ["table", *plan.axes], content, [axis_text(plan, t) for t in tables])
+
+
+def write_ranking(plan: Plan, found: Ranking, folder: Path) -> tuple[Path, Path]:
+    """Write `cells.csv` (every number) and `cells.md` (as shown) into `folder`; returns both paths."""
+    table = ranking_text(plan, found, len(found.rows))
+    return _write(plan, folder, "cells", list(plan.axes), found.rows, [table])
+
+
+def _write(
+    plan: Plan, folder: Path, name: str, first: list[str], content: pd.DataFrame, tables: list[TextTable]
+) -> tuple[Path, Path]:
+    csv, text = folder / f"{name}.csv", folder / f"{name}.md"
+    content = content.assign(source=plan.dataset.source, dataset=plan.dataset.description)
+    content = content[[*first, *[column for column in content.columns if column not in first]]]
     write_atomically(csv, lambda stream: stream.write(content.to_csv(index=False).encode()))
-    text = "\n".join([heading(plan), "", *[_markdown(plan, table) for table in tables]])
-    write_atomically(markdown, lambda stream: stream.write(text.encode()))
-    return csv, markdown
+    page = "\n".join([heading(plan), "", *[markdown(table) for table in tables]])
+    write_atomically(text, lambda stream: stream.write(page.encode()))
+    return csv, text
 
 
 def heading(plan: Plan) -> str:
@@ -43,65 +56,41 @@ def heading(plan: Plan) -> str:
     return (
         f"# {plan.study.name}: mAP in %, mean ± standard deviation over repeats\n\n"
         f"Data: {plan.dataset.description}. Source: {plan.dataset.source}. "
-        f"Selection: {plan.study.protocol.selection}. Paper column: published numbers, on I3D features."
+        f"Selection: {plan.protocol['selection']}. Paper column: published numbers, on I3D features."
     )
 
 
-def shown_rows(table: AxisTable) -> tuple[list[str], list[list[str]]]:
-    """Column heads and cells as text, for any kind of table."""
+def axis_text(plan: Plan, table: AxisTable) -> TextTable:
+    """A sensitivity table as text."""
     shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in table.rows]
     heads = [*table.axes, "n", *shown, f"average {table.average_over}", "Δ centre @0.5", "paper @0.5"]
     rows = []
     for row in table.rows.to_dict("records"):
-        values = [f"{_short(row[axis])}{' (centre)' if row['centre'] else ''}" for axis in table.axes]
-        spreads = [_spread(row[name], row[f"{name} sd"]) for name in (*shown, "average")]
+        values = [f"{short(row[axis])}{' (centre)' if row['centre'] else ''}" for axis in table.axes]
+        spreads = [spread(row[name], row[f"{name} sd"]) for name in (*shown, "average")]
         delta = "" if row["centre"] or math.isnan(row["delta"]) else f"{row['delta']:+.1f}"
         paper = "not available" if math.isnan(row["paper"]) else f"{row['paper']:.1f}"
         rows.append([*values, str(row["n"]), *spreads, delta, paper])
-    return heads, rows
+    remark = " ".join(PAPER_NOTES.get((plan.study.method, axis), "") for axis in table.axes).strip()
+    return TextTable(table.title, heads, rows, table.axes, tuple(table.rows["centre"]), remark)
 
 
-def note(plan: Plan, table: AxisTable) -> str:
-    """What the paper says about an axis in words, or nothing."""
-    return " ".join(PAPER_NOTES.get((plan.study.method, axis), "") for axis in table.axes).strip()
-
-
-def terminal_table(plan: Plan, table: AxisTable) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    heads, rows = shown_rows(table)
-    title = f"{table.title} — {plan.dataset.description}"
-    drawn = Table(
-        title=Text(title),
-        caption_justify="left",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 0, 0, 1),
-        pad_edge=False,
-        caption=note(plan, table),
+def ranking_text(plan: Plan, found: Ranking, most: int = SHOWN_CELLS) -> TextTable:
+    """The best cells of a sampler as text, the whole Pareto front in any case; axes by their symbols."""
+    axes = tuple(symbols(plan)[axis] for axis in found.axes)
+    several = len(found.objectives) > 1
+    kept = found.rows.head(max(most, int(found.rows["best"].sum()) if len(found.rows) else 0))
+    names = {name: UNITS[name].format(tiou=found.tiou) for name in found.objectives}
+    front = ["front"] if several else []
+    heads = [*axes, *front, "n", *names.values(), f"test mAP@{found.tiou}"]
+    rows = []
+    for row in kept.to_dict("records"):
+        objectives = [spread(row[name], row[f"{name} sd"], DIGITS[name]) for name in found.objectives]
+        mark = ["yes" if row["best"] else ""] if several else []
+        test = spread(row["test"], row["test sd"])
+        rows.append([*[short(row[axis]) for axis in found.axes], *mark, str(row["n"]), *objectives, test])
+    wanted = ", ".join(f"{direction} {name}" for name, direction in found.objectives.items())
+    remark = "The search read held-out training videos only; test scores are shown beside, and chose nothing."
+    return TextTable(
+        f"Best of {len(found.rows)} cells ({wanted})", heads, rows, axes, tuple(kept.get("best", ())), remark
     )
-    for head in heads:
-        drawn.add_column(Text(head), justify="left" if head in table.axes else "right")
-    for cells, centre in zip(rows, table.rows["centre"], strict=True):
-        drawn.add_row(*[Text(cell) for cell in cells], style="bold" if centre else "")
-    return drawn
-
-
-def _markdown(plan: Plan, table: AxisTable) -> str:
-    heads, rows = shown_rows(table)
-    lines = [f"## {table.title}", "", "| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    remark = note(plan, table)
-    return "\n".join([*lines, "", *([remark, ""] if remark else [])])
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _spread(mean: float, deviation: float) -> str:
-    if math.isnan(mean):
-        return "–"
-    return f"{mean:.1f}" if math.isnan(deviation) else f"{mean:.1f} ± {deviation:.1f}"

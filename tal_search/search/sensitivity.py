@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +12,10 @@ import pandas as pd
 
 from tal_search.localization import Inference
 from tal_search.methods import declaration
+from tal_search.search.cells import Trial
 from tal_search.search.plan import Plan
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.study import INFERENCE
+from tal_search.types import TrialResult
 
 PUBLISHED = Path(__file__).parents[1] / "published.csv"
 SHOWN_TIOU = (0.3, 0.5, 0.7)
@@ -35,9 +37,9 @@ class AxisTable(NamedTuple):
     rows: pd.DataFrame
 
 
-def sensitivity_info(plan: Plan, results: Mapping[str, TrialResult]) -> list[AxisTable]:
-    """Every axis's table from the finished trials (key → result); unfinished cells keep n = 0."""
-    cells = _cells(plan, results)
+def sensitivity_info(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> list[AxisTable]:
+    """Every axis's table from trials and the results there are (trial id → result); unfinished cells keep n = 0."""
+    cells = _cells(plan, trials, results)
     axes = tuple(plan.study.search.axes)
     average_over = _average_range(plan)[2]
     if plan.study.search.plan == "grid" or not axes:
@@ -51,28 +53,32 @@ def sensitivity_info(plan: Plan, results: Mapping[str, TrialResult]) -> list[Axi
 
 def _title(plan: Plan, axes: tuple[str, ...]) -> str:
     """Symbols of the paper beside the names of the study."""
+    named = symbols(plan)
+    return " × ".join(f"{named[axis]} ({axis})" for axis in axes) or "single cell"
+
+
+def symbols(plan: Plan) -> dict[str, str]:
+    """The paper's symbol of every hyperparameter and inference setting."""
     fields = {field.name: field for field in dataclasses.fields(declaration(plan.study.method).Hyperparameters)}
-    fields |= {f"inference.{field.name}": field for field in dataclasses.fields(Inference)}
-    return " × ".join(f"{fields[axis].metadata['symbol']} ({axis})" for axis in axes) or "single cell"
+    fields |= {f"{INFERENCE}{field.name}": field for field in dataclasses.fields(Inference)}
+    return {name: str(field.metadata["symbol"]) for name, field in fields.items()}
 
 
-def _cells(plan: Plan, results: Mapping[str, TrialResult]) -> pd.DataFrame:
+def _cells(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> pd.DataFrame:
     """One row a cell, in plan order; the centre is the first cell of a one-at-a-time plan."""
-    groups: dict[tuple[Any, ...], list[TrialSpec]] = {}
-    for spec in plan.specs:
-        groups.setdefault(tuple(spec.cell.items()), []).append(spec)
+    groups: dict[tuple[Any, ...], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(tuple(trial.cell.items()), []).append(trial)
     centre_cell = plan.centre_cell
-    centre = {
-        (s.seed, s.annotator): results[s.key] for s in groups.get(tuple(centre_cell.items()), ()) if s.key in results
-    }
+    centre = {t.repeat: results[t.id] for t in groups.get(tuple(centre_cell.items()), ()) if t.id in results}
     published = pd.read_csv(PUBLISHED)
     rows = []
-    for cell, specs in groups.items():
+    for cell, repeats in groups.items():
         values = dict(cell)
         varied = [axis for axis, value in values.items() if value != centre_cell[axis]]
         row: dict[str, Any] = {**values, "centre": not varied, "varied": varied[0] if len(varied) == 1 else ""}
-        found = {(s.seed, s.annotator): results[s.key] for s in specs if s.key in results}
-        rows.append({**row, "n": len(found), **_statistics(plan, found, centre), **_paper(plan, published, specs[0])})
+        found = {trial.repeat: results[trial.id] for trial in repeats if trial.id in results}
+        rows.append({**row, "n": len(found), **_statistics(plan, found, centre), **_paper(plan, published, repeats[0])})
     return pd.DataFrame(rows)
 
 
@@ -81,14 +87,15 @@ def _statistics(
 ) -> dict[str, float]:
     """Means and sample standard deviations over repeats, in percent."""
     low, high, _ = _average_range(plan)
-    tious: list[float] = plan.specs[0].protocol["tiou"]
+    tious: list[float] = plan.protocol["tiou"]
     series = {f"mAP@{tiou:g}": [100 * result.at(tiou) for result in found.values()] for tiou in tious}
     series["average"] = [100 * result.average(low, high) for result in found.values()]
     statistics: dict[str, float] = {}
     for name, values in series.items():
         column = pd.Series(values, dtype=float)
         statistics[name], statistics[f"{name} sd"] = float(column.mean()), float(column.std(ddof=1))
-    leaky = pd.Series([100 * result.best_on_test_mAP for result in found.values()], dtype=float)
+    best = [result.best_on_test_mAP for result in found.values()]
+    leaky = pd.Series([math.nan if value is None else 100 * value for value in best], dtype=float)
     statistics[LEAKY] = float(leaky.mean())
     both = [repeat for repeat in found if repeat in centre and PAPER_TIOU in tious]
     differences = [100 * (found[repeat].at(PAPER_TIOU) - centre[repeat].at(PAPER_TIOU)) for repeat in both]
@@ -98,19 +105,20 @@ def _statistics(
 
 def _average_range(plan: Plan) -> tuple[float, float, str]:
     """.3:.7 is the average THUMOS14 papers print; all evaluated thresholds where a study leaves it out."""
-    tious = plan.specs[0].protocol["tiou"]
+    tious = plan.protocol["tiou"]
     if {0.3, 0.4, 0.5, 0.6, 0.7} <= set(tious):
         return 0.3, 0.7, "0.3:0.7"
     return min(tious), max(tious), f"{min(tious):g}:{max(tious):g}"
 
 
-def _paper(plan: Plan, published: pd.DataFrame, spec: TrialSpec) -> dict[str, Any]:
+def _paper(plan: Plan, published: pd.DataFrame, trial: Trial) -> dict[str, Any]:
     """The published cell: only where every published hyperparameter of this cell is at the paper's operating point."""
+    spec = trial.spec
     mine = published[(published["method"] == spec.method) & (published["dataset"] == plan.dataset.name)]
     at_point = [
         math.isclose(float(spec.hyperparameters[str(row.axis)]), float(str(row.value))) for row in mine.itertuples()
     ]
-    if not at_point or not all(at_point):
+    if not at_point or not all(at_point) or trial.inference != plan.fit_inference:
         return {"paper": math.nan, "paper source": "not available"}
     varied = [axis for axis in plan.study.search.axes if axis in set(mine["axis"])]
     row = mine[mine["axis"] == varied[0]].iloc[0] if len(varied) == 1 else mine.iloc[0]

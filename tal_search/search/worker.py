@@ -6,15 +6,18 @@ import fcntl
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tal_search.errors import InputError
-from tal_search.trial_folder import TrialFolder
+from tal_search.disk import retry_when_full
+from tal_search.errors import TalSearchError
+from tal_search.search.memory import Attempt, limit_memory, out_of_memory
+from tal_search.trial_folder import TrialFolder, write_atomically
 from tal_search.types import EpochReport, TrialResult, TrialSpec
 
-TrialFunction = Callable[[TrialSpec, TrialFolder], Iterator[EpochReport]]
+Step = EpochReport | str | None  # an epoch, a sentence for the user, or a moment at which to stop
+TrialFunction = Callable[[TrialSpec, TrialFolder], Generator[Step, None, None]]
 
 LOCK_POLL_SECONDS = 0.2
 
@@ -23,29 +26,37 @@ LOCK_POLL_SECONDS = 0.2
 class Training:
     """The real trial function. Picklable; torch is imported where it runs.
 
-    threads: of torch, because Ray sets OMP_NUM_THREADS=1 in its workers.
+    threads: of torch, because Ray sets OMP_NUM_THREADS=1 in its workers. memory_bytes: what the trial's process may
+    hold, None = no limit.
     """
 
     device: str
     checkpoint_every_seconds: float
     threads: int
+    memory_bytes: int | None = None
 
-    def __call__(self, spec: TrialSpec, folder: TrialFolder) -> Iterator[EpochReport]:
+    def __call__(self, spec: TrialSpec, folder: TrialFolder) -> Generator[Step, None, None]:
         import torch
 
         from tal_search.trial import run_trial
 
         torch.set_num_threads(self.threads)
-        yield from run_trial(spec, folder, device=self.device, checkpoint_every_seconds=self.checkpoint_every_seconds)
+        every = self.checkpoint_every_seconds
+        with limit_memory(self.memory_bytes):
+            yield from run_trial(spec, folder, device=self.device, checkpoint_every_seconds=every)
 
 
 @dataclass(frozen=True)
 class Advance:
-    """What a trial did since it was last asked: epochs, then its result or the reason it failed."""
+    """What a trial did since it was last asked: epochs, then its result or the reason it failed.
+
+    notes: sentences for the user about a trial that goes on, such as a damaged checkpoint.
+    """
 
     reports: tuple[EpochReport, ...] = ()
     result: TrialResult | None = None
     failed: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Work:
@@ -61,19 +72,25 @@ class Work:
         An error of the trial is returned, and its traceback written to the trial's log.
         """
         until = time.monotonic() + seconds
-        reports = []
+        reports: list[EpochReport] = []
+        notes: list[str] = []
+        result, failed = None, None
         try:
-            for report in self._steps:
-                if report is not None:
-                    reports.append(report)
-                if report is None or time.monotonic() >= until:
-                    return Advance(tuple(reports))
-            result = self._folder.result()
-            if result is None:
-                raise RuntimeError("the trial ended without a result")
+            for step in self._steps:
+                if isinstance(step, EpochReport):
+                    reports.append(step)
+                elif step is not None:
+                    append_log(self._folder, step)
+                    notes.append(step)
+                if time.monotonic() >= until:
+                    break
+            else:
+                result = self._folder.result()
+                if result is None:
+                    raise RuntimeError("the trial ended without a result")
         except Exception as error:  # whatever a trial raises concerns this trial alone
-            return Advance(tuple(reports), failed=self._log(error))
-        return Advance(tuple(reports), result=result)
+            failed = self._log(error)
+        return Advance(tuple(reports), result, failed, tuple(notes))
 
     def close(self) -> None:
         """Save the trial's progress and release its folder."""
@@ -81,20 +98,19 @@ class Work:
 
     def _log(self, error: Exception) -> str:
         append_log(self._folder, "".join(traceback.format_exception(error)))
-        if isinstance(error, InputError):
-            return error.problems[0]
-        return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+        if isinstance(error, TalSearchError):
+            return str(error).splitlines()[0]
+        return out_of_memory(error) or f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
 
 
 def append_log(folder: TrialFolder, text: str) -> None:
     """Add `text` to the trial's log."""
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with folder.log.open("a") as log:
-        log.write(text + "\n")
+    before = folder.log.read_bytes() if folder.log.exists() else b""
+    write_atomically(folder.log, lambda stream: stream.write(before + text.encode() + b"\n"))
 
 
-def steps(spec: TrialSpec, runs: Path, trial: TrialFunction) -> Generator[EpochReport | None, None, None]:
-    """The trial's epochs, holding its folder's lock; None while another process holds it.
+def steps(spec: TrialSpec, runs: Path, trial: TrialFunction) -> Generator[Step, None, None]:
+    """The trial's steps, holding its folder's lock; None while another process holds it.
 
     Once the other process is done its result is this one's too, and nothing is trained.
     """
@@ -103,14 +119,19 @@ def steps(spec: TrialSpec, runs: Path, trial: TrialFunction) -> Generator[EpochR
         while not _locked(lock):
             yield None
             time.sleep(LOCK_POLL_SECONDS)
-        if folder.result() is None:
-            yield from trial(spec, folder)
+        if folder.complete(spec):
+            return
+        with Attempt(folder.path) as attempt, closing(trial(spec, folder)) as running:
+            for step in running:
+                attempt.survived()
+                yield step
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:  # closing it releases the lock, and so does the death of the process
+    file = retry_when_full(lambda: path.open("a"), path.parent)
+    with file:  # closing it releases the lock, and so does the death of the process
         yield file.fileno()
 
 

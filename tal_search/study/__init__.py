@@ -3,24 +3,34 @@
 from tal_search.study.dataset import annotator_problems, find_dataset, preset_name
 from tal_search.study.loading import INFERENCE, list_studies, load_study
 from tal_search.study.settings import (
+    BudgetSettings,
     DatasetSettings,
     ProtocolSettings,
+    PrunerSettings,
     RepeatSettings,
     ResourceSettings,
+    SamplerSettings,
     SearchSettings,
     Study,
     TrackingSettings,
+    UntilSettings,
 )
+from tal_search.study.space import Dimension
 
 __all__ = [
     "INFERENCE",
+    "BudgetSettings",
     "DatasetSettings",
+    "Dimension",
     "ProtocolSettings",
+    "PrunerSettings",
     "RepeatSettings",
     "ResourceSettings",
+    "SamplerSettings",
     "SearchSettings",
     "Study",
     "TrackingSettings",
+    "UntilSettings",
     "annotator_problems",
     "find_dataset",
     "list_studies",

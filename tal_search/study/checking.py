@@ -45,8 +45,9 @@ class Checker:
             if spec.name not in content or spec.name in given:
                 continue
             value, inner = content[spec.name], (*key, spec.name)
-            if is_dataclass(hints[spec.name]):
-                found[spec.name] = self.settings(hints[spec.name], self.mapping(value, inner), inner)
+            section = _section(hints[spec.name])
+            if section is not None and (value is not None or section is hints[spec.name]):
+                found[spec.name] = self.settings(section, self.mapping(value, inner), inner)
             elif typing.get_origin(hints[spec.name]) is dict:
                 found[spec.name] = self.mapping(value, inner)
             else:
@@ -101,10 +102,11 @@ class Checker:
                 grouped = self.axes(groups[name], {}, self.mapping(values, inner), inner)
                 found |= {f"{name}.{axis}": values for axis, values in grouped.items()}
             elif name in specs:
-                found[name] = self._axis(specs[name], hints[name], values, inner)
+                found[name] = self.values(specs[name], hints[name], values, inner)
         return found
 
-    def _axis(self, spec: Field[Any], hint: Any, values: Any, key: Key) -> tuple[Any, ...]:
+    def values(self, spec: Field[Any], hint: Any, values: Any, key: Key) -> tuple[Any, ...]:
+        """A list of one or more different values of a field, each checked as the field's."""
         if not isinstance(values, list) or not values:
             self.written.add(key, f"is {shown(values)}; it must be a list of one value or more")
             return ()
@@ -206,10 +208,17 @@ def _fields(cls: Any) -> list[Field[Any]]:
     return [spec for spec in fields(cls) if spec.metadata.get("written", True)]
 
 
+def _section(hint: Any) -> type | None:
+    """The dataclass of a section, which may be left out as null."""
+    found = (option for option in _options(hint) if is_dataclass(option))
+    return next((option for option in found if isinstance(option, type)), None)
+
+
 def _keys(cls: type, key: Key) -> list[Key]:
     hints = typing.get_type_hints(cls)
     found: list[Key] = []
     for spec in _fields(cls):
         inner = (*key, spec.name)
-        found += [inner, *(_keys(hints[spec.name], inner) if is_dataclass(hints[spec.name]) else [])]
+        section = _section(hints[spec.name])
+        found += [inner, *(_keys(section, inner) if section is not None else [])]
     return found

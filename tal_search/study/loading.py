@@ -19,7 +19,9 @@ from tal_search.metrics.average_precision import parse_tiou
 from tal_search.study.checking import Checker, closest, did_you_mean, repeated
 from tal_search.study.dataset import annotator_problems, find_dataset
 from tal_search.study.overrides import apply_override
+from tal_search.study.search_rules import check_search, checked_options, with_long_forms
 from tal_search.study.settings import FOLDER, Study
+from tal_search.study.space import Dimension, read_space
 from tal_search.study.tree import Written, read_study_file, shown
 
 OWN_FOLDER = Path(__file__).resolve().parents[2] / FOLDER
@@ -78,11 +80,8 @@ def _find(name: str, folder: Path) -> Path:
 def _checked(name: str, written: Written) -> Study:
     """The study as far as it is right; what is wrong is reported to `written`."""
     content = _with_tiou_as_text(written.content())
-    search = content.get("search")
-    if isinstance(search, dict) and search.get("plan") == "sampler":
-        sentence = 'is "sampler"; samplers are not available yet, choose one_at_a_time or grid'
-        written.add(("search", "plan"), sentence)
-        del search["plan"]
+    if isinstance(content.get("search"), dict):
+        content["search"] = with_long_forms(content["search"])
     method = content.get("method", "backtal")
     sections: dict[str, type] = {"inference": Inference}
     if method in available():
@@ -94,11 +93,15 @@ def _checked(name: str, written: Written) -> Study:
     checker = Checker(written, Study, sections)
     study = checker.settings(Study, content, name=name, places={})
     chosen: dict[str, Any] = {key: checker.chosen(cls, getattr(study, key), (key,)) for key, cls in sections.items()}
-    axes = {}
+    axes: dict[str, tuple[Any, ...]] = {}
+    space: dict[str, Dimension] = {}
     if "hyperparameters" in sections:
         groups = {INFERENCE.removesuffix("."): Inference}
         axes = checker.axes(sections["hyperparameters"], groups, study.search.axes, ("search", "axes"))
-    study = replace(study, **chosen, search=replace(study.search, axes=axes))
+        space = read_space(checker, sections["hyperparameters"], groups, study.search.space, ("search", "space"))
+    search = replace(checked_options(checker, study.search), axes=axes, space=space)
+    study = replace(study, **chosen, search=search, name=study.study.fork or name)
+    check_search(study, written)
     _check_choices(study, written)
     _check_size(study, written)
     return replace(study, places={".".join(key): place for key, place in written.places.items()})

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from tal_search.data.simulation import Simulation
 from tal_search.hyperparameters import hyper
 from tal_search.metrics.average_precision import PROTOCOLS
+from tal_search.study.space import Dimension
 
 FOLDER = Path("studies")
 LARGEST_SEED = 2**63 - 1
@@ -28,29 +29,79 @@ class DatasetSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UntilSettings:
+    """Further seeds for cells whose paired difference to the centre is not known well enough yet.
+
+    `interval`: wanted width of the 95 % interval of the difference, in points of mAP at tIoU 0.5; `at_most`: repeats a
+    cell may have, the first ones included.
+    """
+
+    interval: float = hyper(1.0, "points", above=0, high=100)
+    at_most: int = hyper(12, "repeats", low=2, high=1000)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RepeatSettings:
     """What every cell is repeated over: seeds × annotators; `auto` = every annotator whose click file is found."""
 
     seeds: tuple[int, ...] = hyper((0,), "seed", low=0, high=LARGEST_SEED)
     annotators: Literal["auto"] | tuple[str, ...] = "auto"
+    until: UntilSettings | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerSettings:
+    """Who proposes cells: one of Optuna's samplers, its seed and its options (see `samplers.py`)."""
+
+    name: Literal["qmc", "random", "tpe", "gp", "cmaes", "nsgaii"] = "qmc"
+    seed: int = hyper(0, "seed", low=0, high=2**31 - 1)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrunerSettings:
+    """Who stops trials early: none, or one of Optuna's pruners with its options (see `samplers.py`)."""
+
+    name: Literal["none", "median", "successive_halving", "asha", "hyperband", "wilcoxon"] = "none"
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
-    """What is varied, and how: an axis is a hyperparameter's name, or `inference.NAME`."""
+    """What is varied, and how: an axis is a hyperparameter's name, or `inference.NAME`.
 
-    plan: Literal["one_at_a_time", "grid"] = "one_at_a_time"
+    one_at_a_time and grid take `axes` (values to try); sampler takes `space` (ranges to draw from), a sampler, a pruner
+    and objectives by name, each with its direction.
+    """
+
+    plan: Literal["one_at_a_time", "grid", "sampler"] = "one_at_a_time"
     axes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    space: dict[str, Dimension] = field(default_factory=dict)
+    sampler: SamplerSettings = field(default_factory=SamplerSettings)
+    pruner: PrunerSettings = field(default_factory=PrunerSettings)
+    objectives: dict[str, str] = field(default_factory=lambda: {"mAP": "maximize"})
     repeats: RepeatSettings = field(default_factory=RepeatSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
+class BudgetSettings:
+    """When to end: after `minutes` of one command, or once the study has `trials` (cells × repeats, over all runs)."""
+
+    minutes: float | None = hyper(None, "min", above=0)
+    trials: int | None = hyper(None, "trials", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProtocolSettings:
-    """How a trial is scored, and which epoch's score counts."""
+    """How a trial is scored, and which epoch's score counts: the last, or the best on held-out training videos.
+
+    `auto` is holdout where trials are chosen by their scores (plan: sampler), else last. Under holdout, the test split
+    is scored once, after the epoch is selected.
+    """
 
     evaluation: str = hyper("activitynet", "protocol", choices=tuple(PROTOCOLS))
     tiou: str = "0.1:0.9:0.1"
-    selection: Literal["last", "holdout"] = "last"
+    selection: Literal["auto", "last", "holdout"] = "auto"
     holdout_fraction: float = hyper(0.2, "holdout", above=0, high=0.9, help="share of the training videos held out")
     holdout_seed: int = hyper(0, "seed", low=0, high=LARGEST_SEED)
     evaluate_every: int = hyper(5, "epochs", low=1, help="epochs between two evaluations")
@@ -63,7 +114,9 @@ class ResourceSettings:
     backend: Literal["ray", "inline"] = "ray"
     cpus_per_trial: float = hyper(1.0, "CPU", above=0)
     gpus_per_trial: float = hyper(0.0, "GPU", low=0)
+    memory_per_trial: float | None = hyper(None, "GiB", above=0, help="a trial that needs more fails; None = no limit")
     concurrent_trials: int | None = hyper(None, "trials", low=1, help="None = as many as fit")
+    retries: int = hyper(3, "deaths", low=0, help="times a trial whose worker died is started again")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bf16"] = "float32"
     checkpoint_every_seconds: float = hyper(20.0, "s", low=0)
@@ -71,16 +124,33 @@ class ResourceSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingSettings:
-    """MLflow: a copy of the record; `uri` None = a database in the runs folder."""
+    """MLflow: a copy of the record; None = a database (`uri`) and a folder (`artifacts`) beside the trials."""
 
     mlflow: bool = True
     uri: str | None = None
+    artifacts: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaySettings:
+    """`address` of a cluster to join ("auto", HOST:PORT); None = a Ray of the study's own, on this machine."""
+
+    address: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """`fork`: another name, under which the study begins anew; trials that are the same are not trained again."""
+
+    fork: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
     """Everything a study's author said, with defaults for the rest.
 
+    `record`: SQLAlchemy URL of the database that keeps the record (None = a file in the study's folder);
+    `accept_code_change`: take finished trials of other code versions as they are.
     `hyperparameters` and `inference` hold only what the author set; presets and defaults fill them in when the study is
     resolved. `places` says where each key was written, for problems that show only once the data is found.
     """
@@ -96,6 +166,11 @@ class Study:
     protocol: ProtocolSettings = field(default_factory=ProtocolSettings)
     resources: ResourceSettings = field(default_factory=ResourceSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    budget: BudgetSettings = field(default_factory=BudgetSettings)
+    ray: RaySettings = field(default_factory=RaySettings)
+    study: StudySettings = field(default_factory=StudySettings)
+    record: str | None = None
+    accept_code_change: bool = False
     runs: Path = Path("runs")
     places: dict[str, str] = field(default_factory=dict, compare=False, repr=False, metadata={"written": False})
 

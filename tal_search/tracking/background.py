@@ -1,104 +1,208 @@
-"""A tracker whose work is done in one background thread, fed by a queue: a slow or dead server delays nothing."""
+"""A tracker that says what the copy of each trial is to become; one background thread brings it there.
+
+Nothing is a message that could get lost: a call changes what is wanted, and the thread works on a trial until its copy
+is that, however often the server is away meanwhile. Until a trial is copied, memory holds its `Wanted`: its
+specification and its result, not its epochs, which are read from its folder when its turn comes (see `reported`).
+"""
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from tal_search.tracking import Status, reported
+from tal_search.trial_folder import TrialFolder
 from tal_search.types import EpochReport, TrialResult, TrialSpec
 
-FLUSH_SECONDS = 1.0
+FLUSH_SECONDS = 1.0  # what comes within it is sent together
+LONGEST_PAUSE = 15.0
 CLOSE_SECONDS = 60.0
-FAILURES_IN_A_ROW = 3
+INTERRUPTED_SECONDS = 3.0  # a command that is interrupted has ten in all
+
+
+@dataclass(frozen=True)
+class End:
+    """How a trial ended."""
+
+    status: Status
+    result: TrialResult | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the copy of a trial is to become. again: the trial runs in this command; else it was over before."""
+
+    spec: TrialSpec
+    folder: TrialFolder
+    again: bool = True
+    files: tuple[Path, ...] = ()
+    end: End | None = None
+
+
+class NotCopied(Exception):
+    """One trial that cannot be copied, however long one waits: a file of it is damaged, or a value refused."""
 
 
 class Copy(Protocol):
-    """The blocking side of a tracker, used by one thread alone; its methods may raise anything."""
+    """The blocking side of a tracker, used by one thread alone.
 
-    where: str
+    Any method may raise anything and is then called again, `open` too where it left `opened` False.
+    """
+
+    study: str
     opened: bool
 
+    @property
+    def where(self) -> str: ...
     def open(self) -> None: ...
-    def start(self, spec: TrialSpec) -> None: ...
-    def log(self, key: str, reports: Iterable[EpochReport]) -> None: ...
-    def flush(self) -> None: ...
-    def keep(self, key: str, path: Path) -> None: ...
-    def finish(self, key: str, result: TrialResult | None) -> None: ...
+    def bring(self, wanted: Wanted) -> None: ...
     def close(self, interrupted: bool) -> None: ...
-    def run_id(self, key: str) -> str | None: ...
 
 
 class BackgroundTracker:
-    """See `Tracker`."""
+    """See `Tracker`. close_seconds: how long `close` waits for a copy in which nothing succeeds."""
 
-    def __init__(self, copy: Copy, *, close_seconds: float = CLOSE_SECONDS) -> None:
-        self._copy, self._close_seconds = copy, close_seconds
-        self._incomplete: dict[str, str] = {}
-        self._failures_in_a_row = 0
-        self._queue: queue.Queue[tuple[str, Callable[[], None]] | None] = queue.Queue()
-        self._queue.put(("", copy.open))
+    def __init__(self, copy: Copy, runs: Path, *, close_seconds: float = CLOSE_SECONDS) -> None:
+        self._copy, self._runs, self._close_seconds = copy, runs, close_seconds
+        self._lock = threading.Lock()  # of the next two; held for moments
+        self._wanted: dict[str, Wanted] = {}
+        self._to_do: dict[str, None] = {}  # keys whose copy is not what is wanted, in the order they are worked on
+        self._problems: dict[str, str] = {}  # of one trial each
+        self._failure, self._failures = "", 0  # the last one, and how many in a row
+        self._interrupted: bool | None = None  # set by `close`
+        self._stopped = False
+        self._wake = threading.Event()
+        self._progress = time.monotonic()
         self._thread = threading.Thread(target=self._work, name="tracker", daemon=True)
         self._thread.start()
 
     def start(self, spec: TrialSpec) -> None:
-        self._queue.put((spec.key, lambda: self._copy.start(spec)))
+        self._want(Wanted(spec, TrialFolder.of(self._runs, spec.key)))
 
     def log_metrics(self, key: str, reports: Iterable[EpochReport]) -> None:
-        self._queue.put((key, lambda: self._copy.log(key, reports)))
-
-    def log_artifact(self, key: str, path: Path) -> None:
-        self._queue.put((key, lambda: self._copy.keep(key, path)))
-
-    def finish(self, key: str, result: TrialResult | None) -> None:
-        self._queue.put((key, lambda: self._finish(key, result)))
-
-    def run_id(self, key: str) -> str | None:
-        return self._copy.run_id(key)
-
-    def close(self, *, interrupted: bool = False) -> str | None:
-        self._queue.put(("", lambda: self._copy.close(interrupted)))
-        self._queue.put(None)
-        self._thread.join(self._close_seconds)
-        if self._thread.is_alive():
-            self._incomplete.setdefault("", f"it did not answer within {self._close_seconds:g} seconds")
-        if not self._incomplete:
-            return None
-        reason = next(iter(self._incomplete.values()))
-        return (
-            f"The copy of this study in {self._copy.where} is incomplete ({reason}); the record and the trial folders "
-            "are complete: run the same command again to copy what is missing."
-        )
-
-    def _work(self) -> None:
-        flushed = time.monotonic()
-        while True:
-            try:
-                task = self._queue.get(timeout=FLUSH_SECONDS)
-            except queue.Empty:
-                task = ("", self._copy.flush)
-            if task is None:
-                return
-            self._attempt(*task)
-            if time.monotonic() - flushed > FLUSH_SECONDS:
-                self._attempt("", self._copy.flush)
-                flushed = time.monotonic()
-
-    def _attempt(self, key: str, action: Callable[[], None]) -> None:
-        """After some failures in a row, or one to open, nothing more is tried."""
-        if self._failures_in_a_row >= FAILURES_IN_A_ROW:
+        if key not in self._wanted:
             return
         try:
-            action()
-            self._failures_in_a_row = 0
-        except Exception as error:  # a copy that fails must not stop the study
-            self._failures_in_a_row += 1 if self._copy.opened else FAILURES_IN_A_ROW
-            self._incomplete.setdefault(key, f"{type(error).__name__}: {str(error).strip()}".splitlines()[0][:200])
+            reported.append(self._wanted[key].folder, reports)
+        except Exception as error:  # a disk that is full stops the study elsewhere, with its own sentence
+            self._problems[key] = _one_line(error)
+        self._change(key)
 
-    def _finish(self, key: str, result: TrialResult | None) -> None:
-        self._copy.flush()
-        if key not in self._incomplete and "" not in self._incomplete:  # else it stays open, to be completed
-            self._copy.finish(key, result)
+    def log_artifact(self, key: str, path: Path) -> None:
+        if key in self._wanted:
+            self._change(key, files=(*self._wanted[key].files, path))
+
+    def finish(
+        self, key: str, result: TrialResult | None = None, status: Status | None = None, reason: str = ""
+    ) -> None:
+        self._change(key, end=_end(result, status, reason))
+
+    def take_up(
+        self, spec: TrialSpec, result: TrialResult | None = None, status: Status | None = None, reason: str = ""
+    ) -> None:
+        folder = TrialFolder.of(self._runs, spec.key)
+        self._want(Wanted(spec, folder, again=False, end=_end(result, status, reason)))
+
+    def close(self, *, interrupted: bool = False) -> str | None:
+        self._interrupted = interrupted
+        self._wake.set()
+        closed = time.monotonic()
+        while self._thread.is_alive():
+            seconds = closed + INTERRUPTED_SECONDS if interrupted else max(closed, self._progress) + self._close_seconds
+            if time.monotonic() >= seconds:
+                break
+            self._thread.join(min(1.0, seconds - time.monotonic()))
+        late = self._thread.is_alive()
+        self._stopped = True
+        self._wake.set()
+        if not late and not self._problems:
+            return None
+        silence = f"it did not answer within {INTERRUPTED_SECONDS if interrupted else self._close_seconds:g} seconds"
+        reason = (late and self._failure) or next(iter(self._problems.values()), silence)
+        return (
+            f"The copy of this study in {self._copy.where} is incomplete ({reason}); the record and the trial folders "
+            "are complete: to copy what is missing, run the same command again or: "
+            f"tal-search rebuild study={self._copy.study}"
+        )
+
+    def _want(self, wanted: Wanted) -> None:
+        with self._lock:
+            self._wanted[wanted.spec.key] = wanted
+            self._to_do[wanted.spec.key] = None
+
+    def _change(self, key: str, **changes: Any) -> None:
+        with self._lock:
+            if key in self._wanted:
+                self._wanted[key] = replace(self._wanted[key], **changes)  # another object, so the thread sees it
+                self._to_do[key] = None
+
+    def _work(self) -> None:
+        while not self._stopped:
+            closing = self._interrupted is not None  # asked first: what came before `close` is in the list below
+            with self._lock:
+                keys = list(self._to_do)
+            for key in keys:
+                if not self._attempt(lambda key=key: self._bring(key)):  # type: ignore[misc]
+                    self._pause()
+                if self._stopped:
+                    return
+            if closing and not self._to_do:
+                if self._attempt(lambda: self._copy.close(bool(self._interrupted))):
+                    return
+                self._pause()
+            elif not closing:
+                self._wait(FLUSH_SECONDS)
+
+    def _attempt(self, action: Callable[[], None]) -> bool:
+        try:
+            if not self._copy.opened:
+                self._copy.open()
+                self._progress = time.monotonic()
+            action()
+        except Exception as error:  # whatever it is, it must not stop the study
+            self._failures += 1
+            self._failure = _one_line(error)
+            return False
+        self._failure, self._failures = "", 0
+        self._progress = time.monotonic()
+        return True
+
+    def _bring(self, key: str) -> None:
+        wanted = self._wanted[key]
+        try:
+            self._copy.bring(wanted)
+        except NotCopied as error:
+            self._problems[key] = _one_line(error)
+        else:
+            if wanted.end is not None and wanted.end.status == "finished":
+                self._problems.pop(key, None)  # an epoch that could not be kept for the copy came from the folder
+                reported.forget(wanted.folder)
+        with self._lock:
+            if self._wanted[key] is wanted:
+                del self._to_do[key]
+                if wanted.end is not None:
+                    del self._wanted[key]
+
+    def _pause(self) -> None:
+        """After a failure: not at all the first time, which may concern one trial, then 1, 2, 4 ... 15 seconds."""
+        if self._failures > 1:
+            self._wait(min(2.0 ** (self._failures - 2), LONGEST_PAUSE))
+
+    def _wait(self, seconds: float) -> None:
+        if self._wake.wait(seconds):  # only `close` wakes: then everything is tried once more at once
+            self._wake.clear()
+
+
+def _end(result: TrialResult | None, status: Status | None, reason: str) -> End:
+    return End(status or ("failed" if result is None else "finished"), result, reason)
+
+
+def _one_line(error: Exception) -> str:
+    """Type and message; what `NotCopied` says is a whole reason already."""
+    text = str(error).strip() if isinstance(error, NotCopied) else f"{type(error).__name__}: {str(error).strip()}"
+    return text.splitlines()[0][:200]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import subprocess
+from pathlib import Path
 
+from tal_search.tracking import Status
+from tal_search.trial_folder import TrialFolder
 from tal_search.types import EpochReport, TrialResult, TrialSpec, canonical_json
 
 EPOCH_MARK = "seconds"  # a metric every epoch has, by which a continued run knows its epochs
+RESULT_MARK = "mAP/average"  # the same for the result
 
 
 def trial_params(spec: TrialSpec) -> dict[str, str]:
@@ -42,10 +47,32 @@ def epoch_values(report: EpochReport) -> dict[str, float]:
 
 
 def result_values(result: TrialResult) -> dict[str, float]:
-    """`mAP/TIOU` and their average, at the selected epoch; the number chosen on test is named leaky."""
-    values = {f"mAP/{tiou:g}": value for tiou, value in zip(result.tiou, result.mAP, strict=True)}
-    values["mAP/average"] = sum(result.mAP) / len(result.mAP)
-    return {**values, "best_on_test_leaky/mAP": result.best_on_test_mAP}
+    """At the selected epoch, `mAP/TIOU` of the test split, `selected_holdout_mAP/TIOU` of held-out training videos,
+    and their averages; the number chosen on test is named leaky.
+    """
+    values = _by_tiou("mAP", result.tiou, result.mAP)
+    if result.holdout_mAP is not None:
+        values |= _by_tiou("selected_holdout_mAP", result.tiou, result.holdout_mAP)
+    if result.best_on_test_mAP is not None:
+        values["best_on_test_leaky/mAP"] = result.best_on_test_mAP
+    return values
+
+
+def _by_tiou(name: str, tiou: tuple[float, ...], mAP: tuple[float, ...]) -> dict[str, float]:
+    values = {f"{name}/{threshold:g}": value for threshold, value in zip(tiou, mAP, strict=True)}
+    return {**values, f"{name}/average": sum(mAP) / len(mAP)}
+
+
+def settings_of(folder: TrialFolder) -> Path:
+    """What further inference settings scored: one file a fit, which grows when a study asks for more of them."""
+    return folder.path / "settings.json"
+
+
+def trial_files(folder: TrialFolder, status: Status) -> tuple[Path, ...]:
+    """The files of a trial that is over that a copy keeps, as far as they exist."""
+    if status != "finished":
+        return (folder.log,)
+    return folder.epochs, folder.checkpoint, folder.detections, folder.scores, settings_of(folder)
 
 
 def mAP_curve(result: TrialResult) -> str:
@@ -63,3 +90,7 @@ def git_commit() -> dict[str, str]:
     except (OSError, subprocess.TimeoutExpired):
         return {}
     return {"git.commit": done.stdout.strip()} if done.returncode == 0 else {}
+
+
+def without_password(uri: str) -> str:
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", uri)

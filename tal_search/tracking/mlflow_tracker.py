@@ -1,4 +1,4 @@
-"""MLflow: one parent run a study, one child run a trial. A copy: the record and the trial folders are the truth.
+"""MLflow: one parent run a study, one child run a fit. A copy: the record and the trial folders are the truth.
 
 Running the study again continues its runs and copies what is missing. The only file of the package that knows MLflow.
 """
@@ -9,32 +9,26 @@ import fcntl
 import logging
 import os
 import sqlite3
-import time
 import warnings
-from collections.abc import Iterable
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from tal_search.errors import MissingExtra
-from tal_search.tracking.background import CLOSE_SECONDS, BackgroundTracker
-from tal_search.tracking.content import (
-    EPOCH_MARK,
-    epoch_values,
-    git_commit,
-    mAP_curve,
-    result_values,
-    run_name,
-    trial_params,
-    trial_tags,
-)
-from tal_search.types import DatasetSpec, EpochReport, TrialResult, TrialSpec
+from tal_search.tracking import Status
+from tal_search.tracking.background import CLOSE_SECONDS, BackgroundTracker, NotCopied
+from tal_search.tracking.content import git_commit, without_password
+from tal_search.tracking.ledger import Ledger
+from tal_search.tracking.study_copy import Found, Missing, Point, StudyCopy
+from tal_search.types import DatasetSpec, TrialResult, TrialSpec
 
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's own waits for minutes when a server is gone
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the background thread tries again, with pauses of its own
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # it would cross the study's own lines
 }
 for _name, _value in SETTINGS.items():  # MLflow reads some of them when it is imported
     os.environ.setdefault(_name, _value)
@@ -42,17 +36,21 @@ for _name, _value in SETTINGS.items():  # MLflow reads some of them when it is i
 try:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # MLflow would import it later, in the thread. Its import warns, and where warnings are errors it stays broken.
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
         from mlflow import MlflowClient
         from mlflow.entities import Metric, Param, Run, RunTag
+        from mlflow.exceptions import MlflowException
 except ImportError as _error:
     raise MissingExtra("mlflow", "tracking") from _error
 
 for _name in ("mlflow", "alembic"):
-    logging.getLogger(_name).setLevel(logging.ERROR)
+    logging.getLogger(_name).setLevel(logging.CRITICAL)  # what fails is tried again, and said at the end if it must be
 
-PAGE = 1000  # metrics a call, runs an answer
+PAGE = 1000  # runs an answer
 PARAMS = 100  # parameters a call
 PARENT = "mlflow.parentRunId"
+STATUS = {"finished": "FINISHED", "failed": "FAILED", "pruned": "KILLED", "interrupted": "KILLED"}
 
 
 def mlflow_tracker(
@@ -62,44 +60,67 @@ def mlflow_tracker(
     dataset: DatasetSpec,
     runs: Path,
     uri: str | None = None,
+    artifacts: str | None = None,
     close_seconds: float = CLOSE_SECONDS,
+    search: bool = False,
 ) -> BackgroundTracker:
-    """The tracker of a study. uri: None = `mlflow.db` and `mlartifacts/` in the folder `runs`, created here."""
-    database = runs.resolve() / "mlflow.db"
-    if uri is None:
-        with suppress(Exception):  # opening the copy meets the same error, and reports it
-            _create_database(database)
-    artifacts = None if uri else (runs.resolve() / "mlartifacts").as_uri()
-    copy = _MlflowCopy(uri or f"sqlite:///{database}", artifacts, study, description, dataset)
-    return BackgroundTracker(copy, close_seconds=close_seconds)
+    """The tracker of a study.
+
+    uri: None = `mlflow.db` and `mlartifacts/` in the folder `runs`, created here. artifacts: where MLflow keeps the
+    files of a new experiment, such as s3://bucket/path. search: ask MLflow what it holds, whatever was noted of it.
+    """
+    runs = runs.resolve()
+    database = None if uri else runs / "mlflow.db"
+    if database:
+        artifacts = artifacts or (runs / "mlartifacts").as_uri()
+    store = _Mlflow(uri or f"sqlite:///{database}", database, artifacts, study, description, dataset)
+    copy = StudyCopy(study, store, Ledger(runs / study / "mlflow.jsonl"), search)
+    return BackgroundTracker(copy, runs, close_seconds=close_seconds)
+
+
+def rebuild(
+    *,
+    study: str,
+    description: str,
+    dataset: DatasetSpec,
+    runs: Path,
+    uri: str | None,
+    artifacts: str | None,
+    trials: Iterable[tuple[TrialSpec, TrialResult | None, Status, str]],
+    close_seconds: float = CLOSE_SECONDS,
+) -> str | None:
+    """Copy what MLflow lacks of trials that are over, asking it what it holds; returns once it is there.
+
+    trials: what ran, its result if it finished, how it ended, and the reason if it failed. Returns a sentence where
+    the copy is incomplete: nothing succeeded for `close_seconds`, or a file is damaged.
+    """
+    tracker = mlflow_tracker(
+        study=study, description=description, dataset=dataset, runs=runs, uri=uri, artifacts=artifacts,
+        close_seconds=close_seconds, search=True,
+    )  # fmt: skip
+    for spec, result, status, reason in trials:
+        tracker.take_up(spec, result, status, reason)
+    return tracker.close()
 
 
 @dataclass
-class _Child:
-    """A trial's run. epochs: those it holds; None until they are asked for. done: nothing is to be added."""
+class _Mlflow:
+    """See `Store`."""
 
-    run_id: str
-    epochs: set[int] | None = None
-    done: bool = False
-
-
-@dataclass
-class _MlflowCopy:
-    """See `Copy`."""
-
-    where: str
+    uri: str
+    database: Path | None
     artifacts: str | None
     study: str
     description: str
     dataset: DatasetSpec
-    children: dict[str, _Child] = field(default_factory=dict)
-    pending: dict[str, list[Metric]] = field(default_factory=dict)
-    opened: bool = False
-    failed: bool = False
 
-    def open(self) -> None:
-        """Find or create the experiment and the parent run, and look up the trials it has."""
-        self.client = MlflowClient(self.where)
+    @property
+    def shown(self) -> str:
+        return without_password(self.uri)
+
+    def open(self) -> str:
+        """Find or create the experiment and the parent run."""
+        self.client = _create_database(self.database) if self.database else MlflowClient(self.uri)
         experiment = self.client.get_experiment_by_name(self.study)
         if experiment is None:
             self.experiment: str = self.client.create_experiment(self.study, artifact_location=self.artifacts)
@@ -113,106 +134,79 @@ class _MlflowCopy:
             "dataset.description": self.dataset.description,
             **git_commit(),
         }
-        parents = self._search("tags.role = 'study'")
-        tags = {**self.shared_tags, "role": "study", "mlflow.note.content": self.description}
-        if parents:
-            self.parent: str = parents[0].info.run_id
+        tags = {**self.shared_tags, "role": "study", "state": "running", "mlflow.note.content": self.description}
+        parent = next(self._search("tags.role = 'study'"), None)
+        if parent is None:
+            self.parent: str = self.client.create_run(self.experiment, tags=tags, run_name=self.study).info.run_id
+        else:
+            self.parent = parent.info.run_id
             self.client.update_run(self.parent, status="RUNNING")
             self._tag(self.parent, tags)
-        else:
-            self.parent = self.client.create_run(self.experiment, tags=tags, run_name=self.study).info.run_id
-        for run in reversed(self._search(f"tags.`{PARENT}` = '{self.parent}'")):  # the newest of a key wins
-            if run.info.status != "FAILED":
-                done = run.info.status == "FINISHED"
-                self.children[run.data.tags["key"]] = _Child(run.info.run_id, done=done)
-        self.opened = True
+        return self.parent
 
-    def start(self, spec: TrialSpec) -> None:
-        """Continue the key's unfinished run, or create one with all parameters."""
-        child = self.children.get(spec.key)
-        if child is not None and child.done:
-            return
-        if child is None:
-            tags = {**self.shared_tags, **trial_tags(spec), "role": "trial", PARENT: self.parent}
-            run = self.client.create_run(self.experiment, tags=tags, run_name=run_name(spec))
-            self.children[spec.key] = child = _Child(run.info.run_id, epochs=set())
-        else:
-            self.client.update_run(child.run_id, status="RUNNING")
-        params = [Param(name, value) for name, value in trial_params(spec).items()]
-        for first in range(0, len(params), PARAMS):  # again for a continued run, whose creation may have been cut short
-            self.client.log_batch(child.run_id, params=params[first : first + PARAMS])
+    def runs(self, key: str | None = None) -> Iterator[Found]:
+        condition = f"tags.`{PARENT}` = '{self.parent}'"
+        for run in self._search(condition if key is None else f"{condition} AND tags.key = '{key}'"):
+            state = {"FINISHED": "finished", "FAILED": "failed"}.get(run.info.status, "interrupted")
+            if state == "interrupted" and run.data.tags.get("state") == "pruned":
+                state = "pruned"
+            yield Found(run.data.tags["key"], run.info.run_id, state)
 
-    def log(self, key: str, reports: Iterable[EpochReport]) -> None:
-        child = self.children[key]
-        if child.done:
-            return
-        if child.epochs is None:
-            history = self.client.get_metric_history(child.run_id, EPOCH_MARK)
-            child.epochs = {metric.step for metric in history}
-        for report in reports:
-            if report.epoch not in child.epochs:
-                child.epochs.add(report.epoch)
-                self.pending.setdefault(child.run_id, []).extend(_metrics(epoch_values(report), report.epoch))
+    def create(self, tags: dict[str, str], name: str) -> str:
+        tags = {**self.shared_tags, **tags, PARENT: self.parent}
+        run_id: str = self.client.create_run(self.experiment, tags=tags, run_name=name).info.run_id
+        return run_id
 
-    def flush(self) -> None:
-        """Send the metrics gathered since the last time; what could not be sent is tried again."""
-        for run_id, metrics in list(self.pending.items()):
-            for first in range(0, len(metrics), PAGE):
-                self.client.log_batch(run_id, metrics=metrics[first : first + PAGE])
-            del self.pending[run_id]
+    def resume(self, run: str) -> None:
+        self._tag(run, {"state": "running"})
+        self.client.update_run(run, status="RUNNING")
 
-    def keep(self, key: str, path: Path) -> None:
-        if not self.children[key].done and path.exists():
-            self.client.log_artifact(self.children[key].run_id, str(path))
+    def log(self, run: str, points: list[Point]) -> None:
+        self.client.log_batch(run, metrics=[Metric(name, value, time, epoch) for name, value, epoch, time in points])
 
-    def finish(self, key: str, result: TrialResult | None) -> None:
-        child = self.children[key]
-        if child.done:
-            return
-        if result is not None:
-            self.client.log_batch(child.run_id, metrics=_metrics(result_values(result), result.selected_epoch))
-            self.client.log_text(child.run_id, mAP_curve(result), "mAP_by_tIoU.csv")
-        self.client.set_terminated(child.run_id, "FAILED" if result is None else "FINISHED")
-        self.failed = self.failed or result is None
-        child.done = True
+    def describe(self, run: str, params: dict[str, str]) -> None:
+        named = [Param(name, value) for name, value in params.items()]
+        for first in range(0, len(named), PARAMS):
+            self.client.log_batch(run, params=named[first : first + PARAMS])
 
-    def run_id(self, key: str) -> str | None:
-        child = self.children.get(key)
-        return None if child is None else child.run_id
+    def epochs(self, run: str, metric: str) -> set[int]:
+        return {point.step for point in self.client.get_metric_history(run, metric)}
 
-    def close(self, interrupted: bool) -> None:
-        self.flush()
-        for child in self.children.values():
-            if not child.done:
-                self.client.set_terminated(child.run_id, "KILLED")
-        self.client.set_terminated(self.parent, "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED")
+    def keep(self, run: str, path: Path) -> None:
+        self.client.log_artifact(run, str(path))
 
-    def _search(self, condition: str) -> list[Run]:
-        """All runs of the experiment that meet the condition, the newest first."""
-        found: list[Run] = []
+    def write(self, run: str, text: str, name: str) -> None:
+        self.client.log_text(run, text, name)
+
+    def end(self, run: str, state: str, reason: str = "") -> None:
+        self._tag(run, {"state": state, **({"reason": reason[:1000]} if reason else {})})
+        self.client.set_terminated(run, STATUS[state])
+
+    def translated(self, error: Exception) -> Exception:
+        code = error.error_code if isinstance(error, MlflowException) else ""
+        if code == "INVALID_PARAMETER_VALUE":
+            return NotCopied(f"MLflow refuses it: {error}")
+        return Missing(str(error)) if code == "RESOURCE_DOES_NOT_EXIST" else error
+
+    def _tag(self, run: str, tags: dict[str, str]) -> None:
+        self.client.log_batch(run, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    def _search(self, condition: str) -> Iterator[Run]:
+        """Runs of the experiment that meet the condition, the newest first, fetched page by page."""
         token = None
         while True:
             page = self.client.search_runs([self.experiment], condition, max_results=PAGE, page_token=token)
-            found.extend(page)
+            yield from page
             token = page.token
             if not token:
-                return found
-
-    def _tag(self, run_id: str, tags: dict[str, str]) -> None:
-        self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+                return
 
 
-def _metrics(values: dict[str, float], epoch: int) -> list[Metric]:
-    now = int(time.time() * 1000)
-    return [Metric(name, value, now, epoch) for name, value in values.items()]
-
-
-def _create_database(database: Path) -> None:
+def _create_database(database: Path) -> MlflowClient:
     """Create or upgrade the tables, one process at a time: MLflow's own creation breaks under a race."""
     database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(".mlflow.lock").open("a") as lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with database.with_name(".mlflow.lock").open("a") as lock:
         fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
         with closing(sqlite3.connect(database)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # MLflow's UI reads while a study writes
-        MlflowClient(f"sqlite:///{database}")
+        return MlflowClient(f"sqlite:///{database}")

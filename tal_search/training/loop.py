@@ -48,7 +48,7 @@ class Fit:
     def epoch(self, number: int) -> dict[str, float]:
         """Train one epoch (numbered from 1); returns the mean of every loss over its steps.
 
-        Raises TalSearchError where a loss is not finite: such a trial has failed, it did not score 0.
+        Raises TalSearchError where a loss or a weight is not finite: such a trial has failed, it did not score 0.
         """
         torch.manual_seed(self.seed * 1_000_003 + number)
         self.method.network.train()
@@ -62,13 +62,19 @@ class Fit:
         steps //= len(self.method.phases)
         means = torch.stack(list(sums.values())).cpu() / steps
         losses = dict(zip(sums, means.tolist(), strict=True))
-        broken = [name for name, value in losses.items() if not math.isfinite(value)]
+        self._require_finite(number, losses)
+        return losses
+
+    def _require_finite(self, epoch: int, losses: dict[str, float]) -> None:
+        broken = [f"the loss {name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
+        weights = torch.stack([tensor.detach().sum() for tensor in self.method.network.parameters()])
+        if not broken and not weights.isfinite().all():
+            broken = ["a weight is nan or inf"]  # made by the last step, whose loss was measured before it
         if broken:
             rate = self.method.hyperparameters.learning_rate
             raise TalSearchError(
-                f"epoch {number}: the loss {broken[0]} is not finite; lower hyperparameters.learning_rate, now {rate:g}"
+                f"diverged at epoch {epoch}: {broken[0]}; lower hyperparameters.learning_rate, now {rate:g}"
             )
-        return losses
 
     def _step(self, phase: Phase, rows: torch.Tensor) -> dict[str, torch.Tensor]:
         data, optimizer = self.data, self.optimizers[phase.name]

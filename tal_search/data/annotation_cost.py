@@ -1,0 +1,25 @@
+"""What supervision costs an annotator, in seconds per minute of video.
+
+The figures are the published ones (BackTAL Fig. 8 and Sec. 4, for THUMOS14); fractions of clicks and other click rates
+are not modelled here.
+"""
+
+from __future__ import annotations
+
+VIDEO_LABELS = "video labels"
+BACKGROUND_CLICKS = "background clicks"
+ACTION_CLICKS = "action clicks"
+INSTANCES = "instances"
+
+SECONDS_PER_MINUTE = {
+    frozenset({VIDEO_LABELS}): 45.0,
+    frozenset({VIDEO_LABELS, BACKGROUND_CLICKS}): 48.0,
+    frozenset({VIDEO_LABELS, ACTION_CLICKS}): 50.0,
+    frozenset({VIDEO_LABELS, ACTION_CLICKS, BACKGROUND_CLICKS}): 53.0,
+    frozenset({VIDEO_LABELS, INSTANCES}): 300.0,
+}
+
+
+def annotation_seconds(supervision: tuple[str, ...]) -> float:
+    """Seconds an annotator spends on one minute of video to give this supervision (video labels are always given)."""
+    return SECONDS_PER_MINUTE[frozenset({VIDEO_LABELS, *supervision})]

@@ -1,0 +1,162 @@
+"""One copy of a dataset's arrays for every process of a machine: written once, then memory-mapped by each trial.
+
+FOLDER/KEY/ holds an npy file for each array of both splits, and `manifest.json` with the videos' names and each file's
+size and checksum. Processes that map the same file share its pages; a process that writes to an array gets pages of its
+own (copy-on-write), and the file never changes. A mapped file may be removed or replaced, but never shortened.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tal_search.types import VideoSet
+
+MANIFEST = "manifest.json"
+SPLITS = ("train", "test")
+ARRAYS = tuple(spec.name for spec in dataclasses.fields(VideoSet) if spec.name != "videos")
+PACKAGE = Path(__file__).parents[1]
+MAKERS = ("annotations", "feature_split", "features", "loading", "simulation", "timeline")  # decide the arrays' values
+CHUNK_BYTES = 1 << 20
+
+Splits = tuple[VideoSet, VideoSet]  # training, test
+
+
+def place_of(folder: Path, fingerprint: str, snippets: int) -> Path:
+    """The folder for arrays of this content and length, as this version of the code makes them."""
+    return folder / hashlib.sha256(f"{fingerprint} {snippets} {_makers_version()}".encode()).hexdigest()[:20]
+
+
+def shared_splits(place: Path, make: Callable[[], Splits], notes: list[str]) -> Splits:
+    """Both splits, mapped from the folder `place`; the first process to come makes them there, the others wait for it.
+
+    A damaged folder is made again; where none can be written (a full or read-only disk), the arrays are this process's
+    own. Either adds a sentence to `notes`. Raises what `make` raises.
+    """
+    found = _opened(place, notes)
+    if found is not None:
+        return found
+    with _locked(place) as problem:
+        if problem is not None:
+            notes.append(_not_shared(place, problem))
+            return make()
+        found = _opened(place, [])  # another process may have made it meanwhile
+        return _placed(place, make(), notes) if found is None else found
+
+
+def _placed(place: Path, splits: Splits, notes: list[str]) -> Splits:
+    """Write the splits and give them back mapped, so that this process lets go of its own copy."""
+    unfinished = place.with_name(f"{place.name}.unfinished")  # one writer: the holder of the lock
+    try:
+        for old in (unfinished, place):  # what a killed writer left; what is damaged
+            shutil.rmtree(old, ignore_errors=True)
+        _write(unfinished, splits)
+        unfinished.rename(place)
+    except OSError as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        notes.append(_not_shared(place, error))
+        return splits
+    return _opened(place, notes) or splits
+
+
+def _write(folder: Path, splits: Splits) -> None:
+    """Raises OSError where the files would leave less than their own size free: trials need room for checkpoints."""
+    folder.mkdir(parents=True)
+    arrays = {
+        (split, name): getattr(videos, name) for split, videos in zip(SPLITS, splits, strict=True) for name in ARRAYS
+    }
+    if shutil.disk_usage(folder).free < 2 * sum(array.nbytes for array in arrays.values()):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for (split, name), array in arrays.items():
+        with _file(folder, split, name).open("wb") as stream:
+            np.save(stream, array)
+            stream.flush()
+            os.fsync(stream.fileno())  # a network file system says only now that it is full
+    manifest = {
+        split: {
+            "videos": videos.videos,
+            "files": {name: _size_and_checksum(_file(folder, split, name)) for name in ARRAYS},
+        }
+        for split, videos in zip(SPLITS, splits, strict=True)
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def _opened(place: Path, notes: list[str]) -> Splits | None:
+    """What another process left in `place`, checked and mapped; None, with a note, where that is damaged."""
+    if not place.is_dir():
+        return None
+    try:
+        manifest = json.loads((place / MANIFEST).read_text())
+        train, test = (_mapped(place, split, manifest[split]) for split in SPLITS)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        notes.append(f"{place} is damaged ({error}); the features were read again")
+        return None
+    return train, test
+
+
+def _mapped(place: Path, split: str, entry: dict[str, Any]) -> VideoSet:
+    """One split. Raises ValueError where a file is not the one that was written."""
+    arrays = {}
+    for name in ARRAYS:
+        path = _file(place, split, name)
+        seen = _size_and_checksum(path)
+        if seen != entry["files"][name]:
+            raise ValueError(f"{path.name} has size and checksum {seen}, not {entry['files'][name]}")
+        arrays[name] = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+    return VideoSet(videos=tuple(entry["videos"]), **arrays)
+
+
+def _file(folder: Path, split: str, name: str) -> Path:
+    return folder / f"{split}_{name}.npy"
+
+
+def _size_and_checksum(path: Path) -> list[int]:
+    """Bytes and CRC-32: against damage, not against malice."""
+    size = checksum = 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            size, checksum = size + len(chunk), zlib.crc32(chunk, checksum)
+    return [size, checksum]
+
+
+@contextmanager
+def _locked(place: Path) -> Iterator[OSError | None]:
+    """Holds the one lock of `place`; gives the reason where it cannot be had (no such right, a read-only disk)."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lock = place.with_name(f"{place.name}.lock").open("a")
+    except OSError as error:
+        yield error
+        return
+    with lock:  # closing it releases the lock, and so does the death of the process
+        try:
+            fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
+        except OSError as error:
+            yield error
+            return
+        yield None
+
+
+def _not_shared(place: Path, error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{place} cannot be written ({reason}); every trial of this machine keeps features of its own in memory"
+
+
+@cache
+def _makers_version() -> str:
+    files = [PACKAGE / "resampling.py", *(PACKAGE / "data" / f"{name}.py" for name in MAKERS)]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

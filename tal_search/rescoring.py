@@ -1,0 +1,72 @@
+"""Inference settings scored from the activations a finished fit has kept: nothing is fitted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tal_search.data.loading import load_truths
+from tal_search.data.splits import restrict
+from tal_search.errors import TalSearchError
+from tal_search.localization import Activations, Inference, localize
+from tal_search.metrics.average_precision import score
+from tal_search.trial_folder import TrialFolder
+from tal_search.types import Annotations, DetectionScores, TrialSpec, setting_name
+
+SAVE_SECONDS = 2.0
+
+
+def score_settings(spec: TrialSpec, folder: TrialFolder) -> Iterator[None]:
+    """Score every wanted setting that the folder lacks; yields now and then, so that the caller may stop.
+
+    What is scored is kept every two seconds and when the generator is closed. Raises TalSearchError where the kept
+    activations are gone or damaged.
+    """
+    fit = folder.result()
+    assert fit is not None, "a fit is scored once it is finished"
+    missing = folder.missing(spec)
+    if not missing:
+        return
+    train_truth, test_truth = load_truths(spec.dataset)
+    test = _activations(folder.path, folder.cas.name)
+    held = _activations(folder.path, folder.holdout_cas.name) if fit.holdout_mAP is not None else None
+    settings = folder.settings()
+    saved_at = time.monotonic()
+    try:
+        for inference in missing:
+            tested = evaluate(spec, test, test_truth, inference, "test")
+            held_out = held and evaluate(spec, held, restrict(train_truth, held.videos), inference, "holdout")
+            settings[setting_name(inference)] = {
+                "inference": inference,
+                "mAP": tested.mAP,
+                "holdout_mAP": held_out and held_out.mAP,
+                "detections": tested.detections,
+            }
+            if time.monotonic() - saved_at > SAVE_SECONDS:
+                folder.write_settings(settings)
+                saved_at = time.monotonic()
+            yield None
+    finally:
+        folder.write_settings(settings)
+
+
+def evaluate(
+    spec: TrialSpec, activations: Activations, truth: Annotations, inference: dict[str, Any], subset: str
+) -> DetectionScores:
+    """Scores of activations at one complete inference setting, under the trial's protocol."""
+    detections = localize(activations, truth.classes, Inference(**inference))
+    return score(
+        truth, detections, tuple(spec.protocol["tiou"]), protocol=spec.protocol["evaluation"], subset=subset
+    )  # fmt: skip
+
+
+def _activations(folder: Path, name: str) -> Activations:
+    try:
+        return Activations.load(folder / name)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise TalSearchError(
+            f"{folder / name} cannot be read ({error}), so its settings cannot be scored; "
+            f"remove the folder {folder} to have the trial trained again"
+        ) from error

@@ -1,0 +1,69 @@
+"""Many finished trials written in one transaction: Optuna's own way costs ten milliseconds a trial.
+
+A study with inference axes has hundreds of trials a fit. The rows are those that Optuna's storage writes, into its own
+tables; `tests/test_bulk.py` compares the two.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy
+from optuna.distributions import distribution_to_json
+from optuna.storages import RDBStorage
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial
+
+
+def add_trials(storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial]) -> list[tuple[int, int]]:
+    """Write finished trials with one value each; returns (trial id, number) of each."""
+    trial_table, study_table = models.TrialModel.__table__, models.StudyModel.__table__
+    written: list[tuple[int, int]] = []
+    with storage.engine.begin() as connection:
+        # The driver is the only writer; the lock guards the numbers where it is not.
+        connection.execute(
+            sqlalchemy.select(study_table.c.study_id).where(study_table.c.study_id == study_id).with_for_update()
+        )
+        count = sqlalchemy.select(sqlalchemy.func.count()).where(trial_table.c.study_id == study_id)
+        number = int(connection.execute(count).scalar_one())
+        insert = trial_table.insert().returning(trial_table.c.trial_id)
+        for trial in trials:
+            row = {
+                "number": number, "study_id": study_id, "state": trial.state, "datetime_start": _utc(trial, "start"),
+                "datetime_complete": _utc(trial, "complete"),
+            }  # fmt: skip
+            written.append((int(connection.execute(insert, row).scalar_one()), number))
+            number += 1
+        for model, rows in _rows(trials, [trial_id for trial_id, _ in written]):
+            if rows:
+                connection.execute(model.__table__.insert(), rows)
+    return written
+
+
+def _utc(trial: FrozenTrial, which: str) -> Any:
+    """Optuna's models turn local times into the UTC they store."""
+    model = models.TrialModel(datetime_start=trial.datetime_start, datetime_complete=trial.datetime_complete)
+    return getattr(model, f"_datetime_{which}_utc")
+
+
+def _rows(trials: Sequence[FrozenTrial], ids: Sequence[int]) -> list[tuple[Any, list[dict[str, Any]]]]:
+    values, params, attributes = [], [], []
+    for trial, trial_id in zip(trials, ids, strict=True):
+        stored, kind = models.TrialValueModel.value_to_stored_repr(float(trial.values[0]))
+        values.append({"trial_id": trial_id, "objective": 0, "value": stored, "value_type": kind})
+        for name, value in trial.params.items():
+            distribution = trial.distributions[name]
+            params.append(
+                {
+                    "trial_id": trial_id, "param_name": name, "param_value": distribution.to_internal_repr(value),
+                    "distribution_json": distribution_to_json(distribution),
+                }
+            )  # fmt: skip
+        for name, content in trial.user_attrs.items():
+            attributes.append({"trial_id": trial_id, "key": name, "value_json": json.dumps(content)})
+    return [
+        (models.TrialValueModel, values), (models.TrialParamModel, params),
+        (models.TrialUserAttributeModel, attributes),
+    ]  # fmt: skip

@@ -1,0 +1,69 @@
+"""What a sampler found: one row a cell, ordered by the study's objectives, with the test split's score apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from tal_search.search.cells import Trial
+from tal_search.search.objectives import Observation, observe
+from tal_search.search.plan import Plan
+from tal_search.types import TrialResult, criterion
+
+
+class Ranking(NamedTuple):
+    """Columns of `rows`: the axes, `best`, `n` repeats, each objective and `OBJECTIVE sd`, `test` and `test sd`.
+
+    best: on the Pareto front of the objectives (of one objective: its best). mAP in percent, on held-out training
+    videos; test: mAP in percent on the test split, computed once a trial, never read by the search. `tiou` names both.
+    """
+
+    axes: tuple[str, ...]
+    objectives: dict[str, str]
+    tiou: str
+    rows: pd.DataFrame
+
+
+def ranking(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> Ranking:
+    """Every cell whose repeats are all finished, the best first."""
+    objectives = plan.study.search.objectives
+    groups: dict[tuple[Any, ...], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(tuple(trial.cell.items()), []).append(trial)
+    whole = [cell for cell in groups.values() if all(trial.id in results for trial in cell)]
+    rows = pd.DataFrame([_row(plan, cell, [results[trial.id] for trial in cell]) for cell in whole])
+    tiou = criterion(plan.protocol["tiou"])
+    if rows.empty:
+        return Ranking(plan.axes, objectives, tiou, rows)
+    signs = [1 if direction == "maximize" else -1 for direction in objectives.values()]
+    points = [
+        [sign * value for sign, value in zip(signs, row, strict=True)] for row in rows[list(objectives)].to_numpy()
+    ]
+    rows.insert(len(plan.axes), "best", pareto_front(points))
+    first = next(iter(objectives))
+    rows = rows.sort_values(["best", first], ascending=[False, objectives[first] == "minimize"], kind="stable")
+    return Ranking(plan.axes, objectives, tiou, rows.reset_index(drop=True))
+
+
+def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
+    """Whether no other point is at least as high everywhere and higher somewhere, for each point."""
+    return [not any(_dominates(other, point) for other in points) for point in points]
+
+
+def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    pairs = list(zip(one, other, strict=True))
+    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+
+
+def _row(plan: Plan, trials: Sequence[Trial], results: Sequence[TrialResult]) -> dict[str, Any]:
+    seen: list[Observation] = [observe(trial, result) for trial, result in zip(trials, results, strict=True)]
+    row: dict[str, Any] = {**trials[0].cell, "n": len(trials)}
+    for name in plan.study.search.objectives:
+        column = pd.Series([getattr(one, name) * (100 if name == "mAP" else 1) for one in seen], dtype=float)
+        row |= {name: float(column.mean()), f"{name} sd": float(column.std(ddof=1))}
+    tiou = criterion(plan.protocol["tiou"])
+    test = [100 * (sum(r.mAP) / len(r.mAP) if tiou == "average" else r.at(float(tiou))) for r in results]
+    column = pd.Series(test, dtype=float)
+    return {**row, "test": float(column.mean()), "test sd": float(column.std(ddof=1))}

@@ -1,0 +1,139 @@
+"""One run of a study: every event goes to the record first, then to the tracker and the proposer, then it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tal_search.search.backend import Event, Failed, Finished, Pruned, Reported, Started
+from tal_search.search.cells import Trial
+from tal_search.search.record import Record
+from tal_search.tracking import Tracker
+from tal_search.trial_folder import TrialFolder
+from tal_search.types import TrialResult, TrialSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run of a study came to.
+
+    trials: all that the study asked for, by id; finished: their results; failed, pruned: reasons by trial id; cached:
+    trials that were known before; interrupted: the signal's exit code, else None; messages: for the end.
+    """
+
+    trials: dict[str, Trial]
+    finished: dict[str, TrialResult]
+    failed: dict[str, str]
+    pruned: dict[str, str]
+    cached: int
+    interrupted: int | None
+    out_of_time: bool
+    messages: tuple[str, ...]
+
+
+@dataclass
+class Run:
+    """What is wanted, and what has come of it. proposer: set before the first event."""
+
+    runs: Path
+    record: Record
+    tracker: Tracker
+    on_event: Callable[[Event], None]
+    proposer: Any = None
+    wanted: dict[str, dict[str, Trial]] = field(default_factory=dict)  # by the fit's key, then by the trial's id
+    finished: dict[str, TrialResult] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    pruned: dict[str, str] = field(default_factory=dict)
+    on_disk: dict[str, dict[str | None, TrialResult]] = field(default_factory=dict)
+    shown: set[str] = field(default_factory=set)  # fits that were finished before, shown and copied once
+    cached: int = 0
+    gone: int = 0
+
+    def want(self, trials: Sequence[Trial]) -> dict[str, TrialResult]:
+        """Note that the study asks for these trials; by id the results that are known.
+
+        A result is in the trial's folder, whatever study trained it, or in this study's record alone.
+        """
+        known: dict[str, TrialResult] = {}
+        new: list[tuple[Trial, TrialResult]] = []
+        for trial in trials:
+            self.wanted.setdefault(trial.spec.key, {})[trial.id] = trial
+            result = self.finished.get(trial.id) or self._look_up(trial)
+            if result is not None:
+                known[trial.id] = result
+                if trial.id not in self.finished:
+                    new.append((trial, result))
+        self.record.finish_all(new, cached=True)
+        self.cached += len(new)
+        for trial, result in new:
+            self.finished[trial.id] = result
+            if trial.spec.key not in self.shown:
+                self.shown.add(trial.spec.key)
+                fit = self.on_disk[trial.spec.key].get(None) or result
+                self.tracker.take_up(trial.spec, fit)
+                self.on_event(Finished(trial.spec, fit))
+        return known
+
+    def handle(self, event: Event) -> None:
+        trials = list(self.wanted[event.spec.key].values())
+        first = next((trial for trial in trials if trial.id not in self.finished), trials[0])
+        match event:
+            case Started():
+                self._start(first)
+            case Reported(report=report):
+                self.record.report(first, report)
+                self.tracker.log_metrics(event.spec.key, [report])
+            case Failed(reason=reason):
+                self._start(first)  # its worker may have died before it could say that it started
+                self.record.fail(first, reason)
+                self.failed |= {trial.id: reason for trial in trials if trial.id not in self.finished}
+                self.tracker.finish(event.spec.key, None, "failed", reason)
+            case Pruned() if not self.proposer.pauses(event.spec):
+                self.record.prune(first, "stopped early")
+                self.pruned |= {trial.id: "stopped early" for trial in trials if trial.id not in self.finished}
+                self.tracker.finish(event.spec.key, None, "pruned")
+            case Finished(result=result):
+                self._take_in(event.spec, result)
+        self.proposer.tell(event)
+        self.on_event(event)
+
+    def outcome(self, interrupted: int | None, messages: list[str]) -> Outcome:
+        if self.gone:
+            messages = [
+                f"{self.gone} finished trials are in the record but their folders are gone from "
+                f"{self.runs / 'trials'}; their numbers are used. To train them again, remove the study's folder.",
+                *messages,
+            ]
+        return Outcome(
+            trials={trial.id: trial for trials in self.wanted.values() for trial in trials.values()},
+            finished=self.finished, failed=self.failed, pruned=self.pruned, cached=self.cached,
+            interrupted=interrupted, out_of_time=self.proposer.over, messages=tuple(messages),
+        )  # fmt: skip
+
+    def _start(self, trial: Trial) -> None:
+        self.record.start(trial)
+        self.tracker.start(trial.spec)
+
+    def _take_in(self, spec: TrialSpec, result: TrialResult) -> None:
+        """A worker is done with a fit and its settings: each trial that wanted one of them has its result."""
+        results = TrialFolder.of(self.runs, spec.key).results() or {None: result}
+        trials = [trial for trial in self.wanted[spec.key].values() if trial.id not in self.finished]
+        new = [(trial, results[trial.setting]) for trial in trials if trial.setting in results]
+        self.record.finish_all(new, cached=False)
+        for trial, found in new:
+            self.finished[trial.id] = found
+            self.failed.pop(trial.id, None)
+            self.proposer.answered(trial, found)
+        self.tracker.start(spec)
+        self.tracker.finish(spec.key, result)
+
+    def _look_up(self, trial: Trial) -> TrialResult | None:
+        key = trial.spec.key
+        if key not in self.on_disk:
+            self.on_disk[key] = TrialFolder.of(self.runs, key).results()
+        kept = self.on_disk[key].get(trial.setting)
+        recorded = self.record.finished().get(trial.id)
+        self.gone += kept is None and recorded is not None
+        return kept or recorded

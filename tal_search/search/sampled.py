@@ -1,0 +1,162 @@
+"""Cells proposed by an Optuna sampler, each run over all repeats; what is known already is answered, not trained.
+
+What the sampler sees is the Optuna study "NAME: cells" of the record: one Optuna trial a cell, told the mean of each
+objective over its repeats. Its intermediate values are held-out mAP by epoch of the first repeat (the same seed and
+annotator in every cell, so that pruning compares like with like), or by repeat for a pruner that works over repeats.
+Cells that a killed driver left running are taken up with their parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from tal_search.search.backend import WAIT, Event, Failed, Finished, Pruned, Reported, Wait
+from tal_search.search.cells import Trial, fits
+from tal_search.search.objectives import observe, values
+from tal_search.search.plan import Plan
+from tal_search.search.record import Record, held_out_mAP
+from tal_search.search.sampling import draw, pruner_for, sampler_for
+from tal_search.study.samplers import OVER_REPEATS
+from tal_search.types import TrialResult, TrialSpec
+
+Want = Callable[[Sequence[Trial]], dict[str, TrialResult]]
+
+
+@dataclass
+class _Cell:
+    """A proposed cell under way. steps: of its intermediate values; stopping: why nothing more of it is run."""
+
+    trial: optuna.Trial
+    trials: list[Trial]
+    steps: set[int]
+    results: dict[str, TrialResult] = field(default_factory=dict)
+    stopping: TrialState | None = None
+
+    @property
+    def missing(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.id not in self.results]
+
+
+class Sampled:
+    """See `Proposer`. want: notes that the study wants trials, and gives the results there are already, by id."""
+
+    def __init__(self, plan: Plan, record: Record, want: Want) -> None:
+        search = plan.study.search
+        self._plan, self._want, self._search = plan, want, search
+        self._study = optuna.create_study(
+            storage=record.storage,
+            study_name=f"{record.study}: cells",
+            directions=[StudyDirection[direction.upper()] for direction in search.objectives.values()],
+            pruner=pruner_for(
+                search.pruner,
+                epochs=plan.centre["epochs"],
+                evaluate_every=plan.protocol["evaluate_every"],
+            ),
+            load_if_exists=True,
+        )
+        self._study.set_user_attr("objectives", list(search.objectives))
+        self._cells: dict[int, _Cell] = {}
+        self._running: set[str] = set()  # keys of fits under way
+        earlier = self._study.get_trials(deepcopy=False)
+        self._proposed = len(earlier)
+        for frozen in earlier:
+            if frozen.state == TrialState.RUNNING:
+                self._begin(optuna.Trial(self._study, frozen._trial_id), set(frozen.intermediate_values))
+
+    def ask(self) -> TrialSpec | Wait | None:
+        while True:
+            spec = self._next()
+            if spec is not None:
+                self._running.add(spec.key)
+                return spec
+            if not self._may_propose():
+                return WAIT if self._cells else None
+            self._study.sampler = sampler_for(self._search.sampler, self._proposed)
+            self._proposed += 1
+            self._begin(self._study.ask(), set())
+
+    def stops(self, spec: TrialSpec) -> bool:
+        """A fit stops once every cell that wants it does."""
+        wanting = [cell for cell in self._cells.values() if any(trial.spec.key == spec.key for trial in cell.trials)]
+        return all(cell.stopping is not None for cell in wanting)
+
+    def tell(self, event: Event) -> None:
+        """Learn from an event that the record has already."""
+        key = event.spec.key
+        if isinstance(event, Finished | Failed | Pruned):
+            self._running.discard(key)
+        for cell in [cell for cell in self._cells.values() if any(trial.spec.key == key for trial in cell.trials)]:
+            if isinstance(event, Reported) and cell.trials[0].spec.key == key:
+                self._watch_epoch(cell, event)
+            elif isinstance(event, Failed):
+                cell.stopping = TrialState.FAIL
+            self._end_if_over(cell)
+
+    def answered(self, trial: Trial, result: TrialResult) -> None:
+        """A trial has its result."""
+        for cell in [cell for cell in self._cells.values() if trial.id in {wanted.id for wanted in cell.trials}]:
+            if trial.id not in cell.results:
+                self._add(cell, trial, result)
+            self._end_if_over(cell)
+
+    def _begin(self, trial: optuna.Trial, steps: set[int]) -> None:
+        """Run a proposed cell; what is known of it is taken at once, so a duplicate costs nothing."""
+        drawn = draw(trial, self._search.space, self._plan.centre_cell)
+        trials = [self._plan.trial(drawn, *repeat) for repeat in self._plan.repeats]
+        self._cells[trial.number] = cell = _Cell(trial, trials, steps)
+        known = self._want(trials)
+        for wanted in trials:
+            if wanted.id in known and wanted.id not in cell.results:
+                self._add(cell, wanted, known[wanted.id])
+        self._end_if_over(cell)
+
+    def _next(self) -> TrialSpec | None:
+        for cell in self._cells.values():
+            for trial in cell.missing if cell.stopping is None else []:
+                if trial.spec.key not in self._running:
+                    alike = [t for c in self._cells.values() for t in c.missing if t.spec.key == trial.spec.key]
+                    return fits(alike)[0]
+        return None
+
+    def _may_propose(self) -> bool:
+        limit, repeats = self._plan.study.budget.trials, len(self._plan.repeats)
+        return limit is None or (self._proposed + 1) * repeats <= limit
+
+    def _watch_epoch(self, cell: _Cell, event: Reported) -> None:
+        value = held_out_mAP(cell.trials[0], event.report)
+        if value is not None and self._search.pruner.name not in OVER_REPEATS:
+            self._watch(cell, value, event.report.epoch)
+
+    def _add(self, cell: _Cell, trial: Trial, result: TrialResult) -> None:
+        cell.results[trial.id] = result
+        if self._search.pruner.name in OVER_REPEATS:
+            self._watch(cell, observe(trial, result).mAP, cell.trials.index(trial))
+
+    def _watch(self, cell: _Cell, value: float, step: int) -> None:
+        """An epoch trained again after a kill is known already."""
+        if len(self._search.objectives) > 1:
+            return
+        if step not in cell.steps:
+            cell.steps.add(step)
+            cell.trial.report(value, step)
+        if cell.missing and cell.stopping is None and cell.trial.should_prune():
+            cell.stopping = TrialState.PRUNED
+
+    def _end_if_over(self, cell: _Cell) -> None:
+        """Tell Optuna once nothing of the cell runs any more and nothing more of it is to be run."""
+        if cell.trial.number not in self._cells:
+            return
+        missing = cell.missing
+        if not missing and cell.stopping is None:
+            seen = [observe(trial, cell.results[trial.id]) for trial in cell.trials]
+            self._study.tell(cell.trial, values(self._search.objectives, seen))
+        elif cell.stopping is not None and not any(trial.spec.key in self._running for trial in missing):
+            self._study.tell(cell.trial, state=cell.stopping)
+        else:
+            return
+        del self._cells[cell.trial.number]

@@ -1,0 +1,36 @@
+"""What all trials of a study have in common: a study that is continued must not change it unawares. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from tal_search.search.plan import Plan
+
+
+def settings_of(plan: Plan) -> dict[str, Any]:
+    """Method, data, centre, protocol; for a sampler also what it draws from and how, and the code it learns about.
+
+    Axis values, seeds and annotators are not among them: a plan may be widened.
+    """
+    study, search = plan.study, plan.study.search
+    dataset = plan.dataset
+    common = {
+        "method": study.method,
+        "dataset": {"content": dataset.fingerprint[:12], "found": dataset.description, "snippets": dataset.snippets},
+        "hyperparameters": plan.centre,
+        "inference": plan.inference,
+        "protocol": plan.protocol,
+        "precision": study.resources.precision,
+    }
+    if search.plan != "sampler":
+        return {"plan": "planned", **common}
+    sampled = {
+        "space": {name: asdict(dimension) for name, dimension in search.space.items()},
+        "objectives": search.objectives,
+        "sampler": asdict(search.sampler),
+        "pruner": asdict(search.pruner),
+        "repeats": {"seeds": search.repeats.seeds, "annotators": plan.annotators},
+    }
+    code = {} if study.accept_code_change else {"code_version": plan.code_version}
+    return {"plan": "sampler", **common, "search": sampled, **code}

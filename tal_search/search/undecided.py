@@ -1,0 +1,74 @@
+"""Which cells need another repeat: those whose paired difference to the centre is not known well enough. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from statistics import stdev
+from typing import Any
+
+from tal_search.search.cells import Trial
+from tal_search.search.plan import Plan
+from tal_search.search.record import objective
+from tal_search.types import TrialResult
+
+CONFIDENCE = 0.95
+Repeat = tuple[int, str]
+
+
+def interval_width(differences: list[float]) -> float:
+    """Width of the 95 % t interval of a mean; infinite for fewer than two differences."""
+    from scipy.stats import t
+
+    if len(differences) < 2:
+        return math.inf
+    spread = stdev(differences) / math.sqrt(len(differences))
+    return float(2 * t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1) * spread)
+
+
+def undecided(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> list[Trial]:
+    """The next trials of cells whose interval is wider than wanted: one repeat more, paired with the centre's.
+
+    The width alone decides, never the sign of a difference: stopping where an interval happens to exclude zero would
+    make false verdicts more likely. A repeat that failed counts as tried. Empty without `repeats.until`.
+    """
+    until = plan.study.search.repeats.until
+    if until is None:
+        return []
+    by_cell: dict[tuple[Any, ...], dict[Repeat, Trial]] = {}
+    for trial in trials:
+        by_cell.setdefault(_key(trial.cell), {})[trial.repeat] = trial
+    centre = by_cell.get(_key(plan.centre_cell), {})
+    begun = [plan.trial(plan.centre_cell, *repeat) for repeat in plan.repeats if repeat not in centre]
+    wanted = {trial.id: trial for trial in begun}  # a grid need not hold the centre
+    for tried in by_cell.values():
+        cell = next(iter(tried.values())).cell
+        differences = list(_differences(tried, centre, results))
+        if cell == plan.centre_cell or len(tried) >= until.at_most or interval_width(differences) <= until.interval:
+            continue
+        repeat = next(repeat for repeat in _repeats(plan) if repeat not in tried)
+        for trial in (plan.trial(plan.centre_cell, *repeat), plan.trial(cell, *repeat)):
+            wanted[trial.id] = trial
+    return list(wanted.values())
+
+
+def _differences(
+    tried: Mapping[Repeat, Trial], centre: Mapping[Repeat, Trial], results: Mapping[str, TrialResult]
+) -> Iterator[float]:
+    """Points of mAP, cell minus centre, of the repeats both have."""
+    for repeat, trial in tried.items():
+        if repeat in centre and trial.id in results and centre[repeat].id in results:
+            yield 100 * (objective(results[trial.id]) - objective(results[centre[repeat].id]))
+
+
+def _repeats(plan: Plan) -> Iterator[Repeat]:
+    """The study's own repeats, then further seeds from the next whole number on, each with every annotator."""
+    yield from plan.repeats
+    for seed in itertools.count(max(plan.study.search.repeats.seeds) + 1):
+        for annotator in plan.annotators:
+            yield seed, annotator
+
+
+def _key(cell: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(sorted(cell.items()))

@@ -1,0 +1,109 @@
+"""What a study's search section may combine: each problem one sentence, with its place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tal_search.study.checking import Checker, closest, did_you_mean
+from tal_search.study.samplers import OBJECTIVES, ONE_OBJECTIVE, PRUNERS, SAMPLERS
+from tal_search.study.settings import SearchSettings, Study
+from tal_search.study.tree import Key, Written, shown
+
+SEARCH: Key = ("search",)
+PLANNED_ONLY = "axes are for plan one_at_a_time or grid; a sampler draws from search.space, move them there"
+
+
+def with_long_forms(search: dict[str, Any]) -> dict[str, Any]:
+    """`sampler: tpe` and `objectives: [mAP]` written out."""
+    search = dict(search)
+    for key in ("sampler", "pruner"):
+        if isinstance(search.get(key), str):
+            search[key] = {"name": search[key]}
+    objectives = search.get("objectives")
+    if isinstance(objectives, str):
+        objectives = [objectives]
+    if isinstance(objectives, list) and all(isinstance(name, str) for name in objectives):
+        search["objectives"] = {name: OBJECTIVES.get(name, "maximize") for name in objectives}
+    return search
+
+
+def checked_options(checker: Checker, search: SearchSettings) -> SearchSettings:
+    """The search with the options of its sampler and pruner checked against what each takes."""
+    sampler, pruner = search.sampler, search.pruner
+    options = checker.chosen(SAMPLERS[sampler.name], sampler.options, (*SEARCH, "sampler", "options"))
+    search = replace(search, sampler=replace(sampler, options=options))
+    if pruner.name == "none":
+        return search
+    options = checker.chosen(PRUNERS[pruner.name], pruner.options, (*SEARCH, "pruner", "options"))
+    return replace(search, pruner=replace(pruner, options=options))
+
+
+def check_search(study: Study, written: Written) -> None:
+    """Report what does not go together."""
+    _check_objectives(study.search, written)
+    if study.search.plan == "sampler":
+        _check_sampler(study, written)
+    else:
+        _check_planned(study, written)
+    if study.study.fork is not None and not study.study.fork.replace("-", "_").replace("_", "a").isalnum():
+        written.add(("study", "fork"), f"is {shown(study.study.fork)}; a name has letters, digits, - and _")
+
+
+def _check_objectives(search: SearchSettings, written: Written) -> None:
+    place = (*SEARCH, "objectives")
+    if not search.objectives:
+        written.add(place, f"has no objective; choose of {', '.join(OBJECTIVES)}")
+    for name, direction in search.objectives.items():
+        if "test" in name.lower():
+            written.add(
+                (*place, name), "is a test score, which never steers a search; mAP is that of held-out training videos"
+            )
+        elif name not in OBJECTIVES:
+            near = did_you_mean(closest(name, list(OBJECTIVES)))
+            written.add((*place, name), f"is unknown; it must be one of {', '.join(OBJECTIVES)}{near}")
+        elif direction not in ("maximize", "minimize"):
+            written.add((*place, name), f"is {shown(direction)}; it must be maximize or minimize")
+
+
+def _check_sampler(study: Study, written: Written) -> None:
+    search, several = study.search, len(study.search.objectives) > 1
+    if search.axes:
+        written.add((*SEARCH, "axes"), f"is given; {PLANNED_ONLY}")
+    if not search.space and "space" not in _given(written):
+        written.add((*SEARCH, "plan"), "is sampler, but search.space is empty; give a range, NAME: {low: A, high: B}")
+    if study.budget.trials is None and study.budget.minutes is None:
+        written.add((*SEARCH, "plan"), "is sampler, which never ends by itself; give budget.trials or budget.minutes")
+    if study.protocol.selection == "last":
+        written.add(
+            ("protocol", "selection"),
+            "is last, which leaves a sampler nothing but test scores to choose by; use holdout (or auto)",
+        )
+    if search.repeats.until is not None:
+        written.add((*SEARCH, "repeats", "until"), "compares cells to the centre; it needs plan one_at_a_time or grid")
+    if several and search.sampler.name in ONE_OBJECTIVE:
+        written.add(
+            (*SEARCH, "sampler"), f"is {search.sampler.name}, which takes one objective; use nsgaii, tpe, gp or random"
+        )
+    if several and search.pruner.name != "none":
+        written.add((*SEARCH, "pruner"), f"is {search.pruner.name}, which needs a single objective; remove one of them")
+    if search.pruner.name != "none" and next(iter(search.objectives), "mAP") != "mAP":
+        written.add((*SEARCH, "pruner"), f"is {search.pruner.name}, which watches mAP; make it the objective")
+
+
+def _check_planned(study: Study, written: Written) -> None:
+    search = study.search
+    for key in ("space", "sampler", "pruner", "objectives"):
+        if key in _given(written):
+            written.add((*SEARCH, key), f"is given; it needs plan: sampler, and the plan is {search.plan}")
+    until = search.repeats.until
+    if until is not None and until.at_most <= len(search.repeats.seeds):
+        written.add(
+            (*SEARCH, "repeats", "until", "at_most"),
+            f"is {until.at_most}, and there are {len(search.repeats.seeds)} seeds already; give more",
+        )
+
+
+def _given(written: Written) -> set[str]:
+    """The keys of `search` that the author wrote."""
+    return {key[1] for key in written.places if len(key) > 1 and key[0] == "search"}

@@ -1,0 +1,48 @@
+"""A program that runs counting trials on a backend, for tests that kill it or its servers; not a test itself.
+
+Arguments: inline | ray, the runs folder, the trials' behaviour as JSON. Prints each event, then how it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+from small_trials import Listed, counting_trial, make_spec
+
+from tal_search.errors import Interrupted, TalSearchError
+from tal_search.search.backend import Backend, Event
+from tal_search.search.inline_backend import InlineBackend
+
+
+def backend(name: str, runs: Path) -> Backend:
+    if name == "inline":
+        return InlineBackend(runs=runs, trial=counting_trial)
+    from tal_search.search.ray_backend import RayBackend
+
+    return RayBackend(runs=runs, trial=counting_trial)
+
+
+def show(event: Event) -> None:
+    print(type(event).__name__, event.spec.seed, flush=True)
+
+
+def main(name: str, runs: str, behaviour: str) -> int:
+    specs = [make_spec(seed, **json.loads(behaviour)) for seed in range(2)]
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
+    try:
+        backend(name, Path(runs)).run(Listed(specs), show)
+    except Interrupted as interrupted:
+        after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
+        print("Interrupted", "handlers restored" if after == before else f"handlers {after}", flush=True)
+        return interrupted.exit_code
+    except TalSearchError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

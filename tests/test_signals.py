@@ -1,0 +1,97 @@
+"""SIGINT and SIGTERM on real processes: running trials save, or after a grace their last checkpoint has to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from small_trials import history, make_spec
+
+from tal_search.trial_folder import TrialFolder
+
+TESTS = Path(__file__).parent
+SHORT = {"epochs": 1000, "seconds": 0.05}
+ENDLESS = {"epochs": 3, "endless": 2}
+EXIT_SECONDS = 10
+
+
+@contextmanager
+def program(backend: str, runs: Path, behaviour: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
+    """`program.py`, once all the trials it runs at once have reported an epoch; in a process group of its own."""
+    command = [sys.executable, str(TESTS / "program.py"), backend, str(runs), json.dumps(behaviour)]
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0, env=environment
+    ) as process:
+        try:
+            assert process.stdout is not None
+            seen: set[str] = set()
+            while not seen.issuperset(f"Reported {seed}" for seed in running(backend)):
+                line = process.stdout.readline()
+                assert line, process.communicate()
+                seen.add(line.strip())
+            yield process
+        finally:
+            process.kill()
+
+
+def running(backend: str) -> range:
+    return range(1 if backend == "inline" else 2)
+
+
+def end(process: subprocess.Popen[str], within: float) -> tuple[str, str]:
+    """What the program said until its end; it leaves no process behind."""
+    began, descendants = time.monotonic(), psutil.Process(process.pid).children(recursive=True)
+    out, error = process.communicate(timeout=60)
+    assert time.monotonic() - began < within
+    assert not psutil.wait_procs(descendants, timeout=5)[1]
+    return out, error
+
+
+@pytest.mark.parametrize("backend", ["inline", "ray"])
+def test_ctrl_c_in_a_terminal_saves_running_trials(backend: str, tmp_path: Path) -> None:
+    with program(backend, tmp_path, SHORT) as process:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the driver and all it started
+        out, error = end(process, EXIT_SECONDS)
+    assert process.returncode == 130, (out, error)
+    assert out.splitlines()[-1] == "Interrupted handlers restored"
+    assert error == ""
+    for seed in running(backend):
+        folder = TrialFolder.of(tmp_path, make_spec(seed, **SHORT).key)
+        assert history(folder)[-1] == "saved"
+        saved = json.loads((folder.path / "count.json").read_text())["epoch"]
+        assert saved == len(history(folder, "epoch")) > 0
+
+
+@pytest.mark.parametrize("backend", ["inline", "ray"])
+def test_sigterm_to_the_driver_alone_leaves_an_epoch_that_does_not_end(backend: str, tmp_path: Path) -> None:
+    with program(backend, tmp_path, ENDLESS) as process:
+        process.send_signal(signal.SIGTERM)
+        out, error = end(process, EXIT_SECONDS)
+    assert process.returncode == 143, (out, error)
+    assert out.splitlines()[-1] == "Interrupted handlers restored"
+    assert error == ""
+    assert history(TrialFolder.of(tmp_path, make_spec(0, **ENDLESS).key)) == ["epoch 1", "endless"]
+
+
+@pytest.mark.parametrize("backend", ["inline", "ray"])
+def test_a_second_sigint_ends_at_once(backend: str, tmp_path: Path) -> None:
+    with program(backend, tmp_path, ENDLESS) as process:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, error = end(process, 3)
+    assert process.returncode == 130, (out, error)
+    assert "Interrupted" not in out
+    assert error == ""
