@@ -60,7 +60,7 @@ def main() -> None:
     device = choose_device("auto")
     torch.manual_seed(0)
     method = BackTAL(Hyperparameters(variant=args.variant, batch_size=BATCH), CHANNELS, CLASSES)
-    fit = Fit(method, one_batch(), seed=0, precision=args.precision, device=device)
+    fit = Fit(method, one_batch(), np.arange(BATCH), seed=0, precision=args.precision, device=device)
     with FlopCounterMode(display=False) as counter:
         fit.epoch(1)  # one batch, so one step; also the warm-up
     operations = counter.get_total_flops()

@@ -5,6 +5,7 @@ Shapes: N videos, C classes (background has index C in a CAS), T snippets, F fra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Any
@@ -53,13 +54,21 @@ class Activations:
         """As a trial keeps them (float16 sequences): scores taken from these are reproduced from the file exactly."""
         return replace(self, cas=self.cas.astype(np.float16), attention=self.attention.astype(np.float16))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Activations]) -> Activations:
+        """Those of several sets of videos as one."""
+        names = tuple(name for part in parts for name in part.videos)
+        arrays = [spec.name for spec in fields(cls) if spec.name != "videos"]
+        return cls(videos=names, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays})
+
     def save(self, stream: IO[bytes]) -> None:
         arrays: dict[str, Any] = {spec.name: np.asarray(getattr(self, spec.name)) for spec in fields(self)}
         np.savez_compressed(stream, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Activations:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: on a file that is no archive, np.load leaves its own open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {spec.name: file[spec.name] for spec in fields(cls)}
         return cls(**{**arrays, "videos": tuple(str(name) for name in arrays["videos"])})
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,7 +67,7 @@ def evaluate(
 def _activations(folder: Path, name: str) -> Activations:
     try:
         return Activations.load(folder / name)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise TalSearchError(
             f"{folder / name} cannot be read ({error}), so its settings cannot be scored; "
             f"remove the folder {folder} to have the trial trained again"

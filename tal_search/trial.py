@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from tal_search.data.annotations import write_detections
@@ -26,6 +27,7 @@ from tal_search.types import (
     Detections,
     DetectionScores,
     EpochReport,
+    Ints,
     TrialResult,
     TrialSpec,
     VideoSet,
@@ -50,7 +52,9 @@ def run_trial(
     """
     if folder.result() is None:
         folder.write_spec(spec)
-        dataset = load(spec.dataset, spec.annotator, shared)
+        notes: list[str] = []
+        dataset = load(spec.dataset, spec.annotator, shared, notes)
+        yield from notes
         yield from _fit(spec, folder, dataset, device, checkpoint_every_seconds)
     yield from score_settings(spec, folder)
 
@@ -74,13 +78,23 @@ def _fit(
     progress.finish()
 
 
+VIDEOS_AT_ONCE = 16
+
+
 @dataclass(frozen=True)
 class Evaluation:
-    """Videos to localize and the truth to score them against."""
+    """Videos to localize and the truth to score them against; `rows` where not all videos of the set are meant."""
 
     name: str
     videos: VideoSet
     truth: Annotations
+    rows: Ints | None = None
+
+    def batches(self) -> Iterator[VideoSet]:
+        """A few videos at a time: features may be mapped from a file that all trials share, and stay there."""
+        rows = np.arange(len(self.videos.videos)) if self.rows is None else self.rows
+        for first in range(0, len(rows), VIDEOS_AT_ONCE):
+            yield self.videos.subset(rows[first : first + VIDEOS_AT_ONCE])
 
 
 @dataclass(frozen=True)
@@ -114,13 +128,12 @@ class Progress:
     def open(cls, spec: TrialSpec, folder: TrialFolder, dataset: Dataset, device: str) -> tuple[Progress, list[str]]:
         """The trial as its folder left it, or at its beginning; and what the user should know of that."""
         train, test = dataset.train, Evaluation("test", dataset.test, dataset.test_truth)
-        watched = test
+        watched, rows = test, np.arange(len(train.videos))
         if spec.protocol["selection"] == "holdout":
-            kept, held = holdout_split(train.labels, spec.protocol["holdout_fraction"], spec.protocol["holdout_seed"])
-            videos = train.subset(held)
-            watched = Evaluation("holdout", videos, restrict(dataset.train_truth, videos.videos))
-            train = train.subset(kept)
-        fit = Fit(build(spec, dataset), train, spec.seed, spec.precision, choose_device(device))
+            rows, held = holdout_split(train.labels, spec.protocol["holdout_fraction"], spec.protocol["holdout_seed"])
+            truth = restrict(dataset.train_truth, tuple(train.videos[row] for row in held))
+            watched = Evaluation("holdout", train, truth, held)
+        fit = Fit(build(spec, dataset), train, rows, spec.seed, spec.precision, choose_device(device))
         progress = cls(spec, folder, fit, dataset.classes, watched, test)
         return progress, progress._load()
 
@@ -218,10 +231,12 @@ class Progress:
         activations: Activations | None = None
         if hasattr(method, "activations"):
             # Localized as kept on disk, so that scoring the kept activations again gives the same numbers.
-            activations = method.activations(evaluation.videos).rounded()
+            parts = [method.activations(videos) for videos in evaluation.batches()]
+            activations = Activations.joined(parts).rounded()
             detections = localize(activations, self.classes, inference)
         else:
-            detections = method.detect(evaluation.videos, self.classes, inference)
+            videos = evaluation.videos if evaluation.rows is None else evaluation.videos.subset(evaluation.rows)
+            detections = method.detect(videos, self.classes, inference)
         protocol = self.spec.protocol
         scores = score(
             evaluation.truth, detections, tuple(protocol["tiou"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,14 @@ def root(tmp_path: Path) -> Path:
     """A small dataset in BackTAL's layout, and nothing kept of one loaded before."""
     loading._without_clicks.cache_clear()
     return make_dataset(tmp_path / "features")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For fits of networks so small that they lose time to a second thread."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

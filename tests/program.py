@@ -25,8 +25,13 @@ def backend(name: str, runs: Path) -> Backend:
     return RayBackend(runs=runs, trial=counting_trial)
 
 
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def show(event: Event) -> None:
-    print(type(event).__name__, event.spec.seed, flush=True)
+    say(f"{type(event).__name__} {event.spec.seed}")
 
 
 def main(name: str, runs: str, behaviour: str) -> int:
@@ -36,10 +41,10 @@ def main(name: str, runs: str, behaviour: str) -> int:
         backend(name, Path(runs)).run(Listed(specs), show)
     except Interrupted as interrupted:
         after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
-        print("Interrupted", "handlers restored" if after == before else f"handlers {after}", flush=True)
+        say(f"Interrupted handlers {'restored' if after == before else after}")
         return interrupted.exit_code
     except TalSearchError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return error.exit_code
     return 0
 

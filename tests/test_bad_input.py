@@ -107,6 +107,47 @@ def test_unknown_names(
     assert list(tmp_path.iterdir()) == []
 
 
+SAMPLER = ["search.plan=sampler", "~search.axes", "search.space={lambda_sep:{low:.5,high:2}}", "budget.trials=4"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (
+            ["search.plan=sampler", "~search.axes", "budget.trials=4"],
+            ("search.plan is sampler", "search.space is empty"),
+        ),
+        (["search.axes.kernel_size=[5,2]"], ("search.axes.kernel_size[1] is 2", "must be odd")),
+        ([*SAMPLER, "search.pruner=hyperbrand"], ("search.pruner.name", "did you mean 'hyperband'?")),
+        ([*SAMPLER, "search.objectives=[test_mAP]"], ("search.objectives.test_mAP", "never steers a search")),
+        ([*SAMPLER, "search.repeats.seeds=[0,1,2,3,4]"], ("budget.trials is 4", "one cell has 5 trials")),
+        (["search.repeats.annotators=[A9]"], ("search.repeats.annotators has 'A9'", "found: A1, A2, A3")),
+        (["budget.trials=0"], ("budget.trials is 0", "at least 1")),
+        (["budget.minutes=0"], ("budget.minutes is 0", "greater than 0")),
+        (["study.fork=../other"], ("study.fork", "letters, digits, - and _")),
+    ],
+)
+def test_a_search_that_cannot_be(
+    overrides: list[str], words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, *overrides) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert all(word in sentence for word in words), sentence
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_record_that_cannot_be_reached_keeps_its_password_to_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "postgresql+psycopg://someone:swordfish@127.0.0.1:1/studies?connect_timeout=5"
+    assert run(tmp_path, f"record={url}", "tracking.mlflow=false") == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "record=postgresql+psycopg://someone:***@127.0.0.1:1/studies" in sentence
+    assert "cannot be opened" in sentence
+    assert "swordfish" not in sentence
+    assert not (tmp_path / "runs" / "trials").exists()
+
+
 def test_runs_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "runs").write_text("a file where the folder should be")
     assert run(tmp_path) == 2

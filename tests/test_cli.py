@@ -171,5 +171,5 @@ def test_preview_counts_the_whole_grid(capsys: pytest.CaptureFixture[str]) -> No
 def test_list_describes_every_study(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["quickstart", "thumos_grid", "thumos_single"]
+    assert [line.split()[0] for line in lines] == ["quickstart", "thumos_grid", "thumos_search", "thumos_single"]
     assert all(len(line.split()) > 4 for line in lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -11,13 +12,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import three_nodes
+import yaml
 from small_trials import history, make_result
 
+from tal_search.study import load_study
 from tal_search.trial_folder import TrialFolder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,9 +75,30 @@ def cluster(environment: dict[str, str]) -> Iterator[Running]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def drive(address: str, folder: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+class Driver(NamedTuple):
+    process: subprocess.Popen[str]
+    folder: Path
+
+
+@contextmanager
+def driving(address: str, folder: Path, environment: dict[str, str]) -> Iterator[Driver]:
     command = [sys.executable, three_nodes.__file__, "drive", address, str(folder / "runs"), str(folder / "log")]
-    return subprocess.Popen(command, text=True, env=environment, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, text=True, env=environment, stderr=subprocess.PIPE)
+    try:
+        yield Driver(process, folder)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def stranger(
+    cluster: Running, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Driver]:
+    """A driver with a token of its own. Ray tries it for 20 seconds, so it begins beside another test."""
+    other = environment | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with driving(cluster.address, tmp_path_factory.mktemp("stranger"), other) as driver:
+        yield driver
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
@@ -89,11 +114,11 @@ def under_way_on_third(folder: Path) -> bool:
     )
 
 
+@pytest.mark.usefixtures("stranger")
 def test_a_node_killed_midway_loses_no_trial_and_none_runs_twice(
     cluster: Running, tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    driver = drive(cluster.address, tmp_path, environment)
-    try:
+    with driving(cluster.address, tmp_path, environment) as (driver, _):
         until = time.monotonic() + SECONDS
         while len(events(tmp_path)) < 4 or not under_way_on_third(tmp_path):
             assert driver.poll() is None, driver.communicate()[1]
@@ -102,9 +127,6 @@ def test_a_node_killed_midway_loses_no_trial_and_none_runs_twice(
         cluster.kill_third_node()
         _, errors = driver.communicate(timeout=SECONDS)
         assert driver.returncode == 0, errors
-    finally:
-        driver.kill()
-        driver.communicate()
     finished = [event["seed"] for event in events(tmp_path) if event["event"] == "Finished"]
     assert sorted(finished) == list(range(three_nodes.TRIALS))  # each acknowledged once
     assert not [event for event in events(tmp_path) if event["event"] == "Failed"]
@@ -119,15 +141,62 @@ def test_a_node_killed_midway_loses_no_trial_and_none_runs_twice(
     assert all(nodes[0] == "third" != nodes[-1] for nodes in moved)  # the other nodes' trials went on
 
 
-def test_a_driver_without_the_clusters_token_is_refused(
-    cluster: Running, tmp_path: Path, environment: dict[str, str]
-) -> None:
-    driver = drive(cluster.address, tmp_path, environment | {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
-    try:
-        _, errors = driver.communicate(timeout=SECONDS)
-    finally:
-        driver.kill()
-        driver.communicate()
-    assert driver.returncode == 1
+def test_a_driver_without_the_clusters_token_is_refused(cluster: Running, stranger: Driver) -> None:
+    _, errors = stranger.process.communicate(timeout=SECONDS)
+    assert stranger.process.returncode == 1
     assert f"InputError: ray.address is {cluster.address}, but it cannot be joined: " in errors
-    assert events(tmp_path) == []
+    assert events(stranger.folder) == []
+
+
+def completed(config: dict[str, Any]) -> dict[str, Any]:
+    """As `ray up` sees it: with the defaults of its provider, checked against Ray's schema."""
+    import tal_search.search.ray_backend  # noqa: F401, I001 - sets first what Ray reads when it is imported
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    complete: dict[str, Any] = prepare_config(config)
+    validate_config(complete)
+    return complete
+
+
+def test_the_clusters_file_is_one_that_ray_accepts() -> None:
+    config = yaml.safe_load((ROOT / "ray_cluster.yaml").read_text())
+    types = completed(config)["available_node_types"]
+    assert config["head_node_type"] == "head"
+    assert (types["head"]["max_workers"], types["head"]["resources"]["CPU"]) == (0, 0)
+    assert types["gpu_worker"]["resources"]["GPU"] == 1
+    assert 1 <= types["gpu_worker"]["min_workers"] <= types["gpu_worker"]["max_workers"] <= config["max_workers"]
+    for start in (config["head_start_ray_commands"], config["worker_start_ray_commands"]):
+        assert "RAY_AUTH_MODE=token" in start[-1]
+
+
+def test_the_clusters_versions_are_the_pinned_ones() -> None:
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
+    commands = " ".join(yaml.safe_load((ROOT / "ray_cluster.yaml").read_text())["setup_commands"])
+    named = dict(re.findall(r"([\w-]+)(?:\[[\w,]+\])?==([\w.]+)", commands))
+    assert {"ray", "boto3"} == named.keys()
+    assert named["ray"] == pins["ray"]
+    assert "-c constraints.txt" in commands
+
+
+GUIDE = (ROOT / "docs" / "cluster.md").read_text()
+
+
+def test_the_guides_file_for_ones_own_machines_is_one_that_ray_accepts() -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    config = yaml.safe_load((ROOT / "ray_cluster.yaml").read_text())
+    del config["available_node_types"], config["head_node_type"]
+    complete = completed({**config, **yaml.safe_load(text)})
+    assert complete["provider"]["worker_ips"] == ["10.0.0.2", "10.0.0.3"]
+    assert complete["available_node_types"]["local.cluster.node"]["max_workers"] == 2
+
+
+def test_the_guides_studies_are_ones_that_the_command_accepts() -> None:
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", GUIDE, re.DOTALL)).replace("\\\n", " ")
+    commands = [line.split()[3:] for line in blocks.splitlines() if "tal_search.run" in line]
+    assert len(commands) == 2
+    overrides = [[word for word in command if not word.startswith(("study=", "--"))] for command in commands]
+    study = [load_study("thumos_grid", words, ROOT / "studies") for words in overrides][-1]
+    assert (study.ray.address, study.runs, study.resources.gpus_per_trial) == ("auto", Path("/shared/runs"), 1)
+    assert study.record == "postgresql+psycopg://tal_search@10.0.0.9/studies"
+    for key in re.findall(r"`(?:ray|tracking|resources)\.(\w+)", GUIDE):
+        assert any(hasattr(part, key) for part in (study.ray, study.tracking, study.resources)), key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -60,6 +61,7 @@ def test_a_study_killed_midway_finishes_with_every_cell_exactly_once(tmp_path: P
         workers = [child for child in children if "Agent" not in child.name()]  # Ray's helpers take a minute longer
         driver.kill()
         driver.communicate()
+        killed = driver.pid
     assert any("Trainable" in str(child) for child in workers)
     assert not psutil.wait_procs(workers, timeout=30)[1], "workers must end with their driver"
     before = results(runs)
@@ -69,6 +71,7 @@ def test_a_study_killed_midway_finishes_with_every_cell_exactly_once(tmp_path: P
     with start(runs) as driver:
         said, _ = driver.communicate(timeout=300)
     assert driver.returncode == 0, said
+    assert re.search(rf"The last run of this study \(process {killed} on .*\) was killed; this one goes on\.", said)
     assert len(results(runs)) == CELLS
     assert all((runs / "trials" / key / "result.json").stat().st_mtime_ns == written[key] for key in before)
     found = trials(runs)

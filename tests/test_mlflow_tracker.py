@@ -83,7 +83,10 @@ def test_how_a_trial_ended_is_its_status_its_state_and_its_reason(tmp_path: Path
         assert [point.step for point in history] == [1, 2]
 
 
-def test_the_same_study_continues_its_runs_without_repeating_an_epoch(tmp_path: Path) -> None:
+def test_the_same_study_continues_its_runs_without_repeating_an_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tal_search.tracking.background.INTERRUPTED_SECONDS", 60)  # a machine may be slow
     done, cut, failing, pruned = (make_spec(seed) for seed in range(4))
     first = track(tmp_path)
     full_trial(first, done, tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pytest
@@ -105,6 +106,16 @@ def test_a_server_that_was_restarted_between_two_writes_loses_nothing(server: Se
     with open_record(postgres_url, "restarted") as record:
         assert record.finished() == {first.id: make_result(first.spec)}
         assert record.running() == {second.id: 1}
+
+
+def test_the_password_may_lie_in_a_file(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "pgpass"
+    file.write_text(f"127.0.0.1:{server.port}:{DATABASE}:{USER}:{server.password}\n")
+    file.chmod(0o600)
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    monkeypatch.setenv("PGPASSFILE", str(file))  # ~/.pgpass otherwise
+    with open_record(server.url, "by file") as record:
+        assert record.start(trial_of()) == 0
 
 
 UNREACHABLE = {

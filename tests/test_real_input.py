@@ -42,7 +42,9 @@ def test_a_single_trial_on_real_videos_ends_with_its_table(
     for folder in folders:
         scores = json.loads(folder.scores.read_text())
         assert (scores["videos"], scores["instances"]) == (210, 3311)
-        assert scores["detections"] > 0
+        (studied,) = folder.settings().values()  # the fit itself is scored at the preset's class threshold
+        assert studied["inference"]["class_threshold"] == 0.06
+        assert studied["detections"] > 0
         assert {"loss/frame", "loss/sep", "loss/aff"} <= set(pd.read_parquet(folder.epochs).columns)
     losses = {folder.epoch_reports()[0].losses["frame"] for folder in folders}
     assert len(losses) == 3, "each annotator's clicks are another training signal"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +12,9 @@ import pytest
 from rich.console import Console
 
 from tal_search.search.plan import Plan, resolve
-from tal_search.search.report import shown_rows, terminal_table, write_tables
-from tal_search.search.sensitivity import LEAKY, sensitivity_info
+from tal_search.search.report import axis_text, write_tables
+from tal_search.search.sensitivity import LEAKY, AxisTable, sensitivity_info
+from tal_search.search.table import drawn
 from tal_search.study import load_study
 from tal_search.types import TrialResult, TrialSpec
 
@@ -36,15 +38,19 @@ def results(plan: Plan) -> dict[str, TrialResult]:
     """mAP in percent: 30 + 2·seed at the centre; λ = 0.5 is 3 below it, λ = 2 is 1 above, h = 5 equal."""
     shift = {(0.5, 3): -3.0, (2, 3): 1.0}
     found = {}
-    for spec in plan.specs:
-        value = 30 + 2 * spec.seed + shift.get((spec.cell["lambda_sep"], spec.cell["kernel_size"]), 0.0)
-        found[spec.key] = result(spec, value / 100)
+    for trial in plan.trials:
+        value = 30 + 2 * trial.spec.seed + shift.get((trial.cell["lambda_sep"], trial.cell["kernel_size"]), 0.0)
+        found[trial.id] = result(trial.spec, value / 100)
     return found
+
+
+def tables_of(plan: Plan, found: dict[str, TrialResult] | None = None) -> list[AxisTable]:
+    return sensitivity_info(plan, plan.trials, results(plan) if found is None else found)
 
 
 def test_means_spreads_and_paired_differences() -> None:
     plan = make_plan()
-    tables = sensitivity_info(plan, results(plan))
+    tables = tables_of(plan)
     assert [table.axes for table in tables] == [("lambda_sep",), ("kernel_size",)]
     rows = tables[0].rows
     assert rows["lambda_sep"].tolist() == [0.5, 1.0, 2.0]
@@ -61,17 +67,17 @@ def test_means_spreads_and_paired_differences() -> None:
 def test_differences_pair_the_repeats_that_both_have() -> None:
     plan = make_plan()
     found = results(plan)
-    for spec in plan.specs:
-        if spec.cell["lambda_sep"] == 0.5 and spec.seed == 0:
-            del found[spec.key]
-    row = sensitivity_info(plan, found)[0].rows.iloc[0]
+    for trial in plan.trials:
+        if trial.cell["lambda_sep"] == 0.5 and trial.spec.seed == 0:
+            del found[trial.id]
+    row = tables_of(plan, found)[0].rows.iloc[0]
     assert (row["n"], row["mAP@0.5"], row["delta"]) == (2, pytest.approx(30), pytest.approx(-3))
 
 
 def test_an_unfinished_study_shows_what_it_has() -> None:
     plan = make_plan()
-    centre = [spec for spec in plan.specs if spec.cell == plan.centre_cell][:1]
-    rows = sensitivity_info(plan, {centre[0].key: result(centre[0], 0.3)})[0].rows
+    centre = [trial for trial in plan.trials if trial.cell == plan.centre_cell][:1]
+    rows = tables_of(plan, {centre[0].id: result(centre[0].spec, 0.3)})[0].rows
     assert rows["n"].tolist() == [0, 1, 0]
     assert math.isnan(rows["mAP@0.5"].iloc[0])
     assert math.isnan(rows["mAP@0.5 sd"].iloc[1])
@@ -79,24 +85,53 @@ def test_an_unfinished_study_shows_what_it_has() -> None:
 
 def test_the_papers_cell_stands_only_at_its_operating_point() -> None:
     plan = make_plan()
-    tables = sensitivity_info(plan, results(plan))
+    tables = tables_of(plan)
     assert [table.rows["paper"].dropna().tolist() for table in tables] == [[36.3], [36.3]]
     assert tables[0].rows.set_index("lambda_sep")["paper"].notna().tolist() == [False, True, False]
     assert "Table 12" in tables[0].rows.loc[tables[0].rows["centre"], "paper source"].item()
     elsewhere = make_plan("hyperparameters.beta_aff=0.7")
-    assert sensitivity_info(elsewhere, results(elsewhere))[0].rows["paper"].isna().all()
+    assert tables_of(elsewhere)[0].rows["paper"].isna().all()
 
 
 def test_a_grid_is_one_table_of_all_cells() -> None:
     plan = make_plan("search.plan=grid", "search.axes={lambda_sep: [1, 2], kernel_size: [3, 5]}")
-    (table,) = sensitivity_info(plan, results(plan))
+    (table,) = tables_of(plan)
     assert len(table.rows) == 4
     assert table.axes == ("lambda_sep", "kernel_size")
 
 
+def test_cells_at_other_inference_settings_have_a_table_and_no_published_number() -> None:
+    axes = "search.axes={inference.nms: [0.3, 0.7], lambda_sep: [2]}"
+    plan = make_plan("~search.axes", axes)
+    found = {trial.id: result(trial.spec, 0.3 + trial.inference["nms"] / 10) for trial in plan.trials}
+    assert len(found) == 4 * 3
+    assert len(plan.fits) == 2 * 3
+    nms, training = tables_of(plan, found)
+    assert (nms.title, training.axes) == ("tIoU_NMS (inference.nms)", ("lambda_sep",))
+    assert nms.rows["inference.nms"].tolist() == [0.3, 0.55, 0.7]
+    assert nms.rows["n"].tolist() == [3, 3, 3]
+    assert nms.rows["delta"].tolist() == pytest.approx([-2.5, 0, 1.5])
+    assert nms.rows["paper"].fillna(0).tolist() == [0, 36.3, 0]
+    assert nms.rows["paper source"].tolist()[::2] == ["not available"] * 2
+    shown = axis_text(plan, nms)
+    assert [row[shown.heads.index("paper @0.5")] for row in shown.rows] == ["not available", "36.3", "not available"]
+    elsewhere = make_plan("~search.axes", axes, "inference.nms=0.4")
+    assert elsewhere.centre_cell["inference.nms"] == 0.4
+    values = {trial.id: result(trial.spec, 0.3) for trial in elsewhere.trials}
+    assert all(table.rows["paper"].isna().all() for table in tables_of(elsewhere, values))
+
+
+def test_epochs_that_were_not_scored_on_the_test_split_leave_no_leaky_number() -> None:
+    plan = make_plan()
+    found = {name: replace(one, best_on_test_epoch=None, best_on_test_mAP=None) for name, one in results(plan).items()}
+    rows = tables_of(plan, found)[0].rows
+    assert rows[LEAKY].isna().all()
+    assert rows["mAP@0.5"].tolist() == pytest.approx([29, 32, 33])
+
+
 def test_files_and_terminal_say_the_source_and_the_numbers(tmp_path: Path) -> None:
     plan = make_plan()
-    tables = sensitivity_info(plan, results(plan))
+    tables = tables_of(plan)
     csv, markdown = write_tables(plan, tables, tmp_path)
     content = pd.read_csv(csv)
     assert set(content["source"]) == {"simulated"}
@@ -108,10 +143,11 @@ def test_files_and_terminal_say_the_source_and_the_numbers(tmp_path: Path) -> No
     assert "not available" in text
     assert "costs 0.5 mAP" in text
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(terminal_table(plan, tables[0]))
+    console.print(drawn(axis_text(plan, tables[0]), plan.dataset.description))
     shown = console.export_text()
     assert "simulated THUMOS14" in shown
     assert "-3.0" in shown
     assert "36.3" in shown
-    heads, rows = shown_rows(tables[0])
-    assert all(len(row) == len(heads) for row in rows)
+    text = axis_text(plan, tables[0])
+    assert all(len(row) == len(text.heads) for row in text.rows)
+    assert text.bold == (False, True, False)

@@ -27,19 +27,20 @@ EXIT_SECONDS = 10
 
 @contextmanager
 def program(backend: str, runs: Path, behaviour: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
-    """`program.py`, once all the trials it runs at once have reported an epoch; in a process group of its own."""
+    """`program.py`, once all the trials it runs at once are well under way; in a process group of its own."""
     command = [sys.executable, str(TESTS / "program.py"), backend, str(runs), json.dumps(behaviour)]
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0, env=environment
     ) as process:
         try:
-            assert process.stdout is not None
-            seen: set[str] = set()
-            while not seen.issuperset(f"Reported {seed}" for seed in running(backend)):
-                line = process.stdout.readline()
-                assert line, process.communicate()
-                seen.add(line.strip())
+            until = time.monotonic() + 60
+            line = "endless" if "endless" in behaviour else "epoch 3"
+            folders = [TrialFolder.of(runs, make_spec(seed, **behaviour).key) for seed in running(backend)]
+            while not all(line in history(folder) for folder in folders):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < until, "the trials did not start in time"
+                time.sleep(0.05)
             yield process
         finally:
             process.kill()

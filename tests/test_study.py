@@ -184,7 +184,7 @@ def test_every_problem_in_one_pass_with_its_line(tmp_path):
         ("hyperparameters: {epochs: 3.0}", "studies/x.yaml:1: .*epochs is 3.0; it must be a whole number"),
         ("hyperparameters: {k_ratio: 1/0}", "studies/x.yaml:1: .*k_ratio is \"1/0\"; it must be a finite number"),
         ("hyperparameters: {lambda_sep: .nan}", "studies/x.yaml:1: .*lambda_sep is NaN; it must be a finite number"),
-        ("protocol: {selection: best_on_test}", "studies/x.yaml:1: protocol.selection is .*one of last, holdout"),
+        ("protocol: {selection: best_on_test}", "studies/x.yaml:1: protocol.selection is .*one of auto, last, holdout"),
         ("lambda_sep: 2", "studies/x.yaml:1: lambda_sep is unknown; did you mean 'hyperparameters.lambda_sep'?"),
         ("name: x", "studies/x.yaml:1: name is unknown"),
         ("3: x", "studies/x.yaml:1: 3 is unknown"),
@@ -203,7 +203,7 @@ def test_a_broken_file_is_one_sentence(tmp_path, text, sentence):
 def test_a_broken_file_does_not_hide_broken_overrides(tmp_path):
     found = problems(tmp_path, "a: [1", "search.plan=gird")
     assert len(found) == 2
-    assert found[1].endswith("it must be one of one_at_a_time, grid; did you mean 'grid'?")
+    assert found[1].endswith("it must be one of one_at_a_time, grid, sampler; did you mean 'grid'?")
 
 
 def test_a_grid_too_large_to_mean_is_refused(tmp_path):
@@ -219,9 +219,9 @@ def test_a_grid_too_large_to_mean_is_refused(tmp_path):
 
 def test_reading_and_planning_imports_nothing_heavy():
     code = (
-        "import sys, tal_search.study, tal_search.search.plan\n"
+        "import sys, tal_search.study, tal_search.search.plan, tal_search.search.preview\n"
         "study = tal_search.study.load_study('quickstart', [])\n"
-        "tal_search.search.plan.preview(tal_search.search.plan.resolve(study))\n"
+        "tal_search.search.preview.preview(tal_search.search.plan.resolve(study))\n"
         "print([name for name in ('torch', 'ray', 'mlflow', 'optuna', 'pandas') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_fits import make_data, make_spec, run
 
-from tal_search.code_version import code_version
 from tal_search.data.annotations import read_detections
-from tal_search.data.dataset import find, load
-from tal_search.data.simulation import Simulation
-from tal_search.data.splits import holdout_split, restrict
+from tal_search.data.dataset import load
 from tal_search.errors import TalSearchError
 from tal_search.localization import Activations, Inference, localize
 from tal_search.methods import available, declaration
@@ -25,35 +23,12 @@ from tal_search.trial import run_trial
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import DatasetSpec, EpochReport, TrialResult, TrialSpec
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def dataset() -> DatasetSpec:
-    simulation = Simulation(train_videos=40, test_videos=20, channels=12)
-    return find("thumos14", "simulated", None, None, None, 60, simulation)
-
-
-def make_spec(dataset: DatasetSpec, *, selection: str = "last", seed: int = 0, **hyperparameters: Any) -> TrialSpec:
-    module = declaration("backtal")
-    settings = {"epochs": 6, "learning_rate": 5e-3, "dropout": 0.5, "batch_size": 8, **hyperparameters}
-    return TrialSpec(
-        method="backtal",
-        code_version=code_version("backtal"),
-        hyperparameters=dataclasses.asdict(module.Hyperparameters(**settings)),
-        inference=dataclasses.asdict(Inference(class_threshold=0.04)),
-        protocol={
-            "evaluation": "activitynet", "tiou": [0.3, 0.5], "selection": selection, "holdout_fraction": 0.3,
-            "holdout_seed": 0, "evaluate_every": 2,
-        },
-        dataset=dataset, annotator="A1", seed=seed, precision="float32", cell={},
-    )  # fmt: skip
-
-
-def run(spec: TrialSpec, folder: Path, **options: Any) -> TrialResult:
-    for _ in run_trial(spec, TrialFolder(folder), device="cpu", **options):
-        pass
-    result = TrialFolder(folder).result()
-    assert result is not None
-    return result
+    return make_data()
 
 
 def numbers(result: TrialResult) -> dict[str, Any]:
@@ -140,34 +115,6 @@ def test_kept_activations_and_detections_give_the_recorded_scores(dataset: Datas
         read_detections(folder.detections, data.test_truth.classes, data.test_truth.videos, "error"),
     ):
         assert score(data.test_truth, detections, (0.3, 0.5), subset="test").mAP == result.mAP
-
-
-def test_holdout_selection_reads_held_out_training_videos_only(dataset: DatasetSpec, tmp_path: Path) -> None:
-    folder = TrialFolder(tmp_path / "trial")
-    result = run(make_spec(dataset, selection="holdout", epochs=8), folder.path)
-    curve = {r.epoch: r.scores["holdout/mAP/0.5"] for r in folder.epoch_reports() if r.scores}
-    assert result.holdout_mAP == max(curve.values())
-    assert curve[result.selected_epoch] == result.holdout_mAP
-    test_at_selected = {r.epoch: r.scores["test/mAP/0.5"] for r in folder.epoch_reports() if r.scores}
-    assert result.at(0.5) == test_at_selected[result.selected_epoch]
-    saved = torch.load(folder.checkpoint, weights_only=True)
-    assert saved["epoch"] == result.selected_epoch
-
-
-def test_holdout_split_is_stratified_and_recorded_by_its_seed(dataset: DatasetSpec) -> None:
-    data = load(dataset, "A1")
-    kept, held = holdout_split(data.train.labels, 0.5, 0)
-    assert sorted([*kept, *held]) == list(range(40))
-    first = data.train.labels.argmax(1)
-    videos_of, held_of = (np.bincount(rows, minlength=20) for rows in (first, first[held]))
-    assert held_of.tolist() == [max(0, min(round(0.5 * count), count - 1)) for count in videos_of.tolist()]
-    assert (holdout_split(data.train.labels, 0.5, 0)[1] == held).all()
-    assert (holdout_split(data.train.labels, 0.5, 1)[1] != held).any()
-    names = tuple(data.train.videos[row] for row in held)
-    truth = restrict(data.train_truth, names)
-    wanted = sum(data.train_truth.videos[index] in names for index in data.train_truth.video)
-    assert len(truth.label) == wanted > 0
-    assert {truth.videos[index] for index in truth.video} <= set(names)
 
 
 @pytest.mark.parametrize("method", available())

@@ -1,8 +1,8 @@
 """One copy of a dataset's arrays for every process of a machine: written once, then memory-mapped by each trial.
 
 FOLDER/KEY/ holds an npy file for each array of both splits, and `manifest.json` with the videos' names and each file's
-size and checksum. Processes that map the same file share its pages; a process that writes to an array gets pages of its
-own (copy-on-write), and the file never changes. A mapped file may be removed or replaced, but never shortened.
+size and checksum. Processes that map the same file share its pages, and none can write to them. A mapped file may be
+removed or replaced, but never shortened.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _mapped(place: Path, split: str, entry: dict[str, Any]) -> VideoSet:
         seen = _size_and_checksum(path)
         if seen != entry["files"][name]:
             raise ValueError(f"{path.name} has size and checksum {seen}, not {entry['files'][name]}")
-        arrays[name] = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+        arrays[name] = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     return VideoSet(videos=tuple(entry["videos"]), **arrays)
 
 

@@ -128,13 +128,14 @@ class BackTAL(Method):
         import torch
 
         from tal_search.nn import losses
+        from tal_search.nn.arrays import tensor
 
         device = next(self.network.parameters()).device
         self.network.eval()
         parts: list[tuple[Any, Any, Any]] = []
         with torch.no_grad():
             for first in range(0, len(videos.videos), EVALUATION_BATCH):
-                features = torch.from_numpy(videos.features[first : first + EVALUATION_BATCH]).to(device)
+                features = tensor(videos.features[first : first + EVALUATION_BATCH]).to(device)
                 cas, hidden = self.network.suppressed(features)  # type: ignore[operator]
                 cas = cas.float()
                 scores = losses.video_scores(cas, losses.top_k(self.hyperparameters.k_ratio, cas.shape[-1])).softmax(1)

@@ -10,6 +10,7 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from tal_search.errors import InputError, MissingExtra, TalSearchError
+from tal_search.search.claim import claimed
 from tal_search.search.plan import Plan
 from tal_search.search.storage import Row, close, open_storage, rows, shown
 from tal_search.tracking import Status
@@ -33,15 +34,16 @@ def rebuild(plan: Plan) -> str:
     from tal_search.tracking import mlflow_tracker
 
     trials = list(_ended(study.record or study.runs / study.name / "record.db", study.name, study.runs))
-    message = mlflow_tracker.rebuild(
-        study=study.name,
-        description=study.description,
-        dataset=plan.dataset,
-        runs=study.runs,
-        uri=study.tracking.uri,
-        artifacts=study.tracking.artifacts,
-        trials=trials,
-    )
+    with claimed(study.runs / study.name):
+        message = mlflow_tracker.rebuild(
+            study=study.name,
+            description=study.description,
+            dataset=plan.dataset,
+            runs=study.runs,
+            uri=study.tracking.uri,
+            artifacts=study.tracking.artifacts,
+            trials=trials,
+        )
     if message:
         raise TalSearchError(message)
     place = study.tracking.uri or study.runs / "mlflow.db"

@@ -107,7 +107,7 @@ def _proposer(plan: Plan, record: Record, want: Want) -> Proposer:
     if plan.study.search.plan == "sampler":
         from tal_search.search.sampled import Sampled
 
-        return Sampled(plan, record, want)
+        return Sampled(plan, record, lambda trial: want([trial]).get(trial.id))
     return Planned(plan, want)
 
 
@@ -126,6 +126,7 @@ def _backend(study: Study, trial: TrialFunction | None) -> Backend:
         checkpoint_every_seconds=resources.checkpoint_every_seconds,
         threads=max(1, int(resources.cpus_per_trial)),
         memory_bytes=memory,
+        shared=study.runs.resolve() / "features",
     )
     if resources.backend == "inline":
         from tal_search.search.inline_backend import InlineBackend

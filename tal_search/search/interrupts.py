@@ -12,7 +12,7 @@ from typing import Any
 
 from tal_search.errors import Interrupted
 
-GRACE_SECONDS = 5.0  # for epochs under way; then their last checkpoint has to do
+GRACE_SECONDS = 4.0  # for epochs under way; then their last checkpoint has to do
 AGAIN_SECONDS = 1.0  # between attempts to leave code that swallowed the first
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 

@@ -56,8 +56,8 @@ def patiently(action: Callable[[], Any], folder: Path) -> Any:
         try:
             return action()
         except Exception as error:
-            cause = next((one for one in _chain(error) if isinstance(one, DBAPIError)), None)
-            raise error if cause is None else cause from error
+            found = next((one for one in _chain(error) if isinstance(one, DBAPIError)), error)
+        raise found  # out here, where it does not become its own cause
 
     while True:
         try:

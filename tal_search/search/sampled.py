@@ -8,23 +8,25 @@ Cells that a killed driver left running are taken up with their parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
 from tal_search.search.backend import WAIT, Event, Failed, Finished, Pruned, Reported, Wait
 from tal_search.search.cells import Trial, fits
 from tal_search.search.objectives import observe, values
 from tal_search.search.plan import Plan
 from tal_search.search.record import Record, held_out_mAP
-from tal_search.search.sampling import draw, pruner_for, sampler_for
+from tal_search.search.sampling import NumberedSampler, draw, pruner_for
 from tal_search.study.samplers import OVER_REPEATS
 from tal_search.types import TrialResult, TrialSpec
 
-Want = Callable[[Sequence[Trial]], dict[str, TrialResult]]
+MOST_REPETITIONS = 50  # in a row; the space is then exhausted, or the sampler has nothing new to propose
+
+Want = Callable[[Trial], TrialResult | None]
 
 
 @dataclass
@@ -41,9 +43,13 @@ class _Cell:
     def missing(self) -> list[Trial]:
         return [trial for trial in self.trials if trial.id not in self.results]
 
+    def wants(self, key: str) -> bool:
+        """Whether one of its trials is from this fit."""
+        return any(trial.spec.key == key for trial in self.trials)
+
 
 class Sampled:
-    """See `Proposer`. want: notes that the study wants trials, and gives the results there are already, by id."""
+    """See `Proposer`. want: notes that the study wants a trial, and gives its result where there is one already."""
 
     def __init__(self, plan: Plan, record: Record, want: Want) -> None:
         search = plan.study.search
@@ -52,6 +58,7 @@ class Sampled:
             storage=record.storage,
             study_name=f"{record.study}: cells",
             directions=[StudyDirection[direction.upper()] for direction in search.objectives.values()],
+            sampler=NumberedSampler(search.sampler, search.space),
             pruner=pruner_for(
                 search.pruner,
                 epochs=plan.centre["epochs"],
@@ -62,35 +69,39 @@ class Sampled:
         self._study.set_user_attr("objectives", list(search.objectives))
         self._cells: dict[int, _Cell] = {}
         self._running: set[str] = set()  # keys of fits under way
+        self._ended = _ended(record)
+        self._seen: set[str] = set()  # the first trial of every cell
+        self._repetitions = 0
         earlier = self._study.get_trials(deepcopy=False)
         self._proposed = len(earlier)
         for frozen in earlier:
-            if frozen.state == TrialState.RUNNING:
-                self._begin(optuna.Trial(self._study, frozen._trial_id), set(frozen.intermediate_values))
+            self._take_up(frozen)
 
     def ask(self) -> TrialSpec | Wait | None:
-        while True:
-            spec = self._next()
-            if spec is not None:
-                self._running.add(spec.key)
-                return spec
+        while (spec := self._next()) is None:
             if not self._may_propose():
                 return WAIT if self._cells else None
-            self._study.sampler = sampler_for(self._search.sampler, self._proposed)
+            if self._repetitions and self._proposed - 1 in self._cells:
+                return WAIT  # the last one repeats a cell under way, whose result may lead elsewhere
             self._proposed += 1
             self._begin(self._study.ask(), set())
+        self._running.add(spec.key)
+        return spec
 
     def stops(self, spec: TrialSpec) -> bool:
         """A fit stops once every cell that wants it does."""
-        wanting = [cell for cell in self._cells.values() if any(trial.spec.key == spec.key for trial in cell.trials)]
-        return all(cell.stopping is not None for cell in wanting)
+        return all(cell.stopping is not None for cell in self._cells.values() if cell.wants(spec.key))
 
     def tell(self, event: Event) -> None:
         """Learn from an event that the record has already."""
         key = event.spec.key
+        if isinstance(event, Failed):
+            self._ended[key] = TrialState.FAIL
+        elif isinstance(event, Pruned) and self.stops(event.spec):  # else it is paused
+            self._ended[key] = TrialState.PRUNED
         if isinstance(event, Finished | Failed | Pruned):
             self._running.discard(key)
-        for cell in [cell for cell in self._cells.values() if any(trial.spec.key == key for trial in cell.trials)]:
+        for cell in [cell for cell in self._cells.values() if cell.wants(key)]:
             if isinstance(event, Reported) and cell.trials[0].spec.key == key:
                 self._watch_epoch(cell, event)
             elif isinstance(event, Failed):
@@ -104,15 +115,32 @@ class Sampled:
                 self._add(cell, trial, result)
             self._end_if_over(cell)
 
+    def _take_up(self, frozen: FrozenTrial) -> None:
+        """What an earlier run proposed: it goes on, or its results are part of the study's."""
+        if frozen.state == TrialState.RUNNING:
+            self._begin(optuna.Trial(self._study, frozen._trial_id), set(frozen.intermediate_values))
+        elif frozen.state == TrialState.COMPLETE:
+            trials = self._trials(frozen)
+            self._seen.add(trials[0].id)
+            for trial in trials:
+                self._want(trial)
+
+    def _trials(self, trial: BaseTrial) -> list[Trial]:
+        cell = draw(trial, self._search.space, self._plan.centre_cell)
+        return [self._plan.trial(cell, *repeat) for repeat in self._plan.repeats]
+
     def _begin(self, trial: optuna.Trial, steps: set[int]) -> None:
         """Run a proposed cell; what is known of it is taken at once, so a duplicate costs nothing."""
-        drawn = draw(trial, self._search.space, self._plan.centre_cell)
-        trials = [self._plan.trial(drawn, *repeat) for repeat in self._plan.repeats]
+        trials = self._trials(trial)
+        self._repetitions = self._repetitions + 1 if trials[0].id in self._seen else 0
+        self._seen.add(trials[0].id)
         self._cells[trial.number] = cell = _Cell(trial, trials, steps)
-        known = self._want(trials)
         for wanted in trials:
-            if wanted.id in known and wanted.id not in cell.results:
-                self._add(cell, wanted, known[wanted.id])
+            result = self._want(wanted)
+            if result is not None and wanted.id not in cell.results:
+                self._add(cell, wanted, result)
+        for wanted in cell.missing:
+            cell.stopping = cell.stopping or self._ended.get(wanted.spec.key)
         self._end_if_over(cell)
 
     def _next(self) -> TrialSpec | None:
@@ -125,26 +153,30 @@ class Sampled:
 
     def _may_propose(self) -> bool:
         limit, repeats = self._plan.study.budget.trials, len(self._plan.repeats)
-        return limit is None or (self._proposed + 1) * repeats <= limit
+        within = limit is None or (self._proposed + 1) * repeats <= limit
+        return within and self._repetitions < MOST_REPETITIONS
 
     def _watch_epoch(self, cell: _Cell, event: Reported) -> None:
-        value = held_out_mAP(cell.trials[0], event.report)
+        """Pruning after the last epoch would save nothing where there is one repeat, and lose the cell."""
+        value, report = held_out_mAP(cell.trials[0], event.report), event.report
         if value is not None and self._search.pruner.name not in OVER_REPEATS:
-            self._watch(cell, value, event.report.epoch)
+            left = len(cell.missing) > 1 or report.epoch < report.epochs
+            self._watch(cell, value, report.epoch, left=left)
 
     def _add(self, cell: _Cell, trial: Trial, result: TrialResult) -> None:
         cell.results[trial.id] = result
         if self._search.pruner.name in OVER_REPEATS:
-            self._watch(cell, observe(trial, result).mAP, cell.trials.index(trial))
+            step = [wanted.id for wanted in cell.trials].index(trial.id)
+            self._watch(cell, observe(trial, result).mAP, step, left=bool(cell.missing))
 
-    def _watch(self, cell: _Cell, value: float, step: int) -> None:
-        """An epoch trained again after a kill is known already."""
+    def _watch(self, cell: _Cell, value: float, step: int, *, left: bool) -> None:
+        """Note a step of the curve (one seen again after a kill is known), and prune where anything is left to run."""
         if len(self._search.objectives) > 1:
             return
         if step not in cell.steps:
             cell.steps.add(step)
             cell.trial.report(value, step)
-        if cell.missing and cell.stopping is None and cell.trial.should_prune():
+        if left and cell.stopping is None and cell.trial.should_prune():
             cell.stopping = TrialState.PRUNED
 
     def _end_if_over(self, cell: _Cell) -> None:
@@ -160,3 +192,9 @@ class Sampled:
         else:
             return
         del self._cells[cell.trial.number]
+
+
+def _ended(record: Record) -> dict[str, TrialState]:
+    """Fits that failed or were stopped early, by key: they are not run again, whichever cell proposes them."""
+    states = [(record.pruned(), TrialState.PRUNED), (record.failed(), TrialState.FAIL)]
+    return {name.partition("-")[0]: state for names, state in states for name in names}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from optuna.trial import BaseTrial, FrozenTrial
 
 from tal_search.search.distributions import choice, distribution_of
 from tal_search.study import Dimension, PrunerSettings, SamplerSettings
@@ -19,27 +22,71 @@ from tal_search.study.samplers import PRUNERS, SAMPLERS
 Space = Mapping[str, Dimension]
 
 
-def sampler_for(settings: SamplerSettings, number: int) -> BaseSampler:
-    """The sampler that proposes cell `number` of a study.
+class NumberedSampler(BaseSampler):
+    """One of Optuna's samplers, made anew for each trial and for each dimension drawn by itself.
 
-    Its random state follows from the study's seed and the number alone: a study that is continued goes on where it
-    stopped, instead of drawing its first cells again. Sequences (QMC, CMA-ES) keep their place in the record.
+    Its random state follows from the study's seed, the trial's number and the dimension's name alone. So a study that
+    is continued goes on as if it had never stopped, also after a kill between two dimensions of one trial.
     """
-    options = asdict(SAMPLERS[settings.name](**settings.options))
-    seed = random.Random(f"{settings.seed}/{number}").randrange(2**31)  # noqa: S311
-    drawn = optuna.samplers.RandomSampler(seed=seed)
-    quiet: dict[str, Any] = {"independent_sampler": drawn, "warn_independent_sampling": False}
-    make: dict[str, Callable[[], BaseSampler]] = {
-        "random": lambda: drawn,
-        "qmc": lambda: optuna.samplers.QMCSampler(
-            seed=settings.seed, warn_asynchronous_seeding=False, **quiet, **options
-        ),
-        "tpe": lambda: optuna.samplers.TPESampler(seed=seed, **options),
-        "gp": lambda: optuna.samplers.GPSampler(seed=seed, **quiet, **options),
-        "cmaes": lambda: optuna.samplers.CmaEsSampler(seed=settings.seed, **quiet, **options),
-        "nsgaii": lambda: optuna.samplers.NSGAIISampler(seed=seed, **options),
-    }
-    return make[settings.name]()
+
+    def __init__(self, settings: SamplerSettings, space: Space) -> None:
+        self._settings, self._space = settings, space
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        self._whole = self._sampler(trial.number)
+        return self._whole.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._whole.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        sampler = self._sampler(trial.number, param_name)
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def _sampler(self, number: int, name: str = "") -> BaseSampler:
+        settings = self._settings
+        options = asdict(SAMPLERS[settings.name](**settings.options))
+        seed = random.Random(f"{settings.seed}/{number}/{name}").randrange(2**31)  # noqa: S311
+        quiet: dict[str, Any] = {
+            "independent_sampler": optuna.samplers.RandomSampler(seed=seed), "warn_independent_sampling": False
+        }  # fmt: skip
+        make: dict[str, Callable[[], BaseSampler]] = {
+            "random": lambda: optuna.samplers.RandomSampler(seed=seed),
+            "qmc": lambda: _QMC(self._space, number, seed=settings.seed, **quiet, **options),
+            "tpe": lambda: optuna.samplers.TPESampler(seed=seed, **options),
+            "gp": lambda: optuna.samplers.GPSampler(seed=seed, **quiet, **options),
+            "cmaes": lambda: optuna.samplers.CmaEsSampler(seed=seed, **quiet, **options),
+            "nsgaii": lambda: optuna.samplers.NSGAIISampler(seed=seed, **options),
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # an option's author has chosen it
+            return make[settings.name]()
+
+
+class _QMC(optuna.samplers.QMCSampler):
+    """Takes the point of the trial's number, over the whole space.
+
+    Optuna's own takes the space from the trial that is first at the moment: with conditions, or where a later cell ends
+    first, it would begin its sequence again, or leave dimensions to chance.
+    """
+
+    def __init__(self, space: Space, number: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._spanned, self._number = {name: spanned(dimension) for name, dimension in space.items()}, number
+
+    def infer_relative_search_space(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,  # noqa: ARG002
+    ) -> dict[str, BaseDistribution]:
+        return {name: distribution for name, distribution in self._spanned.items() if not distribution.single()}
+
+    def _find_sample_id(self, study: optuna.Study, search_space: dict[str, BaseDistribution]) -> int:  # noqa: ARG002
+        return self._number
 
 
 def pruner_for(settings: PrunerSettings, *, epochs: int, evaluate_every: int) -> BasePruner:
@@ -51,13 +98,13 @@ def pruner_for(settings: PrunerSettings, *, epochs: int, evaluate_every: int) ->
         return optuna.pruners.MedianPruner(**options)
     if settings.name == "wilcoxon":
         return optuna.pruners.WilcoxonPruner(**options)
-    options["min_resource"] = options["min_resource"] or evaluate_every
+    options["min_resource"] = min(options["min_resource"] or evaluate_every, epochs)
     if settings.name == "hyperband":
         return optuna.pruners.HyperbandPruner(max_resource=epochs, **options)
     return optuna.pruners.SuccessiveHalvingPruner(**options)
 
 
-def draw(trial: optuna.Trial, space: Space, centre: Mapping[str, Any]) -> dict[str, Any]:
+def draw(trial: BaseTrial, space: Space, centre: Mapping[str, Any]) -> dict[str, Any]:
     """A cell: each dimension in order, drawn where its conditions hold, else at the centre's value."""
     cell = dict(centre)
     for name, dimension in space.items():
@@ -66,16 +113,26 @@ def draw(trial: optuna.Trial, space: Space, centre: Mapping[str, Any]) -> dict[s
     return cell
 
 
-def _draw_one(trial: optuna.Trial, name: str, dimension: Dimension) -> Any:
+def _draw_one(trial: BaseTrial, name: str, dimension: Dimension) -> Any:
+    match spanned(dimension):
+        case CategoricalDistribution(choices=choices):
+            return dimension.choices[choices.index(trial.suggest_categorical(name, choices))]
+        case IntDistribution(low=low, high=high, step=step, log=log):
+            return trial.suggest_int(name, low, high, step=step, log=log)
+        case FloatDistribution(low=low, high=high, step=step, log=log):
+            return trial.suggest_float(name, low, high, step=step, log=log)
+
+
+def spanned(dimension: Dimension) -> BaseDistribution:
+    """What a sampler draws a dimension from."""
     low, high, step = dimension.low, dimension.high, dimension.step
     if dimension.choices:
-        stored = [choice(value) for value in dimension.choices]
-        return dimension.choices[stored.index(trial.suggest_categorical(name, stored))]
+        return CategoricalDistribution([choice(value) for value in dimension.choices])
     assert low is not None
     assert high is not None
     if isinstance(low, int) and isinstance(high, int):
-        return trial.suggest_int(name, low, high, step=int(step or 1), log=dimension.log)
-    return trial.suggest_float(name, low, high, step=step, log=dimension.log)
+        return IntDistribution(low, high, step=int(step or 1), log=dimension.log)
+    return FloatDistribution(low, high, step=step, log=dimension.log)
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:

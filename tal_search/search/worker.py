@@ -27,13 +27,14 @@ class Training:
     """The real trial function. Picklable; torch is imported where it runs.
 
     threads: of torch, because Ray sets OMP_NUM_THREADS=1 in its workers. memory_bytes: what the trial's process may
-    hold, None = no limit.
+    hold, None = no limit. shared: where features are kept once for all trials of a machine.
     """
 
     device: str
     checkpoint_every_seconds: float
     threads: int
     memory_bytes: int | None = None
+    shared: Path | None = None
 
     def __call__(self, spec: TrialSpec, folder: TrialFolder) -> Generator[Step, None, None]:
         import torch
@@ -43,7 +44,7 @@ class Training:
         torch.set_num_threads(self.threads)
         every = self.checkpoint_every_seconds
         with limit_memory(self.memory_bytes):
-            yield from run_trial(spec, folder, device=self.device, checkpoint_every_seconds=every)
+            yield from run_trial(spec, folder, device=self.device, checkpoint_every_seconds=every, shared=self.shared)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Work:
     """A trial under way in this process."""
 
     def __init__(self, spec: TrialSpec, runs: Path, trial: TrialFunction) -> None:
-        self._folder = TrialFolder.of(runs, spec.key)
+        self._spec, self._folder = spec, TrialFolder.of(runs, spec.key)
         self._steps = steps(spec, runs, trial)
 
     def advance(self, seconds: float = 0.0) -> Advance:
@@ -86,8 +87,8 @@ class Work:
                     break
             else:
                 result = self._folder.result()
-                if result is None:
-                    raise RuntimeError("the trial ended without a result")
+                if result is None or self._folder.missing(self._spec):
+                    raise RuntimeError("the trial ended without a result for every wanted setting")
         except Exception as error:  # whatever a trial raises concerns this trial alone
             failed = self._log(error)
         return Advance(tuple(reports), result, failed, tuple(notes))

@@ -27,8 +27,8 @@ class TPE:
 
     n_startup_trials: int = hyper(10, "trials", low=0)
     n_ei_candidates: int = hyper(24, "candidates", low=1)
-    multivariate: bool = False
-    group: bool = False
+    multivariate: bool | None = hyper(None, "joint", help="None = with one objective")
+    group: bool = False  # joint also where conditions make the spaces of trials differ
     constant_liar: bool = True
 
 
@@ -45,7 +45,6 @@ class CmaEs:
     """Covariance matrix adaptation; numeric axes only, the others are drawn at random."""
 
     n_startup_trials: int = hyper(1, "trials", low=0)
-    sigma0: float | None = hyper(None, "σ0", above=0)
     popsize: int | None = hyper(None, "population", low=2)
     with_margin: bool = False
     consider_pruned_trials: bool = False

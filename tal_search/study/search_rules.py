@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from tal_search.study.settings import SearchSettings, Study
 from tal_search.study.tree import Key, Written, shown
 
 SEARCH: Key = ("search",)
+NAME = re.compile(r"[A-Za-z0-9_-]+")
 PLANNED_ONLY = "axes are for plan one_at_a_time or grid; a sampler draws from search.space, move them there"
 
 
@@ -46,7 +48,7 @@ def check_search(study: Study, written: Written) -> None:
         _check_sampler(study, written)
     else:
         _check_planned(study, written)
-    if study.study.fork is not None and not study.study.fork.replace("-", "_").replace("_", "a").isalnum():
+    if study.study.fork is not None and not NAME.fullmatch(study.study.fork):
         written.add(("study", "fork"), f"is {shown(study.study.fork)}; a name has letters, digits, - and _")
 
 
@@ -70,7 +72,7 @@ def _check_sampler(study: Study, written: Written) -> None:
     search, several = study.search, len(study.search.objectives) > 1
     if search.axes:
         written.add((*SEARCH, "axes"), f"is given; {PLANNED_ONLY}")
-    if not search.space and "space" not in _given(written):
+    if not any(key[:2] == (*SEARCH, "space") for key in written.places if len(key) > 2):
         written.add((*SEARCH, "plan"), "is sampler, but search.space is empty; give a range, NAME: {low: A, high: B}")
     if study.budget.trials is None and study.budget.minutes is None:
         written.add((*SEARCH, "plan"), "is sampler, which never ends by itself; give budget.trials or budget.minutes")

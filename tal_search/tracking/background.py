@@ -122,7 +122,7 @@ class BackgroundTracker:
         self._wake.set()
         if not late and not self._problems:
             return None
-        silence = f"it did not answer within {INTERRUPTED_SECONDS if interrupted else self._close_seconds:g} seconds"
+        silence = f"it was not done after {INTERRUPTED_SECONDS if interrupted else self._close_seconds:g} seconds"
         reason = (late and self._failure) or next(iter(self._problems.values()), silence)
         return (
             f"The copy of this study in {self._copy.where} is incomplete ({reason}); the record and the trial folders "

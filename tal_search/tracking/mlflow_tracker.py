@@ -20,7 +20,8 @@ from tal_search.tracking import Status
 from tal_search.tracking.background import CLOSE_SECONDS, BackgroundTracker, NotCopied
 from tal_search.tracking.content import git_commit, without_password
 from tal_search.tracking.ledger import Ledger
-from tal_search.tracking.study_copy import Found, Missing, Point, StudyCopy
+from tal_search.tracking.store import Found, Missing, Point
+from tal_search.tracking.study_copy import StudyCopy
 from tal_search.types import DatasetSpec, TrialResult, TrialSpec
 
 SETTINGS = {
@@ -161,13 +162,12 @@ class _Mlflow:
         self._tag(run, {"state": "running"})
         self.client.update_run(run, status="RUNNING")
 
-    def log(self, run: str, points: list[Point]) -> None:
-        self.client.log_batch(run, metrics=[Metric(name, value, time, epoch) for name, value, epoch, time in points])
-
-    def describe(self, run: str, params: dict[str, str]) -> None:
+    def log(self, run: str, points: list[Point], params: dict[str, str]) -> None:
+        metrics = [Metric(name, value, time, epoch) for name, value, epoch, time in points]
         named = [Param(name, value) for name, value in params.items()]
-        for first in range(0, len(named), PARAMS):
+        for first in range(PARAMS, len(named), PARAMS):
             self.client.log_batch(run, params=named[first : first + PARAMS])
+        self.client.log_batch(run, metrics=metrics, params=named[:PARAMS])
 
     def epochs(self, run: str, metric: str) -> set[int]:
         return {point.step for point in self.client.get_metric_history(run, metric)}

@@ -11,7 +11,8 @@ import torch
 
 from tal_search.errors import TalSearchError
 from tal_search.methods import Batch, Method, Phase
-from tal_search.types import VideoSet
+from tal_search.nn.arrays import tensor
+from tal_search.types import Ints, VideoSet
 
 
 def choose_device(device: str) -> torch.device:
@@ -27,11 +28,15 @@ class Fit:
     An epoch's shuffling and dropout follow from (seed, epoch) alone, so a resumed fit repeats an uninterrupted one.
     """
 
-    def __init__(self, method: Method, videos: VideoSet, seed: int, precision: str, device: torch.device) -> None:
+    def __init__(
+        self, method: Method, videos: VideoSet, rows: Ints, seed: int, precision: str, device: torch.device
+    ) -> None:
+        """rows: the videos of the set to train on; the others' features are not copied away."""
         hp = method.hyperparameters
         self.method, self.seed, self.device = method, seed, device
         self.batch_size: int = hp.batch_size
         self.bf16 = precision == "bf16"
+        self.rows = torch.from_numpy(rows)
         method.network.to(device)
         self.optimizers = {
             phase.name: torch.optim.Adam(
@@ -40,9 +45,9 @@ class Fit:
             for phase in method.phases
         }
         self.data = Batch(
-            features=torch.from_numpy(videos.features).to(device),
-            labels=torch.from_numpy(videos.labels).to(device),
-            background_clicks=torch.from_numpy(videos.background_clicks).to(device),
+            features=tensor(videos.features).to(device),
+            labels=tensor(videos.labels).to(device),
+            background_clicks=tensor(videos.background_clicks).to(device),
         )
 
     def epoch(self, number: int) -> dict[str, float]:
@@ -55,7 +60,7 @@ class Fit:
         sums: dict[str, torch.Tensor] = {}
         steps = 0
         for phase in self.method.phases:
-            for rows in torch.randperm(len(self.data.labels)).to(self.device).split(self.batch_size):  # type: ignore[no-untyped-call]
+            for rows in self.rows[torch.randperm(len(self.rows))].to(self.device).split(self.batch_size):  # type: ignore[no-untyped-call]
                 steps += 1
                 for name, loss in self._step(phase, rows).items():
                     sums[name] = sums.get(name, 0) + loss.detach()
