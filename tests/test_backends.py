@@ -116,13 +116,6 @@ def test_the_proposer_stops_a_trial_whose_checkpoint_is_there_when_the_driver_he
     assert isinstance(of(events, make_spec(9))[-1], Finished)
 
 
-def test_a_result_wins_over_a_stop(make: Make, tmp_path: Path) -> None:
-    spec = make_spec(epochs=1, stopped=True)
-    end = run(make(tmp_path), [spec])[-1]
-    # Inline asks after each epoch; a step on Ray holds the last epoch and the result.
-    assert end == Finished(spec, make_result(spec)) or isinstance(make(tmp_path), InlineBackend)
-
-
 def test_what_a_trial_says_is_handed_on_before_its_reports(make: Make, tmp_path: Path) -> None:
     spec = make_spec(epochs=1, notes=["its checkpoint is damaged; the one before is used"])
     events = run(make(tmp_path), [spec])

@@ -3,90 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
-import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import optuna
 import pytest
-from small_trials import counting_trial, history, make_result, make_spec, note, setting_result
+from small_plans import at, cell_spec, plan_of, recorded, run
+from small_trials import counting_trial, history, make_result, note, setting_result
 
 from tal_search.errors import InputError
-from tal_search.search.backend import Event, Failed, Finished, Pruned, Reported, Started
-from tal_search.search.cells import Trial
+from tal_search.search.backend import Event, Failed, Finished, Reported, Started
 from tal_search.search.distributions import distribution_of
 from tal_search.search.driver import run_study
-from tal_search.search.plan import Plan
 from tal_search.search.record import Record
 from tal_search.search.running import Outcome
-from tal_search.study import ResourceSettings, SearchSettings, Study, TrackingSettings
-from tal_search.study.settings import BudgetSettings
+from tal_search.study import ResourceSettings, TrackingSettings
 from tal_search.tracking.mlflow_tracker import MlflowClient
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialSpec
-
-AXES = {"lambda_sep": (1.0, 2.0), "inference.nms": (0.5,)}
-
-
-def plan_of(
-    runs: Path, wanted: list[TrialSpec | Trial] | list[TrialSpec], name: str = "grid", *, mlflow: bool = False,
-    minutes: float | None = None, trials: int | None = None,
-) -> Plan:  # fmt: skip
-    """`wanted`: trials, or fits at their own inference settings."""
-    study = Study(
-        name=name,
-        search=SearchSettings(axes=AXES),
-        resources=ResourceSettings(backend="inline"),
-        tracking=TrackingSettings(mlflow=mlflow),
-        budget=BudgetSettings(minutes=minutes, trials=trials),
-        runs=runs,
-    )
-    found = tuple(one if isinstance(one, Trial) else at(one) for one in wanted)
-    return Plan(
-        study=study,
-        dataset=found[0].spec.dataset,
-        preset="paper",
-        centre={"beta_aff": 0.8},
-        inference={"nms": 0.5},
-        fit_inference={"nms": 0.5},
-        protocol=found[0].spec.protocol,
-        code_version="1",
-        annotators=("a",),
-        centre_cell={"lambda_sep": 1.0, "inference.nms": 0.5},
-        cells=tuple(trial.cell for trial in found),
-        trials=found,
-    )
-
-
-def cell_spec(seed: int = 0, value: float = 1.0, **behaviour: object) -> TrialSpec:
-    return make_spec(seed, cell={"lambda_sep": value}, **behaviour)
-
-
-def at(spec: TrialSpec, nms: float = 0.5) -> Trial:
-    return Trial(cell={**spec.cell, "inference.nms": nms}, spec=spec, inference={"nms": nms})
-
-
-def run(plan: Plan) -> tuple[Outcome, list[Event]]:
-    events: list[Event] = []
-    return run_study(plan, on_event=events.append, trial=counting_trial), events
-
-
-def recorded(plan: Plan) -> list[tuple[str, str]]:
-    """State and id of every trial of the record, in order."""
-    path = plan.study.runs / plan.study.name / "record.db"
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-    try:
-        trials = optuna.load_study(study_name=plan.study.name, storage=storage).get_trials()
-        return [(trial.state.name, trial.user_attrs["id"]) for trial in trials]
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
 
 
 def test_a_study_runs_once_and_the_same_command_again_runs_nothing(tmp_path: Path) -> None:
@@ -212,38 +144,6 @@ def test_a_fit_that_fails_fails_for_each_of_its_settings(tmp_path: Path) -> None
     assert recorded(plan) == [("FAIL", spec.key)], "one fit ran, once"
 
 
-def test_the_time_budget_pauses_and_the_same_command_continues(tmp_path: Path) -> None:
-    spec, never = cell_spec(0, epochs=30, seconds=0.05), cell_spec(1)
-    plan = plan_of(tmp_path, [spec, never], minutes=0.6 / 60)
-    outcome, events = run(plan)
-    assert (outcome.out_of_time, outcome.interrupted) == (True, None)
-    assert outcome.finished == outcome.failed == outcome.pruned == {}, "a paused trial is not a pruned one"
-    assert events[-1] == Pruned(spec)
-    assert Started(never) not in events
-    folder = TrialFolder.of(tmp_path, spec.key)
-    before = len(history(folder, "epoch"))
-    assert 0 < before < 30
-    assert history(folder)[-1] == "saved"
-    assert recorded(plan) == [("RUNNING", spec.key)]
-
-    again, events = run(plan_of(tmp_path, [spec, never]))
-    assert set(again.finished) == {spec.key, never.key}
-    assert not again.out_of_time
-    epochs = [event.report.epoch for event in events if isinstance(event, Reported) and event.spec == spec]
-    assert epochs == list(range(before + 1, 31))
-    assert recorded(plan) == [("COMPLETE", spec.key), ("COMPLETE", never.key)]
-
-
-def test_the_trial_budget_of_a_plan_counts_what_earlier_commands_finished(tmp_path: Path) -> None:
-    specs = [cell_spec(seed) for seed in range(4)]
-    for budget, cached in ((2, 0), (2, 2), (3, 2), (None, 3)):
-        outcome, _ = run(plan_of(tmp_path, specs, trials=budget))
-        assert outcome.cached == cached
-        assert list(outcome.finished) == [spec.key for spec in specs[:budget]]
-        assert not outcome.out_of_time
-    assert recorded(plan_of(tmp_path, specs)) == [("COMPLETE", spec.key) for spec in specs]
-
-
 def test_a_study_whose_common_settings_changed_is_refused_and_a_fork_shares_its_trials(tmp_path: Path) -> None:
     spec = cell_spec()
     plan = plan_of(tmp_path, [spec])
@@ -254,61 +154,6 @@ def test_a_study_whose_common_settings_changed_is_refused_and_a_fork_shares_its_
     assert recorded(plan) == [("COMPLETE", spec.key)]
     assert run(plan)[0].cached == 1, "the refused one has left nothing behind"
     assert run(replace(changed, study=replace(plan.study, name="fork")))[0].cached == 1
-
-
-HOLDER = """
-import sys
-from pathlib import Path
-from tal_search.search.claim import claimed
-with claimed(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that runs the study of `folder`."""
-    command = [sys.executable, "-c", HOLDER, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        yield holder
-        holder.communicate("")
-
-
-def words(pid: int) -> str:
-    return rf"process {pid} on {re.escape(socket.gethostname())}, started \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d"
-
-
-def test_a_second_driver_of_the_same_study_is_told_who_runs_it(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, [cell_spec()])
-    with held(tmp_path / "grid") as holder:
-        sentence = rf"grid is running already: {words(holder.pid)}; wait for it or stop it$"
-        for _ in range(2):  # being refused leaves the holder's name in place
-            with pytest.raises(InputError, match=sentence):
-                run(plan)
-        assert not (tmp_path / "grid" / "record.db").exists()
-        other, _ = run(plan_of(tmp_path, [cell_spec()], "other"))
-        assert other.finished, "another study runs beside it"
-    said: list[str] = []
-    assert run_study(plan, say=said.append, trial=counting_trial).finished
-    assert said == [], "it ended in order"
-
-
-def test_what_a_killed_driver_left_is_taken_over_and_said(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, [cell_spec()])
-    with held(tmp_path / "grid") as holder:
-        holder.send_signal(signal.SIGKILL)
-        holder.wait()
-    said: list[str] = []
-    for _ in range(2):
-        assert run_study(plan, say=said.append, trial=counting_trial).finished
-    (sentence,) = said
-    assert re.fullmatch(rf"The last run of this study \({words(holder.pid)}\) was killed; this one goes on\.", sentence)
-    (tmp_path / "grid" / "driver.lock").write_text('{"host": "a", "pi')  # killed, or out of disk, while it wrote
-    run_study(plan, say=said.append, trial=counting_trial)
-    assert "process unknown on unknown" in said[1]
 
 
 def test_a_runs_folder_that_cannot_be_written_is_one_sentence_and_nothing_else(tmp_path: Path) -> None:

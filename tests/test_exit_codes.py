@@ -34,7 +34,7 @@ def test_a_failed_trial_ends_with_1_and_its_log(tmp_path: Path, capsys: pytest.C
 )
 def test_a_signal_saves_and_the_same_command_goes_on(backend: str, number: int, code: int, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tal_search.run", *ONE_CELL, f"backend={backend}", f"runs={tmp_path}"]
-    command += ["resources.checkpoint_every_seconds=1e6", "hyperparameters.epochs=60"]
+    command += ["resources.checkpoint_every_seconds=1e6", "hyperparameters.epochs=40", "protocol.evaluate_every=40"]
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         until = time.monotonic() + 60
         while not any(tmp_path.glob("trials/*/spec.json")):
@@ -50,7 +50,9 @@ def test_a_signal_saves_and_the_same_command_goes_on(backend: str, number: int, 
     (folder,) = tmp_path.glob("trials/*")
     state, _ = load_progress(folder)
     assert state is not None
-    assert 0 < len(state["reports"]) < 60
+    assert 0 < len(state["reports"]) < 40
+    if number == signal.SIGTERM:
+        return  # what follows is the same
     done = subprocess.run(command, text=True, capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert (folder / "result.json").exists()

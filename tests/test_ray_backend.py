@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -35,6 +38,21 @@ def test_ray_starts_nothing_again_without_retries(on_cluster: None, tmp_path: Pa
     events = run(ray_backend(tmp_path, retries=0), [spec])
     assert events[-1] == Failed(spec, "its worker process died (killed, or out of memory)")
     assert not [event for event in events if isinstance(event, Noted)]
+
+
+def test_ray_takes_a_result_that_came_with_the_last_epoch_although_the_trial_was_to_stop(
+    on_cluster: None, tmp_path: Path
+) -> None:
+    spec = make_spec(epochs=1, stopped=True)
+    assert run(ray_backend(tmp_path), [spec])[-1] == Finished(spec, make_result(spec))
+
+
+def test_a_ray_that_joins_gets_no_token_of_our_own() -> None:
+    script = "import os; from tal_search.search import ray_settings; ray_settings.prepare('10.0.0.1:6379'); "
+    script += "from tal_search.search import ray_backend; print(os.environ.get('RAY_AUTH_TOKEN'))"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    said = subprocess.run([sys.executable, "-c", script], env=environment, text=True, capture_output=True, check=True)
+    assert said.stdout == "None\n"
 
 
 def test_ray_asks_again_after_a_wait_only_when_a_trial_has_ended(on_cluster: None, tmp_path: Path) -> None:

@@ -21,10 +21,7 @@ from tal_search.data.annotation_cost import BACKGROUND_CLICKS, VIDEO_LABELS, ann
 from tal_search.errors import InputError
 from tal_search.search.cells import Trial
 from tal_search.search.distributions import distribution_of
-from tal_search.search.plan import resolve
 from tal_search.search.record import Record
-from tal_search.search.settings_of import settings_of
-from tal_search.study import load_study
 from tal_search.types import EpochReport, TrialResult, setting_name
 
 AXES: dict[str, list[Any]] = {"lambda_sep": [0.25, 1.0, 4.0], "kernel_size": [1, 3], "affinity": [True, False]}
@@ -152,56 +149,6 @@ def test_settings_of_one_fit_are_trials_of_their_own(tmp_path: Path) -> None:
     trials = trials_of(tmp_path)
     assert [trial.params["inference.nms"] for trial in trials] == [0.5, 0.3]
     assert {trial.user_attrs["key"] for trial in trials} == {own.spec.key}
-
-
-BEGUN = {"method": "backtal", "hyperparameters": {"beta_aff": 0.8, "tau": [1, 2]}, "plan": "planned"}
-
-
-def test_a_study_begun_with_other_settings_is_refused_with_the_difference(tmp_path: Path) -> None:
-    with open_record(tmp_path, settings=BEGUN) as record:
-        record.finish(trial_of(), make_result(trial_of().spec), cached=False)
-    open_record(tmp_path, settings=json.loads(json.dumps(BEGUN))).close()
-    changed = {**BEGUN, "hyperparameters": {"beta_aff": 0.6, "tau": [1, 2], "extra": None, "more": "x"}}
-    with pytest.raises(InputError) as raised:
-        open_record(tmp_path, settings=changed)
-    assert raised.value.problems == (
-        f"{tmp_path / 'record.db'}: the study grid was begun with other settings (hyperparameters.beta_aff was 0.8, is "
-        '0.6; hyperparameters.more was null, is "x"); go back to them, or begin anew under another name with '
-        "study.fork=NAME (equal trials are kept)",
-    )
-    wider = {**AXES, "lambda_sep": [0.125, 8.0], "dropout": [0.1, 0.5]}
-    with open_record(tmp_path, wider, settings=BEGUN) as record:
-        assert list(record.finished()) == [trial_of().id], "nothing was changed by the refusal; axes may be widened"
-
-
-@pytest.mark.parametrize(
-    ("override", "difference"),
-    [
-        ("hyperparameters.beta_aff=.6", "hyperparameters.beta_aff was 0.8, is 0.6"),
-        ("inference.nms=.4", "inference.nms was 0.55, is 0.4"),
-        ("protocol.selection=holdout", 'protocol.selection was "last", is "holdout"'),
-        ("resources.precision=bf16", 'precision was "float32", is "bf16"'),
-        ("dataset.snippets=99", "dataset.snippets was 100, is 99"),
-        ("dataset.simulation.noise=.3", "dataset.content was "),
-    ],
-)
-def test_what_all_trials_have_in_common_cannot_change_unawares(tmp_path: Path, override: str, difference: str) -> None:
-    open_record(tmp_path, settings=settings_of(resolve(load_study("quickstart", [])))).close()
-    with pytest.raises(InputError, match=r"begun with other settings .*study\.fork=NAME") as raised:
-        open_record(tmp_path, settings=settings_of(resolve(load_study("quickstart", [override]))))
-    assert difference in raised.value.problems[0]
-
-
-def test_a_plan_may_be_widened_repeated_and_moved(tmp_path: Path) -> None:
-    open_record(tmp_path, settings=settings_of(resolve(load_study("quickstart", [])))).close()
-    overrides = [
-        "search.axes.lambda_sep=[.125,.25,4]", "search.axes.inference.nms=[.3]", "search.repeats.seeds=[0,1,2]",
-        "search.repeats.annotators=[A2]", "search.plan=grid", "search.repeats.until={interval:1}", "budget.trials=3",
-        "resources.backend=inline", "resources.cpus_per_trial=2", "accept_code_change=true", "description=other",
-    ]  # fmt: skip
-    settings = settings_of(resolve(load_study("quickstart", overrides)))
-    open_record(tmp_path, settings=settings).close()
-    assert not trials_of(tmp_path)
 
 
 KILLED = """

@@ -77,6 +77,36 @@ runs: out/here
     assert study.runs == Path("out/here")
 
 
+def test_a_fork_is_the_same_study_under_another_name(tmp_path):
+    text = "search: {axes: {lambda_sep: [2]}}\nhyperparameters: {beta_aff: .6}\n"
+    plain, fork = load(tmp_path, text), load(tmp_path, text, "study.fork=wide-2")
+    assert (plain.name, fork.name) == ("x", "wide-2")
+    assert dataclasses.replace(fork, name="x", study=plain.study) == plain
+    (sentence,) = problems(tmp_path, text, "study.fork=a/b")
+    assert 'study.fork is "a/b"; a name has letters, digits, - and _' in sentence
+
+
+def test_short_forms_of_a_search_are_written_out(tmp_path):
+    study = load(
+        tmp_path,
+        """
+search:
+  plan: sampler
+  sampler: tpe
+  pruner: {name: asha, options: {reduction_factor: 2}}
+  objectives: [mAP]
+  space: {lambda_sep: {low: .5, high: 2, log: true}, kernel_size: [1, 3], inference.nms: {low: .3, high: .7}}
+budget: {trials: 10, minutes: 1/2}
+""",
+    )
+    assert (study.search.sampler.name, study.search.sampler.seed, study.search.sampler.options) == ("tpe", 0, {})
+    assert (study.search.pruner.name, study.search.pruner.options) == ("asha", {"reduction_factor": 2})
+    assert study.search.objectives == {"mAP": "maximize"}
+    assert list(study.search.space) == ["lambda_sep", "kernel_size", "inference.nms"]
+    assert study.search.space["kernel_size"].choices == (1, 3)
+    assert (study.budget.trials, study.budget.minutes) == (10, 0.5)
+
+
 EVERY_PROBLEM = """\
 description: every problem
 preset: papre

@@ -20,7 +20,7 @@ from tal_search.search.proposer import Planned, Want
 from tal_search.search.record import Record
 from tal_search.search.running import Outcome, Run
 from tal_search.search.settings_of import settings_of
-from tal_search.search.storage import shown
+from tal_search.search.storage import without_password
 from tal_search.search.worker import Training, TrialFunction
 from tal_search.study import Study
 from tal_search.tracking import NoTracker, Tracker
@@ -72,7 +72,7 @@ def _opened(plan: Plan, say: Callable[[str], None]) -> Iterator[Record]:
         where = study.record or study.runs / study.name / "record.db"
         with Record.open(where, study.name, _distributions(plan), settings_of(plan), study.runs / study.name) as record:
             if study.record:
-                (study.runs / study.name / "record.url").write_text(shown(study.record))
+                (study.runs / study.name / "record.url").write_text(without_password(study.record))
             with claimed_in_database(record.storage, study.name):
                 if left:
                     say(left)
@@ -132,6 +132,9 @@ def _backend(study: Study, trial: TrialFunction | None) -> Backend:
         from tal_search.search.inline_backend import InlineBackend
 
         return InlineBackend(runs=study.runs, trial=trial)
+    from tal_search.search import ray_settings
+
+    ray_settings.prepare(study.ray.address)
     from tal_search.search.ray_backend import RayBackend
 
     return RayBackend(
@@ -140,6 +143,9 @@ def _backend(study: Study, trial: TrialFunction | None) -> Backend:
         cpus_per_trial=resources.cpus_per_trial,
         gpus_per_trial=resources.gpus_per_trial,
         concurrent_trials=resources.concurrent_trials,
+        memory_bytes=memory,
+        retries=resources.retries,
+        address=study.ray.address,
     )
 
 

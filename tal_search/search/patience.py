@@ -17,9 +17,10 @@ AWAY_SECONDS = 600.0
 POLL_SECONDS = 0.5
 # Each is one transaction that leaves nothing behind when it fails; Optuna's studies and its cache end in these.
 CALLS = (
-    "create_new_study", "create_new_trial", "set_study_system_attr", "set_study_user_attr", "set_trial_param",
+    "create_new_study", "_create_new_trial", "set_study_system_attr", "set_study_user_attr", "_set_trial_param",
     "set_trial_intermediate_value", "set_trial_state_values", "set_trial_system_attr", "set_trial_user_attr",
-    "get_all_trials", "get_trial", "get_trial_number_from_id", "_get_trials",
+    "get_all_trials", "get_trial", "get_trial_number_from_id", "_get_trials", "_get_best_trial_id",
+    "get_study_id_from_name", "get_study_system_attrs",
 )  # fmt: skip
 
 

@@ -16,9 +16,19 @@ SETTINGS = {
     "TUNE_WARN_THRESHOLD_S": "60",
 }
 
+PENDING_TRIALS = 16  # that wait for a machine: with one at a time, Tune's own, an autoscaler starts one at a time
+
+_prepared: list[bool] = []
+
 
 def prepare(address: str | None = None) -> None:
-    """Set what is not set yet. address: of the cluster to join; None = RAY_ADDRESS, or a Ray of our own without it."""
+    """Set what is not set yet. address: of the cluster to join; None = RAY_ADDRESS, or a Ray of our own without it.
+
+    Only the first call of a process counts, as Ray is imported once.
+    """
+    if _prepared:
+        return
+    _prepared.append(True)
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     address = address or os.environ.get("RAY_ADDRESS")
@@ -27,3 +37,7 @@ def prepare(address: str | None = None) -> None:
     if address is None:  # a Ray of our own: only this process and its children hold the token
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        # Its monitor kills a worker before the kernel does, but leaves no trace by which the death is told from others.
+        os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
+    else:
+        os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(PENDING_TRIALS))

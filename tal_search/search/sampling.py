@@ -30,10 +30,23 @@ class NumberedSampler(BaseSampler):
     """
 
     def __init__(self, settings: SamplerSettings, space: Space) -> None:
-        self._settings, self._space = settings, space
+        self._settings = settings
+        found = {name: spanned(dimension) for name, dimension in space.items()}
+        every = {name: distribution for name, distribution in found.items() if not distribution.single()}
+        always = {name: distribution for name, distribution in every.items() if not space[name].when}
+        numeric = {
+            name: distribution
+            for name, distribution in always.items()
+            if not isinstance(distribution, CategoricalDistribution)
+        }
+        # These two take their space from the first trials: where conditions hold in those and not in later ones, QMC
+        # would begin its sequence again, and CMA-ES fail or leave everything to chance.
+        self._known: dict[str, dict[str, BaseDistribution]] = {"qmc": every, "cmaes": numeric}
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         self._whole = self._sampler(trial.number)
+        if self._settings.name in self._known:
+            return self._known[self._settings.name]
         return self._whole.infer_relative_search_space(study, trial)
 
     def sample_relative(
@@ -56,7 +69,7 @@ class NumberedSampler(BaseSampler):
         }  # fmt: skip
         make: dict[str, Callable[[], BaseSampler]] = {
             "random": lambda: optuna.samplers.RandomSampler(seed=seed),
-            "qmc": lambda: _QMC(self._space, number, seed=settings.seed, **quiet, **options),
+            "qmc": lambda: _QMC(number, seed=settings.seed, **quiet, **options),
             "tpe": lambda: optuna.samplers.TPESampler(seed=seed, **options),
             "gp": lambda: optuna.samplers.GPSampler(seed=seed, **quiet, **options),
             "cmaes": lambda: optuna.samplers.CmaEsSampler(seed=seed, **quiet, **options),
@@ -68,22 +81,11 @@ class NumberedSampler(BaseSampler):
 
 
 class _QMC(optuna.samplers.QMCSampler):
-    """Takes the point of the trial's number, over the whole space.
+    """Takes the point of the trial's number: Optuna's own counts on, past the point of a trial begun twice."""
 
-    Optuna's own takes the space from the trial that is first at the moment: with conditions, or where a later cell ends
-    first, it would begin its sequence again, or leave dimensions to chance.
-    """
-
-    def __init__(self, space: Space, number: int, **options: Any) -> None:
+    def __init__(self, number: int, **options: Any) -> None:
         super().__init__(**options)
-        self._spanned, self._number = {name: spanned(dimension) for name, dimension in space.items()}, number
-
-    def infer_relative_search_space(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,  # noqa: ARG002
-    ) -> dict[str, BaseDistribution]:
-        return {name: distribution for name, distribution in self._spanned.items() if not distribution.single()}
+        self._number = number
 
     def _find_sample_id(self, study: optuna.Study, search_space: dict[str, BaseDistribution]) -> int:  # noqa: ARG002
         return self._number

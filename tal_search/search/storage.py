@@ -85,6 +85,13 @@ def shown(where: Path | str) -> str:
     return str(where)
 
 
+def without_password(url: str) -> str:
+    """The URL as it may be kept in a file: the password then comes from PGPASSWORD or a password file."""
+    whole = sqlalchemy.make_url(url)
+    secret = [name for name in whole.query if "pass" in name.lower()]
+    return whole.set(password=None).difference_update_query(secret).render_as_string()
+
+
 def rows(storage: RDBStorage, study_id: int) -> Iterator[Row]:
     """Every trial of a study by number. One query: Optuna's own reading of 10 000 trials takes many seconds."""
     statement = sqlalchemy.text(

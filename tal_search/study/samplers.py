@@ -45,7 +45,7 @@ class CmaEs:
     """Covariance matrix adaptation; numeric axes only, the others are drawn at random."""
 
     n_startup_trials: int = hyper(1, "trials", low=0)
-    popsize: int | None = hyper(None, "population", low=2)
+    popsize: int | None = hyper(None, "population", low=4)
     with_margin: bool = False
     consider_pruned_trials: bool = False
 

@@ -1,0 +1,74 @@
+"""Plans of counting trials, run in this process on a real record; for tests of the driver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+from small_trials import counting_trial, make_spec
+
+from tal_search.search.backend import Event
+from tal_search.search.cells import Trial
+from tal_search.search.driver import run_study
+from tal_search.search.plan import Plan
+from tal_search.search.running import Outcome
+from tal_search.study import ResourceSettings, SearchSettings, Study, TrackingSettings
+from tal_search.study.settings import BudgetSettings
+from tal_search.types import TrialSpec
+
+AXES = {"lambda_sep": (1.0, 2.0), "inference.nms": (0.5,)}
+
+
+def plan_of(
+    runs: Path, wanted: list[TrialSpec | Trial] | list[TrialSpec], name: str = "grid", *, mlflow: bool = False,
+    minutes: float | None = None, trials: int | None = None,
+) -> Plan:  # fmt: skip
+    """`wanted`: trials, or fits at their own inference settings."""
+    study = Study(
+        name=name,
+        search=SearchSettings(axes=AXES),
+        resources=ResourceSettings(backend="inline"),
+        tracking=TrackingSettings(mlflow=mlflow),
+        budget=BudgetSettings(minutes=minutes, trials=trials),
+        runs=runs,
+    )
+    found = tuple(one if isinstance(one, Trial) else at(one) for one in wanted)
+    return Plan(
+        study=study,
+        dataset=found[0].spec.dataset,
+        preset="paper",
+        centre={"beta_aff": 0.8},
+        inference={"nms": 0.5},
+        fit_inference={"nms": 0.5},
+        protocol=found[0].spec.protocol,
+        code_version="1",
+        annotators=("a",),
+        centre_cell={"lambda_sep": 1.0, "inference.nms": 0.5},
+        cells=tuple(trial.cell for trial in found),
+        trials=found,
+    )
+
+
+def cell_spec(seed: int = 0, value: float = 1.0, **behaviour: object) -> TrialSpec:
+    return make_spec(seed, cell={"lambda_sep": value}, **behaviour)
+
+
+def at(spec: TrialSpec, nms: float = 0.5) -> Trial:
+    return Trial(cell={**spec.cell, "inference.nms": nms}, spec=spec, inference={"nms": nms})
+
+
+def run(plan: Plan) -> tuple[Outcome, list[Event]]:
+    events: list[Event] = []
+    return run_study(plan, on_event=events.append, trial=counting_trial), events
+
+
+def recorded(plan: Plan) -> list[tuple[str, str]]:
+    """State and id of every trial of the record, in order."""
+    path = plan.study.runs / plan.study.name / "record.db"
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    try:
+        trials = optuna.load_study(study_name=plan.study.name, storage=storage).get_trials()
+        return [(trial.state.name, trial.user_attrs["id"]) for trial in trials]
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
