@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test postgresql bench lint clean
+.PHONY: demo test chaos postgresql bench lint clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m tal_search.run study=thumos_grid
 
 test: $(VENV)/test.stamp postgresql lint
 	$(BIN)/python -m pytest
+
+# The driver killed 200 times at random moments: half an hour.
+chaos: $(VENV)/test.stamp
+	TAL_CHAOS_KILLS=200 $(BIN)/python -m pytest tests/test_chaos.py
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -27,6 +31,7 @@ postgresql:
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.bench_step
 	$(BIN)/python -m benchmarks.bench_evaluator
+	$(BIN)/python -m benchmarks.bench_search
 	$(BIN)/python -m benchmarks.bench_study
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python

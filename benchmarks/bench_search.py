@@ -79,7 +79,7 @@ def second(runs: Path, backend: str) -> None:
     plan = planned(runs, 60, backend, "resources.concurrent_trials=2")
     began: list[float] = []
 
-    def first(event: Event) -> None:
+    def first(_: Event) -> None:
         began.append(time.perf_counter())
 
     seconds = timed(lambda: run_study(plan, trial=one_second, on_event=first))

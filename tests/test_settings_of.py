@@ -10,6 +10,7 @@ import pytest
 from small_trials import make_result
 
 from tal_search.errors import InputError
+from tal_search.search.cells import Trial
 from tal_search.search.distributions import distribution_of
 from tal_search.search.plan import resolve
 from tal_search.search.record import Record
@@ -32,20 +33,20 @@ BEGUN = {"method": "backtal", "hyperparameters": {"beta_aff": 0.8, "tau": [1, 2]
 
 
 def test_a_study_begun_with_other_settings_is_refused_with_the_difference(tmp_path: Path) -> None:
-    with open_record(tmp_path, settings=BEGUN) as record:
-        record.finish(trial_of(), make_result(trial_of().spec), cached=False)
-    open_record(tmp_path, settings=json.loads(json.dumps(BEGUN))).close()
+    spec = make_spec(cell={"lambda_sep": 1.0})
+    with open_record(tmp_path, BEGUN) as record:
+        record.finish(Trial(cell=spec.cell, spec=spec, inference=spec.inference), make_result(spec), cached=False)
+    open_record(tmp_path, json.loads(json.dumps(BEGUN))).close()
     changed = {**BEGUN, "hyperparameters": {"beta_aff": 0.6, "tau": [1, 2], "extra": None, "more": "x"}}
     with pytest.raises(InputError) as raised:
-        open_record(tmp_path, settings=changed)
+        open_record(tmp_path, changed)
     assert raised.value.problems == (
         f"{tmp_path / 'record.db'}: the study grid was begun with other settings (hyperparameters.beta_aff was 0.8, is "
         '0.6; hyperparameters.more was null, is "x"); go back to them, or begin anew under another name with '
         "study.fork=NAME (equal trials are kept)",
     )
-    wider = {**AXES, "lambda_sep": [0.125, 8.0], "dropout": [0.1, 0.5]}
-    with open_record(tmp_path, wider, settings=BEGUN) as record:
-        assert list(record.finished()) == [trial_of().id], "nothing was changed by the refusal; axes may be widened"
+    with open_record(tmp_path, BEGUN, {"lambda_sep": [0.125, 8.0], "dropout": [0.1, 0.5]}) as record:
+        assert list(record.finished()) == [spec.key], "nothing was changed by the refusal; axes may be widened"
 
 
 @pytest.mark.parametrize(
@@ -60,19 +61,49 @@ def test_a_study_begun_with_other_settings_is_refused_with_the_difference(tmp_pa
     ],
 )
 def test_what_all_trials_have_in_common_cannot_change_unawares(tmp_path: Path, override: str, difference: str) -> None:
-    open_record(tmp_path, settings=settings_of(resolve(load_study("quickstart", [])))).close()
+    open_record(tmp_path, settings()).close()
     with pytest.raises(InputError, match=r"begun with other settings .*study\.fork=NAME") as raised:
-        open_record(tmp_path, settings=settings_of(resolve(load_study("quickstart", [override]))))
+        open_record(tmp_path, settings(override))
     assert difference in raised.value.problems[0]
 
 
 def test_a_plan_may_be_widened_repeated_and_moved(tmp_path: Path) -> None:
-    open_record(tmp_path, settings=settings_of(resolve(load_study("quickstart", [])))).close()
+    open_record(tmp_path, settings()).close()
     overrides = [
         "search.axes.lambda_sep=[.125,.25,4]", "search.axes.inference.nms=[.3]", "search.repeats.seeds=[0,1,2]",
         "search.repeats.annotators=[A2]", "search.plan=grid", "search.repeats.until={interval:1}", "budget.trials=3",
         "resources.backend=inline", "resources.cpus_per_trial=2", "accept_code_change=true", "description=other",
     ]  # fmt: skip
-    settings = settings_of(resolve(load_study("quickstart", overrides)))
-    open_record(tmp_path, settings=settings).close()
-    assert not trials_of(tmp_path)
+    for override in (*([one] for one in overrides), overrides):
+        assert settings(*override) == settings(), override
+    with open_record(tmp_path, settings(*overrides)) as record:
+        assert record.finished() == {}
+
+
+SAMPLER = ["search.plan=sampler", "~search.axes", "search.space={lambda_sep:{low:.5,high:2}}", "budget.trials=8"]
+
+
+def test_a_sampler_is_held_to_what_it_draws_from_and_how() -> None:
+    begun = settings(*SAMPLER)
+    assert settings(*SAMPLER, "budget.trials=16", "budget.minutes=3") == begun
+    for override in (
+        "search.space.lambda_sep.high=4", "search.sampler=tpe", "search.sampler.seed=1", "search.pruner=median",
+        "search.objectives=[parameters]", "search.repeats.seeds=[0]", "hyperparameters.beta_aff=.6",
+    ):  # fmt: skip
+        assert settings(*SAMPLER, override) != begun, override
+
+
+def test_another_code_version_is_refused_unless_it_is_accepted(tmp_path: Path) -> None:
+    begun = settings(*SAMPLER)
+    open_record(tmp_path, {**begun, "code_version": "older"}).close()
+    with pytest.raises(InputError, match=f'code_version was "older", is "{begun["code_version"]}"'):
+        open_record(tmp_path, begun)
+    open_record(tmp_path, settings(*SAMPLER, "accept_code_change=true")).close()
+    assert "code_version" not in settings(), "a plan compares keys instead"
+
+
+def test_data_that_moved_is_the_same_data(tmp_path: Path) -> None:
+    roots = [f"dataset.root={make_dataset(tmp_path / name)}" for name in ("here", "there")]
+    here, there = (settings("dataset.source=features", root) for root in roots)
+    assert here == there
+    assert settings("dataset.source=auto", "dataset.root=nowhere") == settings()

@@ -17,7 +17,7 @@ def settings_of(plan: Plan) -> dict[str, Any]:
     dataset = plan.dataset
     common = {
         "method": study.method,
-        "dataset": {"content": dataset.fingerprint[:12], "found": dataset.description, "snippets": dataset.snippets},
+        "dataset": {"source": dataset.source, "content": dataset.fingerprint[:12], "snippets": dataset.snippets},
         "hyperparameters": plan.centre,
         "inference": plan.inference,
         "protocol": plan.protocol,

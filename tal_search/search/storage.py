@@ -22,7 +22,7 @@ from tal_search.search.patience import PatientStorage
 
 READ = ("id", "attempt", "reason", "result")
 SETTINGS = "settings"
-BUSY_SECONDS = 60
+BUSY_SECONDS = 5  # then Python sees signals, and the call is tried again
 
 
 class Row(NamedTuple):
@@ -112,12 +112,16 @@ def rows(storage: RDBStorage, study_id: int) -> Iterator[Row]:
 
 
 def agree_on_settings(storage: RDBStorage, study_id: int, study: str, wanted: dict[str, Any]) -> None:
-    """Refuse a study that was begun with other settings, naming what differs; note those of a new one."""
+    """Refuse a study that was begun with other settings, naming what differs; note those of a new one.
+
+    A whole section that `wanted` leaves out is not compared: an accepted code version.
+    """
     known = storage.get_study_user_attrs(study_id).get(SETTINGS)
     if known is None:
         storage.set_study_user_attr(study_id, SETTINGS, wanted)
         return
-    changes = list(differences(known, json.loads(json.dumps(wanted))))
+    compared = {name: value for name, value in known.items() if name in wanted}
+    changes = list(differences(compared, json.loads(json.dumps(wanted))))
     if changes:
         raise InputError(
             f"the study {study} was begun with other settings ({'; '.join(changes)}); "
