@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,8 @@ def proposer(plan: Plan, known: dict[str, TrialResult] | None = None) -> Iterato
     folder.mkdir(parents=True, exist_ok=True)
     with Record.open(folder / "record.db", plan.study.name, {}) as record:
 
-        def want(trial: Trial) -> TrialResult | None:
-            return (known or {}).get(trial.id)
+        def want(trials: Sequence[Trial]) -> dict[str, TrialResult]:
+            return {trial.id: known[trial.id] for trial in trials if trial.id in known} if known else {}
 
         yield Sampled(plan, record, want)
 

@@ -151,34 +151,6 @@ def test_thresholds_that_leave_nothing_are_refused(override, place):
     assert sentence.endswith("the first must be smaller")
 
 
-def test_keys_change_with_what_a_trial_is_and_with_nothing_else():
-    base = keys(planned("quickstart"))
-    assert keys(planned("quickstart")) == base
-    same = (
-        "runs=elsewhere", "backend=inline", "resources.cpus_per_trial=2", "resources.device=cpu",
-        "resources.retries=0", "description=other", "tracking.mlflow=false", "dataset.root=elsewhere",
-        "budget.trials=3", "study.fork=other", "accept_code_change=true", "protocol.selection=last",
-        "record=sqlite:///other.db", "search.repeats.until={interval:1}",
-    )  # fmt: skip
-    for override in same:
-        other = planned("quickstart", override)
-        assert (keys(other), ids(other)) == (base, base), override
-    scored_again = ("inference.nms=.5", "search.axes.inference.nms=[.3,.7]", "search.axes.inference.overlap=[release]")
-    for override in scored_again:
-        other = planned("quickstart", override)
-        assert keys(other) == base, override
-        assert ids(other) != base, override
-    others = (
-        "search.repeats.seeds=[1]", "search.repeats.annotators=[A2]", "hyperparameters.tau_same=.4",
-        "dataset.snippets=99", "dataset.simulation.noise=.3", "resources.precision=bf16", "protocol.tiou=0.5",
-        "protocol.selection=holdout", "protocol.evaluate_every=4",
-    )  # fmt: skip
-    for override in others:
-        other = planned("quickstart", override)
-        assert not set(keys(other)) & set(base), override
-        assert not set(ids(other)) & set(base), override
-
-
 def test_studies_share_the_trials_they_have_in_common():
     wide = keys(planned("quickstart", "search.axes.lambda_sep=[.25,2,4]"))
     assert set(keys(planned("quickstart"))) < set(wide)

@@ -18,8 +18,8 @@ from tal_search.search.driver import run_study
 from tal_search.search.plan import Plan
 from tal_search.search.ranking import ranking
 from tal_search.search.running import Outcome
-from tal_search.search.sampled import MOST_REPETITIONS
-from tal_search.study import Dimension
+from tal_search.search.sampled import MOST_REPETITIONS, Sampled
+from tal_search.study import Dimension, ResourceSettings
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import TrialResult, TrialSpec
 
@@ -185,14 +185,12 @@ def test_a_repetition_of_a_pruned_cell_is_pruned_without_training(tmp_path: Path
 
 
 def test_a_driver_killed_between_the_two_records_of_a_pruning_prunes_no_less(tmp_path: Path) -> None:
-    plan, outcome, _ = pruned_study(tmp_path / "a", "median")
+    plan, _, _ = pruned_study(tmp_path / "a", "median")
     same = sampled_plan(tmp_path / "b", pruner="median", pruner_options={"n_startup_trials": 3}, epochs=8, trials=16)
 
     def die(event: Event) -> None:
         if isinstance(event, Pruned):
             raise KeyboardInterrupt
-
-    from tal_search.search.sampled import Sampled
 
     with pytest.MonkeyPatch.context() as patch:
         tell = Sampled.tell
@@ -225,6 +223,26 @@ def test_a_single_repeat_is_not_stopped_after_its_last_epoch(tmp_path: Path) -> 
     plan = sampled_plan(tmp_path, pruner="median", pruner_options={"n_startup_trials": 1}, epochs=1, trials=8)
     run(plan)
     assert states(plan) == ["COMPLETE"] * 8
+
+
+def test_losers_stop_early_on_ray_too(tmp_path: Path) -> None:
+    options = {"n_startup_trials": 2}
+    plan = sampled_plan(
+        tmp_path, sampler="tpe", pruner="median", pruner_options=options, seeds=(0, 1), trials=16, epochs=6, seconds=0.1
+    )
+    plan = replace(plan, study=replace(plan.study, resources=ResourceSettings(backend="ray")))
+    outcome, _ = run(plan)
+    cells = stored(plan, ": cells")
+    assert {cell.state.name for cell in cells} == {"COMPLETE", "PRUNED"}
+    complete = sum(cell.state.name == "COMPLETE" for cell in cells)
+    found = Counter(trial.state.name for trial in stored(plan))
+    assert found["COMPLETE"] >= 2 * complete  # a second repeat may end before the first one's loss is seen
+    assert found["PRUNED"] == len(outcome.pruned) >= len(cells) - complete
+    assert found.keys() == {"COMPLETE", "PRUNED"}
+    for trial in stored(plan):
+        folder = TrialFolder.of(tmp_path, trial.user_attrs["key"])
+        assert (folder.result() is None) is (trial.state.name == "PRUNED") is (folder.path / "count.json").exists()
+    assert not [event for event in run(plan)[1] if isinstance(event, Started)]
 
 
 def test_the_other_repeats_of_a_pruned_cell_stop_too(tmp_path: Path) -> None:
@@ -295,11 +313,9 @@ def test_two_objectives(sampler: str, options: dict[str, Any], tmp_path: Path) -
     outcome, _ = run(plan)
     cells = stored(plan, ": cells")
     assert all(cell.state.name == "COMPLETE" for cell in cells)
-    for cell, trial in zip(cells, [t for t in stored(plan)], strict=False):
-        result = TrialResult.from_json(trial.user_attrs["result"])
-        assert result.holdout_mAP is not None
-        if cell.params == trial.params:
-            assert cell.values == [result.holdout_mAP[1], result.parameters]
+    results = [TrialResult.from_json(trial.user_attrs["result"]) for trial in stored(plan)]
+    told = {(result.holdout_mAP[1], float(result.parameters)) for result in results if result.holdout_mAP}
+    assert {tuple(cell.values) for cell in cells} == told
     rows = ranking(plan, outcome.trials.values(), outcome.finished).rows
     front = {(round(row["mAP"] / 100, 9), row["parameters"]) for row in rows[rows["best"]].to_dict("records")}
     study = optuna.create_study(directions=list(objectives.values()))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_trials import make_result
+from make_dataset import make_dataset
+from small_trials import make_result, make_spec
 
 from tal_search.errors import InputError
 from tal_search.search.cells import Trial

@@ -87,22 +87,14 @@ def test_a_fork_is_the_same_study_under_another_name(tmp_path):
 
 
 def test_short_forms_of_a_search_are_written_out(tmp_path):
-    study = load(
-        tmp_path,
-        """
-search:
-  plan: sampler
-  sampler: tpe
-  pruner: {name: asha, options: {reduction_factor: 2}}
-  objectives: [mAP]
-  space: {lambda_sep: {low: .5, high: 2, log: true}, kernel_size: [1, 3], inference.nms: {low: .3, high: .7}}
-budget: {trials: 10, minutes: 1/2}
-""",
-    )
+    pruner = "{name: asha, options: {reduction_factor: 2}}"
+    space = "{kernel_size: [1, 3], inference.nms: {low: .3, high: .7}}"
+    text = f"search: {{plan: sampler, sampler: tpe, pruner: {pruner}, objectives: [mAP], space: {space}}}\n"
+    study = load(tmp_path, text + "budget: {trials: 10, minutes: 1/2}")
     assert (study.search.sampler.name, study.search.sampler.seed, study.search.sampler.options) == ("tpe", 0, {})
     assert (study.search.pruner.name, study.search.pruner.options) == ("asha", {"reduction_factor": 2})
     assert study.search.objectives == {"mAP": "maximize"}
-    assert list(study.search.space) == ["lambda_sep", "kernel_size", "inference.nms"]
+    assert list(study.search.space) == ["kernel_size", "inference.nms"]
     assert study.search.space["kernel_size"].choices == (1, 3)
     assert (study.budget.trials, study.budget.minutes) == (10, 0.5)
 

@@ -107,7 +107,7 @@ def _proposer(plan: Plan, record: Record, want: Want) -> Proposer:
     if plan.study.search.plan == "sampler":
         from tal_search.search.sampled import Sampled
 
-        return Sampled(plan, record, lambda trial: want([trial]).get(trial.id))
+        return Sampled(plan, record, want)
     return Planned(plan, want)
 
 

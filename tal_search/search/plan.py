@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,7 @@ from tal_search.metrics.average_precision import parse_tiou
 from tal_search.search.cells import Trial, cells, fits, split
 from tal_search.search.code_change import trained_by_other_code
 from tal_search.study import INFERENCE, Study, annotator_problems, find_dataset, preset_name
+from tal_search.study.samplers import OVER_REPEATS, Wilcoxon
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import DatasetSpec, TrialSpec
 
@@ -88,7 +90,7 @@ def resolve(study: Study) -> Plan:
     assignments = () if sampled else tuple(cells(study.search, centre_cell))
     extremes = [_narrowest(study)] if sampled else assignments
     problems += dict.fromkeys(p for cell in extremes for p in _threshold_problems(study, inference, cell))
-    problems += _budget_problems(study, len(annotators))
+    problems += _repeat_problems(study, len(annotators))
     if problems:
         raise InputError(problems)
     plan = Plan(
@@ -131,21 +133,32 @@ def _protocol(study: Study) -> dict[str, Any]:
     return protocol
 
 
-def _budget_problems(study: Study, annotators: int) -> list[str]:
-    repeats, trials = len(study.search.repeats.seeds) * annotators, study.budget.trials
-    if study.search.plan != "sampler" or trials is None or trials >= repeats:
-        return []
-    return [
-        f"{study.place('budget.trials')}: budget.trials is {trials}, but one cell has {repeats} trials "
-        f"(seeds x annotators); give at least that"
-    ]
+def _repeat_problems(study: Study, annotators: int) -> list[str]:
+    """What does not go with the number of repeats, which annotators found decide."""
+    search, trials = study.search, study.budget.trials
+    repeats, until = len(search.repeats.seeds) * annotators, search.repeats.until
+    found = []
+    if search.plan == "sampler" and trials is not None and trials < repeats:
+        found.append(("budget.trials", f"is {trials}, but one cell has {repeats} trials", "at least that"))
+    if search.pruner.name in OVER_REPEATS and repeats < (least := _least_repeats(search.pruner.options)):
+        sees = f"is {search.pruner.name}, which could never stop a cell of {repeats} repeats"
+        found.append(("search.pruner", sees, f"at least {least}"))
+    if until is not None and until.at_most <= repeats:
+        found.append(("search.repeats.until.at_most", f"is {until.at_most}, but a cell has {repeats} repeats", "more"))
+    return [f"{study.place(key)}: {key} {seen} (seeds x annotators); give {fix}" for key, seen, fix in found]
+
+
+def _least_repeats(options: dict[str, Any]) -> int:
+    """Repeats that leave one to save where all before it were worse: n signs alike have a p of 1/2ⁿ."""
+    settings = Wilcoxon(**options)
+    return max(2, settings.n_startup_steps, math.floor(-math.log2(settings.p_threshold)) + 1) + 1
 
 
 def _narrowest(study: Study) -> dict[str, Any]:
     """The cell of a space that leaves the fewest thresholds: every first one highest, every end lowest."""
-    space = {axis: d for axis, d in study.search.space.items() if not d.choices}
-    ends = {axis: dimension.high for axis, dimension in space.items() if axis.endswith("_low")}
-    return ends | {axis: dimension.low for axis, dimension in space.items() if axis.endswith("_high")}
+    space = study.search.space
+    ends = {axis: max(d.choices or (d.high,)) for axis, d in space.items() if axis.endswith("_low")}
+    return ends | {axis: min(d.choices or (d.low,)) for axis, d in space.items() if axis.endswith("_high")}
 
 
 def _threshold_problems(study: Study, centre: dict[str, Any], cell: dict[str, Any]) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from tal_search.search.cells import Trial
 from tal_search.search.objectives import Observation, observe
 from tal_search.search.plan import Plan
-from tal_search.types import TrialResult, criterion
+from tal_search.types import Floats, TrialResult, criterion
 
 
 class Ranking(NamedTuple):
@@ -38,23 +39,15 @@ def ranking(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResu
     if rows.empty:
         return Ranking(plan.axes, objectives, tiou, rows)
     signs = [1 if direction == "maximize" else -1 for direction in objectives.values()]
-    points = [
-        [sign * value for sign, value in zip(signs, row, strict=True)] for row in rows[list(objectives)].to_numpy()
-    ]
-    rows.insert(len(plan.axes), "best", pareto_front(points))
+    rows.insert(len(plan.axes), "best", pareto_front(rows[list(objectives)].to_numpy(dtype=float) * signs))
     first = next(iter(objectives))
     rows = rows.sort_values(["best", first], ascending=[False, objectives[first] == "minimize"], kind="stable")
     return Ranking(plan.axes, objectives, tiou, rows.reset_index(drop=True))
 
 
-def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
-    """Whether no other point is at least as high everywhere and higher somewhere, for each point."""
-    return [not any(_dominates(other, point) for other in points) for point in points]
-
-
-def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    pairs = list(zip(one, other, strict=True))
-    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+def pareto_front(points: Floats) -> list[bool]:
+    """For each point [N, objectives]: whether no other one is at least as high everywhere and higher somewhere."""
+    return [not np.any(np.all(points >= point, axis=1) & np.any(points > point, axis=1)) for point in points]
 
 
 def _row(plan: Plan, trials: Sequence[Trial], results: Sequence[TrialResult]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ Cells that a killed driver left running are taken up with their parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import optuna
@@ -19,14 +18,13 @@ from tal_search.search.backend import WAIT, Event, Failed, Finished, Pruned, Rep
 from tal_search.search.cells import Trial, fits
 from tal_search.search.objectives import observe, values
 from tal_search.search.plan import Plan
+from tal_search.search.proposer import Want
 from tal_search.search.record import Record, held_out_mAP
 from tal_search.search.sampling import NumberedSampler, draw, pruner_for
 from tal_search.study.samplers import OVER_REPEATS
 from tal_search.types import TrialResult, TrialSpec
 
 MOST_REPETITIONS = 50  # in a row; the space is then exhausted, or the sampler has nothing new to propose
-
-Want = Callable[[Trial], TrialResult | None]
 
 
 @dataclass
@@ -49,7 +47,7 @@ class _Cell:
 
 
 class Sampled:
-    """See `Proposer`. want: notes that the study wants a trial, and gives its result where there is one already."""
+    """See `Proposer`. want: notes that the study wants trials, and gives the results there are already, by id."""
 
     def __init__(self, plan: Plan, record: Record, want: Want) -> None:
         search = plan.study.search
@@ -74,8 +72,7 @@ class Sampled:
         self._repetitions = 0
         earlier = self._study.get_trials(deepcopy=False)
         self._proposed = len(earlier)
-        for frozen in earlier:
-            self._take_up(frozen)
+        self._take_up(earlier)
 
     def ask(self) -> TrialSpec | Wait | None:
         while (spec := self._next()) is None:
@@ -115,15 +112,14 @@ class Sampled:
                 self._add(cell, trial, result)
             self._end_if_over(cell)
 
-    def _take_up(self, frozen: FrozenTrial) -> None:
-        """What an earlier run proposed: it goes on, or its results are part of the study's."""
-        if frozen.state == TrialState.RUNNING:
-            self._begin(optuna.Trial(self._study, frozen._trial_id), set(frozen.intermediate_values))
-        elif frozen.state == TrialState.COMPLETE:
-            trials = self._trials(frozen)
-            self._seen.add(trials[0].id)
-            for trial in trials:
-                self._want(trial)
+    def _take_up(self, earlier: list[FrozenTrial]) -> None:
+        """What earlier runs proposed: complete cells are part of the study's result, those under way go on."""
+        cells = [self._trials(frozen) for frozen in earlier if frozen.state == TrialState.COMPLETE]
+        self._seen |= {trials[0].id for trials in cells}
+        self._want([trial for trials in cells for trial in trials])
+        for frozen in earlier:
+            if frozen.state == TrialState.RUNNING:
+                self._begin(optuna.Trial(self._study, frozen._trial_id), set(frozen.intermediate_values))
 
     def _trials(self, trial: BaseTrial) -> list[Trial]:
         cell = draw(trial, self._search.space, self._plan.centre_cell)
@@ -135,10 +131,10 @@ class Sampled:
         self._repetitions = self._repetitions + 1 if trials[0].id in self._seen else 0
         self._seen.add(trials[0].id)
         self._cells[trial.number] = cell = _Cell(trial, trials, steps)
+        known = self._want(trials)
         for wanted in trials:
-            result = self._want(wanted)
-            if result is not None and wanted.id not in cell.results:
-                self._add(cell, wanted, result)
+            if wanted.id in known:
+                self._add(cell, wanted, known[wanted.id])
         for wanted in cell.missing:
             cell.stopping = cell.stopping or self._ended.get(wanted.spec.key)
         self._end_if_over(cell)

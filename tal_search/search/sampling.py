@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -75,8 +76,7 @@ class NumberedSampler(BaseSampler):
             "cmaes": lambda: optuna.samplers.CmaEsSampler(seed=seed, **quiet, **options),
             "nsgaii": lambda: optuna.samplers.NSGAIISampler(seed=seed, **options),
         }
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # an option's author has chosen it
+        with _experimental():
             return make[settings.name]()
 
 
@@ -99,11 +99,20 @@ def pruner_for(settings: PrunerSettings, *, epochs: int, evaluate_every: int) ->
     if settings.name == "median":
         return optuna.pruners.MedianPruner(**options)
     if settings.name == "wilcoxon":
-        return optuna.pruners.WilcoxonPruner(**options)
+        with _experimental():
+            return optuna.pruners.WilcoxonPruner(**options)
     options["min_resource"] = min(options["min_resource"] or evaluate_every, epochs)
     if settings.name == "hyperband":
         return optuna.pruners.HyperbandPruner(max_resource=epochs, **options)
     return optuna.pruners.SuccessiveHalvingPruner(**options)
+
+
+@contextmanager
+def _experimental() -> Iterator[None]:
+    """Optuna calls some samplers' options and a pruner experimental; whoever wrote the study has chosen them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
 
 
 def draw(trial: BaseTrial, space: Space, centre: Mapping[str, Any]) -> dict[str, Any]:

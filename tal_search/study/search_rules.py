@@ -9,7 +9,7 @@ from typing import Any
 from tal_search.study.checking import Checker, closest, did_you_mean
 from tal_search.study.samplers import OBJECTIVES, ONE_OBJECTIVE, PRUNERS, SAMPLERS
 from tal_search.study.settings import SearchSettings, Study
-from tal_search.study.tree import Key, Written, shown
+from tal_search.study.tree import Key, Written, dotted, shown
 
 SEARCH: Key = ("search",)
 NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -32,13 +32,18 @@ def with_long_forms(search: dict[str, Any]) -> dict[str, Any]:
 
 def checked_options(checker: Checker, search: SearchSettings) -> SearchSettings:
     """The search with the options of its sampler and pruner checked against what each takes."""
-    sampler, pruner = search.sampler, search.pruner
-    options = checker.chosen(SAMPLERS[sampler.name], sampler.options, (*SEARCH, "sampler", "options"))
-    search = replace(search, sampler=replace(sampler, options=options))
-    if pruner.name == "none":
-        return search
-    options = checker.chosen(PRUNERS[pruner.name], pruner.options, (*SEARCH, "pruner", "options"))
-    return replace(search, pruner=replace(pruner, options=options))
+    sampler, pruner, written = search.sampler, search.pruner, checker.written
+    place = (*SEARCH, "sampler", "options")
+    if not _reported(written, (*SEARCH, "sampler", "name")):
+        sampler = replace(sampler, options=checker.chosen(SAMPLERS[sampler.name], sampler.options, place))
+        if sampler.options.get("group") and sampler.options.get("multivariate") is False:
+            written.add((*place, "group"), "is true, which draws dimensions jointly; drop multivariate: false")
+    place = (*SEARCH, "pruner", "options")
+    if pruner.name != "none":
+        pruner = replace(pruner, options=checker.chosen(PRUNERS[pruner.name], pruner.options, place))
+    elif pruner.options and not _reported(written, (*SEARCH, "pruner", "name")):
+        written.add(place, f"is given, but no pruner; give search.pruner.name, one of {', '.join(PRUNERS)}")
+    return replace(search, sampler=sampler, pruner=pruner)
 
 
 def check_search(study: Study, written: Written) -> None:
@@ -54,7 +59,7 @@ def check_search(study: Study, written: Written) -> None:
 
 def _check_objectives(search: SearchSettings, written: Written) -> None:
     place = (*SEARCH, "objectives")
-    if not search.objectives:
+    if not search.objectives and not _reported(written, place):
         written.add(place, f"has no objective; choose of {', '.join(OBJECTIVES)}")
     for name, direction in search.objectives.items():
         if "test" in name.lower():
@@ -70,11 +75,12 @@ def _check_objectives(search: SearchSettings, written: Written) -> None:
 
 def _check_sampler(study: Study, written: Written) -> None:
     search, several = study.search, len(study.search.objectives) > 1
+    only = next(iter(search.objectives), "mAP")
     if search.axes:
         written.add((*SEARCH, "axes"), f"is given; {PLANNED_ONLY}")
     if not any(key[:2] == (*SEARCH, "space") for key in written.places if len(key) > 2):
         written.add((*SEARCH, "plan"), "is sampler, but search.space is empty; give a range, NAME: {low: A, high: B}")
-    if study.budget.trials is None and study.budget.minutes is None:
+    if not any(key in written.places for key in (("budget", "trials"), ("budget", "minutes"))):
         written.add((*SEARCH, "plan"), "is sampler, which never ends by itself; give budget.trials or budget.minutes")
     if study.protocol.selection == "last":
         written.add(
@@ -89,7 +95,7 @@ def _check_sampler(study: Study, written: Written) -> None:
         )
     if several and search.pruner.name != "none":
         written.add((*SEARCH, "pruner"), f"is {search.pruner.name}, which needs a single objective; remove one of them")
-    if search.pruner.name != "none" and next(iter(search.objectives), "mAP") != "mAP":
+    if search.pruner.name != "none" and not several and only != "mAP" and only in OBJECTIVES:
         written.add((*SEARCH, "pruner"), f"is {search.pruner.name}, which watches mAP; make it the objective")
 
 
@@ -98,12 +104,11 @@ def _check_planned(study: Study, written: Written) -> None:
     for key in ("space", "sampler", "pruner", "objectives"):
         if key in _given(written):
             written.add((*SEARCH, key), f"is given; it needs plan: sampler, and the plan is {search.plan}")
-    until = search.repeats.until
-    if until is not None and until.at_most <= len(search.repeats.seeds):
-        written.add(
-            (*SEARCH, "repeats", "until", "at_most"),
-            f"is {until.at_most}, and there are {len(search.repeats.seeds)} seeds already; give more",
-        )
+
+
+def _reported(written: Written, key: Key) -> bool:
+    """Whether a problem of this very key is known, so that what follows from it goes without saying."""
+    return any(f": {dotted(key)} is " in problem for problem in written.problems)
 
 
 def _given(written: Written) -> set[str]:

@@ -159,7 +159,9 @@ def _check_conditions(checker: Checker, space: dict[str, Dimension], name: str, 
             near = did_you_mean(closest(other, before))
             checker.written.add(place, f"is no dimension written before {name}{near}; reorder the space, or correct it")
             continue
-        if space[other].choices:
+        if not values:
+            checker.written.add(place, "has no values; give those at which the dimension is drawn")
+        elif space[other].choices:
             strange = [value for value in values if value not in space[other].choices]
             if strange:
                 checker.written.add(place, f"has {shown(strange[0])}, which is none of the choices of {other}")

@@ -1,0 +1,187 @@
+"""Further repeats: of cells whose paired difference to the centre is not known well enough, and no more than said."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from sampled_plans import CENTRE, sampled_plan
+from small_trials import TIOU, counting_trial, history, make_result
+
+from tal_search.search.backend import Event, Started
+from tal_search.search.cells import Trial, cells
+from tal_search.search.driver import run_study
+from tal_search.search.plan import Plan
+from tal_search.search.undecided import interval_width, undecided
+from tal_search.study import RepeatSettings, SearchSettings, UntilSettings
+from tal_search.trial_folder import TrialFolder
+from tal_search.types import TrialResult, TrialSpec
+
+CLEAR, NOISY = 2.0, 4.0  # lambda_sep of a cell that is always 3 points worse, and of one that is worse or better
+
+
+def plan_of(
+    runs: Path,
+    seeds: tuple[int, ...] = (0, 1),
+    annotators: tuple[str, ...] = ("a",),
+    at_most: int = 5,
+    interval: float = 1.0,
+    kind: str = "one_at_a_time",
+    axis: tuple[float, ...] = (1.0, CLEAR, NOISY),
+) -> Plan:
+    sampled = sampled_plan(runs)
+    search = SearchSettings(
+        plan=kind,  # type: ignore[arg-type]
+        axes={"lambda_sep": axis},
+        repeats=RepeatSettings(seeds=seeds, until=UntilSettings(interval=interval, at_most=at_most)),
+    )
+    study = replace(sampled.study, name="repeats", search=search, budget=replace(sampled.study.budget, trials=None))
+    centre = {"lambda_sep": CENTRE["lambda_sep"]}
+    plan = replace(
+        sampled,
+        study=study,
+        protocol={**sampled.protocol, "selection": "last"},
+        annotators=annotators,
+        centre_cell=centre,
+        cells=tuple(cells(search, centre)),
+    )
+    return replace(plan, trials=tuple(plan.trial(cell, *repeat) for cell in plan.cells for repeat in plan.repeats))
+
+
+def scored(spec: TrialSpec) -> TrialResult:
+    """Cells differ by what their names say; every seed is worth the same to all of them."""
+    cell, seed = spec.hyperparameters["lambda_sep"], spec.seed
+    points = {CLEAR: -3.0, NOISY: 4.0 * (-1) ** seed}.get(cell, 0.0) + (7 * seed) % 5
+    return replace(make_result(spec), mAP=tuple((40 + points) / 100 for _ in TIOU))
+
+
+def trial_function(spec: TrialSpec, folder: TrialFolder) -> Iterator[Any]:
+    yield from counting_trial(spec, folder)
+    folder.write_result(scored(spec))
+
+
+def names(trials: list[Trial]) -> list[tuple[float, int, str]]:
+    return [(trial.cell["lambda_sep"], *trial.repeat) for trial in trials]
+
+
+def known(trials: list[Trial], but: tuple[Trial, ...] = ()) -> dict[str, TrialResult]:
+    return {trial.id: scored(trial.spec) for trial in trials if trial not in but}
+
+
+@given(st.lists(st.floats(-20, 20), min_size=2, max_size=12))
+def test_the_width_is_that_of_the_t_interval(differences: list[float]) -> None:
+    scale = scipy.stats.sem(differences)
+    low, high = (0.0, 0.0) if scale == 0 else scipy.stats.t.interval(0.95, len(differences) - 1, scale=scale)
+    assert interval_width(differences) == pytest.approx(high - low, abs=1e-9)
+
+
+def test_one_difference_says_nothing() -> None:
+    assert interval_width([]) == interval_width([3.0]) == math.inf
+
+
+def test_undecided_cells_get_a_repeat_paired_with_the_centre(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    assert names(undecided(plan, plan.trials, known(list(plan.trials)))) == [(1.0, 2, "a"), (NOISY, 2, "a")]
+
+
+def test_without_until_there_are_none(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    search = replace(plan.study.search, repeats=RepeatSettings(seeds=(0, 1)))
+    once = replace(plan, study=replace(plan.study, search=search))
+    assert undecided(once, plan.trials, known(list(plan.trials))) == []
+
+
+def test_a_difference_counts_from_two_repeats_on_whatever_its_sign(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, seeds=(4,))
+    trials = undecided(plan, plan.trials, known(list(plan.trials)))
+    assert names(trials) == [(1.0, 5, "a"), (CLEAR, 5, "a"), (NOISY, 5, "a")]
+    wide = plan_of(tmp_path, interval=60.0)  # the differences of NOISY, ±4, have an interval of about 102
+    assert undecided(wide, wide.trials, known(list(wide.trials)))
+    wider = plan_of(tmp_path, interval=100.0, seeds=(0, 1, 2))
+    assert undecided(wider, wider.trials, known(list(wider.trials))) == []
+
+
+def test_further_seeds_run_over_all_annotators(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, seeds=(3,), annotators=("a", "b"), axis=(1.0, NOISY), at_most=6)
+    trials, found = list(plan.trials), []
+    results = {trial.id: scored(trial.spec) for trial in trials}
+    noisy = {trial.id for trial in trials if trial.cell["lambda_sep"] == NOISY}
+    for number, name in enumerate(noisy):  # apart even between annotators of one seed
+        results[name] = replace(results[name], mAP=(number / 2,) * 3)
+    for _ in range(10):
+        new = undecided(plan, trials, results)
+        found += names(new)
+        trials += new
+        results |= {trial.id: replace(scored(trial.spec), mAP=(len(trials) % 3 / 3,) * 3) for trial in new[1:]}
+        results |= {trial.id: scored(trial.spec) for trial in new[:1]}
+    asked = [(4, "a"), (4, "b"), (5, "a"), (5, "b")]
+    assert found == [(cell, *repeat) for repeat in asked for cell in (1.0, NOISY)]
+
+
+def test_a_failed_repeat_counts_as_tried(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, at_most=4)
+    trials = list(plan.trials)
+    results = known(trials)
+    asked = []
+    while new := undecided(plan, trials, results):
+        asked += [trial for trial in new if trial.cell["lambda_sep"] == NOISY]
+        trials += new
+        results |= known([trial for trial in new if trial.cell["lambda_sep"] != NOISY])
+    assert names(asked) == [(NOISY, 2, "a"), (NOISY, 3, "a")]
+
+
+def test_a_centre_that_failed_is_not_asked_for_without_end(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, at_most=4)
+    trials = list(plan.trials)
+    results = known([trial for trial in trials if trial.cell["lambda_sep"] != 1.0])
+    rounds = 0
+    while new := undecided(plan, trials, results):
+        rounds += 1
+        assert rounds < 10
+        trials += new
+        results |= known([trial for trial in new if trial.cell["lambda_sep"] != 1.0])
+    assert Counter(trial.cell["lambda_sep"] for trial in trials) == {1.0: 4, CLEAR: 4, NOISY: 4}
+
+
+def test_a_grid_without_the_centre_gets_it(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, kind="grid", axis=(CLEAR, NOISY))
+    assert {trial.cell["lambda_sep"] for trial in plan.trials} == {CLEAR, NOISY}
+    new = undecided(plan, plan.trials, known(list(plan.trials)))
+    assert names(new)[:2] == [(1.0, 0, "a"), (1.0, 1, "a")]
+
+
+def run(plan: Plan, kill_after: int | None = None) -> tuple[list[tuple[float, int]], int | None]:
+    """What was started by this run, in order, and how it was interrupted."""
+    started: list[tuple[float, int]] = []
+
+    def see(event: Event) -> None:
+        if isinstance(event, Started):
+            started.append((event.spec.cell["lambda_sep"], event.spec.seed))
+            if len(started) == kill_after:
+                raise KeyboardInterrupt
+
+    outcome = run_study(plan, on_event=see, trial=trial_function)
+    return started, outcome.interrupted
+
+
+def test_a_study_spends_repeats_where_they_are_needed_and_resumes(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path / "whole")
+    whole, _ = run(plan)
+    counts = Counter(cell for cell, _ in whole)
+    assert counts == {1.0: 5, CLEAR: 2, NOISY: 5}
+    assert run(plan) == ([], None)
+    parts = plan_of(tmp_path / "parts")
+    first, interrupted = run(parts, kill_after=8)
+    assert interrupted == 130
+    second, _ = run(parts)
+    assert first[:-1] + second == whole
+    trained = [note for path in (tmp_path / "parts" / "trials").iterdir() for note in history(TrialFolder(path), "fin")]
+    assert len(trained) == len(whole)
