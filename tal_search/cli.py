@@ -127,7 +127,7 @@ def _rescore(arguments: list[str]) -> int:
     screen = console()
     left = len(plan.fits) - len(plan.with_finished_fits().fits)
     if left:
-        screen.print(f"{_count(left, 'fit')} of the study are not trained yet and left out; `run` trains them.")
+        screen.print(f"Left out, because not trained yet: {_count(left, 'fit')} of the study; `run` trains them.")
     return _run_plan(plan, screen, train=False)
 
 
@@ -174,10 +174,15 @@ def _run_plan(plan: Plan, screen: Console, *, train: bool = True) -> int:
     if outcome.interrupted is not None:
         screen.print("Interrupted; checkpoints are written. The same command continues.")
         return outcome.interrupted
-    if outcome.out_of_time:
+    if outcome.out_of_time and (outcome.left or plan.study.search.plan == "sampler"):
         screen.print(
             f"The time budget of {plan.study.budget.minutes:g} minutes is spent; checkpoints are written. "
             "The same command continues.",
+            soft_wrap=True,
+        )
+    elif outcome.left:
+        screen.print(
+            f"budget.trials={plan.study.budget.trials} is spent: {_count(outcome.left, 'trial')} of the plan not run.",
             soft_wrap=True,
         )
     return 1 if outcome.failed else 0
@@ -203,7 +208,7 @@ def _show_results(plan: Plan, outcome: Outcome, screen: Console) -> None:
 
 
 def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    from tal_search.search.report import axis_text, write_tables
+    from tal_search.search.report import SHOWN_ROWS, axis_text, write_tables
     from tal_search.search.sensitivity import sensitivity_info
     from tal_search.search.table import drawn
 
@@ -211,7 +216,7 @@ def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
     csv, markdown = write_tables(plan, tables, plan.study.runs / plan.study.name)
     screen.print("mAP in %, mean ± standard deviation over repeats; paper: published numbers, on I3D", markup=False)
     for table in tables:
-        screen.print(drawn(axis_text(plan, table), plan.dataset.description))
+        screen.print(drawn(axis_text(plan, table, SHOWN_ROWS), plan.dataset.description))
     screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
     if all((table.rows["n"] <= 1).all() for table in tables):
         screen.print("One repeat a cell: a difference may be noise. More: search.repeats.seeds=[0,1,2]", markup=False)

@@ -27,7 +27,7 @@ def test_a_study_runs_once_and_the_same_command_again_runs_nothing(tmp_path: Pat
     outcome, events = run(plan)
     assert outcome == Outcome(
         trials={trial.id: trial for trial in plan.trials}, finished={spec.key: make_result(spec) for spec in specs},
-        failed={}, pruned={}, cached=0, interrupted=None, out_of_time=False, messages=(),
+        failed={}, pruned={}, cached=0, interrupted=None, out_of_time=False, left=0, messages=(),
     )  # fmt: skip
     assert [type(event) for event in events] == [Started, Reported, Reported, Reported, Finished] * 2
     again, events = run(plan)

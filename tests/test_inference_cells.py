@@ -203,7 +203,7 @@ def test_rescore_extends_the_finished_fits_and_trains_none(
     capsys.readouterr()
     assert main(["rescore", *settings, "inference.nms=[0.3,0.7]"]) == 0
     out = capsys.readouterr().out
-    assert "not trained yet and left out; `run` trains them." in out
+    assert "Left out, because not trained yet: 1 fit of the study; `run` trains them." in out
     assert "tIoU_NMS" in out
     assert list(runs.glob("trials/*")) == [fit]
     assert (fit / "result.json").stat().st_mtime_ns == before

@@ -225,13 +225,13 @@ def test_a_single_repeat_is_not_stopped_after_its_last_epoch(tmp_path: Path) -> 
     assert states(plan) == ["COMPLETE"] * 8
 
 
-def test_losers_stop_early_on_ray_too(tmp_path: Path) -> None:
+def test_losers_stop_early_on_ray_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # worker processes find the trial function
     options = {"n_startup_trials": 2}
     plan = sampled_plan(
-        tmp_path, sampler="tpe", pruner="median", pruner_options=options, seeds=(0, 1), trials=16, epochs=6, seconds=0.1
+        tmp_path, sampler="tpe", pruner="median", pruner_options=options, seeds=(0, 1), trials=16, epochs=4, seconds=0.1
     )
-    plan = replace(plan, study=replace(plan.study, resources=ResourceSettings(backend="ray")))
-    outcome, _ = run(plan)
+    outcome, _ = run(replace(plan, study=replace(plan.study, resources=ResourceSettings(backend="ray"))))
     cells = stored(plan, ": cells")
     assert {cell.state.name for cell in cells} == {"COMPLETE", "PRUNED"}
     complete = sum(cell.state.name == "COMPLETE" for cell in cells)

@@ -76,9 +76,16 @@ def test_a_plan_may_be_widened_repeated_and_moved(tmp_path: Path) -> None:
         "resources.backend=inline", "resources.cpus_per_trial=2", "accept_code_change=true", "description=other",
     ]  # fmt: skip
     for override in (*([one] for one in overrides), overrides):
-        assert settings(*override) == settings(), override
+        assert {**settings(*override), "clicks": None} == {**settings(), "clicks": None}, override
     with open_record(tmp_path, settings(*overrides)) as record:
         assert record.finished() == {}
+
+
+def test_the_clicks_of_an_annotator_cannot_change_but_annotators_may_join(tmp_path: Path) -> None:
+    for clicks in ({"A1": "x"}, {"A2": "y"}, {"A1": "x", "A2": "y"}):
+        open_record(tmp_path, {**BEGUN, "clicks": clicks}).close()
+    with pytest.raises(InputError, match=r"begun with other settings \(clicks\.A2 was \"y\", is \"z\"\)"):
+        open_record(tmp_path, {**BEGUN, "clicks": {"A2": "z"}})
 
 
 SAMPLER = ["search.plan=sampler", "~search.axes", "search.space={lambda_sep:{low:.5,high:2}}", "budget.trials=8"]

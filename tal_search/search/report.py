@@ -19,6 +19,7 @@ PAPER_NOTES = {
     ("backtal", "embedding_dim"): "The paper finds D_emb = 32 best.",
 }
 SHOWN_CELLS = 10
+SHOWN_ROWS = 40  # of a sensitivity table, in a terminal
 DIGITS = {"mAP": 1, "annotation_seconds": 0, "parameters": 0, "training_seconds": 1}
 UNITS = {
     "mAP": "holdout mAP@{tiou}", "annotation_seconds": "annotation s/min", "parameters": "parameters",
@@ -60,19 +61,20 @@ def heading(plan: Plan) -> str:
     )
 
 
-def axis_text(plan: Plan, table: AxisTable) -> TextTable:
-    """A sensitivity table as text."""
+def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTable:
+    """A sensitivity table as text, at most the first `most` rows; the rest is counted below."""
     shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in table.rows]
     heads = [*table.axes, "n", *shown, f"average {table.average_over}", "Δ centre @0.5", "paper @0.5"]
     rows = []
-    for row in table.rows.to_dict("records"):
+    for row in table.rows.head(most or len(table.rows)).to_dict("records"):
         values = [f"{short(row[axis])}{' (centre)' if row['centre'] else ''}" for axis in table.axes]
         spreads = [spread(row[name], row[f"{name} sd"]) for name in (*shown, "average")]
         delta = "" if row["centre"] or math.isnan(row["delta"]) else f"{row['delta']:+.1f}"
         paper = "not available" if math.isnan(row["paper"]) else f"{row['paper']:.1f}"
         rows.append([*values, str(row["n"]), *spreads, delta, paper])
+    more = f"... and {len(table.rows) - len(rows)} more rows in the file below." if len(table.rows) > len(rows) else ""
     remark = " ".join(PAPER_NOTES.get((plan.study.method, axis), "") for axis in table.axes).strip()
-    return TextTable(table.title, heads, rows, table.axes, tuple(table.rows["centre"]), remark)
+    return TextTable(table.title, heads, rows, table.axes, tuple(table.rows["centre"]), f"{more} {remark}".strip())
 
 
 def ranking_text(plan: Plan, found: Ranking, most: int = SHOWN_CELLS) -> TextTable:

@@ -19,8 +19,9 @@ from tal_search.types import TrialResult, TrialSpec
 class Outcome:
     """What a run of a study came to.
 
-    trials: all that the study asked for, by id; finished: their results; failed, pruned: reasons by trial id; cached:
-    trials that were known before; interrupted: the signal's exit code, else None; messages: for the end.
+    trials: all that the study asked for, by id; finished: their results; failed, pruned: reasons by trial id; left: how
+    many were not run; cached: how many were known before; interrupted: the signal's exit code, else None; messages: for
+    the end.
     """
 
     trials: dict[str, Trial]
@@ -30,6 +31,7 @@ class Outcome:
     cached: int
     interrupted: int | None
     out_of_time: bool
+    left: int
     messages: tuple[str, ...]
 
 
@@ -90,7 +92,10 @@ class Run:
                 self.record.fail(first, reason)
                 self.failed |= {trial.id: reason for trial in trials if trial.id not in self.finished}
                 self.tracker.finish(event.spec.key, None, "failed", reason)
-            case Pruned() if not self.proposer.pauses(event.spec):
+            case Pruned() if self.proposer.pauses(event.spec):
+                self.proposer.tell(event)
+                return  # it stays a running trial of the record, which the next command takes up
+            case Pruned():
                 self.record.prune(first, "stopped early")
                 self.pruned |= {trial.id: "stopped early" for trial in trials if trial.id not in self.finished}
                 self.tracker.finish(event.spec.key, None, "pruned")
@@ -106,10 +111,12 @@ class Run:
                 f"{self.runs / 'trials'}; their numbers are used. To train them again, remove the study's folder.",
                 *messages,
             ]
+        wanted = {trial.id: trial for trials in self.wanted.values() for trial in trials.values()}
+        left = len(wanted.keys() - self.finished.keys() - self.failed.keys() - self.pruned.keys())
         return Outcome(
-            trials={trial.id: trial for trials in self.wanted.values() for trial in trials.values()},
+            trials=wanted,
             finished=self.finished, failed=self.failed, pruned=self.pruned, cached=self.cached,
-            interrupted=interrupted, out_of_time=self.proposer.over, messages=tuple(messages),
+            interrupted=interrupted, out_of_time=self.proposer.over, left=left, messages=tuple(messages),
         )  # fmt: skip
 
     def _start(self, trial: Trial) -> None:

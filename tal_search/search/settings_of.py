@@ -11,7 +11,8 @@ from tal_search.search.plan import Plan
 def settings_of(plan: Plan) -> dict[str, Any]:
     """Method, data, centre, protocol; for a sampler also what it draws from and how, and the code it learns about.
 
-    Axis values, seeds and annotators are not among them: a plan may be widened.
+    Axis values, seeds and annotators are not among them: a plan may be widened. The content of each annotator's clicks
+    is (`clicks`), and may only gain annotators.
     """
     study, search = plan.study, plan.study.search
     dataset = plan.dataset
@@ -22,6 +23,7 @@ def settings_of(plan: Plan) -> dict[str, Any]:
         "inference": plan.inference,
         "protocol": plan.protocol,
         "precision": study.resources.precision,
+        "clicks": {name: dataset.click_fingerprints[name][:12] for name in plan.annotators},
     }
     if search.plan != "sampler":
         return {"plan": "planned", **common}

@@ -114,19 +114,23 @@ def rows(storage: RDBStorage, study_id: int) -> Iterator[Row]:
 def agree_on_settings(storage: RDBStorage, study_id: int, study: str, wanted: dict[str, Any]) -> None:
     """Refuse a study that was begun with other settings, naming what differs; note those of a new one.
 
-    A whole section that `wanted` leaves out is not compared: an accepted code version.
+    A whole section that `wanted` leaves out is not compared: an accepted code version. `clicks` may gain annotators.
     """
     known = storage.get_study_user_attrs(study_id).get(SETTINGS)
-    if known is None:
-        storage.set_study_user_attr(study_id, SETTINGS, wanted)
-        return
-    compared = {name: value for name, value in known.items() if name in wanted}
-    changes = list(differences(compared, json.loads(json.dumps(wanted))))
-    if changes:
-        raise InputError(
-            f"the study {study} was begun with other settings ({'; '.join(changes)}); "
-            "go back to them, or begin anew under another name with study.fork=NAME (equal trials are kept)"
-        )
+    if known is not None:
+        wanted = json.loads(json.dumps(wanted))
+        compared = {name: value for name, value in known.items() if name in wanted}
+        clicks = {"clicks": {**wanted["clicks"], **known["clicks"]}} if "clicks" in wanted and "clicks" in known else {}
+        wanted |= {"clicks": {**known["clicks"], **wanted["clicks"]}} if clicks else {}
+        changes = list(differences({**compared, **clicks}, wanted))
+        if changes:
+            accept = ", accept the change of code with accept_code_change=true" if "code_version" in changes[-1] else ""
+            raise InputError(
+                f"the study {study} was begun with other settings ({'; '.join(changes)}); go back to them{accept}, "
+                "or begin anew under another name with study.fork=NAME (equal trials are kept)"
+            )
+    if wanted != known:
+        storage.set_study_user_attr(study_id, SETTINGS, {**(known or {}), **wanted})
 
 
 def differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
