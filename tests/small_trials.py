@@ -139,8 +139,10 @@ def make_result(spec: TrialSpec) -> TrialResult:
 
 
 def held_out(spec: TrialSpec, epoch: int) -> float:
-    """mAP on held-out videos. Where trials are chosen by it: grows with the epochs, is best at lambda_sep 1 and beta_aff
-    0.8, and better with a wider kernel, which has more `parameters`; a thousandth more with each seed.
+    """mAP on held-out videos: grows with the epochs.
+
+    Where trials are chosen by it, it is best at lambda_sep 1 and beta_aff 0.8, better with a wider kernel, which has
+    more `parameters`, and a thousandth more with each seed.
     """
     if spec.protocol["selection"] != "holdout":
         return epoch / 200

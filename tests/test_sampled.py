@@ -13,6 +13,7 @@ import pytest
 from sampled_plans import SPACE, finish, proposed, proposer, sampled_plan, stored
 from small_trials import counting_trial, history, make_result
 
+from tal_search.search import sampled
 from tal_search.search.backend import WAIT, Event, Failed, Finished, Pruned, Reported, Started
 from tal_search.search.driver import run_study
 from tal_search.search.plan import Plan
@@ -61,30 +62,31 @@ def test_an_exhausted_space_ends_a_study_that_has_only_a_time_budget(tmp_path: P
     assert len(set(cells[:-MOST_REPETITIONS])) == len(set(cells)) == len(fits_trained(plan)) == 5
 
 
-def test_a_study_that_another_one_has_trained_is_no_repetition(tmp_path: Path) -> None:
-    first = sampled_plan(tmp_path, trials=MOST_REPETITIONS + 5, epochs=1)
+def test_a_study_that_another_one_has_trained_is_no_repetition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampled, "MOST_REPETITIONS", 3)
+    first = sampled_plan(tmp_path, trials=8, epochs=1)
     run(first)
     fork = replace(first, study=replace(first.study, name="fork"))
     outcome, events = run(fork)
-    assert outcome.cached == len(outcome.finished) == MOST_REPETITIONS + 5
+    assert outcome.cached == len(outcome.finished) == 8
     assert not [event for event in events if isinstance(event, Started)]
 
 
 def test_a_repetition_of_a_cell_under_way_waits_for_it(tmp_path: Path) -> None:
     plan = sampled_plan(tmp_path, space={"affinity": Dimension(choices=(True, False))}, trials=40)
     known: dict[str, TrialResult] = {}
-    with proposer(plan, known) as sampled:
-        under_way = [sampled.ask()]
-        while isinstance(spec := sampled.ask(), TrialSpec):
+    with proposer(plan, known) as asked:
+        under_way = [asked.ask()]
+        while isinstance(spec := asked.ask(), TrialSpec):
             under_way.append(spec)
         assert spec is WAIT
-        assert sampled.ask() is WAIT
+        assert asked.ask() is WAIT
         assert len(proposed(plan)) <= 4
         assert isinstance(under_way[0], TrialSpec)
-        finish(sampled, known, under_way[0])
+        finish(asked, known, under_way[0])
         before = len(proposed(plan))
-        while isinstance(spec := sampled.ask(), TrialSpec):
-            finish(sampled, known, spec)
+        while isinstance(spec := asked.ask(), TrialSpec):
+            finish(asked, known, spec)
         assert len(proposed(plan)) >= before
     assert len(known) <= 2
 
@@ -134,14 +136,12 @@ def quality(spec: TrialSpec) -> float:
 
 
 def pruned_study(tmp_path: Path, pruner: str, **more: Any) -> tuple[Plan, Outcome, list[Event]]:
-    options = {"median": {"n_startup_trials": 3}, "hyperband": {"reduction_factor": 2}}.get(pruner, {})
-    if pruner in ("successive_halving", "asha"):
-        options = {"reduction_factor": 2}
+    options = {"n_startup_trials": 3} if pruner == "median" else {"reduction_factor": 2}
     plan = sampled_plan(tmp_path, pruner=pruner, pruner_options=options, epochs=8, **{"trials": 16, **more})
     return plan, *run(plan)
 
 
-@pytest.mark.parametrize("pruner", ["median", "successive_halving", "asha", "hyperband"])
+@pytest.mark.parametrize("pruner", ["median", "asha", "hyperband"])
 def test_losers_stop_early_and_are_recorded_with_their_curve(pruner: str, tmp_path: Path) -> None:
     plan, outcome, events = pruned_study(tmp_path, pruner)
     cells, trials = stored(plan, ": cells"), stored(plan)
@@ -207,7 +207,7 @@ def test_a_driver_killed_between_the_two_records_of_a_pruning_prunes_no_less(tmp
 
 def test_wilcoxon_stops_a_cell_between_its_repeats(tmp_path: Path) -> None:
     seeds = tuple(range(8))
-    plan = sampled_plan(tmp_path, pruner="wilcoxon", seeds=seeds, trials=80, epochs=1)
+    plan = sampled_plan(tmp_path, pruner="wilcoxon", seeds=seeds, trials=64, epochs=1)
     outcome, _ = run(plan)
     cells = stored(plan, ": cells")
     assert {cell.state.name for cell in cells} == {"COMPLETE", "PRUNED"}
@@ -215,7 +215,7 @@ def test_wilcoxon_stops_a_cell_between_its_repeats(tmp_path: Path) -> None:
     lost = [cell for cell in cells if cell.state.name == "PRUNED"]
     assert all(4 <= len(cell.intermediate_values) < len(seeds) for cell in lost)
     steps = sum(len(cell.intermediate_values) for cell in cells)
-    assert steps == len(outcome.finished) == len(fits_trained(plan)) < 80
+    assert steps == len(outcome.finished) == len(fits_trained(plan)) < 64
     assert max(cells, key=lambda cell: cell.value or -1).state.name == "COMPLETE"
 
 
@@ -249,25 +249,25 @@ def test_the_other_repeats_of_a_pruned_cell_stop_too(tmp_path: Path) -> None:
     options = {"n_startup_trials": 1}
     plan = sampled_plan(tmp_path, pruner="median", pruner_options=options, seeds=(0, 1), trials=40, epochs=3)
     known: dict[str, TrialResult] = {}
-    with proposer(plan, known) as sampled:
+    with proposer(plan, known) as asked:
         for _ in range(20):
-            first, second = sampled.ask(), sampled.ask()
+            first, second = asked.ask(), asked.ask()
             assert isinstance(first, TrialSpec)
             assert isinstance(second, TrialSpec)
             assert (first.cell, first.seed, second.seed) == (second.cell, 0, 1)
             report = next(iter(counting_trial(first, TrialFolder.of(tmp_path, first.key))))
             assert not isinstance(report, str)
-            sampled.tell(Reported(second, report))
-            assert not sampled.stops(second)  # its curve is not the one that is watched
-            sampled.tell(Reported(first, report))
-            if sampled.stops(first):
+            asked.tell(Reported(second, report))
+            assert not asked.stops(second)  # its curve is not the one that is watched
+            asked.tell(Reported(first, report))
+            if asked.stops(first):
                 break
-            finish(sampled, known, first)
-            finish(sampled, known, second)
-        assert sampled.stops(second)
-        sampled.tell(Pruned(first))
+            finish(asked, known, first)
+            finish(asked, known, second)
+        assert asked.stops(second)
+        asked.tell(Pruned(first))
         assert states(plan)[-1] == "RUNNING"
-        sampled.tell(Pruned(second))
+        asked.tell(Pruned(second))
         assert states(plan)[-1] == "PRUNED"
 
 
@@ -301,10 +301,10 @@ def test_a_failed_repeat_fails_its_cell_and_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("sampler", "options"), [
-    ("nsgaii", {"population_size": 4}), ("tpe", {"n_startup_trials": 4}), ("gp", {"n_startup_trials": 4}),
+    ("nsgaii", {"population_size": 4}), ("tpe", {"n_startup_trials": 4}), ("gp", {"n_startup_trials": 6}),
     ("random", {}), ("qmc", {}),
 ])  # fmt: skip
-def test_two_objectives(sampler: str, options: dict[str, Any], tmp_path: Path) -> None:
+def test_two_objectives(sampler: str, options: dict[str, Any], tmp_path: Path, one_thread: None) -> None:
     objectives = {"mAP": "maximize", "parameters": "minimize"}
     space = {"kernel_size": SMALL["kernel_size"], "lambda_sep": SPACE["lambda_sep"]}
     plan = sampled_plan(
@@ -339,7 +339,7 @@ def test_no_proposal_and_no_pruning_depends_on_a_test_score(pruner: str, tmp_pat
     for name, trial in (("sound", counting_trial), ("poisoned", poisoned)):
         options = {"n_startup_trials": 2}
         plan = sampled_plan(
-            tmp_path / name, sampler="tpe", options=options, pruner=pruner, trials=60 if pruner == "wilcoxon" else 24,
+            tmp_path / name, sampler="tpe", options=options, pruner=pruner, trials=36 if pruner == "wilcoxon" else 20,
             pruner_options=options if pruner == "median" else {}, seeds=tuple(range(6 if pruner == "wilcoxon" else 2)),
         )  # fmt: skip
         outcome, _ = run(plan, trial=trial)

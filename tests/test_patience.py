@@ -1,0 +1,142 @@
+"""A record that is locked, away or on a full disk: the driver's call waits, and then is done once."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chaos_driver import STUDIES, counting
+from postgres_server import Server, postgres_server
+from small_trials import make_result, make_spec
+from test_disk_full import fill, mount, wait_for
+
+from tal_search.disk import DiskWatch
+from tal_search.errors import InputError, TalSearchError
+from tal_search.search import patience, storage
+from tal_search.search.cells import Trial
+from tal_search.search.driver import run_study
+from tal_search.search.plan import resolve
+from tal_search.search.record import Record
+from tal_search.study import load_study
+
+REFUSED = r"thumos_search is running already: process \d+ on .*, started"
+
+
+def trial(seed: int = 0) -> Trial:
+    spec = make_spec(seed)
+    return Trial(cell={}, spec=spec, inference=spec.inference)
+
+
+def states(where: Path | str) -> list[str]:
+    with Record.open(where, "s", {}) as record:
+        return [row.state.name for row in storage.rows(record.storage, 1)]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite itself gives up at once, so that the record's own waiting is what is tested."""
+    monkeypatch.setattr(storage, "BUSY_SECONDS", 0.1)
+
+
+def test_a_locked_record_is_waited_for(impatient: None, tmp_path: Path) -> None:
+    path = tmp_path / "record.db"
+    with Record.open(path, "s", {}) as record:
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN EXCLUSIVE")
+        free = threading.Timer(3.0, lambda: other.execute("COMMIT"))
+        started = time.monotonic()
+        free.start()
+        record.start(trial())
+        assert time.monotonic() - started > 2.5
+        free.join()
+        other.close()
+        record.finish(trial(), make_result(trial().spec), cached=False)
+    assert states(path) == ["COMPLETE"]
+
+
+def test_a_record_that_stays_locked_ends_the_run_with_a_sentence(
+    impatient: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "AWAY_SECONDS", 0.5)
+    path = tmp_path / "record.db"
+    with Record.open(path, "s", {}) as record:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TalSearchError, match=r"database was away .*locked.*run the same command again"):
+            record.start(trial())
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_a_full_disk_under_the_record_is_waited_for(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount(small, "size=2m")
+    said: list[str] = []
+    try:
+        (small / "s").mkdir()
+        with Record.open(small / "s" / "record.db", "s", {}) as record, DiskWatch(small, said.append, 0.1):
+            ballast = fill(small)
+            free = threading.Timer(2.0, ballast.unlink)
+            free.start()
+            pairs = [(trial(seed), make_result(trial(seed).spec)) for seed in range(100)]
+            record.finish_all(pairs, cached=True)
+            free.join()
+            wait_for(lambda: len(said) == 2)
+        assert states(small / "s" / "record.db") == ["COMPLETE"] * 100
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert said[0].startswith(f"paused: {small} has ")
+    assert "goes on" in said[1]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgres_server() as started:
+        yield started
+
+
+def test_a_server_that_is_away_is_waited_for(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", server.password)
+    with Record.open(server.url, "s", {}, folder=tmp_path / "s") as record:
+        record.start(trial())
+        server.stop()
+        back = threading.Timer(2.0, server.start)
+        back.start()
+        record.finish(trial(), make_result(trial().spec), cached=False)
+        back.join()
+        assert [row.state.name for row in storage.rows(record.storage, 1)] == ["COMPLETE"]
+
+
+def test_a_sampler_runs_on_postgresql_and_a_second_driver_is_refused(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", server.password)
+    overrides = [
+        f"record={server.url}", "dataset.source=simulated", "tracking.mlflow=false", "backend=inline",
+        "budget.trials=8", "hyperparameters.epochs=4", "search.pruner=none",
+    ]  # fmt: skip
+
+    def plan(runs: str) -> object:
+        return resolve(load_study("thumos_search", [*overrides, f"runs={tmp_path / runs}"], STUDIES))
+
+    refused: list[str] = []
+
+    def intrude(_: object) -> None:
+        if not refused:
+            with pytest.raises(InputError, match=REFUSED) as error:
+                run_study(plan("elsewhere"), trial=counting)
+            refused.append(str(error.value))
+
+    outcome = run_study(plan("here"), trial=counting, on_event=intrude)
+    assert refused
+    assert len(outcome.finished) == 8
+    again = run_study(plan("here"), trial=counting)
+    assert (again.cached, again.finished) == (8, outcome.finished), "the budget is spent"
+    kept = (tmp_path / "here" / "thumos_search" / "record.url").read_text()
+    assert server.password not in kept
