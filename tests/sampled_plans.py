@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from small_trials import TIOU, make_result, make_spec, setting_result
+from small_trials import TIOU, counting_trial, history, make_result, make_spec, setting_result
 
-from tal_search.search.backend import Finished
+from tal_search.search.backend import Event, Finished
 from tal_search.search.cells import Trial
+from tal_search.search.driver import run_study
 from tal_search.search.plan import Plan
 from tal_search.search.record import Record
+from tal_search.search.running import Outcome
 from tal_search.search.sampled import Sampled
 from tal_search.study import (
     BudgetSettings,
@@ -27,6 +29,7 @@ from tal_search.study import (
     Study,
     TrackingSettings,
 )
+from tal_search.trial_folder import TrialFolder
 from tal_search.types import TrialResult, TrialSpec
 
 SPACE = {
@@ -35,6 +38,7 @@ SPACE = {
     "kernel_size": Dimension(low=1, high=9, step=2, when={"affinity": (True,)}),
     "beta_aff": Dimension(low=0.2, high=2.0),
 }
+SMALL = {"kernel_size": Dimension(low=1, high=9, step=2)}  # five cells
 CENTRE = {
     "lambda_sep": 1.0, "affinity": True, "kernel_size": 3, "beta_aff": 0.8, "frame_weight": 1.0, "embedding_dim": 32,
     "k_ratio": 0.125, "tau_same": 0.5, "seconds": 0.0,
@@ -143,3 +147,17 @@ def finish(sampled: Sampled, known: dict[str, TrialResult], spec: TrialSpec) -> 
         known[trial.id] = fit if trial.setting is None else setting_result(fit, trial.inference)
         sampled.answered(trial, known[trial.id])
     sampled.tell(Finished(spec, fit))
+
+
+def run(plan: Plan, **more: Any) -> tuple[Outcome, list[Event]]:
+    events: list[Event] = []
+    return run_study(plan, on_event=events.append, trial=more.pop("trial", counting_trial), **more), events
+
+
+def states(plan: Plan, suffix: str = ": cells") -> list[str]:
+    return [trial.state.name for trial in stored(plan, suffix)]
+
+
+def fits_trained(plan: Plan) -> list[str]:
+    folders = (plan.study.runs / "trials").iterdir()
+    return [folder.name for folder in folders for _ in history(TrialFolder(folder), "finished")]

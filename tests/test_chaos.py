@@ -95,14 +95,14 @@ def check(runs: Path, name: str, finished: list[str]) -> None:
 @pytest.mark.parametrize("study", [planned, sampled])
 def test_inline_driver(study: collections.abc.Callable[[int], list[str]], tmp_path: Path) -> None:
     kills = INLINE // 2 + (INLINE % 2 if study is planned else 0)
-    asked = study(10 * kills)
-    kill_again_and_again(tmp_path, asked, kills, 2.5, "backend=inline")
+    asked = study(6 * kills)
+    kill_again_and_again(tmp_path, asked, kills, 2.0, "backend=inline")
     check(tmp_path, asked[0], finish(tmp_path, asked, "backend=inline"))
 
 
 @pytest.mark.slow
 def test_ray_driver(tmp_path: Path) -> None:
-    asked = planned(30 * RAY)
+    asked = planned(24 * RAY)
     kill_again_and_again(tmp_path, asked, RAY, 9.0)
     check(tmp_path, asked[0], finish(tmp_path, asked))
     left = [p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or [])]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from rich.table import Table
+from small_trials import Listed
 
 from tal_search.search.backend import Event, Failed, Finished
 from tal_search.search.plan import resolve
-from tal_search.search.proposer import Planned
 from tal_search.search.ray_backend import RayBackend
 from tal_search.search.worker import Training
 from tal_search.study import load_study
@@ -32,7 +32,7 @@ ROWS = {
 def specs_of(row: str) -> tuple[TrialSpec, ...]:
     once = "protocol.evaluate_every=40"  # the last epoch alone
     settings = ["dataset.source=simulated", "search.repeats.seeds=[0,1,2]", once, *ROWS[row]]
-    return resolve(load_study("thumos_single", settings)).specs
+    return resolve(load_study("thumos_single", settings)).fits
 
 
 @pytest.mark.slow
@@ -46,7 +46,7 @@ def test_background_clicks_help_by_more_than_both_spreads(tmp_path: Path, capsys
             found[event.spec.key] = 100 * event.result.at(0.5)
 
     trial = Training(device="cpu", checkpoint_every_seconds=1e9, threads=1)
-    RayBackend(runs=tmp_path, trial=trial).run(Planned([spec for specs in rows.values() for spec in specs]), handle)
+    RayBackend(runs=tmp_path, trial=trial).run(Listed([spec for specs in rows.values() for spec in specs]), handle)
 
     table = Table(
         "row", "mAP@0.5 of seeds 0, 1, 2", "mean ± standard deviation", title="simulated THUMOS14, default size"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,9 +56,11 @@ def _row(plan: Plan, trials: Sequence[Trial], results: Sequence[TrialResult]) ->
     seen: list[Observation] = [observe(trial, result) for trial, result in zip(trials, results, strict=True)]
     row: dict[str, Any] = {**trials[0].cell, "n": len(trials)}
     for name in plan.study.search.objectives:
-        column = pd.Series([getattr(one, name) * (100 if name == "mAP" else 1) for one in seen], dtype=float)
-        row |= {name: float(column.mean()), f"{name} sd": float(column.std(ddof=1))}
+        row |= _spread(name, [getattr(one, name) * (100 if name == "mAP" else 1) for one in seen])
     tiou = criterion(plan.protocol["tiou"])
     test = [100 * (sum(r.mAP) / len(r.mAP) if tiou == "average" else r.at(float(tiou))) for r in results]
-    column = pd.Series(test, dtype=float)
-    return {**row, "test": float(column.mean()), "test sd": float(column.std(ddof=1))}
+    return row | _spread("test", test)
+
+
+def _spread(name: str, column: Sequence[float]) -> dict[str, float]:
+    return {name: fmean(column), f"{name} sd": stdev(column) if len(column) > 1 else math.nan}

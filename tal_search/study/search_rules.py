@@ -12,6 +12,7 @@ from tal_search.study.settings import SearchSettings, Study
 from tal_search.study.tree import Key, Written, dotted, shown
 
 SEARCH: Key = ("search",)
+RESERVED = ("trials", "features", "mlartifacts")  # beside the studies' folders in `runs`
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 PLANNED_ONLY = "axes are for plan one_at_a_time or grid; a sampler draws from search.space, move them there"
 
@@ -55,6 +56,8 @@ def check_search(study: Study, written: Written) -> None:
         _check_planned(study, written)
     if study.study.fork is not None and not NAME.fullmatch(study.study.fork):
         written.add(("study", "fork"), f"is {shown(study.study.fork)}; a name has letters, digits, - and _")
+    if study.name in RESERVED:
+        written.add(("study", "fork"), f"is {study.name}, a folder that all studies share; choose another name")
 
 
 def _check_objectives(search: SearchSettings, written: Written) -> None:
