@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m tal_search.run study=thumos_grid
 
+# Two processes, each taking whole files: many tests wait for processes that they have killed.
 test: $(VENV)/test.stamp postgresql lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The driver killed 200 times at random moments: half an hour.
 chaos: $(VENV)/test.stamp

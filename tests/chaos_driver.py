@@ -2,8 +2,8 @@
 
 python tests/chaos_driver.py RUNS ACKNOWLEDGED STUDY OVERRIDE ...
 
-Each result is written to the file ACKNOWLEDGED once the driver has acknowledged it, that is after the record has it: what
-the test checks against. Trials note every epoch in their folder and keep a checkpoint every `CHECKPOINT_EPOCHS`.
+Each result is written to the file ACKNOWLEDGED once the driver has acknowledged it, that is after the record has it:
+what the test checks against. Trials note every epoch in their folder, and keep a checkpoint every `CHECKPOINT_EPOCHS`.
 """
 
 from __future__ import annotations
@@ -46,11 +46,12 @@ def counting(spec: TrialSpec, folder: TrialFolder) -> Generator[EpochReport, Non
         if epoch % CHECKPOINT_EPOCHS == 0:
             write_json(saved, {"epoch": epoch})
         scores = {"holdout/mAP/0.5": quality * epoch / epochs}
-        yield EpochReport(epoch=epoch, epochs=epochs, seconds=EPOCH_SECONDS, losses={"total": 1 / epoch}, scores=scores)
+        losses = {"total": 1 / epoch}
+        yield EpochReport(epoch=epoch, epochs=epochs, seconds=EPOCH_SECONDS, losses=losses, scores=scores)
     folder.write_result(
         TrialResult(
-            key=spec.key, selected_epoch=epochs, tiou=tiou, mAP=values, holdout_mAP=values, best_on_test_epoch=None, best_on_test_mAP=None, detections=1,
-            parameters=1, seconds=epochs * EPOCH_SECONDS,
+            key=spec.key, selected_epoch=epochs, tiou=tiou, mAP=values, holdout_mAP=values, best_on_test_epoch=None,
+            best_on_test_mAP=None, detections=1, parameters=1, seconds=epochs * EPOCH_SECONDS,
         )
     )  # fmt: skip
     folder.write_settings(
@@ -74,7 +75,7 @@ def main(runs: str, acknowledged: str, study: str, *overrides: str) -> int:
             os.write(handle, f"{event.spec.key}\n".encode())
 
     outcome = run_study(plan, on_event=acknowledge, trial=counting)
-    print(json.dumps({"finished": sorted(outcome.finished), "failed": outcome.failed}))
+    sys.stdout.write(json.dumps({"finished": sorted(outcome.finished), "failed": outcome.failed}) + "\n")
     return 0
 
 

@@ -1,12 +1,13 @@
 """kill -9 of the driver at random moments: the same command resumes, nothing acknowledged is lost, nothing runs twice.
 
-15 kills of the inline backend (8 of a planned study, 7 of a sampler's) and 5 on Ray; `make chaos` makes them 150 and 50.
-What is checked is a log written by the test's own handler of events, and the trials' own notes, not the record alone.
+15 kills of the inline backend (8 of a planned study, 7 of a sampler's), 5 on Ray; `make chaos` makes them 150 and 50.
+What is checked is a log written by the test's own handler of events and the trials' own notes, not the record alone.
 """
 
 from __future__ import annotations
 
 import collections
+import itertools
 import json
 import os
 import random
@@ -44,7 +45,7 @@ def start(runs: Path, study: list[str], *overrides: str) -> subprocess.Popen[str
 
 def kill_again_and_again(runs: Path, study: list[str], kills: int, longest: float, *overrides: str) -> None:
     """Kill that often; a driver that ended before its turn ends the test, which is then too short to say anything."""
-    chance = random.Random(str(study))  # noqa: S311
+    chance = random.Random(str(study))
     for number in range(kills):
         with start(runs, study, *overrides) as driver:
             time.sleep(chance.uniform(0.1, longest))
@@ -74,7 +75,7 @@ def check(runs: Path, name: str, finished: list[str]) -> None:
         assert history.count("finished") <= 1
         epochs = [int(line.split()[1]) for line in history if line.startswith("epoch")]
         assert set(epochs) == set(range(1, EPOCHS + 1))
-        back = [before + 1 - after for before, after in zip(epochs, epochs[1:], strict=False)]
+        back = [before + 1 - after for before, after in itertools.pairwise(epochs)]
         assert all(0 <= lost <= CHECKPOINT_EPOCHS for lost in back), (key, epochs)
     storage = optuna.storages.RDBStorage(f"sqlite:///{runs / name / 'record.db'}")
     try:

@@ -103,7 +103,7 @@ def test_a_tilde_deletes(tmp_path):
         ("search.axes.kernel_size=[1,2]", "search.axes.kernel_size[1] is 2; it must be odd"),
         ("dataset.simulation={chanels:3}", "dataset.simulation.chanels is unknown; did you mean 'channels'?"),
         ("runs=${", "broken"),
-        ("study=y", "study is \"y\"; it must be a mapping"),
+        ("study=y", 'study is "y"; it must be a mapping'),
     ],
 )
 def test_broken_overrides_name_themselves(tmp_path, override, sentence):

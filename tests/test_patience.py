@@ -140,3 +140,12 @@ def test_a_sampler_runs_on_postgresql_and_a_second_driver_is_refused(
     assert (again.cached, again.finished) == (8, outcome.finished), "the budget is spent"
     kept = (tmp_path / "here" / "thumos_search" / "record.url").read_text()
     assert server.password not in kept
+
+
+def test_an_unreachable_record_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    overrides = ["record=postgresql+psycopg://me:secret@127.0.0.1:1/db", "dataset.source=simulated"]
+    plan = resolve(load_study("quickstart", [*overrides, f"runs={tmp_path / 'runs'}"], STUDIES))
+    with pytest.raises(InputError, match=r"record=postgresql\+psycopg://me:[*]{3}@127.0.0.1:1/db cannot be") as error:
+        run_study(plan, trial=counting)
+    assert "secret" not in str(error.value)
+    assert not (tmp_path / "runs").exists()

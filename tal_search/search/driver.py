@@ -11,6 +11,7 @@ from typing import Any
 from tal_search.data.dataset import check
 from tal_search.disk import DiskWatch
 from tal_search.errors import Interrupted, MissingExtra
+from tal_search.search import storage as stored
 from tal_search.search.backend import Backend, Event, Proposer
 from tal_search.search.claim import claimed, claimed_in_database
 from tal_search.search.deadline import Deadline
@@ -20,7 +21,6 @@ from tal_search.search.proposer import Planned, Want
 from tal_search.search.record import Record
 from tal_search.search.running import Outcome, Run
 from tal_search.search.settings_of import settings_of
-from tal_search.search.storage import without_password
 from tal_search.search.worker import Training, TrialFunction
 from tal_search.study import Study
 from tal_search.tracking import NoTracker, Tracker
@@ -68,11 +68,13 @@ def run_study(
 def _opened(plan: Plan, say: Callable[[str], None]) -> Iterator[Record]:
     """The study's record, held by this driver alone."""
     study = plan.study
+    if study.record:  # unreachable: refused before anything is written
+        stored.close(stored.open_storage(study.record, study.runs / study.name))
     with claimed(study.runs / study.name) as left:
         where = study.record or study.runs / study.name / "record.db"
         with Record.open(where, study.name, _distributions(plan), settings_of(plan), study.runs / study.name) as record:
             if study.record:
-                (study.runs / study.name / "record.url").write_text(without_password(study.record))
+                (study.runs / study.name / "record.url").write_text(stored.without_password(study.record))
             with claimed_in_database(record.storage, study.name):
                 if left:
                     say(left)
