@@ -10,7 +10,7 @@ demo: $(VENV)/demo.stamp
 
 # Two processes, each taking whole files: many tests wait for processes that they have killed.
 test: $(VENV)/test.stamp postgresql lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The driver killed 200 times at random moments: half an hour.
 chaos: $(VENV)/test.stamp
