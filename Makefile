@@ -33,6 +33,8 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.bench_step
 	$(BIN)/python -m benchmarks.bench_evaluator
 	$(BIN)/python -m benchmarks.bench_search
+	$(BIN)/python -m benchmarks.bench_localize
+	$(BIN)/python -m benchmarks.ablation
 	$(BIN)/python -m benchmarks.bench_study
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python

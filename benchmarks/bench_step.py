@@ -1,9 +1,11 @@
-"""One BackTAL training step at release scale (B=4, D=H=2048, T=750), in seconds and in % of the matrix-product rate.
+"""One BackTAL training step at release scale (B=4, D=H=2048, T=750) in bf16 and float32, beside an unfolding one.
 
-    python -m benchmarks.bench_step [--precision float32|bf16] [--variant paper|release] [--steps 3]
+    python -m benchmarks.bench_step [--variant paper|release] [--rounds 3] [--busy] [--profile]
 
-The rate is that of a square product of the same precision, measured in this process between the steps; the floating
-point operations are those of the step's own products and convolutions, counted while it runs.
+The matrix-product rate is that of a square product of the same precision, measured in this process just before and
+after every step; the floating point operations are those of the step's own products and convolutions, counted while it
+runs. Every round measures each kind of step once; figures are medians over the rounds, ratios those of one round.
+Where others use the machine too, --busy counts the processor's seconds of one thread instead of the clock's.
 """
 
 from __future__ import annotations
@@ -11,16 +13,20 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import unfold_reference
 from tal_search.methods.backtal import BackTAL, Hyperparameters
 from tal_search.training.loop import Fit, choose_device
 from tal_search.types import VideoSet
 
 BATCH, CHANNELS, SNIPPETS, CLASSES = 4, 2048, 750, 20
+KINDS = {"bf16": torch.bfloat16, "float32": torch.float32}
 
 
 def one_batch() -> VideoSet:
@@ -38,44 +44,90 @@ def one_batch() -> VideoSet:
 
 def product_rate(precision: str, device: torch.device, size: int = 3072) -> float:
     """Floating point operations a second of one square matrix product (median of three)."""
-    kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    left, right = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
-    return 2 * size**3 / statistics.median(timed(lambda: left @ right, device) for _ in range(4))
+    left, right = (torch.randn(size, size, device=device).to(KINDS[precision]) for _ in range(2))
+    return 2 * size**3 / statistics.median(timed(lambda: left @ right, device) for _ in range(3))
 
 
-def timed(work: object, device: torch.device) -> float:
-    started = time.perf_counter()
-    work()  # type: ignore[operator]
+def timed(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds; processor time where there is one thread, for which waiting is another's doing."""
+    clock = time.process_time if torch.get_num_threads() == 1 and device.type == "cpu" else time.perf_counter
+    started = clock()
+    work()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - started
+    return clock() - started
+
+
+class OurStep:
+    """The product's own step: one batch, so an epoch is a step."""
+
+    def __init__(self, precision: str, variant: str, device: torch.device) -> None:
+        torch.manual_seed(0)
+        method = BackTAL(Hyperparameters(variant=variant, batch_size=BATCH), CHANNELS, CLASSES)
+        self.fit = Fit(method, one_batch(), np.arange(BATCH), seed=0, precision=precision, device=device)
+        self.epoch, self.precision, self.device = 0, precision, device
+        with FlopCounterMode(display=False) as counter:
+            self()  # also the warm-up
+        self.operations = counter.get_total_flops()
+
+    def __call__(self) -> None:
+        self.epoch += 1
+        self.fit.epoch(self.epoch)
+
+    def measure(self) -> tuple[float, float, float]:
+        """Seconds, the products' rate around the step, and the step's share of that rate."""
+        before = product_rate(self.precision, self.device)
+        seconds = timed(self, self.device)
+        rate = (before + product_rate(self.precision, self.device)) / 2
+        return seconds, rate, self.operations / seconds / rate
+
+
+def unfolding_step(variant: str, device: torch.device) -> Callable[[], object]:
+    videos = one_batch()
+    network = BackTAL(Hyperparameters(variant=variant), CHANNELS, CLASSES).network.to(device)
+    step = unfold_reference.Step(dict(network.state_dict()), variant, dropout=0.7)
+    arrays = (videos.features, videos.labels, videos.background_clicks)
+    batch = [torch.from_numpy(array).to(device) for array in arrays]
+    step(*batch)
+    return lambda: step(*batch)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
     parser.add_argument("--variant", choices=("paper", "release"), default="paper")
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--busy", action="store_true", help="one thread, timed by its processor time")
+    parser.add_argument("--profile", action="store_true", help="print where the time of a bf16 step goes, and stop")
     args = parser.parse_args()
     device = choose_device("auto")
-    torch.manual_seed(0)
-    method = BackTAL(Hyperparameters(variant=args.variant, batch_size=BATCH), CHANNELS, CLASSES)
-    fit = Fit(method, one_batch(), np.arange(BATCH), seed=0, precision=args.precision, device=device)
-    with FlopCounterMode(display=False) as counter:
-        fit.epoch(1)  # one batch, so one step; also the warm-up
-    operations = counter.get_total_flops()
-    seconds, rates = [], []
-    for step in range(args.steps):
-        seconds.append(timed(lambda number=step + 2: fit.epoch(number), device))
-        rates.append(product_rate(args.precision, device))
-    step_s, rate = statistics.median(seconds), statistics.median(rates)
+    if args.busy:
+        torch.set_num_threads(1)
     print(
-        f"BackTAL step, variant {args.variant}, {args.precision}, {device.type}, {torch.get_num_threads()} threads: "
-        f"B={BATCH} D=H={CHANNELS} T={SNIPPETS}"
+        f"BackTAL step, variant {args.variant}, {device.type}, {torch.get_num_threads()} threads: B={BATCH} "
+        f"D=H={CHANNELS} T={SNIPPETS}, torch {torch.__version__}; medians of {args.rounds}",
+        flush=True,
     )
-    print(f"  {step_s:.2f} s a step (median of {args.steps}; {min(seconds):.2f} to {max(seconds):.2f})")
-    print(f"  {operations / 1e9:.0f} GFLOP a step in products; matrix products run at {rate / 1e9:.0f} GFLOP/s here")
-    print(f"  {100 * operations / step_s / rate:.0f} % of the matrix-product rate")
+    ours = {precision: OurStep(precision, args.variant, device) for precision in KINDS}
+    if args.profile:
+        with profile() as recorded:
+            ours["bf16"]()
+        print(recorded.key_averages().table(sort_by="self_cpu_time_total", row_limit=15, max_name_column_width=40))
+        return
+    theirs = unfolding_step(args.variant, device)
+    unfolding, found = [], {precision: [] for precision in KINDS}  # type: ignore[var-annotated]
+    for _ in range(args.rounds):
+        unfolding.append(timed(theirs, device))
+        for precision, step in ours.items():
+            found[precision].append(step.measure())
+    print(f"  unfold and mask, float32: {statistics.median(unfolding):.2f} s")
+    for precision, rounds in found.items():
+        seconds, rate, share = (statistics.median(column) for column in zip(*rounds, strict=True))
+        ratio = statistics.median(other / row[0] for other, row in zip(unfolding, rounds, strict=True))
+        print(
+            f"  {precision}: {seconds:.2f} s, {100 * share:.0f} % of the matrix-product rate "
+            f"({ours[precision].operations / 1e9:.0f} GFLOP a step; products at {rate / 1e9:.0f} GFLOP/s), "
+            f"{ratio:.1f} x faster than unfolding"
+        )
 
 
 if __name__ == "__main__":

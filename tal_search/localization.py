@@ -1,12 +1,14 @@
 """From class activation sequences to detections (BackTAL paper Sec. 3.5; details as in its released code).
 
-Shapes: N videos, C classes (background has index C in a CAS), T snippets, F frames of one video, R thresholds.
+Shapes: N videos, C classes (background has index C in a CAS), T snippets, R thresholds, P pairs of a video and a class
+whose score in it is high enough, n proposals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.hyperparameters import hyper
-from tal_search.resampling import resample
 from tal_search.types import Detections, Floats, Ints
 
 
@@ -75,60 +76,98 @@ class Activations:
 
 def localize(activations: Activations, classes: tuple[str, ...], inference: Inference) -> Detections:
     """Detections of every video, videos in order, classes in order, by falling score within a class."""
-    rows: list[tuple[int, int, Floats]] = []
-    for number in range(len(activations.videos)):
-        for label, segments in _localize_video(activations, number, inference):
-            rows.append((number, label, segments))
-    table = np.concatenate([segments for _, _, segments in rows]) if rows else np.zeros((0, 3))
-    counts = [len(segments) for _, _, segments in rows]
-    return Detections(
-        videos=activations.videos,
-        classes=classes,
-        video=np.repeat(np.array([row[0] for row in rows], np.int64), counts),
-        label=np.repeat(np.array([row[1] for row in rows], np.int64), counts),
-        segment=table[:, :2],
-        score=table[:, 2],
+    return next(localize_many(activations, classes, (inference,)))
+
+
+def localize_many(
+    activations: Activations, classes: tuple[str, ...], settings: Sequence[Inference]
+) -> Iterator[Detections]:
+    """The same at each setting, in their order.
+
+    Neighbours of equal `proposal_key` share their proposals, so settings sorted by it cost least: what is left to do
+    for each is its scores and its suppression. The proposals of one key at a time are held.
+    """
+    for _, neighbours in groupby(settings, key=proposal_key):
+        sharing = list(neighbours)
+        proposals = _propose(activations, sharing[0], min(inference.class_threshold for inference in sharing))
+        for inference in sharing:
+            yield _detect(proposals, activations.videos, classes, inference)
+
+
+def proposal_key(inference: Inference) -> tuple[float, ...]:
+    """What proposals depend on, but for the class threshold, which only chooses among them."""
+    names = ("low", "high", "step")
+    activation = (getattr(inference, f"activation_{name}") for name in names)
+    attention = (getattr(inference, f"attention_{name}") for name in names)
+    return *activation, *attention, inference.outer_margin
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Proposals:
+    """Runs of all thresholds, before scores are weighted and overlapping ones suppressed.
+
+    video, label int64 [P]; video_score float64 [P]; segment float64 [n, 2] seconds; contrast float64 [n], inner mean
+    minus outer mean; bounds int64 [P + 1]: pair p has the proposals from bounds[p] to bounds[p + 1].
+    """
+
+    video: Ints
+    label: Ints
+    video_score: Floats
+    segment: Floats
+    contrast: Floats
+    bounds: Ints
+
+
+def _propose(activations: Activations, inference: Inference, class_threshold: float) -> _Proposals:
+    from tal_search import kernels
+
+    scores = activations.scores[:, :-1].astype(np.float64)
+    confident = scores >= class_threshold
+    arguments = _thresholds(inference, "activation"), _thresholds(inference, "attention"), float(inference.outer_margin)
+    tables, counts = [np.zeros((0, 3))], [np.zeros(0, np.int64)]
+    for number in np.flatnonzero(confident.any(axis=1)):
+        cas_KT = normalise(activations.cas[number, np.flatnonzero(confident[number])].astype(np.float64))
+        attention_T = normalise(activations.attention[number].astype(np.float64))
+        frames = int(activations.frames[number])
+        table, rows = kernels.propose(cas_KT, attention_T, frames, *arguments)
+        table[:, :2] *= activations.duration[number] / frames
+        tables.append(table)
+        counts.append(rows)
+    joined = np.concatenate(tables)
+    video, label = np.nonzero(confident)
+    return _Proposals(
+        video=video,
+        label=label,
+        video_score=scores[video, label],
+        segment=joined[:, :2].copy(),
+        contrast=joined[:, 2].copy(),
+        bounds=np.concatenate([[0], np.cumsum(np.concatenate(counts))]),
     )
 
 
-def _localize_video(activations: Activations, number: int, inference: Inference) -> list[tuple[int, Floats]]:
-    scores = activations.scores[number, :-1].astype(np.float64)
-    confident = np.flatnonzero(scores >= inference.class_threshold)
-    if not len(confident):
-        return []
-    frames = int(activations.frames[number])
-    cas_KF = resample(normalise(activations.cas[number, confident].astype(np.float64)), frames)
-    attention_F = resample(normalise(activations.attention[number].astype(np.float64)), frames)
-    attention_runs = find_runs(_thresholded(attention_F, _thresholds(inference, "attention")) > 0)[1:]
-    seconds = activations.duration[number] / frames
-    found = []
-    for label, cas_F in zip(confident, cas_KF, strict=True):
-        runs = _scored_runs(cas_F, attention_runs, inference)
-        runs[:, 2] += inference.score_weight * scores[label]
-        runs[:, :2] *= seconds
-        found.append((int(label), runs[suppress(runs, inference.nms, release=inference.overlap == "release")]))
-    return found
+def _detect(
+    proposals: _Proposals, videos: tuple[str, ...], classes: tuple[str, ...], inference: Inference
+) -> Detections:
+    from tal_search import kernels
+
+    pair = np.repeat(np.arange(len(proposals.video)), np.diff(proposals.bounds))
+    score = proposals.contrast + inference.score_weight * proposals.video_score[pair]
+    confident = np.flatnonzero(proposals.video_score >= inference.class_threshold)
+    extra = 1.0 if inference.overlap == "release" else 0.0
+    kept = kernels.suppress(proposals.segment, score, proposals.bounds, confident, float(inference.nms), extra)
+    return Detections(
+        videos=videos,
+        classes=classes,
+        video=proposals.video[pair[kept]],
+        label=proposals.label[pair[kept]],
+        segment=proposals.segment[kept],
+        score=score[kept],
+    )
 
 
 def _thresholds(inference: Inference, sequence: str) -> Floats:
     low, high, step = (getattr(inference, f"{sequence}_{part}") for part in ("low", "high", "step"))
-    return np.arange(low, high, step)
-
-
-def _thresholded(sequence_F: Floats, thresholds_R: Floats) -> Floats:
-    """The sequence with everything below each threshold set to zero: [R, F]."""
-    return np.where(sequence_F >= thresholds_R[:, None], sequence_F, 0.0)
-
-
-def _scored_runs(cas_F: Floats, attention_runs: tuple[Ints, Ints], inference: Inference) -> Floats:
-    """Rows (first frame, last frame + 1, inner − outer contrast) of every threshold, class sequence first."""
-    kept_RF = _thresholded(cas_F, _thresholds(inference, "activation"))
-    row, first, last = find_runs(kept_RF > 0)
-    sequences = np.concatenate([kept_RF, cas_F[None]])  # attention runs are scored on the unthresholded sequence
-    row = np.concatenate([row, np.full(len(attention_runs[0]), len(kept_RF))])
-    first, last = np.concatenate([first, attention_runs[0]]), np.concatenate([last, attention_runs[1]])
-    contrast = inner_outer(sequences, row, first, last, inference.outer_margin)
-    return np.stack([first.astype(np.float64), last + 1.0, contrast], axis=1)
+    return np.arange(low, high, step, dtype=np.float64)
 
 
 def normalise(sequence: Floats) -> Floats:
@@ -137,57 +176,3 @@ def normalise(sequence: Floats) -> Floats:
     high = np.maximum(sequence.max(-1, keepdims=True), 0.0)
     span = high - low
     return np.where(span > 0, (sequence - low) / np.where(span > 0, span, 1.0), 0.0)
-
-
-def find_runs(mask_RF: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
-    """Runs of True in each row: (row, first, last), both ends included.
-
-    A row whose only True is position 0 has no run (a detail of the released code).
-    """
-    mask_RF = mask_RF.copy()
-    lonely = mask_RF[:, 0] & (mask_RF.sum(1) == 1)
-    mask_RF[lonely, 0] = False
-    edges = np.diff(np.pad(mask_RF.astype(np.int8), ((0, 0), (1, 1))), axis=1)
-    row, first = np.nonzero(edges == 1)
-    _, after = np.nonzero(edges == -1)
-    return row, first, after - 1
-
-
-def inner_outer(sequences_RF: Floats, row: Ints, first: Ints, last: Ints, margin: float) -> Floats:
-    """Mean inside a run minus mean outside it, `margin` run lengths each side (0 where the outside is empty).
-
-    Positions are truncated to integers as in the released code, whose right side ends one frame before the left's
-    mirror image; its detections are reproduced only so.
-    """
-    total = np.pad(np.cumsum(sequences_RF, axis=1), ((0, 0), (1, 0)))
-    length = last - first + 1
-    outer_first = np.maximum(0, np.trunc(first - margin * length)).astype(np.int64)
-    outer_end = np.minimum(sequences_RF.shape[1], np.trunc(last + margin * length)).astype(np.int64)
-    outer_end = np.maximum(outer_end, last + 1)
-    inner_sum = total[row, last + 1] - total[row, first]
-    outer_sum = total[row, outer_end] - total[row, outer_first] - inner_sum
-    outer_length = outer_end - outer_first - length
-    return inner_sum / length - np.where(outer_length > 0, outer_sum / np.maximum(outer_length, 1), 0.0)
-
-
-def suppress(segments: Floats, threshold: float, *, release: bool = False) -> Ints:
-    """Greedy non-maximum suppression of rows (start, end, score): indices kept, by falling score.
-
-    A row overlapping a kept one by more than `threshold` goes. release: 1 second is added to every length and
-    intersection before the overlap is taken.
-    """
-    extra = 1.0 if release else 0.0
-    order = np.argsort(-segments[:, 2], kind="stable")
-    start, end = segments[order, 0], segments[order, 1]
-    length = end - start + extra
-    alive = np.ones(len(order), np.bool_)
-    kept = []
-    for index in range(len(order)):
-        if not alive[index]:
-            continue
-        kept.append(order[index])
-        later = slice(index + 1, None)
-        shared = np.minimum(end[index], end[later]) - np.maximum(start[index], start[later]) + extra
-        shared = np.maximum(shared, 0.0)
-        alive[later] &= shared <= threshold * (length[index] + length[later] - shared)
-    return np.array(kept, np.int64)

@@ -6,13 +6,14 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from tal_search.data.loading import load_truths
 from tal_search.data.splits import restrict
 from tal_search.errors import TalSearchError
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization import Activations, Inference, localize_many, proposal_key
 from tal_search.metrics.average_precision import score
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import Annotations, DetectionScores, TrialSpec, setting_name
@@ -34,17 +35,20 @@ def score_settings(spec: TrialSpec, folder: TrialFolder) -> Iterator[None]:
     train_truth, test_truth = load_truths(spec.dataset)
     test = _activations(folder.path, folder.cas.name)
     held = _activations(folder.path, folder.holdout_cas.name) if fit.holdout_mAP is not None else None
+    missing.sort(key=lambda inference: proposal_key(Inference(**inference)))
+    tested = _scores(spec, test, test_truth, missing, "test")
+    held_out: Iterator[DetectionScores | None] = repeat(None)
+    if held is not None:
+        held_out = _scores(spec, held, restrict(train_truth, held.videos), missing, "holdout")
     settings = folder.settings()
     saved_at = time.monotonic()
     try:
-        for inference in missing:
-            tested = evaluate(spec, test, test_truth, inference, "test")
-            held_out = held and evaluate(spec, held, restrict(train_truth, held.videos), inference, "holdout")
+        for inference, found, held_found in zip(missing, tested, held_out, strict=False):
             settings[setting_name(inference)] = {
                 "inference": inference,
-                "mAP": tested.mAP,
-                "holdout_mAP": held_out and held_out.mAP,
-                "detections": tested.detections,
+                "mAP": found.mAP,
+                "holdout_mAP": held_found and held_found.mAP,
+                "detections": found.detections,
             }
             if time.monotonic() - saved_at > SAVE_SECONDS:
                 folder.write_settings(settings)
@@ -54,14 +58,14 @@ def score_settings(spec: TrialSpec, folder: TrialFolder) -> Iterator[None]:
         folder.write_settings(settings)
 
 
-def evaluate(
-    spec: TrialSpec, activations: Activations, truth: Annotations, inference: dict[str, Any], subset: str
-) -> DetectionScores:
-    """Scores of activations at one complete inference setting, under the trial's protocol."""
-    detections = localize(activations, truth.classes, Inference(**inference))
-    return score(
-        truth, detections, tuple(spec.protocol["tiou"]), protocol=spec.protocol["evaluation"], subset=subset
-    )  # fmt: skip
+def _scores(
+    spec: TrialSpec, activations: Activations, truth: Annotations, settings: list[dict[str, Any]], subset: str
+) -> Iterator[DetectionScores]:
+    """Scores of activations at each complete inference setting, under the trial's protocol."""
+    protocol = spec.protocol
+    wanted = [Inference(**inference) for inference in settings]
+    for detections in localize_many(activations, truth.classes, wanted):
+        yield score(truth, detections, tuple(protocol["tiou"]), protocol=protocol["evaluation"], subset=subset)
 
 
 def _activations(folder: Path, name: str) -> Activations:

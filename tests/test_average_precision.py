@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import reference_scoring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_scorer import Rows, Scored, naive
@@ -15,8 +16,8 @@ from naive_scorer import Rows, Scored, naive
 from tal_search.data.annotations import read_annotations
 from tal_search.errors import InputError
 from tal_search.evaluate import evaluate_file
-from tal_search.metrics.average_precision import interpolated_average_precision, parse_tiou, score, tiou
-from tal_search.types import Annotations, Detections, Floats
+from tal_search.metrics.average_precision import interpolated_average_precision, parse_tiou, score
+from tal_search.types import Annotations, Detections
 
 NINE = parse_tiou("0.1:0.9:0.1")
 # The published detection file on its 210 videos, percent at tIoU .1 to .9, and their average.
@@ -36,15 +37,8 @@ def annotations(rows: Rows, videos: str = "uvw", classes: str = "abc") -> Annota
 
 
 def detections(rows: Scored, videos: str = "uvw", classes: str = "abc") -> Detections:
-    truth_like = annotations([row[:4] for row in rows], videos, classes)
-    return Detections(
-        videos=truth_like.videos,
-        classes=truth_like.classes,
-        video=truth_like.video,
-        label=truth_like.label,
-        segment=truth_like.segment,
-        score=np.array([row[4] for row in rows], np.float64),
-    )
+    unscored = as_detections(annotations([row[:4] for row in rows], videos, classes))
+    return replace(unscored, score=np.array([row[4] for row in rows], np.float64))
 
 
 def as_detections(truth: Annotations) -> Detections:
@@ -134,6 +128,27 @@ def test_equals_the_naive_scorer(truth: Rows, found: Scored) -> None:
         expected = naive(truth, found, threshold)
         assert {name: scores.per_class[name][position] for name in scores.per_class} == pytest.approx(expected)
         assert scores.mAP[position] == pytest.approx(np.mean(list(expected.values())))
+
+
+@st.composite
+def continuous(draw: st.DrawFn, most: int) -> list[tuple[str, str, float, float, float]]:
+    """Rows of any lengths, none included, the same segment often more than once."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    count, distinct = draw(st.integers(1, most)), draw(st.integers(1, most))
+    start, length = rng.uniform(0, 30, distinct), rng.uniform(-3, 12, distinct).clip(0)
+    which, score = rng.integers(0, distinct, count), rng.choice([rng.random(count), rng.integers(0, 3, count)])
+    names = rng.choice(list("uvwx"), count), rng.choice(list("abcd"), count)
+    return list(zip(*names, start[which], start[which] + length[which], score, strict=True))
+
+
+@settings(max_examples=200, deadline=None)
+@given(continuous(40), continuous(300), st.lists(st.floats(0.01, 1), min_size=1, max_size=9, unique=True))
+def test_equals_the_plain_code_to_the_last_bit(truth: Scored, found: Scored, thresholds: list[float]) -> None:
+    """Videos and classes that the truth does not have among the detections; thresholds in any order."""
+    known = [(*row[:4],) for row in truth if row[0] != "x" and row[1] != "d"] or [("u", "a", 0.0, 1.0)]
+    pair = annotations(known), detections(found, "xwvu", "dcba")
+    ours = score(*pair, tuple(thresholds), subset="s")
+    assert ours == reference_scoring.score(*pair, tuple(thresholds), subset="s")
 
 
 @settings(max_examples=100, deadline=None)
@@ -231,10 +246,3 @@ def test_other_protocols_are_refused_in_one_sentence() -> None:
 def test_interpolated_average_precision_by_hand() -> None:
     hits = np.array([[True, False, True, False], [False, False, False, True], [False] * 4])
     assert interpolated_average_precision(hits, 4) == pytest.approx([(1 + 2 / 3) / 4, 0.25 / 4, 0])
-
-
-def test_tiou_of_pairs() -> None:
-    a, b = np.array([[0.0, 10.0], [20.0, 30.0]]), np.array([[5.0, 15.0], [20.0, 30.0], [10.0, 20.0]])
-    assert tiou(a, b).tolist() == [[1 / 3, 0.0, 0.0], [0.0, 1.0, 0.0]]
-    empty: Floats = np.zeros((1, 2))
-    assert tiou(empty, empty).tolist() == [[0.0]]

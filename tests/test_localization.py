@@ -1,19 +1,22 @@
-"""Localization against loops, and its corner cases."""
+"""Localization against the plain code, to the last bit, and its corner cases."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import reference_localization
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tal_search import localization
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization import Activations, Inference, localize, localize_many, proposal_key
 from tal_search.resampling import resample
+from tal_search.types import Detections
 
 
 def runs_by_loop(mask: np.ndarray) -> list[tuple[int, int]]:
@@ -29,7 +32,7 @@ def runs_by_loop(mask: np.ndarray) -> list[tuple[int, int]]:
 
 @given(hnp.arrays(np.bool_, st.tuples(st.integers(1, 4), st.integers(1, 15))))
 def test_runs_equal_the_loop(mask: np.ndarray) -> None:
-    row, first, last = localization.find_runs(mask)
+    row, first, last = reference_localization.find_runs(mask)
     expected = [(r, *run) for r in range(len(mask)) for run in runs_by_loop(mask[r])]
     assert list(zip(row.tolist(), first.tolist(), last.tolist(), strict=True)) == expected
 
@@ -48,7 +51,7 @@ def test_contrast_equals_the_loop(sequence: np.ndarray, data: st.DataObject, mar
     outside = [sequence[i] for i in (*left, *right)]
     expected = sequence[first : last + 1].mean() - (np.mean(outside) if outside else 0.0)
     zero = np.zeros(1, np.int64)
-    ours = localization.inner_outer(sequence[None], zero, zero + first, zero + last, margin)
+    ours = reference_localization.inner_outer(sequence[None], zero, zero + first, zero + last, margin)
     assert ours[0] == pytest.approx(expected, abs=1e-9)
 
 
@@ -72,7 +75,85 @@ def test_suppression_equals_the_loop(rows: list[tuple[float, float, float]], thr
             clear = clear and shared <= threshold * union
         if clear:
             kept.append(int(index))
-    assert localization.suppress(segments, threshold, release=release).tolist() == kept
+    assert reference_localization.suppress(segments, threshold, release=release).tolist() == kept
+
+
+def assert_equal(ours: Detections, theirs: Detections) -> None:
+    assert (ours.videos, ours.classes) == (theirs.videos, theirs.classes)
+    for name in ("video", "label", "segment", "score"):
+        mine, expected = getattr(ours, name), getattr(theirs, name)
+        assert (mine.dtype, mine.shape) == (expected.dtype, expected.shape)
+        assert np.array_equal(mine, expected, equal_nan=True), name
+
+
+@st.composite
+def any_activations(draw: st.DrawFn) -> Activations:
+    """Few distinct values, so that sequences have plateaus and detections ties; now and then infinite ones."""
+    videos, classes, snippets = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 24))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    distinct = draw(st.sampled_from([2, 5, 1000]))
+    values = draw(st.sampled_from([1.0, 30.0])) * rng.integers(
+        -distinct // 3, distinct, (videos, classes + 2, snippets)
+    )
+    if draw(st.integers(0, 9)) == 0:
+        values[rng.random(values.shape) < 0.1] = rng.choice([np.inf, -np.inf, np.nan])
+    return Activations(
+        videos=tuple(f"v{index}" for index in range(videos)),
+        cas=values[:, 1:] / distinct,
+        attention=np.abs(values[:, 0]),
+        scores=rng.integers(0, 5, (videos, classes + 1)) / 5,
+        duration=rng.integers(1, 300, videos) / 7,
+        frames=rng.integers(1, 200, videos),
+    )
+
+
+def grid_value(least: float, most: float) -> st.SearchStrategy[float]:
+    return st.integers(0, 20).map(lambda step: least + (most - least) * step / 20) | st.floats(least, most)
+
+
+INFERENCES = st.builds(
+    Inference,
+    class_threshold=grid_value(0, 1),
+    activation_low=grid_value(0, 0.5),
+    activation_high=grid_value(0.01, 1),
+    activation_step=st.floats(0.02, 1),
+    attention_low=grid_value(0, 0.5),
+    attention_high=grid_value(0.01, 1),
+    attention_step=st.floats(0.02, 1),
+    outer_margin=grid_value(0, 2) | st.just(1e300),
+    score_weight=grid_value(0, 2),
+    nms=grid_value(0.001, 1),
+    overlap=st.sampled_from(["plain", "release"]),
+)
+
+
+@given(any_activations(), INFERENCES, st.booleans())
+@settings(deadline=None, max_examples=300)
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # infinite activations
+def test_detections_equal_the_plain_code(activations: Activations, inference: Inference, rounded: bool) -> None:
+    if rounded:
+        activations = activations.rounded()
+    classes = tuple("abc"[: activations.cas.shape[1] - 1])
+    theirs = reference_localization.localize(activations, classes, inference)
+    assert_equal(localize(activations, classes, inference), theirs)
+
+
+@given(any_activations(), INFERENCES, st.lists(INFERENCES, min_size=1, max_size=8), st.booleans())
+@settings(deadline=None, max_examples=50)
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_many_settings_equal_each_for_itself(
+    activations: Activations, base: Inference, others: list[Inference], ordered: bool
+) -> None:
+    """Half of them differ from one another in nothing that proposals depend on."""
+    later = [{name: getattr(other, name) for name in ("class_threshold", "nms", "score_weight")} for other in others]
+    several = [*others, *(replace(base, **values) for values in later)]
+    if ordered:
+        several.sort(key=proposal_key)
+    classes = tuple("abc"[: activations.cas.shape[1] - 1])
+    found = list(localize_many(activations, classes, several))
+    assert len(found) == len(several)
+    for inference, detections in zip(several, found, strict=True):
+        assert_equal(detections, localize(activations, classes, inference))
 
 
 def test_upsampling_uses_half_pixel_centres() -> None:
@@ -108,6 +189,17 @@ def test_a_clear_bump_is_found_where_it_is() -> None:
     assert found.segment[0] == pytest.approx([2.5, 5.0], abs=0.3)
     assert found.score[0] == pytest.approx(1.0 + 0.2 * 0.8, abs=0.1)
     assert ((found.segment >= 0) & (found.segment <= 10)).all()
+
+
+def test_a_sequence_of_many_runs_loses_none() -> None:
+    """More runs than the rows that are set aside at first, and than twice as many."""
+    cas = np.zeros((1, 3, 2000))
+    cas[0, :, ::2] = 1.0
+    spiky = replace(activations(cas, [[0.9, 0.9, 0.1]]), attention=cas[:, 0], frames=np.array([2000]))
+    inference = Inference(nms=1.0, activation_step=0.2)
+    found = localize(spiky, ("a", "b"), inference)
+    assert len(found.score) > 2 * 1000
+    assert_equal(found, reference_localization.localize(spiky, ("a", "b"), inference))
 
 
 def test_no_confident_class_gives_no_detection() -> None:

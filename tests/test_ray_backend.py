@@ -72,7 +72,10 @@ def test_ray_asks_again_after_a_wait_only_when_a_trial_has_ended(on_cluster: Non
     assert asked[2] > events.index(Finished(first, make_result(first)))
 
 
-def test_ray_runs_short_trials_on_every_worker_there_is_room_for(on_cluster: None, tmp_path: Path) -> None:
+def test_ray_runs_short_trials_on_every_worker_there_is_room_for(
+    on_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tal_search.search.exchange.HOLD_SECONDS", 60.0)  # a busy machine starts a worker slowly
     specs = [make_spec(seed, epochs=1, seconds=0.3) for seed in range(12)]
     live, together = set[str](), []
 

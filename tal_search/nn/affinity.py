@@ -1,7 +1,8 @@
 """The affinity convolution: a temporal convolution whose taps are weighted by local similarity (paper Sec. 3.4).
 
-Shapes: B videos, D input channels, H output channels, T snippets, h taps (odd), E embedding channels, G groups of
-weights applied to the same products (the base and the suppressed branch).
+Shapes: B videos, D input channels, H output channels, T snippets, h taps (odd), E embedding channels, R = h·H rows, G
+groups of weights applied to the same products (the base and the suppressed branch). Channels come first ([D, B, T]): a
+layer is then one matrix product over all snippets of the batch, without a copy before or after it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 
@@ -41,27 +42,38 @@ def tap_offsets(taps: int) -> tuple[int, ...]:
     return tuple(tap - taps // 2 for tap in range(taps))
 
 
-def weigh_taps(products_BhHT: Tensor, weights_GBhT: Tensor, offsets: tuple[int, ...]) -> Tensor:
-    """Σ_i weights[g, b, i, t] · products[b, i, :, t + offsets[i]]: [G, B, H, T] (Eq. 15-16, past the product)."""
-    weights_GBhT = weights_GBhT.to(products_BhHT.dtype)
-    out: Tensor = _WeighTaps.apply(products_BhHT, weights_GBhT, offsets)  # type: ignore[no-untyped-call]
-    return out
+def store_tap_major(layer: nn.Conv1d) -> None:
+    """Lay a convolution's weight [H, D, h] out in memory as [h, H, D], so that `tap_rows` copies nothing."""
+    layer.weight = nn.Parameter(layer.weight.detach().permute(2, 0, 1).contiguous().permute(1, 2, 0))
 
 
-def tap_products(features_BDT: Tensor, weight_HDh: Tensor) -> Tensor:
-    """W_i · x for every tap in one matrix product: [B, h, H, T].
+def tap_rows(weight_HDh: Tensor) -> Tensor:
+    """W_i of every tap under one another, [h·H, D]: one matrix product gives W_i · x for all taps.
 
     Similarities are scalars per position and commute with W_i, so this is computed once for whatever weighs the taps.
     """
-    hidden, channels, taps = weight_HDh.shape
-    stacked = weight_HDh.permute(2, 0, 1).reshape(taps * hidden, channels)
-    return torch.matmul(stacked, features_BDT).view(len(features_BDT), taps, hidden, -1)
+    return weight_HDh.permute(2, 0, 1).flatten(0, 1)
 
 
-def affinity_convolution(features_BDT: Tensor, weight_HDh: Tensor, similarity_BhT: Tensor) -> Tensor:
-    """f_t = Σ_i W_i · (a[i, t] · x[t − ⌊h/2⌋ + i]): [B, H, T] (variant paper, Eq. 14-16)."""
-    offsets = tap_offsets(weight_HDh.shape[-1])
-    return weigh_taps(tap_products(features_BDT, weight_HDh), similarity_BhT[None], offsets)[0]
+def multiply(rows_RD: Tensor, inputs_DBT: Tensor) -> Tensor:
+    """One matrix product over all snippets of the batch: [R, B, T]."""
+    return (rows_RD @ inputs_DBT.flatten(1)).view(len(rows_RD), *inputs_DBT.shape[1:])
+
+
+def weigh_taps(products_RBT: Tensor, weights_GBhT: Tensor, offsets: tuple[int, ...]) -> Tensor:
+    """Σ_i weights[g, b, i, t] · products[i, :, b, t + offsets[i]]: [H, G·B, T] (Eq. 15-16, past the product).
+
+    `products_RBT` has the rows of `tap_rows`, h·H.
+    """
+    products_hHBT = products_RBT.view(len(offsets), -1, *products_RBT.shape[1:])
+    out: Tensor = _WeighTaps.apply(products_hHBT, weights_GBhT.to(products_RBT.dtype), offsets)  # type: ignore[no-untyped-call]
+    return out
+
+
+def affinity_convolution(inputs_DBT: Tensor, weight_HDh: Tensor, similarity_BhT: Tensor) -> Tensor:
+    """f_t = Σ_i W_i · (a[i, t] · x[t − ⌊h/2⌋ + i]): [H, B, T] (variant paper, Eq. 14-16)."""
+    products = multiply(tap_rows(weight_HDh), inputs_DBT)
+    return weigh_taps(products, similarity_BhT[None], tap_offsets(weight_HDh.shape[-1]))
 
 
 def release_affinity_convolution(features_BDT: Tensor, weight_HDh: Tensor, similarity_BhT: Tensor) -> Tensor:
@@ -76,39 +88,44 @@ def release_affinity_convolution(features_BDT: Tensor, weight_HDh: Tensor, simil
     for group in range(taps):
         first, last = group * channels // taps, ((group + 1) * channels - 1) // taps + 1
         mine = (rows[first:last] // channels == group).to(weight_HDh.dtype)
-        parts.append(
-            functional.conv1d(features_BDT[:, first:last], weight_HDh[:, first:last] * mine, padding=taps // 2)
-        )
-    return weigh_taps(torch.stack(parts, dim=1), similarity_BhT[None], (0,) * taps)[0]
+        part_BHT = functional.conv1d(features_BDT[:, first:last], weight_HDh[:, first:last] * mine, padding=taps // 2)
+        parts.append(part_BHT.transpose(0, 1))
+    return weigh_taps(torch.cat(parts), similarity_BhT[None], (0,) * taps).transpose(0, 1)
 
 
 class _WeighTaps(torch.autograd.Function):
     """`weigh_taps` without padded or multiplied copies of the products: half the time of a training step at T = 750."""
 
     @staticmethod
-    def forward(ctx: Any, products: Tensor, weights: Tensor, offsets: tuple[int, ...]) -> Tensor:
-        ctx.save_for_backward(products, weights)
+    def forward(ctx: Any, products_hHBT: Tensor, weights_GBhT: Tensor, offsets: tuple[int, ...]) -> Tensor:
+        ctx.save_for_backward(products_hHBT, weights_GBhT)
         ctx.offsets = offsets
-        groups, batch, _, snippets = weights.shape
-        out = products.new_zeros(groups, batch, products.shape[2], snippets)
-        for tap, offset in enumerate(offsets):
-            to, source = _overlap(offset, snippets)
-            for group in range(groups):
-                out[group, ..., to].addcmul_(products[:, tap, :, source], weights[group, :, tap, None, to])
-        return out
+        groups, batch, taps, snippets = weights_GBhT.shape
+        result = products_hHBT.new_empty(products_hHBT.shape[1], groups * batch, snippets)
+        out = result.view(-1, groups, batch, snippets)
+        for group in range(groups):
+            first, *others = sorted(range(taps), key=lambda tap: abs(offsets[tap]))  # the first covers every snippet
+            torch.mul(products_hHBT[first], weights_GBhT[group, :, first], out=out[:, group])
+            for tap in others:
+                to, source = _overlap(offsets[tap], snippets)
+                out[:, group, :, to].addcmul_(products_hHBT[tap, ..., source], weights_GBhT[group, :, tap, to])
+        return result
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor, Tensor, None]:
-        (grad_out,) = grads
         products, weights = ctx.saved_tensors
-        groups, _, _, snippets = weights.shape
-        grad_products, grad_weights = torch.zeros_like(products), torch.zeros_like(weights)
+        groups, batch, _, snippets = weights.shape
+        grad_out = grads[0].unflatten(1, (groups, batch))
+        grad_products, grad_weights = torch.empty_like(products), torch.zeros_like(weights)
         for tap, offset in enumerate(ctx.offsets):
             to, source = _overlap(offset, snippets)
-            for group in range(groups):
-                grad = grad_out[group, ..., to]
-                grad_products[:, tap, :, source].addcmul_(grad, weights[group, :, tap, None, to])
-                grad_weights[group, :, tap, to] = (grad * products[:, tap, :, source]).sum(1)
+            grad_products[tap, ..., : source.start] = 0
+            grad_products[tap, ..., source.stop :] = 0
+            torch.mul(grad_out[:, 0, :, to], weights[0, :, tap, to], out=grad_products[tap, ..., source])
+            for group in range(1, groups):
+                grad_products[tap, ..., source].addcmul_(grad_out[:, group, :, to], weights[group, :, tap, to])
+            for group in range(groups if ctx.needs_input_grad[1] else 0):
+                grad_weights[group, :, tap, to] = (grad_out[:, group, :, to] * products[tap, ..., source]).sum(0)
         return grad_products, grad_weights, None
 
 

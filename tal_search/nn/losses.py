@@ -100,9 +100,10 @@ def mean_over(values_B: Tensor, chosen_B: Tensor) -> Tensor:
 def _gather(embedding_BET: Tensor, weight_BT: Tensor) -> tuple[Tensor, Tensor]:
     """Embeddings of the snippets with weight, [B, E, M], and their weights, [B, M]; M is the most any video has.
 
-    Far fewer than T: the [T, T] similarities of which a loss would read a few hundred are never built.
+    Far fewer than T: the [T, T] similarities of which a loss would read a few hundred are never built. On a GPU M is T:
+    counting would make the host wait, which costs more.
     """
-    most = max(1, int((weight_BT > 0).sum(1).max()))
+    most = max(1, int((weight_BT > 0).sum(1).max())) if weight_BT.is_cpu else weight_BT.shape[1]
     weight_BM, position_BM = weight_BT.topk(most, dim=1)
     return embedding_BET.gather(2, position_BM[:, None].expand(-1, embedding_BET.shape[1], -1)), weight_BM
 

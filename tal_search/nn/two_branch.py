@@ -1,6 +1,8 @@
 """The two-branch network of BackTAL and its BaS-Net ancestor (paper Fig. 3; layers as in the released code).
 
-Shapes: B videos, D input channels, H hidden channels, E embedding channels, C classes, T snippets, h taps (odd).
+Shapes: B videos, D input channels, H hidden channels, E embedding channels, C classes, T snippets, h taps (odd), G
+branches. Inside the network channels come first ([H, B, T]): a layer is then one matrix product over all snippets of
+the batch, without a copy before or after it.
 """
 
 from __future__ import annotations
@@ -35,9 +37,11 @@ class Embedding(nn.Module):
         self.conv_1 = nn.Conv1d(channels, hidden, 3, padding=1)
         self.conv_2 = nn.Conv1d(hidden, dimension, 3, padding=1)
 
-    def forward(self, features_BDT: Tensor) -> Tensor:
-        hidden = functional.leaky_relu(self.conv_1(features_BDT), NEGATIVE_SLOPE)
-        return functional.normalize(self.conv_2(hidden), dim=1)
+    def forward(self, products_RBT: Tensor) -> Tensor:
+        """From what the first layer's taps make of x, `tap_rows(conv_1.weight) · x`, to [B, E, T]."""
+        hidden = _activate(_ordinary(products_RBT, self.conv_1))
+        embedding = _ordinary(affinity.multiply(affinity.tap_rows(self.conv_2.weight), hidden), self.conv_2)
+        return functional.normalize(_full(embedding.transpose(0, 1)), dim=1)
 
 
 class Filter(nn.Module):
@@ -49,9 +53,18 @@ class Filter(nn.Module):
         self.conv_1 = nn.Sequential(nn.Conv1d(channels, hidden, 1))
         self.conv_2 = nn.Sequential(nn.Conv1d(hidden, 1, 1))
 
-    def forward(self, features_BDT: Tensor) -> Tensor:
-        hidden = functional.leaky_relu(self.conv_1(features_BDT), NEGATIVE_SLOPE)
-        return torch.sigmoid(self.conv_2(hidden))
+    def forward(self, products_RBT: Tensor) -> Tensor:
+        """From `tap_rows(conv_1.weight) · x` to [B, 1, T]."""
+        first, second = self.layers()
+        hidden = _activate(_ordinary(products_RBT, first))
+        weight = _ordinary(affinity.multiply(affinity.tap_rows(second.weight), hidden), second)
+        return torch.sigmoid(_full(weight.transpose(0, 1)))
+
+    def layers(self) -> tuple[nn.Conv1d, nn.Conv1d]:
+        first, second = self.conv_1[0], self.conv_2[0]
+        assert isinstance(first, nn.Conv1d)
+        assert isinstance(second, nn.Conv1d)
+        return first, second
 
 
 class Base(nn.Module):
@@ -68,11 +81,14 @@ class Classifier(nn.Module):
 
     def __init__(self, hidden: int, classes: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.conv = nn.Conv1d(hidden, classes + 1, 1, bias=False)
 
-    def forward(self, hidden_BHT: Tensor) -> Tensor:
-        return self.conv(self.dropout(hidden_BHT))  # type: ignore[no-any-return]
+    def forward(self, hidden_HBT: Tensor) -> Tensor:
+        """To the CAS [B, C+1, T]."""
+        if self.training:
+            hidden_HBT = _dropout(hidden_HBT, self.dropout)
+        return affinity.multiply(affinity.tap_rows(self.conv.weight), hidden_HBT).transpose(0, 1)
 
 
 class TwoBranchNetwork(nn.Module):
@@ -92,43 +108,88 @@ class TwoBranchNetwork(nn.Module):
         self.filter_module = Filter(channels, filter_hidden)
         self.base_module = Base(channels, hidden, taps)
         self.classifier_module = Classifier(hidden, classes, dropout)
+        for module in self.modules():
+            if isinstance(module, nn.Conv1d):
+                affinity.store_tap_major(module)
 
     def forward(self, features_BDT: Tensor) -> Output:
-        embedding = self.embedding_module(features_BDT)
-        weight = self.filter_module(features_BDT)
-        similarity = affinity.local_similarity(embedding, self.taps)
-        first = self._first_layer(features_BDT, weight, similarity, both=True)
-        cas = self._classify(first, torch.cat([similarity, similarity]))
-        base, suppressed = cas.chunk(2)
+        embedding, weight, similarity, products = self._read(features_BDT)
+        ones = torch.ones_like(weight)
+        first = self._first_layer(features_BDT, products, similarity, torch.stack([ones, weight]))
+        base, suppressed = self._classify(first, torch.cat([similarity, similarity])).chunk(2)
         return Output(cas_base=base, cas_supp=suppressed, embedding=embedding, filter=weight)
 
     def suppressed(self, features_BDT: Tensor) -> tuple[Tensor, Tensor]:
         """The suppressed branch alone, all that localization reads: CAS [B, C+1, T] and the first layer [B, H, T]."""
-        similarity = affinity.local_similarity(self.embedding_module(features_BDT), self.taps)
-        first = self._first_layer(features_BDT, self.filter_module(features_BDT), similarity, both=False)
-        return self._classify(first, similarity), first
+        _, weight, similarity, products = self._read(features_BDT)
+        first = self._first_layer(features_BDT, products, similarity, weight[None])
+        return self._classify(first, similarity), first.transpose(0, 1)
 
-    def _first_layer(self, features: Tensor, weight: Tensor, similarity: Tensor, *, both: bool) -> Tensor:
-        """LeakyReLU of the first convolution, the base branch stacked over the suppressed one: [2B or B, H, T]."""
-        if self.convolution == "paper":  # w_t is a scalar per position: one matrix product serves both branches
-            offsets = affinity.tap_offsets(self.taps)
-            products = affinity.tap_products(features, self.base_module.conv_1.weight)
-            neighbours = torch.stack([affinity.shifted(weight[:, 0], offset) for offset in offsets], dim=1)
-            suppressed = similarity * neighbours
-            weights = torch.stack([similarity, suppressed]) if both else suppressed[None]
-            out = affinity.weigh_taps(products, weights, offsets).flatten(0, 1)
-        else:
-            inputs = torch.cat([features, weight * features]) if both else weight * features
-            out = self._convolve(inputs, self.base_module.conv_1, torch.cat([similarity] * (2 if both else 1)))
-        return functional.leaky_relu(out, NEGATIVE_SLOPE)
-
-    def _convolve(self, inputs: Tensor, layer: nn.Conv1d, similarity: Tensor) -> Tensor:
-        if self.convolution == "ordinary":
-            return layer(inputs)  # type: ignore[no-any-return]
+    def _read(self, features_BDT: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """One matrix product for everything that reads x: embedding, w_t, similarities [B, h, T] and, but for variant
+        release, the first convolution's tap products [h·H, B, T]."""
+        rows = [
+            affinity.tap_rows(layer.weight)
+            for layer in (self.embedding_module.conv_1, self.filter_module.layers()[0], self.base_module.conv_1)
+        ]
         if self.convolution == "release":
-            return affinity.release_affinity_convolution(inputs, layer.weight, similarity)
-        return affinity.affinity_convolution(inputs, layer.weight, similarity)
+            rows[2] = rows[2][:0]
+        products = affinity.multiply(torch.cat(rows), features_BDT.transpose(0, 1))
+        for_embedding, for_filter, for_base = torch.split(products, [len(part) for part in rows])
+        embedding = self.embedding_module(for_embedding)
+        similarity = affinity.local_similarity(embedding, self.taps)
+        if self.convolution == "ordinary":  # an affinity convolution whose snippets are all alike
+            similarity = torch.ones_like(similarity)
+        return embedding, self.filter_module(for_filter), similarity, for_base
 
-    def _classify(self, first_BHT: Tensor, similarity: Tensor) -> Tensor:
-        second = self._convolve(first_BHT, self.base_module.conv_2, similarity)
-        return self.classifier_module(functional.leaky_relu(second, NEGATIVE_SLOPE))  # type: ignore[no-any-return]
+    def _first_layer(self, features: Tensor, products: Tensor, similarity: Tensor, gates_GB1T: Tensor) -> Tensor:
+        """LeakyReLU of the first convolution of each gate's branch: [H, G·B, T]."""
+        if self.convolution == "release":
+            inputs = (gates_GB1T * features).flatten(0, 1).transpose(0, 1)
+            repeated = torch.cat([similarity] * len(gates_GB1T))
+            return _activate(self._convolve(inputs, self.base_module.conv_1, repeated))
+        offsets = affinity.tap_offsets(self.taps)
+        neighbours = torch.stack([affinity.shifted(gates_GB1T[:, :, 0], offset) for offset in offsets], dim=2)
+        return _activate(affinity.weigh_taps(products, similarity * neighbours, offsets))
+
+    def _convolve(self, inputs_DBT: Tensor, layer: nn.Conv1d, similarity: Tensor) -> Tensor:
+        if self.convolution == "release":
+            inputs_BDT = inputs_DBT.transpose(0, 1)
+            return affinity.release_affinity_convolution(inputs_BDT, layer.weight, similarity).transpose(0, 1)
+        return affinity.affinity_convolution(inputs_DBT, layer.weight, similarity)
+
+    def _classify(self, first_HBT: Tensor, similarity: Tensor) -> Tensor:
+        second = self._convolve(first_HBT, self.base_module.conv_2, similarity)
+        return self.classifier_module(_activate(second))  # type: ignore[no-any-return]
+
+
+def _ordinary(products_RBT: Tensor, layer: nn.Conv1d) -> Tensor:
+    """The ordinary convolution of `layer`, from its tap products: [H, B, T]."""
+    assert layer.bias is not None
+    taps = layer.kernel_size[0]
+    ones = products_RBT.new_ones(1, products_RBT.shape[1], taps, products_RBT.shape[2])
+    summed = affinity.weigh_taps(products_RBT, ones, affinity.tap_offsets(taps)) if taps > 1 else products_RBT
+    return summed + layer.bias.to(summed.dtype)[:, None, None]
+
+
+def _dropout(hidden: Tensor, share: float) -> Tensor:
+    """Dropout of a share known to 16 bits.
+
+    PyTorch's draws one number an element, which on a CPU no second thread helps with: four elements share one here.
+    """
+    if not hidden.is_cpu:
+        return functional.dropout(hidden, share)
+    count, dropped = hidden.numel(), round(share * 2**16)
+    numbers = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    kept = numbers.view(torch.int16)[:count].view(hidden.shape) >= dropped - 2**15
+    scale = 2**16 / (2**16 - dropped)
+    return hidden * kept.view(torch.uint8).to(hidden.dtype).mul_(scale)  # uint8: a bool converts ten times slower
+
+
+def _activate(hidden: Tensor) -> Tensor:
+    return functional.leaky_relu_(hidden, NEGATIVE_SLOPE)  # in place: the sum before it has no other reader
+
+
+def _full(tensor: Tensor) -> Tensor:
+    """At least float32, for normalisations under mixed precision."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -40,7 +40,7 @@ class Fit:
         method.network.to(device)
         self.optimizers = {
             phase.name: torch.optim.Adam(
-                phase_parameters(method, phase), lr=hp.learning_rate, weight_decay=hp.weight_decay
+                phase_parameters(method, phase), lr=hp.learning_rate, weight_decay=hp.weight_decay, fused=True
             )
             for phase in method.phases
         }

@@ -1,0 +1,164 @@
+"""Localizing and scoring 210 videos, and 1 000 inference settings from one fit's activations.
+
+    python -m benchmarks.bench_localize
+
+Random activations of THUMOS14's size: 750 snippets, 20 classes; durations, instances and detections as there. The plain
+NumPy code of the tests is timed beside on the same data, and both must give the same detections and scores.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tal_search.localization import Activations, Inference, localize, localize_many, proposal_key
+from tal_search.metrics.average_precision import parse_tiou, score
+from tal_search.types import Annotations, Detections, DetectionScores
+from tests import reference_localization, reference_scoring
+
+VIDEOS, SNIPPETS, CLASSES, FPS = 210, 750, 20, 30
+TIOU = parse_tiou("0.1:0.9:0.1")
+REPEATS = 5
+GRID = [
+    Inference(nms=nms, score_weight=weight, outer_margin=margin, class_threshold=threshold)
+    for nms, weight, margin, threshold in itertools.product(
+        np.linspace(0.1, 0.9, 10).tolist(), np.linspace(0, 0.5, 10).tolist(), [0.15, 0.2, 0.25, 0.3, 0.35], [0.2, 0.25]
+    )
+]
+# What a new process pays for the compiled code: one small set of videos localized and scored.
+FIRST_CALL = """
+import sys, time
+from benchmarks.bench_localize import TIOU, release_like
+from tal_search.localization import Inference, localize
+from tal_search.metrics.average_precision import score
+data = release_like(videos=2)
+began = time.perf_counter()
+import tal_search.kernels
+imported = time.perf_counter()
+score(data.truth, localize(data.activations, data.truth.classes, Inference()), TIOU, subset="test")
+print(imported - began, time.perf_counter() - imported)
+"""
+
+
+class Data(NamedTuple):
+    truth: Annotations
+    activations: Activations
+
+
+def release_like(videos: int = VIDEOS) -> Data:
+    """About 16 instances of 3 s a video in videos of 4 min, found with noise; one or two classes a video."""
+    random = np.random.default_rng(0)
+    duration = np.clip(random.lognormal(np.log(162), 0.8, videos), 20, 1700)
+    centre = (np.arange(SNIPPETS) + 0.5) / SNIPPETS
+    cas = np.cumsum(random.normal(0, 0.25, (videos, CLASSES + 1, SNIPPETS)), axis=2) * 0.3
+    cas -= cas.mean(axis=2, keepdims=True)
+    attention = random.normal(2, 0.3, (videos, SNIPPETS))
+    scores = np.full((videos, CLASSES + 1), 0.01)
+    rows = []
+    for video in range(videos):
+        present = random.choice(CLASSES, 1 + (random.random() < 0.17), replace=False)
+        scores[video, present] = random.uniform(0.2, 0.45, len(present))
+        for _ in range(random.poisson(15.8) + 1):
+            length = min(random.lognormal(np.log(3.2), 0.8), duration[video] / 2)
+            start = random.uniform(0, duration[video] - length)
+            label = random.choice(present)
+            rows.append((video, label, start, start + length))
+            near = np.exp(-(((centre * duration[video] - start - length / 2) / (0.6 * length)) ** 4))
+            cas[video, label] += near * random.uniform(1, 5)
+            attention[video] += near * random.uniform(1, 5)
+    table = np.array(rows)
+    truth = Annotations(
+        videos=tuple(f"video_{index:04d}" for index in range(videos)),
+        classes=tuple(f"class_{index:02d}" for index in range(CLASSES)),
+        video=table[:, 0].astype(np.int64), label=table[:, 1].astype(np.int64), segment=table[:, 2:], duration=duration,
+    )  # fmt: skip
+    kept = Activations(
+        videos=truth.videos, cas=cas, attention=attention, scores=scores,
+        duration=duration, frames=np.round(duration * FPS).astype(np.int64),
+    ).rounded()  # fmt: skip
+    return Data(truth, kept)
+
+
+def seconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
+    """Median of `repeats` calls."""
+    taken = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def must_be_equal(ours: tuple[Detections, DetectionScores], theirs: tuple[Detections, DetectionScores]) -> None:
+    for name in ("video", "label", "segment", "score"):
+        assert np.array_equal(getattr(ours[0], name), getattr(theirs[0], name)), f"{name} of detections differ"
+    assert ours[1] == theirs[1], "scores differ"
+
+
+def compare(data: Data) -> float:
+    """Prints seconds of localizing, scoring and both, compiled and in NumPy; returns both in NumPy."""
+    truth, activations = data
+    theirs = reference_localization.localize(activations, truth.classes, Inference())
+    must_be_equal(
+        (localize(activations, truth.classes, Inference()), score(truth, theirs, TIOU, subset="test")),
+        (theirs, reference_scoring.score(truth, theirs, TIOU, subset="test")),
+    )
+    print(f"{len(theirs.score)} detections, {len(truth.label)} instances, {len(TIOU)} tIoU: s, median of {REPEATS}")
+    print(f"{'':10}{'compiled':>10}{'NumPy':>10}{'ratio':>8}")
+    localizers = localize, reference_localization.localize
+    scorers = score, reference_scoring.score
+    localizing = [seconds(partial(call, activations, truth.classes, Inference())) for call in localizers]
+    scoring = [seconds(partial(call, truth, theirs, TIOU, subset="test")) for call in scorers]
+    both = [sum(pair) for pair in zip(localizing, scoring, strict=True)]
+    for name, (ours, plain) in {"localize": localizing, "score": scoring, "both": both}.items():
+        print(f"{name:10}{ours:10.4f}{plain:10.4f}{plain / ours:7.1f}x")
+    return both[1]
+
+
+def many(data: Data, numpy_s: float) -> None:
+    settings = sorted(GRID, key=proposal_key)
+    began = time.perf_counter()
+    for detections in localize_many(data.activations, data.truth.classes, settings):
+        score(data.truth, detections, TIOU, subset="test")
+    each = (time.perf_counter() - began) / len(settings)
+    print(
+        f"{len(settings)} settings from kept activations: {1000 * each:.1f} ms a setting "
+        f"({1000 * numpy_s:.0f} ms one by one in NumPy, {numpy_s / each:.0f}x)"
+    )
+
+
+def first_calls() -> None:
+    """What a new process pays before its first result: with nothing compiled yet, and with it kept on disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("nothing compiled yet", "compiled code on disk"):
+            done = subprocess.run(
+                [sys.executable, "-c", FIRST_CALL],
+                env={**os.environ, "NUMBA_CACHE_DIR": folder}, check=True, capture_output=True, text=True,
+            )  # fmt: skip
+            imported, called = map(float, done.stdout.split())
+            print(f"a new process, {name}: {imported:.2f} s to import Numba, {called:.2f} s to its first scores")
+        size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+        print(f"compiled code on disk: {size / 1000:.0f} kB")
+
+
+def main() -> None:
+    print(f"{platform.machine()}, {os.cpu_count()} cores, one used; {VIDEOS} videos, {SNIPPETS} snippets")
+    data = release_like()
+    many(data, compare(data))
+    first_calls()
+
+
+if __name__ == "__main__":
+    main()

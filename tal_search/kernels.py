@@ -1,0 +1,226 @@
+"""The loops that NumPy cannot run fast, compiled by Numba at their first call; the machine code is kept on disk.
+
+Shapes: K classes and F frames of one video, n proposals, R thresholds, D detections and G instances of one class.
+
+Sums and products are taken one by one, in the order of the formulas (no fastmath, no second thread), so that results
+equal the plain reference in `tests/` to the last bit. All in one file, because Numba notices no change in another.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from tal_search.types import Floats, Ints
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """`function` as machine code, from the folder that Numba keeps it in where that can be read and written.
+
+    Numba takes $NUMBA_CACHE_DIR, `__pycache__` beside the file, or the user's cache folder, whichever can be written
+    first. None of them, a full disk or a damaged file there cost time, never a trial: compiled for this process alone.
+    """
+    alone = _inside(function)
+    try:
+        kept = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:  # no folder to keep it in
+        return alone
+
+    @wraps(function)
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
+        try:
+            return kept(*args, **kwargs)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return alone(*args, **kwargs)
+
+    return call
+
+
+def _inside(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """`function` for use in a kernel, and kept with it."""
+    machine_code: Callable[Arguments, Result] = numba.njit(nogil=True, error_model="numpy")(function)
+    return machine_code
+
+
+@compiled
+def propose(
+    cas_KT: Floats, attention_T: Floats, frames: int, activation_R: Floats, attention_R: Floats, margin: float
+) -> tuple[Floats, Ints]:
+    """Rows (first frame, last frame + 1, inner − outer contrast) [n, 3] of one video, class by class; rows a class [K].
+
+    Runs of every threshold of the class sequence come first, then those of the attention sequence.
+    """
+    rows, count, spans, span_count = np.empty((256, 3)), 0, np.empty((256, 3)), 0
+    counts = np.zeros(len(cas_KT), np.int64)
+    totals = np.zeros(frames + 1)
+    attention_F = _upsample(attention_T, frames)
+    for threshold in attention_R:
+        spans, span_count = _runs(attention_F, threshold, totals, spans, span_count)
+    for k in range(len(cas_KT)):
+        cas_F = _upsample(cas_KT[k], frames)
+        before = count
+        for threshold in activation_R:
+            first = count
+            rows, count = _runs(cas_F, threshold, totals, rows, count)
+            _contrast(totals, rows[first:count], margin)
+        for index in range(frames):  # attention runs are scored on the unthresholded sequence
+            totals[index + 1] = totals[index] + cas_F[index]
+        rows = _copied(spans, span_count, _with_room(rows, count + span_count), count)
+        _contrast(totals, rows[count : count + span_count], margin)
+        count += span_count
+        counts[k] = count - before
+    return rows[:count], counts
+
+
+@_inside
+def _upsample(sequence_T: Floats, length: int) -> Floats:
+    """`resampling.resample` of one sequence: NumPy takes five times as long."""
+    stored = len(sequence_T)
+    upsampled = np.empty(length)
+    for index in range(length):
+        position = min(max((index + 0.5) * stored / length - 0.5, 0.0), stored - 1.0)
+        left = min(int(position), max(stored - 2, 0))
+        share = position - left
+        upsampled[index] = sequence_T[left] * (1 - share) + sequence_T[min(left + 1, stored - 1)] * share
+    return upsampled
+
+
+@_inside
+def _runs(sequence_F: Floats, threshold: float, totals: Floats, rows: Floats, count: int) -> tuple[Floats, int]:
+    """Add a row (first, last + 1, _) for each run of positive values at or above the threshold.
+
+    `totals` [F + 1] becomes the sums of the sequence so far, everything below the threshold taken as zero. Returns the
+    rows, in a larger array where they needed one, and their number. A run of position 0 alone that is the only one
+    does not count (a detail of the released code).
+    """
+    frames, index, before, total = len(sequence_F), 0, count, 0.0
+    while index < frames:
+        while index < frames and not (sequence_F[index] >= threshold and sequence_F[index] > 0):
+            index += 1
+            totals[index] = total
+        start = index
+        while index < frames and sequence_F[index] >= threshold and sequence_F[index] > 0:
+            total += sequence_F[index]
+            index += 1
+            totals[index] = total
+        if index > start:
+            rows = _with_room(rows, count + 1)
+            rows[count, 0], rows[count, 1] = start, index
+            count += 1
+    lonely = count == before + 1 and rows[before, 0] == 0 and rows[before, 1] == 1
+    return rows, before if lonely else count
+
+
+@_inside
+def _with_room(rows: Floats, count: int) -> Floats:
+    """The rows in an array that can hold `count` of them."""
+    if count <= len(rows):
+        return rows
+    return _copied(rows, len(rows), np.empty((2 * count, 3)), 0)
+
+
+@_inside
+def _copied(source: Floats, count: int, target: Floats, position: int) -> Floats:
+    """The target, with the source's first rows from `position` on. A slice takes Numba seconds to compile."""
+    for index in range(count):
+        for column in range(3):
+            target[position + index, column] = source[index, column]
+    return target
+
+
+@_inside
+def _contrast(totals: Floats, rows: Floats, margin: float) -> None:
+    """Write into column 2 the mean inside a run minus the mean outside, `margin` run lengths each side.
+
+    The outside's mean is 0 where it is empty. Positions are truncated to integers as in the released code, whose right
+    side ends one frame before the left's mirror image; its detections are reproduced only so.
+    """
+    for index in range(len(rows)):
+        first, end = int(rows[index, 0]), int(rows[index, 1])
+        length = end - first
+        outer_first = int(max(0.0, np.trunc(first - margin * length)))
+        outer_end = max(int(min(len(totals) - 1.0, np.trunc(end - 1 + margin * length))), end)
+        inner = totals[end] - totals[first]
+        outer = totals[outer_end] - totals[outer_first] - inner
+        outer_length = outer_end - outer_first - length
+        rows[index, 2] = inner / length - (outer / outer_length if outer_length > 0 else 0.0)
+
+
+@compiled
+def suppress(segments: Floats, score: Floats, bounds: Ints, groups: Ints, threshold: float, extra: float) -> Ints:
+    """Greedy non-maximum suppression, each group for itself: indices kept, by falling score within a group.
+
+    segments [n, 2], score [n]; group p is rows bounds[p] to bounds[p + 1]; `groups` says which, in which order. A row
+    that overlaps a kept one by more than `threshold` goes; of equal scores the first comes first. `extra` seconds are
+    added to every length and intersection before the overlap is taken.
+    """
+    kept, count = np.empty(len(score), np.int64), 0
+    for group in groups:
+        order = np.argsort(-score[bounds[group] : bounds[group + 1]], kind="mergesort")
+        before = count
+        for position in order:
+            index = bounds[group] + position
+            start, end = segments[index, 0], segments[index, 1]
+            clear = True
+            for earlier in range(before, count):
+                other = kept[earlier]
+                shared = min(end, segments[other, 1]) - max(start, segments[other, 0]) + extra
+                shared = max(shared, 0.0)
+                lengths = (segments[other, 1] - segments[other, 0] + extra) + (end - start + extra)
+                if not shared <= threshold * (lengths - shared):
+                    clear = False
+                    break
+            if clear:
+                kept[count] = index
+                count += 1
+    return kept[:count]
+
+
+@compiled
+def match(
+    segment_D: Floats, video_D: Ints, segment_G: Floats, first_G: Ints, thresholds_R: Floats
+) -> NDArray[np.bool_]:
+    """Which detections are true positives at each tIoU threshold: bool [R, D].
+
+    Detections by falling score; video v has instances first_G[v] to first_G[v + 1], and a detection of video -1 none.
+    Each takes the best-overlap instance still free that reaches the threshold. Of equal overlaps the later instance is
+    taken, as in the released ActivityNet evaluator; it matters at low thresholds, where one detection covers several
+    instances of equal length (0.08 points of mAP@0.1 on a released THUMOS14 detection file).
+    """
+    hits = np.zeros((len(thresholds_R), len(segment_D)), np.bool_)
+    taken = np.zeros((len(thresholds_R), len(segment_G)), np.bool_)
+    overlap = np.empty(len(segment_G))
+    for d in range(len(segment_D)):
+        if video_D[d] < 0:
+            continue
+        instances = range(first_G[video_D[d]], first_G[video_D[d] + 1])
+        highest = 0.0
+        for g in instances:
+            overlap[g] = _overlap(segment_D[d], segment_G[g])
+            highest = max(highest, overlap[g])
+        for r in range(len(thresholds_R)):
+            best, wanted = -1, thresholds_R[r]
+            if wanted <= highest:
+                for g in instances:
+                    if overlap[g] >= wanted and not taken[r, g]:
+                        best, wanted = g, overlap[g]
+            if best >= 0:
+                hits[r, d] = taken[r, best] = True
+    return hits
+
+
+@_inside
+def _overlap(a: Floats, b: Floats) -> float:
+    """tIoU of two segments (start, end) in seconds; 0 where neither has a length."""
+    shared = max(min(a[1], b[1]) - max(a[0], b[0]), 0.0)
+    union = (a[1] - a[0]) + (b[1] - b[0]) - shared
+    return shared / union if union > 0 else 0.0
