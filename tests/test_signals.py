@@ -17,6 +17,8 @@ import psutil
 import pytest
 from small_trials import history, make_spec
 
+from tal_search.errors import Interrupted, TalSearchError
+from tal_search.search.interrupts import DeferredInterrupt
 from tal_search.trial_folder import TrialFolder
 
 TESTS = Path(__file__).parent
@@ -96,3 +98,12 @@ def test_a_second_sigint_ends_at_once(backend: str, tmp_path: Path) -> None:
     assert process.returncode == 130, (out, error)
     assert "Interrupted" not in out
     assert error == ""
+
+
+def test_a_signal_to_all_of_a_group_is_what_ended_ray() -> None:
+    with DeferredInterrupt() as interrupt:
+        interrupt.request(signal.SIGTERM)
+        interrupt.fail(TalSearchError("Ray stopped"))
+        with pytest.raises(Interrupted) as raised:
+            interrupt.check()
+    assert raised.value.exit_code == 143

@@ -59,8 +59,12 @@ class DeferredInterrupt:
             signal.signal(signal.SIGALRM, self._leave)
 
     def check(self) -> None:
-        """Raise what the run is to end with, if anything."""
-        if (reason := self._error or (Interrupted(self._signal) if self._signal is not None else None)) is not None:
+        """Raise what the run is to end with, if anything.
+
+        A signal comes first: one to the whole process group (a supervisor's) ends Ray's servers too, and explains that.
+        """
+        reason = self._error if self._signal is None else Interrupted(self._signal)
+        if reason is not None:
             raise reason from None  # the place in Ray or a trial that was left for it says nothing
 
     def request(self, number: int) -> None:

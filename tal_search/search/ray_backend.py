@@ -7,6 +7,7 @@ checkpoints and its loggers are not used: a trial's folder is its checkpoint and
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -91,6 +92,7 @@ class RayBackend:
                 while exchange.more():
                     self._tuner(folder, exchange).fit()
                     shutil.rmtree(folder / "study", ignore_errors=True)
+                    gc.collect()  # the Tuner and its trials refer to one another
             if exchange.error is not None:
                 raise exchange.error
             interrupt.check()
