@@ -7,6 +7,7 @@ checkpoints and its loggers are not used: a trial's folder is its checkpoint and
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import logging
@@ -92,7 +93,7 @@ class RayBackend:
                 while exchange.more():
                     self._tuner(folder, exchange).fit()
                     shutil.rmtree(folder / "study", ignore_errors=True)
-                    gc.collect()  # the Tuner and its trials refer to one another
+                    _give_memory_back()
             if exchange.error is not None:
                 raise exchange.error
             interrupt.check()
@@ -246,6 +247,13 @@ class _Events(_NotSaved, Callback):
             reason = f"its worker process died{times} (killed, or out of memory)"
         self._exchange.failed(trial.trial_id, reason)
         self._exchange.forget(trial.trial_id)
+
+
+def _give_memory_back() -> None:
+    """A Tuner and its trials refer to one another, and glibc keeps what Ray's many threads have freed."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _in_creation(trial: Any) -> bool:
