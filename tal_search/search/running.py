@@ -48,7 +48,6 @@ class Run:
     finished: dict[str, TrialResult] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     pruned: dict[str, str] = field(default_factory=dict)
-    on_disk: dict[str, dict[str | None, TrialResult]] = field(default_factory=dict)
     shown: set[str] = field(default_factory=set)  # fits that were finished before, shown and copied once
     cached: int = 0
     gone: int = 0
@@ -60,9 +59,10 @@ class Run:
         """
         known: dict[str, TrialResult] = {}
         new: list[tuple[Trial, TrialResult]] = []
+        on_disk = {key: TrialFolder.of(self.runs, key).results() for key in {trial.spec.key for trial in trials}}
         for trial in trials:
             self.wanted.setdefault(trial.spec.key, {})[trial.id] = trial
-            result = self.finished.get(trial.id) or self._look_up(trial)
+            result = self.finished.get(trial.id) or self._look_up(trial, on_disk[trial.spec.key])
             if result is not None:
                 known[trial.id] = result
                 if trial.id not in self.finished:
@@ -73,7 +73,7 @@ class Run:
             self.finished[trial.id] = result
             if trial.spec.key not in self.shown:
                 self.shown.add(trial.spec.key)
-                fit = self.on_disk[trial.spec.key].get(None) or result
+                fit = on_disk[trial.spec.key].get(None) or result
                 self.tracker.take_up(trial.spec, fit)
                 self.on_event(Finished(trial.spec, fit))
         return known
@@ -113,10 +113,11 @@ class Run:
             ]
         wanted = {trial.id: trial for trials in self.wanted.values() for trial in trials.values()}
         left = len(wanted.keys() - self.finished.keys() - self.failed.keys() - self.pruned.keys())
+        over = self.proposer is not None and self.proposer.over  # None: a signal came while trials were taken up
         return Outcome(
             trials=wanted,
             finished=self.finished, failed=self.failed, pruned=self.pruned, cached=self.cached,
-            interrupted=interrupted, out_of_time=self.proposer.over, left=left, messages=tuple(messages),
+            interrupted=interrupted, out_of_time=over, left=left, messages=tuple(messages),
         )  # fmt: skip
 
     def _start(self, trial: Trial) -> None:
@@ -136,11 +137,7 @@ class Run:
         self.tracker.start(spec)
         self.tracker.finish(spec.key, result)
 
-    def _look_up(self, trial: Trial) -> TrialResult | None:
-        key = trial.spec.key
-        if key not in self.on_disk:
-            self.on_disk[key] = TrialFolder.of(self.runs, key).results()
-        kept = self.on_disk[key].get(trial.setting)
-        recorded = self.record.finished().get(trial.id)
+    def _look_up(self, trial: Trial, on_disk: dict[str | None, TrialResult]) -> TrialResult | None:
+        kept, recorded = on_disk.get(trial.setting), self.record.finished().get(trial.id)
         self.gone += kept is None and recorded is not None
         return kept or recorded
