@@ -1,4 +1,4 @@
-"""Many finished trials written in one transaction: Optuna's own way costs ten milliseconds a trial.
+"""New trials written in one transaction: Optuna's own way, a query an attribute, costs 10 to 20 ms a trial.
 
 A study with inference axes has hundreds of trials a fit. The rows are those that Optuna's storage writes, into its own
 tables; `tests/test_bulk.py` compares the two.
@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial
 
 
 def add_trials(storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial]) -> list[tuple[int, int]]:
-    """Write finished trials with one value each; returns (trial id, number) of each."""
+    """Write running trials, or finished ones with one value each; returns (trial id, number) of each."""
     trial_table, study_table = models.TrialModel.__table__, models.StudyModel.__table__
     written: list[tuple[int, int]] = []
     with storage.engine.begin() as connection:
@@ -51,8 +51,9 @@ def _utc(trial: FrozenTrial, which: str) -> Any:
 def _rows(trials: Sequence[FrozenTrial], ids: Sequence[int]) -> list[tuple[Any, list[dict[str, Any]]]]:
     values, params, attributes = [], [], []
     for trial, trial_id in zip(trials, ids, strict=True):
-        stored, kind = models.TrialValueModel.value_to_stored_repr(float(trial.values[0]))
-        values.append({"trial_id": trial_id, "objective": 0, "value": stored, "value_type": kind})
+        for value in trial.values or ():
+            stored, kind = models.TrialValueModel.value_to_stored_repr(float(value))
+            values.append({"trial_id": trial_id, "objective": 0, "value": stored, "value_type": kind})
         for name, value in trial.params.items():
             distribution = trial.distributions[name]
             params.append(

@@ -98,8 +98,9 @@ class Record:
         """The number of this trial: a new one, or the one a killed driver left running."""
         entry = self._entries.get(trial.id)
         if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
-            entry = self._create(trial, {}, attempt=1 if entry is None else entry.attempt + 1)
-        return entry.number
+            attempt = 1 if entry is None else entry.attempt + 1
+            self._create([(trial, self._template(trial, {}, attempt, None), attempt)])
+        return self._entries[trial.id].number
 
     def report(self, trial: Trial, report: EpochReport) -> None:
         """Note the epoch, and mAP on held-out training videos where there is one; never a test score."""
@@ -117,11 +118,10 @@ class Record:
         entry = self._entries.get(trial.id)
         if entry is not None and entry.state == TrialState.COMPLETE:
             return
-        attributes = {"cached": cached, "result": result.to_json()}
         if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
-            self._create(trial, attributes, attempt=1 if entry is None else entry.attempt + 1, result=result)
+            self.finish_all([(trial, result)], cached=cached)
             return
-        for name, value in attributes.items():
+        for name, value in {"cached": cached, "result": result.to_json()}.items():
             self.storage.set_trial_user_attr(entry.trial_id, name, value)
         # The state comes last: a crash before it leaves a running trial, which the next driver takes up.
         self.storage.set_trial_state_values(entry.trial_id, TrialState.COMPLETE, [objective(result)])
@@ -133,15 +133,13 @@ class Record:
         for trial, result in results:
             entry = self._entries.get(trial.id)
             if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
-                new.append((trial, result, 1 if entry is None else entry.attempt + 1))
+                attempt = 1 if entry is None else entry.attempt + 1
+                attributes = {"cached": cached, "result": result.to_json()}
+                new.append((trial, self._template(trial, attributes, attempt, result), attempt))
             else:
                 self.finish(trial, result, cached=cached)
-        if not new:
-            return
-        templates = [self._template(t, {"cached": cached, "result": r.to_json()}, n, r) for t, r, n in new]
-        written = patiently(lambda: add_trials(self.storage, self._study_id, templates), self.storage.folder)
-        for (trial, _, attempt), (trial_id, number) in zip(new, written, strict=True):
-            self._entries[trial.id] = _Entry(trial_id, number, TrialState.COMPLETE, attempt)
+        if new:
+            self._create(new)
 
     def fail(self, trial: Trial, reason: str) -> None:
         """The trial ended with an error; the next `start` of it is a new attempt."""
@@ -185,15 +183,12 @@ class Record:
         self.storage.set_trial_state_values(entry.trial_id, state)
         entry.state, entry.reason = state, reason
 
-    def _create(
-        self, trial: Trial, attributes: dict[str, Any], *, attempt: int, result: TrialResult | None = None
-    ) -> _Entry:
-        """One transaction: a running trial, or a complete one where there is a result."""
-        template = self._template(trial, attributes, attempt, result)
-        trial_id = self.storage.create_new_trial(self._study_id, template_trial=template)
-        number = self.storage.get_trial_number_from_id(trial_id)
-        self._entries[trial.id] = entry = _Entry(trial_id, number, template.state, attempt)
-        return entry
+    def _create(self, new: Sequence[tuple[Trial, FrozenTrial, int]]) -> None:
+        """One transaction for all of them: running trials, or complete ones; each with the number of its attempt."""
+        templates = [template for _, template, _ in new]
+        written = patiently(lambda: add_trials(self.storage, self._study_id, templates), self.storage.folder)
+        for (trial, template, attempt), (trial_id, number) in zip(new, written, strict=True):
+            self._entries[trial.id] = _Entry(trial_id, number, template.state, attempt)
 
     def _template(
         self, trial: Trial, attributes: dict[str, Any], attempt: int, result: TrialResult | None
