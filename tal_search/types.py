@@ -88,12 +88,12 @@ class DetectionScores:
 class VideoSet:
     """One split, every video rescaled to T snippets.
 
-    features float32 [N, D, T]; labels float32 [N, C] (1 = class present); duration float64 [N] seconds;
-    frames int64 [N]; background_clicks bool [N, T] (all False where a split has no clicks).
+    features float16 or float32 [N, D, T] (see `data/half_precision.py`); labels float32 [N, C] (1 = class present);
+    duration float64 [N] seconds; frames int64 [N]; background_clicks bool [N, T] (all False where a split has no clicks).
     """
 
     videos: tuple[str, ...]
-    features: NDArray[np.float32]
+    features: NDArray[np.floating[Any]]
     labels: NDArray[np.float32]
     duration: Floats
     frames: Ints

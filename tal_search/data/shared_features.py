@@ -29,7 +29,15 @@ MANIFEST = "manifest.json"
 SPLITS = ("train", "test")
 ARRAYS = tuple(spec.name for spec in dataclasses.fields(VideoSet) if spec.name != "videos")
 PACKAGE = Path(__file__).parents[1]
-MAKERS = ("annotations", "feature_split", "features", "loading", "simulation", "timeline")  # decide the arrays' values
+MAKERS = (
+    "annotations",
+    "feature_split",
+    "features",
+    "half_precision",
+    "loading",
+    "simulation",
+    "timeline",
+)  # decide the arrays' values
 CHUNK_BYTES = 1 << 20
 
 Splits = tuple[VideoSet, VideoSet]  # training, test

@@ -83,7 +83,7 @@ class Fit:
 
     def _step(self, phase: Phase, rows: torch.Tensor) -> dict[str, torch.Tensor]:
         data, optimizer = self.data, self.optimizers[phase.name]
-        batch = Batch(data.features[rows], data.labels[rows], data.background_clicks[rows])
+        batch = Batch(data.features[rows].float(), data.labels[rows], data.background_clicks[rows])
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             losses = self.method.losses(batch, phase.name)
         optimizer.zero_grad(set_to_none=True)
