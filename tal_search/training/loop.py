@@ -39,6 +39,8 @@ class Fit:
         self.batch_size: int = hp.batch_size
         self.bf16 = precision == "bf16"
         self.rows = torch.from_numpy(rows)
+        if device.type == "cuda":
+            torch.backends.cuda.matmul.fp32_precision = "tf32"
         method.network.to(device)
         self.initial = self.weights() if method.restarts else {}
         self.optimizers = self._optimizers()
