@@ -78,6 +78,17 @@ class Sampled:
         self._running.add(spec.key)
         return spec
 
+    @property
+    def ended(self) -> str | None:
+        if self._cells or self._may_propose():
+            return None
+        if self._repetitions < MOST_REPETITIONS:
+            return ""
+        return (
+            f"The sampler's last {MOST_REPETITIONS} cells were known already, so the study ends: search.space has "
+            "nothing new for it. Widen search.space, or give another sampler or search.sampler.seed."
+        )
+
     def stops(self, spec: TrialSpec) -> bool:
         """A fit stops once every cell that wants it does."""
         return all(cell.stopping is not None for cell in self._cells.values() if cell.wants(spec.key))
