@@ -25,10 +25,9 @@ from tal_search.data.annotation_cost import annotation_seconds
 from tal_search.errors import InputError
 from tal_search.methods import declaration
 from tal_search.search import storage as stored
-from tal_search.search.bulk import add_trials
 from tal_search.search.cells import Trial
 from tal_search.search.distributions import choice
-from tal_search.search.patience import PatientStorage, patiently
+from tal_search.search.patience import PatientStorage
 from tal_search.types import EpochReport, TrialResult, criterion
 
 EPOCH_EVERY_SECONDS = 1.0
@@ -98,9 +97,8 @@ class Record:
         """The number of this trial: a new one, or the one a killed driver left running."""
         entry = self._entries.get(trial.id)
         if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
-            attempt = 1 if entry is None else entry.attempt + 1
-            self._create([(trial, self._template(trial, {}, attempt, None), attempt)])
-        return self._entries[trial.id].number
+            entry = self._create(trial, {}, attempt=1 if entry is None else entry.attempt + 1)
+        return entry.number
 
     def report(self, trial: Trial, report: EpochReport) -> None:
         """Note the epoch, and mAP on held-out training videos where there is one; never a test score."""
@@ -118,10 +116,11 @@ class Record:
         entry = self._entries.get(trial.id)
         if entry is not None and entry.state == TrialState.COMPLETE:
             return
+        attributes = {"cached": cached, "result": result.to_json()}
         if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
-            self.finish_all([(trial, result)], cached=cached)
+            self._create(trial, attributes, attempt=1 if entry is None else entry.attempt + 1, result=result)
             return
-        for name, value in {"cached": cached, "result": result.to_json()}.items():
+        for name, value in attributes.items():
             self.storage.set_trial_user_attr(entry.trial_id, name, value)
         # The state comes last: a crash before it leaves a running trial, which the next driver takes up.
         self.storage.set_trial_state_values(entry.trial_id, TrialState.COMPLETE, [objective(result)])
@@ -133,13 +132,15 @@ class Record:
         for trial, result in results:
             entry = self._entries.get(trial.id)
             if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
-                attempt = 1 if entry is None else entry.attempt + 1
-                attributes = {"cached": cached, "result": result.to_json()}
-                new.append((trial, self._template(trial, attributes, attempt, result), attempt))
+                new.append((trial, result, 1 if entry is None else entry.attempt + 1))
             else:
                 self.finish(trial, result, cached=cached)
-        if new:
-            self._create(new)
+        if not new:
+            return
+        templates = [self._template(t, {"cached": cached, "result": r.to_json()}, n, r) for t, r, n in new]
+        written = self.storage.add_trials(self._study_id, templates)
+        for (trial, _, attempt), (trial_id, number) in zip(new, written, strict=True):
+            self._entries[trial.id] = _Entry(trial_id, number, TrialState.COMPLETE, attempt)
 
     def fail(self, trial: Trial, reason: str) -> None:
         """The trial ended with an error; the next `start` of it is a new attempt."""
@@ -183,12 +184,14 @@ class Record:
         self.storage.set_trial_state_values(entry.trial_id, state)
         entry.state, entry.reason = state, reason
 
-    def _create(self, new: Sequence[tuple[Trial, FrozenTrial, int]]) -> None:
-        """One transaction for all of them: running trials, or complete ones; each with the number of its attempt."""
-        templates = [template for _, template, _ in new]
-        written = patiently(lambda: add_trials(self.storage, self._study_id, templates), self.storage.folder)
-        for (trial, template, attempt), (trial_id, number) in zip(new, written, strict=True):
-            self._entries[trial.id] = _Entry(trial_id, number, template.state, attempt)
+    def _create(
+        self, trial: Trial, attributes: dict[str, Any], *, attempt: int, result: TrialResult | None = None
+    ) -> _Entry:
+        """One transaction: a running trial, or a complete one where there is a result."""
+        template = self._template(trial, attributes, attempt, result)
+        trial_id, number = self.storage.add_trials(self._study_id, [template])[0]
+        self._entries[trial.id] = entry = _Entry(trial_id, number, template.state, attempt)
+        return entry
 
     def _template(
         self, trial: Trial, attributes: dict[str, Any], attempt: int, result: TrialResult | None
