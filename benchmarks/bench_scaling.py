@@ -61,22 +61,24 @@ class Meter:
 
     def measure(self, part: str, work: Callable[[], Result], runs: int = 3) -> Result:
         """Runs the work up to `runs` times, within reason; what the last gave."""
+        Path("/proc/self/clear_refs").write_text("5")  # the kernel's mark of this process's peak starts anew
         peak, over = [0.0], threading.Event()
         watch = threading.Thread(target=self._watch, args=(peak, over))
         watch.start()
         taken, results = list[float](), list[Result]()
-        while len(taken) < runs and sum(taken) < ENOUGH_SECONDS:
-            began = self._clock()
-            results[:] = [work()]
-            taken.append(self._clock() - began)
-        over.set()
-        watch.join()
+        try:
+            while len(taken) < runs and sum(taken) < ENOUGH_SECONDS:
+                began = self._clock()
+                results[:] = [work()]
+                taken.append(self._clock() - began)
+        finally:
+            over.set()
+            watch.join()
         self.rows[part] = min(taken), peak[0] - self._before
         return results[0]
 
     def _watch(self, peak: list[float], over: threading.Event) -> None:
-        """The kernel's own mark of this process, and samples of its children's memory."""
-        Path("/proc/self/clear_refs").write_text("5")  # the mark starts anew
+        """The kernel's mark of this process, and the most that samples of its children show."""
         children = 0.0
         while not over.wait(0.05):
             children = max(children, sum(_resident(child) for child in self._own.children(recursive=True)))

@@ -67,6 +67,20 @@ def test_a_second_trial_that_only_shares_the_steps_is_not_run(tmp_path: Path, mo
     assert re.match(ALONE + r"\(steps a second by trials at once: 1: [\d.]+, 2: [\d.]+; ", found.sentence)
 
 
+def test_where_a_further_process_dies_fewer_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure = packing._Processes.round
+
+    def killing(processes: packing._Processes, count: int, seconds: float) -> packing._Round:
+        if count == 2:
+            processes._running[0].kill()
+        return measure(processes, count, seconds)
+
+    monkeypatch.setattr(packing._Processes, "round", killing)
+    found = best_packing(make_spec(), settings(tmp_path), most=8, seconds=0.1)
+    assert re.match(ALONE + r"\(steps a second by trials at once: 1: [\d.]+; of 2 one died; ", found.sentence)
+    assert psutil.Process().children() == []
+
+
 def test_a_trial_that_cannot_be_measured_is_one_sentence(tmp_path: Path) -> None:
     spec = make_spec()
     gone = replace(spec, dataset=replace(spec.dataset, source="features", root=str(tmp_path / "gone")))

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,11 +46,11 @@ class _Round(NamedTuple):
 
 
 def best_packing(spec: TrialSpec, settings: dict[str, Any], most: int, seconds: float = ROUND_SECONDS) -> Packing:
-    """Measures 1, 2, ... trials at once (up to `most`, from 4 on doubling) until more bring nothing, or do not fit.
+    """Measures 1, 2, ... trials at once (from 4 on doubling, at last `most`) until more bring nothing or do not fit.
 
     settings: `device`, `threads` and `shared` of the trials. Raises TalSearchError where not even one can be measured.
     """
-    counts = [count for count in (1, 2, 3, 4, 8, 16, 32, 64) if count <= most]
+    counts = [*(count for count in (1, 2, 3, 4, 8, 16, 32, 64) if count < most), most]
     rounds: dict[int, _Round] = {}
     best, limit = 1, ""
     with _Processes({**settings, "spec": spec.to_json()}, available_memory()) as processes:
@@ -57,7 +58,13 @@ def best_packing(spec: TrialSpec, settings: dict[str, Any], most: int, seconds: 
             if rounds and count * rounds[best].need > USABLE * rounds[best].room:
                 limit = f"; {count} would not fit into memory"
                 break
-            rounds[count] = processes.round(count, seconds)
+            try:
+                rounds[count] = processes.round(count, seconds)
+            except TalSearchError:
+                if count == 1:
+                    raise
+                limit = f"; of {count} one died"
+                break
             if count > 1 and rounds[count].rate < GAIN * rounds[best].rate:
                 break
             best = count
@@ -106,8 +113,9 @@ class _Processes:
 
     def _say(self, process: subprocess.Popen[str], line: str) -> None:
         assert process.stdin is not None
-        process.stdin.write(f"{line}\n")
-        process.stdin.flush()
+        with suppress(BrokenPipeError):  # it died, which its answer will show
+            process.stdin.write(f"{line}\n")
+            process.stdin.flush()
 
     def _answer(self, process: subprocess.Popen[str]) -> str:
         assert process.stdout is not None
