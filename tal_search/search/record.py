@@ -33,7 +33,7 @@ from tal_search.types import EpochReport, TrialResult, criterion
 EPOCH_EVERY_SECONDS = 1.0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Entry:
     """The newest Optuna trial of a trial."""
 
