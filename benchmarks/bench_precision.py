@@ -21,7 +21,7 @@ from tal_search.localization import Inference
 from tal_search.methods.backtal import PRESETS, BackTAL, Hyperparameters
 from tal_search.metrics.average_precision import score
 from tal_search.training.loop import Fit, choose_device
-from tal_search.types import Dataset
+from tal_search.types import BACKGROUND_CLICKS, Dataset
 
 STEPS, TIOU = 50, (0.3, 0.4, 0.5, 0.6, 0.7)
 
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     args = parser.parse_args()
-    half = load(find("thumos14", "simulated", None, None, None, 200, Simulation()), "A1")
+    half = load(find("thumos14", "simulated", None, None, None, 200, Simulation()), "A1", (BACKGROUND_CLICKS,))
     exact = simulate(Simulation(), 200)
     assert (half.train.features.dtype, exact.train.features.dtype) == (np.float16, np.float32)
     train = replace(half.train, features=exact.train.features)  # with the same clicks

@@ -17,7 +17,7 @@ from tal_search.data.loading import load
 from tal_search.data.simulation import Simulation, simulate
 from tal_search.methods.backtal import BackTAL, Hyperparameters
 from tal_search.training.loop import Fit
-from tal_search.types import VideoSet
+from tal_search.types import BACKGROUND_CLICKS, VideoSet
 
 
 def videos(scale: float = 1.0) -> VideoSet:
@@ -50,7 +50,7 @@ def test_features_beyond_half_precision_stay_exact_and_this_is_said(root: Path, 
     path = root / "val" / "video_val_0001.npz"
     change(path, feat_spa=np.full((4, 40), value, np.float32), feat_tem=np.full((4, 40), value, np.float32))
     notes: list[str] = []
-    dataset = load(found(root), "A1", notes=notes)
+    dataset = load(found(root), "A1", (BACKGROUND_CLICKS,), notes=notes)
     assert (dataset.train.features[1] == np.float32(value)).all()
     assert dataset.test.features.dtype == np.float16
     (note,) = notes

@@ -141,7 +141,7 @@ def _serve() -> None:
     asked = json.loads(sys.stdin.readline())
     torch.set_num_threads(asked["threads"])
     spec, device = TrialSpec.from_json(asked["spec"]), choose_device(asked["device"])
-    dataset = load(spec.dataset, spec.annotator, Path(asked["shared"]))
+    dataset = load(spec.dataset, spec.annotator, spec.supervision, Path(asked["shared"]))
     method = build(spec, dataset)
     rows = np.arange(min(method.hyperparameters.batch_size, len(dataset.train.videos)))
     fit = Fit(method, dataset.train, rows, spec.seed, spec.precision, device)  # one batch: an epoch is a step
