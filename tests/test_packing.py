@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from small_fits import make_spec
+from small_fits import make_data, make_spec
 from study_files import load, problems
 
 from tal_search.errors import TalSearchError
@@ -51,7 +51,7 @@ def test_a_real_study_measures_says_and_runs_that_many_at_once(tmp_path: Path) -
 
 def test_no_more_are_tried_than_fit_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "available_memory", lambda: 2**28)  # a trial takes at least half of it
-    found = best_packing(make_spec(), settings(tmp_path), most=8, seconds=0.1)
+    found = best_packing(make_spec(make_data()), settings(tmp_path), most=8, seconds=0.1)
     assert found.trials == 1
     assert re.fullmatch(
         ALONE + r"\(steps a second by trials at once: 1: [\d.]+; 2 would not fit into memory; "
@@ -63,7 +63,7 @@ def test_no_more_are_tried_than_fit_into_memory(tmp_path: Path, monkeypatch: pyt
 
 def test_a_second_trial_that_only_shares_the_steps_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "GAIN", 1000)
-    found = best_packing(make_spec(), settings(tmp_path), most=2, seconds=0.1)
+    found = best_packing(make_spec(make_data()), settings(tmp_path), most=2, seconds=0.1)
     assert re.match(ALONE + r"\(steps a second by trials at once: 1: [\d.]+, 2: [\d.]+; ", found.sentence)
 
 
@@ -76,13 +76,13 @@ def test_where_a_further_process_dies_fewer_are_run(tmp_path: Path, monkeypatch:
         return measure(processes, count, seconds)
 
     monkeypatch.setattr(packing._Processes, "round", killing)
-    found = best_packing(make_spec(), settings(tmp_path), most=8, seconds=0.1)
+    found = best_packing(make_spec(make_data()), settings(tmp_path), most=8, seconds=0.1)
     assert re.match(ALONE + r"\(steps a second by trials at once: 1: [\d.]+; of 2 one died; ", found.sentence)
     assert psutil.Process().children() == []
 
 
 def test_a_trial_that_cannot_be_measured_is_one_sentence(tmp_path: Path) -> None:
-    spec = make_spec()
+    spec = make_spec(make_data())
     gone = replace(spec, dataset=replace(spec.dataset, source="features", root=str(tmp_path / "gone")))
     with pytest.raises(
         TalSearchError, match=r"auto: a process that measures training steps died \(.*gone.*\)"
