@@ -78,4 +78,4 @@ def test_a_fit_holds_half_precision_and_its_losses_are_those_on_exact_features()
     _, exact = fit_on(EXACT, epochs=5)
     for one, other in zip(half, exact, strict=True):
         assert one["total"] == pytest.approx(other["total"], rel=0.005)
-    assert exact[-1]["total"] < 0.95 * exact[0]["total"]  # it learned, so equal losses say something
+    assert exact[-1]["total"] < 0.97 * exact[0]["total"]  # it learned, so equal losses say something

@@ -100,7 +100,7 @@ def test_a_trial_that_cannot_be_measured_is_one_sentence(tmp_path: Path) -> None
         (["resources.gpus_per_trial=0.5"], "is auto, which chooses resources.gpus_per_trial itself; drop one of them"),
         (["ray.address=h:1"], "is auto, which measures this machine alone; on a cluster give resources.concurrent_tr"),
         (["resources.trials_per_device=3"], "is 3; it must be auto or null"),
-        (["resources.trials_per_device=automatic"], "is automatic; it must be auto or null"),
+        (["resources.trials_per_device=automatic"], 'is "automatic"; it must be auto or null; did you mean'),
     ],
 )
 def test_what_does_not_go_with_auto_is_one_sentence(tmp_path: Path, overrides: list[str], sentence: str) -> None:
