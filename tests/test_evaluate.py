@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from scored_files import evaluate_file
 
 from tal_search.data.annotations import write_detections
 from tal_search.errors import InputError
-from tal_search.evaluate import evaluate_file, scores_table
 from tal_search.metrics.average_precision import parse_tiou
+from tal_search.score_tables import scores_table
 from tal_search.types import Detections
 
 NINE = parse_tiou("0.1:0.9:0.1")
@@ -83,8 +84,10 @@ def test_scores_as_json_and_as_a_table(tmp_path: Path) -> None:
     assert scores.to_json() == {
         "protocol": "activitynet",
         "subset": "test",
+        "video_set": "1 videos",
         "videos": 1,
         "instances": 1,
+        "ambiguous": 0,
         "detections": 1,
         "tiou": [0.3, 0.5],
         "mAP": [1.0, 1.0],
