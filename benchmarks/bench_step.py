@@ -32,7 +32,7 @@ KINDS = {"bf16": torch.bfloat16, "float32": torch.float32}
 def one_batch() -> VideoSet:
     """One batch of random features, clicked background on 3 % of the snippets."""
     random = np.random.default_rng(0)
-    return VideoSet(
+    return VideoSet.labelled(
         videos=tuple(f"video_{index}" for index in range(BATCH)),
         features=random.standard_normal((BATCH, CHANNELS, SNIPPETS), dtype=np.float32),
         labels=np.eye(CLASSES, dtype=np.float32)[random.integers(0, CLASSES, BATCH)],

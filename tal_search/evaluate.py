@@ -165,11 +165,10 @@ def _test_videos(data: Path, subset: str, truth: Annotations, channels: int, sni
     if problems:
         raise InputError(problems)
     count = len(rows)
-    return VideoSet(
+    return VideoSet.labelled(
         videos=truth.videos,
         features=np.stack([row[0] for row in rows]),
         labels=np.zeros((count, len(truth.classes)), np.float32),
         duration=np.array([row[1] for row in rows]),
         frames=np.array([row[2] for row in rows], np.int64),
-        background_clicks=np.zeros((count, snippets), np.bool_),
     )

@@ -94,7 +94,9 @@ class VideoSet:
     """One split, every video rescaled to T snippets.
 
     features float32 [N, D, T]; labels float32 [N, C] (1 = class present); duration float64 [N] seconds;
-    frames int64 [N]; background_clicks bool [N, T] (all False where a split has no clicks).
+    frames int64 [N]. Supervision beyond video labels, none of it in a test split: background_clicks bool [N, T];
+    action_clicks bool [N, C, T]; segments float32 [N, K, 2], instances from start to end in snippets (0 to T), with
+    segment_labels int64 [N, K], -1 where a video has fewer than K.
     """
 
     videos: tuple[str, ...]
@@ -103,6 +105,32 @@ class VideoSet:
     duration: Floats
     frames: Ints
     background_clicks: NDArray[np.bool_]
+    action_clicks: NDArray[np.bool_]
+    segments: NDArray[np.float32]
+    segment_labels: Ints
+
+    @classmethod
+    def labelled(
+        cls,
+        *,
+        videos: tuple[str, ...],
+        features: NDArray[np.float32],
+        labels: NDArray[np.float32],
+        duration: Floats,
+        frames: Ints,
+        background_clicks: NDArray[np.bool_] | None = None,
+    ) -> VideoSet:
+        """Videos with their labels and, where given, background clicks; no other supervision."""
+        count, _, snippets = features.shape
+        if background_clicks is None:
+            background_clicks = np.zeros((count, snippets), np.bool_)
+        return cls(
+            videos=videos, features=features, labels=labels, duration=duration, frames=frames,
+            background_clicks=background_clicks,
+            action_clicks=np.zeros((count, labels.shape[1], snippets), np.bool_),
+            segments=np.zeros((count, 0, 2), np.float32),
+            segment_labels=np.zeros((count, 0), np.int64),
+        )  # fmt: skip
 
     def subset(self, rows: Ints) -> VideoSet:
         """The videos at `rows` (int [M]), in that order."""

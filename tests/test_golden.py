@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from batches import background_batch
 from conftest import ROOT
 
 from tal_search.methods import Batch
@@ -38,7 +39,7 @@ def build(golden: dict[str, np.ndarray]) -> tuple[BackTAL, Batch]:
     method.network.eval()
     classes = golden["labels"].shape[1]
     clicks = torch.from_numpy(golden["clicks"] == classes)
-    return method, Batch(torch.from_numpy(golden["features"]), torch.from_numpy(golden["labels"]), clicks)
+    return method, background_batch(torch.from_numpy(golden["features"]), torch.from_numpy(golden["labels"]), clicks)
 
 
 def assert_close(ours: torch.Tensor, theirs: np.ndarray, name: str) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from batches import background_batch
 from conftest import ROOT
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import unfold_reference
 from tal_search.data.dataset import find, load
 from tal_search.data.simulation import Simulation
-from tal_search.methods import Batch
 from tal_search.methods.backtal import BackTAL, Hyperparameters
 from tal_search.nn import affinity, two_branch
 from tal_search.training.loop import Fit
@@ -29,7 +29,7 @@ CHANNELS, CLASSES, SNIPPETS, BATCH = 16, 4, 48, 6
 
 def one_batch(seed: int = 0) -> VideoSet:
     random = np.random.default_rng(seed)
-    return VideoSet(
+    return VideoSet.labelled(
         videos=tuple(f"video_{index}" for index in range(BATCH)),
         features=random.standard_normal((BATCH, CHANNELS, SNIPPETS), dtype=np.float32),
         labels=np.eye(CLASSES, dtype=np.float32)[random.integers(0, CLASSES, BATCH)],
@@ -132,7 +132,7 @@ def test_no_step_waits_for_the_device(variant: str) -> None:
     with torch.device("meta"):
         method = BackTAL(Hyperparameters(variant=variant), CHANNELS, CLASSES)
         clicked = torch.empty(BATCH, SNIPPETS, dtype=torch.bool)
-        batch = Batch(torch.empty(BATCH, CHANNELS, SNIPPETS), torch.empty(BATCH, CLASSES), clicked)
+        batch = background_batch(torch.empty(BATCH, CHANNELS, SNIPPETS), torch.empty(BATCH, CLASSES), clicked)
     total = torch.stack(list(method._terms(method.network(batch.features), batch).values())).sum()
     total.backward()  # type: ignore[no-untyped-call]
     assert all(weight.grad is not None for weight in method.network.parameters())

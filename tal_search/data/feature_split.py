@@ -70,13 +70,12 @@ class FeatureSplit:
         """Every video rescaled to T = `snippets`, sorted by name; the clicks are those of the feature files."""
         names = tuple(sorted(self.files))
         row_of = {name: row for row, name in enumerate(names)}
-        loaded = VideoSet(
+        loaded = VideoSet.labelled(
             videos=names,
             features=np.zeros((len(names), self.channels, snippets), np.float32),
             labels=np.zeros((len(names), len(self.truth.classes)), np.float32),
             duration=np.ones(len(names)),
             frames=np.ones(len(names), np.int64),
-            background_clicks=np.zeros((len(names), snippets), np.bool_),
         )
         for name, video, duration in self.videos(problems):
             row, fps = row_of[name], video.fps or self.fps.get(name, FALLBACK_FPS)

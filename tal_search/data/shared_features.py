@@ -7,7 +7,6 @@ removed or replaced, but never shortened.
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import fcntl
 import hashlib
@@ -27,7 +26,7 @@ from tal_search.types import VideoSet
 
 MANIFEST = "manifest.json"
 SPLITS = ("train", "test")
-ARRAYS = tuple(spec.name for spec in dataclasses.fields(VideoSet) if spec.name != "videos")
+ARRAYS = ("features", "labels", "duration", "frames", "background_clicks")
 PACKAGE = Path(__file__).parents[1]
 MAKERS = ("annotations", "feature_split", "features", "loading", "simulation", "timeline")  # decide the arrays' values
 CHUNK_BYTES = 1 << 20
@@ -117,7 +116,7 @@ def _mapped(place: Path, split: str, entry: dict[str, Any]) -> VideoSet:
         if seen != entry["files"][name]:
             raise ValueError(f"{path.name} has size and checksum {seen}, not {entry['files'][name]}")
         arrays[name] = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    return VideoSet(videos=tuple(entry["videos"]), **arrays)
+    return VideoSet.labelled(videos=tuple(entry["videos"]), **arrays)
 
 
 def _file(folder: Path, split: str, name: str) -> Path:

@@ -131,13 +131,12 @@ def _video_set(
         video = _Video(truth.duration[row], truth.segment[rows], truth.label[rows], snippets)
         for part in (_actions, _scenes, _bursts):
             features_NTD[row] += part(simulation, directions, video, generator)
-    return VideoSet(
+    return VideoSet.labelled(
         videos=truth.videos,
         features=np.ascontiguousarray(features_NTD.transpose(0, 2, 1)),
         labels=present(truth),
         duration=truth.duration,
         frames=np.maximum(1, np.round(truth.duration * FPS)).astype(np.int64),
-        background_clicks=np.zeros((len(truth.videos), snippets), np.bool_),
     )
 
 

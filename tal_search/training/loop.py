@@ -6,6 +6,8 @@ Shapes: N videos of the training set, B videos of a batch, D channels, T snippet
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import fields
 
 import torch
 
@@ -38,17 +40,20 @@ class Fit:
         self.bf16 = precision == "bf16"
         self.rows = torch.from_numpy(rows)
         method.network.to(device)
-        self.optimizers = {
+        self.initial = self.weights() if method.restarts else {}
+        self.optimizers = self._optimizers()
+        arrays = (getattr(videos, spec.name) for spec in fields(Batch) if spec.name != "rows")
+        self.data = Batch(torch.arange(len(videos.videos)), *(tensor(array).to(device) for array in arrays))
+
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        hp = self.method.hyperparameters
+        return {
             phase.name: torch.optim.Adam(
-                phase_parameters(method, phase), lr=hp.learning_rate, weight_decay=hp.weight_decay, fused=True
+                phase_parameters(self.method, phase),
+                lr=hp.learning_rate, betas=phase.betas, weight_decay=hp.weight_decay, fused=True,
             )
-            for phase in method.phases
-        }
-        self.data = Batch(
-            features=tensor(videos.features).to(device),
-            labels=tensor(videos.labels).to(device),
-            background_clicks=tensor(videos.background_clicks).to(device),
-        )
+            for phase in self.method.phases
+        }  # fmt: skip
 
     def epoch(self, number: int) -> dict[str, float]:
         """Train one epoch (numbered from 1); returns the mean of every loss over its steps.
@@ -56,19 +61,35 @@ class Fit:
         Raises TalSearchError where a loss or a weight is not finite: such a trial has failed, it did not score 0.
         """
         torch.manual_seed(self.seed * 1_000_003 + number)
+        self._prepare(number)
         self.method.network.train()
         sums: dict[str, torch.Tensor] = {}
-        steps = 0
-        for phase in self.method.phases:
-            for rows in self.rows[torch.randperm(len(self.rows))].to(self.device).split(self.batch_size):  # type: ignore[no-untyped-call]
-                steps += 1
+        for phase in self.method.active(number):
+            batches = self.rows[torch.randperm(len(self.rows))].split(self.batch_size)  # type: ignore[no-untyped-call]
+            for rows in batches:
                 for name, loss in self._step(phase, rows).items():
-                    sums[name] = sums.get(name, 0) + loss.detach()
-        steps //= len(self.method.phases)
-        means = torch.stack(list(sums.values())).cpu() / steps
+                    # A loss that two phases log is the sum of both means.
+                    sums[name] = sums.get(name, 0) + loss.detach() / len(batches)
+        means = torch.stack(list(sums.values())).cpu()
         losses = dict(zip(sums, means.tolist(), strict=True))
         self._require_finite(number, losses)
         return losses
+
+    def _prepare(self, number: int) -> None:
+        self.method.network.eval()
+        with torch.no_grad():
+            anew = self.method.prepare(number, self._in_order)
+        if anew:
+            assert self.method.restarts, "a method that begins anew says so by `restarts`"
+            self.method.network.load_state_dict(self.initial)
+            self.optimizers = self._optimizers()
+
+    def _in_order(self) -> Iterator[Batch]:
+        return (self._batch(rows) for rows in self.rows.split(self.batch_size))  # type: ignore[no-untyped-call]
+
+    def _batch(self, rows: torch.Tensor) -> Batch:
+        rows = rows.to(self.device)
+        return Batch(rows, *(getattr(self.data, spec.name)[rows] for spec in fields(Batch) if spec.name != "rows"))
 
     def _require_finite(self, epoch: int, losses: dict[str, float]) -> None:
         broken = [f"the loss {name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
@@ -82,8 +103,7 @@ class Fit:
             )
 
     def _step(self, phase: Phase, rows: torch.Tensor) -> dict[str, torch.Tensor]:
-        data, optimizer = self.data, self.optimizers[phase.name]
-        batch = Batch(data.features[rows], data.labels[rows], data.background_clicks[rows])
+        batch, optimizer = self._batch(rows), self.optimizers[phase.name]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             losses = self.method.losses(batch, phase.name)
         optimizer.zero_grad(set_to_none=True)
@@ -92,12 +112,13 @@ class Fit:
         return losses
 
     def state(self) -> dict[str, object]:
-        """Weights and optimizer states, for a checkpoint."""
+        """Weights, optimizer states and what the method keeps between epochs, for a checkpoint."""
         optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
-        return {"network": self.weights(), "optimizers": optimizers}
+        return {"network": self.weights(), "optimizers": optimizers, "memory": self.method.memory}
 
     def load_state(self, state: dict[str, dict[str, torch.Tensor]]) -> None:
         self.method.network.load_state_dict(state["network"])
+        self.method.memory = {name: tensor.to(self.device) for name, tensor in state["memory"].items()}
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])  # type: ignore[arg-type]
 

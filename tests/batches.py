@@ -1,0 +1,21 @@
+"""Batches of a training step, made by hand."""
+
+from __future__ import annotations
+
+import torch
+
+from tal_search.methods import Batch
+
+
+def background_batch(features: torch.Tensor, labels: torch.Tensor, background_clicks: torch.Tensor) -> Batch:
+    """Videos with labels and background clicks, and no other supervision: [B, D, T], [B, C], bool [B, T]."""
+    count, _, snippets = features.shape
+    return Batch(
+        rows=torch.arange(count),
+        features=features,
+        labels=labels,
+        background_clicks=background_clicks,
+        action_clicks=torch.zeros(count, labels.shape[1], snippets, dtype=torch.bool),
+        segments=torch.zeros(count, 0, 2),
+        segment_labels=torch.zeros(count, 0, dtype=torch.int64),
+    )
