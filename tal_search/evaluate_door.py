@@ -38,8 +38,6 @@ COMMON_KEYS = (
 )  # fmt: skip
 FILE_KEYS = ("detections", "unknown", *COMMON_KEYS)
 CHECKPOINT_KEYS = ("checkpoint", "data", "variant", "snippets", "detections_out", *COMMON_KEYS)
-
-
 CHOICES = {"unknown": get_args(Unknown), "duplicates": ("keep", "drop")}
 ERRORS_ENDINGS = (".json", ".parquet")
 
@@ -136,7 +134,8 @@ def _inputs(values: dict[str, str]) -> tuple[Benchmark, Detections, list[Detecti
 def _write_profile(path: Path, profile: ErrorProfile) -> None:
     """As JSON, or as a Parquet table of a number a row."""
     if path.suffix == ".json":
-        return write_json(path, profile.to_json())
+        write_json(path, profile.to_json())
+        return
     import pandas
 
-    return write_atomically(path, lambda stream: pandas.DataFrame(profile.rows()).to_parquet(stream, index=False))
+    write_atomically(path, lambda stream: pandas.DataFrame(profile.rows()).to_parquet(stream, index=False))

@@ -41,7 +41,7 @@ def comparison_table(comparison: Comparison, other: str) -> Table:
 
 def profile_tables(profile: ErrorProfile) -> Iterable[Table]:
     """What the false positives are, and which instances are missed."""
-    title = f"False positives in % of all among the best G detections of each class, tIoU {profile.tiou:g}"
+    title = f"Share of false positives in %, best G to {len(profile.top)}G detections of a class, tIoU {profile.tiou:g}"
     table = _table(title, ["", *(f"{row.times}G" for row in profile.top), "gain in mAP"])
     for kind in ERRORS:
         shares = [_percent(row.share(kind)) for row in profile.top]

@@ -132,6 +132,7 @@ def test_a_comparison_is_printed_and_written(tmp_path: Path, capsys: pytest.Capt
     compared = content["comparison"]
     assert compared["other"] == str(other)
     columns = ("tiou", "other_mAP", "difference", "low", "high")
+    columns = ("tiou", "other_mAP", "difference", "low", "high")
     assert [tuple(row[name] for name in columns) for row in compared["rows"]] == [
         ("0.5", 1.0, 0.0, 0.0, 0.0), ("0.7", 0.0, 1.0, 1.0, 1.0), ("average", 0.5, 0.5, 0.5, 0.5),
     ]  # fmt: skip

@@ -112,11 +112,10 @@ def resampled_mAP(truth: Annotations, matches: list[ClassMatches], weights_VB: I
 def _areas(found: ClassMatches, weights_VB: Ints, protocol: str) -> Floats:
     """AP times the number of instances, [B, R], of one class on draws of its videos."""
     weight_DB = weights_VB[found.video]
-    rank_DB = np.cumsum(weight_DB, axis=0)
+    all_DB = np.cumsum(weight_DB, axis=0)
     areas = []
     for hits_D, counted_D in zip(found.hits, found.counted, strict=True):
-        if not counted_D.all():
-            rank_DB = np.cumsum(weight_DB * counted_D[:, None], axis=0)
+        rank_DB = all_DB if counted_D.all() else np.cumsum(weight_DB * counted_D[:, None], axis=0)
         copies_HB, rank_HB = weight_DB[hits_D], rank_DB[hits_D]
         right_HB = np.cumsum(copies_HB, axis=0)
         if protocol == "thumos14":

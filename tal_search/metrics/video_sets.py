@@ -15,7 +15,7 @@ from tal_search.types import Annotations, Detections
 
 SPECIAL = ("video_test_0000270", "video_test_0001292", "video_test_0001496")
 OTHERS = 210
-# Each leaves out one more. Of 211 there are two: this one (G-TAD, OpenTAD), and one that has 1292 but not 1496 (SSN).
+# Each leaves out one more. Of 211 there are two: this one (G-TAD, OpenTAD), and one that has 1292 but not 1496.
 LEFT_OUT = {213: (), 212: SPECIAL[1:2], 211: SPECIAL[:2], 210: SPECIAL}
 
 
