@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,12 +14,20 @@ from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.methods import declaration
 from tal_search.metrics.average_precision import parse_tiou
-from tal_search.search.cells import Trial, cells, fits, split
+from tal_search.search.cells import CASE, Case, Trial, cells, fits, split
 from tal_search.search.code_change import trained_by_other_code
-from tal_search.study import INFERENCE, Study, annotator_problems, find_dataset, preset_name
+from tal_search.study import (
+    INFERENCE,
+    Study,
+    annotator_problems,
+    case_studies,
+    find_dataset,
+    preset_name,
+    reference_study,
+)
 from tal_search.study.samplers import OVER_REPEATS, Wilcoxon
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import DatasetSpec, TrialSpec
+from tal_search.types import DatasetSpec, TrialSpec, canonical_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +36,7 @@ class Plan:
 
     `centre` and `inference` are complete; `fit_inference` is what every fit is scored with while it trains, the
     preset's. `centre_cell` is the centre by axis (in a grid it need not be one of the cells). `cells` and `trials` are
-    empty where a sampler proposes them.
+    empty where a sampler proposes them. `cases`: of a study of cases, by name; its centre is the first, the reference.
     """
 
     study: Study
@@ -43,6 +51,7 @@ class Plan:
     centre_cell: dict[str, Any]
     cells: tuple[dict[str, Any], ...]
     trials: tuple[Trial, ...]
+    cases: dict[str, Case] = field(default_factory=dict)
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -66,39 +75,88 @@ class Plan:
 
     def trial(self, cell: dict[str, Any], seed: int, annotator: str) -> Trial:
         """The trial of any cell and repeat of this study."""
-        training, inference = split(cell)
+        case = self._case(cell)
         spec = TrialSpec(
-            method=self.study.method, code_version=self.code_version, hyperparameters={**self.centre, **training},
-            inference=self.fit_inference, protocol=self.protocol, dataset=self.dataset, annotator=annotator, seed=seed,
-            precision=self.study.resources.precision, cell=training,
+            method=case.method, code_version=case.code_version, hyperparameters=case.hyperparameters,
+            inference=case.fit_inference, protocol=self.protocol,
+            dataset=replace(self.dataset, snippets=case.snippets), annotator=annotator, seed=seed,
+            precision=self.study.resources.precision, cell=split(cell)[0],
         )  # fmt: skip
-        return Trial(cell=cell, spec=spec, inference={**self.inference, **inference})
+        return Trial(cell=cell, spec=spec, inference=case.inference)
+
+    def _case(self, cell: dict[str, Any]) -> Case:
+        """The named case, or the centre with the cell's values."""
+        if self.cases:
+            return self.cases[cell[CASE]]
+        training, inference = split(cell)
+        return Case(
+            method=self.study.method, code_version=self.code_version, snippets=self.dataset.snippets,
+            hyperparameters={**self.centre, **training}, inference={**self.inference, **inference},
+            fit_inference=self.fit_inference,
+        )  # fmt: skip
 
 
 def resolve(study: Study) -> Plan:
     """The study's trials. Raises InputError: no data, an annotator without clicks, thresholds that leave nothing."""
-    dataset = find_dataset(study)
+    reference = reference_study(study)
+    dataset = find_dataset(reference)
     problems = annotator_problems(study, dataset)
     wanted = study.search.repeats.annotators
     annotators = default_annotators(dataset) if wanted == "auto" else tuple(wanted)
-    preset = preset_name(study, dataset.source)
-    centre, fit_inference = _centre(study, preset)
-    inference = {**fit_inference, **study.inference}
-    named = {**centre, **{INFERENCE + name: value for name, value in inference.items()}}
-    centre_cell = {axis: named[axis] for axis in (study.search.space or study.search.axes)}
+    named = {name: _case(alone, dataset) for name, alone in case_studies(study)}
+    centre = next(iter(named.values()), None) or _case(reference, dataset)
+    centre_cell = _centre_cell(study, centre)
     sampled = study.search.plan == "sampler"
     assignments = () if sampled else tuple(cells(study.search, centre_cell))
     extremes = [_narrowest(study)] if sampled else assignments
-    problems += dict.fromkeys(p for cell in extremes for p in _threshold_problems(study, inference, cell))
-    problems += _repeat_problems(study, len(annotators))
+    problems += dict.fromkeys(
+        p
+        for cell in extremes
+        for p in _threshold_problems(study, named.get(cell.get(CASE, ""), centre).inference, cell)
+    )
+    problems += [*_repeated_cases(study, named), *_repeat_problems(study, len(annotators))]
     if problems:
         raise InputError(problems)
     plan = Plan(
-        study=study, dataset=dataset, preset=preset, centre=centre, inference=inference, fit_inference=fit_inference,
-        protocol=_protocol(study), code_version=code_version(study.method), annotators=annotators,
-        centre_cell=centre_cell, cells=assignments, trials=(),
+        study=study, dataset=dataset, preset=preset_name(reference, dataset.source), centre=centre.hyperparameters,
+        inference=centre.inference, fit_inference=centre.fit_inference, protocol=_protocol(study),
+        code_version=centre.code_version, annotators=annotators, centre_cell=centre_cell, cells=assignments, trials=(),
+        cases=named,
     )  # fmt: skip
     return _with_trials(plan)
+
+
+def _case(study: Study, dataset: DatasetSpec) -> Case:
+    """The method of a study of one case: defaults, then the preset's settings, then the study's."""
+    method, preset = declaration(study.method), preset_name(study, dataset.source)
+    presets: dict[str, Any] = dict(method.PRESETS[study.dataset.name][preset])
+    snippets = presets.pop("snippets")
+    inference_presets = getattr(method, "INFERENCE_PRESETS", {}).get(study.dataset.name, {}).get(preset, {})
+    fit_inference = {**asdict(Inference()), **inference_presets}
+    return Case(
+        method=study.method, code_version=code_version(study.method), snippets=study.dataset.snippets or snippets,
+        hyperparameters={**asdict(method.Hyperparameters()), **presets, **study.hyperparameters},
+        inference={**fit_inference, **study.inference}, fit_inference=fit_inference,
+    )  # fmt: skip
+
+
+def _centre_cell(study: Study, centre: Case) -> dict[str, Any]:
+    if study.search.cases:
+        return {CASE: next(iter(study.search.cases))}
+    named = {**centre.hyperparameters, **{INFERENCE + name: value for name, value in centre.inference.items()}}
+    return {axis: named[axis] for axis in (study.search.space or study.search.axes)}
+
+
+def _repeated_cases(study: Study, cases: dict[str, Case]) -> list[str]:
+    """Two names for one thing would share their trials."""
+    first: dict[str, str] = {}
+    found = []
+    for name, case in cases.items():
+        same = first.setdefault(canonical_json(asdict(case)), name)
+        if same != name:
+            key = f"search.cases.{name}"
+            found.append(f"{study.place(key)}: {key} has exactly the settings of '{same}'; keep one of them")
+    return found
 
 
 def _with_trials(plan: Plan) -> Plan:
@@ -109,20 +167,10 @@ def _with_trials(plan: Plan) -> Plan:
     if plan.study.accept_code_change:
         older = trained_by_other_code(plan.study.runs, [trial.spec for trial in kept])
         kept = [
-            replace(trial, spec=replace(trial.spec, code_version=older.get(trial.spec.key, plan.code_version)))
+            replace(trial, spec=replace(trial.spec, code_version=older.get(trial.spec.key, trial.spec.code_version)))
             for trial in kept
         ]
     return replace(plan, trials=tuple(kept))
-
-
-def _centre(study: Study, preset: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Complete hyperparameters (defaults, then the preset's, then the study's) and the preset's inference settings."""
-    method = declaration(study.method)
-    presets: dict[str, Any] = dict(method.PRESETS[study.dataset.name][preset])
-    presets.pop("snippets", None)
-    inference_presets = getattr(method, "INFERENCE_PRESETS", {}).get(study.dataset.name, {}).get(preset, {})
-    centre = {**asdict(method.Hyperparameters()), **presets, **study.hyperparameters}
-    return centre, {**asdict(Inference()), **inference_presets}
 
 
 def _protocol(study: Study) -> dict[str, Any]:
@@ -169,7 +217,9 @@ def _threshold_problems(study: Study, centre: dict[str, Any], cell: dict[str, An
         if inference[low] >= inference[high]:
             changed = next((axis for axis in cell if axis in (INFERENCE + low, INFERENCE + high)), None)
             section = "space" if study.search.plan == "sampler" else "axes"
-            place = study.place(f"search.{section}.{changed}" if changed else INFERENCE + low)
+            key = f"search.{section}.{changed}" if changed else INFERENCE + low
+            own = f"search.cases.{cell.get(CASE)}.inference"
+            place = study.place(own if own in study.places else key)
             problems.append(
                 f"{place}: inference.{low} is {inference[low]:g} and inference.{high} is {inference[high]:g}; "
                 "the first must be smaller"
