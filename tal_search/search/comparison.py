@@ -11,10 +11,11 @@ import pandas as pd
 
 from tal_search.data.annotation_cost import VIDEO_LABELS, annotation_seconds
 from tal_search.methods import declaration
+from tal_search.paired import Interval, difference, interval, repeatability, verdicts
 from tal_search.search.cells import CASE, Trial
 from tal_search.search.plan import Plan
 from tal_search.search.sensitivity import average_range
-from tal_search.search.undecided import Repeat, interval_width, paired
+from tal_search.search.undecided import Repeat, alike
 from tal_search.study.published import published_systems
 from tal_search.types import TrialResult, criterion
 
@@ -27,8 +28,8 @@ class Comparison(NamedTuple):
 
     Columns: `case`, `method`, `supervision`, `seconds` (of annotation, per minute of video), `n` finished repeats,
     `mAP@t` for every tIoU and `average` over `average_over`, `delta` (mean paired difference to the reference at tIoU
-    `tiou`), each with its `WITHIN`; `pairs` the difference is of; `verdict`; `paper@t` and `paper source`. Percent;
-    NaN where there is none.
+    `tiou`), each with its `WITHIN`; `pairs` the difference is of; `verdict` (see `paired.verdicts`); `paper@t` and
+    `paper source`. Percent; NaN where there is none.
     """
 
     reference: str
@@ -43,13 +44,14 @@ def comparison_info(plan: Plan, trials: Iterable[Trial], results: Mapping[str, T
     for trial in trials:
         if trial.id in results:
             found[trial.cell[CASE]][trial.repeat] = results[trial.id]
+    rows = [{**_described(plan, name), **_statistics(plan, mine), **_paper(plan, name)} for name, mine in found.items()]
     reference, tiou = next(iter(plan.cases)), criterion(plan.protocol["tiou"])
-    rows = [
-        {**_described(plan, name), **_statistics(plan, mine), **_difference(tiou, mine, found[reference])}
-        | ({"verdict": "reference"} if name == reference else {})
-        | _paper(plan, name)
-        for name, mine in found.items()
-    ]
+    points = {name: _at(tiou, mine) for name, mine in found.items()}
+    differences = [difference(*alike(points[name], points[reference])) for name in points if name != reference]
+    said = verdicts(differences, repeatability(points[reference].values()))
+    rows[0] |= {"verdict": "reference"}
+    for row, one, verdict in zip(rows[1:], differences, said, strict=True):
+        row |= {**_shown("delta", one), "pairs": one.n, "verdict": verdict}
     return Comparison(reference, tiou, average_range(plan)[2], pd.DataFrame(rows))
 
 
@@ -68,24 +70,8 @@ def _statistics(plan: Plan, found: Mapping[Repeat, TrialResult]) -> dict[str, An
     series["average"] = [result.average(low, high) for result in found.values()]
     statistics: dict[str, Any] = {"n": len(found)}
     for name, values in series.items():
-        statistics |= _with_interval(name, [100 * value for value in values])
+        statistics |= _shown(name, interval(100 * value for value in values))
     return statistics
-
-
-def _difference(
-    tiou: str, found: Mapping[Repeat, TrialResult], reference: Mapping[Repeat, TrialResult]
-) -> dict[str, Any]:
-    values = paired(_at(tiou, found), _at(tiou, reference))
-    return {**_with_interval("delta", values), "pairs": len(values), "verdict": verdict(values)}
-
-
-def verdict(differences: list[float]) -> str:
-    """What the 95 % interval of a mean difference says: better, worse, within noise, or nothing yet."""
-    half = interval_width(differences) / 2
-    if math.isinf(half):
-        return "needs repeats"
-    mean = fmean(differences)
-    return "within noise" if abs(mean) <= half else "better" if mean > 0 else "worse"
 
 
 def _at(tiou: str, found: Mapping[Repeat, TrialResult]) -> dict[Repeat, float]:
@@ -96,9 +82,9 @@ def _at(tiou: str, found: Mapping[Repeat, TrialResult]) -> dict[Repeat, float]:
     }
 
 
-def _with_interval(name: str, values: list[float]) -> dict[str, float]:
-    half = interval_width(values) / 2
-    return {name: fmean(values) if values else math.nan, name + WITHIN: math.nan if math.isinf(half) else half}
+def _shown(name: str, found: Interval) -> dict[str, float]:
+    """The mean, and half of the interval's width."""
+    return {name: found.mean, name + WITHIN: found.high - found.mean if math.isfinite(found.high) else math.nan}
 
 
 def _paper(plan: Plan, name: str) -> dict[str, Any]:

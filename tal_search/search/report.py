@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tal_search.paired import METHOD
 from tal_search.search.cells import CASE
 from tal_search.search.comparison import NOT_AVAILABLE, WITHIN, Comparison
 from tal_search.search.plan import Plan
@@ -125,9 +126,7 @@ def comparison_text(found: Comparison) -> TextTable:
         head = [row[CASE], row["supervision"], f"{row['seconds']:.0f}", str(row["n"])]
         rows.append([*head, *values, delta, row["verdict"], published])
     sources = [source for source in dict.fromkeys(found.rows["paper source"]) if source != NOT_AVAILABLE]
-    remark = (
-        "Δ: mean paired difference to the reference. An interval that leaves out 0 by chance happens to one case in 20."
-    )
+    remark = f"Δ: mean difference to the reference over common repeats; {METHOD}."
     remark += f" Paper: {'; '.join(sources)}." if sources else ""
     left = (CASE, "supervision", "verdict")
     bold = tuple(found.rows[CASE] == found.reference)

@@ -44,7 +44,8 @@ def undecided(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialRe
     wanted = {trial.id: trial for trial in begun}  # a grid need not hold the centre
     for tried in by_cell.values():
         cell = next(iter(tried.values())).cell
-        differences = paired(_objectives(tried, results), _objectives(centre, results))
+        mine, others = alike(_objectives(tried, results), _objectives(centre, results))
+        differences = [value - others[repeat] for repeat, value in mine.items() if repeat in others]
         if cell == plan.centre_cell or len(tried) >= until.at_most or interval_width(differences) <= until.interval:
             continue
         repeat = next(repeat for repeat in _repeats(plan) if repeat not in tried)
@@ -53,14 +54,16 @@ def undecided(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialRe
     return list(wanted.values())
 
 
-def paired(cell: Mapping[Repeat, float], centre: Mapping[Repeat, float]) -> list[float]:
-    """Differences, cell minus centre, of the repeats both have.
+def alike(
+    cell: Mapping[Repeat, float], centre: Mapping[Repeat, float]
+) -> tuple[Mapping[Repeat, float], Mapping[Repeat, float]]:
+    """Both by repeats that can be paired: as they are, or by seed, annotators averaged, where they share no annotator.
 
-    Of the seeds, annotators averaged, where they have no annotator in common: video labels are nobody's clicks.
+    A cell that reads no clicks has no annotators.
     """
-    if not {annotator for _, annotator in cell} & {annotator for _, annotator in centre}:
-        cell, centre = _by_seed(cell), _by_seed(centre)
-    return [value - centre[repeat] for repeat, value in cell.items() if repeat in centre]
+    if {annotator for _, annotator in cell} & {annotator for _, annotator in centre}:
+        return cell, centre
+    return _by_seed(cell), _by_seed(centre)
 
 
 def _by_seed(values: Mapping[Repeat, float]) -> dict[Repeat, float]:
