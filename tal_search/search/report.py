@@ -116,7 +116,7 @@ def comparison_text(found: Comparison) -> TextTable:
     """A study of cases as text, differences beside the reference."""
     shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in found.rows]
     named = {**{name: name for name in shown}, "average": f"average {found.average_over}"}
-    heads = [CASE, "supervision", "s/min", "n", *named.values(), f"Δ @{found.tiou}", "verdict", f"paper @{found.tiou}"]
+    heads = [CASE, "labels", "s/min", "n", *named.values(), f"Δ @{found.tiou}", "verdict", f"paper @{found.tiou}"]
     rows = []
     for row in found.rows.to_dict("records"):
         values = [spread(row[name], row[name + WITHIN]) for name in named]
@@ -128,6 +128,6 @@ def comparison_text(found: Comparison) -> TextTable:
     sources = [source for source in dict.fromkeys(found.rows["paper source"]) if source != NOT_AVAILABLE]
     remark = f"Δ: mean difference to the reference over common repeats; {METHOD}."
     remark += f" Paper: {'; '.join(sources)}." if sources else ""
-    left = (CASE, "supervision", "verdict")
+    left = (CASE, "labels", "verdict")
     bold = tuple(found.rows[CASE] == found.reference)
     return TextTable(f"Cases beside {found.reference}", heads, rows, left, bold, remark)
