@@ -49,6 +49,7 @@ def test_a_networks_count_is_the_sum_over_its_layers(taps, hidden, length, class
         (lambda x: torch.bmm(x[None], x.T[None]), 12 * 12 * 8),
         (lambda x: torch.addmm(torch.zeros(12, 12), x, x.T), 12 * 12 * 8),
         (lambda x: x @ x[0], 12 * 8),
+        (lambda x: x[0] @ x[1], 8),
         (lambda x: functional.scaled_dot_product_attention(*(x[None, None],) * 3), 2 * 12 * 12 * 8),
         (lambda x: (x * x).softmax(0).sum(), 0),
     ],
