@@ -155,3 +155,13 @@ def test_a_study_of_cases_that_means_nothing_is_refused(tmp_path: Path, override
     with pytest.raises(InputError) as raised:
         planned(tmp_path, override)
     assert any(sentence in problem for problem in raised.value.problems), raised.value.problems
+
+
+def test_a_case_is_changed_and_dropped_by_its_name(tmp_path: Path) -> None:
+    plan = planned(
+        tmp_path, "search.cases.+ affinity, 8 channels.hyperparameters.embedding_dim=16", "~search.cases.the release's"
+    )
+    assert list(plan.cases) == ["baseline", "+ affinity, 8 channels", "same fit, other NMS"]
+    assert plan.cases["+ affinity, 8 channels"].hyperparameters["embedding_dim"] == 16
+    (sentence,) = problems(tmp_path, CASES, "search.cases.+ affinity, 8 channels.hyperparameters.embeding_dim=16")
+    assert "search.cases.+ affinity, 8 channels.hyperparameters.embeding_dim is unknown; did you mean" in sentence

@@ -95,6 +95,16 @@ def test_a_repeat_that_one_of_two_lacks_is_no_pair_and_one_pair_says_nothing(tmp
     assert math.isnan(rows["delta"].iloc[3])
 
 
+def test_a_case_without_clicks_has_a_repeat_a_seed_and_is_paired_by_seed(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "search.repeats.annotators=[A1,A2]")
+    rows = comparison_info(plan, plan.trials, results(plan)).rows
+    assert rows["n"].tolist() == [3, 6, 6, 6]
+    assert rows["pairs"].tolist()[1:] == [3, 3, 3]
+    assert rows["delta"].tolist()[1:] == pytest.approx([5, -3, 0.1])
+    by_clicks = planned(tmp_path, "search.repeats.annotators=[A1,A2]", "~search.cases.base | line")
+    assert comparison_info(by_clicks, by_clicks.trials, results(by_clicks)).rows["pairs"].tolist()[1:] == [6, 6]
+
+
 REPEATS = st.dictionaries(st.tuples(st.integers(0, 4), st.sampled_from("ab")), st.floats(0, 100), max_size=8)
 
 
@@ -155,7 +165,7 @@ def test_a_study_of_cases_runs_resumes_and_is_copied_to_mlflow(tmp_path: Path) -
     outcome = run_study(plan, on_event=events.append, trial=trial_function)
     assert (len(outcome.finished), outcome.failed, outcome.cached) == (12, {}, 0)
     assert sum(isinstance(event, Started) for event in events) == 9, "a case of other inference settings is not trained"
-    assert describe(plan.trials[0].spec, plan.centre_cell) == "base | line seed=0 annotator=A1"
+    assert describe(plan.trials[0].spec, plan.centre_cell) == "base | line seed=0 annotator=none"
     rows = comparison_info(plan, outcome.trials.values(), outcome.finished).rows
     assert rows["n"].tolist() == [3, 3, 3, 3]
     assert rows["verdict"].tolist() == ["reference", "better", "better", "better"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from tal_search.methods import declaration
 from tal_search.study import INFERENCE, SearchSettings
 from tal_search.types import TrialSpec, setting_name
 
@@ -43,7 +44,7 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A named cell resolved: its method with complete settings, on videos of T `snippets`. See `Plan`."""
+    """A method with complete settings, on videos of T `snippets`: a named case, or the centre. See `Plan`."""
 
     method: str
     code_version: str
@@ -51,6 +52,19 @@ class Case:
     inference: dict[str, Any]
     fit_inference: dict[str, Any]
     snippets: int
+
+    def at(self, cell: dict[str, Any]) -> Case:
+        """The same with a cell's values."""
+        training, inference = split(cell)
+        return replace(
+            self, hyperparameters={**self.hyperparameters, **training}, inference={**self.inference, **inference}
+        )
+
+    @cached_property
+    def supervision(self) -> tuple[str, ...]:
+        """What its method reads."""
+        found: tuple[str, ...] = declaration(self.method).supervision(self.hyperparameters)
+        return found
 
 
 def cells(search: SearchSettings, centre: dict[str, Any]) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from tal_search.data.annotation_cost import VIDEO_LABELS, annotation_seconds
-from tal_search.methods import declaration
 from tal_search.paired import Interval, difference, interval, repeatability, verdicts
 from tal_search.search.cells import CASE, Trial
 from tal_search.search.plan import Plan
@@ -57,10 +56,9 @@ def comparison_info(plan: Plan, trials: Iterable[Trial], results: Mapping[str, T
 
 def _described(plan: Plan, name: str) -> dict[str, Any]:
     case = plan.cases[name]
-    supervision = declaration(case.method).supervision(case.hyperparameters)
-    words = ", ".join(kind for kind in supervision if kind != VIDEO_LABELS) or VIDEO_LABELS
+    words = ", ".join(kind for kind in case.supervision if kind != VIDEO_LABELS) or VIDEO_LABELS
     return {
-        CASE: name, "method": case.method, "supervision": words, "seconds": annotation_seconds(supervision)
+        CASE: name, "method": case.method, "supervision": words, "seconds": annotation_seconds(case.supervision)
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -27,7 +28,7 @@ from tal_search.study import (
 )
 from tal_search.study.samplers import OVER_REPEATS, Wilcoxon
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import DatasetSpec, TrialSpec, canonical_json
+from tal_search.types import NO_ANNOTATOR, DatasetSpec, TrialSpec, canonical_json, clicks_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,9 @@ class Plan:
     """A study resolved: its data, its complete centre, and the trials it asks for, the centre's first.
 
     `centre` and `inference` are complete; `fit_inference` is what every fit is scored with while it trains, the
-    preset's. `centre_cell` is the centre by axis (in a grid it need not be one of the cells). `cells` and `trials` are
-    empty where a sampler proposes them. `cases`: of a study of cases, by name; its centre is the first, the reference.
+    preset's. `clicks`: the kinds of clicks that any cell reads. `centre_cell` is the centre by axis (in a grid it need
+    not be one of the cells). `cells` and `trials` are empty where a sampler proposes them. `cases`: of a study of
+    cases, by name; its centre is the first, the reference.
     """
 
     study: Study
@@ -48,6 +50,7 @@ class Plan:
     protocol: dict[str, Any]
     code_version: str
     annotators: tuple[str, ...]
+    clicks: tuple[str, ...]
     centre_cell: dict[str, Any]
     cells: tuple[dict[str, Any], ...]
     trials: tuple[Trial, ...]
@@ -70,16 +73,17 @@ class Plan:
 
     @property
     def repeats(self) -> list[tuple[int, str]]:
-        """Every (seed, annotator) a cell has from the start."""
+        """Every (seed, annotator) a cell that reads clicks has from the start; any other has one a seed."""
         return list(itertools.product(self.study.search.repeats.seeds, self.annotators))
 
     def trial(self, cell: dict[str, Any], seed: int, annotator: str) -> Trial:
-        """The trial of any cell and repeat of this study."""
+        """The trial of any cell and repeat of this study; NO_ANNOTATOR's where the cell reads no clicks."""
         case = self._case(cell)
         spec = TrialSpec(
             method=case.method, code_version=case.code_version, hyperparameters=case.hyperparameters,
-            inference=case.fit_inference, protocol=self.protocol,
-            dataset=replace(self.dataset, snippets=case.snippets), annotator=annotator, seed=seed,
+            inference=case.fit_inference, protocol=self.protocol, supervision=case.supervision,
+            dataset=replace(self.dataset, snippets=case.snippets),
+            annotator=annotator if clicks_of(case.supervision) else NO_ANNOTATOR, seed=seed,
             precision=self.study.resources.precision, cell=split(cell)[0],
         )  # fmt: skip
         return Trial(cell=cell, spec=spec, inference=case.inference)
@@ -88,26 +92,31 @@ class Plan:
         """The named case, or the centre with the cell's values."""
         if self.cases:
             return self.cases[cell[CASE]]
-        training, inference = split(cell)
-        return Case(
+        centre = Case(
             method=self.study.method, code_version=self.code_version, snippets=self.dataset.snippets,
-            hyperparameters={**self.centre, **training}, inference={**self.inference, **inference},
-            fit_inference=self.fit_inference,
+            hyperparameters=self.centre, inference=self.inference, fit_inference=self.fit_inference,
         )  # fmt: skip
+        return centre.at(cell)
+
+    def trials_of(self, cell: dict[str, Any]) -> list[Trial]:
+        """The trials a cell has from the start, each once."""
+        trials = [self.trial(cell, *repeat) for repeat in self.repeats]
+        return list({trial.id: trial for trial in trials}.values())
 
 
 def resolve(study: Study) -> Plan:
     """The study's trials. Raises InputError: no data, an annotator without clicks, thresholds that leave nothing."""
     reference = reference_study(study)
     dataset = find_dataset(reference)
-    problems = annotator_problems(study, dataset)
-    wanted = study.search.repeats.annotators
-    annotators = default_annotators(dataset) if wanted == "auto" else tuple(wanted)
     named = {name: _case(alone, dataset) for name, alone in case_studies(study)}
     centre = next(iter(named.values()), None) or _case(reference, dataset)
     centre_cell = _centre_cell(study, centre)
-    sampled = study.search.plan == "sampler"
+    sampled, wanted = study.search.plan == "sampler", study.search.repeats.annotators
     assignments = () if sampled else tuple(cells(study.search, centre_cell))
+    tried = named.values() or [centre, *(centre.at(cell) for cell in (_ends(study) if sampled else assignments))]
+    clicks = clicks_of({kind for case in tried for kind in case.supervision})
+    problems = annotator_problems(study, dataset, clicks)
+    annotators = default_annotators(dataset, clicks) if wanted == "auto" else tuple(wanted)
     extremes = [_narrowest(study)] if sampled else assignments
     problems += dict.fromkeys(
         p
@@ -120,8 +129,8 @@ def resolve(study: Study) -> Plan:
     plan = Plan(
         study=study, dataset=dataset, preset=preset_name(reference, dataset.source), centre=centre.hyperparameters,
         inference=centre.inference, fit_inference=centre.fit_inference, protocol=_protocol(study),
-        code_version=centre.code_version, annotators=annotators, centre_cell=centre_cell, cells=assignments, trials=(),
-        cases=named,
+        code_version=centre.code_version, annotators=annotators, clicks=clicks, centre_cell=centre_cell,
+        cells=assignments, trials=(), cases=named,
     )  # fmt: skip
     return _with_trials(plan)
 
@@ -161,7 +170,7 @@ def _repeated_cases(study: Study, cases: dict[str, Case]) -> list[str]:
 
 def _with_trials(plan: Plan) -> Plan:
     """Cells × repeats, all repeats of a cell together; with code of another version where that is accepted."""
-    trials = [plan.trial(cell, *repeat) for cell in plan.cells for repeat in plan.repeats]
+    trials = [trial for cell in plan.cells for trial in plan.trials_of(cell)]
     unique = {trial.id: trial for trial in reversed(trials)}
     kept = [trial for trial in trials if unique[trial.id] is trial]
     if plan.study.accept_code_change:
@@ -200,6 +209,12 @@ def _least_repeats(options: dict[str, Any]) -> int:
     """Repeats that leave one to save where all before it were worse: n signs alike have a p of 1/2ⁿ."""
     settings = Wilcoxon(**options)
     return max(2, settings.n_startup_steps, math.floor(-math.log2(settings.p_threshold)) + 1) + 1
+
+
+def _ends(study: Study) -> Iterator[dict[str, Any]]:
+    """Cells that reach each end, or take each choice, of one dimension of a space."""
+    for axis, dimension in study.search.space.items():
+        yield from ({axis: value} for value in dimension.choices or (dimension.low, dimension.high))
 
 
 def _narrowest(study: Study) -> dict[str, Any]:

@@ -12,7 +12,7 @@ def settings_of(plan: Plan) -> dict[str, Any]:
     """Method, data, centre, protocol; for a sampler also what it draws from and how, and the code it learns about.
 
     Axis values, seeds and annotators are not among them: a plan may be widened. The content of each annotator's clicks
-    is (`clicks`), and may only gain annotators; so are the settings of each case, and cases may come and go.
+    is (`clicks`), and may only gain annotators and kinds; so are the settings of each case, and cases may come and go.
     """
     study, search = plan.study, plan.study.search
     dataset = plan.dataset
@@ -20,7 +20,11 @@ def settings_of(plan: Plan) -> dict[str, Any]:
     common: dict[str, Any] = {
         "protocol": plan.protocol,
         "precision": study.resources.precision,
-        "clicks": {name: dataset.click_fingerprints[name][:12] for name in plan.annotators},
+        "clicks": {
+            f"{name} {kind}": fingerprint[:12]
+            for name in plan.annotators
+            for kind, fingerprint in dataset.fingerprints_read(name, plan.clicks).items()
+        },
     }
     if plan.cases:
         cases = {name: asdict(replace(case, code_version="")) for name, case in plan.cases.items()}

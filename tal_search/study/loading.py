@@ -118,8 +118,8 @@ def _data_problems(study: Study, written: Written) -> list[str]:
     if any("dataset" in problem or "annotators" in problem for problem in written.problems):
         return []
     try:
-        # The preset may be what is wrong.
-        return annotator_problems(study, find_dataset(replace(reference_study(study), preset="auto")))
+        # The preset may be what is wrong, and what the method reads is not known before its settings are right.
+        return annotator_problems(study, find_dataset(replace(reference_study(study), preset="auto")), ())
     except InputError as error:
         return list(error.problems)
 
