@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from make_dataset import found
 from small_fits import make_data, make_spec, run
 
 from tal_search.code_version import code_version
 from tal_search.data.dataset import load
+from tal_search.data.simulation import Simulation
 from tal_search.methods import Batch, Method, declaration
 from tal_search.nn.two_branch import TwoBranchNetwork
 from tal_search.training.loop import Fit
@@ -78,7 +80,13 @@ def test_its_network_is_backtals_with_ordinary_convolutions_and_no_embedding() -
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_small_fit_learns(tmp_path: Path) -> None:
-    clicked = {"frame_weight": 1.0, "action_weight": 1.0, "filter_weight": 1.0}
-    untrained = run(make_trial(epochs=1, learning_rate=1e-9, **clicked), tmp_path / "untrained")
-    trained = run(make_trial(**clicked), tmp_path / "trained")
-    assert trained.mAP[0] > 0.05 + 2 * untrained.mAP[0], (trained.mAP, untrained.mAP)
+    simulation = Simulation(train_videos=60, test_videos=30, channels=32)
+    clicked = {"frame_weight": 1.0, "action_weight": 1.0, "filter_weight": 1.0, "batch_size": 4}
+
+    def first(**settings: Any) -> float:
+        spec = make_trial(**clicked, **settings)
+        protocol = {**spec.protocol, "evaluate_every": 100}
+        wider = dataclasses.replace(spec, dataset=found(None, snippets=60, simulation=simulation), protocol=protocol)
+        return run(wider, tmp_path / str(settings["epochs"])).mAP[0]
+
+    assert first(epochs=15) > 0.1 + first(epochs=1, learning_rate=1e-9)
