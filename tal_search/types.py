@@ -252,7 +252,7 @@ class EpochReport:
     scores: dict[str, float] = field(default_factory=dict)  # "test/mAP/0.5" -> fraction
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrialResult:
     """A finished trial. A result with a number that is not finite cannot be built.
 
