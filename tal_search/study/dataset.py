@@ -38,7 +38,8 @@ def find_dataset(study: Study) -> DatasetSpec:
         simulation=settings.simulation,
     )
     # What `auto` finds decides the preset, and the preset the number of snippets.
-    return replace(spec, snippets=settings.snippets or presets[preset_name(study, spec.source)]["snippets"])
+    snippets = settings.snippets or presets[preset_name(study, spec.source)]["snippets"]
+    return replace(spec, snippets=snippets, clicks_fraction=settings.clicks_fraction)
 
 
 def annotator_problems(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) -> list[str]:

@@ -24,6 +24,9 @@ class DatasetSettings:
     root: Path = Path("data/thumos14")
     ground_truth: Path | None = None
     clicks: Path | None = None
+    clicks_fraction: float = hyper(
+        1.0, "share", low=0, high=1, help="share of each annotator's background clicks that is kept, a fixed draw"
+    )
     snippets: int | None = hyper(None, "T", low=2, high=100_000, help="None = the preset's")
     simulation: Simulation = field(default_factory=Simulation)
 
