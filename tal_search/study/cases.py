@@ -58,6 +58,9 @@ def check_cases(study: Study, written: Written) -> None:
             written.add(
                 (*key, "preset"), f"is {shown(alone.preset)}, which {alone.method} has not; it must be one of {valid}"
             )
+        if study.search.cases[name].inference and not _has_activations(alone.method):
+            words = f"is given, but {alone.method} localizes without class activation sequences; remove it"
+            written.add((*key, "inference"), words)
         if paper is not None and paper not in systems:
             near = did_you_mean(closest(paper, list(systems)))
             valid = f"it must be one of {', '.join(systems) or 'none'}"
@@ -70,7 +73,10 @@ def check_cases(study: Study, written: Written) -> None:
 
 
 def case_studies(study: Study) -> Iterator[tuple[str, Study]]:
-    """Each case by name, as the study that it would be alone."""
+    """Each case by name, as the study that it would be alone.
+
+    The study's inference settings are for the cases that localize from class activation sequences.
+    """
     for name, case in study.search.cases.items():
         method = case.method or study.method
         shared = study.hyperparameters if method == study.method else {}
@@ -81,9 +87,13 @@ def case_studies(study: Study) -> Iterator[tuple[str, Study]]:
                 method=method,
                 preset=case.preset or study.preset,
                 hyperparameters={**shared, **case.hyperparameters},
-                inference={**study.inference, **case.inference},
+                inference={**(study.inference if _has_activations(method) else {}), **case.inference},
             ),
         )
+
+
+def _has_activations(method: str) -> bool:
+    return hasattr(declaration(method).METHOD, "activations")
 
 
 def reference_study(study: Study) -> Study:
