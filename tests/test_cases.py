@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from small_trials import make_result
 from study_files import load, problems
 
+from tal_search.cli import main
+from tal_search.code_version import code_version
 from tal_search.errors import InputError
 from tal_search.search.plan import Plan, resolve
 from tal_search.search.preview import preview
 from tal_search.search.settings_of import settings_of
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialResult
+from tal_search.types import TrialResult, TrialSpec
 
 CASES = """\
 dataset: {source: simulated}
@@ -35,6 +39,10 @@ search:
 
 def planned(folder: Path, *overrides: str) -> Plan:
     return resolve(load(folder, CASES, f"runs={folder / 'runs'}", "backend=inline", *overrides))
+
+
+def finished(spec: TrialSpec) -> TrialResult:
+    return replace(make_result(spec), seconds=6.0)
 
 
 def test_each_case_has_its_own_settings_over_the_studys(tmp_path: Path) -> None:
@@ -75,12 +83,7 @@ def test_a_preview_counts_what_is_cached_and_estimates_each_method_by_its_own_tr
     for spec in plan.fits[:6]:
         folder = TrialFolder.of(plan.study.runs, spec.key)
         folder.write_spec(spec)
-        folder.write_result(
-            TrialResult(
-                key=spec.key, selected_epoch=3, tiou=(0.5,), mAP=(0.3,), holdout_mAP=None, best_on_test_epoch=3,
-                best_on_test_mAP=0.3, detections=1, parameters=1, seconds=6.0,
-            )
-        )  # fmt: skip
+        folder.write_result(finished(spec))
     found = preview(plan)
     assert (found.cached, found.inference_only, found.to_train) == (0, 8, 6)
     assert found.seconds is None, "nothing is known of the release's T yet"
@@ -165,3 +168,37 @@ def test_a_case_is_changed_and_dropped_by_its_name(tmp_path: Path) -> None:
     assert plan.cases["+ affinity, 8 channels"].hyperparameters["embedding_dim"] == 16
     (sentence,) = problems(tmp_path, CASES, "search.cases.+ affinity, 8 channels.hyperparameters.embeding_dim=16")
     assert "search.cases.+ affinity, 8 channels.hyperparameters.embeding_dim is unknown; did you mean" in sentence
+
+
+MIXED = """\
+dataset: {source: simulated}
+search:
+  plan: cases
+  cases:
+    BaS-Net: {method: basnet, hyperparameters: {epochs: 2}}
+    BackTAL: {}
+"""
+
+
+def test_each_method_of_a_study_has_its_code_its_clicks_and_its_accepted_older_trials(tmp_path: Path) -> None:
+    settings = (f"runs={tmp_path / 'runs'}", "accept_code_change=true")
+    plan = resolve(load(tmp_path, MIXED, *settings))
+    plain, clicks = plan.fits
+    assert (plain.method, plain.annotator, plain.code_version) == ("basnet", "none", code_version("basnet"))
+    assert (clicks.method, clicks.annotator, clicks.code_version) == ("backtal", "A1", code_version("backtal"))
+    assert plan.clicks == ("background clicks",)
+    older = replace(plain, code_version="older")
+    TrialFolder.of(plan.study.runs, older.key).write_spec(older)
+    TrialFolder.of(plan.study.runs, older.key).write_result(finished(older))
+    assert [spec.key for spec in resolve(load(tmp_path, MIXED, *settings)).fits] == [older.key, clicks.key]
+
+
+def test_hyperparameters_that_no_case_reads_are_refused(tmp_path: Path) -> None:
+    alone = MIXED.replace("    BackTAL: {}\n", "") + "hyperparameters: {epochs: 3}\n"
+    (sentence,) = problems(tmp_path, alone)
+    assert sentence.endswith("hyperparameters are of the method backtal, which no case has; give them to the cases")
+
+
+def test_rescoring_a_study_of_cases_says_where_the_setting_belongs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rescore", "study=thumos_modules", "dataset.source=simulated", "inference.nms=[0.5]"]) == 2
+    assert "give each setting to a case, search.cases.NAME" in capsys.readouterr().err

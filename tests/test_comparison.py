@@ -140,8 +140,8 @@ def test_files_say_the_source_escape_names_and_hold_every_number(tmp_path: Path)
     assert content["mAP@0.5"].tolist() == pytest.approx([31, 36, 28, 31.1])
     text = markdown.read_text()
     assert "Source: simulated" in text
-    assert "| base \\| line | video labels | 45 | 3 | 41.0 ± 2.5 |" in text
-    assert "| +5.0 ± 0.5 | better | 29.3 |" in text
+    assert "| base \\| line | video labels | 45 | 3 | 41.0±2.5 |" in text
+    assert "| +5.0±0.5 | better | 29.3 |" in text
     assert "BackTAL Table 6" in text
     shown = comparison_text(found)
     assert all(len(row) == len(shown.heads) for row in shown.rows)

@@ -13,7 +13,7 @@ from tal_search.search.comparison import NOT_AVAILABLE, WITHIN, Comparison
 from tal_search.search.plan import Plan
 from tal_search.search.ranking import Ranking
 from tal_search.search.sensitivity import SHOWN_TIOU, AxisTable, symbols
-from tal_search.search.table import TextTable, markdown, short, spread
+from tal_search.search.table import TextTable, compact, markdown, short, spread
 from tal_search.trial_folder import write_atomically
 
 PAPER_NOTES = {
@@ -119,8 +119,8 @@ def comparison_text(found: Comparison) -> TextTable:
     heads = [CASE, "labels", "s/min", "n", *named.values(), f"Δ @{found.tiou}", "verdict", f"paper @{found.tiou}"]
     rows = []
     for row in found.rows.to_dict("records"):
-        values = [spread(row[name], row[name + WITHIN]) for name in named]
-        delta = "" if row[CASE] == found.reference else spread(row["delta"], row["delta" + WITHIN], sign="+")
+        values = [compact(row[name], row[name + WITHIN]) for name in named]
+        delta = "" if row[CASE] == found.reference else compact(row["delta"], row["delta" + WITHIN], "+")
         paper = row.get(f"paper@{found.tiou}", math.nan)
         published = NOT_AVAILABLE if math.isnan(paper) else f"{paper:.1f}"
         head = [row[CASE], row["supervision"], f"{row['seconds']:.0f}", str(row["n"])]

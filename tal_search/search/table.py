@@ -59,3 +59,8 @@ def spread(mean: float, deviation: float, digits: int = 1, sign: str = "") -> st
         return "–"
     shown = f"{mean:{sign}.{digits}f}"
     return shown if math.isnan(deviation) else f"{shown} ± {deviation:.{digits}f}"
+
+
+def compact(mean: float, deviation: float, sign: str = "") -> str:
+    """The same as one word, which a terminal does not break."""
+    return spread(mean, deviation, sign=sign).replace(" ", "")
