@@ -52,7 +52,7 @@ def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
 
 
 def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    from tal_search.search.comparison import comparison_info
+    from tal_search.search.case_table import comparison_info
     from tal_search.search.report import comparison_text, spread_words, write_comparison
     from tal_search.search.table import drawn
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from tal_search.paired import METHOD
+from tal_search.search.case_table import NOT_AVAILABLE, WITHIN, Comparison
 from tal_search.search.cells import CASE
-from tal_search.search.comparison import NOT_AVAILABLE, WITHIN, Comparison
 from tal_search.search.plan import Plan
 from tal_search.search.ranking import Ranking
 from tal_search.search.sensitivity import SHOWN_TIOU, AxisTable, symbols
