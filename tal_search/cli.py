@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tal_search import evaluate_door, gc_door, rescore_door
+from tal_search import clicks_door, evaluate_door, gc_door, rescore_door
 from tal_search.errors import InputError, Interrupted, TalSearchError
 from tal_search.terminal import console
 
@@ -27,6 +27,7 @@ Hyperparameter studies for temporal action localization.
   tal-search rebuild study=NAME               make MLflow's copy of a study again, from the record
   tal-search gc                               trial folders that no study refers to
   tal-search evaluate KEY=VALUE ...           mAP of a detection file or of a released checkpoint
+  tal-search clicks stats FILE ...            what click files hold: misses, slips, positions
   tal-search COMMAND --help
 
 `python -m tal_search.run` is `tal-search run`.
@@ -61,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         "rebuild": (_rebuild, REBUILD_USAGE),
         "gc": (gc_door.command, gc_door.USAGE),
         "evaluate": (evaluate_door.command, evaluate_door.USAGE),
+        "clicks": (clicks_door.command, clicks_door.USAGE),
     }
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(USAGE)

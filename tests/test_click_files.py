@@ -54,9 +54,12 @@ def test_lacp_points_are_frames_and_the_boundaries_are_announced_and_not_read(pa
     assert len(notes) == 1
 
 
-def test_background_frames_of_json_with_line_breaks_in_names(path: Path) -> None:
-    path.write_text('{"b\\n": [30, 0], "a": [], "t": [1]}')
-    assert read(path, BACKGROUND_CLICKS) == [("b", 0, -1), ("b", 1, -1)]
+def test_background_numbers_of_json_are_frames_where_they_cannot_be_seconds(path: Path) -> None:
+    for text, unit, second in (('{"b\\n": [30, 0], "a": [], "t": [1]}', "frames", 1), ('{"b": [3, 0]}', "seconds", 3)):
+        notes: list[str] = []
+        path.write_text(text)
+        assert read(path, BACKGROUND_CLICKS, notes) == [("b", 0, -1), ("b", second, -1)]
+        assert f"its numbers are taken for {unit}: " in notes[0]
 
 
 def test_clicks_of_videos_that_are_not_trained_on_are_passed_over(path: Path) -> None:
@@ -144,7 +147,7 @@ def test_real_lacp_clicks(shared: Path) -> None:
     assert inside(clicks, truth) == 2986  # the rest are one frame off, in instances of 0.2 s
 
 
-@pytest.mark.parametrize(("name", "expected"), [("beoid", (594, 46, 7)), ("gtea", (229, 21, 0))])
+@pytest.mark.parametrize(("name", "expected"), [("beoid", (594, 46, 336)), ("gtea", (229, 21, 0))])
 def test_real_background_frames(shared: Path, name: str, expected: tuple[int, int, int]) -> None:
     clicks, truth = real(shared, name, "clicks_background_uniform.json", BACKGROUND_CLICKS, [])
     assert (len(clicks.time), len(set(clicks.video)), inside(clicks, truth)) == expected
