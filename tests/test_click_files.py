@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from make_dataset import problems_of
 
 from tal_search.data import layout
 from tal_search.data.annotations import read_annotations
 from tal_search.data.clicks import ClickedVideos, Clicks, read_clicks
+from tal_search.errors import InputError
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, Annotations
 
 KNOWN = ClickedVideos(
@@ -101,6 +105,48 @@ def test_every_problem_of_a_file_in_one_pass(path: Path, text: str, kind: str, w
         assert len(problems) == words, problems
     else:
         assert [word for word, problem in zip(words, problems, strict=True) if word not in problem] == []
+
+
+PIECES = st.sampled_from(
+    [
+        "URLID,Start",
+        LACP,
+        "a",
+        "t",
+        ",",
+        "\n",
+        "\r",
+        '"',
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        "1",
+        "9e999",
+        "-",
+        "Diving",
+        "\x00",
+        " ",
+    ]
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.one_of(st.binary(max_size=60), st.lists(PIECES, max_size=25).map(lambda parts: "".join(parts).encode())))
+def test_whatever_a_file_holds_it_is_read_or_refused_in_sentences(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clicks.txt"
+        path.write_bytes(content)
+        try:
+            clicks = read_clicks(path, None, "A1", KNOWN, [])
+        except InputError as error:
+            problems = error.problems
+        else:
+            problems = ()
+            limits = np.array(list(KNOWN.seconds.values()))[clicks.video]
+            assert ((clicks.time >= 0) & (clicks.time <= limits)).all()
+    assert all(problem and "\n" not in problem for problem in problems)
 
 
 REAL = {  # set → subset trained on, then rows, videos, clicks inside an instance of their class, by annotator
