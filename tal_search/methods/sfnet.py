@@ -56,7 +56,7 @@ class Hyperparameters:
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "thumos14": {
         "paper": {"snippets": 750},
-        "simulated": {"snippets": 200, "epochs": 40, "batch_size": 16, "learning_rate": 2e-3},
+        "simulated": {"snippets": 200, "epochs": 24, "batch_size": 16, "learning_rate": 1e-3},
     },
 }
 # Inference settings that differ from the defaults of `tal_search.localization.Inference`.
@@ -150,8 +150,9 @@ class SFNet(Method):
             "frame": [click_loss(sequence, clicks) for sequence in cas],
             "background": [losses.frame_loss(sequence, mask) for sequence, mask in zip(cas, background, strict=True)],
             "actionness": [actionness_loss(logits, clicked, mined(logits, clicked, hp.eta)) for logits in actionness],
-            "sep": [losses.separation_loss(cas[-1], labels, background[-1], k, release=False)],
         }
+        if hp.lambda_sep > 0:
+            by_name["sep"] = [losses.separation_loss(cas[-1], labels, background[-1], k, release=False)]
         if output.embedding is not None:
             counts = losses.action_counts(cas[-1], labels, k)
             thresholds = hp.tau_same, hp.tau_diff

@@ -70,7 +70,7 @@ class SFNetwork(nn.Module):
         self, channels: int, classes: int, *, hidden: int, dropout: float, actionness: bool, embedding_dim: int
     ) -> None:
         super().__init__()
-        self.sizes = (channels - channels // 2, channels // 2)
+        self.sizes = [channels - channels // 2, channels // 2]
         self.streams = nn.ModuleList(
             Stream(size, hidden, classes, dropout, actionness=actionness) for size in self.sizes
         )
@@ -86,7 +86,7 @@ class SFNetwork(nn.Module):
             self.actionness_weights = nn.Parameter(torch.zeros(2))
 
     def forward(self, features_BDT: Tensor) -> Output:
-        parts = features_BDT.split(self.sizes, dim=1)
+        parts = torch.split(features_BDT, self.sizes, dim=1)
         hidden, cas = zip(*(stream(part) for stream, part in zip(self.streams, parts, strict=True)), strict=True)
         fused = cas[0] * self.class_weights[0] + cas[1] * self.class_weights[1]
         actionness: tuple[Tensor, ...] = ()
@@ -116,7 +116,7 @@ def mined(scores_BT: Tensor, clicked_BT: Tensor, ratio: float) -> Tensor:
 
 
 def click_loss(cas_BC1T: Tensor, clicks_BCT: Tensor) -> Tensor:
-    """Cross-entropy at clicked snippets, mean over those of the batch; a snippet of several classes has equal shares."""
+    """Cross-entropy at clicked snippets, mean over those of the batch; classes of one snippet share it equally."""
     clicks_BCT = clicks_BCT.to(cas_BC1T.dtype)
     shares_BCT = clicks_BCT / clicks_BCT.sum(1, keepdim=True).clamp_min(1)
     entropy_BT = -(cas_BC1T.log_softmax(1)[:, :-1] * shares_BCT).sum(1)
