@@ -29,7 +29,9 @@ class Inference:
     actionness_weight; rule thresholds reads all but the last.
     """
 
-    rule: str = hyper("thresholds", "rule", choices=("thresholds", "mean"), help="mean: SF-Net's, one a class")
+    rule: str = hyper(
+        "thresholds", "rule", choices=("thresholds", "mean"), help="mean: SF-Net's, runs above a sequence's mean"
+    )
     class_threshold: float = hyper(0.25, "τ_cls", low=0, high=1, help="video score a class needs")
     activation_low: float = hyper(0.0, "θ_low", low=0, high=1, help="first threshold on the class sequence")
     activation_high: float = hyper(0.25, "θ_high", above=0, high=1, help="end of the thresholds, exclusive")

@@ -332,6 +332,18 @@ def test_no_step_waits_for_the_device() -> None:
     assert all(weight.grad is not None for weight in method.network.parameters())
 
 
+def test_losses_and_the_embedding_are_float32_under_bf16() -> None:
+    method, batch = make_method(**EVERYTHING), hand_made()
+    exact = detached(method, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        output, losses = method.network(batch.features), method.losses(batch, "all")
+    assert output.cas[2].dtype == torch.bfloat16
+    assert output.embedding is not None
+    torch.testing.assert_close(output.embedding.norm(dim=1), torch.ones(BATCH, SNIPPETS))
+    assert {loss.dtype for loss in losses.values()} == {torch.float32}
+    assert float(losses["total"].detach()) == pytest.approx(exact["total"], rel=0.02)
+
+
 def test_the_fused_sequences_weigh_the_streams() -> None:
     network = make_method().network.eval()
     features = hand_made().features

@@ -70,7 +70,11 @@ def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:  # noqa: AR
 
 
 class SFNet(Method):
-    """Class and actionness heads on two streams, mined background, and clicks that grow once (Sec. 3.2-3.4)."""
+    """Class and actionness heads on two streams, mined background, and clicks that grow once (Sec. 3.2-3.4).
+
+    Streams are the halves of the channels, RGB first. Left out of the release: every other step on longer videos (here
+    every video has T snippets), and no step on an actionness loss below 0.1.
+    """
 
     supervision = (VIDEO_LABELS, ACTION_CLICKS)
     phases = (Phase("all"),)
@@ -91,7 +95,10 @@ class SFNet(Method):
         self._memory: dict[str, torch.Tensor] = {}
 
     def prepare(self, epoch: int, batches: Callable[[], Iterator[Batch]]) -> bool:
-        """Once, after `expand_after` of the epochs: grow the clicks by the fused CAS, and begin anew with them."""
+        """Once, after `expand_after` of the epochs: grow the clicks by the fused CAS, and begin anew with them.
+
+        The release does so after 2000 of its 8000 steps.
+        """
         import torch
 
         from tal_search.nn.sfnet import expanded
@@ -105,8 +112,8 @@ class SFNet(Method):
             rows.append(batch.rows)
             parts.append(expanded(cas, batch.action_clicks, hp.expand_radius, hp.expand_score))
         row, clicks = torch.cat(rows), torch.cat(parts)
-        everyone = clicks.new_zeros(int(row.max()) + 1, *clicks.shape[1:])  # rows held out stay empty: never trained
-        self._memory = {"clicks": everyone.index_copy(0, row, clicks)}
+        none_NCT = clicks.new_zeros(int(row.max()) + 1, *clicks.shape[1:])  # held-out rows stay so, and are not trained
+        self._memory = {"clicks": none_NCT.index_copy(0, row, clicks)}
         return True
 
     @property

@@ -74,27 +74,25 @@ class SFNetwork(nn.Module):
         self.streams = nn.ModuleList(
             Stream(size, hidden, classes, dropout, actionness=actionness) for size in self.sizes
         )
-        if embedding_dim:
-            self.embedding = nn.Conv1d(2 * hidden, embedding_dim, 1)
+        self.embedding = nn.Conv1d(2 * hidden, embedding_dim, 1) if embedding_dim else None
         for module in self.modules():
             if isinstance(module, nn.Conv1d):
                 nn.init.xavier_uniform_(module.weight)
                 assert module.bias is not None
                 nn.init.zeros_(module.bias)
         self.class_weights = nn.Parameter(torch.ones(2, classes + 1, 1))
-        if actionness:
-            self.actionness_weights = nn.Parameter(torch.zeros(2))
+        self.actionness_weights = nn.Parameter(torch.zeros(2)) if actionness else None
 
     def forward(self, features_BDT: Tensor) -> Output:
         parts = torch.split(features_BDT, self.sizes, dim=1)
         hidden, cas = zip(*(stream(part) for stream, part in zip(self.streams, parts, strict=True)), strict=True)
         fused = cas[0] * self.class_weights[0] + cas[1] * self.class_weights[1]
         actionness: tuple[Tensor, ...] = ()
-        if hasattr(self, "actionness_weights"):
+        if self.actionness_weights is not None:
             rgb, flow = (stream.actionness(part) for stream, part in zip(self.streams, parts, strict=True))  # type: ignore[operator]
             actionness = (rgb, flow, rgb * self.actionness_weights[0] + flow * self.actionness_weights[1])
         embedding = None
-        if hasattr(self, "embedding"):
+        if self.embedding is not None:
             embedding = functional.normalize(self.embedding(torch.cat(hidden, dim=1)).float(), dim=1)
         return Output(cas=(*cas, fused), actionness=actionness, embedding=embedding)
 
