@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 TRAINING_SHARE = 8  # video scores in training: mean of the ⌈T/8⌉ highest
 INFERENCE_SHARE = 12  # and in inference: of the ⌈T/12⌉ highest
-EVALUATION_BATCH = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,21 +169,16 @@ class SFNet(Method):
 
     def activations(self, videos: VideoSet) -> Activations:
         """What localization reads: fused CAS and actionness, both logits, and the mean of the highest CAS values."""
-        import torch
-
         from tal_search.nn import losses
-        from tal_search.nn.arrays import tensor
+        from tal_search.nn.arrays import evaluated
 
-        device = next(self.network.parameters()).device
-        self.network.eval()
-        parts: list[tuple[Any, Any, Any]] = []
-        with torch.no_grad():
-            for first in range(0, len(videos.videos), EVALUATION_BATCH):
-                output = self.network(tensor(videos.features[first : first + EVALUATION_BATCH]).to(device))
-                cas = output.cas[-1].float()
-                actionness = output.actionness[-1].float() if output.actionness else torch.zeros_like(cas[:, 0])
-                parts.append((cas, actionness, losses.video_scores(cas, math.ceil(cas.shape[-1] / INFERENCE_SHARE))))
-        arrays = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+        def outputs(features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            output = self.network(features)
+            cas = output.cas[-1].float()
+            actionness = output.actionness[-1].float() if output.actionness else cas.new_zeros(len(cas), cas.shape[-1])
+            return cas, actionness, losses.video_scores(cas, math.ceil(cas.shape[-1] / INFERENCE_SHARE))
+
+        arrays = evaluated(self.network, videos.features, outputs)
         return Activations(
             videos=videos.videos, cas=arrays[0], attention=arrays[1], scores=arrays[2],
             duration=videos.duration, frames=videos.frames,
