@@ -16,7 +16,6 @@ from torch import Tensor
 
 from tal_search.data.dataset import find, load
 from tal_search.data.simulation import Simulation
-from tal_search.data.timeline import rows_by_video
 from tal_search.localization import Activations, Inference, localize, localize_many
 from tal_search.methods import Batch
 from tal_search.methods.sfnet import INFERENCE_PRESETS, Hyperparameters, SFNet, supervision
@@ -24,7 +23,7 @@ from tal_search.metrics.average_precision import score
 from tal_search.nn import sfnet
 from tal_search.training.checkpoint import load_progress, save_progress
 from tal_search.training.loop import Fit
-from tal_search.types import Dataset, VideoSet
+from tal_search.types import Dataset
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -174,22 +173,10 @@ def test_settings_of_both_rules_may_be_scored_together(activations: Activations)
         assert np.array_equal(found.score, alone.score)
 
 
-def with_clicks(dataset: Dataset) -> VideoSet:
-    """The training videos, each instance clicked once, anywhere in it."""
-    random, train, truth = np.random.default_rng(0), dataset.train, dataset.train_truth
-    clicks = np.zeros_like(train.action_clicks)
-    for video, rows in enumerate(rows_by_video(truth)):
-        second = truth.segment[rows, 0] + random.random(len(rows)) * np.diff(truth.segment[rows])[:, 0]
-        place = (second / train.duration[video] * clicks.shape[2]).astype(int).clip(max=clicks.shape[2] - 1)
-        clicks[video, truth.label[rows], place] = True
-    return replace(train, action_clicks=clicks)
-
-
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
     simulation = Simulation(train_videos=40, test_videos=30, channels=24)
-    found = load(find("thumos14", "simulated", None, None, None, 80, simulation), "A1")
-    return replace(found, train=with_clicks(found))
+    return load(find("thumos14", "simulated", None, None, None, 80, simulation), "A1", SFNet.supervision)
 
 
 def make_fit(dataset: Dataset, **hyperparameters: object) -> Fit:
@@ -311,6 +298,26 @@ def test_without_mining_no_background_is_learnt_from() -> None:
 def test_separation_and_affinity_need_the_mined_background() -> None:
     losses = detached(make_method(**EVERYTHING), hand_made())
     assert min(losses["sep"], losses["aff"], losses["background"]) > 0
+
+
+def test_a_mined_snippet_is_not_of_the_affinity_losss_action_group() -> None:
+    """Every snippet without a click is mined here, so the action group is the clicked ones of the highest."""
+    method, batch = make_method(eta=100.0, **EVERYTHING), hand_made()
+    with torch.no_grad():
+        output, found = method.network(batch.features), method.losses(batch, "all")["aff"]
+    terms = []
+    for b in range(BATCH - 1):
+        clicked = batch.action_clicks[b].any(0)
+        highest = output.cas[-1][b, :-1].topk(math.ceil(SNIPPETS / 8), dim=1).indices
+        action = [t for t in range(SNIPPETS) if clicked[t] and (highest == t).any()]
+        background = [t for t in range(SNIPPETS) if not clicked[t]]
+        cosine = (output.embedding[b].T @ output.embedding[b]).tolist()
+        assert action
+        term = max(0.0, max(cosine[u][v] for u in action for v in background) - 0.1)
+        for group in (action, background):
+            term += max([max(0.0, 0.5 - cosine[u][v]) for u in group for v in group if u != v], default=0.0)
+        terms.append(term)
+    assert float(found) == pytest.approx(sum(terms) / len(terms), rel=1e-5)
 
 
 def test_a_batch_without_clicks_and_labels_has_zero_losses_that_can_be_minimised() -> None:

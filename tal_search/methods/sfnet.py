@@ -2,7 +2,7 @@
 
 With `lambda_sep` and `beta_aff` above 0, BackTAL's L_sep and L_aff on SF-Net's clicks, its mined snippets standing for
 background clicks (BackTAL paper, Table 13). L_aff needs an embedding: one linear layer on the class heads' last hidden
-layers, so that the loss reaches the features that are classified.
+layers, so that the loss reaches the features that are classified; a mined snippet is never of its action group.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tal_search.data.annotation_cost import ACTION_CLICKS, VIDEO_LABELS
 from tal_search.hyperparameters import hyper
 from tal_search.localization import Activations, Inference, localize
 from tal_search.methods import Batch, Method, Phase
-from tal_search.types import Detections, VideoSet
+from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, Detections, VideoSet
 
 if TYPE_CHECKING:
     import torch
@@ -160,7 +159,8 @@ class SFNet(Method):
         if hp.lambda_sep > 0:
             by_name["sep"] = [losses.separation_loss(cas[-1], labels, background[-1], k, release=False)]
         if output.embedding is not None:
-            counts = losses.action_counts(cas[-1], labels, k)
+            # A snippet in both groups would be the hardest pair, at a cosine of 1 that nothing can change.
+            counts = losses.action_counts(cas[-1], labels, k).masked_fill(background[-1], 0)
             thresholds = hp.tau_same, hp.tau_diff
             by_name["aff"] = [
                 losses.affinity_loss(output.embedding, counts, background[-1], *thresholds, release=False)
