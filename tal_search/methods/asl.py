@@ -59,7 +59,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "thumos14": {
         "paper": {"snippets": 750},
         "simulated": {
-            "snippets": 200, "width": 64, "levels": 5, "epochs": 20, "batch_size": 8, "learning_rate": 2e-3,
+            "snippets": 200, "width": 32, "levels": 5, "epochs": 10, "batch_size": 8, "learning_rate": 2e-3,
         },
     },
 }  # fmt: skip

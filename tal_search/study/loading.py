@@ -150,8 +150,8 @@ def _check_inference(study: Study, written: Written) -> None:
     if hasattr(declaration(study.method).METHOD, "activations"):
         return
     keys: list[Key] = [("inference", name) for name in study.inference]
-    keys += [("search", "axes", axis) for axis in study.search.axes if axis.startswith(INFERENCE)]
-    keys += [("search", "space", axis) for axis in study.search.space if axis.startswith(INFERENCE)]
+    keys += [("search", "axes", *axis.split(".")) for axis in study.search.axes if axis.startswith(INFERENCE)]
+    keys += [("search", "space", *axis.split(".")) for axis in study.search.space if axis.startswith(INFERENCE)]
     for key in keys:
         written.add(
             key, f"is given, but {study.method} localizes without class activation sequences; remove it, what it "
