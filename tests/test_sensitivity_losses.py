@@ -118,6 +118,7 @@ def share(frame: int, start: float, end: float) -> float:
 
 @given(st.integers(0, 10_000), st.integers(0, 4), st.booleans())
 @settings(max_examples=25, deadline=None)
+@torch.no_grad()
 def test_features_of_classes_and_backgrounds_are_weighted_sums_of_frames(seed: int, most: int, gaussians: bool) -> None:
     segments, labels = problem(seed, most)
     frames = torch.randn(BATCH, SNIPPETS, WIDTH, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
