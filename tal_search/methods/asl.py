@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tal_search.data.annotation_cost import INSTANCES, VIDEO_LABELS
 from tal_search.hyperparameters import hyper
 from tal_search.localization import Inference
 from tal_search.methods import Batch, Method, Phase
-from tal_search.types import Detections, Floats, VideoSet
+from tal_search.types import INSTANCES, VIDEO_LABELS, Detections, Floats, VideoSet
 
 if TYPE_CHECKING:
     import torch
