@@ -35,7 +35,8 @@ MOST_OF_VIDEO = 200  # detections of one video
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """Defaults are the paper's for THUMOS14 where the notes state them, else ActionFormer's."""
+    """θ, δ, λ₁ and λ₂ are the paper's, the rest ActionFormer's for THUMOS14, but for the trainer's: weight decay is
+    Adam's (theirs decoupled), the learning rate constant, and every video rescaled to T snippets."""
 
     width: int = hyper(512, "H", low=1, help="channels of the pyramid")
     levels: int = hyper(6, "L", low=1, high=10, help="of the pyramid, each half as long as the one before")
@@ -47,7 +48,7 @@ class Hyperparameters:
     delta: float = hyper(0.2, "δ", above=0, help="background of the contrastive loss, in instance lengths each side")
     soft_nms: float = hyper(0.5, "σ_NMS", above=0, help="width of Soft-NMS's Gaussian over tIoU")
     dropout: float = hyper(0.1, "dropout", low=0, high=0.99)
-    epochs: int = hyper(40, "epochs", low=1)
+    epochs: int = hyper(35, "epochs", low=1)
     batch_size: int = hyper(2, "batch", low=1)
     learning_rate: float = hyper(1e-4, "lr", above=0)
     weight_decay: float = hyper(1e-4, "wd", low=0)
