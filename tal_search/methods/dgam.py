@@ -96,9 +96,7 @@ class DGAM(Method):
             )
         self.hyperparameters = hp = hyperparameters
         self.ramp = 1.0  # share of γ1 in force; set before each epoch
-        self.network = TwoStreamNetwork(
-            channels, classes, attention_hidden=hp.attention_hidden, latent=hp.latent
-        )
+        self.network = TwoStreamNetwork(channels, classes, attention_hidden=hp.attention_hidden, latent=hp.latent)
 
     def prepare(self, epoch: int, batches: Callable[[], Iterator[Batch]]) -> bool:  # noqa: ARG002
         self.ramp = min(1.0, epoch / self.hyperparameters.ramp_epochs)
@@ -123,7 +121,12 @@ class DGAM(Method):
     def _weight(self, term: str, stream: str) -> float:
         hp = self.hyperparameters
         gamma_re = hp.gamma_re_rgb if stream == "rgb" else hp.gamma_re_flow
-        weights = {"kl": hp.beta_kl, "bg": hp.alpha_bg, "re": self.ramp * gamma_re, "guide": hp.gamma_guide}
+        weights: dict[str, float] = {
+            "kl": hp.beta_kl,
+            "bg": hp.alpha_bg,
+            "re": self.ramp * gamma_re,
+            "guide": hp.gamma_guide,
+        }
         return weights.get(term, 1.0)
 
     def _cvae_terms(self, stream: Stream, features_BTD: torch.Tensor, _: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -142,20 +145,17 @@ class DGAM(Method):
     def _attention_terms(
         self, stream: Stream, features_BTD: torch.Tensor, labels_BC: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        import torch
-
         from tal_search.nn import dgam
 
         output = stream(features_BTD)
         generated = stream.cvae.generate(output.attention, self.hyperparameters.prior_ratio)
-        with torch.autocast(features_BTD.device.type, enabled=False):  # losses stay float32 under mixed precision
-            foreground, background = dgam.discriminative_losses(output, labels_BC)
-            return {
-                "fg": foreground,
-                "bg": background,
-                "re": dgam.reconstruction_loss(generated, features_BTD),
-                "guide": dgam.guide_loss(output, labels_BC),
-            }
+        foreground, background = dgam.discriminative_losses(output, labels_BC)
+        return {
+            "fg": foreground,
+            "bg": background,
+            "re": dgam.reconstruction_loss(generated, features_BTD),
+            "guide": dgam.guide_loss(output, labels_BC),
+        }
 
     def activations(self, videos: VideoSet) -> Activations:
         """What localization reads, of both streams fused: λ·σ(CAM), λ, and the softmax of the foreground's logits."""

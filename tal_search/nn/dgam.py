@@ -23,7 +23,7 @@ SMOOTHING_SNIPPETS = 1.0  # σ_s of the Gaussian over the guidance
 
 @dataclass(frozen=True)
 class Output:
-    """λ [B, T]; class activations w_c·x_t [B, T, C+1]; logits [B, C+1] of the foreground's and background's features."""
+    """λ [B, T]; class activations w_c·x_t [B, T, C+1]; logits [B, C+1] of x_fg and x_bg, the weighted features."""
 
     attention: Tensor
     cam: Tensor
@@ -36,9 +36,7 @@ class Stream(nn.Module):
 
     def __init__(self, channels: int, classes: int, *, attention_hidden: int, latent: int) -> None:
         super().__init__()
-        self.attention = nn.Sequential(
-            nn.Linear(channels, attention_hidden), nn.ReLU(), nn.Linear(attention_hidden, 1)
-        )
+        self.attention = nn.Sequential(nn.Linear(channels, attention_hidden), nn.ReLU(), nn.Linear(attention_hidden, 1))
         self.classifier = nn.Linear(channels, classes + 1)
         self.cvae = ConditionalVAE(channels, latent)
 
@@ -135,7 +133,7 @@ def fuse(outputs: dict[str, Output], rgb_share: float) -> tuple[Tensor, Tensor, 
 def weighted_mean(values_BTC: Tensor, weights_BT: Tensor) -> Tensor:
     """Σ_t w_t·v_t / Σ_t w_t: [B, C], zero where all weights are."""
     total_B1 = weights_BT.sum(1, keepdim=True).clamp_min(LEAST_WEIGHT)
-    # No matrix product, which mixed precision would round to bf16.
+    # A sum, not a matrix product, which mixed precision would round to bf16.
     return (values_BTC * weights_BT[..., None]).sum(1) / total_B1
 
 
@@ -162,14 +160,15 @@ def guide_loss(output: Output, labels_BC: Tensor) -> Tensor:
 
 def smooth(values_BTC: Tensor, sigma: float = SMOOTHING_SNIPPETS) -> Tensor:
     """Over snippets, by a Gaussian of `sigma` snippets cut at 4σ; the first and last snippet are held at the edges."""
-    radius = math.ceil(4 * sigma)
-    offset = torch.arange(-radius, radius + 1, dtype=values_BTC.dtype, device=values_BTC.device)
-    kernel = (-0.5 * (offset / sigma) ** 2).exp()
-    count, snippets, classes = values_BTC.shape
-    rows = values_BTC.transpose(1, 2).reshape(count * classes, 1, snippets)
-    padded = functional.pad(rows, (radius, radius), mode="replicate")
-    smoothed = functional.conv1d(padded, (kernel / kernel.sum())[None, None])
-    return smoothed.reshape(count, classes, snippets).transpose(1, 2)
+    radius, snippets = math.ceil(4 * sigma), values_BTC.shape[1]
+    offsets = range(-radius, radius + 1)
+    weights = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in offsets]
+    position_T = torch.arange(snippets, device=values_BTC.device)
+    smoothed_BTC = torch.zeros_like(values_BTC)
+    # Sums, not a convolution, which mixed precision would round to bf16.
+    for offset, weight in zip(offsets, weights, strict=True):
+        smoothed_BTC += weight / sum(weights) * values_BTC[:, (position_T + offset).clamp(0, snippets - 1)]
+    return smoothed_BTC
 
 
 def reconstruction_loss(decoded_BTD: Tensor, features_BTD: Tensor) -> Tensor:
