@@ -61,7 +61,8 @@ def run_study(
             interrupted = signal.exit_code if isinstance(signal, Interrupted) else 130
         finally:
             message = run.tracker.close(interrupted=interrupted is not None)
-        return run.outcome(interrupted, [message] if message else [])
+        ended = run.proposer.ended if run.proposer is not None else None
+        return run.outcome(interrupted, [text for text in (ended, message) if text])
 
 
 @contextmanager
