@@ -15,8 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
-from tal_search.data.dataset import find, load
-from tal_search.data.simulation import Simulation
+from tal_search.data.simulation import Simulation, simulate
 from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.methods import Batch
@@ -271,10 +270,9 @@ def test_a_fit_continued_from_its_state_repeats_an_uninterrupted_one() -> None:
 
 
 def test_a_short_fit_learns_to_localize() -> None:
-    simulation = Simulation(train_videos=60, test_videos=30, channels=32)
-    data = load(find("thumos14", "simulated", None, None, None, 80, simulation), "A1")
+    data = simulate(Simulation(train_videos=60, test_videos=30, channels=32), 80)
     fit = make_fit(
-        data.train, attention_hidden=32, latent=16, batch_size=8, ramp_epochs=10, learning_rate=3e-2, rgb_share=0.5
+        data.train, attention_hidden=32, latent=16, batch_size=8, ramp_epochs=6, learning_rate=6e-2, rgb_share=0.5
     )
     inference = Inference(class_threshold=0.04)  # low enough for an untrained network to detect something
 
@@ -284,6 +282,6 @@ def test_a_short_fit_learns_to_localize() -> None:
 
     untrained = mAP()
     assert untrained > 0
-    for number in range(1, 26):
+    for number in range(1, 13):
         fit.epoch(number)
     assert mAP() > untrained + 0.1
