@@ -269,10 +269,22 @@ def test_a_fit_continued_from_its_state_repeats_an_uninterrupted_one() -> None:
     assert [second.epoch(number) for number in (3, 4)] == losses[2:]
 
 
+def test_each_phase_has_its_own_learning_rate() -> None:
+    fit = make_fit(make_videos(), learning_rate=0.3, learning_rate_cvae=0.2)
+    assert {name: one.param_groups[0]["lr"] for name, one in fit.optimizers.items()} == {"cvae": 0.2, "attention": 0.3}
+
+
 def test_a_short_fit_learns_to_localize() -> None:
     data = simulate(Simulation(train_videos=60, test_videos=30, channels=32), 80)
     fit = make_fit(
-        data.train, attention_hidden=32, latent=16, batch_size=8, ramp_epochs=6, learning_rate=6e-2, rgb_share=0.5
+        data.train,
+        attention_hidden=32,
+        latent=16,
+        batch_size=8,
+        ramp_epochs=6,
+        learning_rate=6e-2,
+        learning_rate_cvae=5e-3,
+        rgb_share=0.5,
     )
     inference = Inference(class_threshold=0.04)  # low enough for an untrained network to detect something
 

@@ -42,7 +42,8 @@ class Hyperparameters:
     latent: int = hyper(128, "Z", low=1, help="latent and hidden channels of the conditional VAE")
     epochs: int = hyper(600, "epochs", low=1)
     batch_size: int = hyper(32, "batch", low=1)
-    learning_rate: float = hyper(1e-3, "lr", above=0)
+    learning_rate: float = hyper(1e-3, "lr", above=0, help="of attention and classifier")
+    learning_rate_cvae: float = hyper(1e-3, "lr_cvae", above=0, help="of the conditional VAE")
     weight_decay: float = hyper(0.0, "wd", low=0)
 
 
@@ -50,9 +51,9 @@ class Hyperparameters:
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "thumos14": {
         "paper": {"snippets": 400},
-        "simulated": {  # learning rate, batch and epochs chosen by a fifth of the training videos, held out
+        "simulated": {  # learning rates, batch and epochs chosen by a fifth of the training videos, held out
             "snippets": 200, "epochs": 20, "ramp_epochs": 10, "rgb_share": 0.5, "attention_hidden": 64, "latent": 32,
-            "batch_size": 8, "learning_rate": 6e-2,
+            "batch_size": 8, "learning_rate": 6e-2, "learning_rate_cvae": 5e-3,
         },
     },
 }  # fmt: skip
@@ -80,7 +81,7 @@ class DGAM(Method):
 
     supervision = (VIDEO_LABELS,)
     phases = (
-        Phase("cvae", ("rgb.cvae", "flow.cvae"), BETAS),
+        Phase("cvae", ("rgb.cvae", "flow.cvae"), BETAS, "learning_rate_cvae"),
         Phase("attention", ("rgb.attention", "rgb.classifier", "flow.attention", "flow.classifier"), BETAS),
     )
     network: TwoStreamNetwork
