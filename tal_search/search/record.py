@@ -23,7 +23,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tal_search.data.annotation_cost import annotation_seconds
 from tal_search.errors import InputError
-from tal_search.methods import declaration
 from tal_search.search import storage as stored
 from tal_search.search.cells import Trial
 from tal_search.search.distributions import choice
@@ -33,7 +32,7 @@ from tal_search.types import EpochReport, TrialResult, criterion
 EPOCH_EVERY_SECONDS = 1.0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Entry:
     """The newest Optuna trial of a trial."""
 
@@ -223,7 +222,7 @@ def held_out_mAP(trial: Trial, report: EpochReport) -> float | None:
 
 def supervision_seconds(trial: Trial) -> float:
     """Annotation seconds per minute of video of what the trial reads."""
-    return annotation_seconds(declaration(trial.spec.method).supervision(trial.spec.hyperparameters))
+    return annotation_seconds(trial.spec.supervision)
 
 
 def _attributes(trial: Trial) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class Sampled:
 
     def _trials(self, trial: BaseTrial) -> list[Trial]:
         cell = draw(trial, self._search.space, self._plan.centre_cell)
-        return [self._plan.trial(cell, *repeat) for repeat in self._plan.repeats]
+        return self._plan.trials_of(cell)
 
     def _begin(self, trial: optuna.Trial, trials: list[Trial], steps: set[int]) -> None:
         """Run a proposed cell; what is known of it is taken at once, so a duplicate costs nothing."""
