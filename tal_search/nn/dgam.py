@@ -158,11 +158,11 @@ def guide_loss(output: Output, labels_BC: Tensor) -> Tensor:
     return ((attention_BT - foreground_BT).abs() + (attention_BT - background_BT).abs()).mean()
 
 
-def smooth(values_BTC: Tensor, sigma: float = SMOOTHING_SNIPPETS) -> Tensor:
-    """Over snippets, by a Gaussian of `sigma` snippets cut at 4σ; the first and last snippet are held at the edges."""
-    radius, snippets = math.ceil(4 * sigma), values_BTC.shape[1]
+def smooth(values_BTC: Tensor) -> Tensor:
+    """Over snippets, by a Gaussian of σ_s snippets cut at 4σ_s; the first and last snippet are held at the edges."""
+    radius, snippets = math.ceil(4 * SMOOTHING_SNIPPETS), values_BTC.shape[1]
     offsets = range(-radius, radius + 1)
-    weights = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in offsets]
+    weights = [math.exp(-0.5 * (offset / SMOOTHING_SNIPPETS) ** 2) for offset in offsets]
     position_T = torch.arange(snippets, device=values_BTC.device)
     smoothed_BTC = torch.zeros_like(values_BTC)
     # Sums, not a convolution, which mixed precision would round to bf16.
