@@ -107,14 +107,14 @@ class DetectionScores:
 class VideoSet:
     """One split, every video rescaled to T snippets.
 
-    features float32 [N, D, T]; labels float32 [N, C] (1 = class present); duration float64 [N] seconds;
-    frames int64 [N]. Supervision beyond video labels, none of it in a test split: background_clicks bool [N, T];
-    action_clicks bool [N, C, T]; segments float32 [N, K, 2], instances from start to end in snippets (0 to T), with
-    segment_labels int64 [N, K], -1 where a video has fewer than K.
+    features float16 or float32 [N, D, T] (see `data/half_precision.py`); labels float32 [N, C] (1 = class present);
+    duration float64 [N] seconds; frames int64 [N]. Supervision beyond video labels, none of it in a test split:
+    background_clicks bool [N, T]; action_clicks bool [N, C, T]; segments float32 [N, K, 2], instances from start to end
+    in snippets (0 to T), with segment_labels int64 [N, K], -1 where a video has fewer than K.
     """
 
     videos: tuple[str, ...]
-    features: NDArray[np.float32]
+    features: NDArray[np.floating[Any]]
     labels: NDArray[np.float32]
     duration: Floats
     frames: Ints

@@ -123,7 +123,7 @@ def test_a_trial_is_scored_by_the_protocol_its_study_names(dataset: DatasetSpec,
     folder = TrialFolder(tmp_path / "trial")
     result = run(strict, folder.path)
     assert json.loads(folder.scores.read_text())["protocol"] == "thumos14"
-    truth = load(dataset, "A1").test_truth
+    truth = load(dataset, "A1", ()).test_truth
     found = read_detections(folder.detections, truth.classes, truth.videos, "error")
     assert score(truth, found, (0.3, 0.5), protocol="thumos14", subset="test").mAP == result.mAP
     assert score(truth, found, (0.3, 0.5), subset="test").mAP > result.mAP  # interpolation never lowers AP

@@ -28,7 +28,15 @@ MANIFEST = "manifest.json"
 SPLITS = ("train", "test")
 ARRAYS = ("features", "labels", "duration", "frames", "background_clicks")
 PACKAGE = Path(__file__).parents[1]
-MAKERS = ("annotations", "feature_split", "features", "loading", "simulation", "timeline")  # decide the arrays' values
+MAKERS = (
+    "annotations",
+    "feature_split",
+    "features",
+    "half_precision",
+    "loading",
+    "simulation",
+    "timeline",
+)  # decide the arrays' values
 CHUNK_BYTES = 1 << 20
 
 Splits = tuple[VideoSet, VideoSet]  # training, test

@@ -135,7 +135,7 @@ class BackTAL(Method):
         parts: list[tuple[Any, Any, Any]] = []
         with torch.no_grad():
             for first in range(0, len(videos.videos), EVALUATION_BATCH):
-                features = tensor(videos.features[first : first + EVALUATION_BATCH]).to(device)
+                features = tensor(videos.features[first : first + EVALUATION_BATCH]).to(device).float()
                 cas, hidden = self.network.suppressed(features)  # type: ignore[operator]
                 cas = cas.float()
                 scores = losses.video_scores(cas, losses.top_k(self.hyperparameters.k_ratio, cas.shape[-1])).softmax(1)

@@ -104,6 +104,7 @@ def _checked(name: str, written: Written) -> Study:
     check_search(study, written)
     _check_choices(study, written)
     _check_size(study, written)
+    _check_packing(study, written)
     return replace(study, places={".".join(key): place for key, place in written.places.items()})
 
 
@@ -160,3 +161,20 @@ def _check_size(study: Study, written: Written) -> None:
     if cells * len(repeats.seeds) > MOST_TRIALS:
         asked = f"makes {cells} cells x {len(repeats.seeds)} seeds"
         written.add(("search", "axes"), f"{asked}; at most {MOST_TRIALS} trials are planned, take fewer values")
+
+
+def _check_packing(study: Study, written: Written) -> None:
+    """Report what does not go with a number of trials at once that is measured."""
+    resources, place = study.resources, ("resources", "trials_per_device")
+    if resources.trials_per_device is None:
+        return
+    if resources.backend == "inline":
+        written.add(place, "is auto, but backend inline runs one trial at a time; drop it, or use backend ray")
+    if study.ray.address is not None:
+        written.add(place, "is auto, which measures this machine alone; on a cluster give resources.concurrent_trials")
+    for name, given in (
+        ("concurrent_trials", resources.concurrent_trials),
+        ("gpus_per_trial", resources.gpus_per_trial),
+    ):
+        if given:
+            written.add(place, f"is auto, which chooses resources.{name} itself; drop one of them")

@@ -109,12 +109,16 @@ class ProtocolSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceSettings:
-    """Where trials run. Nothing here but `precision` changes what a trial is."""
+    """Where trials run. Nothing here but `precision` changes what a trial is.
+
+    `trials_per_device: auto` measures how many trials at once a GPU, or this machine without one, carries best.
+    """
 
     backend: Literal["ray", "inline"] = "ray"
     cpus_per_trial: float = hyper(1.0, "CPU", above=0)
     gpus_per_trial: float = hyper(0.0, "GPU", low=0)
     memory_per_trial: float | None = hyper(None, "GiB", above=0, help="a trial that needs more fails; None = no limit")
+    trials_per_device: Literal["auto"] | None = None
     concurrent_trials: int | None = hyper(None, "trials", low=1, help="None = as many as fit")
     retries: int = hyper(3, "deaths", low=0, help="times a trial whose worker died is started again")
     device: Literal["auto", "cpu", "cuda"] = "auto"
