@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tal_search.nn.pyramid import Output
     from tal_search.nn.sensitivity import SensitivityNetwork
 
-EVALUATION_BATCH = 8
 LEAST_SCORE = 0.001  # of a detection, before and after Soft-NMS
 MOST_OF_CLASS = 200  # segments of one video and class that Soft-NMS looks at
 MOST_OF_VIDEO = 200  # detections of one video
@@ -159,23 +158,19 @@ class ASL(Method):
 
         Videos in order, classes in order, by falling score within a class.
         """
-        import torch
+        from tal_search.nn.arrays import evaluated
 
-        from tal_search.nn.arrays import tensor
+        def outputs(features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            output = self.network.pyramid(features)
+            return output.logits.float().sigmoid(), output.segments
 
-        device = next(self.network.parameters()).device
-        self.network.eval()
+        scores, segments = evaluated(self.network, videos.features, outputs)
         tables = [np.zeros((0, 5))]
-        with torch.no_grad():
-            for first in range(0, len(videos.videos), EVALUATION_BATCH):
-                features = tensor(videos.features[first : first + EVALUATION_BATCH]).to(device)
-                output = self.network.pyramid(features)
-                scores, segments = output.logits.float().sigmoid().cpu(), output.segments.cpu()
-                for row, (score_PC, segment_P2) in enumerate(zip(scores, segments, strict=True), first):
-                    seconds_P2 = segment_P2.double().numpy() * (videos.duration[row] / videos.features.shape[2])
-                    seconds_P2 = seconds_P2.clip(0, videos.duration[row])
-                    found = detections_of(score_PC.double().numpy(), seconds_P2, self.hyperparameters.soft_nms)
-                    tables.append(np.column_stack([np.full(len(found), row), found]))
+        for row, (score_PC, segment_P2) in enumerate(zip(scores, segments, strict=True)):
+            seconds_P2 = segment_P2.astype(np.float64) * (videos.duration[row] / videos.features.shape[2])
+            seconds_P2 = seconds_P2.clip(0, videos.duration[row])
+            found = detections_of(score_PC.astype(np.float64), seconds_P2, self.hyperparameters.soft_nms)
+            tables.append(np.column_stack([np.full(len(found), row), found]))
         table = np.concatenate(tables)
         return Detections(
             videos=videos.videos, classes=classes, video=table[:, 0].astype(np.int64),

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from tal_search.nn.dgam import Stream, TwoStreamNetwork
 
-EVALUATION_BATCH = 16
 BETAS = (0.8, 0.999)
 
 
@@ -160,19 +159,14 @@ class DGAM(Method):
 
     def activations(self, videos: VideoSet) -> Activations:
         """What localization reads, of both streams fused: λ·σ(CAM), λ, and the softmax of the foreground's logits."""
-        import torch
 
-        from tal_search.nn.arrays import tensor
+        from tal_search.nn.arrays import evaluated
         from tal_search.nn.dgam import fuse
 
-        device = next(self.network.parameters()).device
-        self.network.eval()
-        parts = []
-        with torch.no_grad():
-            for first in range(0, len(videos.videos), EVALUATION_BATCH):
-                features = tensor(videos.features[first : first + EVALUATION_BATCH]).to(device)
-                parts.append(fuse(self.network(features), self.hyperparameters.rgb_share))
-        arrays = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+        def outputs(features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return fuse(self.network(features), self.hyperparameters.rgb_share)
+
+        arrays = evaluated(self.network, videos.features, outputs)
         return Activations(
             videos=videos.videos, cas=arrays[0], attention=arrays[1], scores=arrays[2],
             duration=videos.duration, frames=videos.frames,
