@@ -96,12 +96,11 @@ class Representative(Method):
 
     @memory.setter
     def memory(self, memory: dict[str, torch.Tensor]) -> None:
-        from tal_search.nn.compensation import resampled_lengths
+        from tal_search.nn.compensation import Resampling
 
         self._memory = memory
         # One length for every batch of a round, so that no step waits for its longest video.
-        lengths = resampled_lengths(memory["weights"], self.hyperparameters.stretch) if memory else None
-        self._most = None if lengths is None else int(lengths.max())
+        self._most = Resampling.of(memory["weights"], self.hyperparameters.stretch).most if memory else None
 
     def round_of(self, epoch: int) -> int:
         """The round that an epoch (from 1) belongs to; rounds share the epochs evenly."""

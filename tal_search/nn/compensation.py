@@ -1,8 +1,8 @@
 """Action compensation sampling: a video's snippets resampled so that short proposals take more of them.
 
 The map from old to new time is continuous, piecewise linear and increasing: the cumulative weight of the snippets,
-scaled so that it ends at a whole number of new snippets. It places clicks and truth on the resampled video, and its
-inverse takes what is found there back.
+each snippet's border rounded to a whole new snippet. So one of weight 1 stays as it is, and is not blurred by a shift.
+The map places clicks and truth on the resampled video, and its inverse takes what is found there back.
 
 Shapes: B videos, C classes, D channels, T snippets, P resampled snippets (the longest video's; the rest is padding), M
 times of a video. Times are in snippets, from 0 to T before and from 0 to a video's own length after resampling.
@@ -29,13 +29,11 @@ class Resampling:
 
         most: P where it is known; None makes the host wait for the longest video's.
         """
-        weights_BT = weights_BT.double()
-        lengths_B = resampled_lengths(weights_BT, stretch)
-        ends_BT = weights_BT.cumsum(1)
-        ends_BT = ends_BT * (lengths_B / ends_BT[:, -1])[:, None]
-        ends_BT[:, -1] = lengths_B
-        edges_BT1 = torch.cat([torch.zeros_like(ends_BT[:, :1]), ends_BT], dim=1)
-        return cls(edges_BT1, int(lengths_B.max()) if most is None else most)
+        edges_BT = torch.arange(1, weights_BT.shape[1] + 1, device=weights_BT.device) + added_snippets(
+            weights_BT, stretch
+        )
+        edges_BT1 = torch.cat([torch.zeros_like(edges_BT[:, :1]), edges_BT], dim=1)
+        return cls(edges_BT1, int(edges_BT1[:, -1].max()) if most is None else most)
 
     @classmethod
     def even(cls, features_BDT: Tensor) -> Resampling:
@@ -108,9 +106,16 @@ class Resampling:
         return centres.expand(len(self.edges_BT1), -1)
 
 
-def resampled_lengths(weights_BT: Tensor, stretch: float) -> Tensor:
-    """New snippets of each video, float64 [B]: its weight, rounded up, and at most `stretch`·T."""
-    return weights_BT.double().sum(1).ceil().clamp_max(int(stretch * weights_BT.shape[1]))
+def added_snippets(weights_BT: Tensor, stretch: float) -> Tensor:
+    """New snippets beyond one each, up to the end of every old snippet: whole numbers as float64 [B, T].
+
+    Where a video's would exceed `stretch`·T, all weights above 1 lose the same share of what is above.
+    """
+    excess_BT = weights_BT.double() - 1
+    snippets = weights_BT.shape[1]
+    room = int(stretch * snippets) - snippets
+    share_B1 = (room / excess_BT.sum(1, keepdim=True).clamp_min(1e-9)).clamp_max(1)
+    return ((excess_BT * share_B1).cumsum(1) + 0.5).floor().clamp_max(room)
 
 
 def interpolate(values_BDT: Tensor, positions_BM: Tensor) -> Tensor:
