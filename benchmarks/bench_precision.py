@@ -19,7 +19,7 @@ from tal_search.localization import Inference
 from tal_search.methods.backtal import PRESETS, BackTAL, Hyperparameters
 from tal_search.metrics.average_precision import score
 from tal_search.training.loop import Fit, choose_device
-from tal_search.types import Dataset
+from tal_search.types import BACKGROUND_CLICKS, Dataset
 
 STEPS, TIOU = 50, (0.3, 0.4, 0.5, 0.6, 0.7)
 
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=40)
     args = parser.parse_args()
-    dataset = load(find("thumos14", "simulated", None, None, None, 200, Simulation()), "A1")
+    dataset = load(find("thumos14", "simulated", None, None, None, 200, Simulation()), "A1", (BACKGROUND_CLICKS,))
     found: dict[str, list[float]] = {"float32": [], "bf16": []}
     for seed in range(args.seeds):
         exact, mixed = (np.array(step_losses(dataset, precision, seed)) for precision in found)

@@ -53,7 +53,7 @@ def run_trial(
     if folder.result() is None:
         folder.write_spec(spec)
         notes: list[str] = []
-        dataset = load(spec.dataset, spec.annotator, shared, notes)
+        dataset = load(spec.dataset, spec.annotator, spec.supervision, shared, notes)
         yield from notes
         yield from _fit(spec, folder, dataset, device, checkpoint_every_seconds)
     yield from score_settings(spec, folder)

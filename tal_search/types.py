@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -22,6 +22,20 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 Source = Literal["features", "simulated"]
+
+# What a video may be annotated with, by the words that files, keys and tables use.
+VIDEO_LABELS = "video labels"
+BACKGROUND_CLICKS = "background clicks"
+ACTION_CLICKS = "action clicks"
+INSTANCES = "instances"
+CLICKS = (BACKGROUND_CLICKS, ACTION_CLICKS)
+NO_ANNOTATOR = "none"  # of a trial that reads no clicks: it is the same experiment whoever clicked
+
+
+def clicks_of(supervision: Iterable[str]) -> tuple[str, ...]:
+    """The kinds of clicks among what is read."""
+    read = set(supervision)
+    return tuple(kind for kind in CLICKS if kind in read)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,21 +165,25 @@ class Dataset:
 class DatasetSpec:
     """A dataset found and resolved: what a worker needs to load it, and what identifies its content.
 
-    `clicks` maps each annotator to its click file ("embedded" maps to "" for clicks stored in the features,
-    clickers of a simulated set map to ""). `fingerprint` changes when any feature, truth or simulation setting does;
-    click files enter a trial's key one by one through `click_fingerprints`.
+    `clicks` maps each kind of clicks (of CLICKS) and annotator to the click file ("embedded" maps to "" for clicks
+    stored in the features, clickers of a simulated set map to ""). `fingerprint` changes when any feature, truth or
+    simulation setting does; `click_fingerprints`, shaped alike, enter a trial's key where the trial reads the clicks.
     """
 
     name: str
     source: Source
     root: str
     ground_truth: str
-    clicks: dict[str, str]
-    click_fingerprints: dict[str, str]
+    clicks: dict[str, dict[str, str]]
+    click_fingerprints: dict[str, dict[str, str]]
     snippets: int
     simulation: dict[str, Any]
     fingerprint: str
     description: str
+
+    def fingerprints_read(self, annotator: str, supervision: tuple[str, ...]) -> dict[str, str]:
+        """Kind → fingerprint of the clicks that a trial with this supervision reads."""
+        return {kind: self.click_fingerprints[kind][annotator] for kind in clicks_of(supervision)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +193,8 @@ class TrialSpec:
     `hyperparameters`, `inference` and `protocol` are complete plain dictionaries; `cell` holds only the training axes
     the study varies, at this trial's values. `inference` is what every epoch is scored with, the preset's whatever the
     study varies; `settings` are the other inference settings wanted, each complete, which are scored from the fit's
-    cached activations and change nothing of the fit.
+    cached activations and change nothing of the fit. `supervision` is what the method declares for these
+    hyperparameters; `annotator` is NO_ANNOTATOR where that holds no clicks.
     """
 
     method: str
@@ -183,6 +202,7 @@ class TrialSpec:
     hyperparameters: dict[str, Any]
     inference: dict[str, Any]
     protocol: dict[str, Any]
+    supervision: tuple[str, ...]
     dataset: DatasetSpec
     annotator: str
     seed: int
@@ -200,7 +220,7 @@ class TrialSpec:
             "inference": self.inference,
             "protocol": self.protocol,
             "dataset": self.dataset.fingerprint,
-            "clicks": self.dataset.click_fingerprints[self.annotator],
+            "clicks": self.dataset.fingerprints_read(self.annotator, self.supervision),
             "annotator": self.annotator,
             "snippets": self.dataset.snippets,
             "seed": self.seed,
@@ -213,8 +233,8 @@ class TrialSpec:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> TrialSpec:
-        settings = tuple(content.get("settings", ()))
-        return cls(**{**content, "dataset": DatasetSpec(**content["dataset"]), "settings": settings})
+        tuples = {"settings": tuple(content.get("settings", ())), "supervision": tuple(content["supervision"])}
+        return cls(**{**content, **tuples, "dataset": DatasetSpec(**content["dataset"])})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +248,7 @@ class EpochReport:
     scores: dict[str, float] = field(default_factory=dict)  # "test/mAP/0.5" -> fraction
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrialResult:
     """A finished trial. A result with a number that is not finite cannot be built.
 

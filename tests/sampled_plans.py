@@ -30,7 +30,7 @@ from tal_search.study import (
     TrackingSettings,
 )
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.types import BACKGROUND_CLICKS, TrialResult, TrialSpec
 
 SPACE = {
     "lambda_sep": Dimension(low=0.25, high=4.0, log=True),
@@ -92,6 +92,7 @@ def sampled_plan(
         protocol={"selection": "holdout", "tiou": list(TIOU), "evaluate_every": 1},
         code_version="1",
         annotators=("a",),
+        clicks=(BACKGROUND_CLICKS,),
         centre_cell={axis: named[axis] for axis in space},
         cells=(),
         trials=(),

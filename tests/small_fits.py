@@ -13,7 +13,7 @@ from tal_search.localization import Inference
 from tal_search.methods import declaration
 from tal_search.trial import run_trial
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import DatasetSpec, TrialResult, TrialSpec
+from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, DatasetSpec, TrialResult, TrialSpec
 
 TIOU = (0.3, 0.5)
 
@@ -34,7 +34,8 @@ def make_spec(dataset: DatasetSpec, *, selection: str = "last", seed: int = 0, *
             "evaluation": "activitynet", "tiou": list(TIOU), "selection": selection, "holdout_fraction": 0.3,
             "holdout_seed": 0, "evaluate_every": 2,
         },
-        dataset=dataset, annotator="A1", seed=seed, precision="float32", cell={},
+        supervision=(VIDEO_LABELS, BACKGROUND_CLICKS), dataset=dataset, annotator="A1",
+        seed=seed, precision="float32", cell={},
     )  # fmt: skip
 
 

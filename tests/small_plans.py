@@ -14,7 +14,7 @@ from tal_search.search.plan import Plan
 from tal_search.search.running import Outcome
 from tal_search.study import ResourceSettings, SearchSettings, Study, TrackingSettings
 from tal_search.study.settings import BudgetSettings
-from tal_search.types import TrialSpec
+from tal_search.types import BACKGROUND_CLICKS, TrialSpec
 
 AXES = {"lambda_sep": (1.0, 2.0), "inference.nms": (0.5,)}
 
@@ -43,6 +43,7 @@ def plan_of(
         protocol=found[0].spec.protocol,
         code_version="1",
         annotators=("a",),
+        clicks=(BACKGROUND_CLICKS,),
         centre_cell={"lambda_sep": 1.0, "inference.nms": 0.5},
         cells=tuple(trial.cell for trial in found),
         trials=found,

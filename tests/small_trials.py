@@ -14,7 +14,15 @@ from typing import Any
 
 from tal_search.search.backend import Wait
 from tal_search.trial_folder import TrialFolder, write_json
-from tal_search.types import DatasetSpec, EpochReport, TrialResult, TrialSpec, setting_name
+from tal_search.types import (
+    BACKGROUND_CLICKS,
+    VIDEO_LABELS,
+    DatasetSpec,
+    EpochReport,
+    TrialResult,
+    TrialSpec,
+    setting_name,
+)
 
 TIOU = (0.3, 0.5, 0.7)
 WEIGHTS = {"frame_weight": 1.0, "lambda_sep": 1.0, "beta_aff": 0.8}  # they say which clicks BackTAL reads
@@ -45,8 +53,8 @@ def make_spec(
         source="simulated",
         root="",
         ground_truth="",
-        clicks={"a": "", "b": ""},
-        click_fingerprints={"a": "1", "b": "2"},
+        clicks={BACKGROUND_CLICKS: {"a": "", "b": ""}},
+        click_fingerprints={BACKGROUND_CLICKS: {"a": "1", "b": "2"}},
         snippets=10,
         simulation={},
         fingerprint="f",
@@ -58,6 +66,7 @@ def make_spec(
         hyperparameters={"epochs": 3, "seconds": 0.0, **WEIGHTS, **(cell or {}), **behaviour},
         inference={"nms": 0.5},
         protocol={"selection": "last", "tiou": list(TIOU)},
+        supervision=(VIDEO_LABELS, BACKGROUND_CLICKS),
         dataset=dataset,
         annotator=annotator,
         seed=seed,

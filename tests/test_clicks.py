@@ -1,4 +1,4 @@
-"""Background clicks: BackTAL's CSV, the grid of snippets, and simulated annotators."""
+"""Background clicks: BackTAL's CSV, the grid of snippets, and simulated annotators (formats: test_click_files)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,24 @@ from make_dataset import HEADER
 
 from tal_search.data.annotations import read_annotations
 from tal_search.data.clickers import CLICKERS, HUMANS, SHORT_GAP, simulate_clicks
-from tal_search.data.clicks import rasterise, read_clicks
+from tal_search.data.clicks import ClickedVideos, read_clicks, snippet_of
 from tal_search.data.timeline import background_gaps
 from tal_search.errors import InputError
-from tal_search.types import Annotations
+from tal_search.types import BACKGROUND_CLICKS, Annotations
 
 DURATIONS = {"a": 10.0, "b": 5.0}
+
+
+def read(path: Path, durations: dict[str, float] = DURATIONS) -> dict[str, np.ndarray]:
+    """Seconds by video of a file of background clicks, for the videos that have any."""
+    known = ClickedVideos(seconds=durations, fps={}, classes=())
+    clicks = read_clicks(path, BACKGROUND_CLICKS, "A1", known, [])
+    assert set(clicks.label) == {-1}
+    return {video: seconds for video, seconds in clicks.by_video().items() if len(seconds)}
+
+
+def simulated(truth: Annotations, annotator: str, seed: int) -> dict[str, np.ndarray]:
+    return simulate_clicks(BACKGROUND_CLICKS, truth, truth.duration, annotator, seed).by_video()
 
 
 @pytest.fixture
@@ -36,65 +48,73 @@ def row(video: str, second: object) -> str:
 
 
 def test_reads_seconds_by_video_sorted(write: Callable[..., Path]) -> None:
-    clicks = read_clicks(write(row("a", 7.5), row("b", 5), "", row("a", 0), row("a", 10)), DURATIONS)
+    clicks = read(write(row("a", 7.5), row("b", 5), "", row("a", 0), row("a", 10)))
     assert {video: seconds.tolist() for video, seconds in clicks.items()} == {"a": [0, 7.5, 10], "b": [5]}
 
 
 def test_columns_are_found_by_name_with_or_without_mark(write: Callable[..., Path]) -> None:
-    assert read_clicks(write("3,a", header="Start,URLID"), DURATIONS)["a"].tolist() == [3]
-    assert read_clicks(write("3,a", header="\ufeffStart,URLID"), DURATIONS)["a"].tolist() == [3]
+    assert read(write("3,a", header="Start,URLID"))["a"].tolist() == [3]
+    assert read(write("3,a", header="\ufeffStart,URLID"))["a"].tolist() == [3]
 
 
 def test_every_bad_row_in_one_pass_with_its_line(write: Callable[..., Path]) -> None:
     rows = [row("a", 10.5), row("a", 1), row("c", 1), row("b", -0.5), row("b", "soon"), row("b", "nan"), "b,b.mp4,20"]
     path = write(*rows)
     with pytest.raises(InputError) as caught:
-        read_clicks(path, DURATIONS)
+        read(path)
     problems = sorted(caught.value.problems)
     assert [problem.split(": ")[1] for problem in problems] == [f"line {line}" for line in (2, 4, 5, 6, 7, 8)]
     assert "the click is at 10.5 s of a, which lasts 10 s" in problems[0]
     assert "video 'c' is not a training video" in problems[1]
     assert "the click is at -0.5 s of b" in problems[2]
-    assert "Start of b is 'soon'" in problems[3]
-    assert "Start of b is 'nan'" in problems[4]
-    assert "has 3 fields where the header has 8" in problems[5]
+    assert "the click on b is at 'soon'" in problems[3]
+    assert "the click on b is at 'nan'" in problems[4]
+    assert "has 3 fields where 8 are needed" in problems[5]
     assert all(problem.startswith(f"{path}: ") for problem in problems)
 
 
-@pytest.mark.parametrize("header", ["", "class,start,stop,video,point", "video_1,21.5,background"])
-def test_files_of_another_kind(write: Callable[..., Path], header: str) -> None:
-    with pytest.raises(InputError, match="with the columns URLID and Start"):
-        read_clicks(write(row("a", 1), header=header), DURATIONS)
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("video,second", r"is no click file \(the first line is 'video,second'\); give BackTAL's CSV"),
+        ("class,start,stop,video,point", "holds action clicks, but is named as a file of background clicks; rename it"),
+        ("video_1,21.5,Diving", "holds action clicks, but is named as a file of background clicks; rename it"),
+    ],
+)
+def test_files_of_another_kind(write: Callable[..., Path], header: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        read(write(row("a", 1), header=header))
 
 
 def test_unreadable_files(write: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        read_clicks(tmp_path / "absent.txt", DURATIONS)
+        read(tmp_path / "absent.txt")
     with pytest.raises(InputError, match="holds no click"):
-        read_clicks(write(), DURATIONS)
+        read(write())
     path = write()
     path.write_bytes(b"URLID,Start\n\xff\xfe,1\n")
     with pytest.raises(InputError, match="is not UTF-8 text"):
-        read_clicks(path, DURATIONS)
+        read(path)
 
 
 @given(st.lists(st.floats(0, 1), max_size=20), st.floats(0.1, 1000), st.integers(1, 800))
-def test_rasterise_marks_exactly_the_clicked_snippets(shares: list[float], duration: float, snippets: int) -> None:
+def test_a_click_lies_in_the_snippet_that_holds_its_second(shares: list[float], duration: float, snippets: int) -> None:
     seconds = np.array([min(duration, share * duration) for share in shares])
     expected = {min(snippets - 1, int(second / duration * snippets)) for second in seconds}
-    assert set(np.flatnonzero(rasterise(seconds, duration, snippets))) == expected
+    assert set(snippet_of(seconds, duration, snippets).tolist()) == expected
 
 
 def test_real_clicks_give_the_released_grid_exactly(shared: Path) -> None:
     data = shared / "data"
     truth = read_annotations(data / "thumos14" / "gt_thumos14.json", "val")
     durations = dict(zip(truth.videos, truth.duration.tolist(), strict=True))
-    clicks = read_clicks(data / "thumos14" / "clicks_background_A1.txt", durations)
+    clicks = read(data / "thumos14" / "clicks_background_A1.txt", durations)
     files = sorted((data / "thumos14_evidence" / "val").glob("*.npz"))
     assert len(files) == 200
     for path in files:
         with np.load(path) as stored:
-            grid = rasterise(clicks.get(path.stem, np.zeros(0)), durations[path.stem], 750)
+            grid = np.zeros(750, np.bool_)
+            grid[snippet_of(clicks.get(path.stem, np.zeros(0)), durations[path.stem], 750)] = True
             np.testing.assert_array_equal(grid, stored["point_label"] == 20)
 
 
@@ -107,7 +127,7 @@ def test_real_annotators_have_the_measured_rates(
     folder = shared / "data" / "thumos14"
     truth = read_annotations(folder / "gt_thumos14.json", "val")
     durations = dict(zip(truth.videos, truth.duration.tolist(), strict=True))
-    clicks = read_clicks(folder / f"clicks_background_{annotator}.txt", durations)
+    clicks = read(folder / f"clicks_background_{annotator}.txt", durations)
     assert sum(map(len, clicks.values())) == rows
     assert len(clicks) == videos
     assert count_inside(truth, clicks) == inside
@@ -165,7 +185,7 @@ def test_gaps_include_head_and_tail_and_merge_overlaps() -> None:
 @pytest.mark.parametrize("annotator", ["uniform", "gaussian"])
 def test_machine_clickers_click_once_in_each_gap(annotator: str) -> None:
     truth = timeline()
-    clicks = simulate_clicks(truth, truth.duration, annotator, 0)
+    clicks = simulated(truth, annotator, 0)
     assert tuple(clicks) == truth.videos
     for index, seconds in enumerate(clicks.values()):
         gaps = background_gaps(truth, index, 30.0)
@@ -178,7 +198,7 @@ def test_gaussian_clicks_nearer_the_middle() -> None:
     away = {
         annotator: np.mean([abs(seconds[1] - 16.5) for seconds in list(clicks.values())[:-1]])
         for annotator in ("uniform", "gaussian")
-        for clicks in [simulate_clicks(truth, truth.duration, annotator, 0)]
+        for clicks in [simulated(truth, annotator, 0)]
     }
     assert away["uniform"] == pytest.approx(7 / 4, rel=0.15)
     assert away["gaussian"] < 0.75 * away["uniform"]
@@ -187,7 +207,7 @@ def test_gaussian_clicks_nearer_the_middle() -> None:
 @pytest.mark.parametrize("annotator", sorted(HUMANS))
 def test_simulated_humans_miss_and_slip_at_their_rates(annotator: str) -> None:
     truth, human = timeline(2000), HUMANS[annotator]
-    clicks = simulate_clicks(truth, truth.duration, annotator, 3)
+    clicks = simulated(truth, annotator, 3)
     count = sum(map(len, clicks.values()))
     assert count / (3 * 1999 + 1) == pytest.approx(1 - human.missed_long, abs=0.02)
     assert count_inside(truth, clicks) / count == pytest.approx(human.inside, abs=0.015)
@@ -198,12 +218,10 @@ def test_simulated_humans_miss_and_slip_at_their_rates(annotator: str) -> None:
 def test_draws_depend_on_seed_and_annotator_alone() -> None:
     truth = timeline(40)
     draws = {
-        (annotator, seed): np.concatenate(
-            list(simulate_clicks(truth, truth.duration, annotator, seed).values())
-        ).tolist()
+        (annotator, seed): np.concatenate(list(simulated(truth, annotator, seed).values())).tolist()
         for annotator in CLICKERS
         for seed in (0, 1)
     }
     assert len({tuple(draw) for draw in draws.values()}) == len(draws)
-    again = np.concatenate(list(simulate_clicks(truth, truth.duration, "A1", 0).values())).tolist()
+    again = np.concatenate(list(simulated(truth, "A1", 0).values())).tolist()
     assert again == draws["A1", 0]

@@ -13,7 +13,7 @@ from small_trials import make_result, make_spec
 
 from tal_search.search.code_change import trained_by_other_code
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialSpec
+from tal_search.types import BACKGROUND_CLICKS, TrialSpec
 
 
 def keep(runs: Path, spec: TrialSpec, *, finished: bool = True, at: int = 1000) -> TrialFolder:
@@ -59,7 +59,7 @@ def test_a_trial_finished_by_this_code_needs_no_other(tmp_path: Path) -> None:
         {"protocol": {"selection": "holdout"}}, {"hyperparameters": {"epochs": 4}},
         {"dataset": replace(make_spec().dataset, fingerprint="g")},
         {"dataset": replace(make_spec().dataset, snippets=11)},
-        {"dataset": replace(make_spec().dataset, click_fingerprints={"a": "new"})},
+        {"dataset": replace(make_spec().dataset, click_fingerprints={BACKGROUND_CLICKS: {"a": "new"}})},
     ],
 )  # fmt: skip
 def test_another_experiment_is_not_taken(other: dict[str, Any], tmp_path: Path) -> None:

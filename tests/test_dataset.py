@@ -13,6 +13,7 @@ import pytest
 from make_dataset import SMALL, change, edit_json, found, problems_of
 
 from tal_search.data.dataset import check, default_annotators, find, load
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
 
 
 def test_features_are_found_with_ground_truth_and_clicks(root: Path) -> None:
@@ -21,18 +22,20 @@ def test_features_are_found_with_ground_truth_and_clicks(root: Path) -> None:
     assert spec.description.startswith("features: surrogate features (8 channels, not the 2048 of I3D)")
     assert spec.description.endswith("4 training and 3 test videos")
     assert spec.ground_truth == str(root / "gt_thumos14.json")
-    assert spec.clicks == {name: str(root / f"clicks_background_{name}.txt") for name in ("A1", "A2")}
-    assert default_annotators(spec) == ("A1", "A2")
+    assert spec.clicks[BACKGROUND_CLICKS] == {
+        name: str(root / f"clicks_background_{name}.txt") for name in ("A1", "A2")
+    }
+    assert default_annotators(spec, (BACKGROUND_CLICKS,)) == ("A1", "A2")
     assert spec == found(root, "features")
-    check(spec, ("A1", "A2"))
+    check(spec, ("A1", "A2"), (BACKGROUND_CLICKS,))
 
 
 def test_auto_without_features_simulates_and_says_why(tmp_path: Path) -> None:
     spec = found(tmp_path / "absent")
     assert spec.source == "simulated"
     assert spec.description == f"simulated THUMOS14 stand-in (no features under {tmp_path / 'absent'})"
-    assert default_annotators(spec) == ("A1",)
-    assert sorted(spec.clicks) == ["A1", "A2", "A3", "gaussian", "uniform"]
+    assert default_annotators(spec, (BACKGROUND_CLICKS,)) == ("A1",)
+    assert sorted(spec.clicks[BACKGROUND_CLICKS]) == ["A1", "A2", "A3", "gaussian", "uniform"]
     assert "dataset.root is not given" in found(None).description
 
 
@@ -70,7 +73,7 @@ def test_validation_is_the_test_split_where_there_is_no_other(root: Path) -> Non
     edit_json(root / "gt_thumos14.json", rename)
     for name in ("thumos14", "activitynet12", "another"):
         spec = find(name, "features", root, root / "gt_thumos14.json", root, 40, SMALL)
-        check(spec, ("A1",))
+        check(spec, ("A1",), (BACKGROUND_CLICKS,))
         assert "4 training and 3 test videos" in spec.description
 
 
@@ -82,7 +85,7 @@ def test_ground_truth_and_clicks_beside_the_features(root: Path) -> None:
     (beside / "gt_other.json").write_text("{}")
     spec = found(root)
     assert spec.ground_truth == str(beside / "gt_thumos14.json")
-    assert set(spec.clicks) == {"A1", "A2"}
+    assert set(spec.clicks[BACKGROUND_CLICKS]) == {"A1", "A2"}
 
 
 def test_one_ground_truth_wanted(root: Path) -> None:
@@ -104,10 +107,10 @@ def test_embedded_clicks_where_there_is_no_click_file(root: Path) -> None:
     for file in root.glob("*.txt"):
         file.unlink()
     spec = found(root)
-    assert spec.clicks == {"embedded": ""}
-    assert default_annotators(spec) == ("embedded",)
-    check(spec, ("embedded",))
-    clicks = load(spec, "embedded").train.background_clicks
+    assert spec.clicks == {BACKGROUND_CLICKS: {"embedded": ""}, ACTION_CLICKS: {}}
+    assert default_annotators(spec, (BACKGROUND_CLICKS,)) == ("embedded",)
+    check(spec, ("embedded",), (BACKGROUND_CLICKS,))
+    clicks = load(spec, "embedded", (BACKGROUND_CLICKS,)).train.background_clicks
     assert clicks.sum(1).tolist() == [3, 3, 3, 3]
 
 
@@ -116,13 +119,13 @@ def test_no_clicks_at_all(root: Path) -> None:
         file.unlink()
     for file in (root / "val").glob("*.npz"):
         change(file, point_label=None)
-    assert default_annotators(found(root)) == ()
+    assert default_annotators(found(root), (BACKGROUND_CLICKS,)) == ()
 
 
 def test_a_folder_of_clicks(root: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (root / "clicks_background_A1.txt").rename(tmp_path / "mine" / "clicks_background_me.txt")
-    assert default_annotators(found(root, clicks=tmp_path / "mine")) == ("me",)
+    assert default_annotators(found(root, clicks=tmp_path / "mine"), (BACKGROUND_CLICKS,)) == ("me",)
     (problem,) = problems_of(lambda: found(root, clicks=tmp_path))
     assert "dataset.clicks=" in problem
 
@@ -166,9 +169,9 @@ def test_fingerprint_follows_content_and_nothing_else(root: Path, tmp_path: Path
     assert found(root).fingerprint != before.fingerprint
     with (root / "clicks_background_A1.txt").open("a") as file:
         file.write("\n")
-    after = found(root).click_fingerprints
-    assert after["A1"] != before.click_fingerprints["A1"]
-    assert after["A2"] == before.click_fingerprints["A2"]
+    after = found(root).click_fingerprints[BACKGROUND_CLICKS]
+    assert after["A1"] != before.click_fingerprints[BACKGROUND_CLICKS]["A1"]
+    assert after["A2"] == before.click_fingerprints[BACKGROUND_CLICKS]["A2"]
 
 
 def test_fingerprint_of_the_simulated_set(root: Path) -> None:

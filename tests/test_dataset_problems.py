@@ -11,20 +11,20 @@ from make_dataset import change, edit_json, found, make_dataset, problems_of
 from tal_search.data import loading
 from tal_search.data.dataset import check, load
 from tal_search.errors import InputError
-from tal_search.types import DatasetSpec
+from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
 
 
 def check_problems(root: Path, annotators: tuple[str, ...] = ("A1", "A2")) -> tuple[str, ...]:
     """What `check` says; `load` must refuse the same dataset."""
     spec = found(root)
-    problems = problems_of(lambda: check(spec, annotators))
+    problems = problems_of(lambda: check(spec, annotators, (BACKGROUND_CLICKS,)))
     assert any(refused(spec, annotator) for annotator in annotators)
     return problems
 
 
 def refused(spec: DatasetSpec, annotator: str) -> bool:
     try:
-        load(spec, annotator)
+        load(spec, annotator, (BACKGROUND_CLICKS,))
     except InputError:
         return True
     return False
@@ -53,7 +53,7 @@ def test_wrong_channel_count(root: Path) -> None:
 def test_truncated_npz(root: Path) -> None:
     spec, path = found(root), root / "val" / "video_val_0003.npz"
     path.write_bytes(path.read_bytes()[:-30])
-    (problem,) = problems_of(lambda: check(spec, ("A1",)))
+    (problem,) = problems_of(lambda: check(spec, ("A1",), (BACKGROUND_CLICKS,)))
     assert f"{path}: is truncated or no npz file" in problem
     assert refused(spec, "A1")
 
@@ -119,8 +119,8 @@ def test_no_duration_anywhere(root: Path) -> None:
 
 
 def test_annotator_without_clicks(root: Path) -> None:
-    (problem,) = problems_of(lambda: check(found(root), ("A1", "B7")))
-    assert "annotator 'B7' has no clicks in thumos14; found: A1, A2" in problem
+    (problem,) = problems_of(lambda: check(found(root), ("A1", "B7"), (BACKGROUND_CLICKS,)))
+    assert "annotator 'B7' has no background clicks in thumos14; found: A1, A2; add clicks_background_B7.txt" in problem
 
 
 def test_subsets_that_are_not_there(root: Path) -> None:

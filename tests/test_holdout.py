@@ -16,7 +16,7 @@ from tal_search.localization import Activations, Inference, localize
 from tal_search.metrics.average_precision import score
 from tal_search.trial import build, run_trial
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import DatasetSpec, EpochReport
+from tal_search.types import BACKGROUND_CLICKS, DatasetSpec, EpochReport
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -62,7 +62,7 @@ def test_kept_activations_of_both_splits_give_the_scores_of_the_selected_epoch(
 ) -> None:
     spec, folder = make_spec(dataset, selection="holdout"), TrialFolder(tmp_path / "trial")
     result = run(spec, folder.path)
-    data = load(dataset, "A1")
+    data = load(dataset, "A1", (BACKGROUND_CLICKS,))
     held = Activations.load(folder.holdout_cas)
     rows = holdout_split(data.train.labels, 0.3, 0)[1]
     assert held.videos == tuple(data.train.videos[row] for row in rows)
@@ -79,7 +79,7 @@ def test_kept_activations_of_both_splits_give_the_scores_of_the_selected_epoch(
 
 
 def test_holdout_split_is_stratified_and_recorded_by_its_seed(dataset: DatasetSpec) -> None:
-    data = load(dataset, "A1")
+    data = load(dataset, "A1", (BACKGROUND_CLICKS,))
     kept, held = holdout_split(data.train.labels, 0.5, 0)
     assert sorted([*kept, *held]) == list(range(40))
     first = data.train.labels.argmax(1)

@@ -23,7 +23,7 @@ from tal_search.localization import Activations, Inference, localize
 from tal_search.metrics.average_precision import score
 from tal_search.trial import run_trial
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import Annotations, DatasetSpec, EpochReport, TrialSpec, setting_name
+from tal_search.types import BACKGROUND_CLICKS, Annotations, DatasetSpec, EpochReport, TrialSpec, setting_name
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -60,7 +60,7 @@ def test_settings_score_as_their_detections_do_and_change_nothing_of_the_fit(
     results = folder.results()
     assert replace(results[None], seconds=0) == replace(alone, seconds=0)
     assert set(results) == {None, *(setting_name(inference) for inference in spec.settings)}
-    data = load(dataset, "A1")
+    data = load(dataset, "A1", (BACKGROUND_CLICKS,))
     for inference in spec.settings:
         found = results[setting_name(inference)]
         assert found.mAP == directly(folder.cas, data.test_truth, inference, TIOU)

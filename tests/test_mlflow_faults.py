@@ -22,7 +22,7 @@ from tal_search.tracking.background import BackgroundTracker
 from tal_search.tracking.mlflow_tracker import MlflowClient
 from tal_search.types import TrialSpec
 
-LOCKED_SECONDS = 23  # MLflow itself waits for 20, then gives up
+LOCKED_SECONDS = 60  # MLflow itself waits for 20, then gives up
 
 
 def free_port() -> int:

@@ -50,8 +50,17 @@ def test_an_exhausted_space_ends_a_study_that_has_only_a_time_budget(tmp_path: P
     plan = sampled_plan(tmp_path, space=SMALL, trials=None, minutes=10)
     outcome, _ = run(plan)
     assert not outcome.out_of_time
+    assert "search.space has nothing new" in outcome.messages[0]
     cells = [cell["kernel_size"] for cell in proposed(plan)]
     assert len(set(cells[:-MOST_REPETITIONS])) == len(set(cells)) == len(fits_trained(plan)) == 5
+
+
+def test_a_study_whose_trials_are_spent_does_not_say_that_its_time_is(tmp_path: Path) -> None:
+    run(sampled_plan(tmp_path, trials=2))
+    again, _ = run(sampled_plan(tmp_path, trials=2, minutes=1e-9))
+    assert (again.out_of_time, again.messages) == (False, ())
+    more, _ = run(sampled_plan(tmp_path, trials=3, minutes=1e-9))
+    assert more.out_of_time
 
 
 def test_a_study_that_another_one_has_trained_is_no_repetition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

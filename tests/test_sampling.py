@@ -64,34 +64,39 @@ def test_the_seed_decides_and_a_restart_changes_nothing(sampler: str, tmp_path: 
 
 
 @pytest.mark.parametrize("sampler", ["random", "qmc", "tpe", "cmaes", "nsgaii"])
-def test_kills_between_two_dimensions_change_nothing(
-    sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_kill_while_a_cell_is_written_changes_nothing(
+    sampler: str, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A cell is in the record whole or not at all."""
     plan = sampled_plan(tmp_path / "killed", sampler=sampler, options=EARLY[sampler], trials=CELLS)
     known: dict[str, TrialResult] = {}
-    for drawn in range(3):
+    for before in range(3):
         with proposer(plan, known) as sampled:
-            advance(sampled, known, 1 if drawn else 3)
+            advance(sampled, known, 1 if before else 3)
+            cells = len(stored(plan, ": cells"))
             with monkeypatch.context() as patch:
-                patch.setattr(PatientStorage, "_set_trial_param", dying(drawn))
+                patch.setattr(PatientStorage, "add_trials", dying(kept))
                 with pytest.raises(KeyboardInterrupt):
                     sampled.ask()
-        last = stored(plan, ": cells")[-1]
-        assert (last.state.name, len(last.params)) == ("RUNNING", drawn)
+        found = stored(plan, ": cells")
+        assert len(found) == cells + kept
+        if kept:
+            assert found[-1].state.name == "RUNNING"
+            assert len(found[-1].params) >= len([name for name in SPACE if not SPACE[name].when])
     with proposer(plan, known) as sampled:
         advance(sampled, known, 100)
     assert proposed(plan) == proposals(tmp_path / "whole", (), sampler)
 
 
-def dying(after: int) -> Callable[..., None]:
-    """A storage's method that stores so many parameters and no more, as a killed driver's."""
-    plain, left = PatientStorage._set_trial_param, [after]
+def dying(kept: bool) -> Callable[..., None]:
+    """A storage's method whose driver is killed before it writes, or once it has written."""
+    plain = PatientStorage.add_trials
 
     def die(self: PatientStorage, *given: Any) -> None:
-        if left[0] == 0:
-            raise KeyboardInterrupt
-        left[0] -= 1
-        plain(self, *given)
+        if kept:
+            plain(self, *given)
+        raise KeyboardInterrupt
 
     return die
 

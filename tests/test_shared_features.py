@@ -17,7 +17,7 @@ from make_dataset import SMALL, change, found
 from tal_search.data import loading, shared_features
 from tal_search.data.loading import load, load_truths
 from tal_search.nn.arrays import tensor
-from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
+from tal_search.types import BACKGROUND_CLICKS, Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
 
 TESTS = str(Path(__file__).parent)
 
@@ -66,7 +66,7 @@ def test_truths_are_those_of_the_loaded_dataset_and_need_no_feature(
     root: Path, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = specs(root)[source]
-    dataset = load(spec, "A1")
+    dataset = load(spec, "A1", (BACKGROUND_CLICKS,))
     forget()
     for folder in ("val", "test"):
         shutil.rmtree(root / folder)
@@ -85,12 +85,12 @@ def test_shared_arrays_are_those_of_a_dataset_of_ones_own(
     root: Path, tmp_path: Path, source: str, annotator: str
 ) -> None:
     spec, notes = specs(root)[source], list[str]()
-    own = load(spec, annotator)
+    own = load(spec, annotator, (BACKGROUND_CLICKS,))
     for _ in ("the one that writes", "one that only opens"):
         forget()
-        shared = load(spec, annotator, tmp_path / "shared", notes)
+        shared = load(spec, annotator, (BACKGROUND_CLICKS,), tmp_path / "shared", notes)
         assert_same_dataset(shared, own)
-        assert load(spec, "A2", tmp_path / "shared").train.features is shared.train.features
+        assert load(spec, "A2", (BACKGROUND_CLICKS,), tmp_path / "shared").train.features is shared.train.features
     assert notes == []
     assert len(list((tmp_path / "shared").glob("*/manifest.json"))) == 1
 
@@ -99,9 +99,9 @@ def test_embedded_clicks_are_shared_too(root: Path, tmp_path: Path) -> None:
     for path in root.glob("clicks_*.txt"):
         path.unlink()
     spec = found(root)
-    own = load(spec, "embedded")
+    own = load(spec, "embedded", (BACKGROUND_CLICKS,))
     assert own.train.background_clicks.any()
-    assert_same_dataset(load(spec, "embedded", tmp_path / "shared"), own)
+    assert_same_dataset(load(spec, "embedded", (BACKGROUND_CLICKS,), tmp_path / "shared"), own)
 
 
 def test_other_content_length_or_code_is_another_folder(
@@ -110,20 +110,20 @@ def test_other_content_length_or_code_is_another_folder(
     def places() -> int:
         return len(list((tmp_path / "shared").glob("*/manifest.json")))
 
-    load(found(root), "A1", tmp_path / "shared")
-    load(found(root, snippets=30), "A1", tmp_path / "shared")
+    load(found(root), "A1", (BACKGROUND_CLICKS,), tmp_path / "shared")
+    load(found(root, snippets=30), "A1", (BACKGROUND_CLICKS,), tmp_path / "shared")
     assert places() == 2
     change(root / "val" / "video_val_0000.npz", feat_spa=np.full((4, 40), 7, np.float32))
-    assert load(found(root), "A1", tmp_path / "shared").train.features[0, 0, 0] == 7
+    assert load(found(root), "A1", (BACKGROUND_CLICKS,), tmp_path / "shared").train.features[0, 0, 0] == 7
     assert places() == 3
     forget()
     monkeypatch.setattr(shared_features, "_makers_version", lambda: "other code")
-    load(found(root), "A1", tmp_path / "shared")
+    load(found(root), "A1", (BACKGROUND_CLICKS,), tmp_path / "shared")
     assert places() == 4
 
 
 def test_a_shared_array_cannot_be_written_to_and_becomes_a_tensor_without_a_copy(root: Path, tmp_path: Path) -> None:
-    features = load(found(root), "A1", tmp_path / "shared").train.features
+    features = load(found(root), "A1", (BACKGROUND_CLICKS,), tmp_path / "shared").train.features
     with pytest.raises(ValueError, match="read-only"):
         features[0, 0, 0] = 1
     assert tensor(features).data_ptr() == features.ctypes.data  # and no warning, which would be an error
@@ -151,20 +151,20 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damaged_arrays_are_made_again_and_said(root: Path, tmp_path: Path, damage: str) -> None:
     spec, notes = found(root), list[str]()
-    own = load(spec, "A1")
-    load(spec, "A1", tmp_path / "shared")
+    own = load(spec, "A1", (BACKGROUND_CLICKS,))
+    load(spec, "A1", (BACKGROUND_CLICKS,), tmp_path / "shared")
     name, break_it = DAMAGE[damage]
     (path,) = (tmp_path / "shared").glob(f"*/{name}")
     break_it(path)
     forget()
-    assert_same_dataset(load(spec, "A1", tmp_path / "shared", notes), own)
+    assert_same_dataset(load(spec, "A1", (BACKGROUND_CLICKS,), tmp_path / "shared", notes), own)
     (note,) = notes
     assert note.startswith(f"{path.parent} is damaged (")
     assert note.endswith("); the features were read again")
-    load(spec, "A2", tmp_path / "shared", notes)
+    load(spec, "A2", (BACKGROUND_CLICKS,), tmp_path / "shared", notes)
     assert len(notes) == 1  # not again for the next trial
     forget()
-    load(spec, "A1", tmp_path / "shared", notes)
+    load(spec, "A1", (BACKGROUND_CLICKS,), tmp_path / "shared", notes)
     assert len(notes) == 1  # whole again
 
 
@@ -174,7 +174,7 @@ def test_what_a_killed_writer_left_is_replaced(root: Path, tmp_path: Path) -> No
     unfinished = place.with_name(f"{place.name}.unfinished")
     unfinished.mkdir(parents=True)
     (unfinished / "train_features.npy").write_bytes(b"half")
-    load(spec, "A1", tmp_path / "shared", notes)
+    load(spec, "A1", (BACKGROUND_CLICKS,), tmp_path / "shared", notes)
     assert (place / "manifest.json").is_file()
     assert not unfinished.exists()
     assert notes == []
@@ -184,7 +184,7 @@ def test_without_room_or_right_to_write_every_process_keeps_its_own(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = found(root)
-    own = load(spec, "A1")
+    own = load(spec, "A1", (BACKGROUND_CLICKS,))
     (tmp_path / "file").write_text("")
     usage = shutil.disk_usage(tmp_path)
     for folder, reason in ((tmp_path / "file" / "shared", "Not a directory"), (tmp_path / "full", "No space left")):
@@ -192,7 +192,7 @@ def test_without_room_or_right_to_write_every_process_keeps_its_own(
             monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=own.train.features.nbytes * 2))
         forget()
         notes: list[str] = []
-        assert_same_dataset(load(spec, "A1", folder, notes), own)
+        assert_same_dataset(load(spec, "A1", (BACKGROUND_CLICKS,), folder, notes), own)
         (note,) = notes
         assert reason in note
         assert note.endswith("every trial of this machine keeps features of its own in memory")
@@ -215,7 +215,7 @@ loading.simulate = lambda *arguments: (made.append(1), simulate(*arguments))[1]
 spec = DatasetSpec(**json.loads(sys.argv[1]))
 print(kilobytes(), flush=True)
 sys.stdin.readline()
-dataset = loading.load(spec, "A1", Path(sys.argv[2]))
+dataset = loading.load(spec, "A1", ("background clicks",), Path(sys.argv[2]))
 sums = [float(videos.features.sum(dtype=np.float64)) for videos in (dataset.train, dataset.test)]  # touch every page
 print(json.dumps([len(made), sums]), flush=True)
 sys.stdin.readline()

@@ -21,7 +21,7 @@ from tal_search.metrics.average_precision import score
 from tal_search.training.checkpoint import load_progress, save_progress
 from tal_search.trial import run_trial
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import DatasetSpec, EpochReport, TrialResult, TrialSpec
+from tal_search.types import BACKGROUND_CLICKS, DatasetSpec, EpochReport, TrialResult, TrialSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -107,7 +107,7 @@ def test_a_finished_folder_holds_everything_and_trains_nothing(dataset: DatasetS
 def test_kept_activations_and_detections_give_the_recorded_scores(dataset: DatasetSpec, tmp_path: Path) -> None:
     spec, folder = make_spec(dataset), TrialFolder(tmp_path / "trial")
     result = run(spec, folder.path)
-    data = load(dataset, "A1")
+    data = load(dataset, "A1", (BACKGROUND_CLICKS,))
     kept = Activations.load(folder.cas)
     assert kept.cas.dtype == np.float16
     for detections in (

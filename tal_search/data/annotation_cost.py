@@ -6,10 +6,9 @@ are not modelled here.
 
 from __future__ import annotations
 
-VIDEO_LABELS = "video labels"
-BACKGROUND_CLICKS = "background clicks"
-ACTION_CLICKS = "action clicks"
-INSTANCES = "instances"
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, INSTANCES, VIDEO_LABELS
+
+__all__ = ["ACTION_CLICKS", "BACKGROUND_CLICKS", "INSTANCES", "VIDEO_LABELS", "annotation_seconds"]
 
 SECONDS_PER_MINUTE = {
     frozenset({VIDEO_LABELS}): 45.0,

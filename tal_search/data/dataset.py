@@ -15,10 +15,11 @@ from typing import Any
 from tal_search.data import layout
 from tal_search.data.clickers import CLICKERS
 from tal_search.data.features import content_of, has_clicks, read_channels
-from tal_search.data.loading import EMBEDDED, check, load
+from tal_search.data.loading import check, load
 from tal_search.data.simulation import VERSION, Simulation
+from tal_search.data.supervision import EMBEDDED
 from tal_search.errors import InputError
-from tal_search.types import DatasetSpec, canonical_json
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR, DatasetSpec, canonical_json
 
 __all__ = ["EMBEDDED", "check", "default_annotators", "find", "load"]
 
@@ -58,12 +59,19 @@ def find(
     return _simulated(name, why, ground_truth, clicks, snippets, simulation)
 
 
-def default_annotators(spec: DatasetSpec) -> tuple[str, ...]:
-    """Annotators to repeat a study over: every click file found, A1 alone on the simulated set."""
-    found = sorted(annotator for annotator, path in spec.clicks.items() if path)
-    if found:
-        return tuple(found)
-    return ("A1",) if spec.source == "simulated" else tuple(spec.clicks)
+def default_annotators(spec: DatasetSpec, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Annotators to repeat a study over that reads these kinds of clicks: all who clicked each kind.
+
+    Those of click files alone where there are any, A1 alone on the simulated set. NO_ANNOTATOR where no clicks are
+    read: whoever clicked, the trials are the same.
+    """
+    if not kinds:
+        return (NO_ANNOTATOR,)
+    everyone = [name for name in spec.clicks[kinds[0]] if all(name in spec.clicks[kind] for kind in kinds)]
+    of_files = sorted(name for name in everyone if any(spec.clicks[kind][name] for kind in kinds))
+    if of_files:
+        return tuple(of_files)
+    return ("A1",) if spec.source == "simulated" else tuple(everyone)
 
 
 def _features(
@@ -72,7 +80,7 @@ def _features(
     problems: list[str] = []
     files: list[dict[str, Path]] = []
     content: list[Any] = []
-    truth, found_clicks = Path(), {}
+    truth, clicked = Path(), dict[str, dict[str, Path]]()
     for folder in (train, test):
         with _gathered(problems):
             files.append(layout.feature_files(folder, root))
@@ -84,20 +92,20 @@ def _features(
         truth = (ground_truth or layout.find_ground_truth(root, name)).resolve()
         content.append(_hash_of(truth))
     with _gathered(problems):
-        found_clicks = layout.find_clicks(root, name, clicks)
+        clicked = layout.find_clicks(root, name, clicks)
     if problems:
         raise InputError(problems)
     first = next(iter(files[0].values()))
-    hashes = {annotator: _hash_of(path) for annotator, path in found_clicks.items()}
-    embedded = {EMBEDDED: ""} if not found_clicks and has_clicks(first) else {}
+    embedded = (EMBEDDED,) if not clicked[BACKGROUND_CLICKS] and has_clicks(first) else ()
+    files_of, fingerprints = _clicks({BACKGROUND_CLICKS: embedded, ACTION_CLICKS: ()}, clicked)
     counts = f"{len(files[0])} training and {len(files[1])} test videos"
     return DatasetSpec(
         name=name,
         source="features",
         root=str(root.resolve()),
         ground_truth=str(truth),
-        clicks=embedded or {annotator: str(path) for annotator, path in found_clicks.items()},
-        click_fingerprints=dict.fromkeys(embedded, EMBEDDED) or hashes,
+        clicks=files_of,
+        click_fingerprints=fingerprints,
         snippets=snippets,
         simulation={},
         fingerprint=_digest([len(files[0]), content]),
@@ -109,7 +117,9 @@ def _simulated(
     name: str, why: str, ground_truth: Path | None, clicks: Path | None, snippets: int, simulation: Simulation
 ) -> DatasetSpec:
     truth = ground_truth.resolve() if ground_truth else None
+    files: dict[str, dict[str, Path]]
     files = layout.find_clicks(None, name, clicks) if truth and clicks else {}
+    files_of, fingerprints = _clicks(dict.fromkeys(CLICKS, CLICKERS), files)
     settings = dataclasses.asdict(simulation)
     timeline = f"; the timeline is that of {truth.name}" if truth else ""
     return DatasetSpec(
@@ -117,16 +127,26 @@ def _simulated(
         source="simulated",
         root="",
         ground_truth=str(truth or ""),
-        clicks={**dict.fromkeys(CLICKERS, ""), **{annotator: str(path) for annotator, path in files.items()}},
-        click_fingerprints={
-            **{name: name for name in CLICKERS},
-            **{name: _hash_of(path) for name, path in files.items()},
-        },
+        clicks=files_of,
+        click_fingerprints=fingerprints,
         snippets=snippets,
         simulation=settings,
         fingerprint=_digest([VERSION, settings, _hash_of(truth) if truth else ""]),
         description=f"simulated THUMOS14 stand-in ({why}){timeline}",
     )
+
+
+def _clicks(
+    inherent: dict[str, tuple[str, ...]], files: dict[str, dict[str, Path]]
+) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+    """Files and fingerprints by kind and annotator; `inherent`: annotators without a file, known by their name."""
+    paths, fingerprints = {}, {}
+    for kind, names in inherent.items():
+        found = files.get(kind, {})
+        paths[kind] = {**dict.fromkeys(names, ""), **{name: str(path) for name, path in found.items()}}
+        hashes = {name: _hash_of(path) for name, path in found.items()}
+        fingerprints[kind] = {**{name: name for name in names}, **hashes}
+    return paths, fingerprints
 
 
 def _kind(channels: int | str) -> str:

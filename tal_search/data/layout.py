@@ -8,8 +8,10 @@ from pathlib import Path
 
 from tal_search.data.json_file import read_object
 from tal_search.errors import InputError
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
 
-CLICKS_PREFIX = "clicks_background_"
+CLICK_FILES = {BACKGROUND_CLICKS: "clicks_background_", ACTION_CLICKS: "clicks_action_"}
+CLICK_SUFFIXES = (".txt", ".csv", ".json")
 TRUTH_PATTERNS = ("gt_*.json", "*groundtruth*.json", "*ground_truth*.json")
 
 
@@ -91,18 +93,36 @@ def find_ground_truth(root: Path | None, name: str) -> Path:
     raise InputError(f"no ground truth (gt_{name}.json) in {looked}; give dataset.ground_truth=PATH")
 
 
-def find_clicks(root: Path | None, name: str, folder: Path | None) -> dict[str, Path]:
-    """Annotator → click file clicks_background_ANNOTATOR.txt: of `folder` if given, else of the nearest place with any.
+def find_clicks(root: Path | None, name: str, folder: Path | None) -> dict[str, dict[str, Path]]:
+    """Kind of clicks → annotator → click file, of `folder` if given, else of the nearest place with any of that kind.
 
-    Raises InputError where a given folder has none.
+    Files are clicks_background_ANNOTATOR and clicks_action_ANNOTATOR (.txt, .csv or .json); a bare number N is
+    annotator AN. One name is one annotator: of the THUMOS14 releases, though, A1's background clicks (BackTAL) and A1's
+    action clicks (SF-Net) come from different people. Raises InputError where a given folder has no such file, or an
+    annotator has two of one kind.
     """
-    for place in [folder] if folder else _places(root, name):
-        found = sorted(place.glob(f"{CLICKS_PREFIX}*.txt"))
-        if found:
-            return {path.stem.removeprefix(CLICKS_PREFIX): path.resolve() for path in found}
-    if folder:
-        raise InputError(f"dataset.clicks={folder} is no folder with files {CLICKS_PREFIX}ANNOTATOR.txt; correct it")
-    return {}
+    problems: list[str] = []
+    found = {}
+    for kind, prefix in CLICK_FILES.items():
+        each = (_click_files(place, prefix, problems) for place in ([folder] if folder else _places(root, name)))
+        found[kind] = next(filter(None, each), {})
+    if folder and not any(found.values()):
+        names = " or ".join(f"{prefix}ANNOTATOR.txt" for prefix in CLICK_FILES.values())
+        problems.append(f"dataset.clicks={folder} is no folder with files {names}; correct it")
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def _click_files(place: Path, prefix: str, problems: list[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(path for path in place.glob(f"{prefix}*") if path.suffix in CLICK_SUFFIXES):
+        written = path.stem.removeprefix(prefix)
+        annotator = f"A{written}" if written.isdigit() else written
+        if annotator in found:
+            problems.append(f"{path} and {found[annotator].name} are both of annotator {annotator}; keep one")
+        found[annotator] = path.resolve()
+    return found
 
 
 def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:

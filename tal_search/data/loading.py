@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 from functools import lru_cache
@@ -10,64 +11,62 @@ from pathlib import Path
 
 import numpy as np
 
-from tal_search.data.clickers import CLICKERS, simulate_clicks
-from tal_search.data.clicks import rasterise, read_clicks
+from tal_search.data.clicks import read_clicks
 from tal_search.data.feature_split import read_splits, read_truths
 from tal_search.data.shared_features import place_of, shared_splits
 from tal_search.data.simulation import Simulation, require_durations, simulate, simulated_truths
+from tal_search.data.supervision import click_file, clicked_videos, supervise
 from tal_search.errors import InputError
 from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
 
-EMBEDDED = "embedded"  # the annotator of clicks that lie in the feature files
 LISTED = 30  # problems named one by one; the rest are counted
 
 
-def check(spec: DatasetSpec, annotators: tuple[str, ...]) -> None:
+def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]) -> list[str]:
     """Read every file once, one video in memory at a time, and raise InputError with every problem found.
 
     Videos without a file or without ground truth, files that cannot be trusted, channel and class counts that differ,
-    a split without instances, labels outside the class list, clicks outside their video, annotators without clicks.
+    a split without instances, labels outside the class list, clicks outside their video, annotators without clicks of
+    one of `kinds`. Gives what the user should know of the click files.
     """
     problems: list[str] = []
+    notes: list[str] = []
     durations: dict[str, float] = {}
     try:
         durations = _check_features(spec, problems) if spec.source == "features" else _check_timeline(spec)
     except InputError as error:
         problems.extend(error.problems)
-    for annotator in annotators:
+    for kind, annotator in itertools.product(kinds, annotators):
         try:
-            path = _click_file(spec, annotator)
+            path = click_file(spec, kind, annotator)
             if path and durations:
-                read_clicks(path, durations)
+                known = clicked_videos(spec, durations, *load_truths(spec))
+                read_clicks(path, kind, annotator, known, notes)
         except InputError as error:
             problems.extend(error.problems)
     _stop(problems)
+    return notes
 
 
-def load(spec: DatasetSpec, annotator: str, shared: Path | None = None, notes: list[str] | None = None) -> Dataset:
-    """The dataset with one annotator's background clicks, every video rescaled to spec.snippets.
+def load(
+    spec: DatasetSpec,
+    annotator: str,
+    supervision: tuple[str, ...],
+    shared: Path | None = None,
+    notes: list[str] | None = None,
+) -> Dataset:
+    """The dataset with the clicks of one annotator and the instances that `supervision` names, and no others.
 
-    `shared`: a folder where the arrays are kept for all processes of this machine (see `shared_features`); what goes
-    wrong there is added to `notes`, a sentence each. Arrays that do not depend on the annotator are kept for the next
-    call and shared with its result: do not write to them. Raises InputError as `check` does.
+    Every video is rescaled to spec.snippets. `annotator` is not looked at where no clicks are named. `shared`: a folder
+    where the arrays are kept for all processes of this machine (see `shared_features`); what goes wrong there is added
+    to `notes`, a sentence each. Arrays that do not depend on the annotator are kept for the next call and shared with
+    its result: do not write to them. Raises InputError as `check` does.
     """
-    path = _click_file(spec, annotator)
     dataset, news = _without_clicks(_without_annotators(spec), shared)
     if notes is not None:
         notes.extend(news)
         news.clear()  # said once a process
-    if path is None and annotator == EMBEDDED:
-        return dataset
-    train = dataset.train
-    if path is not None:
-        seconds = read_clicks(path, dict(zip(train.videos, train.duration.tolist(), strict=True)))
-    else:
-        seconds = simulate_clicks(dataset.train_truth, train.duration, annotator, spec.simulation["seed"])
-    rows = [
-        rasterise(seconds.get(video, np.zeros(0)), duration, spec.snippets)
-        for video, duration in zip(train.videos, train.duration.tolist(), strict=True)
-    ]
-    return dataclasses.replace(dataset, train=dataclasses.replace(train, background_clicks=np.stack(rows)))
+    return dataclasses.replace(dataset, train=supervise(spec, dataset, annotator, supervision))
 
 
 def load_truths(spec: DatasetSpec) -> tuple[Annotations, Annotations]:
@@ -144,16 +143,6 @@ def _check_timeline(spec: DatasetSpec) -> dict[str, float]:
     train, test = read_truths(spec)
     require_durations(train, test)
     return dict(zip(train.videos, train.duration.tolist(), strict=True))
-
-
-def _click_file(spec: DatasetSpec, annotator: str) -> Path | None:
-    """None for clicks that are simulated or lie in the feature files."""
-    if annotator not in spec.clicks:
-        found = ", ".join(spec.clicks) or "none"
-        raise InputError(f"annotator '{annotator}' has no clicks in {spec.name}; found: {found}")
-    path = spec.clicks[annotator]
-    assert path or annotator == EMBEDDED or annotator in CLICKERS, annotator
-    return Path(path) if path else None
 
 
 def _stop(problems: list[str]) -> None:

@@ -78,6 +78,10 @@ class Proposer(Protocol):
     def ask(self) -> TrialSpec | Wait | None:
         """The next trial to run; WAIT while that depends on trials under way; None when there is none left."""
 
+    @property
+    def ended(self) -> str | None:
+        """None while there is or may be more to run, else why there is not: a sentence, empty where all is done."""
+
     def stops(self, spec: TrialSpec) -> bool:
         """Whether a trial under way is to stop now. A backend asks after each batch of its reports was handled."""
 

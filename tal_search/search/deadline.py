@@ -19,9 +19,13 @@ class Deadline:
 
     def ask(self) -> TrialSpec | Wait | None:
         if self._passed():
-            self.over = True
+            self.over = self.over or self.ended is None
             return None
         return self._proposer.ask()
+
+    @property
+    def ended(self) -> str | None:
+        return self._proposer.ended
 
     def stops(self, spec: TrialSpec) -> bool:
         if self._passed():

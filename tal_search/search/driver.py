@@ -49,7 +49,8 @@ def run_study(
     _check_extras(study)
     plan = plan if train else _without_training(plan)
     if trial is None and train and (not plan.trials or _untrained(plan)):
-        check(plan.dataset, plan.annotators)
+        for note in check(plan.dataset, plan.annotators, plan.clicks):
+            (say or _ignore)(note)
     with _opened(plan, say or _ignore) as record:
         run = Run(study.runs, record, _tracker(plan), on_event or _ignore)
         interrupted = None
@@ -61,7 +62,8 @@ def run_study(
             interrupted = signal.exit_code if isinstance(signal, Interrupted) else 130
         finally:
             message = run.tracker.close(interrupted=interrupted is not None)
-        return run.outcome(interrupted, [message] if message else [])
+        ended = run.proposer.ended if run.proposer is not None else None
+        return run.outcome(interrupted, [text for text in (ended, message) if text])
 
 
 @contextmanager

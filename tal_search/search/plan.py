@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,7 +20,7 @@ from tal_search.search.code_change import trained_by_other_code
 from tal_search.study import INFERENCE, Study, annotator_problems, find_dataset, preset_name
 from tal_search.study.samplers import OVER_REPEATS, Wilcoxon
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import DatasetSpec, TrialSpec
+from tal_search.types import NO_ANNOTATOR, DatasetSpec, TrialSpec, clicks_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +28,8 @@ class Plan:
     """A study resolved: its data, its complete centre, and the trials it asks for, the centre's first.
 
     `centre` and `inference` are complete; `fit_inference` is what every fit is scored with while it trains, the
-    preset's. `centre_cell` is the centre by axis (in a grid it need not be one of the cells). `cells` and `trials` are
-    empty where a sampler proposes them.
+    preset's. `clicks`: the kinds of clicks that any cell reads. `centre_cell` is the centre by axis (in a grid it need
+    not be one of the cells). `cells` and `trials` are empty where a sampler proposes them.
     """
 
     study: Study
@@ -40,6 +41,7 @@ class Plan:
     protocol: dict[str, Any]
     code_version: str
     annotators: tuple[str, ...]
+    clicks: tuple[str, ...]
     centre_cell: dict[str, Any]
     cells: tuple[dict[str, Any], ...]
     trials: tuple[Trial, ...]
@@ -61,33 +63,41 @@ class Plan:
 
     @property
     def repeats(self) -> list[tuple[int, str]]:
-        """Every (seed, annotator) a cell has from the start."""
+        """Every (seed, annotator) a cell that reads clicks has from the start; any other has one a seed."""
         return list(itertools.product(self.study.search.repeats.seeds, self.annotators))
 
     def trial(self, cell: dict[str, Any], seed: int, annotator: str) -> Trial:
-        """The trial of any cell and repeat of this study."""
+        """The trial of any cell and repeat of this study; NO_ANNOTATOR's where the cell reads no clicks."""
         training, inference = split(cell)
+        hyperparameters = {**self.centre, **training}
+        supervision = declaration(self.study.method).supervision(hyperparameters)
         spec = TrialSpec(
-            method=self.study.method, code_version=self.code_version, hyperparameters={**self.centre, **training},
-            inference=self.fit_inference, protocol=self.protocol, dataset=self.dataset, annotator=annotator, seed=seed,
+            method=self.study.method, code_version=self.code_version, hyperparameters=hyperparameters,
+            inference=self.fit_inference, protocol=self.protocol, supervision=supervision, dataset=self.dataset,
+            annotator=annotator if clicks_of(supervision) else NO_ANNOTATOR, seed=seed,
             precision=self.study.resources.precision, cell=training,
         )  # fmt: skip
         return Trial(cell=cell, spec=spec, inference={**self.inference, **inference})
+
+    def trials_of(self, cell: dict[str, Any]) -> list[Trial]:
+        """The trials a cell has from the start, each once."""
+        trials = [self.trial(cell, *repeat) for repeat in self.repeats]
+        return list({trial.id: trial for trial in trials}.values())
 
 
 def resolve(study: Study) -> Plan:
     """The study's trials. Raises InputError: no data, an annotator without clicks, thresholds that leave nothing."""
     dataset = find_dataset(study)
-    problems = annotator_problems(study, dataset)
-    wanted = study.search.repeats.annotators
-    annotators = default_annotators(dataset) if wanted == "auto" else tuple(wanted)
     preset = preset_name(study, dataset.source)
     centre, fit_inference = _centre(study, preset)
     inference = {**fit_inference, **study.inference}
     named = {**centre, **{INFERENCE + name: value for name, value in inference.items()}}
     centre_cell = {axis: named[axis] for axis in (study.search.space or study.search.axes)}
-    sampled = study.search.plan == "sampler"
+    sampled, wanted = study.search.plan == "sampler", study.search.repeats.annotators
     assignments = () if sampled else tuple(cells(study.search, centre_cell))
+    clicks = _clicks(study, centre, _ends(study) if sampled else assignments)
+    problems = annotator_problems(study, dataset, clicks)
+    annotators = default_annotators(dataset, clicks) if wanted == "auto" else tuple(wanted)
     extremes = [_narrowest(study)] if sampled else assignments
     problems += dict.fromkeys(p for cell in extremes for p in _threshold_problems(study, inference, cell))
     problems += _repeat_problems(study, len(annotators))
@@ -96,14 +106,14 @@ def resolve(study: Study) -> Plan:
     plan = Plan(
         study=study, dataset=dataset, preset=preset, centre=centre, inference=inference, fit_inference=fit_inference,
         protocol=_protocol(study), code_version=code_version(study.method), annotators=annotators,
-        centre_cell=centre_cell, cells=assignments, trials=(),
+        clicks=clicks, centre_cell=centre_cell, cells=assignments, trials=(),
     )  # fmt: skip
     return _with_trials(plan)
 
 
 def _with_trials(plan: Plan) -> Plan:
     """Cells × repeats, all repeats of a cell together; with code of another version where that is accepted."""
-    trials = [plan.trial(cell, *repeat) for cell in plan.cells for repeat in plan.repeats]
+    trials = [trial for cell in plan.cells for trial in plan.trials_of(cell)]
     unique = {trial.id: trial for trial in reversed(trials)}
     kept = [trial for trial in trials if unique[trial.id] is trial]
     if plan.study.accept_code_change:
@@ -152,6 +162,19 @@ def _least_repeats(options: dict[str, Any]) -> int:
     """Repeats that leave one to save where all before it were worse: n signs alike have a p of 1/2ⁿ."""
     settings = Wilcoxon(**options)
     return max(2, settings.n_startup_steps, math.floor(-math.log2(settings.p_threshold)) + 1) + 1
+
+
+def _clicks(study: Study, centre: dict[str, Any], assignments: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """The kinds of clicks that the method reads at the centre or in any of these cells."""
+    method = declaration(study.method)
+    read = {kind for cell in ({}, *assignments) for kind in clicks_of(method.supervision({**centre, **split(cell)[0]}))}
+    return clicks_of(read)
+
+
+def _ends(study: Study) -> Iterator[dict[str, Any]]:
+    """Cells that reach each end, or take each choice, of one dimension of a space."""
+    for axis, dimension in study.search.space.items():
+        yield from ({axis: value} for value in dimension.choices or (dimension.low, dimension.high))
 
 
 def _narrowest(study: Study) -> dict[str, Any]:

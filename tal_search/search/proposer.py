@@ -40,6 +40,11 @@ class Planned:
         self._running.add(spec.key)
         return spec
 
+    @property
+    def ended(self) -> str | None:
+        more = self._queue or self._running or self._plan.study.search.repeats.until is not None
+        return None if more else ""
+
     def stops(self, spec: TrialSpec) -> bool:  # noqa: ARG002
         return False
 

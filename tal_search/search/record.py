@@ -23,18 +23,16 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tal_search.data.annotation_cost import annotation_seconds
 from tal_search.errors import InputError
-from tal_search.methods import declaration
 from tal_search.search import storage as stored
-from tal_search.search.bulk import add_trials
 from tal_search.search.cells import Trial
 from tal_search.search.distributions import choice
-from tal_search.search.patience import PatientStorage, patiently
+from tal_search.search.patience import PatientStorage
 from tal_search.types import EpochReport, TrialResult, criterion
 
 EPOCH_EVERY_SECONDS = 1.0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Entry:
     """The newest Optuna trial of a trial."""
 
@@ -139,7 +137,7 @@ class Record:
         if not new:
             return
         templates = [self._template(t, {"cached": cached, "result": r.to_json()}, n, r) for t, r, n in new]
-        written = patiently(lambda: add_trials(self.storage, self._study_id, templates), self.storage.folder)
+        written = self.storage.add_trials(self._study_id, templates)
         for (trial, _, attempt), (trial_id, number) in zip(new, written, strict=True):
             self._entries[trial.id] = _Entry(trial_id, number, TrialState.COMPLETE, attempt)
 
@@ -190,8 +188,7 @@ class Record:
     ) -> _Entry:
         """One transaction: a running trial, or a complete one where there is a result."""
         template = self._template(trial, attributes, attempt, result)
-        trial_id = self.storage.create_new_trial(self._study_id, template_trial=template)
-        number = self.storage.get_trial_number_from_id(trial_id)
+        trial_id, number = self.storage.add_trials(self._study_id, [template])[0]
         self._entries[trial.id] = entry = _Entry(trial_id, number, template.state, attempt)
         return entry
 
@@ -225,7 +222,7 @@ def held_out_mAP(trial: Trial, report: EpochReport) -> float | None:
 
 def supervision_seconds(trial: Trial) -> float:
     """Annotation seconds per minute of video of what the trial reads."""
-    return annotation_seconds(declaration(trial.spec.method).supervision(trial.spec.hyperparameters))
+    return annotation_seconds(trial.spec.supervision)
 
 
 def _attributes(trial: Trial) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import optuna
-from optuna.study import StudyDirection
-from optuna.trial import BaseTrial, FrozenTrial, TrialState
+from optuna.trial import BaseTrial, TrialState
 
 from tal_search.search.backend import WAIT, Event, Failed, Finished, Pruned, Reported, Wait
+from tal_search.search.cell_study import CellStudy
 from tal_search.search.cells import Trial, fits
 from tal_search.search.objectives import observe, values
 from tal_search.search.plan import Plan
@@ -52,27 +52,20 @@ class Sampled:
     def __init__(self, plan: Plan, record: Record, want: Want) -> None:
         search = plan.study.search
         self._plan, self._want, self._search = plan, want, search
-        self._study = optuna.create_study(
-            storage=record.storage,
-            study_name=f"{record.study}: cells",
-            directions=[StudyDirection[direction.upper()] for direction in search.objectives.values()],
-            sampler=NumberedSampler(search.sampler, search.space),
-            pruner=pruner_for(
-                search.pruner,
-                epochs=plan.centre["epochs"],
-                evaluate_every=plan.protocol["evaluate_every"],
-            ),
-            load_if_exists=True,
+        self._study = CellStudy(
+            record.storage,
+            f"{record.study}: cells",
+            search.objectives,
+            NumberedSampler(search.sampler, search.space),
+            pruner_for(search.pruner, epochs=plan.centre["epochs"], evaluate_every=plan.protocol["evaluate_every"]),
         )
-        self._study.set_user_attr("objectives", list(search.objectives))
         self._cells: dict[int, _Cell] = {}
         self._running: set[str] = set()  # keys of fits under way
         self._ended = _ended(record)
         self._seen: set[str] = set()  # the first trial of every cell
         self._repetitions = 0
-        earlier = self._study.get_trials(deepcopy=False)
-        self._proposed = len(earlier)
-        self._take_up(earlier)
+        self._proposed = len(self._study.trials())
+        self._take_up()
 
     def ask(self) -> TrialSpec | Wait | None:
         while (spec := self._next()) is None:
@@ -81,9 +74,20 @@ class Sampled:
             if self._repetitions and self._proposed - 1 in self._cells:
                 return WAIT  # the last one repeats a cell under way, whose result may lead elsewhere
             self._proposed += 1
-            self._begin(self._study.ask(), set())
+            self._begin(*self._study.ask(self._trials), set())
         self._running.add(spec.key)
         return spec
+
+    @property
+    def ended(self) -> str | None:
+        if self._cells or self._may_propose():
+            return None
+        if self._repetitions < MOST_REPETITIONS:
+            return ""
+        return (
+            f"The sampler's last {MOST_REPETITIONS} cells were known already, so the study ends: search.space has "
+            "nothing new for it. Widen search.space, or give another sampler or search.sampler.seed."
+        )
 
     def stops(self, spec: TrialSpec) -> bool:
         """A fit stops once every cell that wants it does."""
@@ -112,22 +116,21 @@ class Sampled:
                 self._add(cell, trial, result)
             self._end_if_over(cell)
 
-    def _take_up(self, earlier: list[FrozenTrial]) -> None:
+    def _take_up(self) -> None:
         """What earlier runs proposed: complete cells are part of the study's result, those under way go on."""
+        earlier = self._study.trials()
         cells = [self._trials(frozen) for frozen in earlier if frozen.state == TrialState.COMPLETE]
         self._seen |= {trials[0].id for trials in cells}
         self._want([trial for trials in cells for trial in trials])
-        for frozen in earlier:
-            if frozen.state == TrialState.RUNNING:
-                self._begin(optuna.Trial(self._study, frozen._trial_id), set(frozen.intermediate_values))
+        for trial in self._study.running():
+            self._begin(trial, self._trials(trial), set(earlier[trial.number].intermediate_values))
 
     def _trials(self, trial: BaseTrial) -> list[Trial]:
         cell = draw(trial, self._search.space, self._plan.centre_cell)
-        return [self._plan.trial(cell, *repeat) for repeat in self._plan.repeats]
+        return self._plan.trials_of(cell)
 
-    def _begin(self, trial: optuna.Trial, steps: set[int]) -> None:
+    def _begin(self, trial: optuna.Trial, trials: list[Trial], steps: set[int]) -> None:
         """Run a proposed cell; what is known of it is taken at once, so a duplicate costs nothing."""
-        trials = self._trials(trial)
         self._repetitions = self._repetitions + 1 if trials[0].id in self._seen else 0
         self._seen.add(trials[0].id)
         self._cells[trial.number] = cell = _Cell(trial, trials, steps)
@@ -171,8 +174,8 @@ class Sampled:
             return
         if step not in cell.steps:
             cell.steps.add(step)
-            cell.trial.report(value, step)
-        if left and cell.stopping is None and cell.trial.should_prune():
+            self._study.report(cell.trial, value, step)
+        if left and cell.stopping is None and self._study.should_prune(cell.trial):
             cell.stopping = TrialState.PRUNED
 
     def _end_if_over(self, cell: _Cell) -> None:

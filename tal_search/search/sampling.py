@@ -22,6 +22,9 @@ from tal_search.study.samplers import PRUNERS, SAMPLERS
 
 Space = Mapping[str, Dimension]
 
+# Where Optuna's samplers keep the space that earlier trials have in common: a function of those trials alone.
+SPACES = ("_search_space", "_intersection_search_space", "_group_decomposed_search_space")
+
 
 class NumberedSampler(BaseSampler):
     """One of Optuna's samplers, made anew for each trial and for each dimension drawn by itself.
@@ -43,11 +46,15 @@ class NumberedSampler(BaseSampler):
         # These two take their space from the first trials: where conditions hold in those and not in later ones, QMC
         # would begin its sequence again, and CMA-ES fail or leave everything to chance.
         self._known: dict[str, dict[str, BaseDistribution]] = {"qmc": every, "cmaes": numeric}
+        self._spaces: dict[str, Any] = {}
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         self._whole = self._sampler(trial.number)
         if self._settings.name in self._known:
             return self._known[self._settings.name]
+        for name in SPACES:
+            if hasattr(self._whole, name):  # what they hold of earlier trials, which a new one would read again
+                setattr(self._whole, name, self._spaces.setdefault(name, getattr(self._whole, name)))
         return self._whole.infer_relative_search_space(study, trial)
 
     def sample_relative(

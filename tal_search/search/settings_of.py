@@ -12,7 +12,7 @@ def settings_of(plan: Plan) -> dict[str, Any]:
     """Method, data, centre, protocol; for a sampler also what it draws from and how, and the code it learns about.
 
     Axis values, seeds and annotators are not among them: a plan may be widened. The content of each annotator's clicks
-    is (`clicks`), and may only gain annotators.
+    is (`clicks`), and may only gain annotators and kinds.
     """
     study, search = plan.study, plan.study.search
     dataset = plan.dataset
@@ -23,7 +23,11 @@ def settings_of(plan: Plan) -> dict[str, Any]:
         "inference": plan.inference,
         "protocol": plan.protocol,
         "precision": study.resources.precision,
-        "clicks": {name: dataset.click_fingerprints[name][:12] for name in plan.annotators},
+        "clicks": {
+            f"{name} {kind}": fingerprint[:12]
+            for name in plan.annotators
+            for kind, fingerprint in dataset.fingerprints_read(name, plan.clicks).items()
+        },
     }
     if search.plan != "sampler":
         return {"plan": "planned", **common}

@@ -40,14 +40,14 @@ def undecided(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialRe
     for trial in trials:
         by_cell.setdefault(_key(trial.cell), {})[trial.repeat] = trial
     centre = by_cell.get(_key(plan.centre_cell), {})
-    begun = [plan.trial(plan.centre_cell, *repeat) for repeat in plan.repeats if repeat not in centre]
+    begun = [trial for trial in plan.trials_of(plan.centre_cell) if trial.repeat not in centre]
     wanted = {trial.id: trial for trial in begun}  # a grid need not hold the centre
     for tried in by_cell.values():
         cell = next(iter(tried.values())).cell
         differences = list(_differences(tried, centre, results))
         if cell == plan.centre_cell or len(tried) >= until.at_most or interval_width(differences) <= until.interval:
             continue
-        repeat = next(repeat for repeat in _repeats(plan) if repeat not in tried)
+        repeat = next(repeat for repeat in _repeats(plan) if plan.trial(cell, *repeat).repeat not in tried)
         for trial in (plan.trial(plan.centre_cell, *repeat), plan.trial(cell, *repeat)):
             wanted[trial.id] = trial
     return list(wanted.values())

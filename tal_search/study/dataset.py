@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tal_search.data.dataset import find
+from tal_search.data.dataset import default_annotators, find
+from tal_search.data.layout import CLICK_FILES
 from tal_search.methods import declaration
 from tal_search.study.settings import Study
 from tal_search.types import DatasetSpec, Source
@@ -40,13 +41,30 @@ def find_dataset(study: Study) -> DatasetSpec:
     return replace(spec, snippets=settings.snippets or presets[preset_name(study, spec.source)]["snippets"])
 
 
-def annotator_problems(study: Study, spec: DatasetSpec) -> list[str]:
-    """A sentence for each annotator the study names that has no click file in the dataset."""
-    place = study.place("search.repeats.annotators")
-    found = ", ".join(spec.clicks) or "none"
+def annotator_problems(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) -> list[str]:
+    """A sentence for each annotator the study names that has no click file, or none of one of `kinds`.
+
+    One sentence where the study leaves the choice open and nobody in the dataset has clicks of every kind.
+    """
     wanted = study.search.repeats.annotators
-    return [
-        f"{place}: search.repeats.annotators has '{name}', who has no click file; found: {found} ({spec.description})"
-        for name in ([] if wanted == "auto" else wanted)
-        if name not in spec.clicks
-    ]
+    if wanted == "auto":
+        return [] if default_annotators(spec, kinds) else [_nobody(study, spec, kinds)]
+    place, problems = study.place("search.repeats.annotators"), []
+    everyone = tuple(dict.fromkeys(name for files in spec.clicks.values() for name in files))
+    for name in wanted:
+        key = f"{place}: search.repeats.annotators has '{name}', who has"
+        if name not in everyone:
+            problems.append(f"{key} no click file; found: {', '.join(everyone) or 'none'} ({spec.description})")
+            continue
+        for kind in (kind for kind in kinds if name not in spec.clicks[kind]):
+            file, found = f"{CLICK_FILES[kind]}{name}.txt", ", ".join(spec.clicks[kind]) or "none"
+            problems.append(f"{key} no {kind} ({file}); found: {found} ({spec.description})")
+    return problems
+
+
+def _nobody(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) -> str:
+    files = " and ".join(f"{CLICK_FILES[kind]}ANNOTATOR.txt" for kind in kinds)
+    return (
+        f"{study.place('method')}: {study.method} needs {' and '.join(kinds)} of one annotator, and nobody's are in "
+        f"{spec.description}; put {files} beside the features, or give their folder as dataset.clicks"
+    )

@@ -112,7 +112,8 @@ def _data_problems(study: Study, written: Written) -> list[str]:
     if any("dataset" in problem or "annotators" in problem for problem in written.problems):
         return []
     try:
-        return annotator_problems(study, find_dataset(replace(study, preset="auto")))  # the preset may be what is wrong
+        # The preset may be what is wrong, and what the method reads is not known before its settings are right.
+        return annotator_problems(study, find_dataset(replace(study, preset="auto")), ())
     except InputError as error:
         return list(error.problems)
 

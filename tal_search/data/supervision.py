@@ -1,0 +1,101 @@
+"""The supervision of training videos that a method declares, and nothing beyond it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tal_search.data import layout
+from tal_search.data.clickers import CLICKERS, simulate_clicks
+from tal_search.data.clicks import ClickedVideos, Clicks, read_clicks, snippet_of
+from tal_search.data.timeline import rows_by_video
+from tal_search.errors import InputError
+from tal_search.types import BACKGROUND_CLICKS, INSTANCES, Annotations, Dataset, DatasetSpec, Ints, VideoSet, clicks_of
+
+EMBEDDED = "embedded"  # the annotator of background clicks that lie in the feature files
+
+
+def supervise(spec: DatasetSpec, dataset: Dataset, annotator: str, supervision: tuple[str, ...]) -> VideoSet:
+    """The training videos with the clicks and instances of `supervision`, all else empty.
+
+    `dataset` as read: its training videos have the clicks of the feature files, if any. Its training truth is read
+    only for simulated clicks and INSTANCES. Raises InputError where clicks are missing or cannot be used.
+    """
+    train, truth = dataset.train, dataset.train_truth
+    count, _, snippets = train.features.shape
+    given: dict[str, Any] = {}
+    for kind in clicks_of(supervision):
+        clicks = _clicks(spec, dataset, kind, annotator)
+        if clicks is None:
+            continue  # those of the feature files
+        snippet = snippet_of(clicks.time, train.duration[clicks.video], snippets)
+        if kind == BACKGROUND_CLICKS:
+            given["background_clicks"] = np.zeros((count, snippets), np.bool_)
+            given["background_clicks"][clicks.video, snippet] = True
+        else:
+            given["action_clicks"] = np.zeros((count, train.labels.shape[1], snippets), np.bool_)
+            given["action_clicks"][clicks.video, clicks.label, snippet] = True
+    if BACKGROUND_CLICKS not in supervision:
+        given["background_clicks"] = np.zeros((count, snippets), np.bool_)
+    if INSTANCES in supervision:
+        given["segments"], given["segment_labels"] = _instances(train, truth)
+    return dataclasses.replace(train, **given)
+
+
+def _clicks(spec: DatasetSpec, dataset: Dataset, kind: str, annotator: str) -> Clicks | None:
+    """One annotator's clicks of one kind, read or simulated; None for those of the feature files."""
+    path, train = click_file(spec, kind, annotator), dataset.train
+    if path is not None:
+        known = clicked_videos(
+            spec, dict(zip(train.videos, train.duration.tolist(), strict=True)), dataset.train_truth, dataset.test_truth
+        )
+        return read_clicks(path, kind, annotator, known, [])
+    if annotator == EMBEDDED:
+        return None
+    return simulate_clicks(kind, dataset.train_truth, train.duration, annotator, spec.simulation["seed"])
+
+
+def _instances(train: VideoSet, truth: Annotations) -> tuple[NDArray[np.float32], Ints]:
+    """Instances in order of the ground truth: float32 [N, K, 2] snippets, clipped to the video; labels [N, K], else -1.
+
+    What clipping leaves nothing of is no instance.
+    """
+    snippets = train.features.shape[2]
+    row_of = {video: row for row, video in enumerate(truth.videos)}
+    rows = rows_by_video(truth)
+    found = []
+    for video, duration in zip(train.videos, train.duration.tolist(), strict=True):
+        mine = rows[row_of[video]] if video in row_of else np.zeros(0, np.int64)
+        segments = (truth.segment[mine] / duration * snippets).clip(0, snippets)
+        inside = segments[:, 1] > segments[:, 0]
+        found.append((segments[inside], truth.label[mine][inside]))
+    most = max((len(labels) for _, labels in found), default=0)
+    segments_NK2 = np.zeros((len(found), most, 2), np.float32)
+    labels_NK = np.full((len(found), most), -1, np.int64)
+    for row, (segments, labels) in enumerate(found):
+        segments_NK2[row, : len(labels)], labels_NK[row, : len(labels)] = segments, labels
+    return segments_NK2, labels_NK
+
+
+def click_file(spec: DatasetSpec, kind: str, annotator: str) -> Path | None:
+    """None for clicks that are simulated or lie in the feature files. InputError where the annotator has none."""
+    files = spec.clicks[kind]
+    if annotator not in files:
+        found = ", ".join(files) or "none"
+        missing = f"{layout.CLICK_FILES[kind]}{annotator}.txt"
+        raise InputError(f"annotator '{annotator}' has no {kind} in {spec.name}; found: {found}; add {missing}")
+    path = files[annotator]
+    assert path or annotator == EMBEDDED or annotator in CLICKERS, annotator
+    return Path(path) if path else None
+
+
+def clicked_videos(
+    spec: DatasetSpec, seconds: dict[str, float], train: Annotations, test: Annotations
+) -> ClickedVideos:
+    """What a click file of this dataset is read against; seconds by training video."""
+    fps = layout.subsets_and_fps(Path(spec.ground_truth), spec.name)[2]
+    return ClickedVideos(seconds=seconds, fps=fps, classes=train.classes, others=frozenset(test.videos))

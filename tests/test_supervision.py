@@ -1,0 +1,175 @@
+"""A trial gets the supervision that its method declares, its key holds that alone, and nothing else reaches it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from make_dataset import SMALL, edit_json, found, problems_of
+from small_fits import make_data, make_spec
+from study_files import load as load_study_text
+
+from tal_search.data.clickers import HUMANS, simulate_clicks
+from tal_search.data.dataset import check, default_annotators, load
+from tal_search.data.simulation import simulated_truths
+from tal_search.search.plan import resolve
+from tal_search.types import (
+    ACTION_CLICKS,
+    BACKGROUND_CLICKS,
+    CLICKS,
+    INSTANCES,
+    NO_ANNOTATOR,
+    VIDEO_LABELS,
+    DatasetSpec,
+    VideoSet,
+)
+
+EVERYTHING = (VIDEO_LABELS, BACKGROUND_CLICKS, ACTION_CLICKS, INSTANCES)
+
+
+@pytest.fixture
+def clicked(root: Path) -> DatasetSpec:
+    """The small dataset, where A1 and A3 made action clicks too: at 6 s of the instance at 5-12 s, and at 24 s."""
+    lines = [
+        f"video_val_{number:04d},{{}},{('CliffDiving', 'GolfSwing', 'HighJump')[number % 3]}" for number in range(4)
+    ]
+    (root / "clicks_action_1.txt").write_text("\n".join(line.format(6) for line in lines))
+    (root / "clicks_action_A3.txt").write_text("\n".join(line.format(24) for line in lines))
+    return found(root)
+
+
+def given(videos: VideoSet) -> set[str]:
+    """The kinds of supervision beyond video labels that a set carries."""
+    arrays = {BACKGROUND_CLICKS: videos.background_clicks, ACTION_CLICKS: videos.action_clicks}
+    found = {kind for kind, array in arrays.items() if array.any()}
+    return found | ({INSTANCES} if videos.segments.size or videos.segment_labels.size else set())
+
+
+@pytest.mark.parametrize("count", range(8))
+def test_only_the_supervision_declared_is_filled_in_and_the_test_split_has_none(
+    clicked: DatasetSpec, count: int
+) -> None:
+    declared = tuple(kind for bit, kind in enumerate(EVERYTHING[1:]) if count >> bit & 1)
+    dataset = load(clicked, "A1", (VIDEO_LABELS, *declared))
+    assert given(dataset.train) == set(declared)
+    assert given(dataset.test) == set()
+
+
+def test_embedded_clicks_do_not_reach_a_method_that_reads_none(root: Path) -> None:
+    for path in root.glob("clicks_*"):
+        path.unlink()
+    spec = found(root)
+    assert given(load(spec, "embedded", EVERYTHING[:2]).train) == {BACKGROUND_CLICKS}
+    assert given(load(spec, NO_ANNOTATOR, (VIDEO_LABELS,)).train) == set()
+
+
+def test_action_clicks_lie_in_their_class_and_snippet(clicked: DatasetSpec) -> None:
+    for annotator, second in (("A1", 6), ("A3", 24)):
+        train = load(clicked, annotator, (ACTION_CLICKS,)).train
+        expected = [(row, row % 3, int(second / (40 + row) * 40)) for row in range(4)]
+        assert list(zip(*map(np.ndarray.tolist, np.nonzero(train.action_clicks)), strict=True)) == expected
+
+
+def test_instances_are_in_snippets_clipped_and_padded(root: Path) -> None:
+    def edit(content: dict) -> None:
+        content["database"]["video_val_0001"]["annotations"] = [{"segment": [30, 99], "label": "GolfSwing"}]
+
+    edit_json(root / "gt_thumos14.json", edit)
+    train = load(found(root), NO_ANNOTATOR, (INSTANCES,)).train
+    np.testing.assert_allclose(train.segments[0], [[5, 12], [20, 28]])
+    np.testing.assert_allclose(train.segments[1], [[30 / 41 * 40, 40], [0, 0]], rtol=1e-6)
+    assert train.segment_labels.tolist() == [[0, 0], [1, -1], [2, 2], [0, 0]]
+
+
+def test_annotators_are_those_with_every_kind(clicked: DatasetSpec) -> None:
+    assert default_annotators(clicked, (BACKGROUND_CLICKS,)) == ("A1", "A2")
+    assert default_annotators(clicked, (ACTION_CLICKS,)) == ("A1", "A3")
+    assert default_annotators(clicked, CLICKS) == ("A1",)
+    assert default_annotators(clicked, ()) == (NO_ANNOTATOR,)
+    check(clicked, ("A1",), CLICKS)
+    (problem,) = problems_of(lambda: check(clicked, ("A1", "A2"), CLICKS))
+    assert "annotator 'A2' has no action clicks in thumos14; found: A1, A3; add clicks_action_A2.txt" in problem
+
+
+def test_two_files_of_one_annotator_are_refused(clicked: DatasetSpec) -> None:
+    root = Path(clicked.root)
+    (root / "clicks_action_A1.csv").write_text("")
+    (problem,) = problems_of(lambda: found(root))
+    assert "clicks_action_A1.csv" in problem
+    assert "clicks_action_1.txt" in problem
+    assert "both of annotator A1; keep one" in problem
+
+
+def test_a_key_holds_the_clicks_the_trial_reads_and_no_others() -> None:
+    data = make_data()
+    prints = data.click_fingerprints
+    spec = make_spec(data)
+
+    def with_new(kind: str) -> str:
+        changed = {**prints, kind: {**prints[kind], "A1": "new"}}
+        return dataclasses.replace(spec, dataset=dataclasses.replace(data, click_fingerprints=changed)).key
+
+    assert with_new(BACKGROUND_CLICKS) != spec.key
+    assert with_new(ACTION_CLICKS) == spec.key
+    assert type(spec).from_json(spec.to_json()) == spec
+
+
+STUDY = """
+dataset: {source: simulated, snippets: 40, simulation: {train_videos: 24, test_videos: 20, channels: 8}}
+search: {repeats: {seeds: [0, 1], annotators: [A1, A2, A3]}}
+hyperparameters: {lambda_sep: 0, beta_aff: 0}
+"""
+
+
+def test_a_trial_without_clicks_is_one_repeat_a_seed_whoever_clicked(tmp_path: Path) -> None:
+    plan = resolve(load_study_text(tmp_path, STUDY, "search.axes={frame_weight: [0]}"))
+    assert plan.annotators == ("A1", "A2", "A3")
+    assert plan.clicks == (BACKGROUND_CLICKS,)
+    with_clicks = [(trial.spec.seed, trial.spec.annotator) for trial in plan.trials if trial.cell["frame_weight"]]
+    assert with_clicks == [(seed, name) for seed in (0, 1) for name in ("A1", "A2", "A3")]
+    without = [trial.repeat for trial in plan.trials if not trial.cell["frame_weight"]]
+    assert without == [(0, NO_ANNOTATOR), (1, NO_ANNOTATOR)]
+    alone = resolve(
+        load_study_text(tmp_path, STUDY, "hyperparameters.frame_weight=0", "search.repeats.annotators=auto")
+    )
+    assert (alone.annotators, alone.clicks) == ((NO_ANNOTATOR,), ())
+    assert [trial.spec.key for trial in alone.trials] == [
+        trial.spec.key for trial in plan.trials if not trial.cell["frame_weight"]
+    ]
+
+
+def test_a_method_whose_clicks_nobody_made_is_refused_naming_the_file(root: Path, tmp_path: Path) -> None:
+    for path in (*root.glob("clicks_*"), *(root / "val").glob("*.npz")):
+        if path.suffix == ".txt":
+            path.unlink()
+        else:
+            with np.load(path) as file:
+                content = {name: file[name] for name in file.files if name != "point_label"}
+            np.savez_compressed(path, **content)
+    text = f"dataset: {{root: {root}, source: features}}"
+    (problem,) = problems_of(lambda: resolve(load_study_text(tmp_path, text)))
+    assert "backtal needs background clicks of one annotator, and nobody's are in" in problem
+    assert "put clicks_background_ANNOTATOR.txt beside the features" in problem
+    weights = "hyperparameters={frame_weight: 0, lambda_sep: 0, beta_aff: 0}"
+    assert resolve(load_study_text(tmp_path, text, weights)).annotators == (NO_ANNOTATOR,)
+
+
+@pytest.mark.parametrize("annotator", ["uniform", "gaussian", *sorted(HUMANS)])
+def test_simulated_action_clicks_lie_inside_their_instance_at_the_measured_rates(annotator: str) -> None:
+    truth = simulated_truths(dataclasses.replace(SMALL, train_videos=400))[0]
+    clicks = simulate_clicks(ACTION_CLICKS, truth, truth.duration, annotator, 0)
+    rows = {(video, label): [] for video, label in zip(truth.video, truth.label, strict=True)}
+    for segment, video, label in zip(truth.segment, truth.video, truth.label, strict=True):
+        rows[video, label].append(segment)
+    shares = []
+    for video, time, label in zip(clicks.video, clicks.time, clicks.label, strict=True):
+        (start, end) = next((start, end) for start, end in rows[video, label] if start <= time <= end)
+        shares.append((time - start) / (end - start))
+    missed = 1 - len(clicks.time) / len(truth.label)
+    human = HUMANS.get(annotator)
+    expected = (0, 0.5) if human is None else (human.missed_instance, human.position)
+    spread = {"uniform": 12**-0.5, "gaussian": 1 / 6}.get(annotator) or HUMANS[annotator].position_spread
+    assert (missed, np.mean(shares)) == pytest.approx(expected, abs=0.015)
+    assert np.std(shares) == pytest.approx(spread, abs=0.015)
