@@ -1,12 +1,13 @@
-"""Representative segments: action clicks grown to segments over several rounds of compensated sampling.
+"""Representative segments: action clicks grown to segments over several rounds of compensation sampling.
 
-After the notes on point-level supervision by compensation sampling, feature redistribution and representative segments
-(methods.md). Where they are silent: rounds share the epochs evenly and go on from the weights of the round before;
-τ is in snippets; the longest resampled video has `stretch`·T snippets; proposals are the runs that reach a share of
-their class's highest P_c; a round's pseudo-instances are the proposals that hold a click, in the first round the
-clicks alone; L_ins also takes mined background. Test videos are read twice: evenly, for proposals of the classes that
-score at least half of the highest class, then resampled by them; the sequences of the second pass, taken back to the
-video's own time by the inverse map, are what is localized.
+Three modules: short proposals are sampled more densely, features are redistributed by prototypes, and the segment of
+highest inner–outer contrast represents its class. Where our source, notes on the method, is silent:
+- Rounds share the epochs evenly and go on from the weights of the round before. τ is in snippets.
+- Proposals are the runs of P_c that reach a share of its highest value, of a training video's labelled classes.
+- A round's pseudo-instances are the proposals that hold a click, in the first round the clicks alone. L_ins takes them
+  and mined background: between two clicks the snippet of highest S_bg, and those where S_bg is certain.
+- Test videos are read twice: as they are, for proposals of the classes that score at least half of the highest, then
+  resampled by them. The second pass's sequences, taken back to the video's own time, are localized.
 """
 
 from __future__ import annotations

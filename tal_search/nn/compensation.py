@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,8 @@ class Resampling:
 
         most: P where it is known; None makes the host wait for the longest video's.
         """
-        edges_BT = torch.arange(1, weights_BT.shape[1] + 1, device=weights_BT.device) + added_snippets(
-            weights_BT, stretch
-        )
-        edges_BT1 = torch.cat([torch.zeros_like(edges_BT[:, :1]), edges_BT], dim=1)
+        added_BT1 = functional.pad(added_snippets(weights_BT, stretch), (1, 0))
+        edges_BT1 = added_BT1 + torch.arange(added_BT1.shape[1], device=weights_BT.device)
         return cls(edges_BT1, int(edges_BT1[:, -1].max()) if most is None else most)
 
     @classmethod
