@@ -7,15 +7,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tal_search.data.annotations import read_detections, write_detections
 from tal_search.metrics.average_precision import parse_tiou, score
+from tal_search.metrics.comparison import compare
+from tal_search.metrics.error_profile import error_profile
 from tal_search.types import Annotations, Detections
 
 VIDEOS, CLASSES, INSTANCES, DETECTIONS = 210, 20, 3311, 14_000
 REPEATS = 7
+RULES: dict[str, Any] = {"protocol": "activitynet"}
 
 
 def synthetic() -> tuple[Annotations, Detections]:
@@ -60,6 +64,12 @@ def main() -> None:
     median, worst = seconds(lambda: score(truth, detections, thresholds, subset="test"))
     size = f"{VIDEOS} videos, {INSTANCES} instances, {DETECTIONS} detections, {len(thresholds)} tIoU"
     print(f"evaluator, {platform.machine()}, {size}: median of {REPEATS} runs {median:.3f} s, slowest {worst:.3f} s")
+    for name, call in (
+        ("comparison with itself, 1 000 draws", lambda: compare(truth, detections, detections, thresholds, **RULES)),
+        ("error profile", lambda: error_profile(truth, detections, subset="test", **RULES)),
+    ):
+        median, worst = seconds(call)
+        print(f"{name}: median {median:.3f} s, slowest {worst:.3f} s")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "detections.json"
         write_detections(path, detections)

@@ -1,94 +1,130 @@
-"""Scoring a detection file, or what a released checkpoint detects, and the table that shows the scores."""
+"""What a detection file, or what a released checkpoint detects, is scored against, and by which rules."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from tal_search.data.annotations import Unknown, read_annotations, read_detections, write_detections
+from tal_search.data.ambiguous import read_ambiguous
+from tal_search.data.annotations import Unknown, read_annotations, read_detections
 from tal_search.data.feature_split import FALLBACK_FPS
 from tal_search.data.features import read_video, rescale
 from tal_search.data.layout import feature_files
+from tal_search.data.splits import restrict
 from tal_search.errors import InputError
 from tal_search.localization import Inference
-from tal_search.metrics.average_precision import require_protocol, score
-from tal_search.types import Annotations, DetectionScores, VideoSet
+from tal_search.metrics.matching import require_protocol
+from tal_search.metrics.video_sets import left_out, without_duplicates, without_videos
+from tal_search.types import Annotations, Detections, VideoSet
 
 SNIPPETS = 750  # of THUMOS14
 
-if TYPE_CHECKING:
-    from rich.table import Table
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """A ground truth, and the protocol that detections are scored by against it.
+
+    left_out: videos that the user's set of videos does not have; detections in them are dropped.
+    """
+
+    truth: Annotations
+    subset: str
+    protocol: str
+    ambiguous: Annotations | None
+    left_out: tuple[str, ...]
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """Arguments that every score, comparison and profile of the benchmark is made with."""
+        return {"protocol": self.protocol, "ambiguous": self.ambiguous}
 
 
-def evaluate_file(
-    detections: Path,
+def open_benchmark(
     ground_truth: Path,
     subset: str,
-    tiou: tuple[float, ...],
+    files: Sequence[Path] = (),
+    *,
     protocol: str = "activitynet",
+    ambiguous: Path | None = None,
+    drop_duplicates: bool = False,
+    videos: int | None = None,
     unknown: Unknown = "error",
-) -> DetectionScores:
-    """Score an ActivityNet-style detection file on one subset of an ActivityNet-style ground truth.
+) -> tuple[Benchmark, list[Detections]]:
+    """One subset of an ActivityNet-style ground truth, and the detections of each ActivityNet-style file.
 
-    tiou: thresholds, fractions. unknown: see `read_detections`. Raises InputError with the problems of both files.
+    ambiguous: a list for protocol thumos14. drop_duplicates: an instance given twice counts once. videos: one of
+    THUMOS14's test sets, 210 to 213; None is every video of the subset. unknown: see `read_detections`. Raises
+    InputError with the problems of all files.
     """
     problems: list[str] = []
+    benchmark = None
     try:
-        require_protocol(protocol)
+        benchmark = _read_benchmark(ground_truth, subset, protocol, ambiguous, videos)
     except InputError as error:
         problems += error.problems
-    classes: tuple[str, ...] = ()
-    videos: tuple[str, ...] = ()
+        unknown = "count"  # nothing to compare names with; the files' own problems still show
+    if benchmark is not None and drop_duplicates:
+        benchmark = replace(benchmark, truth=without_duplicates(benchmark.truth))
+    known = ((), ()) if benchmark is None else (benchmark.truth.classes, benchmark.truth.videos + benchmark.left_out)
+    found = []
+    for file in files:
+        try:
+            found.append(read_detections(file, *known, unknown))
+        except InputError as error:
+            problems += error.problems
+    if benchmark is None or problems:
+        raise InputError(problems)
+    return benchmark, [without_videos(detections, benchmark.left_out) for detections in found]
+
+
+def _read_benchmark(
+    ground_truth: Path, subset: str, protocol: str, ambiguous: Path | None, videos: int | None
+) -> Benchmark:
+    problems: list[str] = []
+    listed = truth = None
+    dropped: tuple[str, ...] = ()
+    try:
+        require_protocol(protocol, ambiguous is not None)
+        listed = read_ambiguous(ambiguous) if ambiguous is not None else None
+    except InputError as error:
+        problems += error.problems
     try:
         truth = read_annotations(ground_truth, subset)
-        classes, videos = truth.classes, truth.videos
+        dropped = left_out(truth.videos, videos) if videos is not None else ()
     except InputError as error:
         problems += error.problems
-        unknown = "count"  # nothing to compare names with; the file's own problems still show
-    try:
-        found = read_detections(detections, classes, videos, unknown)
-    except InputError as error:
-        problems += error.problems
-    if problems:
+    if truth is None or problems:
         raise InputError(problems)
-    return score(truth, found, tiou, protocol=protocol, subset=subset)
+    if dropped:
+        truth = restrict(truth, tuple(name for name in truth.videos if name not in dropped))
+    return Benchmark(truth=truth, subset=subset, protocol=protocol, ambiguous=listed, left_out=dropped)
 
 
-def evaluate_checkpoint(
-    checkpoint: Path,
-    data: Path,
-    ground_truth: Path,
-    subset: str,
-    tiou: tuple[float, ...],
-    protocol: str = "activitynet",
-    variant: str = "paper",
-    snippets: int = SNIPPETS,
-    detections_out: Path | None = None,
-) -> DetectionScores:
-    """Localize the ground truth's videos with a BackTAL checkpoint, {"epoch", "state_dict"}, and score them.
+def detect(
+    checkpoint: Path, data: Path, benchmark: Benchmark, variant: str = "paper", snippets: int = SNIPPETS
+) -> Detections:
+    """What a BackTAL checkpoint, {"epoch", "state_dict"}, detects in the benchmark's videos.
 
     Widths are read from the tensors, which are loaded without pickle; THUMOS14 settings of `variant`. data: a folder of
-    BackTAL npz files, or one that holds a folder named `subset`. snippets: T. detections_out: where to write the
-    detections. Raises InputError: files that cannot be read or do not fit together, videos without features.
+    BackTAL npz files, or one that holds a folder named as the subset. snippets: T. Raises InputError: files that cannot
+    be read or do not fit together, videos without features.
     """
     from tal_search.methods.backtal import INFERENCE_PRESETS, BackTAL, Hyperparameters
 
-    require_protocol(protocol)
     if variant not in ("paper", "release"):
         raise InputError(f"variant={variant} is unknown; give paper or release")
-    truth = read_annotations(ground_truth, subset)
+    truth = benchmark.truth
     method = BackTAL.from_state(_load_state(checkpoint), Hyperparameters(variant=variant), str(checkpoint))
     classes = method.network.classifier_module.conv.out_channels - 1  # type: ignore[union-attr, operator]
     if classes != len(truth.classes):
-        raise InputError(f"{checkpoint}: has {classes} classes where {ground_truth} has {len(truth.classes)}")
+        raise InputError(f"{checkpoint}: has {classes} classes where the ground truth has {len(truth.classes)}")
     channels: int = method.network.base_module.conv_1.in_channels  # type: ignore[union-attr, assignment]
-    videos = _test_videos(data, subset, truth, channels, snippets)
-    detections = method.detect(videos, truth.classes, Inference(**INFERENCE_PRESETS["thumos14"][variant]))
-    if detections_out is not None:
-        write_detections(detections_out, detections)
-    return score(truth, detections, tiou, protocol=protocol, subset=subset)
+    videos = _test_videos(data, benchmark.subset, truth, channels, snippets)
+    return method.detect(videos, truth.classes, Inference(**INFERENCE_PRESETS["thumos14"][variant]))
 
 
 def _load_state(checkpoint: Path) -> dict[str, Any]:
@@ -136,29 +172,3 @@ def _test_videos(data: Path, subset: str, truth: Annotations, channels: int, sni
         duration=np.array([row[1] for row in rows]),
         frames=np.array([row[2] for row in rows], np.int64),
     )
-
-
-def scores_table(scores: DetectionScores) -> Table:
-    """A table for the terminal: AP in percent, a row a class and a last row of means, a column a tIoU threshold."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    title = (
-        f"AP in %, {scores.protocol} protocol, subset {scores.subset}\n"
-        f"{scores.videos} videos, {scores.instances} instances, {scores.detections} detections"
-    )
-    # Nine thresholds must fit 80 columns: the box itself leaves the one space between columns.
-    table = Table(title=Text(title), box=box.SIMPLE_HEAD, show_edge=False, padding=0)
-    table.add_column("tIoU")
-    for heading in (*(f"{threshold:g}" for threshold in scores.tiou), "average"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for label, values in scores.per_class.items():
-        table.add_row(Text(label), *_percents(values))
-    table.add_section()
-    table.add_row("mAP", *_percents(scores.mAP), style="bold")
-    return table
-
-
-def _percents(values: tuple[float, ...]) -> list[str]:
-    return [f"{100 * value:.2f}" for value in (*values, sum(values) / len(values))]

@@ -15,7 +15,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from tal_search.types import Floats, Ints
 
@@ -186,17 +185,15 @@ def suppress(segments: Floats, score: Floats, bounds: Ints, groups: Ints, thresh
 
 
 @compiled
-def match(
-    segment_D: Floats, video_D: Ints, segment_G: Floats, first_G: Ints, thresholds_R: Floats
-) -> NDArray[np.bool_]:
-    """Which detections are true positives at each tIoU threshold: bool [R, D].
+def match(segment_D: Floats, video_D: Ints, segment_G: Floats, first_G: Ints, thresholds_R: Floats) -> Ints:
+    """The instance that each detection takes at each tIoU threshold, -1 where it takes none: int [R, D].
 
     Detections by falling score; video v has instances first_G[v] to first_G[v + 1], and a detection of video -1 none.
     Each takes the best-overlap instance still free that reaches the threshold. Of equal overlaps the later instance is
     taken, as in the released ActivityNet evaluator; it matters at low thresholds, where one detection covers several
     instances of equal length (0.08 points of mAP@0.1 on a released THUMOS14 detection file).
     """
-    hits = np.zeros((len(thresholds_R), len(segment_D)), np.bool_)
+    instance = np.full((len(thresholds_R), len(segment_D)), -1)
     taken = np.zeros((len(thresholds_R), len(segment_G)), np.bool_)
     overlap = np.empty(len(segment_G))
     for d in range(len(segment_D)):
@@ -214,8 +211,9 @@ def match(
                     if overlap[g] >= wanted and not taken[r, g]:
                         best, wanted = g, overlap[g]
             if best >= 0:
-                hits[r, d] = taken[r, best] = True
-    return hits
+                taken[r, best] = True
+                instance[r, d] = best
+    return instance
 
 
 @_inside

@@ -71,12 +71,17 @@ class Detections:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionScores:
-    """Mean average precision per tIoU threshold, as fractions, with the protocol that computed it."""
+    """Mean average precision per tIoU threshold, as fractions, with the protocol that computed it.
+
+    video_set: the videos in words. ambiguous: instances that the protocol ignored detections over.
+    """
 
     protocol: str
     subset: str
+    video_set: str
     videos: int
     instances: int
+    ambiguous: int
     detections: int
     tiou: tuple[float, ...]
     mAP: tuple[float, ...]
@@ -88,7 +93,7 @@ class DetectionScores:
 
     def to_json(self) -> dict[str, Any]:
         """The evaluator's JSON content; every AP is a fraction."""
-        names = ("protocol", "subset", "videos", "instances", "detections")
+        names = ("protocol", "subset", "video_set", "videos", "instances", "ambiguous", "detections")
         return {
             **{name: getattr(self, name) for name in names},
             "tiou": list(self.tiou),

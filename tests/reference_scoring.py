@@ -9,11 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.metrics.average_precision import interpolated_average_precision
+from tal_search.metrics.video_sets import describe_videos
 from tal_search.types import Annotations, Detections, DetectionScores, Floats, Ints
 
 
 def score(
-    truth: Annotations, detections: Detections, tiou: tuple[float, ...], *, protocol: str = "activitynet", subset: str
+    truth: Annotations,
+    detections: Detections,
+    tiou: tuple[float, ...],
+    *,
+    protocol: str = "activitynet",
+    subset: str,
+    ambiguous: Annotations | None = None,
 ) -> DetectionScores:
     """As `average_precision.score`, of a truth with at least one instance."""
     video = _positions(detections.videos, truth.videos)[detections.video]
@@ -21,6 +28,7 @@ def score(
     by_score = np.argsort(-detections.score, kind="stable")
     by_video = np.argsort(truth.video, kind="stable")
     thresholds = np.array(tiou, np.float64)
+    touching = np.array([_touches(detections, row, ambiguous) for row in range(len(label))], np.bool_)
     precisions = {}
     for index in np.unique(truth.label):
         found = by_score[label[by_score] == index]
@@ -28,18 +36,45 @@ def score(
         pairs = _pairs(
             detections.segment[found], video[found], truth.segment[instances], truth.video[instances], thresholds.min()
         )
-        hits_RD = np.stack([_match(*pairs, threshold, len(found)) for threshold in thresholds])
-        precisions[truth.classes[index]] = interpolated_average_precision(hits_RD, len(instances))
+        strict = protocol == "thumos14"
+        hits_RD = np.stack([_match(*pairs, threshold, len(found), strict) for threshold in thresholds])
+        precisions[truth.classes[index]] = (
+            np.array([_plain(hits, touching[found], len(instances)) for hits in hits_RD])
+            if strict
+            else interpolated_average_precision(hits_RD, len(instances))
+        )
     return DetectionScores(
         protocol=protocol,
         subset=subset,
+        video_set=describe_videos(truth.videos),
         videos=len(truth.videos),
         instances=len(truth.label),
+        ambiguous=0 if ambiguous is None else sum(ambiguous.videos[v] in truth.videos for v in ambiguous.video),
         detections=len(detections.label),
         tiou=tiou,
         mAP=tuple(np.mean(list(precisions.values()), axis=0).tolist()),
         per_class={name: tuple(values.tolist()) for name, values in precisions.items()},
     )
+
+
+def _touches(detections: Detections, row: int, ambiguous: Annotations | None) -> bool:
+    """Whether one detection shares time with an ambiguous instance of its video."""
+    name, (start, end) = detections.videos[detections.video[row]], detections.segment[row]
+    return ambiguous is not None and any(
+        ambiguous.videos[v] == name and min(end, other_end) > max(start, other_start)
+        for v, (other_start, other_end) in zip(ambiguous.video, ambiguous.segment, strict=True)
+    )
+
+
+def _plain(hits: NDArray[np.bool_], touching: NDArray[np.bool_], instances: int) -> float:
+    """AP without interpolation, detections one by one."""
+    right = counted = 0
+    precisions = np.zeros(len(hits))  # summed by NumPy, whose order of additions the fast version has
+    for position, (hit, ignored) in enumerate(zip(hits, touching, strict=True)):
+        if hit or not ignored:
+            right, counted = right + int(hit), counted + 1
+            precisions[position] = right / counted if hit else 0.0
+    return float(precisions.sum() / instances)
 
 
 def _positions(names: tuple[str, ...], known: tuple[str, ...]) -> Ints:
@@ -77,12 +112,14 @@ def _pairs(
     return detection[order], instance[order], overlap[order]
 
 
-def _match(detection: Ints, instance: Ints, overlap: Floats, threshold: float, detections: int) -> NDArray[np.bool_]:
+def _match(
+    detection: Ints, instance: Ints, overlap: Floats, threshold: float, detections: int, strict: bool
+) -> NDArray[np.bool_]:
     """Greedy matching over ordered pairs: True [D] for each detection that takes an instance.
 
     A plain loop: the few pairs that reach the threshold depend on one another through the instances taken.
     """
-    reached = overlap >= threshold
+    reached = overlap > threshold if strict else overlap >= threshold
     hits = np.zeros(detections, np.bool_)
     taken: set[int] = set()
     last = -1

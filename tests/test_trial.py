@@ -117,6 +117,19 @@ def test_kept_activations_and_detections_give_the_recorded_scores(dataset: Datas
         assert score(data.test_truth, detections, (0.3, 0.5), subset="test").mAP == result.mAP
 
 
+def test_a_trial_is_scored_by_the_protocol_its_study_names(dataset: DatasetSpec, tmp_path: Path) -> None:
+    spec = make_spec(dataset)
+    strict = dataclasses.replace(spec, protocol={**spec.protocol, "evaluation": "thumos14"})
+    folder = TrialFolder(tmp_path / "trial")
+    result = run(strict, folder.path)
+    assert json.loads(folder.scores.read_text())["protocol"] == "thumos14"
+    truth = load(dataset, "A1").test_truth
+    found = read_detections(folder.detections, truth.classes, truth.videos, "error")
+    assert score(truth, found, (0.3, 0.5), protocol="thumos14", subset="test").mAP == result.mAP
+    assert score(truth, found, (0.3, 0.5), subset="test").mAP > result.mAP  # interpolation never lowers AP
+    assert strict.key != spec.key
+
+
 @pytest.mark.parametrize("method", available())
 @pytest.mark.parametrize(
     "options", [{}, {"variant": "release"}, {"affinity": False}, {"kernel_size": 1, "embedding_dim": 1}]

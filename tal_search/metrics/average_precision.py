@@ -1,4 +1,4 @@
-"""Mean average precision of detections at tIoU thresholds, ActivityNet protocol.
+"""Mean average precision of detections at tIoU thresholds, under a named protocol.
 
 Shapes: D detections and G instances of one class, R thresholds.
 """
@@ -11,58 +11,71 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.errors import InputError
-from tal_search.types import Annotations, Detections, DetectionScores, Floats, Ints
+from tal_search.metrics.matching import ClassMatches, match_classes
+from tal_search.metrics.video_sets import describe_videos
+from tal_search.types import Annotations, Detections, DetectionScores, Floats
 
-PROTOCOLS = ("activitynet",)
 MOST_THRESHOLDS = 1000
 
 
 def score(
-    truth: Annotations, detections: Detections, tiou: tuple[float, ...], *, protocol: str = "activitynet", subset: str
+    truth: Annotations,
+    detections: Detections,
+    tiou: tuple[float, ...],
+    *,
+    protocol: str = "activitynet",
+    subset: str,
+    ambiguous: Annotations | None = None,
 ) -> DetectionScores:
-    """mAP and per-class AP at each tIoU threshold (ActivityNet challenge; VOC 2011 interpolated AP).
+    """mAP and per-class AP at each tIoU threshold.
 
     Per class, detections are taken by falling score (ties in input order); each is a true positive when its overlap
     with the best-overlap still-unmatched instance of its video (of equal ones the last in input order) reaches the
-    threshold. The classes averaged are those with an instance in `truth`. Videos and classes are matched by name: a
-    detection in a video that `truth` does not have is a false positive, one whose class has no instance changes no AP;
-    both are in the count of detections. `subset` names what was scored. Raises InputError: unknown protocol, no
-    instance at all.
-    """
-    from tal_search.kernels import match
+    threshold. An instance given twice is two instances: finding both takes two detections (`without_duplicates` drops
+    the second). The classes averaged are those with an instance in `truth`.
 
-    require_protocol(protocol)
-    if not len(truth.label):
+    `activitynet` (ActivityNet challenge): VOC 2011 interpolated AP. `thumos14` (THUMOS14 toolkit): no interpolation; an
+    overlap must exceed the threshold; a detection that is no true positive and shares any time with an instance of
+    `ambiguous` in its video, whatever its class, is ignored. Unlike the rules here, the toolkit's MATLAB code goes
+    through the instances, in file order, and gives each the best-overlap detection still free, whatever its score.
+
+    Videos and classes are matched by name: a detection in a video that `truth` does not have is a false positive, one
+    whose class has no instance changes no AP; both are in the count of detections. `subset` names what was scored.
+    Raises InputError: unknown protocol, `ambiguous` under another than `thumos14`, no instance at all.
+    """
+    matches = match_classes(truth, detections, tiou, protocol=protocol, ambiguous=ambiguous)
+    if not matches:
         raise InputError(f"subset '{subset}' has no ground-truth instance, so mAP is undefined; choose another subset")
-    video = _positions(detections.videos, truth.videos)[detections.video]
-    label = _positions(detections.classes, truth.classes)[detections.label]
-    by_score = np.argsort(-detections.score, kind="stable")
-    by_video = np.argsort(truth.video, kind="stable")
-    found_label, instance_label = label[by_score], truth.label[by_video]
-    precisions = {}
-    for index in np.unique(truth.label):
-        found, instances = by_score[found_label == index], by_video[instance_label == index]
-        first_G = np.searchsorted(truth.video[instances], np.arange(len(truth.videos) + 1))
-        hits_RD = match(
-            detections.segment[found], video[found], truth.segment[instances], first_G, np.array(tiou, np.float64)
-        )
-        precisions[truth.classes[index]] = interpolated_average_precision(hits_RD, len(instances))
+    per_class = {found.name: class_average_precision(found, protocol) for found in matches}
     return DetectionScores(
         protocol=protocol,
         subset=subset,
+        video_set=describe_videos(truth.videos),
         videos=len(truth.videos),
         instances=len(truth.label),
+        ambiguous=0 if ambiguous is None else int(np.isin(ambiguous.videos, truth.videos)[ambiguous.video].sum()),
         detections=len(detections.label),
         tiou=tiou,
-        mAP=tuple(np.mean(list(precisions.values()), axis=0).tolist()),
-        per_class={name: tuple(values.tolist()) for name, values in precisions.items()},
+        mAP=tuple(np.mean(list(per_class.values()), axis=0).tolist()),
+        per_class={name: tuple(values.tolist()) for name, values in per_class.items()},
     )
 
 
-def require_protocol(protocol: str) -> None:
-    """Raises InputError where this evaluator does not know the protocol."""
-    if protocol not in PROTOCOLS:
-        raise InputError(f"protocol={protocol} is unknown; available: {', '.join(PROTOCOLS)}")
+def class_average_precision(found: ClassMatches, protocol: str) -> Floats:
+    """AP [R] of one class under the protocol."""
+    if protocol == "thumos14":
+        return plain_average_precision(found.hits, found.counted, len(found.instances))
+    return interpolated_average_precision(found.hits, len(found.instances))
+
+
+def plain_average_precision(hits_RD: NDArray[np.bool_], counted_RD: NDArray[np.bool_], instances: int) -> Floats:
+    """Precision at each true positive, summed and divided by the number of instances: [R, D] to [R].
+
+    Detections by falling score; those that are not counted are passed over.
+    """
+    precision_RD = np.cumsum(hits_RD, axis=1) / np.maximum(np.cumsum(counted_RD, axis=1), 1)
+    area: Floats = np.where(hits_RD, precision_RD, 0.0).sum(axis=1) / instances
+    return area
 
 
 def interpolated_average_precision(hits_RD: NDArray[np.bool_], instances: int) -> Floats:
@@ -118,9 +131,3 @@ def _decimal(text: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() else None
-
-
-def _positions(names: tuple[str, ...], known: tuple[str, ...]) -> Ints:
-    """Where each name is in `known`, -1 where it is not."""
-    position = {name: index for index, name in enumerate(known)}
-    return np.array([position.get(name, -1) for name in names], np.int64)

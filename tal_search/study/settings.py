@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tal_search.data.simulation import Simulation
 from tal_search.hyperparameters import hyper
-from tal_search.metrics.average_precision import PROTOCOLS
+from tal_search.metrics.matching import PROTOCOLS
 from tal_search.study.space import Dimension
 
 FOLDER = Path("studies")

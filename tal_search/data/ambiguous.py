@@ -1,0 +1,46 @@
+"""THUMOS14's list of ambiguous instances: a line an instance, `VIDEO START END`, times in seconds."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from tal_search.data.json_file import Problems, brief, number_of
+from tal_search.errors import InputError
+from tal_search.types import Annotations
+
+
+def read_ambiguous(path: Path) -> Annotations:
+    """The instances of every video of the list, in its order, all of one class "Ambiguous".
+
+    Raises InputError: no such file, not text, lines that are not a video and a segment longer than 0 s.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "not text"
+        raise InputError(f"{path}: cannot be read ({reason}); give lines of VIDEO START END") from None
+    problems = Problems(path)
+    names: list[str] = []
+    segments: list[tuple[float, float]] = []
+    for number, line in enumerate(lines, start=1):
+        fields = line.split()
+        start, end = (number_of(fields[1]), number_of(fields[2])) if len(fields) == 3 else (math.nan, math.nan)
+        if fields and not (math.isfinite(start) and math.isfinite(end) and start < end):
+            problems.add(f"line {number} is '{brief(line)}'; give VIDEO START END, in seconds, END after START")
+        elif fields:
+            names.append(fields[0])
+            segments.append((start, end))
+    problems.stop()
+    videos = tuple(dict.fromkeys(names))
+    position = {name: index for index, name in enumerate(videos)}
+    return Annotations(
+        videos=videos,
+        classes=("Ambiguous",),
+        video=np.array([position[name] for name in names], np.int64),
+        label=np.zeros(len(names), np.int64),
+        segment=np.array(segments, np.float64).reshape(-1, 2),
+        duration=np.full(len(videos), np.nan),
+    )

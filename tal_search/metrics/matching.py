@@ -1,0 +1,118 @@
+"""Which detection takes which instance: greedy matching by class at tIoU thresholds, under a named protocol.
+
+Shapes: D detections and G instances of one class, R thresholds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tal_search.errors import InputError
+from tal_search.types import Annotations, Detections, Floats, Ints
+
+PROTOCOLS = ("activitynet", "thumos14")
+UNMATCHED, IGNORED = -1, -2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassMatches:
+    """The detections of one class by falling score, and the instance that each takes at each threshold.
+
+    detection: int64 [D] rows of the detections; video: int64 [D] into the truth's videos, -1 where it has none of that
+    name; instance: int64 [R, D] rows of the truth, UNMATCHED for a false positive, IGNORED for neither right nor wrong;
+    instances: int64 [G] rows of the truth, all of this class.
+    """
+
+    name: str
+    detection: Ints
+    video: Ints
+    instance: Ints
+    instances: Ints
+
+    @property
+    def hits(self) -> NDArray[np.bool_]:
+        """bool [R, D]: true positives."""
+        hits_RD: NDArray[np.bool_] = self.instance >= 0
+        return hits_RD
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """bool [R, D]: true and false positives."""
+        counted_RD: NDArray[np.bool_] = self.instance != IGNORED
+        return counted_RD
+
+
+def match_classes(
+    truth: Annotations,
+    detections: Detections,
+    tiou: tuple[float, ...],
+    *,
+    protocol: str,
+    ambiguous: Annotations | None = None,
+) -> list[ClassMatches]:
+    """Matches of each class that has an instance in `truth`, by `average_precision.score`'s rules, in their order.
+
+    ambiguous: what `thumos14` ignores detections over, of any videos. Raises InputError: an unknown protocol, or
+    ambiguous instances under one that has none.
+    """
+    from tal_search.kernels import match
+
+    require_protocol(protocol, ambiguous is not None)
+    video = positions(detections.videos, truth.videos)[detections.video]
+    label = positions(detections.classes, truth.classes)[detections.label]
+    touching = touches(detections, ambiguous) if ambiguous is not None else np.zeros(len(video), np.bool_)
+    by_score = np.argsort(-detections.score, kind="stable")
+    by_video = np.argsort(truth.video, kind="stable")
+    found_label, instance_label = label[by_score], truth.label[by_video]
+    matches = []
+    for index in np.unique(truth.label):
+        found, instances = by_score[found_label == index], by_video[instance_label == index]
+        first_G = np.searchsorted(truth.video[instances], np.arange(len(truth.videos) + 1))
+        taken_RD = match(
+            detections.segment[found], video[found], truth.segment[instances], first_G, least_overlap(tiou, protocol)
+        )
+        rows_RD = np.where(taken_RD >= 0, instances[taken_RD], np.where(touching[found], IGNORED, UNMATCHED))
+        matches.append(
+            ClassMatches(
+                name=truth.classes[index], detection=found, video=video[found], instance=rows_RD, instances=instances
+            )
+        )
+    return matches
+
+
+def require_protocol(protocol: str, ambiguous: bool = False) -> None:
+    """Raises InputError where this evaluator does not know the protocol, or it takes no list of ambiguous instances."""
+    if protocol not in PROTOCOLS:
+        raise InputError(f"protocol={protocol} is unknown; available: {', '.join(PROTOCOLS)}")
+    if ambiguous and protocol != "thumos14":
+        raise InputError(f"protocol={protocol} knows no ambiguous instances; set protocol=thumos14, or give no list")
+
+
+def least_overlap(tiou: tuple[float, ...], protocol: str) -> Floats:
+    """The smallest overlap [R] that reaches each threshold: itself, or the next number where it must be exceeded."""
+    thresholds_R = np.array(tiou, np.float64)
+    return np.nextafter(thresholds_R, np.inf) if protocol == "thumos14" else thresholds_R
+
+
+def touches(detections: Detections, instances: Annotations) -> NDArray[np.bool_]:
+    """bool [N]: whether a detection shares any time, however short, with an instance of its video, whatever the label.
+
+    A common end alone is no shared time.
+    """
+    video = positions(detections.videos, instances.videos)[detections.video]
+    touching = np.zeros(len(video), np.bool_)
+    for index in np.unique(instances.video):
+        rows = np.flatnonzero(video == index)
+        start, end = detections.segment[rows, :1], detections.segment[rows, 1:]
+        others = instances.segment[instances.video == index]
+        touching[rows] = (np.minimum(end, others[:, 1]) > np.maximum(start, others[:, 0])).any(axis=1)
+    return touching
+
+
+def positions(names: tuple[str, ...], known: tuple[str, ...]) -> Ints:
+    """Where each name is in `known`, -1 where it is not."""
+    position = {name: index for index, name in enumerate(known)}
+    return np.array([position.get(name, -1) for name in names], np.int64)
