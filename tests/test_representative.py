@@ -98,8 +98,8 @@ def test_background_is_mined_between_clicks_and_where_it_is_certain(seed: int, c
 def naive_segment(scores: list[float], clicks: list[bool]) -> tuple[float, tuple[int, int], set[int]] | None:
     """Contrast, borders and outside of the best run of one class of one video (without padding)."""
     best = None
-    for level in parts.LEVELS:
-        above = [value >= level * max(scores) for value in scores]
+    for level in range(1, parts.LEVELS):
+        above = [value >= level / parts.LEVELS * max(scores) for value in scores]
         for first in range(len(scores)):
             for end in range(first + 1, len(scores) + 1):
                 whole = all(above[first:end]) and not (first and above[first - 1])

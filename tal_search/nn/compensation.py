@@ -97,8 +97,7 @@ class Resampling:
 
     def _places(self) -> Tensor:
         """The new snippet that the centre of each old one falls in: int64 [B, T]."""
-        place_BT = self.there(self._centres(self.edges_BT1.shape[1] - 1)).long()
-        return torch.minimum(place_BT, self.lengths_B[:, None].long() - 1)
+        return self.there(self._centres(self.edges_BT1.shape[1] - 1)).long()
 
     def _centres(self, count: int) -> Tensor:
         centres = torch.arange(count, device=self.edges_BT1.device, dtype=torch.float64) + 0.5

@@ -19,7 +19,7 @@ ITERATIONS = 2  # of the prototypes
 SHARPNESS = 5.0  # γ
 FOCUS = 2  # exponent of the focal cross-entropy
 CERTAIN = 0.95  # background score from which a snippet is mined
-LEVELS = tuple(level / 10 for level in range(1, 10))  # thresholds of candidate runs, shares of the class's highest
+LEVELS = 10  # thresholds of candidate runs are 1/10, 2/10, …, 9/10 of the class's highest
 OUTER = 0.25  # outside each side of a run, in run lengths
 TEMPERATURE = 0.1  # of InfoNCE
 MARGIN = 1e-6  # keeps logarithms finite
@@ -143,7 +143,7 @@ class Segments(NamedTuple):
 def representative_segments(scores_BMP: Tensor, clicks_BMP: Tensor, valid_BP: Tensor) -> Segments:
     """The run of each class with the highest inner–outer contrast, among those of all levels that hold a click."""
     scores_BMP = scores_BMP.detach() * valid_BP[:, None]
-    levels_R1 = scores_BMP.new_tensor(LEVELS)[:, None]
+    levels_R1 = torch.arange(1, LEVELS, device=scores_BMP.device, dtype=scores_BMP.dtype)[:, None] / LEVELS
     above_BMRP = scores_BMP[:, :, None] >= levels_R1 * scores_BMP.amax(2)[:, :, None, None]
     above_BMRP = above_BMRP & valid_BP[:, None, None]
     first, end = runs(above_BMRP)
@@ -151,7 +151,7 @@ def representative_segments(scores_BMP: Tensor, clicks_BMP: Tensor, valid_BP: Te
     lengths_B = valid_BP.sum(1)[:, None, None, None]
     outer_first, outer_end = _outer(first, end, lengths_B)
     totals_BMP1 = functional.pad(scores_BMP.double().cumsum(2), (1, 0))
-    totals = totals_BMP1[:, :, None].expand(-1, -1, len(LEVELS), -1)
+    totals = totals_BMP1[:, :, None].expand(-1, -1, LEVELS - 1, -1)
     inner = totals.gather(3, end) - totals.gather(3, first)
     outer = totals.gather(3, outer_end) - totals.gather(3, outer_first) - inner
     contrast = inner / (end - first) - outer / (outer_end - outer_first - end + first).clamp_min(1)
