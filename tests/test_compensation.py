@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tal_search.nn.compensation import (
     Resampling,
-    holds_click,
+    clicks_held,
     instances,
     interpolate,
     proposals,
@@ -149,10 +149,10 @@ def test_dense_labels_come_back_to_where_they_were(rows: list[list[float]], mask
 @settings(max_examples=40, deadline=None)
 def test_runs_and_the_clicks_they_hold(mask: list[bool], clicked: list[bool]) -> None:
     first, end = runs(torch.tensor(mask))
-    held = holds_click(torch.tensor(clicked), first, end)
+    held = clicks_held(torch.tensor(clicked), first, end)
     for begin, stop in spans(mask):
         assert set(zip(first[begin:stop].tolist(), end[begin:stop].tolist(), strict=True)) == {(begin, stop)}
-        assert set(held[begin:stop].tolist()) == {any(clicked[begin:stop])}
+        assert set(held[begin:stop].tolist()) == {sum(clicked[begin:stop])}
 
 
 @given(mask=masks, other=masks, tau=st.sampled_from([0.0, 1.0, 3.0, 7.5]))
@@ -192,6 +192,8 @@ def test_proposals_are_runs_of_present_classes_above_a_share_of_their_highest() 
     clicks = torch.tensor([[[0, 0, 1, 0, 0], [0, 0, 0, 1, 0], [1, 0, 0, 0, 0]]]) > 0
     even = Resampling.even(scores)
     assert instances(proposed, clicks, even).int().tolist() == [[[0, 1, 1, 0, 0], [0] * 5, [0] * 5]]
+    clicks[0, 0, 1] = True
+    assert not instances(proposed, clicks, even).any(), "two clicks are two instances"
 
 
 def old_spans(sequence: Tensor, threshold: float, scale: float) -> list[tuple[float, float]]:

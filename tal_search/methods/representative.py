@@ -4,8 +4,9 @@ Three modules: short proposals are sampled more densely, features are redistribu
 highest inner–outer contrast represents its class. Where our source, notes on the method, is silent:
 - Rounds share the epochs evenly and go on from the weights of the round before. τ is in snippets.
 - Proposals are the runs of P_c that reach a share of its highest value, of a training video's labelled classes.
-- A round's pseudo-instances are the proposals that hold a click, in the first round the clicks alone. L_ins takes them
-  and mined background: between two clicks the snippet of highest S_bg, and those where S_bg is certain.
+- A round's pseudo-instances are the proposals that hold one click and the other clicks alone; in the first round all
+  clicks alone. L_ins takes them and mined background: between two clicks the snippet of highest S_bg, and those where
+  S_bg is certain.
 - Test videos are read twice: as they are, for proposals of the classes that score at least half of the highest, then
   resampled by them. The second pass's sequences, taken back to the video's own time, are localized.
 """
@@ -57,7 +58,14 @@ class Hyperparameters:
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "thumos14": {
         "paper": {"snippets": 750},
-        "simulated": {"snippets": 200, "epochs": 30, "learning_rate": 4e-3, "dropout": 0.5, "tau": 6.0},
+        "simulated": {
+            "snippets": 200,
+            "epochs": 30,
+            "learning_rate": 4e-3,
+            "dropout": 0.5,
+            "tau": 6.0,
+            "proposal_threshold": 0.8,
+        },
     },
 }
 # P_c lies between 0 and 1, so the thresholds do. Chosen on held-out training videos of the simulated set.

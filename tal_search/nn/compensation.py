@@ -141,10 +141,10 @@ def runs(above: Tensor) -> tuple[Tensor, Tensor]:
     return first, end
 
 
-def holds_click(clicks: Tensor, first: Tensor, end: Tensor) -> Tensor:
-    """Whether a click lies from `first` to `end` (both [..., P]; clicks bool [..., P])."""
-    counts = torch.cat([torch.zeros_like(clicks[..., :1], dtype=torch.int64), clicks.long().cumsum(-1)], dim=-1)
-    return counts.gather(-1, end) > counts.gather(-1, first)
+def clicks_held(clicks: Tensor, first: Tensor, end: Tensor) -> Tensor:
+    """How many clicks lie from `first` to `end` (both [..., P]; clicks bool [..., P])."""
+    counts = functional.pad(clicks.long().cumsum(-1), (1, 0))
+    return counts.gather(-1, end) - counts.gather(-1, first)
 
 
 def proposals(scores_BCP: Tensor, present_BC: Tensor, threshold: float, valid_BP: Tensor) -> Tensor:
@@ -165,6 +165,9 @@ def sampling_weights(proposed_BCP: Tensor, resampling: Resampling, tau: float) -
 
 
 def instances(proposed_BCP: Tensor, clicks_BCP: Tensor, resampling: Resampling) -> Tensor:
-    """Dense pseudo-labels of the old snippets, bool [B, C, T]: the proposals that hold a click of their class."""
-    clicked_BCP = proposed_BCP & holds_click(clicks_BCP, *runs(proposed_BCP))
+    """Dense pseudo-labels of the old snippets, bool [B, C, T]: the proposals that hold one click of their class.
+
+    An instance has one click, so a proposal with several is several instances, and says nothing of their borders.
+    """
+    clicked_BCP = proposed_BCP & (clicks_held(clicks_BCP, *runs(proposed_BCP)) == 1)
     return resampling.snippets_back(clicked_BCP)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tal_search.nn.compensation import holds_click, runs
+from tal_search.nn.compensation import clicks_held, runs
 from tal_search.nn.losses import mean_over
 
 ITERATIONS = 2  # of the prototypes
@@ -147,7 +147,7 @@ def representative_segments(scores_BMP: Tensor, clicks_BMP: Tensor, valid_BP: Te
     above_BMRP = scores_BMP[:, :, None] >= levels_R1 * scores_BMP.amax(2)[:, :, None, None]
     above_BMRP = above_BMRP & valid_BP[:, None, None]
     first, end = runs(above_BMRP)
-    candidate = above_BMRP & holds_click(clicks_BMP[:, :, None].expand(above_BMRP.shape), first, end)
+    candidate = above_BMRP & (clicks_held(clicks_BMP[:, :, None].expand(above_BMRP.shape), first, end) > 0)
     lengths_B = valid_BP.sum(1)[:, None, None, None]
     outer_first, outer_end = _outer(first, end, lengths_B)
     totals_BMP1 = functional.pad(scores_BMP.double().cumsum(2), (1, 0))
