@@ -49,17 +49,27 @@ class Hyperparameters:
     weight_decay: float = hyper(5e-4, "wd", low=0)
 
 
+SIMULATED = {"snippets": 200, "epochs": 40, "learning_rate": 2e-3, "dropout": 0.5}
 # dataset → preset → settings that differ from the defaults above, and the number of snippets T.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "thumos14": {
         "paper": {"snippets": 750},
         "release": {"snippets": 750, "variant": "release", "epochs": 40},
-        "simulated": {"snippets": 200, "epochs": 40, "learning_rate": 2e-3, "dropout": 0.5},
+        "simulated": SIMULATED,
+    },
+    "gtea": {
+        "paper": {"snippets": 400},
+        "release": {"snippets": 400, "variant": "release", "epochs": 40},
+        "simulated": {**SIMULATED, "batch_size": 4},
     },
 }
+# Video scores sum to 1: in a video of n classes, L_cls wants 1/(n + 1) for each. A GTEA video has up to 7, so that .25
+# would leave nothing; the threshold is half of what is wanted.
+MANY = {"class_threshold": 1 / 16}
 # Inference settings that differ from the defaults of `tal_search.localization.Inference`.
 INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "thumos14": {"paper": {}, "release": {"overlap": "release"}, "simulated": {}},
+    "gtea": {"paper": MANY, "release": {"overlap": "release", **MANY}, "simulated": MANY},
 }
 
 
