@@ -14,6 +14,7 @@ from typing import Any
 
 from tal_search.data import layout
 from tal_search.data.clickers import CLICKERS
+from tal_search.data.datasets import known
 from tal_search.data.features import content_of, has_clicks, read_channels
 from tal_search.data.loading import check, load
 from tal_search.data.simulation import VERSION, Simulation
@@ -53,8 +54,8 @@ def find(
     lacking = "features" if train is test else "training features" if train is None else "test features"
     why = "dataset.root is not given" if root is None else f"no {lacking} under {root}"
     if source == "features":
-        known = layout.layout_of(name)
-        fix = f"give the folder that holds {known.train[0]}/*.npz and {known.test[0]}/*.npz as dataset.root"
+        train_name, test_name = known(name).train[0], known(name).test[0]
+        fix = f"give the folder that holds {train_name}/*.npz and {test_name}/*.npz as dataset.root"
         raise InputError(f"dataset.source=features, but {why}; {fix}")
     return _simulated(name, why, ground_truth, clicks, snippets, simulation)
 
@@ -120,7 +121,7 @@ def _simulated(
     files: dict[str, dict[str, Path]]
     files = layout.find_clicks(None, name, clicks) if truth and clicks else {}
     files_of, fingerprints = _clicks(dict.fromkeys(CLICKS, CLICKERS), files)
-    settings = dataclasses.asdict(simulation)
+    stand_in, settings = known(name), dataclasses.asdict(simulation)
     timeline = f"; the timeline is that of {truth.name}" if truth else ""
     return DatasetSpec(
         name=name,
@@ -131,8 +132,8 @@ def _simulated(
         click_fingerprints=fingerprints,
         snippets=snippets,
         simulation=settings,
-        fingerprint=_digest([VERSION, settings, _hash_of(truth) if truth else ""]),
-        description=f"simulated THUMOS14 stand-in ({why}){timeline}",
+        fingerprint=_digest([VERSION, settings, _hash_of(truth) if truth else dataclasses.asdict(stand_in)]),
+        description=f"simulated {stand_in.title} stand-in ({why}){timeline}",
     )
 
 

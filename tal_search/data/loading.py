@@ -87,7 +87,7 @@ def _truths(spec_json: str) -> tuple[Annotations, Annotations]:
     spec = DatasetSpec(**json.loads(spec_json))
     if spec.source == "features":
         return read_truths(spec)
-    return simulated_truths(Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None)
+    return simulated_truths(Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None, spec.name)
 
 
 @lru_cache(maxsize=2)
@@ -114,7 +114,7 @@ def _splits(spec: DatasetSpec) -> tuple[VideoSet, VideoSet]:
     """Training and test arrays, read or simulated; clicks are those of the training files, if any."""
     if spec.source == "simulated":
         simulation, truths = Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None
-        dataset = simulate(simulation, spec.snippets, truths)
+        dataset = simulate(simulation, spec.snippets, truths, spec.name)
         return dataset.train, dataset.test
     problems: list[str] = []
     train, test = read_splits(spec, problems)

@@ -14,10 +14,9 @@ from tal_search.data.dataset import default_annotators
 from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.methods import declaration
-from tal_search.metrics.average_precision import parse_tiou
 from tal_search.search.cells import Trial, cells, fits, split
 from tal_search.search.code_change import trained_by_other_code
-from tal_search.study import INFERENCE, Study, annotator_problems, find_dataset, preset_name
+from tal_search.study import INFERENCE, Study, annotator_problems, find_dataset, preset_name, thresholds
 from tal_search.study.samplers import OVER_REPEATS, Wilcoxon
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import NO_ANNOTATOR, DatasetSpec, TrialSpec, clicks_of
@@ -137,7 +136,7 @@ def _centre(study: Study, preset: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _protocol(study: Study) -> dict[str, Any]:
     """Complete; `auto` selects by held-out videos where a sampler chooses by what it sees, else the last epoch."""
-    protocol = {**asdict(study.protocol), "tiou": list(parse_tiou(study.protocol.tiou))}
+    protocol = {**asdict(study.protocol), "tiou": list(thresholds(study))}
     if study.protocol.selection == "auto":
         protocol["selection"] = "holdout" if study.search.plan == "sampler" else "last"
     return protocol

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from tal_search.data.dataset import default_annotators, find
+from tal_search.data.datasets import known
 from tal_search.data.layout import CLICK_FILES
 from tal_search.methods import declaration
+from tal_search.metrics.average_precision import parse_tiou
 from tal_search.study.settings import Study
 from tal_search.types import DatasetSpec, Source
 
@@ -19,6 +21,12 @@ def preset_name(study: Study, source: Source) -> str:
     if source == "simulated":
         return "simulated"
     return "release" if study.hyperparameters.get("variant") == "release" else "paper"
+
+
+def thresholds(study: Study) -> tuple[float, ...]:
+    """The tIoU thresholds to score at. Raises InputError where they are none."""
+    tiou = study.protocol.tiou
+    return parse_tiou(known(study.dataset.name).tiou if tiou == "auto" else tiou)
 
 
 def find_dataset(study: Study) -> DatasetSpec:

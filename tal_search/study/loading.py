@@ -15,9 +15,8 @@ from typing import Any
 from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.methods import available, declaration
-from tal_search.metrics.average_precision import parse_tiou
 from tal_search.study.checking import Checker, closest, did_you_mean, repeated
-from tal_search.study.dataset import annotator_problems, find_dataset
+from tal_search.study.dataset import annotator_problems, find_dataset, thresholds
 from tal_search.study.overrides import apply_override
 from tal_search.study.search_rules import check_search, checked_options, with_long_forms
 from tal_search.study.settings import FOLDER, Study
@@ -139,7 +138,7 @@ def _check_choices(study: Study, written: Written) -> None:
             near = did_you_mean(closest(value, valid))
             written.add(tuple(key.split(".")), f"is {shown(value)}; it must be one of {', '.join(valid)}{near}")
     try:
-        parse_tiou(study.protocol.tiou)
+        thresholds(study)
     except InputError as error:
         place = written.place(("protocol", "tiou"))
         written.problems += [f"{place}: protocol.{problem}" for problem in error.problems]
