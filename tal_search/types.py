@@ -173,6 +173,7 @@ class DatasetSpec:
     `clicks` maps each kind of clicks (of CLICKS) and annotator to the click file ("embedded" maps to "" for clicks
     stored in the features, clickers of a simulated set map to ""). `fingerprint` changes when any feature, truth or
     simulation setting does; `click_fingerprints`, shaped alike, enter a trial's key where the trial reads the clicks.
+    `layout`: of features, its name and timing (see `data/feature_layout.py`).
     """
 
     name: str
@@ -185,6 +186,7 @@ class DatasetSpec:
     simulation: dict[str, Any]
     fingerprint: str
     description: str
+    layout: dict[str, Any] = field(default_factory=dict)
 
     def fingerprints_read(self, annotator: str, supervision: tuple[str, ...]) -> dict[str, str]:
         """Kind → fingerprint of the clicks that a trial with this supervision reads."""

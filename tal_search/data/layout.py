@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from tal_search.data.datasets import known
@@ -15,21 +16,22 @@ CLICK_SUFFIXES = (".txt", ".csv", ".json")
 TRUTH_PATTERNS = ("gt_*.json", "*groundtruth*.json", "*ground_truth*.json")
 
 
-def split_folders(root: Path, name: str) -> tuple[Path | None, Path | None]:
-    """The training and the test folder under `root`, None where there is none with an npz file."""
+def split_folders(root: Path, name: str, has_features: Callable[[Path], bool]) -> tuple[Path | None, Path | None]:
+    """The training and the test folder under `root`, None where there is none that has features."""
     wanted = known(name)
-    test = next((root / part for part in wanted.test if _has_features(root / part)), None)
-    train = next((root / part for part in wanted.train if root / part != test and _has_features(root / part)), None)
+    test = next((root / part for part in wanted.test if has_features(root / part)), None)
+    train = next((root / part for part in wanted.train if root / part != test and has_features(root / part)), None)
     return train, test
 
 
-def _has_features(folder: Path) -> bool:
-    return folder.is_dir() and any(True for path in folder.glob("*.npz") if not path.name.startswith("."))
+def holds(folder: Path, pattern: str) -> bool:
+    """Whether a folder has such a file that is not hidden."""
+    return folder.is_dir() and any(True for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
-def feature_files(folder: Path, root: Path) -> dict[str, Path]:
-    """Video → npz file, sorted by name. Raises InputError for every file that is a link to outside `root`."""
-    paths = sorted(path for path in folder.glob("*.npz") if not path.name.startswith("."))
+def feature_files(folder: Path, root: Path, pattern: str = "*.npz") -> dict[str, Path]:
+    """Video → file, sorted by name. Raises InputError for every file that is a link to outside `root`."""
+    paths = sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
     real_root = root.resolve()
     folder_inside = folder.resolve().is_relative_to(real_root)
     outside = [
@@ -100,6 +102,13 @@ def _click_files(place: Path, prefix: str, problems: list[str]) -> dict[str, Pat
             problems.append(f"{path} and {found[annotator].name} are both of annotator {annotator}; keep one")
         found[annotator] = path.resolve()
     return found
+
+
+def videos_of_subset(path: Path, subset: str) -> list[str]:
+    """Names of the videos of one subset of a ground truth. Raises InputError where the file is none."""
+    content, _ = read_object(path, "database")
+    entries = {video: entry for video, entry in content["database"].items() if isinstance(entry, dict)}
+    return [video for video, entry in entries.items() if entry.get("subset") == subset]
 
 
 def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:

@@ -28,7 +28,9 @@ MANIFEST = "manifest.json"
 SPLITS = ("train", "test")
 ARRAYS = ("features", "labels", "duration", "frames", "background_clicks")
 PACKAGE = Path(__file__).parents[1]
-MAKERS = ("annotations", "feature_split", "features", "loading", "simulation", "timeline")  # decide the arrays' values
+# The modules of this folder that decide the arrays' values.
+MAKERS = ("annotations", "class_names", "datasets", "feature_layout", "feature_split", "features", "hdf5_features",
+          "loading", "npy_features", "simulation", "timeline", "untrusted")  # fmt: skip
 CHUNK_BYTES = 1 << 20
 
 Splits = tuple[VideoSet, VideoSet]  # training, test

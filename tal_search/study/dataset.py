@@ -7,6 +7,7 @@ from typing import Any
 
 from tal_search.data.dataset import default_annotators, find
 from tal_search.data.datasets import known
+from tal_search.data.feature_layout import Timing
 from tal_search.data.layout import CLICK_FILES
 from tal_search.methods import declaration
 from tal_search.metrics.average_precision import parse_tiou
@@ -44,6 +45,8 @@ def find_dataset(study: Study) -> DatasetSpec:
         clicks=settings.clicks,
         snippets=settings.snippets or presets["paper"]["snippets"],
         simulation=settings.simulation,
+        wanted=settings.layout,
+        timing=Timing(stride=settings.stride, offset=settings.offset, fps=settings.fps),
     )
     # What `auto` finds decides the preset, and the preset the number of snippets.
     return replace(spec, snippets=settings.snippets or presets[preset_name(study, spec.source)]["snippets"])

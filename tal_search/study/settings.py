@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tal_search.data.feature_layout import AUTO, NAMES
 from tal_search.data.simulation import Simulation
 from tal_search.hyperparameters import hyper
 from tal_search.metrics.matching import PROTOCOLS
@@ -17,9 +18,17 @@ LARGEST_SEED = 2**63 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSettings:
-    """Where the videos come from. `auto` takes features found under `root`, else the simulated stand-in."""
+    """Where the videos come from. `auto` takes features found under `root`, else the simulated stand-in.
+
+    Features lie in one of the layouts of docs/datasets.md; `stride`, `offset` (frames) and `fps` say when snippets are
+    where that is not as the layout has it.
+    """
 
     name: str = "thumos14"
+    layout: str = hyper(AUTO, "layout", choices=NAMES)
+    stride: float | None = hyper(None, "stride", above=0, high=10_000)
+    offset: float | None = hyper(None, "offset", low=0, high=10_000)
+    fps: float | None = hyper(None, "fps", above=0, high=1000)
     source: Literal["auto", "features", "simulated"] = "auto"
     root: Path = Path("data/thumos14")
     ground_truth: Path | None = None

@@ -1,0 +1,308 @@
+"""Every layout gives the same videos on the same time axis, is told apart by itself, and is read without trust."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from make_dataset import edit_json, found, make_dataset, problems_of
+from make_layouts import FPS, OFFSET, STRIDE, make_layout
+
+from tal_search.data import loading
+from tal_search.data.dataset import check, load
+from tal_search.data.feature_layout import LAYOUTS, Timing, timed
+from tal_search.data.hdf5_features import videos_of
+from tal_search.errors import InputError
+from tal_search.study import load_study
+from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
+
+OTHERS = ("basnet", "actionformer", "hdf5")
+TIMED = Timing(stride=STRIDE, offset=OFFSET, fps=FPS)
+EVENLY = Timing()
+
+
+@pytest.fixture
+def backtal(tmp_path: Path) -> Path:
+    """The small dataset with videos of 40 s, a second a snippet."""
+    loading._without_clicks.cache_clear()
+    loading._truths.cache_clear()
+    return make_dataset(tmp_path / "backtal")
+
+
+def spec_of(root: Path, layout: str) -> DatasetSpec:
+    return found(root, timing=EVENLY if layout in ("backtal", "hdf5") else TIMED)
+
+
+@pytest.mark.parametrize("layout", OTHERS)
+def test_the_same_snippets_give_the_same_videos_whatever_the_layout(backtal: Path, tmp_path: Path, layout: str) -> None:
+    spec = spec_of(make_layout(backtal, layout, tmp_path / layout), layout)
+    assert f"; layout {layout}" in spec.description
+    check(spec, ("A1",), (BACKGROUND_CLICKS,))
+    ours, theirs = load(spec, "A2", (BACKGROUND_CLICKS,)), load(found(backtal), "A2", (BACKGROUND_CLICKS,))
+    for mine, reference in ((ours.train, theirs.train), (ours.test, theirs.test)):
+        assert mine.videos == reference.videos
+        np.testing.assert_allclose(mine.features, reference.features, atol=1e-6)
+        np.testing.assert_array_equal(mine.labels, reference.labels)
+        assert (mine.duration == 40).all()
+        assert (mine.frames == 400).all()
+    assert ours.train.background_clicks.sum() == theirs.train.background_clicks.sum() > 0
+
+
+@given(
+    stored=st.integers(1, 60),
+    snippets=st.integers(1, 90),
+    stride=st.floats(1, 32),
+    offset=st.floats(0, 32),
+    fps=st.floats(5, 60),
+    length=st.floats(0.5, 1.5),
+)
+def test_snippets_stay_at_their_real_time(
+    stored: int, snippets: int, stride: float, offset: float, fps: float, length: float
+) -> None:
+    """Features that say their own time: read at the middle of every part of the video, they say that middle."""
+    timing = Timing(stride=stride, offset=offset, fps=fps)
+    centres = [(index * stride + offset) / fps for index in range(stored)]
+    duration = length * (stored * stride + 2 * offset) / fps
+    features_DT = np.array([centres, [-second for second in centres]], np.float32)
+    sampled = timing.sampled(features_DT, snippets, duration, fps)
+    for t in range(snippets):
+        middle = (t + 0.5) / snippets * duration
+        assert sampled[0, t] == pytest.approx(min(max(middle, centres[0]), centres[-1]), abs=1e-4, rel=1e-5)
+        assert sampled[1, t] == -sampled[0, t]
+
+
+def test_layouts_in_use_have_the_timing_of_their_releases() -> None:
+    assert LAYOUTS["basnet"].timing == Timing(stride=16, offset=8, fps=25)
+    assert LAYOUTS["actionformer"].timing == Timing(stride=4, offset=8, fps=None)
+    assert LAYOUTS["backtal"].timing == LAYOUTS["hdf5"].timing == EVENLY
+
+
+def test_frames_a_second_of_each_video_are_those_of_the_ground_truth(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "actionformer", tmp_path / "x")
+    (problem,) = problems_of(lambda: load(found(root, timing=Timing(stride=20)), "A1", ()))[:1]
+    assert "snippets where its 40 s make" in problem
+    spec = found(root, timing=Timing(stride=10, offset=5))
+    assert "snippet i at (10·i + 5)/fps s" in spec.description
+    check(spec, ("A1",), ())
+    edit_json(root / "gt_thumos14.json", lambda content: [video.pop("fps") for video in content["database"].values()])
+    problems = problems_of(lambda: check(found(root, timing=Timing(stride=10, offset=5)), ("A1",), ()))
+    assert all("its frames a second are not known" in problem for problem in problems)
+    assert len(problems) == 7
+
+
+@pytest.mark.parametrize(
+    ("layout", "asked", "says"),
+    [
+        ("backtal", Timing(stride=4), "dataset.stride is given, but npz files of BackTAL cover a video evenly"),
+        ("hdf5", Timing(fps=25), "dataset.fps needs dataset.stride"),
+        ("hdf5", Timing(stride=4), "dataset.stride needs dataset.offset"),
+    ],
+)
+def test_timing_that_does_not_go_with_a_layout_is_refused(layout: str, asked: Timing, says: str) -> None:
+    (problem,) = problems_of(lambda: timed(LAYOUTS[layout], asked))
+    assert says in problem
+
+
+def test_the_layout_may_be_named_where_a_folder_holds_several(backtal: Path, tmp_path: Path) -> None:
+    make_layout(backtal, "hdf5", tmp_path / "x")
+    shutil.copy(tmp_path / "x" / "features.h5", backtal)
+    assert found(backtal).layout["name"] == "backtal"
+    assert found(backtal, wanted="hdf5").layout["name"] == "hdf5"
+    assert found(backtal).fingerprint != found(backtal, wanted="hdf5").fingerprint
+    (problem,) = problems_of(lambda: found(backtal, wanted="actionformer"))
+    assert "has no VIDEO.npy" in problem
+    study = load_study("thumos_single", ["dataset.layout=hdf5", "dataset.stride=8", "dataset.offset=4"])
+    assert (study.dataset.layout, study.dataset.stride) == ("hdf5", 8)
+    with pytest.raises(InputError, match=r"dataset\.layout is \"npz\".*must be one of auto, backtal, basnet"):
+        load_study("thumos_single", ["dataset.layout=npz"])
+
+
+def test_an_hdf5_file_may_itself_be_the_root(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "hdf5", tmp_path / "x")
+    assert found(root / "features.h5").fingerprint == found(root).fingerprint
+    shutil.copy(root / "features.h5", root / "more.hdf5")
+    (problem,) = problems_of(lambda: found(root))
+    assert "has 2 HDF5 files (features.h5, more.hdf5); give the one to read as dataset.root" in problem
+
+
+def test_a_split_file_chooses_among_the_videos_of_a_folder(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "basnet", tmp_path / "x")
+    (root / "split_test.txt").write_text("video_test_0000\nvideo_test_0002\n")
+    (problem,) = problems_of(lambda: check(spec_of(root, "basnet"), ("A1",), ()))
+    assert "no features of 1 video (video_test_0001)" in problem
+    edit_json(root / "gt_thumos14.json", lambda content: content["database"].pop("video_test_0001"))
+    assert "3 test videos" not in spec_of(root, "basnet").description
+    check(spec_of(root, "basnet"), ("A1",), ())
+
+
+def test_other_videos_beside_those_of_the_ground_truth_are_left_alone(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "actionformer", tmp_path / "x")
+    shutil.copy(root / "video_val_0000.npy", root / "video_unknown.npy")
+    assert "4 training and 3 test videos" in spec_of(root, "actionformer").description
+    check(spec_of(root, "actionformer"), ("A1",), ())
+
+
+@pytest.mark.parametrize("layout", OTHERS)
+def test_changed_features_are_another_dataset(backtal: Path, tmp_path: Path, layout: str) -> None:
+    root = make_layout(backtal, layout, tmp_path / "x")
+    before = spec_of(root, layout).fingerprint
+    assert spec_of(root, layout).fingerprint == before
+    change(root, layout, lambda array: array + 1)
+    assert spec_of(root, layout).fingerprint != before
+
+
+def change(root: Path, layout: str, edit: Any) -> Path:
+    """Replace the features of one video (the flow of it) by what `edit` makes of them; gives the file."""
+    if layout == "hdf5":
+        with h5py.File(root / "features.h5", "a") as file:
+            array = file["video_val_0001"][()]
+            del file["video_val_0001"]
+            file["video_val_0001"] = edit(array)
+        return root / "features.h5"
+    path = root / ("val/flow/video_val_0001.npy" if layout == "basnet" else "video_val_0001.npy")
+    np.save(path, edit(np.load(path)))
+    return path
+
+
+BROKEN = {
+    "channels": (lambda array: array[:, 1:], "expected 8 feature channels, got 7"),
+    "not finite": (lambda array: np.where(array > np.median(array), np.nan, array), "values that are not finite"),
+    "beyond float32": (lambda array: array.astype(np.float64) + 1e300, "values that are not finite"),
+    "whole numbers": (lambda array: array.astype(np.int64), "is int64 of shape (40, "),
+    "three axes": (lambda array: array[None], "expected floats [snippets, channels]"),
+    "no snippet": (lambda array: array[:0], "of shape (0, "),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+@pytest.mark.parametrize("layout", OTHERS)
+def test_a_broken_video_is_one_sentence_that_names_it(backtal: Path, tmp_path: Path, layout: str, case: str) -> None:
+    root = make_layout(backtal, layout, tmp_path / "x")
+    edit, says = BROKEN[case]
+    change(root, layout, edit)
+    (problem,) = problems_of(lambda: check(spec_of(root, layout), ("A1",), ()))
+    assert "video_val_0001" in problem
+    assert says in problem
+
+
+def test_streams_that_differ_or_lack_their_other_half(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "basnet", tmp_path / "x")
+    change(root, "basnet", lambda array: array[1:])
+    (problem,) = problems_of(lambda: check(spec_of(root, "basnet"), ("A1",), ()))
+    assert "has 40 in rgb and 39 in flow snippets" in problem
+    (root / "val" / "flow" / "video_val_0001.npy").unlink()
+    (root / "test" / "rgb" / "video_test_0000.npy").unlink()
+    problems = problems_of(lambda: found(root))
+    assert ["has no file in" in problem for problem in problems] == [True, True]
+
+
+@pytest.mark.parametrize("layout", ["basnet", "actionformer"])
+def test_a_pickled_npy_is_named_and_never_loaded(backtal: Path, tmp_path: Path, layout: str) -> None:
+    root = make_layout(backtal, layout, tmp_path / "x")
+    change(root, layout, lambda array: np.array([[{}]], object))
+    (problem,) = problems_of(lambda: check(spec_of(root, layout), ("A1",), ()))
+    assert "is pickled (an object array), which is never loaded" in problem
+
+
+def test_an_npy_that_claims_more_than_it_holds_takes_no_memory(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "actionformer", tmp_path / "x")
+    path = root / "video_val_0001.npy"
+    content = path.read_bytes().replace(b"(40, 8), }     ", b"(4000000, 800)}")
+    path.write_bytes(content)
+    said = peak_of(root, "actionformer")
+    assert "claims shape (4000000, 800) of float32 but holds" in said
+    with path.open("wb") as stream:
+        stream.truncate(1 << 40)  # a sparse file of a terabyte
+    spec = spec_of_unread(root)
+    (problem,) = problems_of(lambda: check(spec, ("A1",), ()))
+    assert f"has {1 << 40} bytes, more than features of one video can" in problem
+
+
+def spec_of_unread(root: Path) -> DatasetSpec:
+    """A specification whose content was identified before a file changed."""
+    other = make_layout(root.parent / "backtal", "actionformer", root.parent / "whole")
+    return dataclasses.replace(spec_of(other, "actionformer"), root=str(root))
+
+
+def peak_of(root: Path, layout: str) -> str:
+    """What `check` says of one broken video, in less than 2 MB."""
+    spec = spec_of(root, layout)
+    tracemalloc.start()
+    (problem,) = problems_of(lambda: check(spec, ("A1",), ()))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    return problem
+
+
+def test_an_hdf5_bomb_is_refused_before_it_unpacks(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "hdf5", tmp_path / "x")
+    with h5py.File(root / "features.h5", "a") as file:
+        del file["video_val_0001"]
+        chunk = {"chunks": (1000, 8), "compression": "gzip", "dtype": "f4"}
+        file.create_dataset("video_val_0001", shape=(10_000_000, 8), **chunk)[:1000] = 0
+    assert "unpacks from" in peak_of(root, "hdf5")
+
+
+@pytest.mark.parametrize("kind", ["external link", "soft link", "group", "external data", "virtual", "empty"])
+def test_an_hdf5_video_that_lies_elsewhere_is_refused(backtal: Path, tmp_path: Path, kind: str) -> None:
+    root = make_layout(backtal, "hdf5", tmp_path / "x")
+    shutil.copy(root / "features.h5", tmp_path / "secret.h5")
+    (tmp_path / "raw.bin").write_bytes(bytes(40 * 8 * 4))
+    with h5py.File(root / "features.h5", "a") as file:
+        del file["video_val_0001"]
+        if kind == "external link":
+            file["video_val_0001"] = h5py.ExternalLink("../secret.h5", "/video_val_0001")
+        elif kind == "soft link":
+            file["video_val_0001"] = h5py.SoftLink("/video_val_0000")
+        elif kind == "group":
+            file.create_group("video_val_0001/inner")
+        elif kind == "external data":
+            external = [(str(tmp_path / "raw.bin"), 0, h5py.h5f.UNLIMITED)]
+            file.create_dataset("video_val_0001", (40, 8), "f4", external=external)
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout((40, 8), "f4")
+            layout[:] = h5py.VirtualSource(tmp_path / "secret.h5", "video_val_0001", shape=(40, 8))
+            file.create_virtual_dataset("video_val_0001", layout)
+        else:
+            file.create_dataset("video_val_0001", data=h5py.Empty("f4"))
+    (problem,) = problems_of(lambda: check(spec_of(root, "hdf5"), ("A1",), ()))
+    says = {"external link": "is a link", "soft link": "is a link", "group": "is not a dataset", "empty": "is empty"}
+    assert problem.startswith(f"{root}/features.h5/video_val_0001: {says.get(kind, 'keeps its data in another file')}")
+
+
+@pytest.mark.parametrize("layout", OTHERS)
+def test_links_to_outside_the_root_are_refused(backtal: Path, tmp_path: Path, layout: str) -> None:
+    root = make_layout(backtal, layout, tmp_path / "x")
+    names = {"basnet": "val/flow/video_val_0001.npy", "actionformer": "video_val_0001.npy", "hdf5": "features.h5"}
+    name = names[layout]
+    (root / name).rename(tmp_path / "elsewhere")
+    (root / name).symlink_to(tmp_path / "elsewhere")
+    (problem,) = problems_of(lambda: found(root))
+    assert "is a link to outside dataset.root" in problem
+
+
+@pytest.mark.parametrize("layout", OTHERS)
+def test_damage_is_an_input_error_or_harmless(backtal: Path, tmp_path: Path, layout: str) -> None:
+    """Bytes changed anywhere, and files that end anywhere."""
+    root = make_layout(backtal, layout, tmp_path / "x")
+    path = change(root, layout, lambda array: array)
+    video = videos_of(path)["video_val_0001"] if layout == "hdf5" else path
+    read = LAYOUTS["hdf5" if layout == "hdf5" else "actionformer"].read
+    content, generator = path.read_bytes(), np.random.default_rng(0)
+    for step in range(150):
+        damaged = bytearray(content)
+        for position in generator.integers(len(content), size=3):
+            damaged[position] = generator.integers(256)
+        path.write_bytes(damaged if step % 2 else content[: generator.integers(len(content))])
+        with contextlib.suppress(InputError):  # any other error fails
+            read(video, None)
