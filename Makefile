@@ -29,13 +29,9 @@ postgresql:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql; \
 	else echo "PostgreSQL is not installed: its tests will be skipped; install the package postgresql to run them"; fi
 
+# Every benchmark, half an hour; the table is kept in benchmarks/results/.
 bench: $(VENV)/test.stamp
-	$(BIN)/python -m benchmarks.bench_step
-	$(BIN)/python -m benchmarks.bench_evaluator
-	$(BIN)/python -m benchmarks.bench_search
-	$(BIN)/python -m benchmarks.bench_localize
-	$(BIN)/python -m benchmarks.ablation
-	$(BIN)/python -m benchmarks.bench_study
+	$(BIN)/python -m benchmarks.record
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray,tracking]'

@@ -22,7 +22,7 @@ REPEATS = 7
 RULES: dict[str, Any] = {"protocol": "activitynet"}
 
 
-def synthetic() -> tuple[Annotations, Detections]:
+def synthetic(detections: int = DETECTIONS) -> tuple[Annotations, Detections]:
     """As many videos, classes and instances as the THUMOS14 test set; three quarters of detections near an instance."""
     rng = np.random.default_rng(0)
     videos = tuple(f"video_{index:04d}" for index in range(VIDEOS))
@@ -34,17 +34,16 @@ def synthetic() -> tuple[Annotations, Detections]:
     truth = Annotations(
         videos=videos, classes=classes, video=video, label=label, segment=segment, duration=np.full(VIDEOS, 210.0)
     )
-    source = rng.integers(0, INSTANCES, DETECTIONS)
+    source = rng.integers(0, INSTANCES, detections)
     length = segment[source, 1] - segment[source, 0]
-    found = segment[source] + rng.normal(0, 0.2, (DETECTIONS, 2)) * length[:, None]
-    stray = rng.random(DETECTIONS) < 0.25
+    found = segment[source] + rng.normal(0, 0.2, (detections, 2)) * length[:, None]
+    stray = rng.random(detections) < 0.25
     found[stray] += rng.uniform(-50, 50, (stray.sum(), 1))
     found = np.stack([found.min(1), found.max(1) + 0.1], axis=1)
-    detections = Detections(
+    return truth, Detections(
         videos=videos, classes=classes, video=video[source], label=label[source], segment=found,
-        score=rng.random(DETECTIONS),
+        score=rng.random(detections),
     )  # fmt: skip
-    return truth, detections
 
 
 def seconds(call: Callable[[], object]) -> tuple[float, float]:

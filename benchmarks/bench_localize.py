@@ -57,18 +57,18 @@ class Data(NamedTuple):
     activations: Activations
 
 
-def release_like(videos: int = VIDEOS) -> Data:
+def release_like(videos: int = VIDEOS, snippets: int = SNIPPETS, classes: int = CLASSES) -> Data:
     """About 16 instances of 3 s a video in videos of 4 min, found with noise; one or two classes a video."""
     random = np.random.default_rng(0)
     duration = np.clip(random.lognormal(np.log(162), 0.8, videos), 20, 1700)
-    centre = (np.arange(SNIPPETS) + 0.5) / SNIPPETS
-    cas = np.cumsum(random.normal(0, 0.25, (videos, CLASSES + 1, SNIPPETS)), axis=2) * 0.3
+    centre = (np.arange(snippets) + 0.5) / snippets
+    cas = np.cumsum(random.normal(0, 0.25, (videos, classes + 1, snippets)), axis=2) * 0.3
     cas -= cas.mean(axis=2, keepdims=True)
-    attention = random.normal(2, 0.3, (videos, SNIPPETS))
-    scores = np.full((videos, CLASSES + 1), 0.01)
+    attention = random.normal(2, 0.3, (videos, snippets))
+    scores = np.full((videos, classes + 1), 0.01)
     rows = []
     for video in range(videos):
-        present = random.choice(CLASSES, 1 + (random.random() < 0.17), replace=False)
+        present = random.choice(classes, 1 + (random.random() < 0.17), replace=False)
         scores[video, present] = random.uniform(0.2, 0.45, len(present))
         for _ in range(random.poisson(15.8) + 1):
             length = min(random.lognormal(np.log(3.2), 0.8), duration[video] / 2)
@@ -81,7 +81,7 @@ def release_like(videos: int = VIDEOS) -> Data:
     table = np.array(rows)
     truth = Annotations(
         videos=tuple(f"video_{index:04d}" for index in range(videos)),
-        classes=tuple(f"class_{index:02d}" for index in range(CLASSES)),
+        classes=tuple(f"class_{index:02d}" for index in range(classes)),
         video=table[:, 0].astype(np.int64), label=table[:, 1].astype(np.int64), segment=table[:, 2:], duration=duration,
     )  # fmt: skip
     kept = Activations(

@@ -1,6 +1,6 @@
 """One BackTAL training step at release scale (B=4, D=H=2048, T=750) in bf16 and float32, beside an unfolding one.
 
-    python -m benchmarks.bench_step [--variant paper|release] [--rounds 3] [--busy] [--profile]
+    python -m benchmarks.bench_step [--variant paper|release] [--rounds 3] [--device cpu|cuda] [--busy] [--profile]
 
 The matrix-product rate is that of a square product of the same precision, measured in this process just before and
 after every step; the floating point operations are those of the step's own products and convolutions, counted while it
@@ -98,8 +98,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--busy", action="store_true", help="one thread, timed by its processor time")
     parser.add_argument("--profile", action="store_true", help="print where the time of a bf16 step goes, and stop")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     args = parser.parse_args()
-    device = choose_device("auto")
+    device = choose_device(args.device)
     if args.busy:
         torch.set_num_threads(1)
     print(

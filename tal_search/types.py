@@ -107,14 +107,14 @@ class DetectionScores:
 class VideoSet:
     """One split, every video rescaled to T snippets.
 
-    features float32 [N, D, T]; labels float32 [N, C] (1 = class present); duration float64 [N] seconds;
-    frames int64 [N]. Supervision beyond video labels, none of it in a test split: background_clicks bool [N, T];
-    action_clicks bool [N, C, T]; segments float32 [N, K, 2], instances from start to end in snippets (0 to T), with
-    segment_labels int64 [N, K], -1 where a video has fewer than K.
+    features float16 or float32 [N, D, T] (see `data/half_precision.py`); labels float32 [N, C] (1 = class present);
+    duration float64 [N] seconds; frames int64 [N]. Supervision beyond video labels, none of it in a test split:
+    background_clicks bool [N, T]; action_clicks bool [N, C, T]; segments float32 [N, K, 2], instances from start to end
+    in snippets (0 to T), with segment_labels int64 [N, K], -1 where a video has fewer than K.
     """
 
     videos: tuple[str, ...]
-    features: NDArray[np.float32]
+    features: NDArray[np.floating[Any]]
     labels: NDArray[np.float32]
     duration: Floats
     frames: Ints
@@ -173,6 +173,7 @@ class DatasetSpec:
     `clicks` maps each kind of clicks (of CLICKS) and annotator to the click file ("embedded" maps to "" for clicks
     stored in the features, clickers of a simulated set map to ""). `fingerprint` changes when any feature, truth or
     simulation setting does; `click_fingerprints`, shaped alike, enter a trial's key where the trial reads the clicks.
+    `clicks_fraction`: share of an annotator's background clicks that is kept.
     `layout`: of features, its name and timing (see `data/feature_layout.py`).
     """
 
@@ -186,11 +187,14 @@ class DatasetSpec:
     simulation: dict[str, Any]
     fingerprint: str
     description: str
+    clicks_fraction: float = 1.0
     layout: dict[str, Any] = field(default_factory=dict)
 
     def fingerprints_read(self, annotator: str, supervision: tuple[str, ...]) -> dict[str, str]:
-        """Kind → fingerprint of the clicks that a trial with this supervision reads."""
-        return {kind: self.click_fingerprints[kind][annotator] for kind in clicks_of(supervision)}
+        """Kind → fingerprint of the clicks that a trial with this supervision reads, and the share of them kept."""
+        read = {kind: self.click_fingerprints[kind][annotator] for kind in clicks_of(supervision)}
+        share = {f"{BACKGROUND_CLICKS} kept": f"{self.clicks_fraction!r}"}
+        return read | (share if BACKGROUND_CLICKS in read and self.clicks_fraction < 1 else {})
 
 
 @dataclass(frozen=True, kw_only=True)

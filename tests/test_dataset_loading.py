@@ -17,7 +17,7 @@ def test_load_gives_every_array_of_the_contract(root: Path) -> None:
     assert dataset.classes == CLASSES
     train, test = dataset.train, dataset.test
     assert train.videos == tuple(f"video_val_{number:04d}" for number in range(4))
-    assert (train.features.shape, train.features.dtype) == ((4, 8, 25), np.float32)
+    assert (train.features.shape, train.features.dtype) == ((4, 8, 25), np.float16)
     assert (train.labels.shape, train.labels.dtype) == ((4, 3), np.float32)
     assert (train.duration.dtype, train.frames.dtype, train.background_clicks.dtype) == (float, np.int64, bool)
     assert train.frames.tolist() == [400, 410, 420, 430]
@@ -25,7 +25,7 @@ def test_load_gives_every_array_of_the_contract(root: Path) -> None:
     assert dataset.train_truth.videos == train.videos
     assert len(dataset.test_truth.label) == 6
     stored = read_video(root / "val" / "video_val_0002.npz").features
-    np.testing.assert_array_equal(train.features[2], rescale(stored, 25))
+    np.testing.assert_array_equal(train.features[2], rescale(stored, 25).astype(np.float16))
 
 
 def test_clicks_of_the_annotator_asked_for(root: Path) -> None:

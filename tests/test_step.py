@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +41,12 @@ def one_batch(seed: int = 0) -> VideoSet:
     )
 
 
-def make_fit(videos: VideoSet, precision: str = "float32", **settings: object) -> Fit:
+def make_fit(videos: VideoSet, precision: str = "float32", device: torch.device = CPU, **settings: object) -> Fit:
     """One step an epoch."""
     torch.manual_seed(0)
     hyperparameters = Hyperparameters(**{"batch_size": len(videos.videos), **settings})  # type: ignore[arg-type]
     method = BackTAL(hyperparameters, videos.features.shape[1], videos.labels.shape[1])
-    return Fit(method, videos, np.arange(len(videos.videos)), seed=0, precision=precision, device=CPU)
+    return Fit(method, videos, np.arange(len(videos.videos)), seed=0, precision=precision, device=device)
 
 
 @pytest.mark.parametrize("name", ["backtal_release_a", "backtal_release_b"])
@@ -159,3 +161,35 @@ def test_dropout_is_for_training() -> None:
     torch.testing.assert_close(first, again, rtol=0, atol=0)
     network.train()
     assert not torch.equal(network(fit.data.features).cas_base, first)
+
+
+@pytest.fixture
+def meta(monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    """A device of shapes without values, where all raises that would make the host wait for a GPU's values."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # knows no such device
+    return torch.device("meta")
+
+
+WAITING: dict[str, Callable[[torch.Tensor], object]] = {
+    "item": lambda values: values.sum().item(),
+    "a branch": lambda values: bool((values > 0).any()),
+    "nonzero": lambda values: values.nonzero(),
+    "a boolean index": lambda values: values[values > 0],
+    "a copy to the host": lambda values: values.cpu(),
+}
+
+
+@pytest.mark.parametrize("kind", WAITING)
+def test_the_device_without_values_notices_what_would_wait(meta: torch.device, kind: str) -> None:
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        WAITING[kind](torch.zeros(3, device=meta))
+
+
+@pytest.mark.parametrize("settings", [{}, {"variant": "release"}, {"affinity": False}], ids=str)
+def test_a_step_on_a_gpu_never_makes_the_host_wait(meta: torch.device, settings: dict[str, object]) -> None:
+    fit = make_fit(one_batch(), device=meta, **settings)  # type: ignore[arg-type]
+    for optimizer in fit.optimizers.values():  # fused Adam, which knows no such device either
+        optimizer.step = lambda: None  # type: ignore[method-assign, assignment]
+    losses = fit._step(fit.method.phases[0], torch.arange(BATCH, device=meta))
+    assert losses["total"].device == meta
+    assert all(weight.grad is not None for weight in fit.method.network.parameters())

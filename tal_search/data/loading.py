@@ -13,6 +13,7 @@ import numpy as np
 
 from tal_search.data.clicks import read_clicks
 from tal_search.data.feature_split import read_splits, read_truths
+from tal_search.data.half_precision import in_half
 from tal_search.data.shared_features import place_of, shared_splits
 from tal_search.data.simulation import Simulation, require_durations, simulate, simulated_truths
 from tal_search.data.supervision import click_file, clicked_videos, supervise
@@ -57,10 +58,11 @@ def load(
 ) -> Dataset:
     """The dataset with the clicks of one annotator and the instances that `supervision` names, and no others.
 
-    Every video is rescaled to spec.snippets. `annotator` is not looked at where no clicks are named. `shared`: a folder
-    where the arrays are kept for all processes of this machine (see `shared_features`); what goes wrong there is added
-    to `notes`, a sentence each. Arrays that do not depend on the annotator are kept for the next call and shared with
-    its result: do not write to them. Raises InputError as `check` does.
+    Every video is rescaled to spec.snippets; features are in half precision where they can be (see `half_precision`),
+    else `notes` says so. `annotator` is not looked at where no clicks are named. `shared`: a folder where the arrays
+    are kept for all processes of this machine (see `shared_features`); what goes wrong there is added to `notes`, a
+    sentence each. Arrays that do not depend on the annotator are kept for the next call and shared with its result: do
+    not write to them. Raises InputError as `check` does.
     """
     dataset, news = _without_clicks(_without_annotators(spec), shared)
     if notes is not None:
@@ -79,7 +81,8 @@ def load_truths(spec: DatasetSpec) -> tuple[Annotations, Annotations]:
 
 def _without_annotators(spec: DatasetSpec) -> str:
     """What decides all but the clicks, as text."""
-    return canonical_json({**dataclasses.asdict(spec), "clicks": {}, "click_fingerprints": {}})
+    without = dataclasses.replace(spec, clicks={}, click_fingerprints={}, clicks_fraction=1.0)
+    return canonical_json(dataclasses.asdict(without))
 
 
 @lru_cache(maxsize=2)
@@ -99,10 +102,10 @@ def _without_clicks(spec_json: str, shared: Path | None) -> tuple[Dataset, list[
     spec = DatasetSpec(**json.loads(spec_json))
     notes: list[str] = []
     if shared is None:
-        train, test = _splits(spec)
+        train, test = _splits(spec, notes)
     else:
         place = place_of(shared, spec.fingerprint, spec.snippets)
-        train, test = shared_splits(place, lambda: _splits(spec), notes)
+        train, test = shared_splits(place, lambda: _splits(spec, notes), notes)
     train_truth, test_truth = _truths(spec_json)
     dataset = Dataset(
         classes=train_truth.classes, train=train, test=test, train_truth=train_truth, test_truth=test_truth
@@ -110,16 +113,20 @@ def _without_clicks(spec_json: str, shared: Path | None) -> tuple[Dataset, list[
     return dataset, notes
 
 
-def _splits(spec: DatasetSpec) -> tuple[VideoSet, VideoSet]:
-    """Training and test arrays, read or simulated; clicks are those of the training files, if any."""
+def _splits(spec: DatasetSpec, notes: list[str]) -> tuple[VideoSet, VideoSet]:
+    """Training and test arrays, read or simulated; clicks are those of the training files, if any.
+
+    Where features cannot be kept in half precision, `notes` says so.
+    """
     if spec.source == "simulated":
         simulation, truths = Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None
         dataset = simulate(simulation, spec.snippets, truths, spec.name)
-        return dataset.train, dataset.test
+        return in_half(dataset.train, notes), in_half(dataset.test, notes)
     problems: list[str] = []
     train, test = read_splits(spec, problems)
     _stop(problems)
-    train_videos, test_videos = train.load(spec.snippets, problems), test.load(spec.snippets, problems)
+    train_videos = in_half(train.load(spec.snippets, problems), notes)
+    test_videos = in_half(test.load(spec.snippets, problems), notes)
     _stop(problems)
     no_clicks = np.zeros_like(test_videos.background_clicks)
     return train_videos, dataclasses.replace(test_videos, background_clicks=no_clicks)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import math
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +24,7 @@ from tal_search.search.record import Record
 from tal_search.search.running import Outcome, Run
 from tal_search.search.settings_of import settings_of
 from tal_search.search.worker import Training, TrialFunction
-from tal_search.study import Study
+from tal_search.study import ResourceSettings, Study
 from tal_search.tracking import NoTracker, Tracker
 from tal_search.trial_folder import TrialFolder
 
@@ -48,7 +50,7 @@ def run_study(
     study = plan.study
     _check_extras(study)
     plan = plan if train else _without_training(plan)
-    if trial is None and train and (not plan.trials or _untrained(plan)):
+    if trial is None and train and _left_to_train(plan):
         for note in check(plan.dataset, plan.annotators, plan.clicks):
             (say or _ignore)(note)
     with _opened(plan, say or _ignore) as record:
@@ -57,7 +59,8 @@ def run_study(
         try:
             with DiskWatch(study.runs, say or _ignore):
                 run.proposer = Deadline(_proposer(plan, record, run.want), study.budget.minutes)
-                _backend(study, trial).run(run.proposer, run.handle)
+                resources = _packed(plan, say or _ignore) if train and trial is None else study.resources
+                _backend(replace(study, resources=resources), trial).run(run.proposer, run.handle)
         except KeyboardInterrupt as signal:
             interrupted = signal.exit_code if isinstance(signal, Interrupted) else 130
         finally:
@@ -95,8 +98,11 @@ def _without_training(plan: Plan) -> Plan:
     return replace(plan.with_finished_fits(), study=study)
 
 
-def _untrained(plan: Plan) -> bool:
-    return any(TrialFolder.of(plan.study.runs, spec.key).result() is None for spec in plan.fits)
+def _left_to_train(plan: Plan) -> float:
+    """Fits without a result; no end of them where a sampler proposes."""
+    if plan.study.search.plan == "sampler":
+        return math.inf
+    return sum(TrialFolder.of(plan.study.runs, spec.key).result() is None for spec in plan.fits)
 
 
 def _distributions(plan: Plan) -> dict[str, Any]:
@@ -120,6 +126,26 @@ def _check_extras(study: Study) -> None:
         raise MissingExtra("ray", "ray")
     if study.tracking.mlflow and importlib.util.find_spec("mlflow") is None:
         raise MissingExtra("mlflow", "tracking")
+
+
+def _packed(plan: Plan, say: Callable[[str], None]) -> ResourceSettings:
+    """The study's resources, with a measured number of trials at once where that is wanted."""
+    study, resources, left = plan.study, plan.study.resources, _left_to_train(plan)
+    if resources.trials_per_device is None or not left:
+        return resources
+    from tal_search.search.packing import best_packing
+
+    centre = plan.trial(plan.centre_cell, *plan.repeats[0]).spec
+    settings = {
+        "device": resources.device, "threads": max(1, int(resources.cpus_per_trial)),
+        "shared": str(study.runs.resolve() / "features"),
+    }  # fmt: skip
+    most = min(len(os.sched_getaffinity(0)) / resources.cpus_per_trial, left)
+    found = best_packing(centre, settings, max(1, int(most)))
+    say(found.sentence)
+    if found.device == "cuda":
+        return replace(resources, gpus_per_trial=1 / found.trials)
+    return replace(resources, concurrent_trials=found.trials)
 
 
 def _backend(study: Study, trial: TrialFunction | None) -> Backend:

@@ -157,6 +157,13 @@ def _usage() -> str:
     return f"peak {'unknown' if peak is None else size_text(peak)} of all its processes together, of {of}"
 
 
+def available_memory() -> int:
+    """Bytes that new processes may take: what the machine has available, at most what the cgroup allows."""
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", _text(Path("/proc/meminfo")), re.MULTILINE)
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(1024 * int(found[1]) if found else machine, _number(LIMITS) or machine)
+
+
 def _number(names: tuple[str, ...]) -> int | None:
     texts = (_text(group / name).strip() for group in _cgroups() for name in names)
     return next((int(text) for text in texts if text.isdecimal()), None)

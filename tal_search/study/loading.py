@@ -15,13 +15,14 @@ from typing import Any
 from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.methods import available, declaration
+from tal_search.study.cases import check_cases, read_cases, reference_study
 from tal_search.study.checking import Checker, closest, did_you_mean, repeated
 from tal_search.study.dataset import annotator_problems, find_dataset, thresholds
 from tal_search.study.overrides import apply_override
 from tal_search.study.search_rules import check_search, checked_options, with_long_forms
 from tal_search.study.settings import FOLDER, Study
 from tal_search.study.space import Dimension, read_space
-from tal_search.study.tree import Written, read_study_file, shown
+from tal_search.study.tree import Key, Written, read_study_file, shown
 
 OWN_FOLDER = Path(__file__).resolve().parents[2] / FOLDER
 STUDY_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -98,11 +99,18 @@ def _checked(name: str, written: Written) -> Study:
         groups = {INFERENCE.removesuffix("."): Inference}
         axes = checker.axes(sections["hyperparameters"], groups, study.search.axes, ("search", "axes"))
         space = read_space(checker, sections["hyperparameters"], groups, study.search.space, ("search", "space"))
-    search = replace(checked_options(checker, study.search), axes=axes, space=space)
+    cases = read_cases(checker, study.search.cases, method)
+    search = replace(checked_options(checker, study.search), axes=axes, space=space, cases=cases)
     study = replace(study, **chosen, search=search, name=study.study.fork or name)
     check_search(study, written)
-    _check_choices(study, written)
+    if study.search.cases:
+        check_cases(study, written)
+    else:
+        _check_choices(study, written)
+        _check_inference(study, written)
+    _check_tiou(study, written)
     _check_size(study, written)
+    _check_packing(study, written)
     return replace(study, places={".".join(key): place for key, place in written.places.items()})
 
 
@@ -112,7 +120,7 @@ def _data_problems(study: Study, written: Written) -> list[str]:
         return []
     try:
         # The preset may be what is wrong, and what the method reads is not known before its settings are right.
-        return annotator_problems(study, find_dataset(replace(study, preset="auto")), ())
+        return annotator_problems(study, find_dataset(replace(reference_study(study), preset="auto")), ())
     except InputError as error:
         return list(error.problems)
 
@@ -128,7 +136,7 @@ def _with_tiou_as_text(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_choices(study: Study, written: Written) -> None:
-    """Report a dataset or preset that the method does not know, and thresholds that are none."""
+    """Report a dataset or preset that the method does not know."""
     presets = declaration(study.method).PRESETS
     choices = [("dataset.name", study.dataset.name, list(presets))]
     if study.dataset.name in presets:
@@ -137,11 +145,29 @@ def _check_choices(study: Study, written: Written) -> None:
         if value not in valid:
             near = did_you_mean(closest(value, valid))
             written.add(tuple(key.split(".")), f"is {shown(value)}; it must be one of {', '.join(valid)}{near}")
+
+
+def _check_tiou(study: Study, written: Written) -> None:
+    """Report thresholds that are none."""
     try:
         thresholds(study)
     except InputError as error:
         place = written.place(("protocol", "tiou"))
         written.problems += [f"{place}: protocol.{problem}" for problem in error.problems]
+
+
+def _check_inference(study: Study, written: Written) -> None:
+    """Report inference settings of a method without activations: nothing is kept to score again, none would count."""
+    if hasattr(declaration(study.method).METHOD, "activations"):
+        return
+    keys: list[Key] = [("inference", name) for name in study.inference]
+    keys += [("search", "axes", *axis.split(".")) for axis in study.search.axes if axis.startswith(INFERENCE)]
+    keys += [("search", "space", *axis.split(".")) for axis in study.search.space if axis.startswith(INFERENCE)]
+    for key in keys:
+        written.add(
+            key, f"is given, but {study.method} localizes without class activation sequences; remove it, what it "
+            "detects is set by hyperparameters",
+        )  # fmt: skip
 
 
 def _check_size(study: Study, written: Written) -> None:
@@ -155,7 +181,24 @@ def _check_size(study: Study, written: Written) -> None:
             for value in repeated(values):
                 written.add(key, f"has {shown(value)} more than once; keep one")
     lengths = [len(values) for values in study.search.axes.values()]
-    cells = math.prod(lengths) if study.search.plan == "grid" else 1 + sum(lengths)
+    cells = math.prod(lengths) if study.search.plan == "grid" else 1 + sum(lengths) + len(study.search.cases)
     if cells * len(repeats.seeds) > MOST_TRIALS:
         asked = f"makes {cells} cells x {len(repeats.seeds)} seeds"
         written.add(("search", "axes"), f"{asked}; at most {MOST_TRIALS} trials are planned, take fewer values")
+
+
+def _check_packing(study: Study, written: Written) -> None:
+    """Report what does not go with a number of trials at once that is measured."""
+    resources, place = study.resources, ("resources", "trials_per_device")
+    if resources.trials_per_device is None:
+        return
+    if resources.backend == "inline":
+        written.add(place, "is auto, but backend inline runs one trial at a time; drop it, or use backend ray")
+    if study.ray.address is not None:
+        written.add(place, "is auto, which measures this machine alone; on a cluster give resources.concurrent_trials")
+    for name, given in (
+        ("concurrent_trials", resources.concurrent_trials),
+        ("gpus_per_trial", resources.gpus_per_trial),
+    ):
+        if given:
+            written.add(place, f"is auto, which chooses resources.{name} itself; drop one of them")

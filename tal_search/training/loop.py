@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import torch
 
@@ -39,6 +39,8 @@ class Fit:
         self.batch_size: int = hp.batch_size
         self.bf16 = precision == "bf16"
         self.rows = torch.from_numpy(rows)
+        if device.type == "cuda":
+            torch.backends.cuda.matmul.fp32_precision = "tf32"
         method.network.to(device)
         self.initial = self.weights() if method.restarts else {}
         self.optimizers = self._optimizers()
@@ -50,7 +52,7 @@ class Fit:
         return {
             phase.name: torch.optim.Adam(
                 phase_parameters(self.method, phase),
-                lr=hp.learning_rate, betas=phase.betas, weight_decay=hp.weight_decay, fused=True,
+                lr=getattr(hp, phase.learning_rate), betas=phase.betas, weight_decay=hp.weight_decay, fused=True,
             )
             for phase in self.method.phases
         }  # fmt: skip
@@ -65,7 +67,8 @@ class Fit:
         self.method.network.train()
         sums: dict[str, torch.Tensor] = {}
         for phase in self.method.active(number):
-            batches = self.rows[torch.randperm(len(self.rows))].split(self.batch_size)  # type: ignore[no-untyped-call]
+            shuffled = self.rows[torch.randperm(len(self.rows))]
+            batches = shuffled.to(self.device).split(self.batch_size)  # type: ignore[no-untyped-call]
             for rows in batches:
                 for name, loss in self._step(phase, rows).items():
                     # A loss that two phases log is the sum of both means.
@@ -85,11 +88,13 @@ class Fit:
             self.optimizers = self._optimizers()
 
     def _in_order(self) -> Iterator[Batch]:
-        return (self._batch(rows) for rows in self.rows.split(self.batch_size))  # type: ignore[no-untyped-call]
+        batches = self.rows.to(self.device).split(self.batch_size)  # type: ignore[no-untyped-call]
+        return (self._batch(rows) for rows in batches)
 
     def _batch(self, rows: torch.Tensor) -> Batch:
-        rows = rows.to(self.device)
-        return Batch(rows, *(getattr(self.data, spec.name)[rows] for spec in fields(Batch) if spec.name != "rows"))
+        """rows: on the fit's device, moved there once an epoch: a move would make the host wait for the device."""
+        batch = Batch(rows, *(getattr(self.data, spec.name)[rows] for spec in fields(Batch) if spec.name != "rows"))
+        return replace(batch, features=batch.features.float())
 
     def _require_finite(self, epoch: int, losses: dict[str, float]) -> None:
         broken = [f"the loss {name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
