@@ -74,6 +74,7 @@ def test_every_preset_is_made_of_settings_that_exist(name: str) -> None:
         assert settings.pop("snippets") >= 100
         Hyperparameters(**settings)
         Inference(**INFERENCE_PRESETS[name][preset])
+    assert PRESETS[name]["paper"]["snippets"] == known(name).snippets
 
 
 @pytest.mark.parametrize(

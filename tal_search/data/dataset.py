@@ -14,6 +14,7 @@ from typing import Any
 from tal_search.data import layout
 from tal_search.data.clickers import CLICKERS
 from tal_search.data.datasets import known
+from tal_search.data.feature_cache import CONVERTED, is_converted, open_cache, read_manifest
 from tal_search.data.feature_layout import AS_LAYOUT, AUTO, FeatureLayout, Timing, detect, has_npz, split_files, timed
 from tal_search.data.features import has_clicks
 from tal_search.data.loading import check, load
@@ -51,6 +52,8 @@ def find(
         raise InputError(f"dataset.source={source} is unknown; give one of {', '.join(SOURCES)}")
     if source == "simulated":
         return _simulated(name, "dataset.source=simulated", ground_truth, clicks, snippets, simulation)
+    if root is not None and (wanted == CONVERTED or (wanted == AUTO and is_converted(root))):
+        return _converted(name, root, ground_truth, clicks, snippets)
     found = None if root is None else detect(root, name, wanted)
     if root is not None and found is not None:
         return _features(name, root, timed(found, timing), ground_truth, clicks, snippets)
@@ -120,6 +123,30 @@ def _features(
         fingerprint=_digest([len(files[0]), content]),
         description=f"{root.resolve().name}: {_kind(_channels(found, files))}, {counts}; {_said(found)}",
         layout={"name": found.name, **vars(found.timing)},
+    )
+
+
+def _converted(name: str, root: Path, ground_truth: Path | None, clicks: Path | None, snippets: int) -> DatasetSpec:
+    manifest = read_manifest(root)
+    truth = (ground_truth or layout.find_ground_truth(root, name)).resolve()
+    clicked = layout.find_clicks(root, name, clicks)
+    embedded = (EMBEDDED,) if manifest["embedded"] else ()
+    files_of, fingerprints = _clicks({BACKGROUND_CLICKS: embedded, ACTION_CLICKS: ()}, clicked)
+    train, test = open_cache(root, manifest["snippets"], checked=False)
+    counts = f"{len(train.videos)} training and {len(test.videos)} test videos"
+    said = f"layout {CONVERTED} ({train.features.dtype}, {manifest['snippets']} snippets)"
+    return DatasetSpec(
+        name=name,
+        source="features",
+        root=str(root.resolve()),
+        ground_truth=str(truth),
+        clicks=files_of,
+        click_fingerprints=fingerprints,
+        snippets=snippets,
+        simulation={},
+        fingerprint=_digest([CONVERTED, manifest, _hash_of(truth)]),
+        description=f"{root.resolve().name}: {_kind(train.features.shape[1])}, {counts}; {said}",
+        layout={"name": CONVERTED, "snippets": manifest["snippets"]},
     )
 
 

@@ -1,6 +1,7 @@
 """The datasets that are known by name: their classes, splits, sizes and thresholds.
 
-Number of snippets and hyperparameters are a method's (its PRESETS), because papers choose them by method.
+Hyperparameters and the number of snippets of a study are a method's (its PRESETS), because papers choose them by
+method.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ class KnownDataset:
 
     train, test: names of folders and of subsets in the ground truth (compared without case), first choice first.
     videos: training and test videos as published, as far as they have instances. stand_in: the same of the simulated
-    stand-in, fewer where a set is large. tiou: what papers report on it (all by the protocol `activitynet`).
+    stand-in, fewer where a set is large. snippets: T of BackTAL, for conversions. tiou: what papers report on it, all
+    by the protocol `activitynet`.
     """
 
     title: str
@@ -25,6 +27,7 @@ class KnownDataset:
     classes: tuple[str, ...]
     videos: tuple[int, int]
     stand_in: tuple[int, int]
+    snippets: int
     tiou: str
 
 
@@ -38,6 +41,7 @@ DATASETS = {
         classes=class_names.THUMOS14,
         videos=(200, 210),
         stand_in=(200, 210),
+        snippets=750,
         tiou="0.1:0.9:0.1",
     ),
     "activitynet12": KnownDataset(
@@ -47,6 +51,7 @@ DATASETS = {
         classes=class_names.ACTIVITYNET12,
         videos=(4819, 2383),
         stand_in=(1000, 500),
+        snippets=100,
         tiou="0.5:0.95:0.05",
     ),
     "hacs": KnownDataset(
@@ -56,6 +61,7 @@ DATASETS = {
         classes=class_names.HACS,
         videos=(37613, 5981),
         stand_in=(1000, 400),
+        snippets=200,
         tiou="0.5:0.95:0.05",
     ),
     "beoid": KnownDataset(
@@ -65,6 +71,7 @@ DATASETS = {
         classes=class_names.BEOID,
         videos=(46, 12),
         stand_in=(46, 12),
+        snippets=400,
         tiou="0.1:0.7:0.1",
     ),
     "gtea": KnownDataset(
@@ -74,6 +81,7 @@ DATASETS = {
         classes=class_names.GTEA,
         videos=(21, 7),
         stand_in=(21, 7),
+        snippets=400,
         tiou="0.1:0.7:0.1",
     ),
 }
@@ -85,6 +93,7 @@ OTHER = KnownDataset(
     classes=class_names.THUMOS14,
     videos=(0, 0),
     stand_in=(200, 210),
+    snippets=750,
     tiou="0.1:0.9:0.1",
 )
 

@@ -208,7 +208,7 @@ LAYOUTS = {
         ),
     )
 }
-NAMES = (AUTO, *LAYOUTS)
+NAMES = (AUTO, *LAYOUTS, "converted")  # the last: see `feature_cache`
 
 
 def detect(root: Path, name: str, wanted: str) -> FeatureLayout | None:

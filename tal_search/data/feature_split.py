@@ -11,13 +11,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tal_search.data import layout
 from tal_search.data.annotations import read_annotations
 from tal_search.data.feature_layout import LAYOUTS, SNIPPETS_OFF, FeatureLayout, Timing, split_files
 from tal_search.data.features import VideoFile, rescale_clicks
+from tal_search.data.half_precision import halved
 from tal_search.data.timeline import present
 from tal_search.errors import InputError
 from tal_search.types import Annotations, DatasetSpec, VideoSet
@@ -90,20 +93,29 @@ class FeatureSplit:
             return "has no duration, and neither has the ground truth; add it there"
         return None
 
-    def load(self, snippets: int, problems: list[str]) -> VideoSet:
-        """Every video rescaled to T = `snippets`, sorted by name; the clicks are those of the feature files."""
+    def load(
+        self, snippets: int, problems: list[str], features_NDT: NDArray[np.floating[Any]] | None = None
+    ) -> VideoSet:
+        """Every video rescaled to T = `snippets`, sorted by name; the clicks are those of the feature files.
+
+        features_NDT: zeros to write features to, by default new ones in float32. Raises TooCoarse where they are in
+        float16 and that would change a video too much.
+        """
         names = tuple(sorted(self.files))
+        if features_NDT is None:
+            features_NDT = np.zeros((len(names), self.channels, snippets), np.float32)
         row_of = {name: row for row, name in enumerate(names)}
         loaded = VideoSet.labelled(
             videos=names,
-            features=np.zeros((len(names), self.channels, snippets), np.float32),
+            features=features_NDT,
             labels=np.zeros((len(names), len(self.truth.classes)), np.float32),
             duration=np.ones(len(names)),
             frames=np.ones(len(names), np.int64),
         )
         for name, video, duration in self.videos(problems):
             row, fps = row_of[name], self.fps_of(name, video)
-            loaded.features[row] = self.layout.timing.sampled(video.features, snippets, duration, fps)
+            sampled_DT = self.layout.timing.sampled(video.features, snippets, duration, fps)
+            loaded.features[row] = halved(sampled_DT, name) if loaded.features.dtype == np.float16 else sampled_DT
             loaded.labels[row] = video.labels
             loaded.duration[row] = duration
             loaded.frames[row] = video.frames or max(1, round(duration * (fps or FALLBACK_FPS)))

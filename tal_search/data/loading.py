@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tal_search.data.clicks import read_clicks
+from tal_search.data.feature_cache import CONVERTED, check_cache, open_cache
 from tal_search.data.feature_split import read_splits, read_truths
 from tal_search.data.half_precision import in_half
 from tal_search.data.shared_features import place_of, shared_splits
@@ -45,7 +46,7 @@ def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]
                 read_clicks(path, kind, annotator, known, notes)
         except InputError as error:
             problems.extend(error.problems)
-    _stop(problems)
+    stop(problems)
     return notes
 
 
@@ -101,7 +102,9 @@ def _without_clicks(spec_json: str, shared: Path | None) -> tuple[Dataset, list[
     """
     spec = DatasetSpec(**json.loads(spec_json))
     notes: list[str] = []
-    if shared is None:
+    if spec.layout.get("name") == CONVERTED:
+        train, test = open_cache(Path(spec.root), spec.snippets, checked=False)
+    elif shared is None:
         train, test = _splits(spec, notes)
     else:
         place = place_of(shared, spec.fingerprint, spec.snippets)
@@ -124,16 +127,19 @@ def _splits(spec: DatasetSpec, notes: list[str]) -> tuple[VideoSet, VideoSet]:
         return in_half(dataset.train, notes), in_half(dataset.test, notes)
     problems: list[str] = []
     train, test = read_splits(spec, problems)
-    _stop(problems)
+    stop(problems)
     train_videos = in_half(train.load(spec.snippets, problems), notes)
     test_videos = in_half(test.load(spec.snippets, problems), notes)
-    _stop(problems)
+    stop(problems)
     no_clicks = np.zeros_like(test_videos.background_clicks)
     return train_videos, dataclasses.replace(test_videos, background_clicks=no_clicks)
 
 
 def _check_features(spec: DatasetSpec, problems: list[str]) -> dict[str, float]:
     """Seconds by training video. A file already reported has none; no click of it is reported then."""
+    if spec.layout.get("name") == CONVERTED:
+        videos = check_cache(Path(spec.root), spec.snippets, *read_truths(spec))
+        return dict(zip(videos.videos, videos.duration.tolist(), strict=True))
     train, test = read_splits(spec, problems)
     stated = dict(zip(train.truth.videos, train.truth.duration.tolist(), strict=True))
     durations = {name: seconds if math.isfinite(seconds) else math.inf for name, seconds in stated.items()}
@@ -152,7 +158,8 @@ def _check_timeline(spec: DatasetSpec) -> dict[str, float]:
     return dict(zip(train.videos, train.duration.tolist(), strict=True))
 
 
-def _stop(problems: list[str]) -> None:
+def stop(problems: list[str]) -> None:
+    """Raise InputError where there is any problem; of very many, the first are listed and the rest counted."""
     more = len(problems) - LISTED
     if more > 0:
         raise InputError(
