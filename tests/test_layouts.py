@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from make_dataset import change as change_npz
 from make_dataset import edit_json, found, make_dataset, problems_of
 from make_layouts import FPS, OFFSET, STRIDE, make_layout
 
@@ -149,6 +150,21 @@ def test_other_videos_beside_those_of_the_ground_truth_are_left_alone(backtal: P
     shutil.copy(root / "video_val_0000.npy", root / "video_unknown.npy")
     assert "4 training and 3 test videos" in spec_of(root, "actionformer").description
     check(spec_of(root, "actionformer"), ("A1",), ())
+
+
+@pytest.mark.parametrize("layout", ["backtal", "actionformer"])
+def test_files_may_have_the_prefix_that_activitynet_gives_them(backtal: Path, tmp_path: Path, layout: str) -> None:
+    root = backtal if layout == "backtal" else make_layout(backtal, layout, tmp_path / "x")
+    before = load(spec_of(root, layout), "A1", ())
+    for path in root.glob("**/*.np?"):
+        if layout == "backtal":
+            change_npz(path, vid_name=f"v_{path.stem}" if "test" in path.stem else path.stem)
+        path.rename(path.with_name(f"v_{path.name}"))
+    loading._without_clicks.cache_clear()
+    check(spec_of(root, layout), ("A1",), ())
+    after = load(spec_of(root, layout), "A1", ())
+    assert after.train.videos == before.train.videos
+    np.testing.assert_array_equal(after.train.features, before.train.features)
 
 
 @pytest.mark.parametrize("layout", OTHERS)

@@ -6,7 +6,7 @@ frames a second), snippet i is centred at (i·stride + offset)/fps seconds; else
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from tal_search.data import features, hdf5_features, npy_features
 from tal_search.data.features import VideoFile
-from tal_search.data.layout import feature_files, holds, split_folders, subsets_and_fps, videos_of_subset
+from tal_search.data.layout import feature_files, holds, split_folders, subset_by_video, subsets_and_fps
 from tal_search.errors import InputError, gathered
 from tal_search.resampling import interpolate
 
 AUTO = "auto"
+PREFIX = "v_"  # of files, where the ground truth names videos without it
 SNIPPETS_OFF = 0.1  # share by which the number of snippets may differ from what a video's seconds make of the timing
 
 
@@ -234,11 +235,25 @@ def timed(layout: FeatureLayout, asked: Timing) -> FeatureLayout:
 
 
 def split_files(layout: FeatureLayout, root: Path, name: str, truth: Path) -> tuple[Split, Split]:
-    """Training and test videos; where they lie together, those of the ground truth's subsets. Raises InputError."""
+    """Training and test videos by their names in the ground truth; where they lie together, those of its subsets.
+
+    Raises InputError.
+    """
     splits = layout.splits(root, name)
-    if not layout.together:
+    if not layout.together and not any(video.startswith(PREFIX) for split in splits for video in split.files):
         return splits
-    folder, files = splits[0]
-    subsets = (videos_of_subset(truth, subset) for subset in subsets_and_fps(truth, name)[:2])
-    train, test = ({video: files[video] for video in sorted(subset) if video in files} for subset in subsets)
-    return Split(folder, train), Split(folder, test)
+    subset_of = subset_by_video(truth)
+    train, test = (Split(folder, _named(files, subset_of)) for folder, files in splits)
+    if not layout.together:
+        return train, test
+    wanted = subsets_and_fps(truth, name)[:2]
+    parts = ({video: path for video, path in train.files.items() if subset_of.get(video) == part} for part in wanted)
+    return Split(train.folder, next(parts)), Split(test.folder, next(parts))
+
+
+def _named(files: dict[str, Path], known: Container[str]) -> dict[str, Path]:
+    """ActivityNet's and HACS's features are files v_VIDEO."""
+    shorter = {video: video.removeprefix(PREFIX) for video in files}
+    return {
+        shorter[video] if video not in known and shorter[video] in known else video: files[video] for video in files
+    }

@@ -185,7 +185,12 @@ def _build(arrays: dict[str, NDArray[Any]], stem: str, problems: list[str]) -> V
     if (labels < 0).any():
         problems.append(f"cls_label holds {labels.min():g}; give 1 where a class is present and 0 elsewhere")
     name = arrays.get("vid_name")
-    if name is not None and name.dtype.kind == "U" and name.size == 1 and name.item() != stem:
+    if (
+        name is not None
+        and name.dtype.kind == "U"
+        and name.size == 1
+        and name.item() not in (stem, stem.removeprefix("v_"))
+    ):
         problems.append(f"vid_name is '{name.item()[:80]}'; a file is named after its video, rename one of them")
     clicks, classes = arrays.get("point_label"), len(labels)
     if clicks is not None:

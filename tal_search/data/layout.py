@@ -104,11 +104,11 @@ def _click_files(place: Path, prefix: str, problems: list[str]) -> dict[str, Pat
     return found
 
 
-def videos_of_subset(path: Path, subset: str) -> list[str]:
-    """Names of the videos of one subset of a ground truth. Raises InputError where the file is none."""
+def subset_by_video(path: Path) -> dict[str, str]:
+    """Video → the name of its subset in a ground truth. Raises InputError where the file is none."""
     content, _ = read_object(path, "database")
     entries = {video: entry for video, entry in content["database"].items() if isinstance(entry, dict)}
-    return [video for video, entry in entries.items() if entry.get("subset") == subset]
+    return {video: entry["subset"] for video, entry in entries.items() if isinstance(entry.get("subset"), str)}
 
 
 def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:
