@@ -86,68 +86,72 @@ def _features(
     name: str, root: Path, found: FeatureLayout, ground_truth: Path | None, clicks: Path | None, snippets: int
 ) -> DatasetSpec:
     problems: list[str] = []
-    files: list[dict[str, Path]] = []
     content: list[Any] = [found.name, vars(found.timing)]
-    clicked = dict[str, dict[str, Path]]()
-    truth = ground_truth
+    truth, clicked = ground_truth, dict[str, dict[str, Path]]()
     with gathered(problems):
         truth = (ground_truth or layout.find_ground_truth(root, name)).resolve()
         content.append(_hash_of(truth))
-    with gathered(problems):
-        splits = found.splits(root, name) if truth is None else split_files(found, root, name, truth)
-        files = [split.files for split in splits]
-        lacking = [kind for kind, split in zip(("training", "test"), files, strict=True) if not split]
-        if lacking:
-            raise InputError(f"{root} has no features of any {' or '.join(lacking)} video of {truth}; add them")
-    for split in files:
-        for video, path in split.items():
-            with gathered(problems):
-                content.append((video, found.content(path)))
+    files = _files(name, root, found, truth, problems)
+    for video, path in (item for split in files for item in split.items()):
+        with gathered(problems):
+            content.append((video, found.content(path)))
     with gathered(problems):
         clicked = layout.find_clicks(root, name, clicks)
     if problems:
         raise InputError(dict.fromkeys(problems))
     first = next(iter(files[0].values()))
     embedded = found.name == "backtal" and not clicked[BACKGROUND_CLICKS] and has_clicks(first)
-    files_of, fingerprints = _clicks({BACKGROUND_CLICKS: (EMBEDDED,) if embedded else (), ACTION_CLICKS: ()}, clicked)
-    counts = f"{len(files[0])} training and {len(files[1])} test videos"
-    return DatasetSpec(
-        name=name,
-        source="features",
-        root=str(root.resolve()),
-        ground_truth=str(truth),
-        clicks=files_of,
-        click_fingerprints=fingerprints,
+    base = _on_disk(name, root, truth or Path(), clicked, embedded=embedded)
+    return dataclasses.replace(
+        base,
         snippets=snippets,
-        simulation={},
         fingerprint=_digest([len(files[0]), content]),
-        description=f"{root.resolve().name}: {_kind(_channels(found, files))}, {counts}; {_said(found)}",
+        description=_described(root, _channels(found, files), [len(split) for split in files], _said(found)),
         layout={"name": found.name, **vars(found.timing)},
     )
+
+
+def _files(
+    name: str, root: Path, found: FeatureLayout, truth: Path | None, problems: list[str]
+) -> list[dict[str, Path]]:
+    """Training and test files by video; none where a problem is added."""
+    with gathered(problems):
+        splits = found.splits(root, name) if truth is None else split_files(found, root, name, truth)
+        files = [split.files for split in splits]
+        lacking = [kind for kind, split in zip(("training", "test"), files, strict=True) if not split]
+        if lacking:
+            raise InputError(f"{root} has no features of any {' or '.join(lacking)} video of {truth}; add them")
+        return files
+    return []
 
 
 def _converted(name: str, root: Path, ground_truth: Path | None, clicks: Path | None, snippets: int) -> DatasetSpec:
     manifest = read_manifest(root)
     truth = (ground_truth or layout.find_ground_truth(root, name)).resolve()
-    clicked = layout.find_clicks(root, name, clicks)
-    embedded = (EMBEDDED,) if manifest["embedded"] else ()
-    files_of, fingerprints = _clicks({BACKGROUND_CLICKS: embedded, ACTION_CLICKS: ()}, clicked)
     train, test = open_cache(root, manifest["snippets"], checked=False)
-    counts = f"{len(train.videos)} training and {len(test.videos)} test videos"
     said = f"layout {CONVERTED} ({train.features.dtype}, {manifest['snippets']} snippets)"
-    return DatasetSpec(
-        name=name,
-        source="features",
-        root=str(root.resolve()),
-        ground_truth=str(truth),
-        clicks=files_of,
-        click_fingerprints=fingerprints,
+    base = _on_disk(name, root, truth, layout.find_clicks(root, name, clicks), embedded=manifest["embedded"])
+    return dataclasses.replace(
+        base,
         snippets=snippets,
-        simulation={},
         fingerprint=_digest([CONVERTED, manifest, _hash_of(truth)]),
-        description=f"{root.resolve().name}: {_kind(train.features.shape[1])}, {counts}; {said}",
+        description=_described(root, train.features.shape[1], [len(train.videos), len(test.videos)], said),
         layout={"name": CONVERTED, "snippets": manifest["snippets"]},
     )
+
+
+def _on_disk(name: str, root: Path, truth: Path, clicked: dict[str, dict[str, Path]], *, embedded: bool) -> DatasetSpec:
+    """Features with their annotations; what the layout says of them is to be filled in."""
+    files, fingerprints = _clicks({BACKGROUND_CLICKS: (EMBEDDED,) if embedded else (), ACTION_CLICKS: ()}, clicked)
+    return DatasetSpec(
+        name=name, source="features", root=str(root.resolve()), ground_truth=str(truth), clicks=files,
+        click_fingerprints=fingerprints, snippets=0, simulation={}, fingerprint="", description="",
+    )  # fmt: skip
+
+
+def _described(root: Path, channels: int | str, videos: list[int], said: str) -> str:
+    counts = f"{videos[0]} training and {videos[1]} test videos"
+    return f"{root.resolve().name}: {_kind(channels)}, {counts}; {said}"
 
 
 def _simulated(
