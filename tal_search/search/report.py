@@ -19,9 +19,9 @@ from tal_search.trial_folder import write_atomically
 from tal_search.types import criterion
 
 PAPER_NOTES = {
-    ("backtal", "lambda_sep"): "The paper says that lowering λ costs 0.5 mAP, without naming the value.",
-    ("backtal", "kernel_size"): "The paper finds h = 3 best of 3 to 9.",
-    ("backtal", "embedding_dim"): "The paper finds D_emb = 32 best.",
+    ("backtal", "thumos14", "lambda_sep"): "The paper says that lowering λ costs 0.5 mAP, without naming the value.",
+    ("backtal", "thumos14", "kernel_size"): "The paper finds h = 3 best of 3 to 9.",
+    ("backtal", "thumos14", "embedding_dim"): "The paper finds D_emb = 32 best.",
 }
 SHOWN_CELLS = 10
 SHOWN_ROWS = 40  # of a sensitivity table, in a terminal
@@ -103,7 +103,7 @@ def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTabl
         paper = NOT_AVAILABLE if math.isnan(row["paper"]) else f"{row['paper']:.1f}"
         rows.append([*values, str(row["n"]), *spreads, delta, verdict, paper])
     more = f"... and {len(table.rows) - len(rows)} more rows in the file below." if len(table.rows) > len(rows) else ""
-    remark = " ".join(PAPER_NOTES.get((plan.study.method, axis), "") for axis in table.axes).strip()
+    remark = " ".join(PAPER_NOTES.get((plan.study.method, plan.dataset.name, axis), "") for axis in table.axes).strip()
     left = (*table.axes, "verdict")
     return TextTable(table.title, heads, rows, left, tuple(table.rows["centre"]), f"{more} {remark}".strip())
 
