@@ -10,9 +10,10 @@ from pathlib import Path
 from tal_search.data.dataset import find
 from tal_search.data.datasets import DATASETS, known
 from tal_search.data.feature_cache import convert
-from tal_search.data.feature_layout import NAMES, Timing
+from tal_search.data.feature_layout import NAMES
 from tal_search.data.simulation import Simulation
 from tal_search.data.survey import ClickSurvey, SplitSurvey, survey
+from tal_search.data.timing import Timing
 from tal_search.errors import InputError
 from tal_search.terminal import console
 from tal_search.types import DatasetSpec

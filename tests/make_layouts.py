@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
-from make_dataset import edit_json
+from make_dataset import edit_json, found
 from numpy.typing import NDArray
+
+from tal_search.data.timing import Timing
+from tal_search.types import DatasetSpec
 
 # Snippets of the small dataset lie every second of its 40 seconds and more: 10 frames at its 10 frames a second.
 STRIDE, OFFSET, FPS = 10, 5, 10
-ASKED = ("dataset.stride=10", "dataset.offset=5", "dataset.fps=10")
+OTHERS = ("basnet", "actionformer", "hdf5")
+TIMED = Timing(stride=STRIDE, offset=OFFSET, fps=FPS)
+EVENLY = Timing()
 
 
 def make_layout(root: Path, layout: str, to: Path) -> Path:
@@ -48,3 +54,21 @@ def write_video(
     else:
         with h5py.File(to / "features.h5", "a") as file:
             file.create_dataset(name, data=both_TD, compression="gzip", compression_opts=1)
+
+
+def change(root: Path, layout: str, edit: Any) -> Path:
+    """Replace the features of one video (the flow of it) by what `edit` makes of them; gives the file."""
+    if layout == "hdf5":
+        with h5py.File(root / "features.h5", "a") as file:
+            array = file["video_val_0001"][()]
+            del file["video_val_0001"]
+            file["video_val_0001"] = edit(array)
+        return root / "features.h5"
+    path = root / ("val/flow/video_val_0001.npy" if layout == "basnet" else "video_val_0001.npy")
+    np.save(path, edit(np.load(path)))
+    return path
+
+
+def spec_of(root: Path, layout: str) -> DatasetSpec:
+    """What is found in a dataset that `make_layout` wrote, or in BackTAL's."""
+    return found(root, timing=EVENLY if layout in ("backtal", "hdf5") else TIMED)

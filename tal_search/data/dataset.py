@@ -15,11 +15,12 @@ from tal_search.data import layout
 from tal_search.data.clickers import CLICKERS
 from tal_search.data.datasets import known
 from tal_search.data.feature_cache import CONVERTED, is_converted, open_cache, read_manifest
-from tal_search.data.feature_layout import AS_LAYOUT, AUTO, FeatureLayout, Timing, detect, has_npz, split_files, timed
+from tal_search.data.feature_layout import AUTO, FeatureLayout, detect, has_npz, split_files, timed
 from tal_search.data.features import has_clicks
 from tal_search.data.loading import check, load
 from tal_search.data.simulation import VERSION, Simulation
 from tal_search.data.supervision import EMBEDDED
+from tal_search.data.timing import AS_LAYOUT, Timing
 from tal_search.errors import InputError, gathered
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR, DatasetSpec, canonical_json
 

@@ -11,51 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tal_search.data import features, hdf5_features, npy_features
 from tal_search.data.features import VideoFile
 from tal_search.data.layout import feature_files, holds, split_folders, subset_by_video, subsets_and_fps
+from tal_search.data.timing import AS_LAYOUT, Timing
 from tal_search.errors import InputError, gathered
-from tal_search.resampling import interpolate
 
 AUTO = "auto"
 PREFIX = "v_"  # of files, where the ground truth names videos without it
 SNIPPETS_OFF = 0.1  # share by which the number of snippets may differ from what a video's seconds make of the timing
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timing:
-    """When snippets are: frames between two of them, the frame that the first is centred at, and frames a second.
-
-    stride None: the snippets cover the video evenly, and the others are not looked at. fps None: each video's own.
-    """
-
-    stride: float | None = None
-    offset: float | None = None
-    fps: float | None = None
-
-    def sampled(
-        self, features_DT: NDArray[np.float32], snippets: int, duration: float, fps: float | None
-    ) -> NDArray[np.float32]:
-        """[D, T0] to [D, T]: linear interpolation at the middles of T equal parts of `duration` seconds, ends held."""
-        if self.stride is None:
-            return features.rescale(features_DT, snippets)
-        assert self.offset is not None
-        assert fps is not None
-        seconds = (np.arange(snippets) + 0.5) / snippets * duration
-        return interpolate(features_DT, (seconds * fps - self.offset) / self.stride)
-
-    def expected(self, duration: float, fps: float | None) -> float:
-        """Snippets that a video of that many seconds should have; whole windows of 2·offset frames fit into it."""
-        assert self.stride is not None
-        assert self.offset is not None
-        assert fps is not None
-        return max(1.0, (duration * fps - 2 * self.offset) / self.stride + 1)
-
-
-AS_LAYOUT = Timing()
 
 
 class Split(NamedTuple):

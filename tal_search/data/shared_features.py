@@ -30,7 +30,7 @@ ARRAYS = ("features", "labels", "duration", "frames", "background_clicks")
 PACKAGE = Path(__file__).parents[1]
 # The modules of this folder that decide the arrays' values.
 MAKERS = ("annotations", "class_names", "datasets", "feature_layout", "feature_split", "features", "half_precision",
-          "hdf5_features", "loading", "npy_features", "simulation", "timeline", "untrusted")  # fmt: skip
+          "hdf5_features", "loading", "npy_features", "simulation", "timeline", "timing", "untrusted")  # fmt: skip
 CHUNK_BYTES = 1 << 20
 
 Splits = tuple[VideoSet, VideoSet]  # training, test

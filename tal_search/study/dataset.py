@@ -7,8 +7,8 @@ from typing import Any
 
 from tal_search.data.dataset import default_annotators, find
 from tal_search.data.datasets import known
-from tal_search.data.feature_layout import Timing
 from tal_search.data.layout import CLICK_FILES
+from tal_search.data.timing import Timing
 from tal_search.methods import declaration
 from tal_search.metrics.average_precision import parse_tiou
 from tal_search.study.settings import Study
