@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -26,9 +27,10 @@ LEAKY = "best epoch on test, leaky, as the released code does"
 class AxisTable(NamedTuple):
     """One axis (or, for a grid, all of them): `rows` is ordered by value.
 
-    Columns of `rows`: the axes, `centre` (bool), `n` finished repeats, `mAP@t` and `mAP@t sd` for every tIoU, `average`
-    and `average sd` over `average_over`, `delta` (mean paired difference to the centre at tIoU .5), `paper`, `paper
-    source` and `LEAKY`, the best mAP@.5 any epoch had on the test set. Percent; NaN where there is none.
+    Columns of `rows`: the axes, `centre` (bool), `n` finished repeats, `seconds` of annotation per minute of video,
+    `mAP@t` and `mAP@t sd` for every tIoU, `average` and `average sd` over `average_over`, `delta` (mean paired
+    difference to the centre at tIoU .5), `paper`, `paper source` and `LEAKY`, the best mAP@.5 any epoch had on the test
+    set. Percent; NaN where there is none.
     """
 
     title: str
@@ -78,7 +80,8 @@ def _cells(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResul
         varied = [axis for axis, value in values.items() if value != centre_cell[axis]]
         row: dict[str, Any] = {**values, "centre": not varied, "varied": varied[0] if len(varied) == 1 else ""}
         found = {trial.repeat: results[trial.id] for trial in repeats if trial.id in results}
-        rows.append({**row, "n": len(found), **_statistics(plan, found, centre), **_paper(plan, published, repeats[0])})
+        row |= {"n": len(found), "seconds": fmean(trial.annotation_seconds for trial in repeats)}
+        rows.append({**row, **_statistics(plan, found, centre), **_paper(plan, published, repeats[0])})
     return pd.DataFrame(rows)
 
 
