@@ -69,8 +69,10 @@ class Case:
 
     def reading(self, dataset: DatasetSpec) -> DatasetSpec:
         """The dataset as this case reads it."""
-        budget = {"clicks_fraction": self.clicks_fraction, "clicks_per_minute": self.clicks_per_minute}
-        return replace(dataset, snippets=self.snippets, **budget)
+        return replace(
+            dataset, snippets=self.snippets, clicks_fraction=self.clicks_fraction,
+            clicks_per_minute=self.clicks_per_minute,
+        )  # fmt: skip
 
     @cached_property
     def supervision(self) -> tuple[str, ...]:

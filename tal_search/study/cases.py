@@ -14,7 +14,7 @@ from tal_search.study.settings import CaseSettings, Study
 from tal_search.study.tree import Key, Written, shown
 
 CASES: Key = ("search", "cases")
-CLICK_BUDGET = ("clicks_fraction", "clicks_per_minute")
+ALL_CLICKS: dict[str, Any] = {"clicks_fraction": 1.0, "clicks_per_minute": None}
 LONGEST_NAME = 80
 
 
@@ -82,8 +82,7 @@ def case_studies(study: Study) -> Iterator[tuple[str, Study]]:
     """
     for name, case in study.search.cases.items():
         method = case.method or study.method
-        budget = {name: value for name in CLICK_BUDGET if (value := getattr(case, name)) is not None}
-        dataset = replace(study.dataset, **{"clicks_fraction": 1.0, "clicks_per_minute": None, **budget})
+        budget = {name: value for name in ALL_CLICKS if (value := getattr(case, name)) is not None}
         shared = study.hyperparameters if method == study.method else {}
         yield (
             name,
@@ -91,7 +90,7 @@ def case_studies(study: Study) -> Iterator[tuple[str, Study]]:
                 study,
                 method=method,
                 preset=case.preset or study.preset,
-                dataset=dataset if budget else study.dataset,
+                dataset=replace(study.dataset, **(ALL_CLICKS | budget if budget else {})),
                 hyperparameters={**shared, **case.hyperparameters},
                 inference={**(study.inference if _has_activations(method) else {}), **case.inference},
             ),
