@@ -37,13 +37,14 @@ def show_results(plan: Plan, outcome: Outcome, screen: Console) -> None:
 
 
 def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    from tal_search.search.report import SHOWN_ROWS, axis_text, spread_words, write_tables
+    from tal_search.search.report import SHOWN_ROWS, axis_text, below_heading, spread_words, write_tables
     from tal_search.search.sensitivity import sensitivity_info
     from tal_search.search.table import drawn
 
     tables = sensitivity_info(plan, outcome.trials.values(), outcome.finished)
     csv, markdown = write_tables(plan, tables, plan.study.runs / plan.study.name)
     screen.print(f"mAP in %, {spread_words(plan)}; paper: published numbers, on I3D", markup=False)
+    screen.print(below_heading(tables), markup=False)
     for table in tables:
         screen.print(drawn(axis_text(plan, table, SHOWN_ROWS), plan.dataset.description))
     screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
