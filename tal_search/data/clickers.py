@@ -5,7 +5,7 @@ gaps): the share of gaps shorter and not shorter than 1 s that got no click, and
 (175 of 2264, 52 of 2323 and 175 of 2344); over all gaps the misses are 36, 21 and 28 %. Action clicks (sets 1 to 3,
 3003 instances): the share of instances without a click of their class, and mean and standard deviation of the relative
 position inside the instance. The humans' action clicks outside any instance of their class (4, 2 and 4 %) are not
-simulated, nor is a second background click in a gap (humans make 1.02 to 1.13 a clicked gap).
+simulated, nor is a second background click in a gap (humans make 1.00 to 1.13 a clicked gap).
 """
 
 from __future__ import annotations

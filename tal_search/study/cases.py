@@ -82,7 +82,7 @@ def case_studies(study: Study) -> Iterator[tuple[str, Study]]:
     """
     for name, case in study.search.cases.items():
         method = case.method or study.method
-        budget = {name: value for name in ALL_CLICKS if (value := getattr(case, name)) is not None}
+        budget = {key: value for key in ALL_CLICKS if (value := getattr(case, key)) is not None}
         shared = study.hyperparameters if method == study.method else {}
         yield (
             name,
