@@ -17,6 +17,7 @@ from tal_search.data.feature_split import read_splits, read_truths
 from tal_search.data.half_precision import in_half
 from tal_search.data.shared_features import place_of, shared_splits
 from tal_search.data.simulation import Simulation, require_durations, simulate, simulated_truths
+from tal_search.data.splits import shared_videos
 from tal_search.data.supervision import click_file, clicked_videos, supervise
 from tal_search.errors import InputError
 from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
@@ -82,7 +83,7 @@ def load_truths(spec: DatasetSpec) -> tuple[Annotations, Annotations]:
 
 def _without_annotators(spec: DatasetSpec) -> str:
     """What decides all but the clicks, as text."""
-    without = dataclasses.replace(spec, clicks={}, click_fingerprints={}, clicks_fraction=1.0)
+    without = dataclasses.replace(spec, clicks={}, click_fingerprints={}, clicks_fraction=1.0, clicks_per_minute=None)
     return canonical_json(dataclasses.asdict(without))
 
 
@@ -110,6 +111,7 @@ def _without_clicks(spec_json: str, shared: Path | None) -> tuple[Dataset, list[
         place = place_of(shared, spec.fingerprint, spec.snippets)
         train, test = shared_splits(place, lambda: _splits(spec, notes), notes)
     train_truth, test_truth = _truths(spec_json)
+    stop(shared_videos(train.videos, test.videos))
     dataset = Dataset(
         classes=train_truth.classes, train=train, test=test, train_truth=train_truth, test_truth=test_truth
     )
@@ -141,6 +143,7 @@ def _check_features(spec: DatasetSpec, problems: list[str]) -> dict[str, float]:
         videos = check_cache(Path(spec.root), spec.snippets, *read_truths(spec))
         return dict(zip(videos.videos, videos.duration.tolist(), strict=True))
     train, test = read_splits(spec, problems)
+    problems += shared_videos(train.files, test.files)
     stated = dict(zip(train.truth.videos, train.truth.duration.tolist(), strict=True))
     durations = {name: seconds if math.isfinite(seconds) else math.inf for name, seconds in stated.items()}
     durations |= {name: duration for name, _, duration in train.videos(problems)}

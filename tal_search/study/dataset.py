@@ -50,7 +50,7 @@ def find_dataset(study: Study) -> DatasetSpec:
     )
     # What `auto` finds decides the preset, and the preset the number of snippets.
     snippets = settings.snippets or presets[preset_name(study, spec.source)]["snippets"]
-    return replace(spec, snippets=snippets, clicks_fraction=settings.clicks_fraction)
+    return replace(spec, snippets=snippets)
 
 
 def annotator_problems(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) -> list[str]:

@@ -108,6 +108,8 @@ def _checked(name: str, written: Written) -> Study:
     else:
         _check_choices(study, written)
         _check_inference(study, written)
+    if study.dataset.clicks_fraction < 1 and study.dataset.clicks_per_minute is not None:
+        written.add(("dataset", "clicks_per_minute"), "is given beside clicks_fraction; keep one of them")
     _check_tiou(study, written)
     _check_size(study, written)
     _check_packing(study, written)
