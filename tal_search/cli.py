@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tal_search import clicks_door, complexity_door, evaluate_door, gc_door, rescore_door
+from tal_search import clicks_door, complexity_door, data_door, evaluate_door, gc_door, rescore_door
 from tal_search.errors import InputError, Interrupted, TalSearchError
 from tal_search.terminal import console, count
 
@@ -27,6 +27,7 @@ Hyperparameter studies for temporal action localization.
   tal-search gc                               trial folders that no study refers to
   tal-search evaluate KEY=VALUE ...           mAP of a detection file or of a released checkpoint
   tal-search complexity method=NAME|all       parameters and multiply-adds per video
+  tal-search data check ROOT                  what is in a dataset, or all that is wrong; `data convert`
   tal-search clicks stats FILE ...            what click files hold: misses, slips, positions
   tal-search COMMAND --help
 
@@ -64,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         "complexity": (complexity_door.command, complexity_door.USAGE),
         "evaluate": (evaluate_door.command, evaluate_door.USAGE),
         "clicks": (clicks_door.command, clicks_door.USAGE),
+        "data": (data_door.command, data_door.USAGE),
     }
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(USAGE)

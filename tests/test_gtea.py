@@ -15,7 +15,11 @@ from tal_search.methods.backtal import INFERENCE_PRESETS
 from tal_search.study import find_dataset, load_study
 from tal_search.types import CLICKS
 
-TRUTHS = {"thumos14": "thumos14/gt_thumos14.json", "gtea": "gtea/gtea_groundtruth.json"}
+TRUTHS = {
+    "thumos14": "thumos14/gt_thumos14.json",
+    "beoid": "beoid/beoid_groundtruth.json",
+    "gtea": "gtea/gtea_groundtruth.json",
+}
 
 
 def test_the_prepared_videos_end_with_their_scores_and_keep_every_click_and_instance_until_then(
