@@ -7,15 +7,14 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tal_search import evaluate_door, gc_door, rescore_door
+from tal_search import clicks_door, complexity_door, evaluate_door, gc_door, rescore_door
 from tal_search.errors import InputError, Interrupted, TalSearchError
-from tal_search.terminal import console
+from tal_search.terminal import console, count
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tal_search.search.plan import Plan
-    from tal_search.search.running import Outcome
 
 USAGE = """\
 Hyperparameter studies for temporal action localization.
@@ -27,6 +26,8 @@ Hyperparameter studies for temporal action localization.
   tal-search rebuild study=NAME               make MLflow's copy of a study again, from the record
   tal-search gc                               trial folders that no study refers to
   tal-search evaluate KEY=VALUE ...           mAP of a detection file or of a released checkpoint
+  tal-search complexity method=NAME|all       parameters and multiply-adds per video
+  tal-search clicks stats FILE ...            what click files hold: misses, slips, positions
   tal-search COMMAND --help
 
 `python -m tal_search.run` is `tal-search run`.
@@ -60,7 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
         "rescore": (_rescore, rescore_door.USAGE),
         "rebuild": (_rebuild, REBUILD_USAGE),
         "gc": (gc_door.command, gc_door.USAGE),
+        "complexity": (complexity_door.command, complexity_door.USAGE),
         "evaluate": (evaluate_door.command, evaluate_door.USAGE),
+        "clicks": (clicks_door.command, clicks_door.USAGE),
     }
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(USAGE)
@@ -127,7 +130,7 @@ def _rescore(arguments: list[str]) -> int:
     screen = console()
     left = len(plan.fits) - len(plan.with_finished_fits().fits)
     if left:
-        screen.print(f"Left out, because not trained yet: {_count(left, 'fit')} of the study; `run` trains them.")
+        screen.print(f"Left out, because not trained yet: {count(left, 'fit')} of the study; `run` trains them.")
     return _run_plan(plan, screen, train=False)
 
 
@@ -147,10 +150,12 @@ def _preview(plan: Plan, screen: Console) -> int:
         return 0
     found = preview(plan)
     time = "unknown until a first trial is recorded" if found.seconds is None else f"{found.seconds / 60:.1f} min"
+    # Cells that read no clicks have no annotators to be repeated over.
+    equal = "=" if found.cells * found.repeats == found.trials else "at most,"
     screen.print(
-        f"{plan.study.name}: {_count(found.cells, 'cell')} × {_count(found.repeats, 'repeat')} = "
-        f"{_count(found.trials, 'trial')} in {_count(found.groups, 'fit')}; {found.cached} trials cached, "
-        f"{found.inference_only} to score from kept activations, {_count(found.to_train, 'fit')} to train; "
+        f"{plan.study.name}: {count(found.cells, 'cell')} × {count(found.repeats, 'repeat')} {equal} "
+        f"{count(found.trials, 'trial')} in {count(found.groups, 'fit')}; {found.cached} trials cached, "
+        f"{found.inference_only} to score from kept activations, {count(found.to_train, 'fit')} to train; "
         f"estimated time: {time}",
         markup=False,
         soft_wrap=True,
@@ -158,11 +163,8 @@ def _preview(plan: Plan, screen: Console) -> int:
     return 0
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def _run_plan(plan: Plan, screen: Console, *, train: bool = True) -> int:
+    from tal_search.results_view import show_results
     from tal_search.search.driver import run_study
     from tal_search.view import StudyView
 
@@ -170,7 +172,7 @@ def _run_plan(plan: Plan, screen: Console, *, train: bool = True) -> int:
         outcome = run_study(plan, on_event=view.add, say=view.say, train=train)
     for message in outcome.messages:
         screen.print(message, markup=False, soft_wrap=True)
-    _show_results(plan, outcome, screen)
+    show_results(plan, outcome, screen)
     if outcome.interrupted is not None:
         screen.print("Interrupted; checkpoints are written. The same command continues.")
         return outcome.interrupted
@@ -182,62 +184,7 @@ def _run_plan(plan: Plan, screen: Console, *, train: bool = True) -> int:
         )
     elif outcome.left:
         screen.print(
-            f"budget.trials={plan.study.budget.trials} is spent: {_count(outcome.left, 'trial')} of the plan not run.",
+            f"budget.trials={plan.study.budget.trials} is spent: {count(outcome.left, 'trial')} of the plan not run.",
             soft_wrap=True,
         )
     return 1 if outcome.failed else 0
-
-
-def _show_results(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    from tal_search.trial_folder import TrialFolder
-    from tal_search.view import describe
-
-    if outcome.finished:
-        (_show_ranking if plan.study.search.plan == "sampler" else _show_sensitivity)(plan, outcome, screen)
-    shown = set()
-    for name, reason in outcome.failed.items():
-        spec = outcome.trials[name].spec
-        if spec.key not in shown:  # a fit's further inference settings fail with it
-            log = TrialFolder.of(plan.study.runs, spec.key).log
-            screen.print(
-                f"Failed: {describe(spec, plan.centre_cell)}: {reason}; log: {log}", markup=False, soft_wrap=True
-            )
-        shown.add(spec.key)
-    if plan.study.tracking.mlflow:
-        _show_mlflow(plan, screen)
-
-
-def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    from tal_search.search.report import SHOWN_ROWS, axis_text, write_tables
-    from tal_search.search.sensitivity import sensitivity_info
-    from tal_search.search.table import drawn
-
-    tables = sensitivity_info(plan, outcome.trials.values(), outcome.finished)
-    csv, markdown = write_tables(plan, tables, plan.study.runs / plan.study.name)
-    screen.print("mAP in %, mean ± standard deviation over repeats; paper: published numbers, on I3D", markup=False)
-    for table in tables:
-        screen.print(drawn(axis_text(plan, table, SHOWN_ROWS), plan.dataset.description))
-    screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
-    if all((table.rows["n"] <= 1).all() for table in tables):
-        screen.print("One repeat a cell: a difference may be noise. More: search.repeats.seeds=[0,1,2]", markup=False)
-
-
-def _show_ranking(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    from tal_search.search.ranking import ranking
-    from tal_search.search.report import ranking_text, write_ranking
-    from tal_search.search.table import drawn
-
-    found = ranking(plan, outcome.trials.values(), outcome.finished)
-    csv, markdown = write_ranking(plan, found, plan.study.runs / plan.study.name)
-    screen.print(drawn(ranking_text(plan, found), plan.dataset.description))
-    if outcome.pruned:
-        screen.print(f"{_count(len(outcome.pruned), 'trial')} stopped early; their curves are in the record.")
-    screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
-
-
-def _show_mlflow(plan: Plan, screen: Console) -> None:
-    uri = plan.study.tracking.uri or f"sqlite:///{plan.study.runs / 'mlflow.db'}"
-    server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
-    if server != uri:
-        screen.print(f"Next: mlflow ui --backend-store-uri {uri}", markup=False, soft_wrap=True)
-    screen.print(f"Then open {server}/#/experiments?workflowType=machine_learning", markup=False, soft_wrap=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 CONFIDENCE = 0.95
 METHOD = "paired t, 95 % intervals, Holm's correction over the cells of a table"
 
+Repeat = TypeVar("Repeat", bound=Hashable)
 Verdict = Literal["better", "worse", "within noise", "needs repeats"]
 
 
@@ -47,7 +48,7 @@ def interval(values: Iterable[float], confidence: float = CONFIDENCE) -> Interva
 
 
 def difference(
-    cell: Mapping[Hashable, float], centre: Mapping[Hashable, float], confidence: float = CONFIDENCE
+    cell: Mapping[Repeat, float], centre: Mapping[Repeat, float], confidence: float = CONFIDENCE
 ) -> Difference:
     """Cell minus centre, values by repeat, over the repeats that both have."""
     sample = np.array([value - centre[repeat] for repeat, value in cell.items() if repeat in centre], np.float64)

@@ -17,3 +17,8 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH)
+
+
+def count(number: int, thing: str) -> str:
+    """ "1 cell", "2 cells"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

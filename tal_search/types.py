@@ -173,6 +173,7 @@ class DatasetSpec:
     `clicks` maps each kind of clicks (of CLICKS) and annotator to the click file ("embedded" maps to "" for clicks
     stored in the features, clickers of a simulated set map to ""). `fingerprint` changes when any feature, truth or
     simulation setting does; `click_fingerprints`, shaped alike, enter a trial's key where the trial reads the clicks.
+    `clicks_fraction`: share of an annotator's background clicks that is kept.
     """
 
     name: str
@@ -185,10 +186,13 @@ class DatasetSpec:
     simulation: dict[str, Any]
     fingerprint: str
     description: str
+    clicks_fraction: float = 1.0
 
     def fingerprints_read(self, annotator: str, supervision: tuple[str, ...]) -> dict[str, str]:
-        """Kind → fingerprint of the clicks that a trial with this supervision reads."""
-        return {kind: self.click_fingerprints[kind][annotator] for kind in clicks_of(supervision)}
+        """Kind → fingerprint of the clicks that a trial with this supervision reads, and the share of them kept."""
+        read = {kind: self.click_fingerprints[kind][annotator] for kind in clicks_of(supervision)}
+        share = {f"{BACKGROUND_CLICKS} kept": f"{self.clicks_fraction!r}"}
+        return read | (share if BACKGROUND_CLICKS in read and self.clicks_fraction < 1 else {})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from tal_search.search.backend import Event, Failed, Finished, Noted, Pruned, Reported, Started
+from tal_search.search.cells import CASE
 from tal_search.types import TrialResult, TrialSpec
 
 if TYPE_CHECKING:
@@ -121,13 +122,16 @@ class StudyView:
             return ""
         best = max(means, key=lambda cell: sum(means[cell]) / len(means[cell]))
         value = sum(means[best]) / len(means[best])
-        centre = means.get("centre", [])
-        beside = f" (centre {sum(centre) / len(centre):.1f})" if centre else ""
+        name = describe_cell(self.plan.centre_cell, self.plan.centre_cell)
+        centre = means.get(name, [])
+        beside = f" ({name} {sum(centre) / len(centre):.1f})" if centre else ""
         return f"best{leaky}: {value:.1f} at {best}{beside}"
 
 
 def describe_cell(cell: dict[str, Any], centre: dict[str, Any]) -> str:
-    """What differs from the centre, or "centre"."""
+    """What differs from the centre, or "centre"; of a study of cases, the case's name."""
+    if CASE in cell:
+        return str(cell[CASE])
     changed = {axis: value for axis, value in cell.items() if value != centre[axis]}
     shown = (
         f"{axis}={value:.4g}" if isinstance(value, float) else f"{axis}={value}" for axis, value in changed.items()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from make_dataset import problems_of
 
 from tal_search.data import layout
 from tal_search.data.annotations import read_annotations
 from tal_search.data.clicks import ClickedVideos, Clicks, read_clicks
+from tal_search.errors import InputError
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, Annotations
 
 KNOWN = ClickedVideos(
@@ -54,9 +58,12 @@ def test_lacp_points_are_frames_and_the_boundaries_are_announced_and_not_read(pa
     assert len(notes) == 1
 
 
-def test_background_frames_of_json_with_line_breaks_in_names(path: Path) -> None:
-    path.write_text('{"b\\n": [30, 0], "a": [], "t": [1]}')
-    assert read(path, BACKGROUND_CLICKS) == [("b", 0, -1), ("b", 1, -1)]
+def test_background_numbers_of_json_are_frames_where_they_cannot_be_seconds(path: Path) -> None:
+    for text, unit, second in (('{"b\\n": [30, 0], "a": [], "t": [1]}', "frames", 1), ('{"b": [3, 0]}', "seconds", 3)):
+        notes: list[str] = []
+        path.write_text(text)
+        assert read(path, BACKGROUND_CLICKS, notes) == [("b", 0, -1), ("b", second, -1)]
+        assert f"its numbers are taken for {unit}: " in notes[0]
 
 
 def test_clicks_of_videos_that_are_not_trained_on_are_passed_over(path: Path) -> None:
@@ -98,6 +105,48 @@ def test_every_problem_of_a_file_in_one_pass(path: Path, text: str, kind: str, w
         assert len(problems) == words, problems
     else:
         assert [word for word, problem in zip(words, problems, strict=True) if word not in problem] == []
+
+
+PIECES = st.sampled_from(
+    [
+        "URLID,Start",
+        LACP,
+        "a",
+        "t",
+        ",",
+        "\n",
+        "\r",
+        '"',
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        "1",
+        "9e999",
+        "-",
+        "Diving",
+        "\x00",
+        " ",
+    ]
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.one_of(st.binary(max_size=60), st.lists(PIECES, max_size=25).map(lambda parts: "".join(parts).encode())))
+def test_whatever_a_file_holds_it_is_read_or_refused_in_sentences(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clicks.txt"
+        path.write_bytes(content)
+        try:
+            clicks = read_clicks(path, None, "A1", KNOWN, [])
+        except InputError as error:
+            problems = error.problems
+        else:
+            problems = ()
+            limits = np.array(list(KNOWN.seconds.values()))[clicks.video]
+            assert ((clicks.time >= 0) & (clicks.time <= limits)).all()
+    assert all(problem and "\n" not in problem for problem in problems)
 
 
 REAL = {  # set → subset trained on, then rows, videos, clicks inside an instance of their class, by annotator
@@ -144,7 +193,7 @@ def test_real_lacp_clicks(shared: Path) -> None:
     assert inside(clicks, truth) == 2986  # the rest are one frame off, in instances of 0.2 s
 
 
-@pytest.mark.parametrize(("name", "expected"), [("beoid", (594, 46, 7)), ("gtea", (229, 21, 0))])
+@pytest.mark.parametrize(("name", "expected"), [("beoid", (594, 46, 336)), ("gtea", (229, 21, 0))])
 def test_real_background_frames(shared: Path, name: str, expected: tuple[int, int, int]) -> None:
     clicks, truth = real(shared, name, "clicks_background_uniform.json", BACKGROUND_CLICKS, [])
     assert (len(clicks.time), len(set(clicks.video)), inside(clicks, truth)) == expected

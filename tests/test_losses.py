@@ -114,3 +114,29 @@ def test_paper_separation_at_half_the_weight_is_the_release_one() -> None:
 )
 def test_top_k(ratio: float, snippets: int, k: int) -> None:
     assert losses.top_k(ratio, snippets) == k
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.1, 0.6]), st.sampled_from([0.0, 0.05, 0.3]))
+def test_losses_at_action_clicks_and_of_the_filter_are_their_equations(seed: int, few: float, many: float) -> None:
+    cas, _, background, _ = problem(seed, few)
+    generator = torch.Generator().manual_seed(seed)
+    action = torch.rand(BATCH, CLASSES, SNIPPETS, generator=generator) < many
+    weight = torch.rand(BATCH, SNIPPETS, generator=generator, dtype=torch.float64)
+    at_clicks = [-float(cas[b, :, t].log_softmax(0)[c]) for b, c, t in action.nonzero().tolist()]
+    assert float(losses.action_frame_loss(cas, action)) == pytest.approx(sum(at_clicks) / max(1, len(at_clicks)))
+    terms = [-float((1 - weight[b, t]).log()) for b, t in background.nonzero().tolist()]
+    terms += [-float(weight[b, t].log()) for b, t in action.any(1).nonzero().tolist()]
+    assert float(losses.filter_loss(weight, background, action.any(1))) == pytest.approx(
+        sum(terms) / max(1, len(terms))
+    )
+
+
+def test_a_filter_at_its_ends_has_a_finite_loss_and_gradient() -> None:
+    logits = torch.tensor([[200.0, -200.0, 200.0, -200.0]], requires_grad=True)
+    everywhere = torch.ones(1, 4, dtype=torch.bool)
+    loss = losses.filter_loss(logits.sigmoid(), everywhere, everywhere)
+    loss.backward()
+    assert loss.isfinite()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()

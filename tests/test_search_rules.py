@@ -30,7 +30,7 @@ REFUSED = [
     ("search.axes={lambda_sep:[1,2]}", "search.axes is given; axes are for plan one_at_a_time or grid; .* move them"),
     ("~budget", "search.plan is sampler, which never ends by itself; give budget.trials or budget.minutes"),
     ("protocol.selection=last", "protocol.selection is last, which leaves a sampler nothing but test scores"),
-    ("search.repeats.until={interval:1}", "search.repeats.until compares cells to the centre; it needs plan one_at"),
+    ("search.repeats.until={interval:1}", "search.repeats.until compares cells to the centre; a sampler's plan"),
     ("study.fork=a/b", 'study.fork is "a/b"; a name has letters, digits, - and _'),
     ("study.fork=..", 'study.fork is ".."; a name has letters, digits, - and _'),
     # Budgets

@@ -11,10 +11,12 @@ from make_dataset import SMALL, edit_json, found, problems_of
 from small_fits import make_data, make_spec
 from study_files import load as load_study_text
 
+from tal_search.data.annotation_cost import annotation_seconds
 from tal_search.data.clickers import HUMANS, simulate_clicks
 from tal_search.data.dataset import check, default_annotators, load
 from tal_search.data.simulation import simulated_truths
 from tal_search.search.plan import resolve
+from tal_search.search.record import supervision_seconds
 from tal_search.types import (
     ACTION_CLICKS,
     BACKGROUND_CLICKS,
@@ -114,6 +116,32 @@ def test_a_key_holds_the_clicks_the_trial_reads_and_no_others() -> None:
     assert with_new(BACKGROUND_CLICKS) != spec.key
     assert with_new(ACTION_CLICKS) == spec.key
     assert type(spec).from_json(spec.to_json()) == spec
+
+
+def test_a_share_of_the_background_clicks_is_a_nested_draw_that_enters_the_key(clicked: DatasetSpec) -> None:
+    def grids(fraction: float, annotator: str = "A1") -> VideoSet:
+        return load(dataclasses.replace(clicked, clicks_fraction=fraction), annotator, EVERYTHING).train
+
+    whole, half, quarter, none = (grids(fraction).background_clicks for fraction in (1, 0.5, 0.25, 0))
+    assert [grid.sum() for grid in (whole, half, quarter, none)] == [12, 6, 3, 0]
+    assert not (half & ~whole).any()
+    assert not (quarter & ~half).any()
+    np.testing.assert_array_equal(grids(0.25).background_clicks, quarter)
+    np.testing.assert_array_equal(grids(0.0).action_clicks, grids(1.0).action_clicks)
+    spec = make_spec(make_data())
+    half_spec = dataclasses.replace(spec, dataset=dataclasses.replace(spec.dataset, clicks_fraction=0.5))
+    assert half_spec.key != spec.key
+    unread = [dataclasses.replace(one, supervision=(VIDEO_LABELS,)) for one in (spec, half_spec)]
+    assert unread[0].key == unread[1].key, "it reads no clicks"
+
+
+def test_a_share_of_the_clicks_costs_that_share_of_their_time(tmp_path: Path) -> None:
+    seconds = [annotation_seconds((VIDEO_LABELS, BACKGROUND_CLICKS), share) for share in (0, 0.5, 1)]
+    assert seconds == [45, 46.5, 48]
+    assert annotation_seconds((ACTION_CLICKS, BACKGROUND_CLICKS), 0.5) == 51.5
+    assert annotation_seconds((VIDEO_LABELS, INSTANCES), 0.5) == 300
+    plan = resolve(load_study_text(tmp_path, STUDY, "dataset.clicks_fraction=0.25", "hyperparameters.lambda_sep=1"))
+    assert supervision_seconds(plan.trials[0]) == 45.75
 
 
 STUDY = """

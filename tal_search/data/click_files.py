@@ -5,7 +5,8 @@
 - SF-Net's lines: VIDEO,seconds,label, one action click a line, no header, blank lines between.
 - LACP's and HR-Pro's CSV: a header with class, point and video or video_id, one action click a row, the frame is point.
   It also holds the instance's start and stop: ground truth, which is never read.
-- Background JSON: {VIDEO: [frame, ...]}; some released names end in a line break.
+- Background JSON: {VIDEO: [number, ...]}, frames (released for GTEA) or whole seconds (released for BEOID); some
+  released names end in a line break.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tal_search.errors import InputError
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
 
 FORMATS = {
-    BACKGROUND_CLICKS: "BackTAL's CSV (columns URLID and Start) or JSON {VIDEO: [frame, ...]}",
+    BACKGROUND_CLICKS: "BackTAL's CSV (columns URLID and Start) or JSON {VIDEO: [number, ...]}",
     ACTION_CLICKS: "lines VIDEO,seconds,label or LACP's CSV (columns class, video_id and point)",
 }
 BOUNDARIES = {"start", "stop", "start_frame", "stop_frame"}
@@ -39,27 +40,31 @@ class Row(NamedTuple):
 
 
 class ClickFile(NamedTuple):
-    """kind: of CLICKS; in_frames: the numbers are frames, not seconds; boundaries: ground truth lies beside them."""
+    """kind: of CLICKS; in_frames: the numbers are frames, not seconds, None where the format leaves that open;
+    boundaries: ground truth lies beside them.
+    """
 
     kind: str
-    in_frames: bool
+    in_frames: bool | None
     rows: list[Row]
     boundaries: bool
 
 
-def read_click_file(path: Path, kind: str, problems: Problems) -> ClickFile:
+def read_click_file(path: Path, kind: str | None, problems: Problems) -> ClickFile:
     """Every row that is whole; a problem for each other one. Numbers are not judged here: NaN where there is none.
 
-    kind: what is wanted, for the words of an error. Raises InputError: no such file, not UTF-8, none of the formats.
+    kind: what is wanted, for the words of an error, None for either. Raises InputError: no such file, not UTF-8, none
+    of the formats.
     """
+    wanted = " or ".join(FORMATS.values()) if kind is None else FORMATS[kind]
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give {FORMATS[kind]}") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give {wanted}") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text; give {FORMATS[kind]}") from None
+        raise InputError(f"{path}: is not UTF-8 text; give {wanted}") from None
     if text.lstrip().startswith(("{", "[")):
-        return ClickFile(BACKGROUND_CLICKS, True, list(_json_rows(path, text, problems)), False)
+        return ClickFile(BACKGROUND_CLICKS, None, list(_json_rows(path, text, problems)), False)
     lines = text.splitlines()
     first = next((index for index, line in enumerate(lines) if line.strip()), 0)
     header = [name.strip(' "') for name in lines[first].split(",")] if lines else []
@@ -74,7 +79,7 @@ def read_click_file(path: Path, kind: str, problems: Problems) -> ClickFile:
         columns = ("video", "second", "label")
         return ClickFile(ACTION_CLICKS, False, list(_csv_rows(lines, first - 1, columns, columns, problems)), False)
     seen = brief(lines[first]) if lines else ""
-    raise InputError(f"{path}: is no click file (the first line is '{seen}'); give {FORMATS[kind]}")
+    raise InputError(f"{path}: is no click file (the first line is '{seen}'); give {wanted}")
 
 
 def _csv_rows(
@@ -114,4 +119,4 @@ def _json_rows(path: Path, text: str, problems: Problems) -> Iterator[Row]:
             for index, frame in enumerate(frames):
                 yield Row(f"{video}[{index}]", video, number_of(frame), brief(frame), None)
         else:
-            problems.add(f"{video} is {brief(frames)}; give a list of frames")
+            problems.add(f"{video} is {brief(frames)}; give a list of numbers")

@@ -62,8 +62,8 @@ class ClickedVideos:
     others: frozenset[str] = frozenset()
 
 
-def read_clicks(path: Path, kind: str, annotator: str, known: ClickedVideos, notes: list[str]) -> Clicks:
-    """The clicks of a file on the training videos.
+def read_clicks(path: Path, kind: str | None, annotator: str, known: ClickedVideos, notes: list[str]) -> Clicks:
+    """The clicks of a file on the training videos; kind: one of CLICKS, None for whichever the file holds.
 
     No tolerance in time is needed: in none of the released files does a click lie beyond its video's end. What the
     user should know goes to `notes`: ground truth beside the clicks, rows passed over. Raises InputError with every
@@ -72,22 +72,23 @@ def read_clicks(path: Path, kind: str, annotator: str, known: ClickedVideos, not
     """
     problems = Problems(path)
     file = read_click_file(path, kind, problems)
-    if file.kind != kind:
+    if kind not in (None, file.kind):
         raise InputError(f"{path}: holds {file.kind}, but is named as a file of {kind}; rename it")
     if file.boundaries:
         notes.append(f"WARNING: {path} carries ground-truth boundaries beside the clicks; they are not read")
-    rows = _of_training_videos(file.rows, known, problems, notes)
+    rows = list(_of_training_videos(file.rows, known, problems, notes))
+    in_frames = _in_frames(path, rows, known, notes) if file.in_frames is None else file.in_frames
     index = {video: row for row, video in enumerate(known.seconds)}
     labels = {name: label for label, name in enumerate(known.classes)}
     triples = []
     for row in rows:
-        time, label = _time(row, file.in_frames, known, problems), _label(row, labels, problems)
+        time, label = _time(row, in_frames, known, problems), _label(row, labels, problems)
         if time is not None and label is not None:
             triples.append((index[row.video], time, label))
     problems.stop()
     if not triples:
         raise InputError(f"{path}: holds no click of a training video; give a file with one click a row")
-    return Clicks.of(kind, annotator, tuple(known.seconds), triples)
+    return Clicks.of(file.kind, annotator, tuple(known.seconds), triples)
 
 
 def snippet_of(seconds: Floats, duration: float | Floats, snippets: int) -> Ints:
@@ -109,6 +110,17 @@ def _of_training_videos(rows: list[Row], known: ClickedVideos, problems: Problem
             f"{row.where}: video '{brief(row.video)}' is not a training video{hint}; correct or remove the row"
         )
     return (row for row in rows if row.video in known.seconds)
+
+
+def _in_frames(path: Path, rows: list[Row], known: ClickedVideos, notes: list[str]) -> bool:
+    """Whether numbers of unknown unit are frames: they are where any lies beyond its video's end in seconds.
+
+    Were frames all within it, every click of every video would lie in the first of `fps` parts of its video.
+    """
+    beyond = any(row.number > known.seconds[row.video] for row in rows)
+    seen, unit = ("some lie", "frames") if beyond else ("none lies", "seconds")
+    notes.append(f"{path}: its numbers are taken for {unit}: {seen} beyond the video's end in seconds")
+    return beyond
 
 
 def _time(row: Row, in_frames: bool, known: ClickedVideos, problems: Problems) -> float | None:

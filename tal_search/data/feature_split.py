@@ -99,7 +99,7 @@ def read_splits(spec: DatasetSpec, problems: list[str]) -> tuple[FeatureSplit, F
         raise InputError(f"{root} no longer has training and test features; put them back")
     files = [layout.feature_files(folder, root) for folder in (train, test)]
     *subsets, fps = layout.subsets_and_fps(path, spec.name)
-    truths = _read_both(path, subsets)
+    truths = read_both(path, subsets)
     channels: Counter[int] = Counter()
     for file in (*files[0].values(), *files[1].values()):
         with contextlib.suppress(InputError):  # said when the file is read whole
@@ -118,10 +118,11 @@ def read_truths(spec: DatasetSpec) -> tuple[Annotations, Annotations]:
     """Ground truth of the training and the test subset. Raises InputError with the problems of both."""
     path = Path(spec.ground_truth)
     train, test, _ = layout.subsets_and_fps(path, spec.name)
-    return _read_both(path, [train, test])
+    return read_both(path, [train, test])
 
 
-def _read_both(path: Path, subsets: list[str]) -> tuple[Annotations, Annotations]:
+def read_both(path: Path, subsets: list[str]) -> tuple[Annotations, Annotations]:
+    """Annotations of two subsets of a file. Raises InputError with the problems of both, each once."""
     truths: list[Annotations] = []
     problems: list[str] = []
     for subset in subsets:

@@ -81,7 +81,8 @@ def load_truths(spec: DatasetSpec) -> tuple[Annotations, Annotations]:
 
 def _without_annotators(spec: DatasetSpec) -> str:
     """What decides all but the clicks, as text."""
-    return canonical_json({**dataclasses.asdict(spec), "clicks": {}, "click_fingerprints": {}})
+    without = dataclasses.replace(spec, clicks={}, click_fingerprints={}, clicks_fraction=1.0)
+    return canonical_json(dataclasses.asdict(without))
 
 
 @lru_cache(maxsize=2)

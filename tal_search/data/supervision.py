@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.data import layout
 from tal_search.data.clickers import CLICKERS, simulate_clicks
-from tal_search.data.clicks import ClickedVideos, Clicks, read_clicks, snippet_of
+from tal_search.data.clicks import BACKGROUND, ClickedVideos, Clicks, read_clicks, snippet_of
 from tal_search.data.timeline import rows_by_video
 from tal_search.errors import InputError
 from tal_search.types import BACKGROUND_CLICKS, INSTANCES, Annotations, Dataset, DatasetSpec, Ints, VideoSet, clicks_of
@@ -26,28 +26,37 @@ def supervise(spec: DatasetSpec, dataset: Dataset, annotator: str, supervision: 
     only for simulated clicks and INSTANCES. Raises InputError where clicks are missing or cannot be used.
     """
     train, truth = dataset.train, dataset.train_truth
-    count, _, snippets = train.features.shape
-    given: dict[str, Any] = {}
+    snippets = train.features.shape[2]
+    background, action = np.zeros_like(train.background_clicks), np.zeros_like(train.action_clicks)
     for kind in clicks_of(supervision):
         clicks = _clicks(spec, dataset, kind, annotator)
-        if clicks is None:
-            continue  # those of the feature files
+        if kind == BACKGROUND_CLICKS:
+            clicks = kept(clicks, spec.clicks_fraction)
         snippet = snippet_of(clicks.time, train.duration[clicks.video], snippets)
         if kind == BACKGROUND_CLICKS:
-            given["background_clicks"] = np.zeros((count, snippets), np.bool_)
-            given["background_clicks"][clicks.video, snippet] = True
+            background[clicks.video, snippet] = True
         else:
-            given["action_clicks"] = np.zeros((count, train.labels.shape[1], snippets), np.bool_)
-            given["action_clicks"][clicks.video, clicks.label, snippet] = True
-    if BACKGROUND_CLICKS not in supervision:
-        given["background_clicks"] = np.zeros((count, snippets), np.bool_)
-    if INSTANCES in supervision:
-        given["segments"], given["segment_labels"] = _instances(train, truth)
-    return dataclasses.replace(train, **given)
+            action[clicks.video, clicks.label, snippet] = True
+    segments, labels = _instances(train, truth) if INSTANCES in supervision else (train.segments, train.segment_labels)
+    return dataclasses.replace(
+        train, background_clicks=background, action_clicks=action, segments=segments, segment_labels=labels
+    )
 
 
-def _clicks(spec: DatasetSpec, dataset: Dataset, kind: str, annotator: str) -> Clicks | None:
-    """One annotator's clicks of one kind, read or simulated; None for those of the feature files."""
+def kept(clicks: Clicks, fraction: float) -> Clicks:
+    """A share of the clicks, rounded to whole ones; a smaller share is part of every greater one.
+
+    Which ones is drawn by the annotator's name alone, so that all seeds and studies see the same.
+    """
+    order = np.random.default_rng(zlib.crc32(clicks.annotator.encode())).permutation(len(clicks.time))
+    rows = np.sort(order[: round(fraction * len(order))])
+    return dataclasses.replace(
+        clicks, video=clicks.video[rows], time=clicks.time[rows], label=clicks.label[rows], spent=clicks.spent[rows]
+    )
+
+
+def _clicks(spec: DatasetSpec, dataset: Dataset, kind: str, annotator: str) -> Clicks:
+    """One annotator's clicks of one kind: read from a click file or the feature files, or simulated."""
     path, train = click_file(spec, kind, annotator), dataset.train
     if path is not None:
         known = clicked_videos(
@@ -55,7 +64,10 @@ def _clicks(spec: DatasetSpec, dataset: Dataset, kind: str, annotator: str) -> C
         )
         return read_clicks(path, kind, annotator, known, [])
     if annotator == EMBEDDED:
-        return None
+        video, snippet = np.nonzero(train.background_clicks)
+        time = (snippet + 0.5) / train.features.shape[2] * train.duration[video]
+        rows = [(row, second, BACKGROUND) for row, second in zip(video.tolist(), time.tolist(), strict=True)]
+        return Clicks.of(kind, annotator, train.videos, rows)
     return simulate_clicks(kind, dataset.train_truth, train.duration, annotator, spec.simulation["seed"])
 
 

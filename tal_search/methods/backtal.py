@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tal_search.nn.two_branch import Output
 
 FILTER_NORM_WEIGHT = 1e-4
-EVALUATION_BATCH = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,24 +124,11 @@ class BackTAL(Method):
 
     def activations(self, videos: VideoSet) -> Activations:
         """What localization reads, from the suppressed branch alone."""
-        import torch
+        from tal_search.nn.two_branch import read_out
 
-        from tal_search.nn import losses
-        from tal_search.nn.arrays import tensor
-
-        device = next(self.network.parameters()).device
-        self.network.eval()
-        parts: list[tuple[Any, Any, Any]] = []
-        with torch.no_grad():
-            for first in range(0, len(videos.videos), EVALUATION_BATCH):
-                features = tensor(videos.features[first : first + EVALUATION_BATCH]).to(device).float()
-                cas, hidden = self.network.suppressed(features)  # type: ignore[operator]
-                cas = cas.float()
-                scores = losses.video_scores(cas, losses.top_k(self.hyperparameters.k_ratio, cas.shape[-1])).softmax(1)
-                parts.append((cas, hidden.float().norm(dim=1), scores))
-        arrays = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+        cas, attention, scores = read_out(self.network, videos.features, self.hyperparameters.k_ratio)  # type: ignore[arg-type]
         return Activations(
-            videos=videos.videos, cas=arrays[0], attention=arrays[1], scores=arrays[2],
+            videos=videos.videos, cas=cas, attention=attention, scores=scores,
             duration=videos.duration, frames=videos.frames,
         )  # fmt: skip
 

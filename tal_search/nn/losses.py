@@ -1,4 +1,4 @@
-"""BackTAL's losses (paper Eq. 2-13), vectorised over videos and classes.
+"""Losses of BackTAL (paper Eq. 2-13) and its baseline, vectorised over videos and classes.
 
 Shapes: B videos, C classes (background has index C in a CAS), T snippets, E embedding channels. Click masks are bool
 [B, T]. A batch or video without clicks contributes zero to every click term.
@@ -37,6 +37,20 @@ def frame_loss(cas_BC1T: Tensor, clicks_BT: Tensor) -> Tensor:
     log_background_BT = cas_BC1T.log_softmax(1)[:, -1]
     weight = clicks_BT.to(cas_BC1T.dtype)
     return -(log_background_BT * weight).sum() / weight.sum().clamp_min(1)
+
+
+def action_frame_loss(cas_BC1T: Tensor, clicks_BCT: Tensor) -> Tensor:
+    """−log softmax(CAS[:, t])[c] at action clicks of class c, bool [B, C, T], mean over all clicks of the batch."""
+    weight = clicks_BCT.to(cas_BC1T.dtype)
+    return -(cas_BC1T.log_softmax(1)[:, :-1] * weight).sum() / weight.sum().clamp_min(1)
+
+
+def filter_loss(filter_BT: Tensor, background_BT: Tensor, action_BT: Tensor) -> Tensor:
+    """Binary cross-entropy of w_t, 0 wanted at background clicks and 1 at action clicks, mean over all of them."""
+    wanted = torch.stack([torch.zeros_like(filter_BT), torch.ones_like(filter_BT)])
+    each = functional.binary_cross_entropy(filter_BT.expand_as(wanted), wanted, reduction="none")
+    weight = torch.stack([background_BT, action_BT]).to(each.dtype)
+    return (each * weight).sum() / weight.sum().clamp_min(1)
 
 
 def separation_loss(cas_BC1T: Tensor, labels_BC: Tensor, clicks_BT: Tensor, k: int, *, release: bool) -> Tensor:

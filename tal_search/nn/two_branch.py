@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tal_search.nn import affinity
+from tal_search.nn import affinity, losses
+from tal_search.nn.arrays import tensor
 
 # The released network's; the paper does not state one.
 NEGATIVE_SLOPE = 0.01
+EVALUATION_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ class Classifier(nn.Module):
 class TwoBranchNetwork(nn.Module):
     """Base branch on x, suppressed branch on w_t·x, shared weights. Parameter names are the release's.
 
-    convolution: "paper" or "release" affinity convolutions, or "ordinary".
+    convolution: "paper" or "release" affinity convolutions, or "ordinary", which alone does without an embedding
+    (embedding_dim = 0).
     """
 
     def __init__(
@@ -104,7 +109,8 @@ class TwoBranchNetwork(nn.Module):
         super().__init__()
         self.convolution = convolution
         self.taps = taps
-        self.embedding_module = Embedding(channels, embedding_hidden, embedding_dim)
+        assert embedding_dim or convolution == "ordinary"
+        self.embedding_module = Embedding(channels, embedding_hidden, embedding_dim) if embedding_dim else None
         self.filter_module = Filter(channels, filter_hidden)
         self.base_module = Base(channels, hidden, taps)
         self.classifier_module = Classifier(hidden, classes, dropout)
@@ -128,18 +134,20 @@ class TwoBranchNetwork(nn.Module):
     def _read(self, features_BDT: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One matrix product for everything that reads x: embedding, w_t, similarities [B, h, T] and, but for variant
         release, the first convolution's tap products [h·H, B, T]."""
-        rows = [
-            affinity.tap_rows(layer.weight)
-            for layer in (self.embedding_module.conv_1, self.filter_module.layers()[0], self.base_module.conv_1)
-        ]
+        layers = [self.filter_module.layers()[0], self.base_module.conv_1]
+        if self.embedding_module is not None:
+            layers.insert(0, self.embedding_module.conv_1)
+        rows = [affinity.tap_rows(layer.weight) for layer in layers]
         if self.convolution == "release":
-            rows[2] = rows[2][:0]
+            rows[-1] = rows[-1][:0]
         products = affinity.multiply(torch.cat(rows), features_BDT.transpose(0, 1))
-        for_embedding, for_filter, for_base = torch.split(products, [len(part) for part in rows])
-        embedding = self.embedding_module(for_embedding)
-        similarity = affinity.local_similarity(embedding, self.taps)
+        *for_embedding, for_filter, for_base = torch.split(products, [len(part) for part in rows])
+        embedding = features_BDT[:, :0] if self.embedding_module is None else self.embedding_module(*for_embedding)
         if self.convolution == "ordinary":  # an affinity convolution whose snippets are all alike
-            similarity = torch.ones_like(similarity)
+            batch, _, snippets = features_BDT.shape
+            similarity = embedding.new_ones(batch, self.taps, snippets)
+        else:
+            similarity = affinity.local_similarity(embedding, self.taps)
         return embedding, self.filter_module(for_filter), similarity, for_base
 
     def _first_layer(self, features: Tensor, products: Tensor, similarity: Tensor, gates_GB1T: Tensor) -> Tensor:
@@ -161,6 +169,27 @@ class TwoBranchNetwork(nn.Module):
     def _classify(self, first_HBT: Tensor, similarity: Tensor) -> Tensor:
         second = self._convolve(first_HBT, self.base_module.conv_2, similarity)
         return self.classifier_module(_activate(second))  # type: ignore[no-any-return]
+
+
+def read_out(
+    network: TwoBranchNetwork, features_NDT: NDArray[np.float32], k_ratio: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """What localization reads: CAS [N, C+1, T], norm of the first layer [N, T] and video scores [N, C+1].
+
+    All of the suppressed branch; the network is left in evaluation mode.
+    """
+    device = next(network.parameters()).device
+    network.eval()
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    with torch.no_grad():
+        for first in range(0, len(features_NDT), EVALUATION_BATCH):
+            features = tensor(features_NDT[first : first + EVALUATION_BATCH]).to(device).float()
+            cas, hidden = network.suppressed(features)
+            cas = cas.float()
+            scores = losses.video_scores(cas, losses.top_k(k_ratio, cas.shape[-1])).softmax(1)
+            parts.append((cas, hidden.float().norm(dim=1), scores))
+    columns = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+    return columns[0], columns[1], columns[2]
 
 
 def _ordinary(products_RBT: Tensor, layer: nn.Conv1d) -> Tensor:

@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from tal_search.methods import declaration
 from tal_search.study import INFERENCE, SearchSettings
 from tal_search.types import TrialSpec, setting_name
+
+CASE = "case"  # the one axis of a study of cases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +42,39 @@ class Trial:
         return self.spec.seed, self.spec.annotator
 
 
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A method with complete settings, on videos of T `snippets`: a named case, or the centre. See `Plan`."""
+
+    method: str
+    code_version: str
+    hyperparameters: dict[str, Any]
+    inference: dict[str, Any]
+    fit_inference: dict[str, Any]
+    snippets: int
+
+    def at(self, cell: dict[str, Any]) -> Case:
+        """The same with a cell's values."""
+        training, inference = split(cell)
+        return replace(
+            self, hyperparameters={**self.hyperparameters, **training}, inference={**self.inference, **inference}
+        )
+
+    @cached_property
+    def supervision(self) -> tuple[str, ...]:
+        """What its method reads."""
+        found: tuple[str, ...] = declaration(self.method).supervision(self.hyperparameters)
+        return found
+
+
 def cells(search: SearchSettings, centre: dict[str, Any]) -> list[dict[str, Any]]:
     """Every assignment of the axes, each once, the centre first; `centre` holds each axis' value there.
 
     one_at_a_time: the centre, then each axis in order, one value changed at a time. grid: the product of the axes.
+    cases: one axis, CASE, whose values are the names of the cases, the reference first.
     """
+    if search.plan == "cases":
+        return [{CASE: name} for name in search.cases]
     if search.plan == "grid":
         product = [dict(zip(search.axes, values, strict=True)) for values in itertools.product(*search.axes.values())]
         return sorted(product, key=lambda cell: cell != centre)

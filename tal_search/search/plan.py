@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,12 +15,20 @@ from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.methods import declaration
 from tal_search.metrics.average_precision import parse_tiou
-from tal_search.search.cells import Trial, cells, fits, split
+from tal_search.search.cells import CASE, Case, Trial, cells, fits, split
 from tal_search.search.code_change import trained_by_other_code
-from tal_search.study import INFERENCE, Study, annotator_problems, find_dataset, preset_name
+from tal_search.study import (
+    INFERENCE,
+    Study,
+    annotator_problems,
+    case_studies,
+    find_dataset,
+    preset_name,
+    reference_study,
+)
 from tal_search.study.samplers import OVER_REPEATS, Wilcoxon
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import NO_ANNOTATOR, DatasetSpec, TrialSpec, clicks_of
+from tal_search.types import NO_ANNOTATOR, DatasetSpec, TrialSpec, canonical_json, clicks_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +37,8 @@ class Plan:
 
     `centre` and `inference` are complete; `fit_inference` is what every fit is scored with while it trains, the
     preset's. `clicks`: the kinds of clicks that any cell reads. `centre_cell` is the centre by axis (in a grid it need
-    not be one of the cells). `cells` and `trials` are empty where a sampler proposes them.
+    not be one of the cells). `cells` and `trials` are empty where a sampler proposes them. `cases`: of a study of
+    cases, by name; its centre is the first, the reference.
     """
 
     study: Study
@@ -45,6 +54,7 @@ class Plan:
     centre_cell: dict[str, Any]
     cells: tuple[dict[str, Any], ...]
     trials: tuple[Trial, ...]
+    cases: dict[str, Case] = field(default_factory=dict)
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -68,16 +78,25 @@ class Plan:
 
     def trial(self, cell: dict[str, Any], seed: int, annotator: str) -> Trial:
         """The trial of any cell and repeat of this study; NO_ANNOTATOR's where the cell reads no clicks."""
-        training, inference = split(cell)
-        hyperparameters = {**self.centre, **training}
-        supervision = declaration(self.study.method).supervision(hyperparameters)
+        case = self._case(cell)
         spec = TrialSpec(
-            method=self.study.method, code_version=self.code_version, hyperparameters=hyperparameters,
-            inference=self.fit_inference, protocol=self.protocol, supervision=supervision, dataset=self.dataset,
-            annotator=annotator if clicks_of(supervision) else NO_ANNOTATOR, seed=seed,
-            precision=self.study.resources.precision, cell=training,
+            method=case.method, code_version=case.code_version, hyperparameters=case.hyperparameters,
+            inference=case.fit_inference, protocol=self.protocol, supervision=case.supervision,
+            dataset=replace(self.dataset, snippets=case.snippets),
+            annotator=annotator if clicks_of(case.supervision) else NO_ANNOTATOR, seed=seed,
+            precision=self.study.resources.precision, cell=split(cell)[0],
         )  # fmt: skip
-        return Trial(cell=cell, spec=spec, inference={**self.inference, **inference})
+        return Trial(cell=cell, spec=spec, inference=case.inference)
+
+    def _case(self, cell: dict[str, Any]) -> Case:
+        """The named case, or the centre with the cell's values."""
+        if self.cases:
+            return self.cases[cell[CASE]]
+        centre = Case(
+            method=self.study.method, code_version=self.code_version, snippets=self.dataset.snippets,
+            hyperparameters=self.centre, inference=self.inference, fit_inference=self.fit_inference,
+        )  # fmt: skip
+        return centre.at(cell)
 
     def trials_of(self, cell: dict[str, Any]) -> list[Trial]:
         """The trials a cell has from the start, each once."""
@@ -87,28 +106,66 @@ class Plan:
 
 def resolve(study: Study) -> Plan:
     """The study's trials. Raises InputError: no data, an annotator without clicks, thresholds that leave nothing."""
-    dataset = find_dataset(study)
-    preset = preset_name(study, dataset.source)
-    centre, fit_inference = _centre(study, preset)
-    inference = {**fit_inference, **study.inference}
-    named = {**centre, **{INFERENCE + name: value for name, value in inference.items()}}
-    centre_cell = {axis: named[axis] for axis in (study.search.space or study.search.axes)}
+    reference = reference_study(study)
+    dataset = find_dataset(reference)
+    named = {name: _case(alone, dataset) for name, alone in case_studies(study)}
+    centre = next(iter(named.values()), None) or _case(reference, dataset)
+    centre_cell = _centre_cell(study, centre)
     sampled, wanted = study.search.plan == "sampler", study.search.repeats.annotators
     assignments = () if sampled else tuple(cells(study.search, centre_cell))
-    clicks = _clicks(study, centre, _ends(study) if sampled else assignments)
+    tried = named.values() or [centre, *(centre.at(cell) for cell in (_ends(study) if sampled else assignments))]
+    clicks = clicks_of({kind for case in tried for kind in case.supervision})
     problems = annotator_problems(study, dataset, clicks)
     annotators = default_annotators(dataset, clicks) if wanted == "auto" else tuple(wanted)
     extremes = [_narrowest(study)] if sampled else assignments
-    problems += dict.fromkeys(p for cell in extremes for p in _threshold_problems(study, inference, cell))
-    problems += _repeat_problems(study, len(annotators))
+    problems += dict.fromkeys(
+        p
+        for cell in extremes
+        for p in _threshold_problems(study, named.get(cell.get(CASE, ""), centre).inference, cell)
+    )
+    problems += [*_repeated_cases(study, named), *_repeat_problems(study, len(annotators))]
     if problems:
         raise InputError(problems)
     plan = Plan(
-        study=study, dataset=dataset, preset=preset, centre=centre, inference=inference, fit_inference=fit_inference,
-        protocol=_protocol(study), code_version=code_version(study.method), annotators=annotators,
-        clicks=clicks, centre_cell=centre_cell, cells=assignments, trials=(),
+        study=study, dataset=dataset, preset=preset_name(reference, dataset.source), centre=centre.hyperparameters,
+        inference=centre.inference, fit_inference=centre.fit_inference, protocol=_protocol(study),
+        code_version=centre.code_version, annotators=annotators, clicks=clicks, centre_cell=centre_cell,
+        cells=assignments, trials=(), cases=named,
     )  # fmt: skip
     return _with_trials(plan)
+
+
+def _case(study: Study, dataset: DatasetSpec) -> Case:
+    """The method of a study of one case: defaults, then the preset's settings, then the study's."""
+    method, preset = declaration(study.method), preset_name(study, dataset.source)
+    presets: dict[str, Any] = dict(method.PRESETS[study.dataset.name][preset])
+    snippets = presets.pop("snippets")
+    inference_presets = getattr(method, "INFERENCE_PRESETS", {}).get(study.dataset.name, {}).get(preset, {})
+    fit_inference = {**asdict(Inference()), **inference_presets}
+    return Case(
+        method=study.method, code_version=code_version(study.method), snippets=study.dataset.snippets or snippets,
+        hyperparameters={**asdict(method.Hyperparameters()), **presets, **study.hyperparameters},
+        inference={**fit_inference, **study.inference}, fit_inference=fit_inference,
+    )  # fmt: skip
+
+
+def _centre_cell(study: Study, centre: Case) -> dict[str, Any]:
+    if study.search.cases:
+        return {CASE: next(iter(study.search.cases))}
+    named = {**centre.hyperparameters, **{INFERENCE + name: value for name, value in centre.inference.items()}}
+    return {axis: named[axis] for axis in (study.search.space or study.search.axes)}
+
+
+def _repeated_cases(study: Study, cases: dict[str, Case]) -> list[str]:
+    """Two names for one thing would share their trials."""
+    first: dict[str, str] = {}
+    found = []
+    for name, case in cases.items():
+        same = first.setdefault(canonical_json(asdict(case)), name)
+        if same != name:
+            key = f"search.cases.{name}"
+            found.append(f"{study.place(key)}: {key} has exactly the settings of '{same}'; keep one of them")
+    return found
 
 
 def _with_trials(plan: Plan) -> Plan:
@@ -119,20 +176,10 @@ def _with_trials(plan: Plan) -> Plan:
     if plan.study.accept_code_change:
         older = trained_by_other_code(plan.study.runs, [trial.spec for trial in kept])
         kept = [
-            replace(trial, spec=replace(trial.spec, code_version=older.get(trial.spec.key, plan.code_version)))
+            replace(trial, spec=replace(trial.spec, code_version=older.get(trial.spec.key, trial.spec.code_version)))
             for trial in kept
         ]
     return replace(plan, trials=tuple(kept))
-
-
-def _centre(study: Study, preset: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Complete hyperparameters (defaults, then the preset's, then the study's) and the preset's inference settings."""
-    method = declaration(study.method)
-    presets: dict[str, Any] = dict(method.PRESETS[study.dataset.name][preset])
-    presets.pop("snippets", None)
-    inference_presets = getattr(method, "INFERENCE_PRESETS", {}).get(study.dataset.name, {}).get(preset, {})
-    centre = {**asdict(method.Hyperparameters()), **presets, **study.hyperparameters}
-    return centre, {**asdict(Inference()), **inference_presets}
 
 
 def _protocol(study: Study) -> dict[str, Any]:
@@ -164,13 +211,6 @@ def _least_repeats(options: dict[str, Any]) -> int:
     return max(2, settings.n_startup_steps, math.floor(-math.log2(settings.p_threshold)) + 1) + 1
 
 
-def _clicks(study: Study, centre: dict[str, Any], assignments: Iterable[dict[str, Any]]) -> tuple[str, ...]:
-    """The kinds of clicks that the method reads at the centre or in any of these cells."""
-    method = declaration(study.method)
-    read = {kind for cell in ({}, *assignments) for kind in clicks_of(method.supervision({**centre, **split(cell)[0]}))}
-    return clicks_of(read)
-
-
 def _ends(study: Study) -> Iterator[dict[str, Any]]:
     """Cells that reach each end, or take each choice, of one dimension of a space."""
     for axis, dimension in study.search.space.items():
@@ -192,7 +232,9 @@ def _threshold_problems(study: Study, centre: dict[str, Any], cell: dict[str, An
         if inference[low] >= inference[high]:
             changed = next((axis for axis in cell if axis in (INFERENCE + low, INFERENCE + high)), None)
             section = "space" if study.search.plan == "sampler" else "axes"
-            place = study.place(f"search.{section}.{changed}" if changed else INFERENCE + low)
+            key = f"search.{section}.{changed}" if changed else INFERENCE + low
+            own = f"search.cases.{cell.get(CASE)}.inference"
+            place = study.place(own if own in study.places else key)
             problems.append(
                 f"{place}: inference.{low} is {inference[low]:g} and inference.{high} is {inference[high]:g}; "
                 "the first must be smaller"

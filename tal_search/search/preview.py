@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 from tal_search.search.plan import Plan
 from tal_search.trial_folder import TrialFolder
+from tal_search.types import TrialSpec
 
 RECORDS_READ = 200  # finished trials an estimate is made from
+Kind = tuple[str, str, int]  # method, data and T: trials that have them in common take about as long an epoch
 
 
 class Preview(NamedTuple):
@@ -47,7 +50,7 @@ def preview(plan: Plan) -> Preview:
         inference_only=scored_only,
         groups=len(plan.fits),
         to_train=len(to_train),
-        seconds=training_seconds(plan, [spec.hyperparameters.get("epochs", 1) for spec in to_train]),
+        seconds=training_seconds(plan, to_train),
     )
 
 
@@ -58,7 +61,8 @@ def sampler_sentence(plan: Plan) -> str:
     budget += [f"{study.budget.minutes:g} minutes a run"] if study.budget.minutes is not None else []
     seconds = None
     if study.budget.trials is not None:
-        seconds = training_seconds(plan, [plan.centre.get("epochs", 1)] * study.budget.trials)
+        centre = plan.trial(plan.centre_cell, *plan.repeats[0]).spec
+        seconds = training_seconds(plan, [centre] * study.budget.trials)
     time = "unknown until a first trial is recorded" if seconds is None else f"{seconds / 60:.1f} min for all of them"
     return (
         f"{study.name}: {study.search.sampler.name} proposes cells of {len(plan.repeats)} trials (seeds x annotators) "
@@ -66,32 +70,36 @@ def sampler_sentence(plan: Plan) -> str:
     )
 
 
-def training_seconds(plan: Plan, epochs: list[int]) -> float | None:
-    """Estimated wall-clock of fits with these numbers of epochs, from recorded trials; None where there are none."""
-    if not epochs:
+def training_seconds(plan: Plan, wanted: Sequence[TrialSpec]) -> float | None:
+    """Estimated wall-clock of fits, from recorded trials of their methods; None where a method has none."""
+    if not wanted:
         return 0.0
     resources = plan.study.resources
-    recorded = list(itertools.islice(_seconds_per_epoch(plan.study.runs, plan), RECORDS_READ))
-    if not recorded:
+    recorded = _seconds_per_epoch(plan.study.runs)
+    epochs: Counter[Kind] = Counter()
+    for spec in wanted:
+        epochs[spec.method, spec.dataset.fingerprint, spec.dataset.snippets] += spec.hyperparameters.get("epochs", 1)
+    if not epochs.keys() <= recorded.keys():
         return None
     concurrent = resources.concurrent_trials or max(1, int(_processors() / resources.cpus_per_trial))
-    lanes = 1 if resources.backend == "inline" else min(concurrent, len(epochs))
-    return sum(epochs) * sum(recorded) / len(recorded) / lanes
+    lanes = 1 if resources.backend == "inline" else min(concurrent, len(wanted))
+    return sum(number * fmean(recorded[kind]) for kind, number in epochs.items()) / lanes
 
 
-def _seconds_per_epoch(runs: Path, plan: Plan) -> Iterator[float]:
-    """Seconds an epoch of finished trials of this method on this dataset, the newest first."""
+def _seconds_per_epoch(runs: Path) -> dict[Kind, list[float]]:
+    """Seconds an epoch of the newest finished trials of each kind."""
     folders = runs / "trials"
     results = folders.glob("*/result.json") if folders.is_dir() else []
+    found: dict[Kind, list[float]] = {}
     for path in sorted(results, key=lambda path: path.stat().st_mtime, reverse=True)[:RECORDS_READ]:
         try:
             result = json.loads(path.read_text())["result"]
             spec = json.loads(path.with_name("spec.json").read_text())
-            same = (spec["method"], spec["dataset"]["fingerprint"], spec["dataset"]["snippets"])
-            if same == (plan.study.method, plan.dataset.fingerprint, plan.dataset.snippets):
-                yield float(result["seconds"]) / spec["hyperparameters"].get("epochs", 1)
+            kind = spec["method"], spec["dataset"]["fingerprint"], spec["dataset"]["snippets"]
+            found.setdefault(kind, []).append(float(result["seconds"]) / spec["hyperparameters"].get("epochs", 1))
         except (OSError, ValueError, KeyError, TypeError):
             continue  # a folder half written or of another version tells nothing
+    return found
 
 
 def _processors() -> int:

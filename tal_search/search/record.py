@@ -222,7 +222,7 @@ def held_out_mAP(trial: Trial, report: EpochReport) -> float | None:
 
 def supervision_seconds(trial: Trial) -> float:
     """Annotation seconds per minute of video of what the trial reads."""
-    return annotation_seconds(trial.spec.supervision)
+    return annotation_seconds(trial.spec.supervision, trial.spec.dataset.clicks_fraction)
 
 
 def _attributes(trial: Trial) -> dict[str, Any]:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from tal_search.paired import METHOD
+from tal_search.search.case_table import NOT_AVAILABLE, WITHIN, Comparison
+from tal_search.search.cells import CASE
 from tal_search.search.plan import Plan
 from tal_search.search.ranking import Ranking
 from tal_search.search.sensitivity import SHOWN_TIOU, AxisTable, symbols
-from tal_search.search.table import TextTable, markdown, short, spread
+from tal_search.search.table import TextTable, compact, markdown, short, spread
 from tal_search.trial_folder import write_atomically
 
 PAPER_NOTES = {
@@ -40,6 +43,12 @@ def write_ranking(plan: Plan, found: Ranking, folder: Path) -> tuple[Path, Path]
     return _write(plan, folder, "cells", list(plan.axes), found.rows, [table])
 
 
+def write_comparison(plan: Plan, found: Comparison, folder: Path) -> tuple[Path, Path]:
+    """Write `cases.csv` (every number) and `cases.md` (as shown) into `folder`; returns both paths."""
+    content = found.rows.rename(columns={"average": f"average {found.average_over}"})
+    return _write(plan, folder, "cases", [CASE], content, [comparison_text(found)])
+
+
 def _write(
     plan: Plan, folder: Path, name: str, first: list[str], content: pd.DataFrame, tables: list[TextTable]
 ) -> tuple[Path, Path]:
@@ -55,10 +64,15 @@ def _write(
 def heading(plan: Plan) -> str:
     """What the numbers are and what they were obtained on."""
     return (
-        f"# {plan.study.name}: mAP in %, mean ± standard deviation over repeats\n\n"
+        f"# {plan.study.name}: mAP in %, {spread_words(plan)}\n\n"
         f"Data: {plan.dataset.description}. Source: {plan.dataset.source}. "
         f"Selection: {plan.protocol['selection']}. Paper column: published numbers, on I3D features."
     )
+
+
+def spread_words(plan: Plan) -> str:
+    """What stands behind the ± of a study's tables."""
+    return "mean ± half its 95 % interval" if plan.cases else "mean ± standard deviation over repeats"
 
 
 def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTable:
@@ -70,7 +84,7 @@ def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTabl
         values = [f"{short(row[axis])}{' (centre)' if row['centre'] else ''}" for axis in table.axes]
         spreads = [spread(row[name], row[f"{name} sd"]) for name in (*shown, "average")]
         delta = "" if row["centre"] or math.isnan(row["delta"]) else f"{row['delta']:+.1f}"
-        paper = "not available" if math.isnan(row["paper"]) else f"{row['paper']:.1f}"
+        paper = NOT_AVAILABLE if math.isnan(row["paper"]) else f"{row['paper']:.1f}"
         rows.append([*values, str(row["n"]), *spreads, delta, paper])
     more = f"... and {len(table.rows) - len(rows)} more rows in the file below." if len(table.rows) > len(rows) else ""
     remark = " ".join(PAPER_NOTES.get((plan.study.method, axis), "") for axis in table.axes).strip()
@@ -96,3 +110,24 @@ def ranking_text(plan: Plan, found: Ranking, most: int = SHOWN_CELLS) -> TextTab
     return TextTable(
         f"Best of {len(found.rows)} cells ({wanted})", heads, rows, axes, tuple(kept.get("best", ())), remark
     )
+
+
+def comparison_text(found: Comparison) -> TextTable:
+    """A study of cases as text, differences beside the reference."""
+    shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in found.rows]
+    named = {**{name: name for name in shown}, "average": f"average {found.average_over}"}
+    heads = [CASE, "labels", "s/min", "n", *named.values(), f"Δ @{found.tiou}", "verdict", f"paper @{found.tiou}"]
+    rows = []
+    for row in found.rows.to_dict("records"):
+        values = [compact(row[name], row[name + WITHIN]) for name in named]
+        delta = "" if row[CASE] == found.reference else compact(row["delta"], row["delta" + WITHIN], "+")
+        paper = row.get(f"paper@{found.tiou}", math.nan)
+        published = NOT_AVAILABLE if math.isnan(paper) else f"{paper:.1f}"
+        head = [row[CASE], row["supervision"], f"{row['seconds']:.0f}", str(row["n"])]
+        rows.append([*head, *values, delta, row["verdict"], published])
+    sources = [source for source in dict.fromkeys(found.rows["paper source"]) if source != NOT_AVAILABLE]
+    remark = f"Δ: mean difference to the reference over common repeats; {METHOD}."
+    remark += f" Paper: {'; '.join(sources)}." if sources else ""
+    left = (CASE, "labels", "verdict")
+    bold = tuple(found.rows[CASE] == found.reference)
+    return TextTable(f"Cases beside {found.reference}", heads, rows, left, bold, remark)

@@ -41,7 +41,7 @@ def sensitivity_info(plan: Plan, trials: Iterable[Trial], results: Mapping[str, 
     """Every axis's table from trials and the results there are (trial id → result); unfinished cells keep n = 0."""
     cells = _cells(plan, trials, results)
     axes = tuple(plan.study.search.axes)
-    average_over = _average_range(plan)[2]
+    average_over = average_range(plan)[2]
     if plan.study.search.plan == "grid" or not axes:
         return [AxisTable(_title(plan, axes), axes, average_over, cells)]
     tables = []
@@ -86,7 +86,7 @@ def _statistics(
     plan: Plan, found: Mapping[tuple[int, str], TrialResult], centre: Mapping[tuple[int, str], TrialResult]
 ) -> dict[str, float]:
     """Means and sample standard deviations over repeats, in percent."""
-    low, high, _ = _average_range(plan)
+    low, high, _ = average_range(plan)
     tious: list[float] = plan.protocol["tiou"]
     series = {f"mAP@{tiou:g}": [100 * result.at(tiou) for result in found.values()] for tiou in tious}
     series["average"] = [100 * result.average(low, high) for result in found.values()]
@@ -103,7 +103,7 @@ def _statistics(
     return statistics
 
 
-def _average_range(plan: Plan) -> tuple[float, float, str]:
+def average_range(plan: Plan) -> tuple[float, float, str]:
     """.3:.7 is the average THUMOS14 papers print; all evaluated thresholds where a study leaves it out."""
     tious = plan.protocol["tiou"]
     if {0.3, 0.4, 0.5, 0.6, 0.7} <= set(tious):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from tal_search.search.plan import Plan
@@ -12,15 +12,12 @@ def settings_of(plan: Plan) -> dict[str, Any]:
     """Method, data, centre, protocol; for a sampler also what it draws from and how, and the code it learns about.
 
     Axis values, seeds and annotators are not among them: a plan may be widened. The content of each annotator's clicks
-    is (`clicks`), and may only gain annotators and kinds.
+    is (`clicks`), and may only gain annotators and kinds; so are the settings of each case, and cases may come and go.
     """
     study, search = plan.study, plan.study.search
     dataset = plan.dataset
-    common = {
-        "method": study.method,
-        "dataset": {"source": dataset.source, "content": dataset.fingerprint[:12], "snippets": dataset.snippets},
-        "hyperparameters": plan.centre,
-        "inference": plan.inference,
+    content = {"source": dataset.source, "content": dataset.fingerprint[:12]}
+    common: dict[str, Any] = {
         "protocol": plan.protocol,
         "precision": study.resources.precision,
         "clicks": {
@@ -28,6 +25,16 @@ def settings_of(plan: Plan) -> dict[str, Any]:
             for name in plan.annotators
             for kind, fingerprint in dataset.fingerprints_read(name, plan.clicks).items()
         },
+    }
+    if plan.cases:
+        cases = {name: asdict(replace(case, code_version="")) for name, case in plan.cases.items()}
+        return {"plan": "cases", "dataset": content, "cases": cases, **common}
+    common = {
+        "method": study.method,
+        "dataset": {**content, "snippets": dataset.snippets},
+        "hyperparameters": plan.centre,
+        "inference": plan.inference,
+        **common,
     }
     if search.plan != "sampler":
         return {"plan": "planned", **common}

@@ -22,6 +22,7 @@ from tal_search.search.patience import PatientStorage
 
 READ = ("id", "attempt", "reason", "result")
 SETTINGS = "settings"
+GROWING = {"clicks", "cases"}  # sections of the settings whose entries may come and go, by annotator and by name
 BUSY_SECONDS = 5  # then Python sees signals, and the call is tried again
 
 
@@ -114,15 +115,16 @@ def rows(storage: RDBStorage, study_id: int) -> Iterator[Row]:
 def agree_on_settings(storage: RDBStorage, study_id: int, study: str, wanted: dict[str, Any]) -> None:
     """Refuse a study that was begun with other settings, naming what differs; note those of a new one.
 
-    A whole section that `wanted` leaves out is not compared: an accepted code version. `clicks` may gain annotators.
+    A whole section that `wanted` leaves out is not compared: an accepted code version. Of sections that may grow, what
+    both have is compared.
     """
     known = storage.get_study_user_attrs(study_id).get(SETTINGS)
     if known is not None:
         wanted = json.loads(json.dumps(wanted))
         compared = {name: value for name, value in known.items() if name in wanted}
-        clicks = {"clicks": {**wanted["clicks"], **known["clicks"]}} if "clicks" in wanted and "clicks" in known else {}
-        wanted |= {"clicks": {**known["clicks"], **wanted["clicks"]}} if clicks else {}
-        changes = list(differences({**compared, **clicks}, wanted))
+        for name in GROWING & wanted.keys() & known.keys():
+            compared[name], wanted[name] = {**wanted[name], **known[name]}, {**known[name], **wanted[name]}
+        changes = list(differences(compared, wanted))
         if changes:
             accept = ", accept the change of code with accept_code_change=true" if "code_version" in changes[-1] else ""
             raise InputError(

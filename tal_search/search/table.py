@@ -53,8 +53,14 @@ def short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def spread(mean: float, deviation: float, digits: int = 1) -> str:
-    """mean ± deviation, as far as they exist."""
+def spread(mean: float, deviation: float, digits: int = 1, sign: str = "") -> str:
+    """mean ± deviation, as far as they exist. sign: "+" where a positive mean shows its sign."""
     if math.isnan(mean):
         return "–"
-    return f"{mean:.{digits}f}" if math.isnan(deviation) else f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+    shown = f"{mean:{sign}.{digits}f}"
+    return shown if math.isnan(deviation) else f"{shown} ± {deviation:.{digits}f}"
+
+
+def compact(mean: float, deviation: float, sign: str = "") -> str:
+    """The same as one word, which a terminal does not break."""
+    return spread(mean, deviation, sign=sign).replace(" ", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from statistics import stdev
+from statistics import fmean, stdev
 from typing import Any
 
 from tal_search.search.cells import Trial
@@ -44,7 +44,8 @@ def undecided(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialRe
     wanted = {trial.id: trial for trial in begun}  # a grid need not hold the centre
     for tried in by_cell.values():
         cell = next(iter(tried.values())).cell
-        differences = list(_differences(tried, centre, results))
+        mine, others = alike(_objectives(tried, results), _objectives(centre, results))
+        differences = [value - others[repeat] for repeat, value in mine.items() if repeat in others]
         if cell == plan.centre_cell or len(tried) >= until.at_most or interval_width(differences) <= until.interval:
             continue
         repeat = next(repeat for repeat in _repeats(plan) if plan.trial(cell, *repeat).repeat not in tried)
@@ -53,13 +54,28 @@ def undecided(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialRe
     return list(wanted.values())
 
 
-def _differences(
-    tried: Mapping[Repeat, Trial], centre: Mapping[Repeat, Trial], results: Mapping[str, TrialResult]
-) -> Iterator[float]:
-    """Points of mAP, cell minus centre, of the repeats both have."""
-    for repeat, trial in tried.items():
-        if repeat in centre and trial.id in results and centre[repeat].id in results:
-            yield 100 * (objective(results[trial.id]) - objective(results[centre[repeat].id]))
+def alike(
+    cell: Mapping[Repeat, float], centre: Mapping[Repeat, float]
+) -> tuple[Mapping[Repeat, float], Mapping[Repeat, float]]:
+    """Both by repeats that can be paired: as they are, or by seed, annotators averaged, where they share no annotator.
+
+    A cell that reads no clicks has no annotators.
+    """
+    if {annotator for _, annotator in cell} & {annotator for _, annotator in centre}:
+        return cell, centre
+    return _by_seed(cell), _by_seed(centre)
+
+
+def _by_seed(values: Mapping[Repeat, float]) -> dict[Repeat, float]:
+    seeds: dict[int, list[float]] = {}
+    for (seed, _), value in values.items():
+        seeds.setdefault(seed, []).append(value)
+    return {(seed, ""): fmean(found) for seed, found in seeds.items()}
+
+
+def _objectives(tried: Mapping[Repeat, Trial], results: Mapping[str, TrialResult]) -> dict[Repeat, float]:
+    """Points of mAP by repeat, as far as there are results."""
+    return {r: 100 * objective(results[trial.id]) for r, trial in tried.items() if trial.id in results}
 
 
 def _repeats(plan: Plan) -> Iterator[Repeat]:

@@ -1,9 +1,11 @@
 """A study: what is varied, on which data, how often. Importing this reads no torch, ray or mlflow."""
 
+from tal_search.study.cases import case_studies, reference_study
 from tal_search.study.dataset import annotator_problems, find_dataset, preset_name
 from tal_search.study.loading import INFERENCE, list_studies, load_study
 from tal_search.study.settings import (
     BudgetSettings,
+    CaseSettings,
     DatasetSettings,
     ProtocolSettings,
     PrunerSettings,
@@ -20,6 +22,7 @@ from tal_search.study.space import Dimension
 __all__ = [
     "INFERENCE",
     "BudgetSettings",
+    "CaseSettings",
     "DatasetSettings",
     "Dimension",
     "ProtocolSettings",
@@ -32,8 +35,10 @@ __all__ = [
     "TrackingSettings",
     "UntilSettings",
     "annotator_problems",
+    "case_studies",
     "find_dataset",
     "list_studies",
     "load_study",
     "preset_name",
+    "reference_study",
 ]

@@ -38,7 +38,8 @@ def find_dataset(study: Study) -> DatasetSpec:
         simulation=settings.simulation,
     )
     # What `auto` finds decides the preset, and the preset the number of snippets.
-    return replace(spec, snippets=settings.snippets or presets[preset_name(study, spec.source)]["snippets"])
+    snippets = settings.snippets or presets[preset_name(study, spec.source)]["snippets"]
+    return replace(spec, snippets=snippets, clicks_fraction=settings.clicks_fraction)
 
 
 def annotator_problems(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) -> list[str]:
@@ -64,7 +65,8 @@ def annotator_problems(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) 
 
 def _nobody(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) -> str:
     files = " and ".join(f"{CLICK_FILES[kind]}ANNOTATOR.txt" for kind in kinds)
+    key, needs = ("search.cases", "all cases need") if study.search.cases else ("method", f"{study.method} needs")
     return (
-        f"{study.place('method')}: {study.method} needs {' and '.join(kinds)} of one annotator, and nobody's are in "
+        f"{study.place(key)}: {needs} {' and '.join(kinds)} of one annotator, and nobody's are in "
         f"{spec.description}; put {files} beside the features, or give their folder as dataset.clicks"
     )

@@ -16,6 +16,7 @@ from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.methods import available, declaration
 from tal_search.metrics.average_precision import parse_tiou
+from tal_search.study.cases import check_cases, read_cases, reference_study
 from tal_search.study.checking import Checker, closest, did_you_mean, repeated
 from tal_search.study.dataset import annotator_problems, find_dataset
 from tal_search.study.overrides import apply_override
@@ -99,10 +100,15 @@ def _checked(name: str, written: Written) -> Study:
         groups = {INFERENCE.removesuffix("."): Inference}
         axes = checker.axes(sections["hyperparameters"], groups, study.search.axes, ("search", "axes"))
         space = read_space(checker, sections["hyperparameters"], groups, study.search.space, ("search", "space"))
-    search = replace(checked_options(checker, study.search), axes=axes, space=space)
+    cases = read_cases(checker, study.search.cases, method)
+    search = replace(checked_options(checker, study.search), axes=axes, space=space, cases=cases)
     study = replace(study, **chosen, search=search, name=study.study.fork or name)
     check_search(study, written)
-    _check_choices(study, written)
+    if study.search.cases:
+        check_cases(study, written)
+    else:
+        _check_choices(study, written)
+    _check_tiou(study, written)
     _check_size(study, written)
     _check_packing(study, written)
     return replace(study, places={".".join(key): place for key, place in written.places.items()})
@@ -114,7 +120,7 @@ def _data_problems(study: Study, written: Written) -> list[str]:
         return []
     try:
         # The preset may be what is wrong, and what the method reads is not known before its settings are right.
-        return annotator_problems(study, find_dataset(replace(study, preset="auto")), ())
+        return annotator_problems(study, find_dataset(replace(reference_study(study), preset="auto")), ())
     except InputError as error:
         return list(error.problems)
 
@@ -130,7 +136,7 @@ def _with_tiou_as_text(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_choices(study: Study, written: Written) -> None:
-    """Report a dataset or preset that the method does not know, and thresholds that are none."""
+    """Report a dataset or preset that the method does not know."""
     presets = declaration(study.method).PRESETS
     choices = [("dataset.name", study.dataset.name, list(presets))]
     if study.dataset.name in presets:
@@ -139,6 +145,10 @@ def _check_choices(study: Study, written: Written) -> None:
         if value not in valid:
             near = did_you_mean(closest(value, valid))
             written.add(tuple(key.split(".")), f"is {shown(value)}; it must be one of {', '.join(valid)}{near}")
+
+
+def _check_tiou(study: Study, written: Written) -> None:
+    """Report thresholds that are none."""
     try:
         parse_tiou(study.protocol.tiou)
     except InputError as error:
@@ -157,7 +167,7 @@ def _check_size(study: Study, written: Written) -> None:
             for value in repeated(values):
                 written.add(key, f"has {shown(value)} more than once; keep one")
     lengths = [len(values) for values in study.search.axes.values()]
-    cells = math.prod(lengths) if study.search.plan == "grid" else 1 + sum(lengths)
+    cells = math.prod(lengths) if study.search.plan == "grid" else 1 + sum(lengths) + len(study.search.cases)
     if cells * len(repeats.seeds) > MOST_TRIALS:
         asked = f"makes {cells} cells x {len(repeats.seeds)} seeds"
         written.add(("search", "axes"), f"{asked}; at most {MOST_TRIALS} trials are planned, take fewer values")

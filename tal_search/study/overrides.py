@@ -15,7 +15,9 @@ from omegaconf.errors import OmegaConfBaseException
 from tal_search.study.tree import ABSENT, Key, Reader, Written, first_line, shown
 
 SHORT_FORMS = {"backend": "resources.backend"}
-OVERRIDE = re.compile(r"(?P<sign>\+\+|\+|~)?(?P<key>[\w-]+(\.[\w-]+)*)(=(?P<value>.*))?", re.DOTALL)
+# The name of a case is free text: of words with spaces and signs, but for those that end a key.
+KEY = r"[\w-]+(\.[\w-]+)*|search\.cases\.[^.=\[\]]+(\.[\w-]+)*"
+OVERRIDE = re.compile(rf"(?P<sign>\+\+|\+|~)?(?P<key>{KEY})(=(?P<value>.*))?", re.DOTALL)
 SWEEP_FUNCTION = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag)\(.*\)", re.DOTALL)
 MAPPING_KEY = re.compile(r"\s*[\w.-]+:")
 

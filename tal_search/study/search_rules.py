@@ -15,6 +15,7 @@ SEARCH: Key = ("search",)
 RESERVED = ("trials", "features", "mlartifacts")  # beside the studies' folders in `runs`
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 PLANNED_ONLY = "axes are for plan one_at_a_time or grid; a sampler draws from search.space, move them there"
+CASES_ONLY = "axes are for plan one_at_a_time or grid; give each setting to a case, search.cases.NAME"
 
 
 def with_long_forms(search: dict[str, Any]) -> dict[str, Any]:
@@ -81,6 +82,7 @@ def _check_sampler(study: Study, written: Written) -> None:
     only = next(iter(search.objectives), "mAP")
     if search.axes:
         written.add((*SEARCH, "axes"), f"is given; {PLANNED_ONLY}")
+    _check_cases_given(study, written)
     if not any(key[:2] == (*SEARCH, "space") for key in written.places if len(key) > 2):
         written.add((*SEARCH, "plan"), "is sampler, but search.space is empty; give a range, NAME: {low: A, high: B}")
     if not any(key in written.places for key in (("budget", "trials"), ("budget", "minutes"))):
@@ -91,7 +93,7 @@ def _check_sampler(study: Study, written: Written) -> None:
             "is last, which leaves a sampler nothing but test scores to choose by; use holdout (or auto)",
         )
     if search.repeats.until is not None:
-        written.add((*SEARCH, "repeats", "until"), "compares cells to the centre; it needs plan one_at_a_time or grid")
+        written.add((*SEARCH, "repeats", "until"), "compares cells to the centre; a sampler's plan has none, remove it")
     if several and search.sampler.name in ONE_OBJECTIVE:
         written.add(
             (*SEARCH, "sampler"), f"is {search.sampler.name}, which takes one objective; use nsgaii, tpe, gp or random"
@@ -107,6 +109,18 @@ def _check_planned(study: Study, written: Written) -> None:
     for key in ("space", "sampler", "pruner", "objectives"):
         if key in _given(written):
             written.add((*SEARCH, key), f"is given; it needs plan: sampler, and the plan is {search.plan}")
+    if search.plan == "cases" and search.axes:
+        written.add((*SEARCH, "axes"), f"is given; {CASES_ONLY}")
+    _check_cases_given(study, written)
+
+
+def _check_cases_given(study: Study, written: Written) -> None:
+    """Cases and plan: cases need one another."""
+    search = study.search
+    if search.plan == "cases" and not search.cases and not _reported(written, (*SEARCH, "cases")):
+        written.add((*SEARCH, "plan"), "is cases, but search.cases is empty; give cases, NAME: {method: ...}")
+    if search.plan != "cases" and search.cases and not _reported(written, (*SEARCH, "plan")):
+        written.add((*SEARCH, "cases"), f"is given; it needs plan: cases, and the plan is {search.plan}")
 
 
 def _reported(written: Written, key: Key) -> bool:

@@ -24,13 +24,16 @@ class DatasetSettings:
     root: Path = Path("data/thumos14")
     ground_truth: Path | None = None
     clicks: Path | None = None
+    clicks_fraction: float = hyper(
+        1.0, "share", low=0, high=1, help="share of each annotator's background clicks that is kept, a fixed draw"
+    )
     snippets: int | None = hyper(None, "T", low=2, high=100_000, help="None = the preset's")
     simulation: Simulation = field(default_factory=Simulation)
 
 
 @dataclass(frozen=True, kw_only=True)
 class UntilSettings:
-    """Further seeds for cells whose paired difference to the centre is not known well enough yet.
+    """Further seeds for cells whose paired difference to the centre (the first case) is not known well enough yet.
 
     `interval`: wanted width of the 95 % interval of the difference, in points of mAP at tIoU 0.5; `at_most`: repeats a
     cell may have, the first ones included.
@@ -67,15 +70,31 @@ class PrunerSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CaseSettings:
+    """A named cell: a method with its preset and settings; what it leaves out is the study's.
+
+    The study's `hyperparameters` are of the study's method, so they count in the cases of that method. `paper`: the
+    published system that the case rebuilds (see `published.py`), whose numbers stand beside it.
+    """
+
+    method: str | None = None
+    preset: str | None = None
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    inference: dict[str, Any] = field(default_factory=dict)
+    paper: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchSettings:
     """What is varied, and how: an axis is a hyperparameter's name, or `inference.NAME`.
 
-    one_at_a_time and grid take `axes` (values to try); sampler takes `space` (ranges to draw from), a sampler, a pruner
-    and objectives by name, each with its direction.
+    one_at_a_time and grid take `axes` (values to try); cases takes `cases`, by name, the first one the reference;
+    sampler takes `space` (ranges to draw from), a sampler, a pruner and objectives by name, each with its direction.
     """
 
-    plan: Literal["one_at_a_time", "grid", "sampler"] = "one_at_a_time"
+    plan: Literal["one_at_a_time", "grid", "cases", "sampler"] = "one_at_a_time"
     axes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    cases: dict[str, CaseSettings] = field(default_factory=dict)
     space: dict[str, Dimension] = field(default_factory=dict)
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
     pruner: PrunerSettings = field(default_factory=PrunerSettings)

@@ -1,0 +1,136 @@
+"""The baseline that BackTAL starts from: BaS-Net (Lee, Uh, Byun, AAAI 2020), simplified as in BackTAL's Sec. 4.2.
+
+Base and suppressed branch with shared weights and ordinary convolutions, the whole video rescaled to T snippets. Its
+switches are the rows of BackTAL's tables: a frame loss on background clicks or on action clicks (Table 6), the first
+steps of Table 7, and where the clicks supervise (Table 8): the class activation sequence (`frame_weight`, the "CAS
+supervision"), the filter w_t (`filter_weight`, the "weight supervision"), or both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tal_search.data.annotation_cost import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS
+from tal_search.hyperparameters import hyper
+from tal_search.localization import Activations, Inference, localize
+from tal_search.methods import Batch, Method, Phase
+from tal_search.types import Detections, VideoSet
+
+if TYPE_CHECKING:
+    import torch
+
+    from tal_search.nn.two_branch import Output
+
+FILTER_NORM_WEIGHT = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """Defaults are the baseline row: video labels alone, at BackTAL's settings for THUMOS14."""
+
+    frame_weight: float = hyper(
+        0.0, "w_frame", low=0, help="weight of cross-entropy at background clicks (1 in the paper; 0 = off)"
+    )
+    action_weight: float = hyper(
+        0.0, "w_action", low=0, help="weight of cross-entropy at action clicks (1 in the paper; 0 = off)"
+    )
+    filter_weight: float = hyper(
+        0.0, "w_filter", low=0, help="weight of binary cross-entropy on w_t at the clicks in use (0 = off)"
+    )
+    kernel_size: int = hyper(3, "h", low=1, odd=True, help="taps of the temporal convolutions")
+    k_ratio: float = hyper(1 / 8, "k/T", above=0, high=1, help="share of snippets in top-k aggregation")
+    hidden_channels: int | None = hyper(None, "H", low=1, help="None = input channels")
+    filter_hidden: int | None = hyper(None, "F", low=1, help="None = input channels / 4")
+    dropout: float = hyper(0.7, "dropout", low=0, high=0.99)
+    epochs: int = hyper(100, "epochs", low=1)
+    batch_size: int = hyper(16, "batch", low=1)
+    learning_rate: float = hyper(1e-4, "lr", above=0)
+    weight_decay: float = hyper(5e-4, "wd", low=0)
+
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "thumos14": {
+        "paper": {"snippets": 750},
+        "simulated": {"snippets": 200, "epochs": 40, "learning_rate": 2e-3, "dropout": 0.5},
+    },
+}
+INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {"thumos14": {"paper": {}, "simulated": {}}}
+
+
+def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:
+    """What a trial with these settings reads; the filter is supervised at background clicks, whichever others."""
+    background = hyperparameters["frame_weight"] > 0 or hyperparameters["filter_weight"] > 0
+    clicks = {BACKGROUND_CLICKS: background, ACTION_CLICKS: hyperparameters["action_weight"] > 0}
+    return (VIDEO_LABELS, *(kind for kind, read in clicks.items() if read))
+
+
+class BaSNet(Method):
+    """Two branches, ordinary convolutions, and frame losses on clicks where they are switched on."""
+
+    supervision = (VIDEO_LABELS, BACKGROUND_CLICKS, ACTION_CLICKS)
+    phases = (Phase("all"),)
+
+    def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
+        from tal_search.nn.two_branch import TwoBranchNetwork
+
+        self.hyperparameters = hp = hyperparameters
+        self.network = TwoBranchNetwork(
+            channels,
+            classes,
+            hidden=hp.hidden_channels or channels,
+            embedding_hidden=0,
+            filter_hidden=hp.filter_hidden or max(1, channels // 4),
+            embedding_dim=0,
+            taps=hp.kernel_size,
+            dropout=hp.dropout,
+            convolution="ordinary",
+        )
+
+    def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
+        """L_cls of both branches with the filter's L1 norm, the losses at clicks, and their weighted sum."""
+        import torch
+
+        assert phase == "all", phase
+        output = self.network(batch.features)
+        with torch.autocast(batch.features.device.type, enabled=False):  # losses stay float32 under mixed precision
+            terms = self._terms(output, batch)
+        hp = self.hyperparameters
+        weights = {
+            "norm": FILTER_NORM_WEIGHT,
+            "frame": hp.frame_weight,
+            "action": hp.action_weight,
+            "filter": hp.filter_weight,
+        }
+        total = torch.stack([terms[name] * weights.get(name, 1.0) for name in terms]).sum()
+        return {**terms, "total": total}
+
+    def _terms(self, output: Output, batch: Batch) -> dict[str, torch.Tensor]:
+        from tal_search.nn import losses
+
+        base, suppressed, weight = output.cas_base.float(), output.cas_supp.float(), output.filter.float()
+        k = losses.top_k(self.hyperparameters.k_ratio, base.shape[-1])
+        return {
+            "cls_base": losses.classification_loss(losses.video_scores(base, k), batch.labels, background=True),
+            "cls_supp": losses.classification_loss(losses.video_scores(suppressed, k), batch.labels, background=False),
+            "norm": weight.abs().sum((1, 2)).mean(),
+            "frame": losses.frame_loss(base, batch.background_clicks),
+            "action": losses.action_frame_loss(base, batch.action_clicks),
+            "filter": losses.filter_loss(weight[:, 0], batch.background_clicks, batch.action_clicks.any(1)),
+        }
+
+    def activations(self, videos: VideoSet) -> Activations:
+        """What localization reads, from the suppressed branch alone."""
+        from tal_search.nn.two_branch import read_out
+
+        cas, attention, scores = read_out(self.network, videos.features, self.hyperparameters.k_ratio)  # type: ignore[arg-type]
+        return Activations(
+            videos=videos.videos, cas=cas, attention=attention, scores=scores,
+            duration=videos.duration, frames=videos.frames,
+        )  # fmt: skip
+
+    def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:
+        return localize(self.activations(videos), classes, inference)
+
+
+METHOD = BaSNet

@@ -1,0 +1,86 @@
+"""What a command that ran a study prints at its end: the tables, what failed, and where the rest is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tal_search.terminal import count
+from tal_search.trial_folder import TrialFolder
+from tal_search.view import describe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tal_search.search.plan import Plan
+    from tal_search.search.running import Outcome
+
+
+ONE_REPEAT = "One repeat a cell: a difference may be noise. More: search.repeats.seeds=[0,1,2]"
+
+
+def show_results(plan: Plan, outcome: Outcome, screen: Console) -> None:
+    """Print the study's tables, as its plan has them, and write them beside its record."""
+    if outcome.finished:
+        show = {"sampler": _show_ranking, "cases": _show_comparison}.get(plan.study.search.plan, _show_sensitivity)
+        show(plan, outcome, screen)
+    shown = set()
+    for name, reason in outcome.failed.items():
+        spec = outcome.trials[name].spec
+        if spec.key not in shown:  # a fit's further inference settings fail with it
+            log = TrialFolder.of(plan.study.runs, spec.key).log
+            screen.print(
+                f"Failed: {describe(spec, plan.centre_cell)}: {reason}; log: {log}", markup=False, soft_wrap=True
+            )
+        shown.add(spec.key)
+    if plan.study.tracking.mlflow:
+        _show_mlflow(plan, screen)
+
+
+def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
+    from tal_search.search.report import SHOWN_ROWS, axis_text, spread_words, write_tables
+    from tal_search.search.sensitivity import sensitivity_info
+    from tal_search.search.table import drawn
+
+    tables = sensitivity_info(plan, outcome.trials.values(), outcome.finished)
+    csv, markdown = write_tables(plan, tables, plan.study.runs / plan.study.name)
+    screen.print(f"mAP in %, {spread_words(plan)}; paper: published numbers, on I3D", markup=False)
+    for table in tables:
+        screen.print(drawn(axis_text(plan, table, SHOWN_ROWS), plan.dataset.description))
+    screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
+    if all((table.rows["n"] <= 1).all() for table in tables):
+        screen.print(ONE_REPEAT, markup=False)
+
+
+def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
+    from tal_search.search.case_table import comparison_info
+    from tal_search.search.report import comparison_text, spread_words, write_comparison
+    from tal_search.search.table import drawn
+
+    found = comparison_info(plan, outcome.trials.values(), outcome.finished)
+    csv, markdown = write_comparison(plan, found, plan.study.runs / plan.study.name)
+    screen.print(f"mAP in %, {spread_words(plan)}; paper: published numbers, on I3D", markup=False)
+    screen.print(drawn(comparison_text(found), plan.dataset.description))
+    screen.print(f"Table: {csv} and {markdown}", markup=False, soft_wrap=True)
+    if (found.rows["n"] <= 1).all():
+        screen.print(ONE_REPEAT, markup=False)
+
+
+def _show_ranking(plan: Plan, outcome: Outcome, screen: Console) -> None:
+    from tal_search.search.ranking import ranking
+    from tal_search.search.report import ranking_text, write_ranking
+    from tal_search.search.table import drawn
+
+    found = ranking(plan, outcome.trials.values(), outcome.finished)
+    csv, markdown = write_ranking(plan, found, plan.study.runs / plan.study.name)
+    screen.print(drawn(ranking_text(plan, found), plan.dataset.description))
+    if outcome.pruned:
+        screen.print(f"{count(len(outcome.pruned), 'trial')} stopped early; their curves are in the record.")
+    screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
+
+
+def _show_mlflow(plan: Plan, screen: Console) -> None:
+    uri = plan.study.tracking.uri or f"sqlite:///{plan.study.runs / 'mlflow.db'}"
+    server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
+    if server != uri:
+        screen.print(f"Next: mlflow ui --backend-store-uri {uri}", markup=False, soft_wrap=True)
+    screen.print(f"Then open {server}/#/experiments?workflowType=machine_learning", markup=False, soft_wrap=True)

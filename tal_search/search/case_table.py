@@ -1,0 +1,94 @@
+"""What a study of cases found: one row a case, beside the reference and beside the published system it rebuilds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from tal_search.data.annotation_cost import VIDEO_LABELS, annotation_seconds
+from tal_search.paired import Interval, difference, interval, repeatability, verdicts
+from tal_search.search.cells import CASE, Trial
+from tal_search.search.plan import Plan
+from tal_search.search.sensitivity import average_range
+from tal_search.search.undecided import Repeat, alike
+from tal_search.study.published import published_systems
+from tal_search.types import TrialResult, criterion
+
+NOT_AVAILABLE = "not available"
+WITHIN = " ±95%"  # ends the name of a column that holds half the width of a 95 % interval
+
+
+class Comparison(NamedTuple):
+    """`rows` in the study's order, the reference first.
+
+    Columns: `case`, `method`, `supervision`, `seconds` (of annotation, per minute of video), `n` finished repeats,
+    `mAP@t` for every tIoU and `average` over `average_over`, `delta` (mean paired difference to the reference at tIoU
+    `tiou`), each with its `WITHIN`; `pairs` the difference is of; `verdict` (see `paired.verdicts`); `paper@t` and
+    `paper source`. Percent; NaN where there is none.
+    """
+
+    reference: str
+    tiou: str
+    average_over: str
+    rows: pd.DataFrame
+
+
+def comparison_info(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> Comparison:
+    """Every case from the trials and the results there are (trial id → result); unfinished cases keep n = 0."""
+    found: dict[str, dict[Repeat, TrialResult]] = {name: {} for name in plan.cases}
+    for trial in trials:
+        if trial.id in results:
+            found[trial.cell[CASE]][trial.repeat] = results[trial.id]
+    rows = [{**_described(plan, name), **_statistics(plan, mine), **_paper(plan, name)} for name, mine in found.items()]
+    reference, tiou = next(iter(plan.cases)), criterion(plan.protocol["tiou"])
+    points = {name: _at(tiou, mine) for name, mine in found.items()}
+    differences = [difference(*alike(points[name], points[reference])) for name in points if name != reference]
+    said = verdicts(differences, repeatability(points[reference].values()))
+    rows[0] |= {"verdict": "reference"}
+    for row, one, verdict in zip(rows[1:], differences, said, strict=True):
+        row |= {**_shown("delta", one), "pairs": one.n, "verdict": verdict}
+    return Comparison(reference, tiou, average_range(plan)[2], pd.DataFrame(rows))
+
+
+def _described(plan: Plan, name: str) -> dict[str, Any]:
+    case = plan.cases[name]
+    words = ", ".join(kind for kind in case.supervision if kind != VIDEO_LABELS) or VIDEO_LABELS
+    return {
+        CASE: name, "method": case.method, "supervision": words, "seconds": annotation_seconds(case.supervision)
+    }  # fmt: skip
+
+
+def _statistics(plan: Plan, found: Mapping[Repeat, TrialResult]) -> dict[str, Any]:
+    low, high, _ = average_range(plan)
+    series = {f"mAP@{tiou:g}": [result.at(tiou) for result in found.values()] for tiou in plan.protocol["tiou"]}
+    series["average"] = [result.average(low, high) for result in found.values()]
+    statistics: dict[str, Any] = {"n": len(found)}
+    for name, values in series.items():
+        statistics |= _shown(name, interval(100 * value for value in values))
+    return statistics
+
+
+def _at(tiou: str, found: Mapping[Repeat, TrialResult]) -> dict[Repeat, float]:
+    """Percent, by repeat."""
+    return {
+        repeat: 100 * (fmean(result.mAP) if tiou == "average" else result.at(float(tiou)))
+        for repeat, result in found.items()
+    }
+
+
+def _shown(name: str, found: Interval) -> dict[str, float]:
+    """The mean, and half of the interval's width."""
+    return {name: found.mean, name + WITHIN: found.high - found.mean if math.isfinite(found.high) else math.nan}
+
+
+def _paper(plan: Plan, name: str) -> dict[str, Any]:
+    system = plan.study.search.cases[name].paper
+    published = None if system is None else published_systems(plan.dataset.name)[system]
+    numbers = {} if published is None else published.mAP
+    tious = [f"{tiou:g}" for tiou in plan.protocol["tiou"]]
+    columns = {f"paper@{tiou}": numbers.get(tiou, math.nan) for tiou in (*tious, average_range(plan)[2])}
+    return {**columns, "paper source": NOT_AVAILABLE if published is None else published.source}

@@ -1,0 +1,101 @@
+"""Cases: named cells of a study, each of which may have a method of its own. What is wrong in one is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from tal_search.localization import Inference
+from tal_search.methods import available, declaration
+from tal_search.study.checking import Checker, closest, did_you_mean
+from tal_search.study.published import published_systems
+from tal_search.study.settings import CaseSettings, Study
+from tal_search.study.tree import Key, Written, shown
+
+CASES: Key = ("search", "cases")
+LONGEST_NAME = 80
+
+
+def read_cases(checker: Checker, content: dict[str, Any], method: str) -> dict[str, CaseSettings]:
+    """Each case, its settings checked as those of its method (by default `method`)."""
+    found = {}
+    for name, given in content.items():
+        key = (*CASES, name)
+        if len(name) > LONGEST_NAME or not name.isprintable() or name != name.strip():
+            checker.written.add(key, f"is no name for a case; give at most {LONGEST_NAME} printable characters")
+        found[name] = _read_case(checker, checker.mapping(given, key), method, key)
+    return found
+
+
+def _read_case(checker: Checker, content: dict[str, Any], method: str, key: Key) -> CaseSettings:
+    case = checker.settings(CaseSettings, content, key)
+    wrong = case.method is not None and case.method not in available()
+    if wrong:
+        near = did_you_mean(closest(str(case.method), available()))
+        words = f"is {shown(case.method)}; it must be one of {', '.join(available())}{near}"
+        checker.written.add((*key, "method"), words)
+        case = replace(case, method=None)
+    inference = checker.chosen(Inference, case.inference, (*key, "inference"))
+    hyperparameters: dict[str, Any] = {}
+    if not wrong and (case.method or method) in available():
+        fields = declaration(case.method or method).Hyperparameters
+        hyperparameters = checker.chosen(fields, case.hyperparameters, (*key, "hyperparameters"))
+    return replace(case, hyperparameters=hyperparameters, inference=inference)
+
+
+def check_cases(study: Study, written: Written) -> None:
+    """Report presets, datasets and published systems that there are not, and hyperparameters that no case reads."""
+    dataset, systems = study.dataset.name, published_systems(study.dataset.name)
+    for name, alone in case_studies(study):
+        key, paper = (*CASES, name), study.search.cases[name].paper
+        presets = declaration(alone.method).PRESETS
+        if dataset not in presets:
+            known = f"its method {alone.method} knows {', '.join(presets)}"
+            written.add(key, f"cannot run on the dataset {shown(dataset)}; {known}")
+        elif alone.preset not in ("auto", *presets[dataset]):
+            valid = ", ".join(("auto", *presets[dataset]))
+            written.add(
+                (*key, "preset"), f"is {shown(alone.preset)}, which {alone.method} has not; it must be one of {valid}"
+            )
+        if study.search.cases[name].inference and not _has_activations(alone.method):
+            words = f"is given, but {alone.method} localizes without class activation sequences; remove it"
+            written.add((*key, "inference"), words)
+        if paper is not None and paper not in systems:
+            near = did_you_mean(closest(paper, list(systems)))
+            valid = f"it must be one of {', '.join(systems) or 'none'}"
+            written.add((*key, "paper"), f"is {shown(paper)}, no published system on {dataset}{near or '; ' + valid}")
+    unread = study.hyperparameters and all(alone.method != study.method for _, alone in case_studies(study))
+    if unread and study.search.cases:
+        written.add(
+            ("hyperparameters",), f"are of the method {study.method}, which no case has; give them to the cases"
+        )
+
+
+def case_studies(study: Study) -> Iterator[tuple[str, Study]]:
+    """Each case by name, as the study that it would be alone.
+
+    The study's inference settings are for the cases that localize from class activation sequences.
+    """
+    for name, case in study.search.cases.items():
+        method = case.method or study.method
+        shared = study.hyperparameters if method == study.method else {}
+        yield (
+            name,
+            replace(
+                study,
+                method=method,
+                preset=case.preset or study.preset,
+                hyperparameters={**shared, **case.hyperparameters},
+                inference={**(study.inference if _has_activations(method) else {}), **case.inference},
+            ),
+        )
+
+
+def _has_activations(method: str) -> bool:
+    return hasattr(declaration(method).METHOD, "activations")
+
+
+def reference_study(study: Study) -> Study:
+    """The first case as a study of its own; the study itself where it has no cases."""
+    return next((alone for _, alone in case_studies(study)), study)

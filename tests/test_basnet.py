@@ -1,0 +1,92 @@
+"""The baseline: each switch adds its supervision and its loss, and nothing of the others; a fit learns."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from make_dataset import found
+from small_fits import make_data, make_spec, run
+
+from tal_search.code_version import code_version
+from tal_search.data.dataset import load
+from tal_search.data.simulation import Simulation
+from tal_search.methods import Batch, Method, declaration
+from tal_search.nn.two_branch import TwoBranchNetwork
+from tal_search.training.loop import Fit
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS, TrialSpec
+
+BASNET = declaration("basnet")
+SWITCHES: list[tuple[dict[str, float], tuple[str, ...], set[str]]] = [
+    ({}, (), set()),
+    ({"frame_weight": 1.0}, (BACKGROUND_CLICKS,), {"frame"}),
+    ({"action_weight": 1.0}, (ACTION_CLICKS,), {"action"}),
+    ({"filter_weight": 1.0}, (BACKGROUND_CLICKS,), {"filter"}),
+    ({"frame_weight": 0.5, "filter_weight": 2.0}, (BACKGROUND_CLICKS,), {"frame", "filter"}),
+    ({"frame_weight": 1.0, "action_weight": 1.0}, (BACKGROUND_CLICKS, ACTION_CLICKS), {"frame", "action"}),
+]
+
+
+def make_trial(**settings: Any) -> TrialSpec:
+    hyperparameters = dataclasses.asdict(
+        BASNET.Hyperparameters(**{"epochs": 8, "batch_size": 8, "learning_rate": 5e-3, "dropout": 0.5, **settings})
+    )
+    return dataclasses.replace(
+        make_spec(make_data()), method="basnet", code_version=code_version("basnet"),
+        hyperparameters=hyperparameters, supervision=BASNET.supervision(hyperparameters),
+    )  # fmt: skip
+
+
+def first_batch(method: Method) -> Batch:
+    train = load(make_data(), "A1", BASNET.METHOD.supervision).train
+    rows = torch.arange(8)
+    return Fit(method, train, rows.numpy(), 0, "float32", torch.device("cpu"))._batch(rows)
+
+
+@pytest.mark.parametrize(("settings", "clicks", "terms"), SWITCHES)
+def test_each_switch_reads_its_clicks_and_adds_its_weighted_loss(
+    settings: dict[str, float], clicks: tuple[str, ...], terms: set[str]
+) -> None:
+    hyperparameters = BASNET.Hyperparameters(**settings)
+    assert BASNET.supervision(dataclasses.asdict(hyperparameters)) == (VIDEO_LABELS, *clicks)
+    torch.manual_seed(0)
+    method = BASNET.METHOD(hyperparameters, 12, 20)
+    method.network.eval()
+    losses = method.losses(first_batch(method), "all")
+    weights = {"frame": "frame_weight", "action": "action_weight", "filter": "filter_weight"}
+    assert all(losses[name] > 0 for name in weights)
+    added = sum(settings[weights[name]] * losses[name] for name in terms)
+    plain = losses["cls_base"] + losses["cls_supp"] + 1e-4 * losses["norm"]
+    torch.testing.assert_close(losses["total"], plain + added)
+
+
+def test_its_network_is_backtals_with_ordinary_convolutions_and_no_embedding() -> None:
+    widths = {"hidden": 6, "filter_hidden": 3, "taps": 3, "dropout": 0.5, "convolution": "ordinary"}
+    with_embedding = TwoBranchNetwork(8, 4, embedding_hidden=3, embedding_dim=2, **widths)
+    without = TwoBranchNetwork(8, 4, embedding_hidden=0, embedding_dim=0, **widths)
+    state = {name: value for name, value in with_embedding.state_dict().items() if "embedding" not in name}
+    without.load_state_dict(state)
+    with_embedding.eval()
+    without.eval()
+    features = torch.randn(2, 8, 20)
+    one, other = with_embedding(features), without(features)
+    for name in ("cas_base", "cas_supp", "filter"):
+        torch.testing.assert_close(getattr(one, name), getattr(other, name))
+    assert other.embedding.shape == (2, 0, 20)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_small_fit_learns(tmp_path: Path) -> None:
+    simulation = Simulation(train_videos=60, test_videos=30, channels=32)
+    clicked = {"frame_weight": 1.0, "action_weight": 1.0, "filter_weight": 1.0, "batch_size": 4}
+
+    def first(**settings: Any) -> float:
+        spec = make_trial(**clicked, **settings)
+        protocol = {**spec.protocol, "evaluate_every": 100}
+        wider = dataclasses.replace(spec, dataset=found(None, snippets=60, simulation=simulation), protocol=protocol)
+        return run(wider, tmp_path / str(settings["epochs"])).mAP[0]
+
+    assert first(epochs=15) > 0.1 + first(epochs=1, learning_rate=1e-9)

@@ -1,0 +1,198 @@
+"""The table of a study of cases, from results whose numbers are known, and from a study that really ran."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow_contents import local, runs_of
+from small_trials import counting_trial, make_result
+from study_files import load
+
+from tal_search.search.backend import Finished, Started
+from tal_search.search.case_table import NOT_AVAILABLE, WITHIN, Comparison, comparison_info
+from tal_search.search.driver import run_study
+from tal_search.search.plan import Plan, resolve
+from tal_search.search.report import comparison_text, write_comparison
+from tal_search.search.undecided import alike
+from tal_search.study.published import published_systems
+from tal_search.trial_folder import TrialFolder
+from tal_search.types import TrialResult, TrialSpec
+from tal_search.view import describe
+
+STUDY = """\
+description: Three cases
+dataset: {source: simulated}
+search:
+  plan: cases
+  cases:
+    base | line: {hyperparameters: {lambda_sep: 0, beta_aff: 0, frame_weight: 0}, paper: "Table 6: baseline"}
+    + clicks (b=1): {hyperparameters: {lambda_sep: 0}, paper: "SF-Net"}
+    full: {}
+    its NMS: {inference: {nms: 0.5}}
+  repeats: {seeds: [0, 1, 2], annotators: [A1]}
+protocol: {tiou: [0.3, 0.5, 0.7]}
+"""
+SHIFT = {"base | line": 0.0, "+ clicks (b=1)": 5.0, "full": -3.0, "its NMS": 0.1}
+
+
+def planned(folder: Path, *overrides: str) -> Plan:
+    return resolve(load(folder, STUDY, f"runs={folder / 'runs'}", "backend=inline", *overrides))
+
+
+def results(plan: Plan) -> dict[str, TrialResult]:
+    """mAP@.5 in percent: 30 + seed for the reference; the others by their shift, noisier the further from it."""
+    found = {}
+    for trial in plan.trials:
+        shift, seed = SHIFT[trial.cell["case"]], trial.spec.seed
+        value = 30 + seed + shift + (0.2 * (seed - 1) if shift != 0.1 else 3.0 * (seed - 1))
+        value = 30.0 + seed if shift == 0.0 else value
+        found[trial.id] = replace(make_result(trial.spec), mAP=((value + 10) / 100, value / 100, (value - 10) / 100))
+    return found
+
+
+def compared(plan: Plan, but: tuple[tuple[str, int], ...] = ()) -> Comparison:
+    found = results(plan)
+    for trial in plan.trials:
+        if (trial.cell["case"], trial.spec.seed) in but:
+            del found[trial.id]
+    return comparison_info(plan, plan.trials, found)
+
+
+def test_a_row_a_case_with_means_intervals_differences_and_verdicts(tmp_path: Path) -> None:
+    rows = compared(planned(tmp_path)).rows.set_index("case")
+    assert rows.index.tolist() == list(SHIFT)
+    assert rows["n"].tolist() == [3, 3, 3, 3]
+    assert rows["mAP@0.5"].tolist() == pytest.approx([31, 36, 28, 31.1])
+    assert rows["mAP@0.3"].tolist() == pytest.approx([41, 46, 38, 41.1])
+    assert rows["average"].tolist() == pytest.approx([31, 36, 28, 31.1])
+    t = scipy.stats.t.ppf(0.975, 2) / math.sqrt(3)
+    assert rows["mAP@0.5" + WITHIN].iloc[0] == pytest.approx(t * np.std([30, 31, 32], ddof=1))
+    assert rows["delta"].tolist()[1:] == pytest.approx([5, -3, 0.1])
+    assert rows["delta" + WITHIN].tolist()[1:] == pytest.approx([t * 0.2, t * 0.2, t * 3.0])
+    assert rows["pairs"].tolist()[1:] == [3, 3, 3]
+    assert rows["verdict"].tolist() == ["reference", "better", "worse", "needs repeats"]
+    assert rows["supervision"].tolist() == ["video labels", *["background clicks"] * 3]
+    assert rows["seconds"].tolist() == [45, 48, 48, 48]
+
+
+def test_a_repeat_that_one_of_two_lacks_is_no_pair_and_one_pair_says_nothing(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    rows = compared(plan, (("base | line", 0), ("full", 1), ("its NMS", 1), ("its NMS", 2))).rows.set_index("case")
+    assert rows["n"].tolist() == [2, 3, 2, 1]
+    assert rows["pairs"].tolist()[1:] == [2, 1, 0]
+    assert rows["verdict"].tolist()[1:] == ["better", "needs repeats", "needs repeats"]
+    assert rows["delta"].iloc[1] == pytest.approx(5.1)
+    assert math.isnan(rows["delta"].iloc[3])
+
+
+def test_a_case_without_clicks_has_a_repeat_a_seed_and_is_paired_by_seed(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "search.repeats.annotators=[A1,A2]")
+    rows = comparison_info(plan, plan.trials, results(plan)).rows
+    assert rows["n"].tolist() == [3, 6, 6, 6]
+    assert rows["pairs"].tolist()[1:] == [3, 3, 3]
+    assert rows["delta"].tolist()[1:] == pytest.approx([5, -3, 0.1])
+    by_clicks = planned(tmp_path, "search.repeats.annotators=[A1,A2]", "~search.cases.base | line")
+    assert comparison_info(by_clicks, by_clicks.trials, results(by_clicks)).rows["pairs"].tolist()[1:] == [6, 6]
+
+
+REPEATS = st.dictionaries(st.tuples(st.integers(0, 4), st.sampled_from("ab")), st.floats(0, 100), max_size=8)
+
+
+@given(REPEATS, REPEATS)
+def test_repeats_are_paired_by_seed_and_annotator_where_both_have_annotators_in_common(cell, centre):  # type: ignore[no-untyped-def]
+    if {annotator for _, annotator in cell} & {annotator for _, annotator in centre}:
+        assert alike(cell, centre) == (cell, centre)
+    alone = {(seed, "none"): value for (seed, _), value in centre.items()}
+    mine, others = alike(cell, alone)
+    assert {seed for seed, _ in others} == {seed for seed, _ in centre}
+    assert mine.keys() & others.keys() == {r for r in mine if r[0] in {seed for seed, _ in centre}}
+    for (seed, _), value in mine.items():
+        assert value == pytest.approx(np.mean([value for (other, _), value in cell.items() if other == seed]))
+
+
+def test_the_papers_numbers_stand_beside_the_case_that_names_them_with_their_source(tmp_path: Path) -> None:
+    rows = compared(planned(tmp_path)).rows.set_index("case")
+    assert rows["paper@0.5"].fillna(0).tolist() == [28.6, 29.3, 0, 0]
+    assert rows["paper@0.7"].fillna(0).tolist() == [0, 9.6, 0, 0]
+    assert rows["paper source"].tolist()[2:] == [NOT_AVAILABLE] * 2
+    assert "Table 6" in rows["paper source"].iloc[0]
+    assert all(system.source for name in ("thumos14", "hacs") for system in published_systems(name).values())
+    assert published_systems("nothing") == {}
+
+
+def test_files_say_the_source_escape_names_and_hold_every_number(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    found = compared(plan)
+    csv, markdown = write_comparison(plan, found, tmp_path)
+    content = pd.read_csv(csv)
+    assert content["case"].tolist() == list(SHIFT)
+    assert set(content["source"]) == {"simulated"}
+    assert content["mAP@0.5"].tolist() == pytest.approx([31, 36, 28, 31.1])
+    text = markdown.read_text()
+    assert "Source: simulated" in text
+    assert "| base \\| line | video labels | 45 | 3 | 41.0±2.5 |" in text
+    assert "| +5.0±0.5 | better | 29.3 |" in text
+    assert "BackTAL Table 6" in text
+    shown = comparison_text(found)
+    assert all(len(row) == len(shown.heads) for row in shown.rows)
+    assert shown.bold == (True, False, False, False)
+    assert [row[-1] for row in shown.rows] == ["28.6", "29.3", NOT_AVAILABLE, NOT_AVAILABLE]
+
+
+def trial_function(spec: TrialSpec, folder: TrialFolder) -> Iterator[Any]:
+    """Counts, as small trials do; the clicks are worth five points, whatever the seed."""
+    spec = replace(spec, hyperparameters={**spec.hyperparameters, "seconds": 0.0, "epochs": 2})
+    yield from counting_trial(spec, folder)
+    points = 0.05 if spec.hyperparameters["beta_aff"] > 0 else 0.0
+    result = folder.result()
+    assert result is not None
+    folder.write_result(replace(result, mAP=tuple(value + points for value in result.mAP)))
+
+
+def test_a_study_of_cases_runs_resumes_and_is_copied_to_mlflow(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "study.fork=grid")
+    events: list[Any] = []
+    outcome = run_study(plan, on_event=events.append, trial=trial_function)
+    assert (len(outcome.finished), outcome.failed, outcome.cached) == (12, {}, 0)
+    assert sum(isinstance(event, Started) for event in events) == 9, "a case of other inference settings is not trained"
+    assert describe(plan.trials[0].spec, plan.centre_cell) == "base | line seed=0 annotator=none"
+    rows = comparison_info(plan, outcome.trials.values(), outcome.finished).rows
+    assert rows["n"].tolist() == [3, 3, 3, 3]
+    assert rows["verdict"].tolist() == ["reference", "better", "better", "better"]
+    _, children = runs_of(local(plan.study.runs))
+    assert {child.data.tags["cell"] for child in children} == {
+        f'{{"case":"{name}"}}' for name in ("base | line", "+ clicks (b=1)", "full")
+    }
+    wider = planned(
+        tmp_path, "study.fork=grid", "search.cases={full: {}, wide: {hyperparameters: {embedding_dim: 64}}}"
+    )
+    events.clear()
+    again = run_study(wider, on_event=events.append, trial=trial_function)
+    assert (again.cached, len(again.finished)) == (12, 15)
+    assert sum(isinstance(event, Finished) for event in events) == 9 + 3
+
+
+def test_undecided_cases_get_further_seeds_with_the_reference(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "search.repeats.until={interval: 1, at_most: 5}", "tracking.mlflow=false")
+
+    def noisy(spec: TrialSpec, folder: TrialFolder) -> Iterator[Any]:
+        yield from trial_function(spec, folder)
+        result = folder.result()
+        assert result is not None
+        if spec.cell["case"] == "full":
+            mAP = tuple(value + 0.04 * (-1) ** spec.seed for value in result.mAP)
+            folder.write_result(replace(result, mAP=mAP))
+
+    outcome = run_study(plan, trial=noisy)
+    counts = comparison_info(plan, outcome.trials.values(), outcome.finished).rows.set_index("case")["n"]
+    assert counts.to_dict() == {"base | line": 5, "+ clicks (b=1)": 3, "full": 5, "its NMS": 3}
