@@ -101,6 +101,9 @@ def test_a_case_without_clicks_has_a_repeat_a_seed_and_is_paired_by_seed(tmp_pat
     assert rows["n"].tolist() == [3, 6, 6, 6]
     assert rows["pairs"].tolist()[1:] == [3, 3, 3]
     assert rows["delta"].tolist()[1:] == pytest.approx([5, -3, 0.1])
+    half = comparison_info(planned(tmp_path, "dataset.clicks_fraction=0.5"), (), {}).rows
+    assert half["seconds"].tolist() == [45, 46.5, 46.5, 46.5]
+    assert half["n"].tolist() == [0, 0, 0, 0]
     by_clicks = planned(tmp_path, "search.repeats.annotators=[A1,A2]", "~search.cases.base | line")
     assert comparison_info(by_clicks, by_clicks.trials, results(by_clicks)).rows["pairs"].tolist()[1:] == [6, 6]
 

@@ -57,9 +57,8 @@ def comparison_info(plan: Plan, trials: Iterable[Trial], results: Mapping[str, T
 def _described(plan: Plan, name: str) -> dict[str, Any]:
     case = plan.cases[name]
     words = ", ".join(kind for kind in case.supervision if kind != VIDEO_LABELS) or VIDEO_LABELS
-    return {
-        CASE: name, "method": case.method, "supervision": words, "seconds": annotation_seconds(case.supervision)
-    }  # fmt: skip
+    seconds = annotation_seconds(case.supervision, plan.dataset.clicks_fraction)
+    return {CASE: name, "method": case.method, "supervision": words, "seconds": seconds}
 
 
 def _statistics(plan: Plan, found: Mapping[Repeat, TrialResult]) -> dict[str, Any]:
