@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,6 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards.data import Selection, StudyData
-from tal_search.data.splits import restrict
 from tal_search.localization import Activations, Inference, localize
 from tal_search.types import Annotations, Detections, Floats, clicks_of
 
@@ -130,13 +128,8 @@ def activations_of(data: StudyData, key: str, video: str, tested: bool) -> Activ
     folder = data.folder(key)
     if not (folder.cas if tested else folder.holdout_cas).exists():
         return None
-    every = data.activations(key, "test" if tested else "holdout")
-    if video not in every.videos:
-        return None
-    row = every.videos.index(video)
-    arrays = {spec.name: getattr(every, spec.name) for spec in fields(every) if spec.name != "videos"}
-    cut = {name: None if array is None else array[row : row + 1] for name, array in arrays.items()}
-    return replace(every, videos=(video,), **cut)
+    kept = data.activations(key, "test" if tested else "holdout")
+    return kept.of_video(video) if video in kept.videos else None
 
 
 def detections_in(detections: Detections, video: str) -> pd.DataFrame:
