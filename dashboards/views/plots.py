@@ -158,3 +158,105 @@ def heat_of(data: StudyData, done: pd.DataFrame, pair: tuple[str, str], score: s
     rows = done[there] if there.any() else done
     first, second = (rows[axis] if is_numeric(rows[axis]) else rows[axis].map(str) for axis in pair)
     return rows[score].groupby([second, first]).mean().unstack()
+
+
+def figures(info: PlotsInfo) -> dict[str, go.Figure]:
+    """One figure an axis, by its name; `heat map`, `parallel coordinates`, `importance` where there is something."""
+    drawn = {f"axis {line.axis}": line_figure(info, line) for line in info.lines}
+    if info.heat is not None:
+        drawn["heat map"] = heat_figure(info)
+    if len(info.axes) > 1 and len(info.trials):
+        drawn["parallel coordinates"] = parallel_figure(info)
+    if len(info.importance):
+        drawn["importance"] = importance_figure(info)
+    return drawn
+
+
+def line_figure(info: PlotsInfo, line: AxisLine) -> go.Figure:
+    """The mean with its band over the trials behind it; the centre's value is a dashed line."""
+    drawn = style.figure(f"{line.symbol} ({line.axis})", f"{info.score} (%)", height=320)
+    numeric = is_numeric(line.line["value"])
+    at = line.line["value"] if numeric else line.line["value"].map(style.text)
+    known = line.line["low"].notna()
+    bounds = pd.concat([line.line["low"][known], line.line["high"][known][::-1]])
+    drawn.add_scatter(
+        x=pd.concat([at[known], at[known][::-1]]), y=bounds, fill="toself", mode="none", hoverinfo="skip",
+        fillcolor=style.translucent(style.COLOURS[0]), name=line.band, showlegend=bool(known.any()),
+    )  # fmt: skip
+    values = line.points["value"]
+    drawn.add_scatter(
+        x=values if is_numeric(values) else values.map(str).map(style.text), y=line.points["score"].round(3),
+        mode="markers", name="trials", customdata=who(line.points), hovertemplate=f"%{{y:.2f}} %<br>{WHO}",
+        marker={"size": 5, "color": style.GREY, "opacity": 0.5},
+    )  # fmt: skip
+    drawn.add_scatter(
+        x=at, y=line.line["mean"], mode="lines+markers", name="mean", customdata=line.line["n"],
+        line={"color": style.COLOURS[0], "width": 2}, marker={"size": 7},
+        hovertemplate="%{y:.2f} %, n = %{customdata}<extra>mean</extra>",
+    )  # fmt: skip
+    drawn.update_xaxes(**axis_scale(line.line["value"]))
+    if numeric and is_numeric(pd.Series([line.centre])):
+        drawn.add_vline(line.centre, line={"color": style.INK, "dash": "dash", "width": 1})
+    return drawn
+
+
+WHO = "seed %{customdata[0]}, annotator %{customdata[1]}<br>trial %{customdata[2]}<extra></extra>"
+
+
+def who(trials: pd.DataFrame) -> np.ndarray:
+    """What a pointer shows of each trial: seed, annotator, key (which a click opens)."""
+    return trials[["seed", "annotator", "key"]].map(style.text).to_numpy(object)
+
+
+def axis_scale(values: pd.Series[Any]) -> dict[str, Any]:
+    """Logarithmic over a factor of ten, as the search has it; categories in their order."""
+    if not is_numeric(values):
+        return {"type": "category"}
+    log = len(values) > 0 and values.min() > 0 and values.max() / values.min() >= LOGARITHMIC_FROM
+    return {"type": "log"} if log else {"type": "linear"}
+
+
+def heat_figure(info: PlotsInfo) -> go.Figure:
+    """A cell's mean, written into it; values of both axes at equal distances."""
+    assert info.heat is not None
+    assert info.pair is not None
+    columns, rows = ([style.text(style.value(value)) for value in index] for index in (info.heat.columns, info.heat.index))
+    first, second = (f"{info.axes[axis]} ({axis})" for axis in info.pair)
+    drawn = style.figure(first, second)
+    drawn.add_heatmap(
+        x=columns, y=rows, z=info.heat.to_numpy(float), colorscale=style.SEQUENTIAL, texttemplate="%{z:.1f}",
+        colorbar={"title": {"text": f"{info.score} (%)"}}, hovertemplate="%{x}, %{y}: %{z:.2f} %<extra></extra>",
+    )  # fmt: skip
+    drawn.update_xaxes(type="category")
+    drawn.update_yaxes(type="category")
+    return drawn
+
+
+def parallel_figure(info: PlotsInfo) -> go.Figure:
+    """One line a trial over all axes, each scaled to its own range; darker lines are worse, the best lie on top.
+
+    Drawn in SVG: Plotly's own parallel coordinates need WebGL. Trials of one colour are one trace, with gaps.
+    """
+    trials = info.trials.tail(1) if len(info.trials) < 2 else info.trials
+    heights = {axis: scaled(trials[axis]) for axis in info.axes}
+    names = [style.text(symbol) for symbol in info.axes.values()] + [info.score]
+    height_NA = np.column_stack([*(height for height, _ in heights.values()), scaled(trials[info.score])[0]])
+    drawn = style.figure("", "share of an axis' range")
+    colours = sample_colorscale(style.SEQUENTIAL, np.linspace(0, 1, SHADES).tolist())
+    for shade, rows in enumerate(np.array_split(np.arange(len(trials)), SHADES)):
+        if not len(rows):
+            continue
+        gaps = np.full((len(rows), 1), np.nan)
+        shown = np.repeat(who(trials.iloc[rows]), len(names) + 1, axis=0)
+        low, high = trials[info.score].iloc[[rows[0], rows[-1]]]
+        drawn.add_scatter(
+            x=np.tile([*names, ""], len(rows)), y=np.hstack([height_NA[rows], gaps]).ravel().round(4), mode="lines",
+            line={"color": colours[shade], "width": 1}, opacity=0.6, name=f"{low:.1f} to {high:.1f} %",
+            customdata=shown, hovertemplate=WHO, connectgaps=False,
+        )  # fmt: skip
+    for place, (axis, (_, ends)) in enumerate(heights.items()):
+        _mark(drawn, place, ends, info.axes[axis])
+    _mark(drawn, len(heights), scaled(trials[info.score])[1], info.score)
+    drawn.update_xaxes(type="category", categoryarray=names, range=[-0.3, len(names) - 0.7])
+    drawn.update_yaxes(range=[-0.12, 1.12])
+    return drawn
