@@ -1,0 +1,1 @@
+"""One file a view: pure tables of numbers, pure figures of them, and the page that shows both."""
