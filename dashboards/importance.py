@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import optuna
 import pandas as pd
+from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 
 from tal_search.search.distributions import choice, distribution_of
 
@@ -22,22 +24,16 @@ def importances(trials: pd.DataFrame, axes: Sequence[str], metric: str) -> pd.Da
     variance over the whole space depends on, from at most MOST_FOR_FANOVA trials, evenly taken. Axes that take one
     value alone are left out; no row where fewer than LEAST_TRIALS trials or no two values are there.
     """
-    import optuna
-    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
-
     finished = trials[trials[metric].notna()]
     varied = [axis for axis in axes if finished[axis].map(choice).nunique(dropna=False) > 1]
     if len(finished) < LEAST_TRIALS or not varied or finished[metric].nunique() < 2:
         return pd.DataFrame(columns=["axis", *ESTIMATES])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    every = -(-len(finished) // MOST_FOR_FANOVA)
+    whole = _study(finished, varied, metric)
+    few = _study(finished.iloc[:: -(-len(finished) // MOST_FOR_FANOVA)], varied, metric)
     found = {
-        "PED-ANOVA": get_param_importances(
-            _study(finished, varied, metric), evaluator=PedAnovaImportanceEvaluator(), params=varied
-        ),
-        "fANOVA": get_param_importances(
-            _study(finished.iloc[::every], varied, metric), evaluator=FanovaImportanceEvaluator(seed=SEED), params=varied
-        ),
+        "PED-ANOVA": get_param_importances(whole, evaluator=PedAnovaImportanceEvaluator(), params=varied),
+        "fANOVA": get_param_importances(few, evaluator=FanovaImportanceEvaluator(seed=SEED), params=varied),
     }
     rows = [{"axis": axis, **{name: found[name][axis] for name in ESTIMATES}} for axis in varied]
     return pd.DataFrame(rows).sort_values("PED-ANOVA", ascending=False, kind="stable", ignore_index=True)
@@ -45,8 +41,6 @@ def importances(trials: pd.DataFrame, axes: Sequence[str], metric: str) -> pd.Da
 
 def _study(trials: pd.DataFrame, axes: Sequence[str], metric: str) -> optuna.Study:
     """A study in memory; the axes span the values of these trials."""
-    import optuna
-
     values = {axis: [choice(value) for value in trials[axis].tolist()] for axis in axes}
     distributions = {axis: distribution_of(column) for axis, column in values.items()}
     study = optuna.create_study(direction="maximize")

@@ -3,49 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterable, Iterator
-from itertools import repeat
-from typing import NamedTuple
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from dash import dcc, html
 
+from dashboards import parts, style
 from dashboards.data import Selection, StudyData
-from tal_search.data.splits import restrict
-from tal_search.localization import Inference, localize_many, proposal_key
-from tal_search.metrics.average_precision import score
+from dashboards.fits import chooser, chosen_fit
+from dashboards.inference_settings import FIELDS, SLIDERS, SWEPT, Scored, along, at, best_on, recorded, rescored
+from dashboards.redraw import attempt, redrawn
+from tal_search.errors import InputError
+from tal_search.localization import Inference
 from tal_search.types import criterion
 
 TITLE = "Inference playground"
-# Slider → its range and step; `Inference` allows more.
-SLIDERS = {
-    "class_threshold": (0.0, 1.0, 0.01),
-    "activation_low": (0.0, 0.95, 0.05),
-    "activation_high": (0.05, 1.0, 0.05),
-    "outer_margin": (0.0, 1.0, 0.05),
-    "score_weight": (0.0, 1.0, 0.05),
-    "nms": (0.05, 1.0, 0.05),
-}
-FIELDS = {field.name: field for field in dataclasses.fields(Inference)}
-SWEPT = 11  # settings along one slider
 OWN, CHOSEN, HOLDOUT, LEAKY = "the trial's own", "the sliders'", "best on holdout", "best on test (leaky)"
-
-
-class Scored(NamedTuple):
-    """mAP by tIoU of one inference setting of one fit, in percent: on test videos, and on those held out, if any."""
-
-    inference: Inference
-    test: tuple[float, ...]
-    holdout: tuple[float, ...] | None
+BEST = {"holdout": HOLDOUT, "test": LEAKY}
 
 
 class PlaygroundInfo(NamedTuple):
-    """settings: by role, OWN and CHOSEN, and the best of all settings known: recorded, swept or chosen.
+    """settings: by role, OWN and CHOSEN, and the best of those known: recorded by the study or chosen here.
 
-    swept: along the slider `varied`, ends included; empty where no slider was chosen. criterion: what settings are
-    compared by, "0.5", or "average" where .5 is not evaluated.
+    swept: along the slider `varied`, the rest as chosen; empty where no slider was selected. criterion: what settings
+    are compared by, "0.5", or "average" where .5 is not evaluated.
     """
 
     key: str
@@ -57,105 +42,181 @@ class PlaygroundInfo(NamedTuple):
 
 
 def info(data: StudyData, selection: Selection) -> PlaygroundInfo | None:
-    """Selected by `trial` (the key of a fit), `playground-SLIDER` and `playground-sweep`; None without activations."""
-    key = chosen_fit(data, selection)
+    """Selected by `trial`, `playground-SLIDER` and `playground-sweep`; None where no fit keeps activations.
+
+    Raises InputError where what is selected leaves no threshold.
+    """
+    found = now(data, selection)
+    return found and with_sweep(data, found, selection.get("playground-sweep", ""))
+
+
+def now(data: StudyData, selection: Selection) -> PlaygroundInfo | None:
+    """The same without the sweep: one setting is localized and scored."""
+    key = chosen_fit(data, selection, lambda folder: folder.cas)
     if key is None:
         return None
     known = recorded(data, key)
-    chosen = chosen_settings(known[0].inference, selection)
-    varied = selection.get("playground-sweep", "")
-    wanted = along(chosen, varied) if varied in SLIDERS else []
-    found = rescored(data, key, [chosen, *wanted])
+    (chosen,) = rescored(data, key, [chosen_settings(known[0].inference, selection)])
     compared = criterion(data.tiou)
-    return PlaygroundInfo(
-        key=key,
-        tiou=data.tiou,
-        criterion=compared,
-        settings={OWN: known[0], CHOSEN: found[0], **best_of([*known, *found], data.tiou, compared)},
-        varied=varied if wanted else "",
-        swept=found[1:],
-    )
+    best = {role: best_on(split, [*known, chosen], data.tiou, compared) for split, role in BEST.items()}
+    roles = {OWN: known[0], CHOSEN: chosen, **best}
+    return PlaygroundInfo(key, data.tiou, compared, {role: one for role, one in roles.items() if one}, "", [])
 
 
-def chosen_fit(data: StudyData, selection: Selection, name: str = "trial") -> str | None:
-    """The selected fit, else one at the centre, else the first; only one that keeps activations."""
-    done = data.done
-    wanted = [selection.get(name, ""), *done.loc[data.is_centre(done), "key"].head(1), *done["key"]]
-    known = set(done["key"])
-    return next((key for key in dict.fromkeys(wanted) if key in known and data.folder(key).cas.exists()), None)
+def with_sweep(data: StudyData, found: PlaygroundInfo, slider: str) -> PlaygroundInfo:
+    wanted = along(found.settings[CHOSEN].inference, slider) if slider in SLIDERS else []
+    return found._replace(varied=slider if wanted else "", swept=rescored(data, found.key, wanted))
 
 
-def recorded(data: StudyData, key: str) -> list[Scored]:
-    """What is known of a finished fit: its own setting first, then those that studies scored it with."""
-    folder, own = data.folder(key), data.spec(key).inference
-    settings = folder.settings()
-    return [
-        Scored(
-            Inference(**(own if name is None else settings[name]["inference"])),
-            percent(result.mAP),
-            result.holdout_mAP and percent(result.holdout_mAP),
-        )
-        for name, result in folder.results().items()
-    ]
+def picked(selection: Selection, slider: str) -> float | None:
+    """The selected value of a slider; None where there is none in its range."""
+    low, high, _ = SLIDERS[slider]
+    try:
+        value = float(selection.get(f"playground-{slider}", ""))
+    except ValueError:
+        return None
+    return value if low <= value <= high else None
 
 
 def chosen_settings(own: Inference, selection: Selection) -> Inference:
-    """The fit's own settings, changed by what is selected and in its slider's range; its own without thresholds."""
-    changed = {}
-    for name, (low, high, _) in SLIDERS.items():
-        try:
-            value = float(selection.get(f"playground-{name}", ""))
-        except ValueError:
+    """The fit's own settings, changed by what is selected."""
+    values = {name: picked(selection, name) for name in SLIDERS}
+    wanted = dataclasses.replace(own, **{name: value for name, value in values.items() if value is not None})
+    if wanted.activation_low >= wanted.activation_high:
+        raise InputError(
+            f"θ_low is {wanted.activation_low:g} and θ_high is {wanted.activation_high:g}; the first must be smaller"
+        )
+    return wanted
+
+
+def figures(info: PlaygroundInfo | None) -> dict[str, go.Figure]:
+    if info is None:
+        return {}
+    drawn = {"mAP by tIoU": thresholds_figure(info)}
+    return {**drawn, "along a slider": sweep_figure(info)} if info.swept else drawn
+
+
+def thresholds_figure(info: PlaygroundInfo) -> go.Figure:
+    """mAP on the test videos, a line a role; what was chosen by test scores is hollow."""
+    drawn = style.figure("tIoU threshold", "test mAP (%)")
+    for place, (role, found) in enumerate(info.settings.items()):
+        marker = style.MARKERS[place] + ("-open" if role == LEAKY else "")
+        drawn.add_scatter(
+            x=list(info.tiou), y=list(found.test), name=role, mode="lines+markers",
+            marker={"symbol": marker, "size": 9}, line={"dash": style.DASHES[place], "color": style.COLOURS[place]},
+            hovertemplate="tIoU %{x}: %{y:.2f} %",
+        )  # fmt: skip
+    return drawn
+
+
+def sweep_figure(info: PlaygroundInfo) -> go.Figure:
+    """mAP along one slider on both splits; the best by held-out videos is filled, the best by test videos hollow."""
+    field = FIELDS[info.varied]
+    drawn = style.figure(f"{field.metadata['symbol']} ({info.varied})", f"{compared_by(info.criterion)} (%)")
+    for place, (split, role) in enumerate(BEST.items()):
+        best = best_on(split, info.swept, info.tiou, info.criterion)
+        if best is None:
             continue
-        if low <= value <= high:
-            changed[name] = value
-    wanted = dataclasses.replace(own, **changed)
-    return wanted if wanted.activation_low < wanted.activation_high else own
+        values = [at(one.on(split), info.tiou, info.criterion) for one in info.swept]
+        places = [getattr(one.inference, info.varied) for one in info.swept]
+        colour, hover = style.COLOURS[place], "%{x}: %{y:.2f} %"
+        drawn.add_scatter(
+            x=places, y=values, name=f"{split} videos", mode="lines+markers", hovertemplate=hover,
+            line={"color": colour, "dash": style.DASHES[place]},
+        )  # fmt: skip
+        symbol = "star-open" if role == LEAKY else "star"
+        drawn.add_scatter(
+            x=[getattr(best.inference, info.varied)], y=[max(values)], name=role, mode="markers", hovertemplate=hover,
+            marker={"symbol": symbol, "size": 16, "color": colour, "line": {"width": 2}},
+        )  # fmt: skip
+    return drawn
 
 
-def along(inference: Inference, slider: str) -> list[Inference]:
-    """Settings from one end of a slider to the other, the rest as it is; those without thresholds left out."""
-    low, high, _ = SLIDERS[slider]
-    values = np.linspace(low, high, SWEPT).round(6).tolist()
-    swept = [dataclasses.replace(inference, **{slider: value}) for value in values]
-    return [one for one in swept if one.activation_low < one.activation_high]
+def compared_by(name: str) -> str:
+    return "average mAP" if name == "average" else f"mAP@{name}"
 
 
-def rescored(data: StudyData, key: str, settings: list[Inference]) -> list[Scored]:
-    """The settings scored from the kept activations, in their order, under the fit's own protocol."""
-    order = sorted(range(len(settings)), key=lambda index: proposal_key(settings[index]))  # neighbours share proposals
-    wanted = [settings[index] for index in order]
-    tested = _scores(data, key, "test", wanted)
-    held: Iterable[tuple[float, ...] | None] = repeat(None)
-    if data.folder(key).holdout_cas.exists():
-        held = _scores(data, key, "holdout", wanted)
-    found = {index: Scored(settings[index], *both) for index, both in zip(order, zip(tested, held), strict=False)}
-    return [found[index] for index in range(len(settings))]
-
-
-def _scores(data: StudyData, key: str, split: str, settings: list[Inference]) -> Iterator[tuple[float, ...]]:
-    activations, protocol = data.activations(key, split), data.spec(key).protocol
-    truth = data.truth(key) if split == "test" else restrict(data.truth(key, "train"), activations.videos)
-    for detections in localize_many(activations, truth.classes, settings):
-        rules = {"protocol": protocol["evaluation"], "subset": split}
-        yield percent(score(truth, detections, tuple(protocol["tiou"]), **rules).mAP)
-
-
-def percent(values: Iterable[float]) -> tuple[float, ...]:
-    return tuple(100 * value for value in values)
-
-
-def best_of(settings: list[Scored], tiou: tuple[float, ...], compared: str) -> dict[str, Scored]:
-    """The best on each split, the first of equals; HOLDOUT only where videos were held out."""
-    found = {}
-    if all(one.holdout is not None for one in settings):
-        found[HOLDOUT] = max(settings, key=lambda one: at(one.holdout, tiou, compared))
-    found[LEAKY] = max(settings, key=lambda one: at(one.test, tiou, compared))
+def tables(info: PlaygroundInfo | None) -> dict[str, pd.DataFrame]:
+    """The settings of every role with their scores on test videos, and the same along the slider."""
+    if info is None:
+        return {}
+    found = {"settings": _table(info, info.settings)}
+    if info.swept:
+        named = {style.value(getattr(one.inference, info.varied)): one for one in info.swept}
+        found["along a slider"] = _table(info, named).rename(columns={"settings": info.varied})
     return found
 
 
-def at(mAP: tuple[float, ...] | None, tiou: tuple[float, ...], compared: str) -> float:
-    """mAP at the tIoU settings are compared by, or its average; NaN where there is none."""
-    if mAP is None:
-        return math.nan
-    return float(np.mean(mAP)) if compared == "average" else mAP[tiou.index(float(compared))]
+def _table(info: PlaygroundInfo, settings: dict[str, Scored]) -> pd.DataFrame:
+    rows = [
+        {
+            "settings": name,
+            **{FIELDS[slider].metadata["symbol"]: getattr(found.inference, slider) for slider in SLIDERS},
+            **{f"mAP@{tiou:g}": value for tiou, value in zip(info.tiou, found.test, strict=True)},
+            "average": float(np.mean(found.test)),
+            f"holdout {compared_by(info.criterion)}": at(found.holdout, info.tiou, info.criterion),
+        }
+        for name, found in settings.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def layout(data: StudyData, selection: Selection) -> Any:
+    key = chosen_fit(data, selection, lambda folder: folder.cas)
+    if key is None:
+        return parts.empty(
+            "No finished trial keeps activations, which are what is scored again.", f"tal-search run study={data.name}"
+        )
+    own = Inference(**data.spec(key).inference)
+    sliders = [_slider(name, picked(selection, name), getattr(own, name)) for name in SLIDERS]
+    varied = {"": "none", **{name: FIELDS[name].metadata["symbol"] for name in SLIDERS}}
+    sweep = parts.select("playground-sweep", "sweep a slider", varied, selection.get("playground-sweep", ""))
+    return html.Section(
+        [
+            html.Div([chooser(data, key), *sliders, sweep], className="controls"),
+            html.Div(attempt(lambda: _result(data, selection)), id="playground-result"),
+            dcc.Loading(html.Div(id="playground-sweep")),
+        ]
+    )
+
+
+def _slider(name: str, chosen: float | None, own: float) -> Any:
+    low, high, step = SLIDERS[name]
+    label = f"{FIELDS[name].metadata['symbol']} ({name})"
+    marks = {low: f"{low:g}", high: f"{high:g}"}
+    control = dcc.Slider(low, high, step, marks=marks, id=parts.name_of(f"playground-{name}"))
+    control.value = own if chosen is None else chosen
+    return parts.chosen(label, control)
+
+
+def _result(data: StudyData, selection: Selection) -> Any:
+    began = time.perf_counter()
+    found = now(data, selection)
+    taken = 1000 * (time.perf_counter() - began)
+    if found is None:
+        return html.P("The trial keeps no activations.", role="alert")
+    words = f"Localized and scored anew in {taken:.0f} ms. Scores on test videos; settings chosen by them are leaky."
+    if HOLDOUT not in found.settings:
+        words += " No training videos were held out: protocol.selection=holdout keeps some to choose settings by."
+    return [
+        parts.graph("playground-thresholds", thresholds_figure(found), "mAP on the test videos by tIoU threshold."),
+        parts.table(tables(found)["settings"], words, "playground-settings"),
+    ]
+
+
+def _sweep(data: StudyData, selection: Selection) -> Any:
+    found = info(data, selection)
+    if found is None or not found.swept:
+        return []
+    caption = f"{SWEPT} settings along {found.varied}, the rest as the sliders are."
+    table = tables(found)["along a slider"]
+    return [
+        parts.graph("playground-sweep-figure", sweep_figure(found), caption),
+        parts.table(table, caption, "playground-sweep-table"),
+    ]
+
+
+def register(app: Any, open_study: Callable[[], StudyData]) -> None:
+    """Every slider scores anew; the sweep comes after it."""
+    redrawn(app, "playground-result", lambda selection: _result(open_study(), selection))
+    redrawn(app, "playground-sweep", lambda selection: _sweep(open_study(), selection), at_first=True)

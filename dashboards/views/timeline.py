@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from dash import Input, Output, Patch, dcc, html
+from dash.exceptions import PreventUpdate
 
+from dashboards import parts
 from dashboards.data import Selection, StudyData
+from dashboards.fits import chooser, chosen_fit, offered
+from dashboards.redraw import redrawn
+from dashboards.timeline_figures import Track, marker, mask_figure, mask_table, timeline_figure
+from tal_search.errors import InputError
 from tal_search.localization import Activations, Inference, localize
-from tal_search.types import Annotations, Detections, Floats, clicks_of
+from tal_search.types import Annotations, Detections, clicks_of
 
 TITLE = "Timeline"
 MOST_DETECTIONS = 200  # of a video and fit, the best
-
-
-class Track(NamedTuple):
-    """What one fit makes of the video.
-
-    cas [C+1, T], the background last, and affinity [h, T], the similarity of a snippet with its h neighbours; None
-    where the fit keeps none of this video, or its method has none. detections: `label`, `start`, `end`, `score`, the
-    best first; found: how many there are.
-    """
-
-    key: str
-    cas: Floats | None
-    affinity: Floats | None
-    detections: pd.DataFrame
-    found: int
+STEPS = 500  # of the slider of moments
 
 
 class TimelineInfo(NamedTuple):
@@ -50,21 +44,18 @@ class TimelineInfo(NamedTuple):
 
 def info(data: StudyData, selection: Selection) -> TimelineInfo | None:
     """Selected by `trial`, `other` (keys of fits), `timeline-video` and `timeline-at`; None without a finished fit."""
-    done = data.done
-    if done.empty:
+    first, other = chosen_fit(data, selection, lambda folder: folder.detections), selection.get("other", "")
+    if first is None:
         return None
-    known = set(done["key"])
-    first = selection.get("trial", "")
-    if first not in known:
-        first = [*done.loc[data.is_centre(done), "key"], *done["key"]][0]
-    keys = [first, *[key for key in [selection.get("other", "")] if key in known and key != first]]
+    keys = [first, other] if other in set(data.done["key"]) and other != first else [first]
+    names = offered(data, *keys)
     test, train = data.truth(first), data.truth(first, "train")
     video = selection.get("timeline-video", "")
     video = video if video in test.videos + train.videos else test.videos[0]
     truth = test if video in test.videos else train
-    tracks = [track_of(data, key, video, truth is test) for key in keys]
+    tracks = [track_of(data, key, names[key], video, tested=truth is test) for key in keys]
     held = truth is train and any(track.cas is not None for track in tracks)
-    duration = _duration(data, first, truth, video)
+    duration = duration_of(truth, video, tracks)
     return TimelineInfo(
         video=video,
         split="test" if truth is test else "holdout" if held else "train",
@@ -110,17 +101,17 @@ def _clicks(rows: list[tuple[str, float, str]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "time", "label"]).sort_values("time", ignore_index=True)
 
 
-def track_of(data: StudyData, key: str, video: str, tested: bool) -> Track:
+def track_of(data: StudyData, key: str, name: str, video: str, *, tested: bool) -> Track:
     """Detections are localized from the kept activations at the fit's own settings, or read where it keeps none."""
     kept = activations_of(data, key, video, tested)
-    classes, inference = data.truth(key).classes, data.spec(key).inference
-    if kept is not None:
-        found = detections_in(localize(kept, classes, Inference(**inference)), video)
-        affinity = None if kept.affinity is None else kept.affinity[0].astype(np.float64)
-        return Track(key, kept.cas[0].astype(np.float64), affinity, found.head(MOST_DETECTIONS), len(found))
-    recorded = tested and data.folder(key).detections.exists()
-    found = detections_in(data.detections(key), video) if recorded else _detections({})
-    return Track(key, None, None, found.head(MOST_DETECTIONS), len(found))
+    if kept is None:
+        recorded = tested and data.folder(key).detections.exists()
+        found = detections_in(data.detections(key), video) if recorded else _detections({})
+        return Track(key, name, None, None, None, found.head(MOST_DETECTIONS), len(found))
+    found = detections_in(localize(kept, data.truth(key).classes, Inference(**data.spec(key).inference)), video)
+    mask = None if kept.affinity is None else kept.affinity[0].astype(np.float64)
+    cas = kept.cas[0].astype(np.float64)
+    return Track(key, name, float(kept.duration[0]), cas, mask, found.head(MOST_DETECTIONS), len(found))
 
 
 def activations_of(data: StudyData, key: str, video: str, tested: bool) -> Activations | None:
@@ -150,8 +141,105 @@ def _detections(columns: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(columns, columns=["label", "start", "end", "score"])
 
 
-def _duration(data: StudyData, key: str, truth: Annotations, video: str) -> float:
-    """Of the ground truth, or, where it has none, the end of the last instance."""
+def duration_of(truth: Annotations, video: str, tracks: list[Track]) -> float:
+    """Of the ground truth, else of the features, else the end of the last instance: seconds."""
     row = truth.videos.index(video)
-    stated = float(truth.duration[row])
-    return stated if np.isfinite(stated) else float(truth.segment[truth.video == row].max(initial=1.0))
+    known = [float(truth.duration[row]), *(track.duration for track in tracks if track.duration is not None)]
+    last = float(truth.segment[truth.video == row].max(initial=1.0))
+    return next((seconds for seconds in known if np.isfinite(seconds)), last)
+
+
+def figures(info: TimelineInfo | None) -> dict[str, go.Figure]:
+    if info is None:
+        return {}
+    drawn = {"timeline": timeline_figure(info.truth, info.clicks, info.tracks, info.classes, info.duration, info.at)}
+    mask = mask_table(info.tracks, info.at)
+    return {**drawn, "affinity mask": mask_figure(mask)} if len(mask) else drawn
+
+
+def tables(info: TimelineInfo | None) -> dict[str, pd.DataFrame]:
+    """Instances, clicks, the detections of each fit, and the affinity mask at the chosen moment; times in seconds."""
+    if info is None:
+        return {}
+    found = {"instances": info.truth, "clicks": info.clicks}
+    found |= {f"detections {place}": track.detections for place, track in enumerate(info.tracks, 1)}
+    return {**found, "affinity mask": mask_table(info.tracks, info.at)}
+
+
+def layout(data: StudyData, selection: Selection) -> Any:
+    try:
+        found = info(data, selection)
+    except InputError as error:
+        return html.P(str(error), role="alert")
+    if found is None:
+        return parts.empty("No finished trial keeps detections yet.", f"tal-search run study={data.name}")
+    key = found.tracks[0].key
+    test, train = data.truth(key), data.truth(key, "train")
+    videos = {name: f"{name} (test)" for name in test.videos} | {name: f"{name} (training)" for name in train.videos}
+    others = {"": "none", **offered(data, selection.get("other"))}
+    controls = [
+        chooser(data, key),
+        parts.select("other", "below it", others, selection.get("other", "")),
+        parts.select("timeline-video", "video", videos, found.video),
+    ]
+    return html.Section(
+        [
+            html.Div(controls, className="controls"),
+            html.Div(_content(data, selection), id="timeline-content"),
+            html.Div(_mask(data, selection), id="timeline-mask"),
+        ]
+    )
+
+
+def _content(data: StudyData, selection: Selection) -> Any:
+    found = info(data, selection)
+    if found is None:
+        return html.P("The trial keeps no detections.", role="alert")
+    kept = {
+        "test": "A test video: nobody clicked in it.",
+        "holdout": f"A held-out training video, with the clicks of {found.annotator}.",
+        "train": f"A training video, with the clicks of {found.annotator}; trials keep no activations of it.",
+    }
+    best = f"the best {MOST_DETECTIONS} detections of a trial are drawn"
+    counts = ", ".join(f"{track.found} in {track.name}" for track in found.tracks)
+    moment = dcc.Slider(0, found.duration, step=found.duration / STEPS, id=parts.name_of("timeline-at"))
+    moment.value, moment.marks = found.at, {0: "0", found.duration: f"{found.duration:.0f}"}
+    return [
+        parts.graph("timeline-graph", figures(found)["timeline"], f"{kept[found.split]} Detections: {counts}; {best}."),
+        parts.chosen("moment (s)", moment),
+    ]
+
+
+def _mask(data: StudyData, selection: Selection) -> Any:
+    found = info(data, selection)
+    if found is None:
+        return []
+    drawn = figures(found).get("affinity mask")
+    if drawn is None:
+        return html.P(
+            "No affinity mask: the method has none, or the trial keeps none of this video.", className="quiet"
+        )
+    caption = f"Similarity of the snippet at {found.at:.1f} s with its neighbours, which weighs the convolution's taps."
+    return parts.graph("timeline-mask-graph", drawn, caption)
+
+
+def register(app: Any, open_study: Callable[[], StudyData]) -> None:
+    """A chosen moment moves a line and the mask; everything else draws anew."""
+    redrawn(app, "timeline-content", lambda selection: _content(open_study(), selection), but="timeline-at")
+    redrawn(app, "timeline-mask", lambda selection: _mask(open_study(), selection))
+    at = parts.name_of("timeline-at")
+
+    @app.callback(Output("timeline-graph", "figure"), Input(at, "value"), prevent_initial_call=True)
+    def move(seconds: float | None) -> Patch:
+        if seconds is None:
+            raise PreventUpdate
+        changed = Patch()
+        changed["layout"]["shapes"] = [marker(seconds)]
+        return changed
+
+    @app.callback(Output(at, "value"), Input("timeline-graph", "clickData"), prevent_initial_call=True)
+    def point(clicked: dict[str, Any] | None) -> float:
+        seconds = clicked["points"][0].get("x") if clicked and clicked.get("points") else None
+        if not isinstance(seconds, int | float):
+            raise PreventUpdate
+        return float(seconds)
