@@ -16,7 +16,7 @@ from dash import dcc, html
 from dashboards.data import StudyData
 from dashboards.style import shown
 
-SHOWN_ROWS = 200  # of a table on the page; files have all
+SHOWN_ROWS = 100  # of a table on the page; files have all
 GRAPH: Any = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
 
@@ -56,12 +56,21 @@ def table(frame: pd.DataFrame, caption: str, name: str, *, bold: pd.Series[bool]
         rows.append(html.Tr(items, className="marked" if bold is not None and bool(bold.iloc[place]) else ""))
     if links is not None:
         heads.append("MLflow")
+        numeric.append(False)
     more = f" The first {SHOWN_ROWS} of {len(frame)} rows; the exported CSV has all." if len(frame) > SHOWN_ROWS else ""
-    head = html.Thead(html.Tr([html.Th(one, scope="col") for one in heads]))
+    head = html.Thead(html.Tr([_head(one, right) for one, right in zip(heads, numeric, strict=True)]))
     content = html.Table([html.Caption(caption + more), head, html.Tbody(rows)])
     # A table wider than the page is scrolled within its box, which the keyboard must reach.
-    settings: dict[str, Any] = {"role": "region", "aria-label": caption, "id": name}
-    return html.Div(content, className="table", tabIndex="0", **settings)
+    return html.Div(content, className="table", tabIndex="0", role="region", id=name, **labelled(caption))
+
+
+def labelled(words: str) -> Any:
+    """The settings of a component that assistive technology calls by these words."""
+    return {"aria-label": words}
+
+
+def _head(text: str, number: bool) -> html.Th:
+    return html.Th(text, scope="col", className="number" if number else "")
 
 
 def _cell(text: str, first: bool, number: bool) -> html.Td | html.Th:

@@ -20,6 +20,12 @@ from tal_search.types import Floats, criterion
 MLFLOW_PAGE = "http://127.0.0.1:5000"  # of `mlflow ui`, where MLflow has no server of its own
 
 
+NAMES = (
+    "description", "dataset", "data", "plan", "method", "preset", "axes", "centre", "hyperparameters", "inference",
+    "fit_inference", "protocol", "objectives", "cases",
+)  # fmt: skip
+
+
 class StudyReader:
     """Called, it reads one study; where nothing changed since, the same StudyData comes back."""
 
@@ -46,18 +52,16 @@ class StudyReader:
             return self._data
 
     def _study(self, rows: Iterable[Row]) -> StudyData:
-        about = self._record.attributes().get("about")
-        if about is None:
+        about = self._record.attributes().get("about", {})
+        if not about.keys() >= {*NAMES, "source", "trials", "annotators", "mlflow", "server"}:
             raise InputError(
                 f"{self.runs / self.name}: the record does not describe its study; run it once more, which trains "
                 f"nothing that is finished: tal-search run study={self.name}"
             )
-        names = ("description", "dataset", "data", "plan", "method", "preset", "axes", "centre", "hyperparameters",
-                 "inference", "fit_inference", "protocol", "objectives", "cases")  # fmt: skip
         data = StudyData(
             runs=self.runs, name=self.name, simulated=about["source"] == "simulated", planned=about["trials"],
             version=self._version, annotators=tuple(about["annotators"]), trials=pd.DataFrame(),
-            **{name: about[name] for name in names},
+            **{name: about[name] for name in NAMES},
         )  # fmt: skip
         newest = {row.attributes["id"]: row for row in rows if "id" in row.attributes}
         page = (about["server"] or MLFLOW_PAGE) if about["mlflow"] else None

@@ -102,7 +102,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
         else "The noise floor is not known: the centre has one repeat. More: search.repeats.seeds=[0,1,2]"
     )
     content = [
-        parts.table(table, title, f"tables-{place}", bold=table["verdict"] == "centre")
+        parts.table(_narrow(table), title, f"tables-{place}", bold=table["verdict"] == "centre")
         for place, (title, table) in enumerate(found.tables.items())
     ]
     legend = (
@@ -111,6 +111,14 @@ def layout(data: StudyData, selection: Selection) -> Any:
     )
     spread = parts.table(found.floor, "Spread of the centre (points of mAP)", "tables-floor")
     return html.Section([html.P(floor, id="tables-noise"), spread, *content, html.P(legend, className="quiet")])
+
+
+def _narrow(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the thresholds that THUMOS14 papers leave out, where those that they print are there."""
+    papers = {f"mAP@{tiou:g}" for tiou in (0.3, 0.4, 0.5, 0.6, 0.7)}
+    scores = {name for name in table if str(name).startswith("mAP@") and WITHIN not in str(name)}
+    left_out = scores - papers if papers <= scores else set()
+    return table.drop(columns=[name for score in left_out for name in (score, f"{score}{WITHIN}")])
 
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
