@@ -25,20 +25,24 @@ def chosen_fit(data: StudyData, selection: Selection, kept: Callable[[TrialFolde
 
 
 def words(data: StudyData, row: dict[str, Any]) -> str:
-    """A fit by what it was trained with: its distance from the centre, its repeat, and its own score where known."""
+    """A fit by its distance from the centre and its repeat, with its score at the study's inference settings."""
     off = [
         f"{symbol} = {style.value(row[axis])}"
         for axis, symbol in data.axes.items()
         if not axis.startswith(INFERENCE) and not equal(pd.Series([row[axis]]), data.centre[axis]).all()
     ]
-    score = f" · {row[data.score]:.1f} %" if row["id"] == row["key"] else ""
+    score = f" · {row[data.score]:.1f} %" if row["own"] else ""
     return f"{', '.join(off) or 'centre'} · seed {row['seed']} · {row['annotator']}{score}"
 
 
 def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
     """Finished fits in words by key: the chosen ones, those at the centre, and the best, at most MOST_OFFERED."""
     fits = data.done.sort_values(data.score, ascending=False, kind="stable")
-    fits = fits.assign(own=fits["id"] == fits["key"], centre=data.is_centre(fits), chosen=fits["key"].isin(chosen))
+    own = pd.Series(True, index=fits.index)
+    for axis in data.axes:
+        if axis.startswith(INFERENCE):
+            own &= equal(fits[axis], data.centre[axis])
+    fits = fits.assign(own=own, centre=data.is_centre(fits), chosen=fits["key"].isin(chosen))
     fits = fits.sort_values("own", ascending=False, kind="stable").drop_duplicates("key")
     fits = fits.sort_values(["chosen", "centre"], ascending=False, kind="stable").head(MOST_OFFERED)
     return {row["key"]: words(data, row) for row in fits.to_dict("records")}
@@ -47,8 +51,3 @@ def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
 def chooser(data: StudyData, key: str | None) -> Any:
     """The control that chooses the fit."""
     return parts.select("trial", f"trial ({data.score})", offered(data, key), key or "")
-
-
-def named(data: StudyData, key: str) -> str:
-    """One fit in words."""
-    return offered(data, key)[key]

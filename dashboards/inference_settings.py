@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, fields, replace
 from itertools import repeat
 from typing import NamedTuple
 
@@ -12,8 +12,9 @@ import numpy as np
 
 from dashboards.data import StudyData
 from tal_search.data.splits import restrict
-from tal_search.localization import Inference, localize_many, proposal_key
+from tal_search.localization import Inference, localize, localize_many, proposal_key
 from tal_search.metrics.average_precision import score
+from tal_search.types import Detections
 
 # Slider → its range and step; `Inference` allows more.
 SLIDERS = {
@@ -24,7 +25,7 @@ SLIDERS = {
     "score_weight": (0.0, 1.0, 0.05),
     "nms": (0.05, 1.0, 0.05),
 }
-FIELDS = {field.name: field for field in dataclasses.fields(Inference)}
+FIELDS = {field.name: field for field in fields(Inference)}
 SWEPT = 11  # settings along one slider
 
 
@@ -39,25 +40,34 @@ class Scored(NamedTuple):
         return self.test if split == "test" else self.holdout
 
 
-def recorded(data: StudyData, key: str) -> list[Scored]:
-    """What is known of a finished fit: its own setting first, then those that studies scored it with."""
-    folder, own = data.folder(key), data.spec(key).inference
-    settings = folder.settings()
-    return [
-        Scored(
-            Inference(**(own if name is None else settings[name]["inference"])),
-            percent(result.mAP),
-            result.holdout_mAP and percent(result.holdout_mAP),
-        )
-        for name, result in folder.results().items()
-    ]
+def recorded(data: StudyData, key: str) -> dict[Inference, Scored]:
+    """What studies scored a finished fit with, the settings that it was trained with first."""
+    folder, trained = data.folder(key), data.spec(key).inference
+    settings, found = folder.settings(), {}
+    for name, result in folder.results().items():
+        inference = Inference(**(trained if name is None else settings[name]["inference"]))
+        found[inference] = Scored(inference, percent(result.mAP), result.holdout_mAP and percent(result.holdout_mAP))
+    return found
+
+
+def own_inference(data: StudyData, key: str) -> Inference:
+    """The settings at the study's centre, where the fit was scored with them; else those it was trained with."""
+    centre, known = Inference(**data.inference), recorded(data, key)
+    return centre if centre in known else next(iter(known))
+
+
+def detections_at(data: StudyData, key: str, inference: Inference) -> Detections:
+    """Test detections of a fit: those it keeps, or, at other settings, localized from its activations."""
+    if asdict(inference) == data.spec(key).inference:
+        return data.detections(key)
+    return localize(data.activations(key), data.truth(key).classes, inference)
 
 
 def along(inference: Inference, slider: str) -> list[Inference]:
     """Settings from one end of a slider to the other, the rest as it is; those without thresholds left out."""
     low, high, _ = SLIDERS[slider]
     values = np.linspace(low, high, SWEPT).round(6).tolist()
-    swept = [dataclasses.replace(inference, **{slider: value}) for value in values]
+    swept = [replace(inference, **{slider: value}) for value in values]
     return [one for one in swept if one.activation_low < one.activation_high]
 
 

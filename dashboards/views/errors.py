@@ -12,6 +12,7 @@ from dash import html
 from dashboards import parts, style
 from dashboards.data import Selection, StudyData
 from dashboards.fits import chooser, chosen_fit
+from dashboards.inference_settings import detections_at, own_inference
 from dashboards.redraw import attempt, redrawn
 from tal_search.metrics.error_profile import ERRORS, KINDS, ErrorProfile, error_profile
 
@@ -27,7 +28,7 @@ PATTERNS = dict(zip(KINDS, ("", "/", "x", "\\", "-", "."), strict=True))  # told
 
 
 class ErrorsInfo(NamedTuple):
-    """profile: of the fit's test detections at tIoU .5, as `tal-search evaluate` gives it."""
+    """profile: of the fit's test detections at the study's inference settings and tIoU .5, as `evaluate` gives it."""
 
     key: str
     profile: ErrorProfile
@@ -39,7 +40,8 @@ def info(data: StudyData, selection: Selection) -> ErrorsInfo | None:
     if key is None:
         return None
     protocol = data.spec(key).protocol["evaluation"]
-    profile = error_profile(data.truth(key), data.detections(key), subset="test", protocol=protocol)
+    detections = detections_at(data, key, own_inference(data, key))
+    profile = error_profile(data.truth(key), detections, subset="test", protocol=protocol)
     return ErrorsInfo(key, profile)
 
 

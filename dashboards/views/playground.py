@@ -15,14 +15,25 @@ from dash import dcc, html
 from dashboards import parts, style
 from dashboards.data import Selection, StudyData
 from dashboards.fits import chooser, chosen_fit
-from dashboards.inference_settings import FIELDS, SLIDERS, SWEPT, Scored, along, at, best_on, recorded, rescored
+from dashboards.inference_settings import (
+    FIELDS,
+    SLIDERS,
+    SWEPT,
+    Scored,
+    along,
+    at,
+    best_on,
+    own_inference,
+    recorded,
+    rescored,
+)
 from dashboards.redraw import attempt, redrawn
 from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.types import criterion
 
 TITLE = "Inference playground"
-OWN, CHOSEN, HOLDOUT, LEAKY = "the trial's own", "the sliders'", "best on holdout", "best on test (leaky)"
+OWN, CHOSEN, HOLDOUT, LEAKY = "the study's", "the sliders'", "best on holdout", "best on test (leaky)"
 BEST = {"holdout": HOLDOUT, "test": LEAKY}
 
 
@@ -55,11 +66,11 @@ def now(data: StudyData, selection: Selection) -> PlaygroundInfo | None:
     key = chosen_fit(data, selection, lambda folder: folder.cas)
     if key is None:
         return None
-    known = recorded(data, key)
-    (chosen,) = rescored(data, key, [chosen_settings(known[0].inference, selection)])
+    known, own = recorded(data, key), own_inference(data, key)
+    (chosen,) = rescored(data, key, [chosen_settings(own, selection)])
     compared = criterion(data.tiou)
-    best = {role: best_on(split, [*known, chosen], data.tiou, compared) for split, role in BEST.items()}
-    roles = {OWN: known[0], CHOSEN: chosen, **best}
+    best = {role: best_on(split, [*known.values(), chosen], data.tiou, compared) for split, role in BEST.items()}
+    roles = {OWN: known[own], CHOSEN: chosen, **best}
     return PlaygroundInfo(key, data.tiou, compared, {role: one for role, one in roles.items() if one}, "", [])
 
 
@@ -167,7 +178,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
         return parts.empty(
             "No finished trial keeps activations, which are what is scored again.", f"tal-search run study={data.name}"
         )
-    own = Inference(**data.spec(key).inference)
+    own = own_inference(data, key)
     sliders = [_slider(name, picked(selection, name), getattr(own, name)) for name in SLIDERS]
     varied = {"": "none", **{name: FIELDS[name].metadata["symbol"] for name in SLIDERS}}
     sweep = parts.select("playground-sweep", "sweep a slider", varied, selection.get("playground-sweep", ""))

@@ -14,10 +14,11 @@ from dash.exceptions import PreventUpdate
 from dashboards import parts
 from dashboards.data import Selection, StudyData
 from dashboards.fits import chooser, chosen_fit, offered
+from dashboards.inference_settings import own_inference
 from dashboards.redraw import redrawn
 from dashboards.timeline_figures import Track, marker, mask_figure, mask_table, timeline_figure
 from tal_search.errors import InputError
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization import Activations, localize
 from tal_search.types import Annotations, Detections, clicks_of
 
 TITLE = "Timeline"
@@ -102,13 +103,13 @@ def _clicks(rows: list[tuple[str, float, str]]) -> pd.DataFrame:
 
 
 def track_of(data: StudyData, key: str, name: str, video: str, *, tested: bool) -> Track:
-    """Detections are localized from the kept activations at the fit's own settings, or read where it keeps none."""
+    """Detections are localized from the kept activations at the study's settings, or read where it keeps none."""
     kept = activations_of(data, key, video, tested)
     if kept is None:
         recorded = tested and data.folder(key).detections.exists()
         found = detections_in(data.detections(key), video) if recorded else _detections({})
         return Track(key, name, None, None, None, found.head(MOST_DETECTIONS), len(found))
-    found = detections_in(localize(kept, data.truth(key).classes, Inference(**data.spec(key).inference)), video)
+    found = detections_in(localize(kept, data.truth(key).classes, own_inference(data, key)), video)
     mask = None if kept.affinity is None else kept.affinity[0].astype(np.float64)
     cas = kept.cas[0].astype(np.float64)
     return Track(key, name, float(kept.duration[0]), cas, mask, found.head(MOST_DETECTIONS), len(found))
@@ -152,9 +153,12 @@ def duration_of(truth: Annotations, video: str, tracks: list[Track]) -> float:
 def figures(info: TimelineInfo | None) -> dict[str, go.Figure]:
     if info is None:
         return {}
-    drawn = {"timeline": timeline_figure(info.truth, info.clicks, info.tracks, info.classes, info.duration, info.at)}
-    mask = mask_table(info.tracks, info.at)
+    drawn, mask = {"timeline": whole_figure(info)}, mask_table(info.tracks, info.at)
     return {**drawn, "affinity mask": mask_figure(mask)} if len(mask) else drawn
+
+
+def whole_figure(info: TimelineInfo) -> go.Figure:
+    return timeline_figure(info.truth, info.clicks, info.tracks, info.classes, info.duration, info.at)
 
 
 def tables(info: TimelineInfo | None) -> dict[str, pd.DataFrame]:
@@ -205,7 +209,7 @@ def _content(data: StudyData, selection: Selection) -> Any:
     moment = dcc.Slider(0, found.duration, step=found.duration / STEPS, id=parts.name_of("timeline-at"))
     moment.value, moment.marks = found.at, {0: "0", found.duration: f"{found.duration:.0f}"}
     return [
-        parts.graph("timeline-graph", figures(found)["timeline"], f"{kept[found.split]} Detections: {counts}; {best}."),
+        parts.graph("timeline-graph", whole_figure(found), f"{kept[found.split]} Detections: {counts}; {best}."),
         parts.chosen("moment (s)", moment),
     ]
 
@@ -214,13 +218,13 @@ def _mask(data: StudyData, selection: Selection) -> Any:
     found = info(data, selection)
     if found is None:
         return []
-    drawn = figures(found).get("affinity mask")
-    if drawn is None:
+    mask = mask_table(found.tracks, found.at)
+    if mask.empty:
         return html.P(
             "No affinity mask: the method has none, or the trial keeps none of this video.", className="quiet"
         )
     caption = f"Similarity of the snippet at {found.at:.1f} s with its neighbours, which weighs the convolution's taps."
-    return parts.graph("timeline-mask-graph", drawn, caption)
+    return parts.graph("timeline-mask-graph", mask_figure(mask), caption)
 
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
