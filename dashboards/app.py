@@ -21,7 +21,7 @@ from dashboards.reader import StudyReader
 from dashboards.security import page_policy
 from tal_search.errors import InputError
 
-VIEWS = ("study", "tables")  # in the order of the tabs, files of views/
+VIEWS = ("study", "tables", "cost", "modules")  # in the order of the tabs, files of views/
 REFRESH_SECONDS = 5
 ASSETS = Path(__file__).parent / "assets"
 

@@ -64,6 +64,11 @@ def table(frame: pd.DataFrame, caption: str, name: str, *, bold: pd.Series[bool]
     return html.Div(content, className="table", tabIndex="0", role="region", id=name, **labelled(caption))
 
 
+def announced() -> Any:
+    """The settings of a component whose new text assistive technology reads out."""
+    return {"aria-live": "polite"}
+
+
 def labelled(words: str) -> Any:
     """The settings of a component that assistive technology calls by these words."""
     return {"aria-label": words}
