@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from tal_search.study.published import published_systems
 TITLE = "Cost and performance"
 SECONDS = "annotation s/min"
 DRAWN = 300  # cells in the figure: the best; the table of files has all
+TICKS = (20, 30, 45, 50, 60, 80, 100, 150, 200, 300)
 TABLE_ROW = "Table "  # begins the names of rows of a paper's own ablations, which are no systems of their own
 
 
@@ -71,7 +73,7 @@ def _published(data: StudyData) -> pd.DataFrame:
 
 
 def figures(info: CostInfo) -> dict[str, go.Figure]:
-    drawn = figure("annotation (s per minute of video, logarithmic)", f"test {info.score} (%)", height=480)
+    drawn = figure("annotation (s per minute of video)", f"test {info.score} (%)", height=480)
     theirs, score = info.published, info.score
     drawn.add_scatter(x=theirs[SECONDS], y=theirs[score], mode="markers", name="published",
                       marker={"symbol": "circle-open", "size": 10, "color": GREY, "line": {"width": 2}},
@@ -90,9 +92,11 @@ def figures(info: CostInfo) -> dict[str, go.Figure]:
     drawn.add_scatter(x=front[SECONDS], y=front[score], mode="lines", line={"color": COLOURS[0], "shape": "hv"},
                       showlegend=False, hoverinfo="skip")  # fmt: skip
     if info.budgets:
-        drawn.add_vline(x=info.budget, line={"color": COLOURS[1], "dash": "dash"}, annotation_text="budget")
-    ticks = [20, 45, 50, 60, 80, 100, 150, 200, 300]
-    drawn.update_xaxes(type="log", tickvals=ticks, ticktext=[str(tick) for tick in ticks])
+        drawn.add_vline(x=info.budget, line={"color": COLOURS[1], "dash": "dash"})
+    spread = [
+        math.log10(least) for least in (min(info.budgets, default=45) / 1.1, max(info.budgets, default=300) * 1.1)
+    ]
+    drawn.update_xaxes(type="log", range=spread, tickvals=TICKS, ticktext=[str(tick) for tick in TICKS])
     drawn.update_yaxes(rangemode="tozero")
     return {"cost": drawn}
 

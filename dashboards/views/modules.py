@@ -30,8 +30,8 @@ tal-search run study=thumos_position  # Table 8
 
 class ModulesInfo(NamedTuple):
     """compared: cases beside the papers' rows, by title. clicks: one row an annotator and kind of clicks, with shares in
-    percent. positions: by kind, where in a gap (or instance) the clicks lie, percent by tenth, a column an
-    annotator. problems: sentences about clicks that could not be read.
+    percent. positions: by kind, where in a gap (or instance) clicks lie: a column an annotator, percent by tenth.
+    problems: sentences about clicks that could not be read.
     """
 
     compared: dict[str, pd.DataFrame]
@@ -90,7 +90,7 @@ def _click_row(annotator: str, one: ClickStatistics) -> dict[str, Any]:
     return {
         "annotator": annotator, "kind": one.kind, "clicks": one.clicks, "videos": one.videos,
         "clicks a minute": one.clicks / one.minutes, "inside an instance (%)": 100 * one.inside / max(1, one.clicks),
-        "gaps": one.spans, "without a click (%)": 100 * one.missed / max(1, one.spans),
+        "gaps or instances": one.spans, "without a click (%)": 100 * one.missed / max(1, one.spans),
     }  # fmt: skip
 
 
