@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
@@ -19,16 +17,11 @@ from dashboards.data import Selection, StudyData, query_of, selection_of
 from dashboards.parts import labelled
 from dashboards.reader import StudyReader
 from dashboards.security import page_policy
+from dashboards.views import VIEWS, views
 from tal_search.errors import InputError
 
-VIEWS = ("study", "tables", "plots", "playground", "errors", "timeline")  # in the order of the tabs, files of views/
 REFRESH_SECONDS = 5
 ASSETS = Path(__file__).parent / "assets"
-
-
-def views() -> dict[str, ModuleType]:
-    """Every view by the name of its file, which is its name in the URL."""
-    return {name: import_module(f"dashboards.views.{name}") for name in VIEWS}
 
 
 def make_app(runs: Path, study: str, prefix: str = "/") -> dash.Dash:

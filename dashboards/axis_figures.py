@@ -26,7 +26,7 @@ def line_figure(score: str, line: AxisLine) -> go.Figure:
     at = _words(known["value"])
     drawn.add_scatter(
         x=at + at[::-1], y=known["low"].tolist() + known["high"].tolist()[::-1], fill="toself", mode="none",
-        fillcolor=style.translucent(style.COLOURS[0]), hoverinfo="skip", name=line.band, showlegend=len(known) > 0,
+        fillcolor=style.translucent(style.COLOURS[0]), hoverinfo="skip", name="band", showlegend=len(known) > 0,
     )  # fmt: skip
     drawn.add_scatter(
         x=_words(line.points["value"]), y=line.points["score"].round(3), mode="markers", name="trials",
@@ -80,12 +80,11 @@ def parallel_figure(trials: pd.DataFrame, axes: Mapping[str, str], score: str) -
     for colour, rows in zip(colours, np.array_split(np.arange(len(trials)), SHADES), strict=True):
         if not len(rows):
             continue
-        low, high = trials[score].iloc[[rows[0], rows[-1]]]
         drawn.add_scatter(
             x=np.tile([*range(len(columns)), np.nan], len(rows)), mode="lines",
             y=np.hstack([height_NA[rows], np.full((len(rows), 1), np.nan)]).ravel().round(4),
             customdata=np.repeat(who(trials.iloc[rows]), len(columns) + 1, axis=0), hovertemplate=WHO,
-            line={"color": colour, "width": 1.5}, opacity=0.7, name=f"{low:.1f} to {high:.1f} %",
+            line={"color": colour, "width": 1.5}, opacity=0.7, showlegend=False,
         )  # fmt: skip
     for place, column in enumerate(columns):
         drawn.add_vline(place, line={"color": style.INK, "width": 1})
@@ -116,7 +115,7 @@ def _heights(values: pd.Series[Any]) -> tuple[Floats, dict[float, str]]:
 def importance_figure(importance: pd.DataFrame, axes: Mapping[str, str]) -> go.Figure:
     """Both estimates of an axis beside one another, the most important axis on top."""
     names = [style.text(f"{axes[axis]} ({axis})") for axis in importance["axis"]]
-    drawn = style.figure("importance (share, both add up to 1)", "", height=140 + 48 * len(names))
+    drawn = style.figure("importance (share)", "", height=140 + 48 * len(names))
     for estimate, colour in zip(ESTIMATES, style.COLOURS, strict=False):
         drawn.add_bar(
             x=importance[estimate], y=names, orientation="h", name=estimate, marker={"color": colour},

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from dashboards.data import StudyData, equal
-from dashboards.style import WITHIN
+from dashboards.style import WITHIN, value
 from tal_search.paired import CONFIDENCE, Difference, repeatability, verdicts
 from tal_search.study.published import paper_cell, published_systems
 from tal_search.types import Floats
@@ -120,6 +120,15 @@ def published(data: StudyData, cell: dict[str, Any]) -> tuple[dict[str, float], 
     settings = {**data.hyperparameters, **{name: one for name, one in cell.items() if not name.startswith(INFERENCE)}}
     found = paper_cell(data.method, data.dataset, settings, data.axes)
     return ({found.tiou: found.mAP}, found.source) if found else ({}, "")
+
+
+def names_of(data: StudyData, found: pd.DataFrame) -> list[str]:
+    """Each cell by what is off the centre, "centre", or the name of its case."""
+    if data.plan == "cases":
+        return [str(name) for name in found["case"]]
+    rows = records(found, list(data.axes))
+    changed = ([f"{axis}={value(one)}" for axis, one in row.items() if one != data.centre[axis]] for row in rows)
+    return [" ".join(words) or "centre" for words in changed]
 
 
 def records(table: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:

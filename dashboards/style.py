@@ -62,6 +62,8 @@ def value(number: Any) -> str:
     """A hyperparameter's value in words."""
     if isinstance(number, float):
         return "–" if math.isnan(number) else f"{number:.4g}"
+    if isinstance(number, bool):
+        return "yes" if number else "no"
     return "–" if number is None else str(number)
 
 
@@ -77,7 +79,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         if name.endswith(WITHIN):
             continue
         found = table[name].tolist()
-        if name.startswith(PERCENT) and pd.api.types.is_float_dtype(table[name]):
+        if (name.startswith(PERCENT) or name.endswith("(%)")) and pd.api.types.is_float_dtype(table[name]):
             nothing = NOT_AVAILABLE if name.startswith("paper") else "–"
             sign = "+" if name.startswith("Δ") else ""
             cells = [nothing if math.isnan(one) else number(one, 1, sign) for one in found]

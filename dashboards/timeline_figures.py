@@ -81,11 +81,15 @@ def _rows(truth: pd.DataFrame, clicks: pd.DataFrame, tracks: list[Track]) -> lis
     rows = [_Row("truth", None, "instances and clicks" if len(clicks) else "instances", ROW["truth"] * len(lines) + 10)]
     for track in tracks:
         if track.cas is not None:
-            rows.append(_Row("cas", track, f"class activations: {track.name}", ROW["cas"] * len(track.cas)))
+            rows.append(_Row("cas", track, "class activations", ROW["cas"] * len(track.cas)))
         if track.affinity is not None:
             height = max(30, ROW["affinity"] * len(track.affinity))
-            rows.append(_Row("affinity", track, f"similarity with neighbours: {track.name}", height))
-        rows.append(_Row("detections", track, f"detections by score: {track.name}", ROW["detections"]))
+            rows.append(_Row("affinity", track, "similarity with neighbours, 1 blue, −1 red", height))
+        rows.append(_Row("detections", track, "detections by score", ROW["detections"]))
+    named = {id(row.track): place for place, row in reversed([*enumerate(rows)]) if row.track}  # the first of each
+    for track in tracks:
+        place = named[id(track)]
+        rows[place] = rows[place]._replace(title=f"{track.name}: {rows[place].title}")
     return rows
 
 
@@ -99,15 +103,12 @@ def _dress(drawn: go.Figure, height: int) -> None:
     drawn.update_xaxes(**axes["xaxis"])
     drawn.update_yaxes(**axes["yaxis"])
     drawn.update_annotations(font={"size": 13}, x=0, xanchor="left")  # titles of the rows
-    bars = {"thickness": 12, "len": 160, "lenmode": "pixels", "x": 1.0}
+    bar = {"thickness": 12, "len": 160, "lenmode": "pixels", "x": 1.0, "y": 0.9, "title": {"text": "CAS"}}
     drawn.update_layout(
         margin={"t": 90},
-        coloraxis={"colorscale": style.SEQUENTIAL, "colorbar": {**bars, "title": {"text": "CAS"}, "y": 0.8}},
-        coloraxis2={
-            "colorscale": style.DIVERGING, "cmin": -1, "cmax": 1,
-            "colorbar": {**bars, "title": {"text": "cosine"}, "y": 0.3},
-        },
-    )  # fmt: skip
+        coloraxis={"colorscale": style.SEQUENTIAL, "colorbar": bar},
+        coloraxis2={"colorscale": style.DIVERGING, "cmin": -1, "cmax": 1, "showscale": False},
+    )
 
 
 def _colour(label: str, classes: Sequence[str]) -> str:
@@ -177,18 +178,15 @@ def _offsets(track: Track) -> list[int]:
 
 
 def _draw_detections(drawn: go.Figure, place: int, track: Track, classes: Sequence[str]) -> None:
-    """A line a detection at the height of its score."""
+    """A line a detection at the height of its score; the legend names a class once."""
+    named = {trace.legendgroup for trace in drawn.data}
     for label, rows in track.detections.groupby("label", sort=False):
         x, y = _with_gaps(rows, rows["score"].round(4).tolist())
         drawn.add_scatter(
             x=x, y=y, mode="lines+markers", line={"color": _colour(str(label), classes), "width": 3},
-            marker={"size": 5, "symbol": "line-ns-open"}, name=style.text(label), legendgroup=str(label),
+            marker={"size": 5, "symbol": "line-ns-open"}, name=style.text(label), legendgroup=str(label), showlegend=label not in named,
             hovertemplate="%{x:.1f} s, score %{y:.3f}<extra>%{fullData.name}</extra>", row=place, col=1,
         )  # fmt: skip
-    named: set[str] = set()
-    for trace in drawn.data:
-        trace.showlegend = bool(trace.legendgroup or trace.showlegend is None) and trace.legendgroup not in named
-        named |= {trace.legendgroup} - {None}
     drawn.update_yaxes(title={"text": "score"}, row=place, col=1)
 
 
@@ -210,7 +208,7 @@ def mask_table(tracks: list[Track], at: float) -> pd.DataFrame:
 
 
 def mask_figure(mask: pd.DataFrame) -> go.Figure:
-    drawn = style.figure("neighbour (snippets from the chosen one)", "cosine similarity", height=280)
+    drawn = style.figure("neighbour (snippets away)", "cosine similarity", height=280)
     for place, (name, rows) in enumerate(mask.groupby("trial", sort=False)):
         drawn.add_bar(
             x=rows["neighbour"], y=rows["similarity"], name=style.text(name), customdata=rows["seconds"],

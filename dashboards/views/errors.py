@@ -87,7 +87,7 @@ def instances(profile: ErrorProfile) -> pd.DataFrame:
 def tables(info: ErrorsInfo | None) -> dict[str, pd.DataFrame]:
     if info is None:
         return {}
-    shown = breakdown(info.profile), gains(info.profile), instances(info.profile)
+    shown = (table.round(2) for table in (breakdown(info.profile), gains(info.profile), instances(info.profile)))
     return dict(zip(("false positives", "gain from removing errors", "instances"), shown, strict=True))
 
 

@@ -195,7 +195,8 @@ def _slider(name: str, chosen: float | None, own: float) -> Any:
     low, high, step = SLIDERS[name]
     label = f"{FIELDS[name].metadata['symbol']} ({name})"
     marks = {low: f"{low:g}", high: f"{high:g}"}
-    control = dcc.Slider(low, high, step, marks=marks, id=parts.name_of(f"playground-{name}"))
+    control = dcc.Slider(low, high, step, marks=marks, id=parts.name_of(f"playground-{name}"), allow_direct_input=False)
+    control.tooltip = {"placement": "top", "always_visible": True}
     control.value = own if chosen is None else chosen
     return parts.chosen(label, control)
 

@@ -124,15 +124,13 @@ def layout(data: StudyData, selection: Selection) -> Any:
 def _graphs(info: PlotsInfo) -> list[Any]:
     words = {
         "heat map": "Mean over repeats by two axes; the others at the centre where the grid has it.",
-        "parallel coordinates": f"At most {MOST_LINES} trials, a line each.",
+        "parallel coordinates": f"A line a trial, darker where {info.score} is higher; at most {MOST_LINES} trials.",
     }
     captions = {f"axis {line.axis}": f"{line.symbol}: {line.band}. Dashed: the centre." for line in info.lines} | words
-    return [_graph(name, drawn, captions[name]) for name, drawn in figures(info).items()]
-
-
-def _graph(name: str, drawn: go.Figure, caption: str) -> html.Figure:
-    identity = {"type": "plots-graph", "name": name}
-    return html.Figure([dcc.Graph(figure=drawn, id=identity, config=parts.GRAPH), html.Figcaption(caption)])
+    return [
+        parts.graph({"type": "plots-graph", "name": name}, drawn, captions[name])
+        for name, drawn in figures(info).items()
+    ]
 
 
 def _importance(data: StudyData, selection: Selection) -> Any:

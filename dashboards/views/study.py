@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from dash import dcc, html
 
 from dashboards import parts
-from dashboards.cells import cells, half_width, records
+from dashboards.cells import cells, half_width, names_of, records
 from dashboards.data import Selection, StudyData
 from dashboards.style import COLOURS, DASHES, WITHIN, figure, text, translucent, value
 from tal_search.types import criterion
@@ -65,15 +65,6 @@ def info(data: StudyData, selection: Selection) -> StudyInfo:
         offered=tuple(names[row] for row in ranked[:OFFERED]), trials=_listed(data), trial=trial,
         losses=pd.DataFrame() if trial is None else data.epochs(str(trial["key"])), remark=_remark(data),
     )  # fmt: skip
-
-
-def names_of(data: StudyData, found: pd.DataFrame) -> list[str]:
-    """Each cell by what is off the centre, "centre", or the name of its case."""
-    if data.plan == "cases":
-        return [str(name) for name in found["case"]]
-    rows = records(found, list(data.axes))
-    changed = ([f"{axis}={value(one)}" for axis, one in row.items() if one != data.centre[axis]] for row in rows)
-    return [" ".join(words) or "centre" for words in changed]
 
 
 def _remark(data: StudyData) -> str:

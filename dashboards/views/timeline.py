@@ -206,11 +206,13 @@ def _content(data: StudyData, selection: Selection) -> Any:
     }
     best = f"the best {MOST_DETECTIONS} detections of a trial are drawn"
     counts = ", ".join(f"{track.found} in {track.name}" for track in found.tracks)
-    moment = dcc.Slider(0, found.duration, step=found.duration / STEPS, id=parts.name_of("timeline-at"))
+    moment = dcc.Slider(
+        0, found.duration, found.duration / STEPS, id=parts.name_of("timeline-at"), allow_direct_input=False
+    )
     moment.value, moment.marks = found.at, {0: "0", found.duration: f"{found.duration:.0f}"}
     return [
         parts.graph("timeline-graph", whole_figure(found), f"{kept[found.split]} Detections: {counts}; {best}."),
-        parts.chosen("moment (s)", moment),
+        html.Div(parts.chosen("moment (s)", moment), className="wide"),
     ]
 
 
