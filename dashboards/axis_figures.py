@@ -16,6 +16,7 @@ from dashboards.importance import ESTIMATES
 from tal_search.types import Floats
 
 SHADES = 8
+MOST_TICKS = 8  # of an axis whose values are few enough to be its ticks
 WHO = "seed %{customdata[0]}, annotator %{customdata[1]}<br>trial %{customdata[2]}<extra></extra>"
 
 
@@ -39,6 +40,8 @@ def line_figure(score: str, line: AxisLine) -> go.Figure:
         line={"color": style.COLOURS[0], "width": 2}, marker={"size": 7},
     )  # fmt: skip
     drawn.update_xaxes(type=scale(line.line["value"]))
+    if numeric and len(line.line) <= MOST_TICKS:
+        drawn.update_xaxes(tickvals=line.line["value"].tolist())
     if numeric and is_numeric(pd.Series([line.centre])):
         drawn.add_vline(line.centre, line={"color": style.INK, "dash": "dash", "width": 1})
     return drawn
@@ -95,18 +98,19 @@ def parallel_figure(trials: pd.DataFrame, axes: Mapping[str, str], score: str) -
             )  # fmt: skip
     names = [style.text(name) for name in (*axes.values(), score)]
     drawn.update_xaxes(tickvals=[*range(len(names))], ticktext=names, range=[-0.4, len(names) - 0.6], showgrid=False)
-    drawn.update_yaxes(range=[-0.06, 1.06], showticklabels=False, showgrid=False)
+    drawn.update_yaxes(range=[-0.06, 1.06], showticklabels=False, ticks="", showgrid=False)
     return drawn
 
 
 def _heights(values: pd.Series[Any]) -> tuple[Floats, dict[float, str]]:
     """Places from 0 to 1 of an axis' values, and words at some: both ends of numbers, every category."""
     if is_numeric(values):
-        ends = values.min(), values.max()
-        along = np.log if scale(values) == "log" else np.asarray
-        places, low, high = (np.asarray(along(part), np.float64) for part in (values.to_numpy(float), *ends))
+        numbers = values.to_numpy(np.float64)
+        along = np.log(numbers) if scale(values) == "log" else numbers
+        low, high = float(along.min()), float(along.max())
         if high > low:
-            return (places - low) / (high - low), dict(zip((0.0, 1.0), map(style.value, ends), strict=True))
+            height_N: Floats = (along - low) / (high - low)
+            return height_N, {0.0: style.value(values.min()), 1.0: style.value(values.max())}
     codes, names = pd.factorize(values.map(style.value), sort=True)
     step = 1 / max(1, len(names) - 1)
     return codes * step, {place * step: name for place, name in enumerate(names)}

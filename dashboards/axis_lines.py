@@ -118,7 +118,7 @@ def thinned(rows: pd.DataFrame, score: str, most: int) -> pd.DataFrame:
 
 def heat_of(data: StudyData, done: pd.DataFrame, pair: tuple[str, str], score: str) -> pd.DataFrame | None:
     """Mean by the values of two axes of a grid: the others at the centre where the grid has it, else over all."""
-    if data.plan != "grid":
+    if data.plan != "grid" or done.empty:
         return None
     there = _held(data, done, pair)
     rows = done[there] if there.any() else done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def chosen_fit(data: StudyData, selection: Selection, kept: Callable[[TrialFolde
     return next((key for key in dict.fromkeys(wanted) if key in known and kept(data.folder(key)).exists()), None)
 
 
-def words(data: StudyData, row: dict[str, Any]) -> str:
+def words(data: StudyData, row: Mapping[Any, Any]) -> str:
     """A fit by its distance from the centre and its repeat, with its score at the study's inference settings."""
     off = [
         f"{symbol} = {style.value(row[axis])}"
@@ -45,7 +45,7 @@ def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
     fits = fits.assign(own=own, centre=data.is_centre(fits), chosen=fits["key"].isin(chosen))
     fits = fits.sort_values("own", ascending=False, kind="stable").drop_duplicates("key")
     fits = fits.sort_values(["chosen", "centre"], ascending=False, kind="stable").head(MOST_OFFERED)
-    return {row["key"]: words(data, row) for row in fits.to_dict("records")}
+    return {str(row["key"]): words(data, row) for row in fits.to_dict("records")}
 
 
 def chooser(data: StudyData, key: str | None) -> Any:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from make_dataset import make_dataset
+from small_studies import NAME, run_small_study
 
+from dashboards.data import StudyData
+from dashboards.reader import StudyReader
 from tal_search.data import loading
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,3 +50,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first, so that processes that share the files end together."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)  # stable: otherwise in the order of the files
+
+
+@pytest.fixture(scope="session")
+def small_study(tmp_path_factory: pytest.TempPathFactory) -> StudyData:
+    """A finished small study, as the dashboards read it."""
+    runs = tmp_path_factory.mktemp("small_study") / "runs"
+    run_small_study(runs)
+    return StudyReader(runs, NAME)()

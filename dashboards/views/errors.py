@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -144,7 +144,7 @@ def bucket_figure(name: str, rows: pd.DataFrame, column: str, title: str, overal
     return drawn
 
 
-def _limits(row: dict[str, Any]) -> str:
+def _limits(row: Mapping[Any, Any]) -> str:
     """A bucket by its name and the limit that sets it off."""
     last = row["at most"] == float("inf")
     return f"{row['bucket']} (> {row['above']:g})" if last else f"{row['bucket']} (≤ {row['at most']:g})"

@@ -91,7 +91,7 @@ def picked(selection: Selection, slider: str) -> float | None:
 
 def chosen_settings(own: Inference, selection: Selection) -> Inference:
     """The fit's own settings, changed by what is selected."""
-    values = {name: picked(selection, name) for name in SLIDERS}
+    values: dict[str, Any] = {name: picked(selection, name) for name in SLIDERS}
     wanted = dataclasses.replace(own, **{name: value for name, value in values.items() if value is not None})
     if wanted.activation_low >= wanted.activation_high:
         raise InputError(
@@ -184,7 +184,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
     sweep = parts.select("playground-sweep", "sweep a slider", varied, selection.get("playground-sweep", ""))
     return html.Section(
         [
-            html.Div([chooser(data, key), *sliders, sweep], className="controls"),
+            html.Div([chooser(data, key), *sliders, sweep], className="sliders"),
             html.Div(attempt(lambda: _result(data, selection)), id="playground-result"),
             dcc.Loading(html.Div(id="playground-sweep")),
         ]
@@ -194,10 +194,10 @@ def layout(data: StudyData, selection: Selection) -> Any:
 def _slider(name: str, chosen: float | None, own: float) -> Any:
     low, high, step = SLIDERS[name]
     label = f"{FIELDS[name].metadata['symbol']} ({name})"
-    marks = {low: f"{low:g}", high: f"{high:g}"}
-    control = dcc.Slider(low, high, step, marks=marks, id=parts.name_of(f"playground-{name}"), allow_direct_input=False)
-    control.tooltip = {"placement": "top", "always_visible": True}
-    control.value = own if chosen is None else chosen
+    control = dcc.Slider(
+        low, high, step, marks=None, id=parts.name_of(f"playground-{name}"), allow_direct_input=False,
+        value=own if chosen is None else chosen, tooltip={"placement": "bottom", "always_visible": True},
+    )  # fmt: skip
     return parts.chosen(label, control)
 
 

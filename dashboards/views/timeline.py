@@ -207,9 +207,9 @@ def _content(data: StudyData, selection: Selection) -> Any:
     best = f"the best {MOST_DETECTIONS} detections of a trial are drawn"
     counts = ", ".join(f"{track.found} in {track.name}" for track in found.tracks)
     moment = dcc.Slider(
-        0, found.duration, found.duration / STEPS, id=parts.name_of("timeline-at"), allow_direct_input=False
-    )
-    moment.value, moment.marks = found.at, {0: "0", found.duration: f"{found.duration:.0f}"}
+        0, found.duration, found.duration / STEPS, value=found.at, id=parts.name_of("timeline-at"),
+        marks={0: "0", found.duration: f"{found.duration:.0f}"}, allow_direct_input=False,
+    )  # fmt: skip
     return [
         parts.graph("timeline-graph", whole_figure(found), f"{kept[found.split]} Detections: {counts}; {best}."),
         html.Div(parts.chosen("moment (s)", moment), className="wide"),
