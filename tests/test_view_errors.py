@@ -18,7 +18,7 @@ def test_the_profile_is_of_the_trial_whose_score_the_study_shows(small_study: St
         found = errors.info(small_study, {"trial": row["key"]})
         assert found is not None
         assert found.key == row["key"]
-        assert 100 * found.profile.mAP == row["mAP@0.5"]
+        assert 100 * found.profile.mAP == pytest.approx(row["mAP@0.5"], abs=1e-12)
     at_preset = replace(small_study, inference=small_study.fit_inference)
     kept = errors.info(at_preset, {"trial": row["key"]})
     assert kept is not None

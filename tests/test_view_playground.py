@@ -115,9 +115,8 @@ def test_the_study_s_settings_are_the_centre_s_where_the_fit_was_scored_with_the
     key = small_study.done["key"].iloc[0]
     assert own_inference(small_study, key) == Inference(**small_study.inference)
     other = replace(small_study, inference={**small_study.inference, "nms": 0.123})
-    assert own_inference(other, key) == Inference(
-        **json.loads((small_study.folder(key).path / "spec.json").read_text())["inference"]
-    )
+    trained = json.loads((small_study.folder(key).path / "spec.json").read_text())["inference"]
+    assert own_inference(other, key) == Inference(**trained)
     assert own_inference(other, key).class_threshold != Inference(**small_study.inference).class_threshold
 
 
