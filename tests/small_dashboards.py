@@ -21,7 +21,7 @@ from tal_search.search.running import Outcome
 from tal_search.study import load_study
 
 SMALL = [
-    "resources.backend=inline", "resources.device=cpu", "tracking.mlflow=false", "dataset.source=simulated",
+    "resources.backend=inline", "resources.device=cpu", "resources.cpus_per_trial=1", "tracking.mlflow=false", "dataset.source=simulated",
     "dataset.snippets=60", "dataset.simulation.train_videos=40", "dataset.simulation.test_videos=20",
     "dataset.simulation.channels=12", "hyperparameters.epochs=4", "hyperparameters.learning_rate=0.005",
     "hyperparameters.batch_size=8", "inference.class_threshold=0.04", "protocol.evaluate_every=2",
