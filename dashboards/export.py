@@ -1,4 +1,4 @@
-"""What the dashboards of a study show, as files: an HTML page that asks no network for anything, CSV, LaTeX, pictures."""
+"""What the dashboards of a study show, as files: a page that asks no network for anything, CSV, LaTeX, pictures."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def recorded_studies(runs: Path) -> Iterator[str]:
 def _engine(folder: Path) -> sqlalchemy.Engine:
     if (folder / "record.url").exists():
         try:
-            return sqlalchemy.create_engine((folder / "record.url").read_text().strip(), pool_pre_ping=True)
+            return sqlalchemy.create_engine((folder / "record.url").read_text().strip(), poolclass=NullPool)
         except ImportError:
             raise MissingExtra("psycopg", "postgres") from None
     path = folder / "record.db"

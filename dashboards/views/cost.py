@@ -97,7 +97,7 @@ def figures(info: CostInfo) -> dict[str, go.Figure]:
         math.log10(least) for least in (min(info.budgets, default=45) / 1.1, max(info.budgets, default=300) * 1.1)
     ]
     drawn.update_xaxes(type="log", range=spread, tickvals=TICKS, ticktext=[str(tick) for tick in TICKS])
-    drawn.update_yaxes(rangemode="tozero")
+    drawn.update_yaxes(rangemode="tozero", minallowed=0)
     return {"cost": drawn}
 
 

@@ -29,7 +29,7 @@ tal-search run study=thumos_position  # Table 8
 
 
 class ModulesInfo(NamedTuple):
-    """compared: cases beside the papers' rows, by title. clicks: one row an annotator and kind of clicks, with shares in
+    """compared: cases beside the papers' rows, by title. clicks: one row an annotator and kind of clicks, shares in
     percent. positions: by kind, where in a gap (or instance) clicks lie: a column an annotator, percent by tenth.
     problems: sentences about clicks that could not be read.
     """

@@ -143,7 +143,7 @@ def _curve_figure(info: StudyInfo) -> go.Figure:
         drawn.add_scatter(x=curve["epoch"], y=curve["mean"], name=text(name), mode="lines+markers",
                           line={"color": colour, "dash": dash}, legendgroup=str(place), customdata=curve["n"],
                           hovertemplate="epoch %{x}: %{y:.1f} %, n = %{customdata}")  # fmt: skip
-    drawn.update_yaxes(rangemode="tozero")
+    drawn.update_yaxes(rangemode="tozero", minallowed=0)
     return drawn
 
 
