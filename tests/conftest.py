@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from make_dataset import make_dataset
-from small_studies import NAME, run_small_study
 
-from dashboards.data import StudyData
-from dashboards.reader import StudyReader
 from tal_search.data import loading
 
 if TYPE_CHECKING:
     from small_dashboards import Made
+
+    from dashboards.data import StudyData
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -55,6 +54,20 @@ def compared(swept: Made) -> Made:
     return make_study(swept.runs, "thumos_modules", *CASES)
 
 
+@pytest.fixture(scope="session")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A finished study of a training axis and an inference axis, with held-out videos, two repeats a cell."""
+    from small_dashboards import GRID, make_study
+
+    return make_study(tmp_path_factory.mktemp("grid") / "runs", "thumos_single", *GRID)
+
+
+@pytest.fixture(scope="session")
+def small_study(grid: Made) -> StudyData:
+    """The same as dashboards read it."""
+    return grid.read()
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """For fits of networks so small that they lose time to a second thread."""
@@ -70,11 +83,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first, so that processes that share the files end together."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)  # stable: otherwise in the order of the files
-
-
-@pytest.fixture(scope="session")
-def small_study(tmp_path_factory: pytest.TempPathFactory) -> StudyData:
-    """A finished small study, as the dashboards read it."""
-    runs = tmp_path_factory.mktemp("small_study") / "runs"
-    run_small_study(runs)
-    return StudyReader(runs, NAME)()

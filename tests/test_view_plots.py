@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from scipy import stats
+from small_dashboards import Made
 
 from dashboards.axis_lines import AT_CENTRE, MOST_DRAWN, MOST_VALUES, OVER_ALL
 from dashboards.data import StudyData
 from dashboards.importance import SEED, importances
 from dashboards.views import plots
+from tal_search.search.sensitivity import sensitivity_info
 
 
 def made_up(study: StudyData, columns: dict[str, Any], scores: Any, **changes: Any) -> StudyData:
@@ -27,8 +29,9 @@ def made_up(study: StudyData, columns: dict[str, Any], scores: Any, **changes: A
     return replace(study, **{"axes": axes, "centre": centre, "plan": "sampler", "trials": trials, **changes})
 
 
-def test_lines_and_heat_map_hold_the_means_that_the_run_wrote(small_study: StudyData) -> None:
-    written = pd.read_csv(small_study.runs / small_study.name / "sensitivity.csv")
+def test_lines_and_heat_map_hold_the_means_that_the_run_prints(grid: Made, small_study: StudyData) -> None:
+    (table,) = sensitivity_info(grid.plan, grid.outcome.trials.values(), grid.outcome.finished)
+    written = table.rows
     found = plots.info(small_study, {})
     assert [line.band for line in found.lines] == [AT_CENTRE, AT_CENTRE]
     for line in found.lines:
@@ -67,7 +70,7 @@ def test_many_values_are_drawn_in_bins_of_all_trials_and_the_best_trial_is_alway
     values, scores = random.random(3001), random.random(3001)
     scores[1] = 2.0
     study = made_up(small_study, {"a": values, "b": random.integers(0, 3, 3001)}, scores)
-    binned, counted = plots.info(study, {}).lines
+    binned, counted = plots.charts(study, {}).lines
     assert (binned.band, counted.band) == (OVER_ALL, OVER_ALL)
     assert len(binned.line) == MOST_VALUES
     assert binned.line["n"].sum() == counted.line["n"].sum() == 3001

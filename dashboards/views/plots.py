@@ -41,10 +41,10 @@ class PlotsInfo(NamedTuple):
 def info(data: StudyData, selection: Selection) -> PlotsInfo:
     """Selected by `plots-score` (a column of mAP) and by `plots-x` and `plots-y` (axes of the heat map)."""
     score = selected_score(data, selection)
-    return _charts(data, selection)._replace(importance=_importances(data, score))
+    return charts(data, selection)._replace(importance=_importances(data, score))
 
 
-def _charts(data: StudyData, selection: Selection) -> PlotsInfo:
+def charts(data: StudyData, selection: Selection) -> PlotsInfo:
     """The same without importances, which take seconds."""
     score = selected_score(data, selection)
     done, pair = data.done[data.done[score].notna()], _pair(data, selection)
@@ -105,7 +105,7 @@ def tables(info: PlotsInfo) -> dict[str, pd.DataFrame]:
 def layout(data: StudyData, selection: Selection) -> Any:
     if not len(data.done):
         return parts.empty("No trial of this study is finished yet.", f"tal-search run study={data.name}")
-    found = _charts(data, selection)
+    found = charts(data, selection)
     controls = [parts.select("plots-score", "score", {name: f"{name} (%)" for name in scores(data)}, found.score)]
     if found.heat is not None and found.pair is not None:
         for name, label, axis in zip(("plots-x", "plots-y"), ("columns", "rows"), found.pair, strict=True):
@@ -153,7 +153,7 @@ def trial_table(data: StudyData, key: str) -> pd.DataFrame:
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
     """Choices draw the charts anew; importances come after them; a click on a trial shows its fit."""
-    redrawn(app, "plots-charts", lambda selection: _graphs(_charts(open_study(), selection)))
+    redrawn(app, "plots-charts", lambda selection: _graphs(charts(open_study(), selection)))
     redrawn(app, "plots-importance", lambda selection: _importance(open_study(), selection), at_first=True)
 
     @app.callback(
