@@ -21,11 +21,11 @@ from tal_search.search.running import Outcome
 from tal_search.study import load_study
 
 SMALL = [
-    "resources.backend=inline", "resources.device=cpu", "resources.cpus_per_trial=1", "tracking.mlflow=false", "dataset.source=simulated",
-    "dataset.snippets=60", "dataset.simulation.train_videos=40", "dataset.simulation.test_videos=20",
-    "dataset.simulation.channels=12", "hyperparameters.epochs=4", "hyperparameters.learning_rate=0.005",
-    "hyperparameters.batch_size=8", "inference.class_threshold=0.04", "protocol.evaluate_every=2",
-    "search.repeats.seeds=[0,1]",
+    "resources.backend=inline", "resources.device=cpu", "resources.cpus_per_trial=1", "tracking.mlflow=false",
+    "dataset.source=simulated", "dataset.snippets=60", "dataset.simulation.train_videos=40",
+    "dataset.simulation.test_videos=20", "dataset.simulation.channels=12", "hyperparameters.epochs=4",
+    "hyperparameters.learning_rate=0.005", "hyperparameters.batch_size=8", "inference.class_threshold=0.04",
+    "protocol.evaluate_every=2", "search.repeats.seeds=[0,1]",
 ]  # fmt: skip
 AXES = "search.axes={lambda_sep: [0.25], kernel_size: [1], inference.nms: [0.3]}"
 CASES = ["~search.cases.baseline", "~search.cases.+ affinity", "~search.cases.+ affinity without L_aff"]

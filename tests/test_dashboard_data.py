@@ -124,7 +124,7 @@ def test_a_record_in_postgresql_reads_as_one_in_a_file(tmp_path: Path, monkeypat
 def test_a_study_that_is_not_there_is_one_sentence(tmp_path: Path, swept: Made) -> None:
     with pytest.raises(InputError, match="no study was run there yet; make it: tal-search run study=grid"):
         StudyReader(tmp_path, "grid")
-    with pytest.raises(InputError, match="studies there: .*thumos_single"):
+    with pytest.raises(InputError, match=r"studies there: .*thumos_single"):
         StudyReader(swept.runs, "../thumos_single")
 
 

@@ -1,4 +1,4 @@
-"""The numbers of the views: equal to slow, plain ones whatever the trials are, and to what the end of a run prints."""
+"""The numbers of the views: equal to slow, plain ones whatever the trials are, and to what a run prints at its end."""
 
 from __future__ import annotations
 
