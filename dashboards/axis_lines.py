@@ -12,7 +12,7 @@ from dashboards import style
 from dashboards.data import StudyData, equal
 from tal_search.paired import interval
 
-MOST_DRAWN = 2000  # trials in one figure; lines are of all of them
+MOST_DRAWN = 1000  # trials in one figure; lines are of all of them
 MOST_VALUES = 24  # of an axis; more are drawn together in as many bins of equal count
 LOGARITHMIC_FROM = 10.0  # the factor between an axis' ends from which it is logarithmic, as in the search
 AT_CENTRE = "mean and 95 % interval over repeats, the other axes at the centre"
