@@ -185,6 +185,28 @@ def suppress(segments: Floats, score: Floats, bounds: Ints, groups: Ints, thresh
 
 
 @compiled
+def soften(segments: Floats, score: Floats, bounds: Ints, sigma: float, least: float) -> Floats:
+    """Gaussian Soft-NMS (Bodla et al. 2017), each group for itself: the new scores [n], 0 for what goes.
+
+    segments [n, 2], score [n]; group p is rows bounds[p] to bounds[p + 1]. Of what is left the best is kept, of equal
+    ones the first, and every other score is multiplied by exp(−tIoU² / sigma) with it; until none reaches `least`,
+    which is above 0.
+    """
+    left, kept = score.copy(), np.zeros(len(score))
+    for group in range(len(bounds) - 1):
+        first, end = bounds[group], bounds[group + 1]
+        while end > first:
+            best = first + np.argmax(left[first:end])
+            if left[best] < least:
+                break
+            kept[best], left[best] = left[best], 0.0
+            for other in range(first, end):
+                if left[other] >= least:
+                    left[other] *= np.exp(-(_overlap(segments[best], segments[other]) ** 2) / sigma)
+    return kept
+
+
+@compiled
 def match(segment_D: Floats, video_D: Ints, segment_G: Floats, first_G: Ints, thresholds_R: Floats) -> Ints:
     """The instance that each detection takes at each tIoU threshold, -1 where it takes none: int [R, D].
 

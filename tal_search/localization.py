@@ -1,5 +1,7 @@
 """From class activation sequences to detections (BackTAL paper Sec. 3.5; details as in its released code).
 
+SF-Net's rule, `rule: mean`, takes one threshold a class, the mean of its sequence (SF-Net paper, Sec. 3.5).
+
 Shapes: N videos, C classes (background has index C in a CAS), T snippets, R thresholds, P pairs of a video and a class
 whose score in it is high enough, n proposals.
 """
@@ -21,8 +23,15 @@ from tal_search.types import Detections, Floats, Ints
 
 @dataclass(frozen=True, kw_only=True)
 class Inference:
-    """Inference hyperparameters: scored again from cached class activation sequences, never fitted."""
+    """Inference hyperparameters: scored again from cached class activation sequences, never fitted.
 
+    Rule mean reads class_threshold (as a share of the video's highest score), score_weight, nms, overlap and
+    actionness_weight; rule thresholds reads all but the last.
+    """
+
+    rule: str = hyper(
+        "thresholds", "rule", choices=("thresholds", "mean"), help="mean: SF-Net's, runs above a sequence's mean"
+    )
     class_threshold: float = hyper(0.25, "τ_cls", low=0, high=1, help="video score a class needs")
     activation_low: float = hyper(0.0, "θ_low", low=0, high=1, help="first threshold on the class sequence")
     activation_high: float = hyper(0.25, "θ_high", above=0, high=1, help="end of the thresholds, exclusive")
@@ -32,6 +41,7 @@ class Inference:
     attention_step: float = hyper(0.075, "α_step", low=0.001, high=1)
     outer_margin: float = hyper(0.25, "margin", low=0, help="outer region each side, in segment lengths")
     score_weight: float = hyper(0.2, "γ", low=0, help="weight of the video score in a detection's score")
+    actionness_weight: float = hyper(2.0, "w_act", low=0, help="weight of the attention sequence under rule mean")
     nms: float = hyper(0.55, "tIoU_NMS", above=0, high=1, help="class-wise non-maximum suppression")
     overlap: str = hyper("plain", "overlap", choices=("plain", "release"), help="release adds 1 s to lengths in NMS")
 
@@ -40,8 +50,9 @@ class Inference:
 class Activations:
     """What localization reads of N videos, and what a trial keeps of its test videos.
 
-    cas [N, C+1, T]; attention [N, T], the L2 norm of the first suppressed layer; scores [N, C+1], softmax of the video
-    scores; duration float64 [N] seconds; frames int64 [N].
+    cas [N, C+1, T]; attention [N, T], class-agnostic (BackTAL: the L2 norm of the first suppressed layer; SF-Net:
+    actionness); scores [N, C+1], the video scores, softmaxed but for rule mean; duration float64 [N] seconds; frames
+    int64 [N].
     """
 
     videos: tuple[str, ...]
@@ -96,6 +107,8 @@ def localize_many(
 
 def proposal_key(inference: Inference) -> tuple[float, ...]:
     """What proposals depend on, but for the class threshold, which only chooses among them."""
+    if inference.rule == "mean":
+        return (inference.actionness_weight,)
     names = ("low", "high", "step")
     activation = (getattr(inference, f"activation_{name}") for name in names)
     attention = (getattr(inference, f"attention_{name}") for name in names)
@@ -106,19 +119,23 @@ def proposal_key(inference: Inference) -> tuple[float, ...]:
 class _Proposals:
     """Runs of all thresholds, before scores are weighted and overlapping ones suppressed.
 
-    video, label int64 [P]; video_score float64 [P]; segment float64 [n, 2] seconds; contrast float64 [n], inner mean
-    minus outer mean; bounds int64 [P + 1]: pair p has the proposals from bounds[p] to bounds[p + 1].
+    video, label int64 [P]; video_score float64 [P]; level float64 [P], what the class threshold is compared with;
+    segment float64 [n, 2] seconds; contrast float64 [n], inner mean minus outer mean (rule mean: the highest value);
+    bounds int64 [P + 1]: pair p has the proposals from bounds[p] to bounds[p + 1].
     """
 
     video: Ints
     label: Ints
     video_score: Floats
+    level: Floats
     segment: Floats
     contrast: Floats
     bounds: Ints
 
 
 def _propose(activations: Activations, inference: Inference, class_threshold: float) -> _Proposals:
+    if inference.rule == "mean":
+        return _propose_above_mean(activations, inference.actionness_weight, class_threshold)
     from tal_search import kernels
 
     scores = activations.scores[:, :-1].astype(np.float64)
@@ -139,9 +156,39 @@ def _propose(activations: Activations, inference: Inference, class_threshold: fl
         video=video,
         label=label,
         video_score=scores[video, label],
+        level=scores[video, label],
         segment=joined[:, :2].copy(),
         contrast=joined[:, 2].copy(),
         bounds=np.concatenate([[0], np.cumsum(np.concatenate(counts))]),
+    )
+
+
+def _propose_above_mean(activations: Activations, actionness_weight: float, class_threshold: float) -> _Proposals:
+    """SF-Net's: runs of two snippets or more where a class's activation + weighted actionness is above its mean.
+
+    A class needs a positive video score, and that share of the video's highest.
+    """
+    scores = activations.scores[:, :-1].astype(np.float64)
+    level = np.where(scores > 0, scores / np.maximum(scores.max(1, keepdims=True), np.finfo(np.float64).tiny), -1.0)
+    video, label = np.nonzero(level >= class_threshold)
+    sequence_PT = activations.cas[video, label].astype(np.float64)
+    sequence_PT += actionness_weight * activations.attention[video].astype(np.float64)
+    above_PT = sequence_PT > sequence_PT.mean(1, keepdims=True)
+    edges = np.diff(np.pad(above_PT.astype(np.int8), ((0, 0), (1, 1))))
+    pair, first = np.nonzero(edges == 1)
+    _, end = np.nonzero(edges == -1)
+    pair, first, end = (array[end - first >= 2] for array in (pair, first, end))
+    snippets = sequence_PT.shape[1]
+    ends_within_2n = ((snippets + 1) * pair + np.stack([first, end])).T.ravel()  # the column added holds end = T
+    padded = np.pad(sequence_PT, ((0, 0), (0, 1)))
+    return _Proposals(
+        video=video,
+        label=label,
+        video_score=scores[video, label],
+        level=level[video, label],
+        segment=np.stack([first, end], axis=1) / snippets * activations.duration[video[pair], None],
+        contrast=np.maximum.reduceat(padded.ravel(), ends_within_2n)[::2],
+        bounds=np.searchsorted(pair, np.arange(len(video) + 1)),
     )
 
 
@@ -152,7 +199,7 @@ def _detect(
 
     pair = np.repeat(np.arange(len(proposals.video)), np.diff(proposals.bounds))
     score = proposals.contrast + inference.score_weight * proposals.video_score[pair]
-    confident = np.flatnonzero(proposals.video_score >= inference.class_threshold)
+    confident = np.flatnonzero(proposals.level >= inference.class_threshold)
     extra = 1.0 if inference.overlap == "release" else 0.0
     kept = kernels.suppress(proposals.segment, score, proposals.bounds, confident, float(inference.nms), extra)
     return Detections(

@@ -19,7 +19,8 @@ from small_trials import counting_trial, make_result
 from study_files import load
 
 from tal_search.search.backend import Finished, Started
-from tal_search.search.case_table import NOT_AVAILABLE, WITHIN, Comparison, comparison_info
+from tal_search.search.case_table import NOT_AVAILABLE, Comparison, comparison_info
+from tal_search.search.cell_statistics import WITHIN
 from tal_search.search.driver import run_study
 from tal_search.search.plan import Plan, resolve
 from tal_search.search.report import comparison_text, write_comparison
@@ -101,6 +102,9 @@ def test_a_case_without_clicks_has_a_repeat_a_seed_and_is_paired_by_seed(tmp_pat
     assert rows["n"].tolist() == [3, 6, 6, 6]
     assert rows["pairs"].tolist()[1:] == [3, 3, 3]
     assert rows["delta"].tolist()[1:] == pytest.approx([5, -3, 0.1])
+    half = comparison_info(planned(tmp_path, "dataset.clicks_fraction=0.5"), (), {}).rows
+    assert half["seconds"].tolist() == [45, 46.5, 46.5, 46.5]
+    assert half["n"].tolist() == [0, 0, 0, 0]
     by_clicks = planned(tmp_path, "search.repeats.annotators=[A1,A2]", "~search.cases.base | line")
     assert comparison_info(by_clicks, by_clicks.trials, results(by_clicks)).rows["pairs"].tolist()[1:] == [6, 6]
 

@@ -202,3 +202,13 @@ def test_hyperparameters_that_no_case_reads_are_refused(tmp_path: Path) -> None:
 def test_rescoring_a_study_of_cases_says_where_the_setting_belongs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rescore", "study=thumos_modules", "dataset.source=simulated", "inference.nms=[0.5]"]) == 2
     assert "give each setting to a case, search.cases.NAME" in capsys.readouterr().err
+
+
+def test_inference_settings_are_for_the_cases_that_have_activations_to_score_again(tmp_path: Path) -> None:
+    text = MIXED.replace("method: basnet", "method: asl") + "inference: {nms: 0.4}\n"
+    regressed, localized = resolve(load(tmp_path, text)).trials
+    assert (regressed.spec.method, regressed.setting) == ("asl", None)
+    assert localized.inference["nms"] == 0.4
+    assert localized.setting is not None
+    (sentence,) = problems(tmp_path, text, "search.cases.BaS-Net.inference.nms=0.3")
+    assert "search.cases.BaS-Net.inference is given, but asl localizes without class activation sequences" in sentence

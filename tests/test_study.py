@@ -200,7 +200,7 @@ def test_every_problem_in_one_pass_with_its_line(tmp_path):
         ("search: {repeats: {seeds: [1, 1]}}", "studies/x.yaml:1: search.repeats.seeds has 1 more than once"),
         ("search: {repeats: {annotators: [1]}}", "studies/x.yaml:1: search.repeats.annotators is .*, each value text"),
         ("method: backtall", "studies/x.yaml:1: method is .*; it must be one of .*backtal.*; did you mean 'backtal'?"),
-        ("method: ../x", "studies/x.yaml:1: method is .*; it must be one of backtal"),
+        ("method: ../x", "studies/x.yaml:1: method is .*; it must be one of .*backtal"),
         ("dataset: {name: thumos}", "studies/x.yaml:1: dataset.name is .*one of thumos14; did you mean 'thumos14'?"),
         ("hyperparameters: {affinity: yes}", "studies/x.yaml:1: .*affinity is \"yes\"; it must be true or false"),
         ("hyperparameters: {epochs: 3.0}", "studies/x.yaml:1: .*epochs is 3.0; it must be a whole number"),

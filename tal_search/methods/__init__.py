@@ -25,11 +25,15 @@ FOLDER = Path(__file__).parent
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A named part of an epoch: trains the parameters whose names start with one of `parameters`, by Adam."""
+    """A named part of an epoch: trains the parameters whose names start with one of `parameters`, by Adam.
+
+    `learning_rate` is the name of the hyperparameter that holds it.
+    """
 
     name: str
     parameters: tuple[str, ...] = ("",)
     betas: tuple[float, float] = (0.9, 0.999)
+    learning_rate: str = "learning_rate"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,12 +1,16 @@
-"""Arrays to tensors."""
+"""Arrays to tensors, and a network's outputs back to arrays."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
+
+EVALUATION_BATCH = 16
 
 
 def tensor(array: NDArray[Any]) -> torch.Tensor:
@@ -14,3 +18,22 @@ def tensor(array: NDArray[Any]) -> torch.Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(array)
+
+
+def evaluated(
+    network: torch.nn.Module,
+    features_NDT: NDArray[np.floating],
+    outputs: Callable[[torch.Tensor], tuple[torch.Tensor, ...]],
+) -> list[NDArray[Any]]:
+    """What `outputs` makes of a few videos at a time, [B, D, T] to tensors [B, ...], as arrays over all of them.
+
+    Without gradients, on the network's device, the network in evaluation mode.
+    """
+    device = next(network.parameters()).device
+    network.eval()
+    with torch.no_grad():
+        parts = [
+            outputs(tensor(features_NDT[first : first + EVALUATION_BATCH]).to(device).float())
+            for first in range(0, len(features_NDT), EVALUATION_BATCH)
+        ]
+    return [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]

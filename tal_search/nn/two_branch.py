@@ -16,11 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tal_search.nn import affinity, losses
-from tal_search.nn.arrays import tensor
+from tal_search.nn.arrays import evaluated
 
 # The released network's; the paper does not state one.
 NEGATIVE_SLOPE = 0.01
-EVALUATION_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -178,18 +177,15 @@ def read_out(
 
     All of the suppressed branch; the network is left in evaluation mode.
     """
-    device = next(network.parameters()).device
-    network.eval()
-    parts: list[tuple[Tensor, Tensor, Tensor]] = []
-    with torch.no_grad():
-        for first in range(0, len(features_NDT), EVALUATION_BATCH):
-            features = tensor(features_NDT[first : first + EVALUATION_BATCH]).to(device).float()
-            cas, hidden = network.suppressed(features)
-            cas = cas.float()
-            scores = losses.video_scores(cas, losses.top_k(k_ratio, cas.shape[-1])).softmax(1)
-            parts.append((cas, hidden.float().norm(dim=1), scores))
-    columns = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
-    return columns[0], columns[1], columns[2]
+
+    def outputs(features: Tensor) -> tuple[Tensor, ...]:
+        cas, hidden = network.suppressed(features)
+        cas = cas.float()
+        scores = losses.video_scores(cas, losses.top_k(k_ratio, cas.shape[-1])).softmax(1)
+        return cas, hidden.float().norm(dim=1), scores
+
+    cas, attention, scores = evaluated(network, features_NDT, outputs)
+    return cas, attention, scores
 
 
 def _ordinary(products_RBT: Tensor, layer: nn.Conv1d) -> Tensor:

@@ -23,7 +23,7 @@ from tal_search.study.overrides import apply_override
 from tal_search.study.search_rules import check_search, checked_options, with_long_forms
 from tal_search.study.settings import FOLDER, Study
 from tal_search.study.space import Dimension, read_space
-from tal_search.study.tree import Written, read_study_file, shown
+from tal_search.study.tree import Key, Written, read_study_file, shown
 
 OWN_FOLDER = Path(__file__).resolve().parents[2] / FOLDER
 STUDY_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -108,6 +108,7 @@ def _checked(name: str, written: Written) -> Study:
         check_cases(study, written)
     else:
         _check_choices(study, written)
+        _check_inference(study, written)
     _check_tiou(study, written)
     _check_size(study, written)
     _check_packing(study, written)
@@ -154,6 +155,20 @@ def _check_tiou(study: Study, written: Written) -> None:
     except InputError as error:
         place = written.place(("protocol", "tiou"))
         written.problems += [f"{place}: protocol.{problem}" for problem in error.problems]
+
+
+def _check_inference(study: Study, written: Written) -> None:
+    """Report inference settings of a method without activations: nothing is kept to score again, none would count."""
+    if hasattr(declaration(study.method).METHOD, "activations"):
+        return
+    keys: list[Key] = [("inference", name) for name in study.inference]
+    keys += [("search", "axes", *axis.split(".")) for axis in study.search.axes if axis.startswith(INFERENCE)]
+    keys += [("search", "space", *axis.split(".")) for axis in study.search.space if axis.startswith(INFERENCE)]
+    for key in keys:
+        written.add(
+            key, f"is given, but {study.method} localizes without class activation sequences; remove it, what it "
+            "detects is set by hyperparameters",
+        )  # fmt: skip
 
 
 def _check_size(study: Study, written: Written) -> None:

@@ -52,7 +52,7 @@ class Fit:
         return {
             phase.name: torch.optim.Adam(
                 phase_parameters(self.method, phase),
-                lr=hp.learning_rate, betas=phase.betas, weight_decay=hp.weight_decay, fused=True,
+                lr=getattr(hp, phase.learning_rate), betas=phase.betas, weight_decay=hp.weight_decay, fused=True,
             )
             for phase in self.method.phases
         }  # fmt: skip

@@ -1,0 +1,198 @@
+"""ASL: action sensitivity learning, from annotated instances (Shao, Wang, Quan, et al., ICCV 2023).
+
+Built from the notes on the paper; where they are silent it is as in ActionFormer, which ASL starts from: the pyramid's
+reach, focal and DIoU losses, Gaussian Soft-NMS. It regresses boundaries, so it has no class activation sequences and no
+inference axes: how detections are made is set by its hyperparameters.
+
+The class-level Gaussians learn by the losses they weigh, as in the equations, and by the contrastive loss. The
+instance-level sensitivity learns by its own targets alone: as a weight it is a constant, or it would learn to be 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tal_search.hyperparameters import hyper
+from tal_search.localization import Inference
+from tal_search.methods import Batch, Method, Phase
+from tal_search.types import INSTANCES, VIDEO_LABELS, Detections, Floats, VideoSet
+
+if TYPE_CHECKING:
+    import torch
+
+    from tal_search.nn.instances import Targets
+    from tal_search.nn.pyramid import Output
+    from tal_search.nn.sensitivity import SensitivityNetwork
+
+LEAST_SCORE = 0.001  # of a detection, before and after Soft-NMS
+MOST_OF_CLASS = 200  # segments of one video and class that Soft-NMS looks at
+MOST_OF_VIDEO = 200  # detections of one video
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """θ, δ, λ₁ and λ₂ are the paper's, the rest ActionFormer's for THUMOS14, but for the trainer's: weight decay is
+    Adam's (theirs decoupled), the learning rate constant, and every video rescaled to T snippets."""
+
+    width: int = hyper(512, "H", low=1, help="channels of the pyramid")
+    levels: int = hyper(6, "L", low=1, high=10, help="of the pyramid, each half as long as the one before")
+    theta: float = hyper(0.2, "θ", low=0, high=1, help="share of the channel attention")
+    class_sensitivity: bool = hyper(True, "p", help="Gaussians learned for each class; false = without")
+    instance_sensitivity: bool = hyper(True, "q", help="learned for each frame; false = without")
+    lambda_instance: float = hyper(0.3, "λ₁", low=0, help="weight of the instance-level targets")
+    lambda_contrast: float = hyper(0.3, "λ₂", low=0, help="weight of the contrastive loss (ASCL); 0 = without")
+    delta: float = hyper(0.2, "δ", above=0, help="background of the contrastive loss, in instance lengths each side")
+    soft_nms: float = hyper(0.5, "σ_NMS", above=0, help="width of Soft-NMS's Gaussian over tIoU")
+    dropout: float = hyper(0.1, "dropout", low=0, high=0.99)
+    epochs: int = hyper(35, "epochs", low=1)
+    batch_size: int = hyper(2, "batch", low=1)
+    learning_rate: float = hyper(1e-4, "lr", above=0)
+    weight_decay: float = hyper(1e-4, "wd", low=0)
+
+
+# dataset → preset → settings that differ from the defaults above, and the number of snippets T.
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "thumos14": {
+        "paper": {"snippets": 750},
+        "simulated": {
+            "snippets": 200, "width": 32, "levels": 5, "epochs": 10, "batch_size": 8, "learning_rate": 2e-3,
+        },
+    },
+}  # fmt: skip
+# Nothing of `tal_search.localization.Inference` is used.
+INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {"thumos14": {"paper": {}, "simulated": {}}}
+
+
+def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG001
+    """What a trial with these settings reads: instances whatever they are."""
+    return VIDEO_LABELS, INSTANCES
+
+
+class ASL(Method):
+    """A pyramid with class and boundary heads; its losses are weighed by class- and instance-level sensitivity."""
+
+    supervision = (VIDEO_LABELS, INSTANCES)
+    phases = (Phase("all"),)
+    network: SensitivityNetwork
+
+    def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
+        from tal_search.nn.pyramid import PyramidNetwork
+        from tal_search.nn.sensitivity import ClassSensitivity, InstanceSensitivity, SensitivityNetwork
+
+        self.hyperparameters = hp = hyperparameters
+        self.classes = classes
+        self.network = SensitivityNetwork(
+            PyramidNetwork(channels, classes, width=hp.width, levels=hp.levels, theta=hp.theta, dropout=hp.dropout),
+            ClassSensitivity(classes) if hp.class_sensitivity else None,
+            InstanceSensitivity(hp.width) if hp.instance_sensitivity else None,
+        )
+
+    def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
+        """L_cls and L_loc, weighed by sensitivity, the instance-level targets' MSE, ASCL, and their weighted sum."""
+        import torch
+
+        assert phase == "all", phase
+        output, quality = self.network(batch.features)
+        with torch.autocast(batch.features.device.type, enabled=False):  # losses stay float32 under mixed precision
+            terms = self._terms(output, quality, batch)
+        hp = self.hyperparameters
+        weights = {"instance": hp.lambda_instance, "contrast": hp.lambda_contrast}
+        total = torch.stack([terms[name] * weights.get(name, 1.0) for name in terms]).sum()
+        return {**terms, "total": total}
+
+    def _terms(
+        self, output: Output, quality: tuple[torch.Tensor, torch.Tensor] | None, batch: Batch
+    ) -> dict[str, torch.Tensor]:
+        from tal_search.nn import instances
+
+        lengths = [level.shape[1] for level in output.levels]
+        targets = instances.assign(lengths, batch.segments, batch.segment_labels)
+        inside_BP, logits_BPC = targets.inside.float(), output.logits.float()
+        count = inside_BP.sum().clamp_min(1)
+        tiou_BP, diou_BP = instances.overlaps(output.segments, targets.segment)
+        h_cls_BP, h_loc_BP = self._sensitivity(targets, quality)
+        focal_BP = instances.focal_loss(logits_BPC, targets.inside, targets.label)
+        terms = {
+            "cls": ((inside_BP * h_cls_BP + 1 - inside_BP) * focal_BP).sum() / count,
+            "loc": (inside_BP * h_loc_BP * (1 - diou_BP)).sum() / count,
+        }
+        if quality is not None:
+            score_BP = logits_BPC.gather(2, targets.label[..., None])[..., 0].sigmoid()
+            errors = (quality[0] - score_BP.detach()) ** 2 + (quality[1] - tiou_BP.detach()) ** 2
+            terms["instance"] = (inside_BP * errors).sum() / count
+        if self.hyperparameters.lambda_contrast > 0:
+            terms["contrast"] = self._contrast(output, batch)
+        return terms
+
+    def _sensitivity(
+        self, targets: Targets, quality: tuple[torch.Tensor, torch.Tensor] | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """h = p·1[c] + q of both tasks, [B, P]; of what is left where one level is off, 1 where both are."""
+        import torch
+
+        parts = []
+        if self.network.of_class is not None:
+            parts.append(torch.stack(self.network.of_class(targets.position, targets.label)))
+        if quality is not None:
+            parts.append(torch.stack(quality).detach())
+        if not parts:
+            return torch.ones_like(targets.position), torch.ones_like(targets.position)
+        h_cls_BP, h_loc_BP = torch.stack(parts).sum(0)
+        return h_cls_BP, h_loc_BP
+
+    def _contrast(self, output: Output, batch: Batch) -> torch.Tensor:
+        """ASCL on the finest level's features."""
+        from tal_search.nn import sensitivity
+
+        frames_BTH, segments, labels = output.levels[0].float(), batch.segments, batch.segment_labels
+        of_class = self.network.of_class
+        anchors, present = sensitivity.class_features(frames_BTH, segments, labels, self.classes, of_class)
+        background = sensitivity.background_features(frames_BTH, segments, labels, self.hyperparameters.delta)
+        return sensitivity.contrastive_loss(anchors, present, *background)
+
+    def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:  # noqa: ARG002
+        """The best segments of every video after Soft-NMS within each class; nothing of `inference` is used.
+
+        Videos in order, classes in order, by falling score within a class.
+        """
+        from tal_search.nn.arrays import evaluated
+
+        def outputs(features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            output = self.network.pyramid(features)
+            return output.logits.float().sigmoid(), output.segments
+
+        scores, segments = evaluated(self.network, videos.features, outputs)
+        tables = [np.zeros((0, 5))]
+        for row, (score_PC, segment_P2) in enumerate(zip(scores, segments, strict=True)):
+            seconds_P2 = segment_P2.astype(np.float64) * (videos.duration[row] / videos.features.shape[2])
+            seconds_P2 = seconds_P2.clip(0, videos.duration[row])
+            found = detections_of(score_PC.astype(np.float64), seconds_P2, self.hyperparameters.soft_nms)
+            tables.append(np.column_stack([np.full(len(found), row), found]))
+        table = np.concatenate(tables)
+        return Detections(
+            videos=videos.videos, classes=classes, video=table[:, 0].astype(np.int64),
+            label=table[:, 1].astype(np.int64), segment=table[:, 2:4], score=table[:, 4],
+        )  # fmt: skip
+
+
+def detections_of(score_PC: Floats, segment_P2: Floats, sigma: float) -> Floats:
+    """One video's rows (class, start, end, score): class by class Soft-NMS, then the best of all, [n, 4]."""
+    from tal_search.kernels import soften
+
+    score_CM = score_PC.T * (segment_P2[:, 1] > segment_P2[:, 0])
+    order_CM = np.argsort(-score_CM, axis=1, kind="stable")[:, :MOST_OF_CLASS]
+    score_CM = np.take_along_axis(score_CM, order_CM, axis=1)
+    label, position = np.nonzero(score_CM >= LEAST_SCORE)
+    segment = segment_P2[order_CM[label, position]]
+    bounds = np.searchsorted(label, np.arange(len(score_CM) + 1))
+    score = soften(segment, score_CM[label, position], bounds, sigma, LEAST_SCORE)
+    best = np.argsort(-score, kind="stable")[:MOST_OF_VIDEO]
+    best = best[score[best] > 0]
+    best = best[np.lexsort([-score[best], label[best]])]
+    return np.column_stack([label[best], segment[best], score[best]])
+
+
+METHOD = ASL

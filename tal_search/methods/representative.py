@@ -1,0 +1,232 @@
+"""Representative segments: action clicks grown to segments over several rounds of compensation sampling.
+
+Three modules: short proposals are sampled more densely, features are redistributed by prototypes, and the segment of
+highest inner–outer contrast represents its class. Where our source, notes on the method, is silent:
+- Rounds share the epochs evenly and go on from the weights of the round before. τ is in snippets.
+- Proposals are the runs of P_c that reach a share of its highest value, of a training video's labelled classes.
+- A round's pseudo-instances are the proposals that hold one click and the other clicks alone; in the first round all
+  clicks alone. L_ins takes them and mined background: between two clicks the snippet of highest S_bg, and those where
+  S_bg is certain.
+- Test videos are read twice: as they are, for proposals of the classes that score at least half of the highest, then
+  resampled by them. The second pass's sequences, taken back to the video's own time, are localized.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tal_search.hyperparameters import hyper
+from tal_search.localization import Activations, Inference, localize
+from tal_search.methods import Batch, Method, Phase
+from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, Detections, VideoSet
+
+if TYPE_CHECKING:
+    import torch
+
+    from tal_search.nn.compensation import Resampling
+    from tal_search.nn.representative import Output
+
+PRESENT = 0.5  # share of the highest video score that a class of a test video needs to be proposed for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """Defaults are for THUMOS14 on I3D features. tau, omega or lambda_representative 0 switches that module off."""
+
+    rounds: int = hyper(3, "rounds", low=1, help="of training; from the second on, videos are resampled by proposals")
+    tau: float = hyper(16.0, "τ", low=0, help="snippets that a shorter proposal is stretched to; 0 = no compensation")
+    stretch: float = hyper(2.0, "stretch", low=1, high=8, help="longest resampled video, in T")
+    proposal_threshold: float = hyper(0.5, "θ", above=0, high=1, help="of a proposal, share of its class's highest P_c")
+    prototypes: int = hyper(8, "K", low=1, help="of features, learned")
+    omega: float = hyper(0.5, "ω", low=0, high=1, help="share of the prototypes in features; 0 = no redistribution")
+    lambda_video: float = hyper(1.0, "λ1", low=0, help="weight of L_vid")
+    lambda_point: float = hyper(1.0, "λ2", low=0, help="weight of L_point")
+    lambda_representative: float = hyper(1.0, "λ3", low=0, help="weight of L_score + L_feat; 0 = no such segments")
+    lambda_instance: float = hyper(1.0, "λ4", low=0, help="weight of L_ins")
+    k_ratio: float = hyper(1 / 8, "k/T", above=0, high=1, help="share of snippets in top-k aggregation")
+    hidden_channels: int | None = hyper(None, "H", low=1, help="None = input channels")
+    dropout: float = hyper(0.7, "dropout", low=0, high=0.99)
+    epochs: int = hyper(90, "epochs", low=1, help="of all rounds together")
+    batch_size: int = hyper(16, "batch", low=1)
+    learning_rate: float = hyper(1e-4, "lr", above=0)
+    weight_decay: float = hyper(5e-4, "wd", low=0)
+
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "thumos14": {
+        "paper": {"snippets": 750},
+        "simulated": {
+            "snippets": 200,
+            "epochs": 30,
+            "learning_rate": 4e-3,
+            "dropout": 0.5,
+            "tau": 6.0,
+            "proposal_threshold": 0.8,
+        },
+    },
+}
+# P_c lies between 0 and 1, so the thresholds do. Chosen on held-out training videos of the simulated set.
+SEQUENCE = {"class_threshold": 0.1, "activation_low": 0.1, "activation_high": 0.9, "activation_step": 0.1}
+INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {"thumos14": {"paper": SEQUENCE, "simulated": SEQUENCE}}
+
+
+def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:
+    """What a trial with these settings reads: without the three losses on clicks, video labels alone."""
+    weights = ("lambda_point", "lambda_representative", "lambda_instance")
+    clicks = any(hyperparameters[weight] > 0 for weight in weights)
+    return (VIDEO_LABELS, ACTION_CLICKS) if clicks else (VIDEO_LABELS,)
+
+
+class Representative(Method):
+    """Four losses on P_c = S_c · (1 − S_bg), and rounds that feed proposals back to the sampling of the features."""
+
+    supervision = (VIDEO_LABELS, ACTION_CLICKS)
+    phases = (Phase("all"),)
+
+    def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
+        from tal_search.nn.representative import Network
+
+        hp = hyperparameters
+        self.hyperparameters: Hyperparameters = hp
+        self.network = Network(
+            channels, classes, hidden=hp.hidden_channels or channels, prototypes=hp.prototypes, omega=hp.omega,
+            dropout=hp.dropout,
+        )  # fmt: skip
+        self.memory = {}
+
+    @property
+    def memory(self) -> dict[str, torch.Tensor]:
+        """Of the training videos, from the second round on: weights float32 [N, T]; instances bool [N, C, T]."""
+        return self._memory
+
+    @memory.setter
+    def memory(self, memory: dict[str, torch.Tensor]) -> None:
+        from tal_search.nn.compensation import Resampling
+
+        self._memory = memory
+        # One length for every batch of a round, so that no step waits for its longest video.
+        self._most = Resampling.of(memory["weights"], self.hyperparameters.stretch).most if memory else None
+
+    def round_of(self, epoch: int) -> int:
+        """The round that an epoch (from 1) belongs to; rounds share the epochs evenly."""
+        rounds, epochs = self.hyperparameters.rounds, self.hyperparameters.epochs
+        return 1 + (epoch - 1) * rounds // epochs
+
+    def prepare(self, epoch: int, batches: Callable[[], Iterator[Batch]]) -> bool:
+        """At the start of a round but the first: proposals of the training videos, for resampling and as instances."""
+        import torch
+
+        self.network.round.fill_(self.round_of(epoch))  # type: ignore[operator]
+        if epoch == 1 or self.round_of(epoch) == self.round_of(epoch - 1):
+            return False
+        found = [(batch.rows, *self._proposals_of(batch)) for batch in batches()]
+        rows, weights, instances = (torch.cat(column) for column in zip(*found, strict=True))
+        videos = int(rows.max()) + 1
+        self.memory = {
+            "weights": weights.new_ones(videos, weights.shape[1]).index_copy_(0, rows, weights),
+            "instances": instances.new_zeros(videos, *instances.shape[1:]).index_copy_(0, rows, instances),
+        }
+        return False
+
+    def _proposals_of(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sampling weights [B, T] and pseudo-instances [B, C, T] from the labelled classes' proposals."""
+        from tal_search.nn import compensation
+
+        resampling = self._resampling(batch)
+        scores = self.network(resampling.features(batch.features), resampling.valid_BP).scores
+        hp, clicks = self.hyperparameters, resampling.clicks(batch.action_clicks)
+        proposed = compensation.proposals(scores[:, :-1], batch.labels > 0, hp.proposal_threshold, resampling.valid_BP)
+        weights = compensation.sampling_weights(proposed, resampling, hp.tau)
+        return weights, compensation.instances(proposed, clicks, resampling)
+
+    def _resampling(self, batch: Batch) -> Resampling:
+        """As this round samples the batch's videos."""
+        from tal_search.nn.compensation import Resampling
+
+        stretch = self.hyperparameters.stretch
+        if self._memory:
+            return Resampling.of(self._memory["weights"][batch.rows], stretch, self._most)
+        return Resampling.even(batch.features)
+
+    def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
+        """L_vid, L_point, L_score, L_feat, L_ins and their weighted sum."""
+        import torch
+
+        assert phase == "all", phase
+        resampling = self._resampling(batch)
+        output = self.network(resampling.features(batch.features), resampling.valid_BP)
+        with torch.autocast(batch.features.device.type, enabled=False):  # losses stay float32 under mixed precision
+            terms = self._terms(output, batch, resampling)
+        hp = self.hyperparameters
+        weights = {
+            "video": hp.lambda_video, "point": hp.lambda_point, "score": hp.lambda_representative,
+            "feature": hp.lambda_representative, "instance": hp.lambda_instance,
+        }  # fmt: skip
+        total = torch.stack([terms[name] * weights[name] for name in terms]).sum()
+        return {**terms, "total": total}
+
+    def _terms(self, output: Output, batch: Batch, resampling: Resampling) -> dict[str, torch.Tensor]:
+        from tal_search.nn import representative as parts
+
+        scores, valid = output.scores, resampling.valid_BP
+        clicks = resampling.clicks(batch.action_clicks)
+        instances = clicks
+        if self._memory:
+            instances = clicks | resampling.labels(self._memory["instances"][batch.rows])
+        background = parts.mined_background(scores[:, -1], clicks, instances, valid)
+        instances = instances & ~background[:, None]
+        points = parts.with_background(clicks, background & False)
+        dense = parts.with_background(instances, background)
+        classes = parts.labelled(batch.labels)
+        chosen = classes[:, :, None].expand(-1, -1, scores.shape[-1])
+        segments = parts.representative_segments(scores.gather(1, chosen), clicks.gather(1, chosen), valid)
+        whole = parts.video_scores(scores[:, :-1], valid, self.hyperparameters.k_ratio)
+        return {
+            "video": parts.video_loss(whole, batch.labels),
+            "point": parts.snippet_loss(scores, points, points.any(1)),
+            "score": parts.score_loss(scores.gather(1, chosen), segments),
+            "feature": parts.feature_loss(output.features, segments, classes),
+            "instance": parts.snippet_loss(scores, dense, dense.any(1)),
+        }
+
+    def activations(self, videos: VideoSet) -> Activations:
+        """P_c and S_bg on a grid of the video's own time, scores their top-k means.
+
+        The attention is zero, so that it proposes nothing: P_c holds 1 − S_bg already.
+        """
+        import numpy as np
+
+        from tal_search.nn.arrays import evaluated
+
+        cas, scores = evaluated(self.network, videos.features, self._read)
+        return Activations(
+            videos=videos.videos, cas=cas, attention=np.zeros_like(cas[:, -1]), scores=scores,
+            duration=videos.duration, frames=videos.frames,
+        )  # fmt: skip
+
+    def _read(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sequences [B, C+1, T or stretch·T] and video scores [B, C+1]."""
+        from tal_search.nn import compensation
+        from tal_search.nn.representative import video_scores
+
+        hp, snippets = self.hyperparameters, features.shape[-1]
+        resampling = compensation.Resampling.even(features)
+        scores = self.network(features, resampling.valid_BP).scores
+        whole = video_scores(scores, resampling.valid_BP, hp.k_ratio)
+        if hp.tau == 0 or int(self.network.round) == 1:  # type: ignore[arg-type]
+            return scores, whole
+        present = whole[:, :-1] >= PRESENT * whole[:, :-1].amax(1, keepdim=True)
+        proposed = compensation.proposals(scores[:, :-1], present, hp.proposal_threshold, resampling.valid_BP)
+        weights = compensation.sampling_weights(proposed, resampling, hp.tau)
+        resampling = compensation.Resampling.of(weights, hp.stretch)
+        scores = self.network(resampling.features(features), resampling.valid_BP).scores
+        whole = video_scores(scores, resampling.valid_BP, hp.k_ratio)
+        return resampling.sequences_back(scores, int(hp.stretch * snippets)), whole
+
+    def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:
+        return localize(self.activations(videos), classes, inference)
+
+
+METHOD = Representative

@@ -1,0 +1,191 @@
+"""SF-Net: single-frame (action-click) supervision for temporal action localization (Ma, Zhu, Yang, et al., ECCV 2020).
+
+With `lambda_sep` and `beta_aff` above 0, BackTAL's L_sep and L_aff on SF-Net's clicks, its mined snippets standing for
+background clicks (BackTAL paper, Table 13). L_aff needs an embedding: one linear layer on the class heads' last hidden
+layers, so that the loss reaches the features that are classified; a mined snippet is never of its action group.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tal_search.hyperparameters import hyper
+from tal_search.localization import Activations, Inference, localize
+from tal_search.methods import Batch, Method, Phase
+from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, Detections, VideoSet
+
+if TYPE_CHECKING:
+    import torch
+
+    from tal_search.nn.sfnet import Output
+
+TRAINING_SHARE = 8  # video scores in training: mean of the ⌈T/8⌉ highest
+INFERENCE_SHARE = 12  # and in inference: of the ⌈T/12⌉ highest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """Defaults are the release's for THUMOS14; a width of None follows the input (1024 on I3D)."""
+
+    eta: float = hyper(7.0, "η", low=0, help="mined background snippets per clicked one; 0 = no mining")
+    lambda_act: float = hyper(1.0, "λ_act", low=0, help="weight of the actionness loss; 0 = no actionness heads")
+    expand_radius: int = hyper(3, "r", low=0, help="snippets a click may grow by on each side; 0 = no expansion")
+    expand_score: float = hyper(0.95, "ξ", low=0, help="share of a click's score that a snippet needs to join it")
+    expand_after: float = hyper(
+        0.25, "s_expand", above=0, high=1, help="share of the epochs before clicks grow and training begins anew"
+    )
+    lambda_sep: float = hyper(0.0, "λ", low=0, help="weight of BackTAL's separation loss on mined background")
+    beta_aff: float = hyper(0.0, "β", low=0, help="weight of BackTAL's affinity loss on mined background; 0 = none")
+    tau_same: float = hyper(0.5, "τ_same", low=-1, high=1, help="least similarity wanted within a group")
+    tau_diff: float = hyper(0.1, "τ_diff", low=-1, high=1, help="greatest similarity allowed across groups")
+    embedding_dim: int = hyper(32, "D_emb", low=1, help="channels of the embedding that the affinity loss needs")
+    hidden_channels: int | None = hyper(None, "H", low=1, help="of each stream's heads; None = half the input channels")
+    dropout: float = hyper(0.7, "dropout", low=0, high=0.99)
+    epochs: int = hyper(1143, "epochs", low=1, help="on the 200 THUMOS14 videos 1143 are the release's 8000 steps")
+    batch_size: int = hyper(32, "batch", low=1)
+    learning_rate: float = hyper(1e-4, "lr", above=0)
+    weight_decay: float = hyper(5e-4, "wd", low=0)
+
+
+# dataset → preset → settings that differ from the defaults above, and the number of snippets T.
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "thumos14": {
+        "paper": {"snippets": 750},
+        "simulated": {"snippets": 200, "epochs": 24, "batch_size": 16, "learning_rate": 1e-3},
+    },
+}
+# Inference settings that differ from the defaults of `tal_search.localization.Inference`.
+RULE = {"rule": "mean", "class_threshold": 0.5, "score_weight": 1.0}
+INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {"thumos14": {"paper": RULE, "simulated": RULE}}
+
+
+def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG001
+    """What a trial reads, whatever its settings."""
+    return VIDEO_LABELS, ACTION_CLICKS
+
+
+class SFNet(Method):
+    """Class and actionness heads on two streams, mined background, and clicks that grow once (Sec. 3.2-3.4).
+
+    Streams are the halves of the channels, RGB first. Left out of the release: every other step on longer videos (here
+    every video has T snippets), and no step on an actionness loss below 0.1.
+    """
+
+    supervision = (VIDEO_LABELS, ACTION_CLICKS)
+    phases = (Phase("all"),)
+    restarts = True
+
+    def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
+        from tal_search.nn.sfnet import SFNetwork
+
+        self.hyperparameters = hp = hyperparameters
+        self.network = SFNetwork(
+            channels,
+            classes,
+            hidden=hp.hidden_channels or max(1, channels // 2),
+            dropout=hp.dropout,
+            actionness=hp.lambda_act > 0,
+            embedding_dim=hp.embedding_dim if hp.beta_aff > 0 else 0,
+        )
+        self._memory: dict[str, torch.Tensor] = {}
+
+    def prepare(self, epoch: int, batches: Callable[[], Iterator[Batch]]) -> bool:
+        """Once, after `expand_after` of the epochs: grow the clicks by the fused CAS, and begin anew with them.
+
+        The release does so after 2000 of its 8000 steps.
+        """
+        import torch
+
+        from tal_search.nn.sfnet import expanded
+
+        hp = self.hyperparameters
+        if hp.expand_radius == 0 or epoch != 1 + max(1, round(hp.expand_after * hp.epochs)):
+            return False
+        rows, parts = [], []
+        for batch in batches():
+            cas = self.network(batch.features).cas[-1][:, :-1]
+            rows.append(batch.rows)
+            parts.append(expanded(cas, batch.action_clicks, hp.expand_radius, hp.expand_score))
+        row, clicks = torch.cat(rows), torch.cat(parts)
+        none_NCT = clicks.new_zeros(int(row.max()) + 1, *clicks.shape[1:])  # held-out rows stay so, and are not trained
+        self._memory = {"clicks": none_NCT.index_copy(0, row, clicks)}
+        return True
+
+    @property
+    def memory(self) -> dict[str, torch.Tensor]:
+        """The grown clicks, bool [N, C, T] by row of the training set, once there are any."""
+        return self._memory
+
+    @memory.setter
+    def memory(self, memory: dict[str, torch.Tensor]) -> None:
+        self._memory = memory
+
+    def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
+        """L_video, L_frame at clicks and on mined background and L_act, each of RGB, flow and fused; L_sep, L_aff."""
+        import torch
+
+        assert phase == "all", phase
+        output = self.network(batch.features)
+        clicks = self._memory["clicks"][batch.rows] if self._memory else batch.action_clicks
+        with torch.autocast(batch.features.device.type, enabled=False):  # losses stay float32 under mixed precision
+            terms = self._terms(output, batch.labels, clicks)
+        hp = self.hyperparameters
+        weights = {
+            "background": 1 / output.cas[-1].shape[1], "actionness": hp.lambda_act, "sep": hp.lambda_sep,
+            "aff": hp.beta_aff,
+        }  # fmt: skip
+        total = torch.stack([terms[name] * weights.get(name, 1.0) for name in terms]).sum()
+        return {**terms, "total": total}
+
+    def _terms(self, output: Output, labels: torch.Tensor, clicks: torch.Tensor) -> dict[str, torch.Tensor]:
+        from tal_search.nn import losses
+        from tal_search.nn.sfnet import actionness_loss, click_loss, mined
+
+        hp, clicked = self.hyperparameters, clicks.any(1)
+        cas = [sequence.float() for sequence in output.cas]
+        actionness = [logits.float() for logits in output.actionness]
+        k = math.ceil(clicks.shape[-1] / TRAINING_SHARE)
+        background = [mined(sequence[:, -1], clicked, hp.eta) for sequence in cas]
+        scores, positions = zip(*[losses.highest(sequence, k) for sequence in cas], strict=True)
+        by_name = {
+            "video": [losses.classification_loss(score, labels, background=False) for score in scores],
+            "frame": [click_loss(sequence, clicks) for sequence in cas],
+            "background": [losses.frame_loss(sequence, mask) for sequence, mask in zip(cas, background, strict=True)],
+            "actionness": [actionness_loss(logits, clicked, mined(logits, clicked, hp.eta)) for logits in actionness],
+        }
+        if hp.lambda_sep > 0:
+            by_name["sep"] = [losses.separation_loss(cas[-1], scores[-1], labels, background[-1], release=False)]
+        if output.embedding is not None:
+            # A snippet in both groups would be the hardest pair, at a cosine of 1 that nothing can change.
+            counts = losses.action_counts(positions[-1], labels, clicks.shape[-1]).masked_fill(background[-1], 0)
+            thresholds = hp.tau_same, hp.tau_diff
+            by_name["aff"] = [
+                losses.affinity_loss(output.embedding, counts, background[-1], *thresholds, release=False)
+            ]
+        return {name: sum(parts[1:], parts[0]) for name, parts in by_name.items() if parts}
+
+    def activations(self, videos: VideoSet) -> Activations:
+        """What localization reads: fused CAS and actionness, both logits, and the mean of the highest CAS values."""
+        from tal_search.nn import losses
+        from tal_search.nn.arrays import evaluated
+
+        def outputs(features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            output = self.network(features)
+            cas = output.cas[-1].float()
+            actionness = output.actionness[-1].float() if output.actionness else cas.new_zeros(len(cas), cas.shape[-1])
+            return cas, actionness, losses.video_scores(cas, math.ceil(cas.shape[-1] / INFERENCE_SHARE))
+
+        arrays = evaluated(self.network, videos.features, outputs)
+        return Activations(
+            videos=videos.videos, cas=arrays[0], attention=arrays[1], scores=arrays[2],
+            duration=videos.duration, frames=videos.frames,
+        )  # fmt: skip
+
+    def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:
+        return localize(self.activations(videos), classes, inference)
+
+
+METHOD = SFNet

@@ -1,0 +1,173 @@
+"""Action compensation sampling: a video's snippets resampled so that short proposals take more of them.
+
+The map from old to new time is continuous, piecewise linear and increasing: the cumulative weight of the snippets,
+each snippet's border rounded to a whole new snippet. So one of weight 1 stays as it is, and is not blurred by a shift.
+The map places clicks and truth on the resampled video, and its inverse takes what is found there back.
+
+Shapes: B videos, C classes, D channels, T snippets, P resampled snippets (the longest video's; the rest is padding), M
+times of a video. Times are in snippets, from 0 to T before and from 0 to a video's own length after resampling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """edges float64 [B, T + 1]: where the borders of the old snippets lie in new time; most: P."""
+
+    edges_BT1: Tensor
+    most: int
+
+    @classmethod
+    def of(cls, weights_BT: Tensor, stretch: float, most: int | None = None) -> Resampling:
+        """By sampling weights of at least 1. A video gets as many snippets as it has weight, up to `stretch`·T.
+
+        most: P where it is known; None makes the host wait for the longest video's.
+        """
+        added_BT1 = functional.pad(added_snippets(weights_BT, stretch), (1, 0))
+        edges_BT1 = added_BT1 + torch.arange(added_BT1.shape[1], device=weights_BT.device)
+        return cls(edges_BT1, int(edges_BT1[:, -1].max()) if most is None else most)
+
+    @classmethod
+    def even(cls, features_BDT: Tensor) -> Resampling:
+        """The identity: every snippet stays where it is."""
+        count, _, snippets = features_BDT.shape
+        edges = torch.arange(snippets + 1, device=features_BDT.device, dtype=torch.float64)
+        return cls(edges.expand(count, -1).contiguous(), snippets)
+
+    @property
+    def lengths_B(self) -> Tensor:
+        """New snippets of each video, whole numbers as float64."""
+        return self.edges_BT1[:, -1]
+
+    @property
+    def valid_BP(self) -> Tensor:
+        """bool [B, P], False in the padding."""
+        return torch.arange(self.most, device=self.edges_BT1.device) < self.lengths_B[:, None]
+
+    def there(self, old_BM: Tensor) -> Tensor:
+        """Old times in new time, float64."""
+        snippet_BM = old_BM.long().clamp(0, self.edges_BT1.shape[1] - 2)
+        low_BM, high_BM = self.edges_BT1.gather(1, snippet_BM), self.edges_BT1.gather(1, snippet_BM + 1)
+        return low_BM + (old_BM - snippet_BM) * (high_BM - low_BM)
+
+    def back(self, new_BM: Tensor) -> Tensor:
+        """New times in old time, float64: the inverse of `there`. Times of the padding become T."""
+        new_BM = torch.minimum(new_BM.double(), self.lengths_B[:, None])
+        right_BM = torch.searchsorted(self.edges_BT1, new_BM.contiguous(), right=True)
+        snippet_BM = (right_BM - 1).clamp(0, self.edges_BT1.shape[1] - 2)
+        low_BM, high_BM = self.edges_BT1.gather(1, snippet_BM), self.edges_BT1.gather(1, snippet_BM + 1)
+        return snippet_BM + (new_BM - low_BM) / (high_BM - low_BM)
+
+    def features(self, features_BDT: Tensor) -> Tensor:
+        """Features read at the centres of the new snippets, linearly interpolated, zero in the padding: [B, D, P]."""
+        return interpolate(features_BDT, self.back(self._centres(self.most)) - 0.5) * self.valid_BP[:, None]
+
+    def clicks(self, clicks_BCT: Tensor) -> Tensor:
+        """bool [B, C, P]: each click in the new snippet that its old snippet's centre falls in."""
+        place_BCT = self._places()[:, None].expand(clicks_BCT.shape)
+        counts_BCP = torch.zeros(*clicks_BCT.shape[:2], self.most, device=clicks_BCT.device)
+        return counts_BCP.scatter_add_(2, place_BCT, clicks_BCT.float()) > 0
+
+    def labels(self, labels_BCT: Tensor) -> Tensor:
+        """bool [B, C, P]: dense labels, read in the old snippet that a new snippet's centre falls in."""
+        last = labels_BCT.shape[-1] - 1
+        place_BP = self.back(self._centres(self.most)).long().clamp_max(last)
+        read_BCP = labels_BCT.gather(2, place_BP[:, None].expand(-1, labels_BCT.shape[1], -1))
+        return read_BCP & self.valid_BP[:, None]
+
+    def snippets_back(self, values_BCP: Tensor) -> Tensor:
+        """[B, C, T]: values in the new snippet that an old snippet's centre falls in."""
+        return values_BCP.gather(2, self._places()[:, None].expand(-1, values_BCP.shape[1], -1))
+
+    def sequences_back(self, values_BCP: Tensor, length: int) -> Tensor:
+        """[B, C, length]: sequences on a grid that is even in old time.
+
+        The map is increasing, so runs above a threshold become the inverse images of the runs they were.
+        """
+        old = (torch.arange(length, device=values_BCP.device, dtype=torch.float64) + 0.5) / length
+        new_BM = self.there((old * (self.edges_BT1.shape[1] - 1)).expand(len(values_BCP), -1)) - 0.5
+        return interpolate(values_BCP, torch.minimum(new_BM, self.lengths_B[:, None] - 1))
+
+    def _places(self) -> Tensor:
+        """The new snippet that the centre of each old one falls in: int64 [B, T]."""
+        return self.there(self._centres(self.edges_BT1.shape[1] - 1)).long()
+
+    def _centres(self, count: int) -> Tensor:
+        centres = torch.arange(count, device=self.edges_BT1.device, dtype=torch.float64) + 0.5
+        return centres.expand(len(self.edges_BT1), -1)
+
+
+def added_snippets(weights_BT: Tensor, stretch: float) -> Tensor:
+    """New snippets beyond one each, up to the end of every old snippet: whole numbers as float64 [B, T].
+
+    Where a video's would exceed `stretch`·T, all weights above 1 lose the same share of what is above.
+    """
+    excess_BT = weights_BT.double() - 1
+    snippets = weights_BT.shape[1]
+    room = int(stretch * snippets) - snippets
+    share_B1 = (room / excess_BT.sum(1, keepdim=True).clamp_min(1e-9)).clamp_max(1)
+    return ((excess_BT * share_B1).cumsum(1) + 0.5).floor().clamp_max(room)
+
+
+def interpolate(values_BDT: Tensor, positions_BM: Tensor) -> Tensor:
+    """Values at positions counted from the first snippet's centre, edges held: [B, D, M]."""
+    last = values_BDT.shape[-1] - 1
+    positions_BM = positions_BM.clamp(0, last)
+    left_BM = positions_BM.long().clamp_max(max(last - 1, 0))
+    share_B1M = (positions_BM - left_BM).to(values_BDT.dtype)[:, None]
+    left_BDM = left_BM[:, None].expand(-1, values_BDT.shape[1], -1)
+    return torch.lerp(values_BDT.gather(2, left_BDM), values_BDT.gather(2, (left_BDM + 1).clamp_max(last)), share_B1M)
+
+
+def runs(above: Tensor) -> tuple[Tensor, Tensor]:
+    """First snippet and end (one past the last) of the run of True that each position is in: int64, `above`'s shape.
+
+    Where `above` is False the two mean nothing.
+    """
+    length = above.shape[-1]
+    position = torch.arange(length, device=above.device)
+    beside = torch.zeros_like(above[..., :1])
+    begins = above & ~torch.cat([beside, above[..., :-1]], dim=-1)
+    ends = above & ~torch.cat([above[..., 1:], beside], dim=-1)
+    first = torch.where(begins, position, 0).cummax(-1).values
+    end = torch.where(ends, position + 1, length).flip(-1).cummin(-1).values.flip(-1)
+    return first, end
+
+
+def clicks_held(clicks: Tensor, first: Tensor, end: Tensor) -> Tensor:
+    """How many clicks lie from `first` to `end` (both [..., P]; clicks bool [..., P])."""
+    counts = functional.pad(clicks.long().cumsum(-1), (1, 0))
+    return counts.gather(-1, end) - counts.gather(-1, first)
+
+
+def proposals(scores_BCP: Tensor, present_BC: Tensor, threshold: float, valid_BP: Tensor) -> Tensor:
+    """bool [B, C, P]: runs of the classes present that reach `threshold` times the class's highest score."""
+    highest_BC1 = scores_BCP.masked_fill(~valid_BP[:, None], 0).amax(2, keepdim=True)
+    return (scores_BCP >= threshold * highest_BC1) & present_BC[:, :, None] & valid_BP[:, None]
+
+
+def sampling_weights(proposed_BCP: Tensor, resampling: Resampling, tau: float) -> Tensor:
+    """W of every old snippet, float32 [B, T]: τ / length inside the shortest proposal under τ old snippets, else 1.
+
+    A proposal counts as one snippet at least, so that no weight exceeds τ.
+    """
+    first, end = runs(proposed_BCP)
+    length = resampling.back(end.flatten(1)) - resampling.back(first.flatten(1))
+    weight_BCP = (tau / length.view(proposed_BCP.shape).clamp_min(1)).clamp_min(1) * proposed_BCP
+    return resampling.snippets_back(weight_BCP).amax(1).clamp_min(1).float()
+
+
+def instances(proposed_BCP: Tensor, clicks_BCP: Tensor, resampling: Resampling) -> Tensor:
+    """Dense pseudo-labels of the old snippets, bool [B, C, T]: the proposals that hold one click of their class.
+
+    An instance has one click, so a proposal with several is several instances, and says nothing of their borders.
+    """
+    clicked_BCP = proposed_BCP & (clicks_held(clicks_BCP, *runs(proposed_BCP)) == 1)
+    return resampling.snippets_back(clicked_BCP)

@@ -1,0 +1,185 @@
+"""DGAM's attention, classifier and conditional VAE, with their losses (Shi et al., CVPR 2020).
+
+Shapes: B videos, T snippets, D channels of one stream, C classes (background has index C), Z latent channels. Features
+are snippet by snippet here, [B, T, D]: every layer is linear in one snippet. λ is the attention, [B, T] in 0 to 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from tal_search.nn.losses import classification_loss
+
+# Least sum of weights: where all attention is 0 (or all 1) the mean is taken of features that fade to zero.
+LEAST_WEIGHT = 1e-6
+SMOOTHING_SNIPPETS = 1.0  # σ_s of the Gaussian over the guidance
+
+
+@dataclass(frozen=True)
+class Output:
+    """λ [B, T]; class activations w_c·x_t [B, T, C+1]; logits [B, C+1] of x_fg and x_bg, the weighted features."""
+
+    attention: Tensor
+    cam: Tensor
+    foreground: Tensor
+    background: Tensor
+
+
+class Stream(nn.Module):
+    """What one stream has for itself: attention (Linear ReLU Linear sigmoid), linear classifier, conditional VAE."""
+
+    def __init__(self, channels: int, classes: int, *, attention_hidden: int, latent: int) -> None:
+        super().__init__()
+        self.attention = nn.Sequential(nn.Linear(channels, attention_hidden), nn.ReLU(), nn.Linear(attention_hidden, 1))
+        self.classifier = nn.Linear(channels, classes + 1)
+        self.cvae = ConditionalVAE(channels, latent)
+
+    def weigh(self, features_BTD: Tensor) -> Tensor:
+        """λ: [B, T]."""
+        weights: Tensor = self.attention(features_BTD)
+        return torch.sigmoid(weights.float().squeeze(2))
+
+    def forward(self, features_BTD: Tensor) -> Output:
+        """Classifying a weighted mean of features is the weighted mean of their class activations, and the bias."""
+        attention_BT = self.weigh(features_BTD)
+        cam_BTC = functional.linear(features_BTD, self.classifier.weight).float()
+        bias_C = self.classifier.bias.float()
+        return Output(
+            attention=attention_BT,
+            cam=cam_BTC,
+            foreground=weighted_mean(cam_BTC, attention_BT) + bias_C,
+            background=weighted_mean(cam_BTC, 1 - attention_BT) + bias_C,
+        )
+
+
+class ConditionalVAE(nn.Module):
+    """p(x_t | λ_t): encoder (x, λ) → mean and log-variance of z, decoder (z, λ) → x; the prior of z is N(r·λ, I).
+
+    In evaluation mode z is its mean, without noise.
+    """
+
+    def __init__(self, channels: int, latent: int) -> None:
+        super().__init__()
+        self.encoder = _three_layers(channels + 1, latent, 2 * latent)
+        self.decoder = _three_layers(latent + 1, latent, channels)
+        self.latent = latent
+
+    def forward(self, features_BTD: Tensor, attention_BT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and log-variance of q(z | x, λ), [B, T, Z] each, and the features decoded from one z, [B, T, D]."""
+        condition_BT1 = attention_BT[..., None]
+        encoded = self.encoder(torch.cat([features_BTD, condition_BT1], 2)).float()
+        mean_BTZ, log_variance_BTZ = encoded.chunk(2, dim=2)
+        z_BTZ = mean_BTZ + self._noise(mean_BTZ) * (log_variance_BTZ / 2).exp()
+        decoded_BTD = self.decoder(torch.cat([z_BTZ, condition_BT1], 2)).float()
+        return mean_BTZ, log_variance_BTZ, decoded_BTD
+
+    def generate(self, attention_BT: Tensor, prior_ratio: float) -> Tensor:
+        """Features [B, T, D] decoded from one z of the prior. Gradients reach the attention, not the decoder."""
+        condition_BT1 = attention_BT[..., None]
+        prior_BTZ = prior_ratio * condition_BT1.expand(-1, -1, self.latent)
+        z_BTZ = prior_BTZ + self._noise(prior_BTZ)
+        fixed = {name: weight.detach() for name, weight in self.decoder.named_parameters()}
+        generated: Tensor = functional_call(self.decoder, fixed, (torch.cat([z_BTZ, condition_BT1], 2),))
+        return generated.float()
+
+    def _noise(self, like: Tensor) -> Tensor:
+        return torch.randn_like(like) if self.training else torch.zeros_like(like)
+
+
+def _three_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs)
+    )
+
+
+class TwoStreamNetwork(nn.Module):
+    """A `Stream` for RGB, the first half of the channels, and one for flow, the second half."""
+
+    def __init__(self, channels: int, classes: int, *, attention_hidden: int, latent: int) -> None:
+        super().__init__()
+        self.rgb = Stream(channels // 2, classes, attention_hidden=attention_hidden, latent=latent)
+        self.flow = Stream(channels // 2, classes, attention_hidden=attention_hidden, latent=latent)
+
+    def streams(self, features_BDT: Tensor) -> dict[str, tuple[Stream, Tensor]]:
+        """Each stream by name with its features, [B, T, D/2]."""
+        rgb_BTD, flow_BTD = (half.transpose(1, 2).contiguous() for half in features_BDT.chunk(2, dim=1))
+        return {"rgb": (self.rgb, rgb_BTD), "flow": (self.flow, flow_BTD)}
+
+    def forward(self, features_BDT: Tensor) -> dict[str, Output]:
+        return {name: stream(features) for name, (stream, features) in self.streams(features_BDT).items()}
+
+
+def fuse(outputs: dict[str, Output], rgb_share: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Weighted over the streams: λ·σ(class activations) [B, C+1, T], λ [B, T], class probabilities [B, C+1]."""
+    rgb, flow = outputs["rgb"], outputs["flow"]
+
+    def mix(of_rgb: Tensor, of_flow: Tensor) -> Tensor:
+        return rgb_share * of_rgb + (1 - rgb_share) * of_flow
+
+    weighted_BTC = [torch.sigmoid(output.cam) * output.attention[..., None] for output in (rgb, flow)]
+    return (
+        mix(*weighted_BTC).transpose(1, 2),
+        mix(rgb.attention, flow.attention),
+        mix(rgb.foreground.softmax(1), flow.foreground.softmax(1)),
+    )
+
+
+def weighted_mean(values_BTC: Tensor, weights_BT: Tensor) -> Tensor:
+    """Σ_t w_t·v_t / Σ_t w_t: [B, C], zero where all weights are."""
+    total_B1 = weights_BT.sum(1, keepdim=True).clamp_min(LEAST_WEIGHT)
+    # A sum, not a matrix product, which mixed precision would round to bf16.
+    return (values_BTC * weights_BT[..., None]).sum(1) / total_B1
+
+
+def discriminative_losses(output: Output, labels_BC: Tensor) -> tuple[Tensor, Tensor]:
+    """L_fg = −log p(y | x_fg), labels normalised to sum 1, and L_bg = −log p(background | x_bg)."""
+    return (
+        classification_loss(output.foreground, labels_BC, background=False),
+        classification_loss(output.background, torch.zeros_like(labels_BC), background=True),
+    )
+
+
+def guide_loss(output: Output, labels_BC: Tensor) -> Tensor:
+    """L_guide = mean_t |λ − f̂g| + |λ − b̂g|, where f̂g and b̂g are constants to the gradient.
+
+    f̂g is the smoothed softmax activation of the video's class (the highest of its classes), b̂g one minus the
+    background's.
+    """
+    smooth_BTC = smooth(output.cam.detach().softmax(2))
+    foreground_BT = (smooth_BTC[..., :-1] * labels_BC[:, None]).amax(2)
+    background_BT = 1 - smooth_BTC[..., -1]
+    attention_BT = output.attention
+    return ((attention_BT - foreground_BT).abs() + (attention_BT - background_BT).abs()).mean()
+
+
+def smooth(values_BTC: Tensor) -> Tensor:
+    """Over snippets, by a Gaussian of σ_s snippets cut at 4σ_s; the first and last snippet are held at the edges."""
+    radius, snippets = math.ceil(4 * SMOOTHING_SNIPPETS), values_BTC.shape[1]
+    offsets = range(-radius, radius + 1)
+    weights = [math.exp(-0.5 * (offset / SMOOTHING_SNIPPETS) ** 2) for offset in offsets]
+    position_T = torch.arange(snippets, device=values_BTC.device)
+    smoothed_BTC = torch.zeros_like(values_BTC)
+    # Sums, not a convolution, which mixed precision would round to bf16.
+    for offset, weight in zip(offsets, weights, strict=True):
+        smoothed_BTC += weight / sum(weights) * values_BTC[:, (position_T + offset).clamp(0, snippets - 1)]
+    return smoothed_BTC
+
+
+def reconstruction_loss(decoded_BTD: Tensor, features_BTD: Tensor) -> Tensor:
+    """−log N(x | decoded, I/2) less its constant: the squared distance, as a mean over channels too.
+
+    The published weights γ1 and β belong to this mean: the released code takes it, the paper writes the sum.
+    """
+    return (decoded_BTD - features_BTD).square().mean()
+
+
+def prior_divergence(mean_BTZ: Tensor, log_variance_BTZ: Tensor, attention_BT: Tensor, prior_ratio: float) -> Tensor:
+    """KL(N(mean, variance) || N(r·λ, I)), as a mean over snippets and latent channels."""
+    distance_BTZ = mean_BTZ - prior_ratio * attention_BT[..., None]
+    return (log_variance_BTZ.exp() + distance_BTZ.square() - 1 - log_variance_BTZ).mean() / 2

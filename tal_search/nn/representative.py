@@ -1,0 +1,199 @@
+"""Parts of the method of representative segments: network, prototypes and losses.
+
+Shapes: B videos, C classes (background is one extra class, last), D input and H hidden channels, K prototypes, P
+snippets of a resampled video (`valid_BP` is False in the padding), M classes a video is labelled with, R thresholds.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tal_search.nn.compensation import clicks_held, runs
+from tal_search.nn.losses import mean_over
+
+ITERATIONS = 2  # of the prototypes
+SHARPNESS = 5.0  # γ
+FOCUS = 2  # exponent of the focal cross-entropy
+CERTAIN = 0.95  # background score from which a snippet is mined
+LEVELS = 10  # thresholds of candidate runs are 1/10, 2/10, …, 9/10 of the class's highest
+OUTER = 0.25  # outside each side of a run, in run lengths
+TEMPERATURE = 0.1  # of InfoNCE
+MARGIN = 1e-6  # keeps logarithms finite
+
+
+class Output(NamedTuple):
+    """features [B, H, P] after redistribution; scores [B, C+1, P]: P_c = S_c · (1 − S_bg), and S_bg last."""
+
+    features: Tensor
+    scores: Tensor
+
+
+class Network(nn.Module):
+    """Conv1d(D→H, 3) ReLU, redistribution by K prototypes, dropout, Conv1d(H→C+1, 1), sigmoid.
+
+    `round` (from 1) is the round its weights were trained in: from the second on it reads resampled videos.
+    """
+
+    round: Tensor
+
+    def __init__(
+        self, channels: int, classes: int, *, hidden: int, prototypes: int, omega: float, dropout: float
+    ) -> None:
+        super().__init__()
+        self.omega = omega
+        self.backbone = nn.Conv1d(channels, hidden, 3, padding=1)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Conv1d(hidden, classes + 1, 1)
+        if omega > 0:
+            self.prototypes = nn.Parameter(functional.normalize(torch.randn(prototypes, hidden), dim=1))
+        self.register_buffer("round", torch.tensor(1))
+
+    def forward(self, features_BDP: Tensor, valid_BP: Tensor) -> Output:
+        features_BHP = functional.relu(self.backbone(features_BDP))
+        if self.omega > 0:
+            features_BHP = redistribute(features_BHP, self.prototypes, valid_BP, self.omega)
+        raw = self.classifier(self.dropout(features_BHP)).float().sigmoid()
+        background = raw[:, -1:]
+        return Output(features_BHP.float(), torch.cat([raw[:, :-1] * (1 - background), background], dim=1))
+
+
+def redistribute(features_BHP: Tensor, prototypes_KH: Tensor, valid_BP: Tensor, omega: float) -> Tensor:
+    """F' = ω·Z·μ* + (1 − ω)·F with Z = softmax(γ · norm(F) · norm(μ)ᵀ) and μ* = ω · norm(Z)ᵀ·F + (1 − ω)·μ.
+
+    norm is L2 but for Z, whose columns sum to 1 over a video, so that norm(Z)ᵀ·F are weighted means of its snippets.
+    Two iterations; each video has prototypes of its own, which begin at the learned ones.
+    """
+    features_BPH = features_BHP.transpose(1, 2)
+    unit_BPH = functional.normalize(features_BPH, dim=2)
+    means_BKH = prototypes_KH.expand(len(features_BHP), -1, -1)
+    for _ in range(ITERATIONS):
+        nearness_BPK = (SHARPNESS * unit_BPH @ functional.normalize(means_BKH, dim=2).transpose(1, 2)).softmax(2)
+        weight_BPK = nearness_BPK * valid_BP[:, :, None]
+        weight_BPK = weight_BPK / weight_BPK.sum(1, keepdim=True).clamp_min(MARGIN)
+        means_BKH = omega * (weight_BPK.transpose(1, 2) @ features_BPH) + (1 - omega) * means_BKH
+    return (omega * (nearness_BPK @ means_BKH) + (1 - omega) * features_BPH).transpose(1, 2)
+
+
+def video_scores(scores_BCP: Tensor, valid_BP: Tensor, ratio: float) -> Tensor:
+    """Mean of the k highest scores of each class, k = max(1, ⌊ratio · a video's snippets⌋): [B, C]."""
+    k_B1 = (ratio * valid_BP.sum(1, keepdim=True) + 1e-9).long().clamp_min(1)
+    most = max(1, int(ratio * valid_BP.shape[1] + 1e-9))
+    highest_BCK = (scores_BCP * valid_BP[:, None]).topk(most, dim=2).values
+    chosen_BK = torch.arange(most, device=scores_BCP.device) < k_B1
+    return (highest_BCK * chosen_BK[:, None]).sum(2) / k_B1
+
+
+def video_loss(scores_BC: Tensor, labels_BC: Tensor) -> Tensor:
+    """L_vid: binary cross-entropy of the video scores, summed over classes, mean over videos."""
+    return (
+        functional.binary_cross_entropy(scores_BC.clamp(MARGIN, 1 - MARGIN), labels_BC, reduction="none").sum(1).mean()
+    )
+
+
+def snippet_loss(scores_BC1P: Tensor, target_BC1P: Tensor, chosen_BP: Tensor) -> Tensor:
+    """Focal cross-entropy of C+1 scores against targets of 0 or 1, summed over classes, mean over chosen snippets."""
+    right = torch.where(target_BC1P, scores_BC1P, 1 - scores_BC1P).clamp(MARGIN, 1 - MARGIN)
+    loss_BP = -((1 - right) ** FOCUS * right.log()).sum(1)
+    return mean_over(loss_BP, chosen_BP)
+
+
+def with_background(labels_BCP: Tensor, background_BP: Tensor) -> Tensor:
+    """Labels with the background as one more class: bool [B, C+1, P]."""
+    return torch.cat([labels_BCP, background_BP[:, None]], dim=1)
+
+
+def mined_background(background_BP: Tensor, clicks_BCP: Tensor, labels_BCP: Tensor, valid_BP: Tensor) -> Tensor:
+    """Snippets taken for background, bool [B, P], in videos that have a click.
+
+    Each instance has one click, so between two clicked snippets there is background: the one with the highest S_bg.
+    Besides, every snippet outside the pseudo-labels whose S_bg is certain.
+    """
+    clicked_BP = clicks_BCP.any(1)
+    section_BP = clicked_BP.long().cumsum(1)
+    open_BP = valid_BP & ~clicked_BP
+    score_BP = background_BP.detach().masked_fill(~open_BP, -1.0)
+    highest_BS = score_BP.new_full((len(score_BP), score_BP.shape[1] + 1), -1.0)
+    highest_BP = highest_BS.scatter_reduce(1, section_BP, score_BP, "amax").gather(1, section_BP)
+    between_BP = (section_BP > 0) & (section_BP < section_BP[:, -1:])
+    certain_BP = (score_BP >= CERTAIN) & ~labels_BCP.any(1)
+    return open_BP & ((between_BP & (score_BP >= highest_BP)) | certain_BP) & clicked_BP.any(1, keepdim=True)
+
+
+def labelled(labels_BC: Tensor) -> Tensor:
+    """Places of the classes each video is labelled with, then of others: int64 [B, M].
+
+    M is the most any video has. On a GPU M is C: counting would make the host wait, which costs more.
+    """
+    most = max(1, int(labels_BC.sum(1).max())) if labels_BC.is_cpu else labels_BC.shape[1]
+    return labels_BC.topk(most, dim=1).indices
+
+
+class Segments(NamedTuple):
+    """One segment a class: inside and outside bool [B, M, P]; found bool [B, M], False where there is none."""
+
+    inside: Tensor
+    outside: Tensor
+    found: Tensor
+
+
+def representative_segments(scores_BMP: Tensor, clicks_BMP: Tensor, valid_BP: Tensor) -> Segments:
+    """The run of each class with the highest inner–outer contrast, among those of all levels that hold a click."""
+    scores_BMP = scores_BMP.detach() * valid_BP[:, None]
+    levels_R1 = torch.arange(1, LEVELS, device=scores_BMP.device, dtype=scores_BMP.dtype)[:, None] / LEVELS
+    above_BMRP = scores_BMP[:, :, None] >= levels_R1 * scores_BMP.amax(2)[:, :, None, None]
+    above_BMRP = above_BMRP & valid_BP[:, None, None]
+    first, end = runs(above_BMRP)
+    candidate = above_BMRP & (clicks_held(clicks_BMP[:, :, None].expand(above_BMRP.shape), first, end) > 0)
+    lengths_B = valid_BP.sum(1)[:, None, None, None]
+    outer_first, outer_end = _outer(first, end, lengths_B)
+    totals_BMP1 = functional.pad(scores_BMP.double().cumsum(2), (1, 0))
+    totals = totals_BMP1[:, :, None].expand(-1, -1, LEVELS - 1, -1)
+    inner = totals.gather(3, end) - totals.gather(3, first)
+    outer = totals.gather(3, outer_end) - totals.gather(3, outer_first) - inner
+    contrast = inner / (end - first) - outer / (outer_end - outer_first - end + first).clamp_min(1)
+    contrast = contrast.masked_fill(~candidate, -torch.inf).flatten(2)
+    best_BM1 = contrast.argmax(2, keepdim=True)
+    first, end = first.flatten(2).gather(2, best_BM1), end.flatten(2).gather(2, best_BM1)
+    outer_first, outer_end = _outer(first, end, lengths_B[..., 0])
+    position = torch.arange(scores_BMP.shape[-1], device=scores_BMP.device)
+    inside = (position >= first) & (position < end)
+    outside = (position >= outer_first) & (position < outer_end) & ~inside
+    return Segments(inside, outside, candidate.flatten(2).any(2))
+
+
+def _outer(first: Tensor, end: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+    """Borders of a run with its outside: a share of its length each side, one snippet at least, within the video."""
+    margin = ((end - first) * OUTER).long().clamp_min(1)
+    return (first - margin).clamp_min(0), torch.minimum(end + margin, length)
+
+
+def score_loss(scores_BMP: Tensor, segments: Segments) -> Tensor:
+    """L_score = Σ y_c (1 − R_c)² / Σ y_c over the classes that have a segment; R = mean inside − mean outside."""
+    contrast_BM = _mean(scores_BMP, segments.inside) - _mean(scores_BMP, segments.outside)
+    return mean_over((1 - contrast_BM) ** 2, segments.found)
+
+
+def feature_loss(features_BHP: Tensor, segments: Segments, classes_BM: Tensor) -> Tensor:
+    """L_feat: mean features of segments, those of one class drawn together across videos (InfoNCE).
+
+    For a segment i: −mean over the others j of its class of log(exp(cos_ij/τ) / Σ_{l≠i} exp(cos_il/τ)); mean over the
+    segments that have such others.
+    """
+    share_BMP = segments.inside / segments.inside.sum(2, keepdim=True).clamp_min(1)
+    mean_BMH = share_BMP.to(features_BHP.dtype) @ features_BHP.transpose(1, 2)
+    unit_NH = functional.normalize(mean_BMH.flatten(0, 1), dim=1)
+    found_N, class_N = segments.found.flatten(), classes_BM.flatten()
+    itself = torch.eye(len(unit_NH), dtype=torch.bool, device=unit_NH.device)
+    other_NN = found_N & ~itself
+    logits_NN = (unit_NH @ unit_NH.T / TEMPERATURE).masked_fill(~other_NN, -1e4)  # finite: no row is all −inf
+    same_NN = other_NN & (class_N[:, None] == class_N)
+    loss_N = -(logits_NN.log_softmax(1) * same_NN).sum(1) / same_NN.sum(1).clamp_min(1)
+    return mean_over(loss_N, found_N & same_NN.any(1))
+
+
+def _mean(values_BMP: Tensor, mask_BMP: Tensor) -> Tensor:
+    return (values_BMP * mask_BMP).sum(2) / mask_BMP.sum(2).clamp_min(1)

@@ -1,0 +1,146 @@
+"""SF-Net's network, losses and click expansion (Ma, Zhu, Yang, et al., ECCV 2020, Sec. 3.2-3.4; layers as released).
+
+Shapes: B videos, D input channels, H hidden channels of a stream, E embedding channels, C classes (background has
+index C in a CAS), T snippets. The first half of the channels is the RGB stream, the second half the flow stream; other
+features (frame scores, simulated ones) are split the same way. Click masks are bool: [B, C, T] by class, [B, T]
+whatever the class. A batch or video without clicks contributes zero to every click term.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tal_search.nn.affinity import shifted
+from tal_search.nn.losses import mean_over
+
+
+@dataclass(frozen=True)
+class Output:
+    """CAS [B, C+1, T] and actionness logits [B, T] of RGB, flow and fused; unit embedding [B, E, T].
+
+    No actionness or embedding where the network has none.
+    """
+
+    cas: tuple[Tensor, ...]
+    actionness: tuple[Tensor, ...]
+    embedding: Tensor | None
+
+
+def _head(channels: int, hidden: int, taps: int) -> nn.Sequential:
+    """Two convolutions, each followed by ReLU; with one tap they are linear layers on snippets."""
+    first = nn.Conv1d(channels, hidden, taps, padding=taps // 2)
+    second = nn.Conv1d(hidden, hidden, taps, padding=taps // 2)
+    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
+
+
+class Stream(nn.Module):
+    """Class head: 2 × (Linear, ReLU), dropout, Linear → C+1. Actionness head: 2 × (Conv1d of 3, ReLU), Linear → 1."""
+
+    def __init__(self, channels: int, hidden: int, classes: int, dropout: float, *, actionness: bool) -> None:
+        super().__init__()
+        self.class_head = _head(channels, hidden, 1)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Conv1d(hidden, classes + 1, 1)
+        if actionness:
+            self.actionness_head = _head(channels, hidden, 3)
+            self.actionness_classifier = nn.Conv1d(hidden, 1, 1)
+
+    def forward(self, features_BDT: Tensor) -> tuple[Tensor, Tensor]:
+        """The last hidden layer of the class head [B, H, T], and the CAS [B, C+1, T]."""
+        hidden_BHT = self.class_head(features_BDT)
+        return hidden_BHT, self.classifier(self.dropout(hidden_BHT))
+
+    def actionness(self, features_BDT: Tensor) -> Tensor:
+        """Logits [B, T]."""
+        logits_B1T: Tensor = self.actionness_classifier(self.actionness_head(features_BDT))
+        return logits_B1T[:, 0]
+
+
+class SFNetwork(nn.Module):
+    """Two streams; their CAS fused by learned weights of each class, their actionness by weights that start at 0.
+
+    embedding_dim: channels of an embedding of both streams' hidden layers, for the affinity loss; 0 = none.
+    """
+
+    def __init__(
+        self, channels: int, classes: int, *, hidden: int, dropout: float, actionness: bool, embedding_dim: int
+    ) -> None:
+        super().__init__()
+        self.sizes = [channels - channels // 2, channels // 2]
+        self.streams = nn.ModuleList(
+            Stream(size, hidden, classes, dropout, actionness=actionness) for size in self.sizes
+        )
+        self.embedding = nn.Conv1d(2 * hidden, embedding_dim, 1) if embedding_dim else None
+        for module in self.modules():
+            if isinstance(module, nn.Conv1d):
+                nn.init.xavier_uniform_(module.weight)
+                assert module.bias is not None
+                nn.init.zeros_(module.bias)
+        self.class_weights = nn.Parameter(torch.ones(2, classes + 1, 1))
+        self.actionness_weights = nn.Parameter(torch.zeros(2)) if actionness else None
+
+    def forward(self, features_BDT: Tensor) -> Output:
+        parts = torch.split(features_BDT, self.sizes, dim=1)
+        hidden, cas = zip(*(stream(part) for stream, part in zip(self.streams, parts, strict=True)), strict=True)
+        fused = cas[0] * self.class_weights[0] + cas[1] * self.class_weights[1]
+        actionness: tuple[Tensor, ...] = ()
+        if self.actionness_weights is not None:
+            rgb, flow = (stream.actionness(part) for stream, part in zip(self.streams, parts, strict=True))  # type: ignore[operator]
+            actionness = (rgb, flow, rgb * self.actionness_weights[0] + flow * self.actionness_weights[1])
+        embedding = None
+        if self.embedding is not None:
+            embedding = functional.normalize(self.embedding(torch.cat(hidden, dim=1)).float(), dim=1)
+        return Output(cas=(*cas, fused), actionness=actionness, embedding=embedding)
+
+
+def mined(scores_BT: Tensor, clicked_BT: Tensor, ratio: float) -> Tensor:
+    """Pseudo background: the snippets without a click of highest score, over the batch as one: bool [B, T].
+
+    A video adds ⌊ratio · its clicked snippets⌋ to their number, but no more than it has left; a video without clicks
+    adds none and has none mined. Of equal scores the first comes first.
+    """
+    count_B = clicked_BT.sum(1)
+    wanted_B = torch.minimum((count_B * ratio).floor(), clicked_BT.shape[1] - count_B)
+    candidates_BT = ~clicked_BT & (wanted_B > 0)[:, None]
+    flat = scores_BT.detach().masked_fill(~candidates_BT, -torch.inf).flatten()
+    order = flat.argsort(descending=True, stable=True)
+    places = torch.arange(len(flat), device=flat.device)
+    rank_BT = torch.empty_like(order).scatter_(0, order, places).view_as(scores_BT)
+    return candidates_BT & (rank_BT < wanted_B.sum())
+
+
+def click_loss(cas_BC1T: Tensor, clicks_BCT: Tensor) -> Tensor:
+    """Cross-entropy at clicked snippets, mean over those of the batch; classes of one snippet share it equally."""
+    clicks_BCT = clicks_BCT.to(cas_BC1T.dtype)
+    shares_BCT = clicks_BCT / clicks_BCT.sum(1, keepdim=True).clamp_min(1)
+    entropy_BT = -(cas_BC1T.log_softmax(1)[:, :-1] * shares_BCT).sum(1)
+    return mean_over(entropy_BT, shares_BCT.sum(1) > 0)
+
+
+def actionness_loss(logits_BT: Tensor, clicked_BT: Tensor, background_BT: Tensor) -> Tensor:
+    """−log σ(a), mean over clicked snippets, and −log(1 − σ(a)), mean over mined ones."""
+    positive = mean_over(functional.softplus(-logits_BT), clicked_BT)
+    return positive + mean_over(functional.softplus(logits_BT), background_BT)
+
+
+def expanded(cas_BCT: Tensor, clicks_BCT: Tensor, radius: int, share: float) -> Tensor:
+    """Clicks grown to both sides by up to `radius` snippets: bool [B, C, T] with the clicks themselves (Sec. 3.4).
+
+    `cas_BCT` has no background. From a click of class c a side grows while the snippet has the highest class that the
+    click's snippet has, at least `share` of its score of c, and no click of its own. The order of clicks is of no
+    account.
+    """
+    best_BT, clicked_BT = cas_BCT.argmax(1), clicks_BCT.any(1)
+    grown_BCT = clicks_BCT
+    for direction in (-1, 1):
+        alive_BCT = clicks_BCT
+        for offset in range(direction, direction * (radius + 1), direction):
+            free_BT = shifted(~clicked_BT, offset)  # false outside the video
+            same_BT = shifted(best_BT, offset) == best_BT
+            alive_BCT = alive_BCT & (free_BT & same_BT)[:, None] & (shifted(cas_BCT, offset) >= share * cas_BCT)
+            grown_BCT = grown_BCT | shifted(alive_BCT, -offset)
+    return grown_BCT

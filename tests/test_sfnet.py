@@ -1,0 +1,403 @@
+"""SF-Net: mining, losses and click expansion against loops, its rule of localization, and fits that learn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from tal_search.data.dataset import find, load
+from tal_search.data.simulation import Simulation
+from tal_search.localization import Activations, Inference, localize, localize_many
+from tal_search.methods import Batch
+from tal_search.methods.sfnet import INFERENCE_PRESETS, Hyperparameters, SFNet, supervision
+from tal_search.metrics.average_precision import score
+from tal_search.nn import sfnet
+from tal_search.training.checkpoint import load_progress, save_progress
+from tal_search.training.loop import Fit
+from tal_search.types import Dataset
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CPU = torch.device("cpu")
+BATCH, CHANNELS, CLASSES, SNIPPETS = 3, 10, 4, 18
+RULE = Inference(**INFERENCE_PRESETS["thumos14"]["simulated"])
+EVERYTHING = {"lambda_sep": 1.0, "beta_aff": 0.8}
+
+
+def problem(seed: int, density: float, batch: int = BATCH) -> tuple[Tensor, Tensor]:
+    """CAS [B, C+1, T] with ties, and action clicks bool [B, C, T]; a snippet may have two classes, a video none."""
+    generator = torch.Generator().manual_seed(seed)
+    cas = torch.randint(-6, 7, (batch, CLASSES + 1, SNIPPETS), generator=generator).double() / 2
+    clicks = torch.rand(batch, CLASSES, SNIPPETS, generator=generator) < density
+    clicks &= torch.rand(batch, 1, 1, generator=generator) < 0.8
+    return cas, clicks
+
+
+PROBLEMS = (st.integers(0, 10_000), st.sampled_from([0.0, 0.03, 0.1, 0.4]))
+
+
+def naive_mined(scores: Tensor, clicked: Tensor, ratio: float) -> list[tuple[int, int]]:
+    candidates, wanted = [], 0
+    for b in range(len(scores)):
+        clicks = int(clicked[b].sum())
+        take = min(int(clicks * ratio), SNIPPETS - clicks)
+        if take >= 1:
+            wanted += take
+            candidates += [(b, t) for t in range(SNIPPETS) if not clicked[b, t]]
+    return sorted(candidates, key=lambda place: -float(scores[place]))[:wanted]
+
+
+@given(*PROBLEMS, st.sampled_from([0.0, 0.5, 1.0, 7.0]))
+@settings(max_examples=80, deadline=None)
+def test_mined_background_is_the_highest_of_the_batch(seed: int, density: float, ratio: float) -> None:
+    cas, clicks = problem(seed, density)
+    scores, clicked = cas[:, -1], clicks.any(1)
+    mask = sfnet.mined(scores, clicked, ratio)
+    assert sorted(naive_mined(scores, clicked, ratio)) == [tuple(place) for place in mask.nonzero().tolist()]
+
+
+@given(*PROBLEMS)
+@settings(max_examples=60, deadline=None)
+def test_click_and_actionness_losses_equal_the_equations(seed: int, density: float) -> None:
+    cas, clicks = problem(seed, density)
+    logits, clicked = cas[:, 0], clicks.any(1)
+    background = sfnet.mined(logits, clicked, 7.0)
+    entropies = []
+    for b, t in clicked.nonzero().tolist():
+        mine = clicks[b, :, t].nonzero().flatten().tolist()
+        entropies.append(sum(-float(cas[b, :, t].log_softmax(0)[c]) for c in mine) / len(mine))
+    sigmoid = torch.sigmoid(logits)
+    positive = [-math.log(sigmoid[b, t]) for b, t in clicked.nonzero().tolist()]
+    negative = [-math.log(1 - sigmoid[b, t]) for b, t in background.nonzero().tolist()]
+    mean = [sum(terms) / max(1, len(terms)) for terms in (entropies, positive, negative)]
+    assert float(sfnet.click_loss(cas, clicks)) == pytest.approx(mean[0])
+    assert float(sfnet.actionness_loss(logits, clicked, background)) == pytest.approx(mean[1] + mean[2])
+
+
+def naive_expanded(cas: Tensor, clicks: Tensor, radius: int, share: float) -> list[tuple[int, ...]]:
+    found = {tuple(place) for place in clicks.nonzero().tolist()}
+    best, clicked = cas.argmax(1), clicks.any(1)
+    for b, c, t in clicks.nonzero().tolist():
+        for direction in (-1, 1):
+            for step in range(1, radius + 1):
+                at = t + direction * step
+                if not 0 <= at < cas.shape[2] or clicked[b, at] or best[b, at] != best[b, t]:
+                    break
+                if not cas[b, c, at] >= share * cas[b, c, t]:
+                    break
+                found.add((b, c, at))
+    return sorted(found)
+
+
+@given(*PROBLEMS, st.integers(1, 20), st.sampled_from([0.0, 0.5, 0.95]), st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_clicks_grow_while_class_and_score_stay(
+    seed: int, density: float, radius: int, share: float, smooth: bool
+) -> None:
+    cas, clicks = problem(seed, density)
+    if smooth:  # so that clicks can grow to the radius
+        cas = cas[:, :, : SNIPPETS // 6].repeat_interleave(6, dim=2)
+    grown = sfnet.expanded(cas[:, :-1], clicks, radius, share)
+    assert naive_expanded(cas[:, :-1], clicks, radius, share) == [tuple(place) for place in grown.nonzero().tolist()]
+
+
+def naive_localization(activations: Activations, inference: Inference) -> list[tuple[int, int, float, float, float]]:
+    found = []
+    for v in range(len(activations.videos)):
+        scores = [float(value) for value in activations.scores[v, :-1]]
+        for c, video_score in enumerate(scores):
+            if video_score <= 0 or video_score / max(scores) < inference.class_threshold:
+                continue
+            cas, actionness = activations.cas[v, c].tolist(), activations.attention[v].tolist()
+            sequence = [a + inference.actionness_weight * b for a, b in zip(cas, actionness, strict=True)]
+            mean, runs, run = sum(sequence) / len(sequence), [], []
+            for t in range(len(sequence) + 1):
+                if t < len(sequence) and sequence[t] > mean:
+                    run.append(t)
+                elif run:
+                    runs.append(run)
+                    run = []
+            seconds = activations.duration[v] / len(sequence)
+            for run in runs:
+                if len(run) >= 2:
+                    peak = max(sequence[t] for t in run) + inference.score_weight * video_score
+                    found.append((v, c, run[0] * seconds, (run[-1] + 1) * seconds, peak))
+    return sorted(found)
+
+
+@st.composite
+def any_activations(draw: st.DrawFn) -> Activations:
+    videos, classes, snippets = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 16))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    return Activations(
+        videos=tuple(f"v{index}" for index in range(videos)),
+        cas=rng.integers(-5, 6, (videos, classes + 1, snippets)) / 4,
+        attention=rng.integers(-3, 4, (videos, snippets)) / 4,
+        scores=rng.integers(-4, 5, (videos, classes + 1)) / 4,
+        duration=rng.integers(1, 300, videos) / 7,
+        frames=rng.integers(1, 200, videos),
+    )
+
+
+@given(any_activations(), st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.0, 0.5, 2.0]))
+@settings(max_examples=150, deadline=None)
+def test_rule_mean_equals_the_loop(activations: Activations, threshold: float, weight: float) -> None:
+    inference = replace(RULE, class_threshold=threshold, actionness_weight=weight)
+    ours = localize(activations, tuple("abc"), inference)
+    rows = sorted(zip(ours.video.tolist(), ours.label.tolist(), *ours.segment.T, ours.score, strict=True))
+    theirs = naive_localization(activations, inference)
+    assert len(rows) == len(theirs)
+    for row, expected in zip(rows, theirs, strict=True):
+        assert row == pytest.approx(expected)
+    assert (ours.segment[:, 0] >= 0).all()
+    assert (ours.segment[:, 1] <= activations.duration[ours.video]).all()
+
+
+@given(any_activations())
+@settings(max_examples=30, deadline=None)
+def test_settings_of_both_rules_may_be_scored_together(activations: Activations) -> None:
+    wanted = [RULE, replace(RULE, class_threshold=0.0), replace(RULE, actionness_weight=0.5), Inference(nms=0.3)]
+    together = list(localize_many(activations, tuple("abc"), wanted))
+    for found, inference in zip(together, wanted, strict=True):
+        alone = localize(activations, tuple("abc"), inference)
+        assert np.array_equal(found.segment, alone.segment)
+        assert np.array_equal(found.score, alone.score)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    simulation = Simulation(train_videos=40, test_videos=30, channels=24)
+    return load(find("thumos14", "simulated", None, None, None, 80, simulation), "A1", SFNet.supervision)
+
+
+def make_fit(dataset: Dataset, **hyperparameters: object) -> Fit:
+    chosen = {"epochs": 8, "batch_size": 8, "learning_rate": 5e-3, **hyperparameters}
+    torch.manual_seed(0)
+    method = SFNet(Hyperparameters(**chosen), dataset.train.features.shape[1], len(dataset.classes))  # type: ignore[arg-type]
+    return Fit(method, dataset.train, np.arange(len(dataset.train.videos)), seed=0, precision="float32", device=CPU)
+
+
+def mAP(fit: Fit, dataset: Dataset) -> float:
+    found = fit.method.detect(dataset.test, dataset.classes, RULE)
+    return score(dataset.test_truth, found, (0.5,), subset="test").mAP[0]
+
+
+def test_a_short_fit_learns_to_localize(dataset: Dataset) -> None:
+    fit = make_fit(dataset, epochs=12, batch_size=4, dropout=0.3, learning_rate=1e-2)
+    untrained = mAP(fit, dataset)
+    for number in range(1, 13):
+        losses = fit.epoch(number)
+    assert set(losses) == {"video", "frame", "background", "actionness", "total"}
+    assert mAP(fit, dataset) > untrained + 0.1
+
+
+def test_clicks_grow_once_and_training_begins_anew(dataset: Dataset) -> None:
+    fit = make_fit(dataset, expand_after=0.5)
+    initial = fit.weights()
+    for number in range(1, 5):
+        fit.epoch(number)
+    assert fit.method.memory == {}
+    fit._prepare(5)
+    grown, given_clicks = fit.method.memory["clicks"], torch.from_numpy(dataset.train.action_clicks)
+    assert (grown & given_clicks).equal(given_clicks)
+    assert int(grown.sum()) > int(given_clicks.sum())
+    assert int(grown.sum()) <= 7 * int(given_clicks.sum())
+    for name, weight in fit.weights().items():
+        assert torch.equal(weight, initial[name]), name
+    for number in (6, 7, 8):
+        fit.epoch(number)
+    assert fit.method.memory["clicks"] is grown
+
+
+def test_a_fit_without_expansion_keeps_its_weights_and_clicks(dataset: Dataset) -> None:
+    fit = make_fit(dataset, expand_radius=0)
+    for number in range(1, 5):
+        before = fit.weights()
+        fit._prepare(number)
+        assert all(torch.equal(weight, before[name]) for name, weight in fit.weights().items())
+        fit.epoch(number)
+    assert fit.method.memory == {}
+
+
+@pytest.mark.parametrize("stop", [1, 5])
+def test_a_fit_that_goes_on_from_a_checkpoint_equals_an_uninterrupted_one(
+    dataset: Dataset, tmp_path: Path, stop: int
+) -> None:
+    whole, first, second = (make_fit(dataset, epochs=6, expand_after=1 / 3, **EVERYTHING) for _ in range(3))
+    for number in range(1, 7):
+        expected = whole.epoch(number)
+    for number in range(1, stop + 1):
+        first.epoch(number)
+    save_progress(tmp_path, stop, first.state())
+    state, _ = load_progress(tmp_path)
+    assert state is not None
+    second.load_state(state)
+    for number in range(stop + 1, 7):
+        found = second.epoch(number)
+    assert found == expected
+    assert all(torch.equal(weight, whole.weights()[name]) for name, weight in second.weights().items())
+
+
+def hand_made(device: torch.device = CPU, density: float = 0.1) -> Batch:
+    """A batch whose last video has no click; `density` 0: none has."""
+    generator = torch.Generator().manual_seed(1)
+    clicks = torch.rand(BATCH, CLASSES, SNIPPETS, generator=generator) < density
+    clicks[-1] = False
+    labels = torch.ones(BATCH, CLASSES) * (density > 0)
+    return Batch(
+        rows=torch.arange(BATCH, device=device),
+        features=torch.randn(BATCH, CHANNELS, SNIPPETS, generator=generator).to(device),
+        labels=labels.to(device),
+        background_clicks=torch.zeros(BATCH, SNIPPETS, dtype=torch.bool, device=device),
+        action_clicks=clicks.to(device),
+        segments=torch.zeros(BATCH, 0, 2, device=device),
+        segment_labels=torch.zeros(BATCH, 0, dtype=torch.int64, device=device),
+    )
+
+
+def make_method(**hyperparameters: object) -> SFNet:
+    torch.manual_seed(0)
+    return SFNet(Hyperparameters(dropout=0.0, **hyperparameters), CHANNELS, CLASSES)  # type: ignore[arg-type]
+
+
+def detached(method: SFNet, batch: Batch) -> dict[str, float]:
+    return {name: float(loss.detach()) for name, loss in method.losses(batch, "all").items()}
+
+
+@pytest.mark.parametrize("switches", [{}, EVERYTHING, {"lambda_act": 0.0}, {"eta": 0.0}])
+def test_every_loss_is_in_the_total_and_reaches_every_parameter(switches: dict[str, float]) -> None:
+    method = make_method(**switches)
+    losses = method.losses(hand_made(), "all")
+    weights = {"background": 1 / (CLASSES + 1), "aff": 0.8}
+    values = {name: float(loss.detach()) for name, loss in losses.items()}
+    expected = sum(value * weights.get(name, 1.0) for name, value in values.items() if name != "total")
+    assert values["total"] == pytest.approx(expected, rel=1e-5)
+    assert ("sep" in losses) == ("aff" in losses) == ("beta_aff" in switches)
+    assert ("actionness" in losses) == (switches.get("lambda_act") != 0)
+    losses["total"].backward()  # type: ignore[no-untyped-call]
+    for name, parameter in method.network.named_parameters():
+        assert parameter.grad is not None, name
+        assert float(parameter.grad.abs().sum()) > 0, name
+
+
+def test_without_mining_no_background_is_learnt_from() -> None:
+    losses = detached(make_method(eta=0.0, **EVERYTHING), hand_made())
+    assert losses["background"] == losses["sep"] == losses["aff"] == 0
+    assert losses["frame"] > 0
+
+
+def test_separation_and_affinity_need_the_mined_background() -> None:
+    losses = detached(make_method(**EVERYTHING), hand_made())
+    assert min(losses["sep"], losses["aff"], losses["background"]) > 0
+
+
+def test_a_mined_snippet_is_not_of_the_affinity_losss_action_group() -> None:
+    """Every snippet without a click is mined here, so the action group is the clicked ones of the highest."""
+    method, batch = make_method(eta=100.0, **EVERYTHING), hand_made()
+    with torch.no_grad():
+        output, found = method.network(batch.features), method.losses(batch, "all")["aff"]
+    terms = []
+    for b in range(BATCH - 1):
+        clicked = batch.action_clicks[b].any(0)
+        highest = output.cas[-1][b, :-1].topk(math.ceil(SNIPPETS / 8), dim=1).indices
+        action = [t for t in range(SNIPPETS) if clicked[t] and (highest == t).any()]
+        background = [t for t in range(SNIPPETS) if not clicked[t]]
+        cosine = (output.embedding[b].T @ output.embedding[b]).tolist()
+        assert action
+        term = max(0.0, max(cosine[u][v] for u in action for v in background) - 0.1)
+        for group in (action, background):
+            term += max([max(0.0, 0.5 - cosine[u][v]) for u in group for v in group if u != v], default=0.0)
+        terms.append(term)
+    assert float(found) == pytest.approx(sum(terms) / len(terms), rel=1e-5)
+
+
+def test_a_batch_without_clicks_and_labels_has_zero_losses_that_can_be_minimised() -> None:
+    method = make_method(**EVERYTHING)
+    losses = method.losses(hand_made(density=0.0), "all")
+    assert {float(loss.detach()) for loss in losses.values()} == {0.0}
+    losses["total"].backward()  # type: ignore[no-untyped-call]
+    assert all(bool(parameter.grad.isfinite().all()) for parameter in method.network.parameters())  # type: ignore[union-attr]
+
+
+def test_no_step_waits_for_the_device() -> None:
+    """Tensors without values stand for a GPU's: whatever would bring one to the host raises."""
+    with torch.device("meta"):
+        method = SFNet(Hyperparameters(**EVERYTHING), CHANNELS, CLASSES)  # type: ignore[arg-type]
+    batch = hand_made(torch.device("meta"))
+    terms = method._terms(method.network(batch.features), batch.labels, batch.action_clicks)
+    total = torch.stack(list(terms.values())).sum()
+    total.backward()  # type: ignore[no-untyped-call]
+    assert all(weight.grad is not None for weight in method.network.parameters())
+
+
+def test_losses_and_the_embedding_are_float32_under_bf16() -> None:
+    method, batch = make_method(**EVERYTHING), hand_made()
+    exact = detached(method, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        output, losses = method.network(batch.features), method.losses(batch, "all")
+    assert output.cas[0].dtype == torch.bfloat16
+    assert output.embedding is not None
+    torch.testing.assert_close(output.embedding.norm(dim=1), torch.ones(BATCH, SNIPPETS))
+    assert {loss.dtype for loss in losses.values()} == {torch.float32}
+    assert float(losses["total"].detach()) == pytest.approx(exact["total"], rel=0.02)
+
+
+def test_the_fused_sequences_weigh_the_streams() -> None:
+    network = make_method().network.eval()
+    features = hand_made().features
+    rgb, flow, fused = network(features).cas
+    torch.testing.assert_close(fused, rgb + flow)
+    assert not network(features).actionness[2].any()
+    with torch.no_grad():
+        network.get_parameter("class_weights")[1] = 0
+        network.get_parameter("actionness_weights")[0] = 1
+    only = features.clone()
+    only[:, CHANNELS // 2 :] = 0  # the second half of the channels is the flow
+    output = network(only)
+    torch.testing.assert_close(output.cas[2], rgb)
+    torch.testing.assert_close(output.actionness[2], network(features).actionness[0])
+
+
+def test_the_rows_grown_clicks_are_kept_by_are_the_training_sets() -> None:
+    """Some videos are held out, and batches are shuffled."""
+    method, batch = make_method(epochs=8), hand_made()
+    method.network.eval()
+    rows = torch.tensor([5, 0, 3])
+
+    def batches() -> Iterator[Batch]:
+        yield replace(batch, rows=rows)
+
+    with torch.no_grad():
+        asked = [method.prepare(number, batches) for number in range(1, 9)]
+    assert asked == [number == 3 for number in range(1, 9)]
+    grown = sfnet.expanded(method.network(batch.features).cas[-1][:, :-1], batch.action_clicks, 3, 0.95)
+    assert method.memory["clicks"].shape == (6, CLASSES, SNIPPETS)
+    assert torch.equal(method.memory["clicks"][rows], grown)
+    assert not method.memory["clicks"][[1, 2, 4]].any()
+
+
+def test_detections_do_not_depend_on_the_other_videos(dataset: Dataset) -> None:
+    fit = make_fit(dataset)
+    fit.epoch(1)
+    order = np.random.default_rng(0).permutation(len(dataset.test.videos))
+    whole = fit.method.detect(dataset.test, dataset.classes, RULE)
+    mixed = fit.method.detect(dataset.test.subset(order), dataset.classes, RULE)
+    for row in range(len(order)):
+        ours, theirs = whole.video == order[row], mixed.video == row
+        assert ours.any()
+        assert np.array_equal(whole.label[ours], mixed.label[theirs])
+        np.testing.assert_allclose(whole.segment[ours], mixed.segment[theirs])
+        np.testing.assert_allclose(whole.score[ours], mixed.score[theirs], rtol=1e-4)
+
+
+def test_what_it_reads_is_video_labels_and_action_clicks() -> None:
+    assert supervision({}) == SFNet.supervision == ("video labels", "action clicks")
