@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tal_search.terminal import count
@@ -34,16 +35,24 @@ def show_results(plan: Plan, outcome: Outcome, screen: Console) -> None:
         shown.add(spec.key)
     if plan.study.tracking.mlflow:
         _show_mlflow(plan, screen)
+    _show_dashboards(plan, screen)
+
+
+def _show_dashboards(plan: Plan, screen: Console) -> None:
+    named = f"study={plan.study.name}" + ("" if plan.study.runs == Path("runs") else f" runs={plan.study.runs}")
+    screen.print(f"Dashboards: tal-search dashboard {named}", markup=False, soft_wrap=True)
+    screen.print(f"As files: tal-search export {named} out=FOLDER", markup=False, soft_wrap=True)
 
 
 def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    from tal_search.search.report import SHOWN_ROWS, axis_text, spread_words, write_tables
+    from tal_search.search.report import SHOWN_ROWS, axis_text, below_heading, spread_words, write_tables
     from tal_search.search.sensitivity import sensitivity_info
     from tal_search.search.table import drawn
 
     tables = sensitivity_info(plan, outcome.trials.values(), outcome.finished)
     csv, markdown = write_tables(plan, tables, plan.study.runs / plan.study.name)
     screen.print(f"mAP in %, {spread_words(plan)}; paper: published numbers, on I3D", markup=False)
+    screen.print(below_heading(tables), markup=False)
     for table in tables:
         screen.print(drawn(axis_text(plan, table, SHOWN_ROWS), plan.dataset.description))
     screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)

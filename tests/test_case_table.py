@@ -19,7 +19,8 @@ from small_trials import counting_trial, make_result
 from study_files import load
 
 from tal_search.search.backend import Finished, Started
-from tal_search.search.case_table import NOT_AVAILABLE, WITHIN, Comparison, comparison_info
+from tal_search.search.case_table import NOT_AVAILABLE, Comparison, comparison_info
+from tal_search.search.cell_statistics import WITHIN
 from tal_search.search.driver import run_study
 from tal_search.search.plan import Plan, resolve
 from tal_search.search.report import comparison_text, write_comparison

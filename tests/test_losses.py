@@ -79,10 +79,11 @@ def naive_affinity(cas: Tensor, labels: Tensor, clicked: Tensor, embedding: Tens
 @settings(max_examples=60, deadline=None)
 def test_click_losses_equal_the_equations(seed: int, clicks: float, k: int, release: bool) -> None:
     cas, labels, clicked, embedding = problem(seed, clicks)
-    counts = losses.action_counts(cas, labels, k)
+    scores, positions = losses.highest(cas, k)
+    counts = losses.action_counts(positions, labels, cas.shape[-1])
     ours = (
         losses.frame_loss(cas, clicked),
-        losses.separation_loss(cas, labels, clicked, k, release=release),
+        losses.separation_loss(cas, scores, labels, clicked, release=release),
         losses.affinity_loss(embedding, counts, clicked, 0.5, 0.1, release=release),
     )
     theirs = (
@@ -105,8 +106,9 @@ def test_classification_loss_is_cross_entropy_with_normalised_labels(seed: int, 
 
 def test_paper_separation_at_half_the_weight_is_the_release_one() -> None:
     cas, labels, clicked, _ = problem(3, 0.2)
-    paper = losses.separation_loss(cas, labels, clicked, 4, release=False)
-    torch.testing.assert_close(0.5 * paper, losses.separation_loss(cas, labels, clicked, 4, release=True))
+    scores = losses.video_scores(cas, 4)
+    paper = losses.separation_loss(cas, scores, labels, clicked, release=False)
+    torch.testing.assert_close(0.5 * paper, losses.separation_loss(cas, scores, labels, clicked, release=True))
 
 
 @pytest.mark.parametrize(

@@ -56,12 +56,15 @@ def test_means_spreads_and_paired_differences() -> None:
     assert rows["lambda_sep"].tolist() == [0.5, 1.0, 2.0]
     assert rows["n"].tolist() == [3, 3, 3]
     assert rows["mAP@0.5"].tolist() == pytest.approx([29, 32, 33])
-    assert rows["mAP@0.5 sd"].tolist() == pytest.approx([2, 2, 2])
+    assert rows["mAP@0.5 ±95%"].tolist() == pytest.approx([4.968] * 3, abs=1e-3)  # 4.303 · 2 / √3
     assert rows[LEAKY].tolist() == pytest.approx([29, 32, 33])
     assert rows["average"].tolist() == pytest.approx([29, 32, 33])
     assert rows["delta"].tolist() == pytest.approx([-3, 0, 1])
     assert rows["centre"].tolist() == [False, True, False]
+    assert rows["verdict"].tolist() == ["worse", "centre", "better"]
     assert tables[1].rows["delta"].tolist() == pytest.approx([0, 0])
+    assert tables[1].rows["verdict"].tolist() == ["centre", "within noise"]
+    assert "over seeds sd 2.0; two single runs differ by less than 5.5 points" in tables[0].noise
 
 
 def test_differences_pair_the_repeats_that_both_have() -> None:
@@ -80,7 +83,8 @@ def test_an_unfinished_study_shows_what_it_has() -> None:
     rows = tables_of(plan, {centre[0].id: result(centre[0].spec, 0.3)})[0].rows
     assert rows["n"].tolist() == [0, 1, 0]
     assert math.isnan(rows["mAP@0.5"].iloc[0])
-    assert math.isnan(rows["mAP@0.5 sd"].iloc[1])
+    assert math.isnan(rows["mAP@0.5 ±95%"].iloc[1])
+    assert rows["verdict"].tolist() == ["needs repeats", "centre", "needs repeats"]
 
 
 def test_the_papers_cell_stands_only_at_its_operating_point() -> None:
@@ -139,7 +143,8 @@ def test_files_and_terminal_say_the_source_and_the_numbers(tmp_path: Path) -> No
     text = markdown.read_text()
     assert "Source: simulated" in text
     assert "| 0.5 | 3 |" in text
-    assert "29.0 ± 2.0" in text
+    assert "29.0±5.0" in text
+    assert "Noise floor at tIoU 0.5, from 3 repeats" in text
     assert "not available" in text
     assert "costs 0.5 mAP" in text
     console = Console(width=120, record=True, file=io.StringIO())

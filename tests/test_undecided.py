@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-import scipy.stats
-from hypothesis import given
-from hypothesis import strategies as st
 from sampled_plans import CENTRE, sampled_plan
 from small_trials import TIOU, counting_trial, history, make_result
 
@@ -20,7 +15,7 @@ from tal_search.search.backend import Event, Started
 from tal_search.search.cells import Trial, cells
 from tal_search.search.driver import run_study
 from tal_search.search.plan import Plan
-from tal_search.search.undecided import interval_width, undecided
+from tal_search.search.undecided import undecided
 from tal_search.study import RepeatSettings, SearchSettings, UntilSettings
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import TrialResult, TrialSpec
@@ -74,17 +69,6 @@ def names(trials: list[Trial]) -> list[tuple[float, int, str]]:
 
 def known(trials: list[Trial], but: tuple[Trial, ...] = ()) -> dict[str, TrialResult]:
     return {trial.id: scored(trial.spec) for trial in trials if trial not in but}
-
-
-@given(st.lists(st.floats(-20, 20), min_size=2, max_size=12))
-def test_the_width_is_that_of_the_t_interval(differences: list[float]) -> None:
-    scale = scipy.stats.sem(differences)
-    low, high = (0.0, 0.0) if scale == 0 else scipy.stats.t.interval(0.95, len(differences) - 1, scale=scale)
-    assert interval_width(differences) == pytest.approx(high - low, abs=1e-9)
-
-
-def test_one_difference_says_nothing() -> None:
-    assert interval_width([]) == interval_width([3.0]) == math.inf
 
 
 def test_undecided_cells_get_a_repeat_paired_with_the_centre(tmp_path: Path) -> None:

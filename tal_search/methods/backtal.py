@@ -111,14 +111,16 @@ class BackTAL(Method):
         base, suppressed, clicks = output.cas_base.float(), output.cas_supp.float(), batch.background_clicks
         k = losses.top_k(hp.k_ratio, base.shape[-1])
         k_sep = losses.top_k(hp.k_ratio if hp.k_ratio_sep is None else hp.k_ratio_sep, base.shape[-1])
-        counts = losses.action_counts(suppressed, batch.labels, k)
+        scores_base, (scores_supp, positions) = losses.video_scores(base, k), losses.highest(suppressed, k)
+        scores_sep = scores_base if k_sep == k else losses.video_scores(base, k_sep)
+        counts = losses.action_counts(positions, batch.labels, base.shape[-1])
         embedding = output.embedding.float()
         return {
-            "cls_base": losses.classification_loss(losses.video_scores(base, k), batch.labels, background=True),
-            "cls_supp": losses.classification_loss(losses.video_scores(suppressed, k), batch.labels, background=False),
+            "cls_base": losses.classification_loss(scores_base, batch.labels, background=True),
+            "cls_supp": losses.classification_loss(scores_supp, batch.labels, background=False),
             "norm": output.filter.float().abs().sum((1, 2)).mean(),
             "frame": losses.frame_loss(base, clicks),
-            "sep": losses.separation_loss(base, batch.labels, clicks, k_sep, release=release),
+            "sep": losses.separation_loss(base, scores_sep, batch.labels, clicks, release=release),
             "aff": losses.affinity_loss(embedding, counts, clicks, hp.tau_same, hp.tau_diff, release=release),
         }
 

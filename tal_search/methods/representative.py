@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from tal_search.nn.compensation import Resampling
     from tal_search.nn.representative import Output
 
-EVALUATION_BATCH = 16
 PRESENT = 0.5  # share of the highest video score that a class of a test video needs to be proposed for
 
 
@@ -198,17 +197,10 @@ class Representative(Method):
         The attention is zero, so that it proposes nothing: P_c holds 1 − S_bg already.
         """
         import numpy as np
-        import torch
 
-        from tal_search.nn.arrays import tensor
+        from tal_search.nn.arrays import evaluated
 
-        device = next(self.network.parameters()).device
-        self.network.eval()
-        parts: list[tuple[Any, Any]] = []
-        with torch.no_grad():
-            for first in range(0, len(videos.videos), EVALUATION_BATCH):
-                parts.append(self._read(tensor(videos.features[first : first + EVALUATION_BATCH]).to(device)))
-        cas, scores = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
+        cas, scores = evaluated(self.network, videos.features, self._read)
         return Activations(
             videos=videos.videos, cas=cas, attention=np.zeros_like(cas[:, -1]), scores=scores,
             duration=videos.duration, frames=videos.frames,

@@ -149,7 +149,7 @@ class SFNet(Method):
         actionness = [logits.float() for logits in output.actionness]
         k = math.ceil(clicks.shape[-1] / TRAINING_SHARE)
         background = [mined(sequence[:, -1], clicked, hp.eta) for sequence in cas]
-        scores = [losses.video_scores(sequence, k) for sequence in cas]
+        scores, positions = zip(*[losses.highest(sequence, k) for sequence in cas], strict=True)
         by_name = {
             "video": [losses.classification_loss(score, labels, background=False) for score in scores],
             "frame": [click_loss(sequence, clicks) for sequence in cas],
@@ -157,10 +157,10 @@ class SFNet(Method):
             "actionness": [actionness_loss(logits, clicked, mined(logits, clicked, hp.eta)) for logits in actionness],
         }
         if hp.lambda_sep > 0:
-            by_name["sep"] = [losses.separation_loss(cas[-1], labels, background[-1], k, release=False)]
+            by_name["sep"] = [losses.separation_loss(cas[-1], scores[-1], labels, background[-1], release=False)]
         if output.embedding is not None:
             # A snippet in both groups would be the hardest pair, at a cosine of 1 that nothing can change.
-            counts = losses.action_counts(cas[-1], labels, k).masked_fill(background[-1], 0)
+            counts = losses.action_counts(positions[-1], labels, clicks.shape[-1]).masked_fill(background[-1], 0)
             thresholds = hp.tau_same, hp.tau_diff
             by_name["aff"] = [
                 losses.affinity_loss(output.embedding, counts, background[-1], *thresholds, release=False)

@@ -21,7 +21,13 @@ def top_k(ratio: float, snippets: int) -> int:
 
 def video_scores(cas_BCT: Tensor, k: int) -> Tensor:
     """s_c = mean of the k highest CAS[c, :]: [B, C] (Eq. 2)."""
-    return cas_BCT.topk(k, dim=-1, sorted=False).values.mean(-1)
+    return highest(cas_BCT, k)[0]
+
+
+def highest(cas_BCT: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The video scores [B, C], and the positions of the k highest that they are the means of, [B, C, k]."""
+    top = cas_BCT.topk(k, dim=-1, sorted=False)
+    return top.values.mean(-1), top.indices
 
 
 def classification_loss(scores_BC1: Tensor, labels_BC: Tensor, *, background: bool) -> Tensor:
@@ -53,8 +59,10 @@ def filter_loss(filter_BT: Tensor, background_BT: Tensor, action_BT: Tensor) -> 
     return (each * weight).sum() / weight.sum().clamp_min(1)
 
 
-def separation_loss(cas_BC1T: Tensor, labels_BC: Tensor, clicks_BT: Tensor, k: int, *, release: bool) -> Tensor:
-    """L_sep: push a class's top-k mean above its mean at clicked background (Eq. 7-9).
+def separation_loss(
+    cas_BC1T: Tensor, scores_BC1: Tensor, labels_BC: Tensor, clicks_BT: Tensor, *, release: bool
+) -> Tensor:
+    """L_sep: push a class's video score, its top-k mean, above its mean at clicked background (Eq. 7-9).
 
     paper: −log p̂_act − log(1 − p̂_bg), which is −2·log p̂_act; release: −log p̂_act. Mean over the video's classes,
     then over videos that have clicks.
@@ -63,15 +71,14 @@ def separation_loss(cas_BC1T: Tensor, labels_BC: Tensor, clicks_BT: Tensor, k: i
     weight_BT = clicks_BT.to(cas_BCT.dtype)
     count_B = weight_BT.sum(1)
     p_background_BC = torch.einsum("bct,bt->bc", cas_BCT, weight_BT) / count_B.clamp_min(1)[:, None]
-    term_BC = functional.softplus(p_background_BC - video_scores(cas_BCT, k)) * (1 if release else 2)
+    term_BC = functional.softplus(p_background_BC - scores_BC1[:, :-1]) * (1 if release else 2)
     per_video_B = (term_BC * labels_BC).sum(1) / labels_BC.sum(1).clamp_min(1)
     return mean_over(per_video_B, count_B > 0)
 
 
-def action_counts(cas_BC1T: Tensor, labels_BC: Tensor, k: int) -> Tensor:
+def action_counts(positions_BC1k: Tensor, labels_BC: Tensor, snippets: int) -> Tensor:
     """Potential action snippets: for how many of a video's classes a position is among the k highest, [B, T]."""
-    cas_BCT = cas_BC1T[:, :-1].detach()
-    chosen_BCT = torch.zeros_like(cas_BCT).scatter_(2, cas_BCT.topk(k, dim=-1, sorted=False).indices, 1.0)
+    chosen_BCT = labels_BC.new_zeros(*labels_BC.shape, snippets).scatter_(2, positions_BC1k[:, :-1], 1.0)
     return torch.einsum("bct,bc->bt", chosen_BCT, labels_BC)
 
 

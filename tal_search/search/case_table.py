@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from statistics import fmean
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from tal_search.data.annotation_cost import VIDEO_LABELS, annotation_seconds
-from tal_search.paired import Interval, difference, interval, repeatability, verdicts
+from tal_search.paired import difference, repeatability, verdicts
+from tal_search.search.cell_statistics import average_range, points, statistics, within
 from tal_search.search.cells import CASE, Trial
 from tal_search.search.plan import Plan
-from tal_search.search.sensitivity import average_range
 from tal_search.search.undecided import Repeat, alike
 from tal_search.study.published import published_systems
 from tal_search.types import TrialResult, criterion
 
 NOT_AVAILABLE = "not available"
-WITHIN = " ±95%"  # ends the name of a column that holds half the width of a 95 % interval
 
 
 class Comparison(NamedTuple):
@@ -43,14 +41,14 @@ def comparison_info(plan: Plan, trials: Iterable[Trial], results: Mapping[str, T
     for trial in trials:
         if trial.id in results:
             found[trial.cell[CASE]][trial.repeat] = results[trial.id]
-    rows = [{**_described(plan, name), **_statistics(plan, mine), **_paper(plan, name)} for name, mine in found.items()]
+    rows = [{**_described(plan, name), **statistics(plan, mine), **_paper(plan, name)} for name, mine in found.items()]
     reference, tiou = next(iter(plan.cases)), criterion(plan.protocol["tiou"])
-    points = {name: _at(tiou, mine) for name, mine in found.items()}
-    differences = [difference(*alike(points[name], points[reference])) for name in points if name != reference]
-    said = verdicts(differences, repeatability(points[reference].values()))
+    values = {name: points(tiou, mine) for name, mine in found.items()}
+    differences = [difference(*alike(values[name], values[reference])) for name in values if name != reference]
+    said = verdicts(differences, repeatability(values[reference].values()))
     rows[0] |= {"verdict": "reference"}
     for row, one, verdict in zip(rows[1:], differences, said, strict=True):
-        row |= {**_shown("delta", one), "pairs": one.n, "verdict": verdict}
+        row |= {**within("delta", one), "pairs": one.n, "verdict": verdict}
     return Comparison(reference, tiou, average_range(plan)[2], pd.DataFrame(rows))
 
 
@@ -59,29 +57,6 @@ def _described(plan: Plan, name: str) -> dict[str, Any]:
     words = ", ".join(kind for kind in case.supervision if kind != VIDEO_LABELS) or VIDEO_LABELS
     seconds = annotation_seconds(case.supervision, plan.dataset.clicks_fraction)
     return {CASE: name, "method": case.method, "supervision": words, "seconds": seconds}
-
-
-def _statistics(plan: Plan, found: Mapping[Repeat, TrialResult]) -> dict[str, Any]:
-    low, high, _ = average_range(plan)
-    series = {f"mAP@{tiou:g}": [result.at(tiou) for result in found.values()] for tiou in plan.protocol["tiou"]}
-    series["average"] = [result.average(low, high) for result in found.values()]
-    statistics: dict[str, Any] = {"n": len(found)}
-    for name, values in series.items():
-        statistics |= _shown(name, interval(100 * value for value in values))
-    return statistics
-
-
-def _at(tiou: str, found: Mapping[Repeat, TrialResult]) -> dict[Repeat, float]:
-    """Percent, by repeat."""
-    return {
-        repeat: 100 * (fmean(result.mAP) if tiou == "average" else result.at(float(tiou)))
-        for repeat, result in found.items()
-    }
-
-
-def _shown(name: str, found: Interval) -> dict[str, float]:
-    """The mean, and half of the interval's width."""
-    return {name: found.mean, name + WITHIN: found.high - found.mean if math.isfinite(found.high) else math.nan}
 
 
 def _paper(plan: Plan, name: str) -> dict[str, Any]:

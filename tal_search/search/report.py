@@ -9,13 +9,15 @@ import pandas as pd
 
 from tal_search.paired import METHOD
 from tal_search.search.about import symbols
-from tal_search.search.case_table import NOT_AVAILABLE, WITHIN, Comparison
+from tal_search.search.case_table import NOT_AVAILABLE, Comparison
+from tal_search.search.cell_statistics import WITHIN
 from tal_search.search.cells import CASE
 from tal_search.search.plan import Plan
 from tal_search.search.ranking import Ranking
 from tal_search.search.sensitivity import SHOWN_TIOU, AxisTable
 from tal_search.search.table import TextTable, compact, markdown, short, spread
 from tal_search.trial_folder import write_atomically
+from tal_search.types import criterion
 
 PAPER_NOTES = {
     ("backtal", "lambda_sep"): "The paper says that lowering λ costs 0.5 mAP, without naming the value.",
@@ -35,7 +37,13 @@ def write_tables(plan: Plan, tables: list[AxisTable], folder: Path) -> tuple[Pat
     """Write `sensitivity.csv` (every number) and `sensitivity.md` (as shown) into `folder`; returns both paths."""
     frames = [table.rows.assign(table=table.title) for table in tables]
     content = pd.concat(frames).drop(columns="varied").rename(columns={"average": f"average {tables[0].average_over}"})
-    return _write(plan, folder, "sensitivity", ["table", *plan.axes], content, [axis_text(plan, t) for t in tables])
+    texts = [axis_text(plan, table) for table in tables]
+    return _write(plan, folder, "sensitivity", ["table", *plan.axes], content, texts, below_heading(tables))
+
+
+def below_heading(tables: list[AxisTable]) -> str:
+    """What the reader of sensitivity tables needs to know of their noise and their verdicts."""
+    return f"{tables[0].noise} Δ: mean difference to the centre over common repeats; {METHOD}."
 
 
 def write_ranking(plan: Plan, found: Ranking, folder: Path) -> tuple[Path, Path]:
@@ -51,13 +59,19 @@ def write_comparison(plan: Plan, found: Comparison, folder: Path) -> tuple[Path,
 
 
 def _write(
-    plan: Plan, folder: Path, name: str, first: list[str], content: pd.DataFrame, tables: list[TextTable]
+    plan: Plan,
+    folder: Path,
+    name: str,
+    first: list[str],
+    content: pd.DataFrame,
+    tables: list[TextTable],
+    note: str = "",
 ) -> tuple[Path, Path]:
     csv, text = folder / f"{name}.csv", folder / f"{name}.md"
     content = content.assign(source=plan.dataset.source, dataset=plan.dataset.description)
     content = content[[*first, *[column for column in content.columns if column not in first]]]
     write_atomically(csv, lambda stream: stream.write(content.to_csv(index=False).encode()))
-    page = "\n".join([heading(plan), "", *[markdown(table) for table in tables]])
+    page = "\n".join([heading(plan), "", *([note, ""] if note else []), *[markdown(table) for table in tables]])
     write_atomically(text, lambda stream: stream.write(page.encode()))
     return csv, text
 
@@ -73,23 +87,26 @@ def heading(plan: Plan) -> str:
 
 def spread_words(plan: Plan) -> str:
     """What stands behind the ± of a study's tables."""
-    return "mean ± half its 95 % interval" if plan.cases else "mean ± standard deviation over repeats"
+    return "mean ± half its 95 % interval" if plan.study.search.plan != "sampler" else "mean ± standard deviation"
 
 
 def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTable:
     """A sensitivity table as text, at most the first `most` rows; the rest is counted below."""
     shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in table.rows]
-    heads = [*table.axes, "n", *shown, f"average {table.average_over}", "Δ centre @0.5", "paper @0.5"]
+    tiou = criterion(plan.protocol["tiou"])
+    heads = [*table.axes, "n", *shown, f"average {table.average_over}", f"Δ @{tiou}", "verdict", "paper @0.5"]
     rows = []
     for row in table.rows.head(most or len(table.rows)).to_dict("records"):
         values = [f"{short(row[axis])}{' (centre)' if row['centre'] else ''}" for axis in table.axes]
-        spreads = [spread(row[name], row[f"{name} sd"]) for name in (*shown, "average")]
-        delta = "" if row["centre"] or math.isnan(row["delta"]) else f"{row['delta']:+.1f}"
+        spreads = [compact(row[name], row[name + WITHIN]) for name in (*shown, "average")]
+        delta = "" if row["centre"] or math.isnan(row["delta"]) else compact(row["delta"], row["delta" + WITHIN], "+")
+        verdict = "" if row["centre"] else row["verdict"]
         paper = NOT_AVAILABLE if math.isnan(row["paper"]) else f"{row['paper']:.1f}"
-        rows.append([*values, str(row["n"]), *spreads, delta, paper])
+        rows.append([*values, str(row["n"]), *spreads, delta, verdict, paper])
     more = f"... and {len(table.rows) - len(rows)} more rows in the file below." if len(table.rows) > len(rows) else ""
     remark = " ".join(PAPER_NOTES.get((plan.study.method, axis), "") for axis in table.axes).strip()
-    return TextTable(table.title, heads, rows, table.axes, tuple(table.rows["centre"]), f"{more} {remark}".strip())
+    left = (*table.axes, "verdict")
+    return TextTable(table.title, heads, rows, left, tuple(table.rows["centre"]), f"{more} {remark}".strip())
 
 
 def ranking_text(plan: Plan, found: Ranking, most: int = SHOWN_CELLS) -> TextTable:

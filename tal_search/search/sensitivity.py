@@ -3,47 +3,53 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tal_search.paired import Difference, difference, repeatability, verdicts
 from tal_search.search.about import symbols
+from tal_search.search.cell_statistics import WITHIN, average_range, noise_floor, points, statistics, within
 from tal_search.search.cells import Trial
 from tal_search.search.plan import Plan
+from tal_search.search.undecided import Repeat, alike
 from tal_search.study.published import paper_cell
-from tal_search.types import TrialResult
+from tal_search.types import TrialResult, criterion
 
 SHOWN_TIOU = (0.3, 0.5, 0.7)
-PAPER_TIOU = 0.5
 LEAKY = "best epoch on test, leaky, as the released code does"
 
 
 class AxisTable(NamedTuple):
     """One axis (or, for a grid, all of them): `rows` is ordered by value.
 
-    Columns of `rows`: the axes, `centre` (bool), `n` finished repeats, `mAP@t` and `mAP@t sd` for every tIoU, `average`
-    and `average sd` over `average_over`, `delta` (mean paired difference to the centre at tIoU .5), `paper`, `paper
-    source` and `LEAKY`, the best mAP@.5 any epoch had on the test set. Percent; NaN where there is none.
+    Columns of `rows`: the axes, `centre` (bool), `n` finished repeats, `mAP@t` for every tIoU, `average` over
+    `average_over`, `delta` (mean paired difference to the centre at `criterion`), each with its `WITHIN`; `pairs` and
+    `p` of that difference, `verdict` (see `paired.verdicts`), `paper`, `paper source` and `LEAKY`, the best mAP@.5 any
+    epoch had on the test set. Percent; NaN where there is none. `noise`: how much the centre varies by itself.
     """
 
     title: str
     axes: tuple[str, ...]
     average_over: str
     rows: pd.DataFrame
+    noise: str
 
 
-def sensitivity_info(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> list[AxisTable]:
+def sensitivity_info(plan: Plan, trials: Collection[Trial], results: Mapping[str, TrialResult]) -> list[AxisTable]:
     """Every axis's table from trials and the results there are (trial id → result); unfinished cells keep n = 0."""
-    cells = _cells(plan, trials, results)
+    at_centre = [trial for trial in trials if trial.cell == plan.centre_cell]
+    centre = {trial.repeat: results[trial.id] for trial in at_centre if trial.id in results}
+    cells = _cells(plan, trials, results, centre)
     axes = tuple(plan.study.search.axes)
-    average_over = average_range(plan)[2]
     if plan.study.search.plan == "grid" or not axes:
-        return [AxisTable(_title(plan, axes), axes, average_over, cells)]
+        return [_table(plan, axes, cells, centre)]
     tables = []
     for axis in axes:
         mine = cells[cells["centre"] | (cells["varied"] == axis)].sort_values(axis, kind="stable")
-        tables.append(AxisTable(_title(plan, (axis,)), (axis,), average_over, mine.reset_index(drop=True)))
+        tables.append(_table(plan, (axis,), mine.reset_index(drop=True), centre))
     return tables
 
 
@@ -53,50 +59,42 @@ def _title(plan: Plan, axes: tuple[str, ...]) -> str:
     return " × ".join(f"{named[axis]} ({axis})" for axis in axes) or "single cell"
 
 
-def _cells(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> pd.DataFrame:
+def _cells(
+    plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult], centre: Mapping[Repeat, TrialResult]
+) -> pd.DataFrame:
     """One row a cell, in plan order; the centre is the first cell of a one-at-a-time plan."""
     groups: dict[tuple[Any, ...], list[Trial]] = {}
     for trial in trials:
         groups.setdefault(tuple(trial.cell.items()), []).append(trial)
     centre_cell = plan.centre_cell
-    centre = {t.repeat: results[t.id] for t in groups.get(tuple(centre_cell.items()), ()) if t.id in results}
+    tiou = criterion(plan.protocol["tiou"])
     rows = []
     for cell, repeats in groups.items():
         values = dict(cell)
         varied = [axis for axis, value in values.items() if value != centre_cell[axis]]
         row: dict[str, Any] = {**values, "centre": not varied, "varied": varied[0] if len(varied) == 1 else ""}
         found = {trial.repeat: results[trial.id] for trial in repeats if trial.id in results}
-        rows.append({**row, "n": len(found), **_statistics(plan, found, centre), **_paper(plan, repeats[0])})
+        beside = difference(*alike(points(tiou, found), points(tiou, centre)))
+        row |= {**statistics(plan, found), LEAKY: _leaky(found.values()), **within("delta", beside)}
+        rows.append({**row, "pairs": beside.n, "p": beside.p, **_paper(plan, repeats[0])})
     return pd.DataFrame(rows)
 
 
-def _statistics(
-    plan: Plan, found: Mapping[tuple[int, str], TrialResult], centre: Mapping[tuple[int, str], TrialResult]
-) -> dict[str, float]:
-    """Means and sample standard deviations over repeats, in percent."""
-    low, high, _ = average_range(plan)
-    tious: list[float] = plan.protocol["tiou"]
-    series = {f"mAP@{tiou:g}": [100 * result.at(tiou) for result in found.values()] for tiou in tious}
-    series["average"] = [100 * result.average(low, high) for result in found.values()]
-    statistics: dict[str, float] = {}
-    for name, values in series.items():
-        column = pd.Series(values, dtype=float)
-        statistics[name], statistics[f"{name} sd"] = float(column.mean()), float(column.std(ddof=1))
-    best = [result.best_on_test_mAP for result in found.values()]
-    leaky = pd.Series([math.nan if value is None else 100 * value for value in best], dtype=float)
-    statistics[LEAKY] = float(leaky.mean())
-    both = [repeat for repeat in found if repeat in centre and PAPER_TIOU in tious]
-    differences = [100 * (found[repeat].at(PAPER_TIOU) - centre[repeat].at(PAPER_TIOU)) for repeat in both]
-    statistics["delta"] = float(pd.Series(differences, dtype=float).mean())
-    return statistics
+def _table(plan: Plan, axes: tuple[str, ...], rows: pd.DataFrame, centre: Mapping[Repeat, TrialResult]) -> AxisTable:
+    """The table with its verdicts, corrected for all of its cells together."""
+    tiou = criterion(plan.protocol["tiou"])
+    alone = points(tiou, centre)
+    others = rows[~rows["centre"]]
+    half = others["delta" + WITHIN].fillna(math.inf)
+    columns = (others["pairs"], others["delta"], others["delta"] - half, others["delta"] + half, others["p"])
+    said = iter(verdicts([Difference(*values) for values in zip(*columns, strict=True)], repeatability(alone.values())))
+    rows = rows.assign(verdict=["centre" if centre else next(said) for centre in rows["centre"]])
+    return AxisTable(_title(plan, axes), axes, average_range(plan)[2], rows, noise_floor(tiou, alone))
 
 
-def average_range(plan: Plan) -> tuple[float, float, str]:
-    """.3:.7 is the average THUMOS14 papers print; all evaluated thresholds where a study leaves it out."""
-    tious = plan.protocol["tiou"]
-    if {0.3, 0.4, 0.5, 0.6, 0.7} <= set(tious):
-        return 0.3, 0.7, "0.3:0.7"
-    return min(tious), max(tious), f"{min(tious):g}:{max(tious):g}"
+def _leaky(found: Iterable[TrialResult]) -> float:
+    best = [100 * result.best_on_test_mAP for result in found if result.best_on_test_mAP is not None]
+    return fmean(best) if best else math.nan
 
 
 def _paper(plan: Plan, trial: Trial) -> dict[str, Any]:

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Mapping
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
+from tal_search.paired import interval
 from tal_search.search.cells import Trial
 from tal_search.search.plan import Plan
 from tal_search.search.record import objective
 from tal_search.types import TrialResult
 
-CONFIDENCE = 0.95
 Repeat = tuple[int, str]
-
-
-def interval_width(differences: list[float]) -> float:
-    """Width of the 95 % t interval of a mean; infinite for fewer than two differences."""
-    from scipy.stats import t
-
-    if len(differences) < 2:
-        return math.inf
-    spread = stdev(differences) / math.sqrt(len(differences))
-    return float(2 * t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1) * spread)
 
 
 def undecided(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> list[Trial]:
@@ -46,7 +35,8 @@ def undecided(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialRe
         cell = next(iter(tried.values())).cell
         mine, others = alike(_objectives(tried, results), _objectives(centre, results))
         differences = [value - others[repeat] for repeat, value in mine.items() if repeat in others]
-        if cell == plan.centre_cell or len(tried) >= until.at_most or interval_width(differences) <= until.interval:
+        found = interval(differences)
+        if cell == plan.centre_cell or len(tried) >= until.at_most or found.high - found.low <= until.interval:
             continue
         repeat = next(repeat for repeat in _repeats(plan) if plan.trial(cell, *repeat).repeat not in tried)
         for trial in (plan.trial(plan.centre_cell, *repeat), plan.trial(cell, *repeat)):
