@@ -113,7 +113,7 @@ def _heights(values: pd.Series[Any]) -> tuple[Floats, dict[float, str]]:
             return height_N, {0.0: style.value(values.min()), 1.0: style.value(values.max())}
     codes, names = pd.factorize(values.map(style.value), sort=True)
     step = 1 / max(1, len(names) - 1)
-    return codes * step, {place * step: name for place, name in enumerate(names)}
+    return np.asarray(codes * step, np.float64), {place * step: name for place, name in enumerate(names)}
 
 
 def importance_figure(importance: pd.DataFrame, axes: Mapping[str, str]) -> go.Figure:
