@@ -76,8 +76,13 @@ def marker(at: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _lines(truth: pd.DataFrame, clicks: pd.DataFrame) -> set[str]:
+    """What has a line of its own among instances and clicks."""
+    return set(truth["label"]) | set(clicks["label"].where(clicks["label"] != "", BACKGROUND))
+
+
 def _rows(truth: pd.DataFrame, clicks: pd.DataFrame, tracks: list[Track]) -> list[_Row]:
-    lines = set(truth["label"]) | set(clicks["label"].where(clicks["label"] != "", BACKGROUND))
+    lines = _lines(truth, clicks)
     rows = [_Row("truth", None, "instances and clicks" if len(clicks) else "instances", ROW["truth"] * len(lines) + 10)]
     for track in tracks:
         if track.cas is not None:
@@ -131,7 +136,7 @@ def _draw_truth(
             marker={"symbol": "line-ns-open", "size": 16, "color": style.INK, "line": {"width": 2}},
             name=style.text(kind), hovertemplate="%{x:.1f} s<extra>%{fullData.name}</extra>", row=place, col=1,
         )  # fmt: skip
-    drawn.update_yaxes(type="category", row=place, col=1)
+    drawn.update_yaxes(type="category", range=[-0.7, len(_lines(truth, clicks)) - 0.3], row=place, col=1)
 
 
 def _with_gaps(rows: pd.DataFrame, heights: Sequence[Any]) -> tuple[list[Any], list[Any]]:
