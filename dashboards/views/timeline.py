@@ -204,14 +204,17 @@ def _content(data: StudyData, selection: Selection) -> Any:
         "holdout": f"A held-out training video, with the clicks of {found.annotator}.",
         "train": f"A training video, with the clicks of {found.annotator}; trials keep no activations of it.",
     }
-    best = f"the best {MOST_DETECTIONS} detections of a trial are drawn"
     counts = ", ".join(f"{track.found} in {track.name}" for track in found.tracks)
     moment = dcc.Slider(
         0, found.duration, found.duration / STEPS, value=found.at, id=parts.name_of("timeline-at"),
         marks={0: "0", found.duration: f"{found.duration:.0f}"}, allow_direct_input=False,
     )  # fmt: skip
     return [
-        parts.graph("timeline-graph", whole_figure(found), f"{kept[found.split]} Detections: {counts}; {best}."),
+        parts.graph(
+            "timeline-graph",
+            whole_figure(found),
+            f"{kept[found.split]} Detections: {counts}; the best {MOST_DETECTIONS} are drawn.",
+        ),
         html.Div(parts.chosen("moment (s)", moment), className="wide"),
     ]
 
