@@ -205,16 +205,13 @@ def _content(data: StudyData, selection: Selection) -> Any:
         "train": f"A training video, with the clicks of {found.annotator}; trials keep no activations of it.",
     }
     counts = ", ".join(f"{track.found} in {track.name}" for track in found.tracks)
+    words = f"{kept[found.split]} Detections: {counts}; the best {MOST_DETECTIONS} are drawn."
     moment = dcc.Slider(
         0, found.duration, found.duration / STEPS, value=found.at, id=parts.name_of("timeline-at"),
         marks={0: "0", found.duration: f"{found.duration:.0f}"}, allow_direct_input=False,
     )  # fmt: skip
     return [
-        parts.graph(
-            "timeline-graph",
-            whole_figure(found),
-            f"{kept[found.split]} Detections: {counts}; the best {MOST_DETECTIONS} are drawn.",
-        ),
+        parts.graph("timeline-graph", whole_figure(found), words),
         html.Div(parts.chosen("moment (s)", moment), className="wide"),
     ]
 
