@@ -145,9 +145,9 @@ def _detections(columns: dict[str, Any]) -> pd.DataFrame:
 def duration_of(truth: Annotations, video: str, tracks: list[Track]) -> float:
     """Of the ground truth, else of the features, else the end of the last instance: seconds."""
     row = truth.videos.index(video)
-    known = [float(truth.duration[row]), *(track.duration for track in tracks if track.duration is not None)]
-    last = float(truth.segment[truth.video == row].max(initial=1.0))
-    return next((seconds for seconds in known if np.isfinite(seconds)), last)
+    stated = [float(truth.duration[row]), *(track.duration for track in tracks if track.duration is not None)]
+    known = [*stated, float(truth.segment[truth.video == row].max(initial=1.0))]
+    return next(seconds for seconds in known if np.isfinite(seconds))
 
 
 def figures(info: TimelineInfo | None) -> dict[str, go.Figure]:
@@ -178,21 +178,17 @@ def layout(data: StudyData, selection: Selection) -> Any:
     if found is None:
         return parts.empty("No finished trial keeps detections yet.", f"tal-search run study={data.name}")
     key = found.tracks[0].key
-    test, train = data.truth(key), data.truth(key, "train")
-    videos = {name: f"{name} (test)" for name in test.videos} | {name: f"{name} (training)" for name in train.videos}
+    videos = {name: f"{name} (test)" for name in data.truth(key).videos}
+    videos |= {name: f"{name} (training)" for name in data.truth(key, "train").videos}
     others = {"": "none", **offered(data, selection.get("other"))}
     controls = [
         chooser(data, key),
         parts.select("other", "below it", others, selection.get("other", "")),
         parts.select("timeline-video", "video", videos, found.video),
     ]
-    return html.Section(
-        [
-            html.Div(controls, className="controls"),
-            html.Div(_content(data, selection), id="timeline-content"),
-            html.Div(_mask(data, selection), id="timeline-mask"),
-        ]
-    )
+    content = html.Div(_content(data, selection), id="timeline-content")
+    mask = html.Div(_mask(data, selection), id="timeline-mask")
+    return html.Section([html.Div(controls, className="controls"), content, mask])
 
 
 def _content(data: StudyData, selection: Selection) -> Any:
