@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test chaos postgresql bench lint clean
+.PHONY: demo test chaos postgresql chromium bench lint clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m tal_search.run study=thumos_grid
 
 # Two processes, each taking whole files: many tests wait for processes that they have killed.
-test: $(VENV)/test.stamp postgresql lint
+test: $(VENV)/test.stamp postgresql chromium lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The driver killed 200 times at random moments: half an hour.
@@ -28,6 +28,13 @@ postgresql:
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql; \
 	else echo "PostgreSQL is not installed: its tests will be skipped; install the package postgresql to run them"; fi
+
+# Tests open the dashboards in a real browser: Debian's, installed where it is missing and may be.
+chromium:
+	@if command -v chromium >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-dejavu-core; \
+	else echo "Chromium is not installed: its tests will be skipped; install the package chromium to run them"; fi
 
 # Every benchmark, half an hour; the table is kept in benchmarks/results/.
 bench: $(VENV)/test.stamp

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tal_search import clicks_door, complexity_door, data_door, evaluate_door, gc_door, rescore_door
+from tal_search import clicks_door, complexity_door, dashboards_door, data_door, evaluate_door, gc_door, rescore_door
 from tal_search.errors import InputError, Interrupted, TalSearchError
 from tal_search.terminal import console, count
 
@@ -27,6 +27,8 @@ Hyperparameter studies for temporal action localization.
   tal-search gc                               trial folders that no study refers to
   tal-search evaluate KEY=VALUE ...           mAP of a detection file or of a released checkpoint
   tal-search complexity method=NAME|all       parameters and multiply-adds per video
+  tal-search dashboard [study=NAME]           what a study found, in a browser, live while it runs
+  tal-search export study=NAME out=FOLDER     the same as files: HTML, CSV, LaTeX, pictures
   tal-search data check ROOT                  what is in a dataset, or all that is wrong; `data convert`
   tal-search clicks stats FILE ...            what click files hold: misses, slips, positions
   tal-search COMMAND --help
@@ -64,6 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
         "gc": (gc_door.command, gc_door.USAGE),
         "complexity": (complexity_door.command, complexity_door.USAGE),
         "evaluate": (evaluate_door.command, evaluate_door.USAGE),
+        "dashboard": (dashboards_door.dashboard, dashboards_door.DASHBOARD_USAGE),
+        "export": (dashboards_door.export, dashboards_door.EXPORT_USAGE),
         "clicks": (clicks_door.command, clicks_door.USAGE),
         "data": (data_door.command, data_door.USAGE),
     }
@@ -77,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"'{name}' is not a command{hint}\n")
         return 2
     command, usage = commands[name]
-    if "-h" in rest or "--help" in rest or (not rest and name != "gc"):
+    if "-h" in rest or "--help" in rest or (not rest and name not in ("gc", "dashboard")):
         sys.stdout.write(usage)
         return 0 if rest else 2
     try:

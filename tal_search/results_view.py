@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tal_search.terminal import count
@@ -34,6 +35,13 @@ def show_results(plan: Plan, outcome: Outcome, screen: Console) -> None:
         shown.add(spec.key)
     if plan.study.tracking.mlflow:
         _show_mlflow(plan, screen)
+    _show_dashboards(plan, screen)
+
+
+def _show_dashboards(plan: Plan, screen: Console) -> None:
+    named = f"study={plan.study.name}" + ("" if plan.study.runs == Path("runs") else f" runs={plan.study.runs}")
+    screen.print(f"Dashboards: tal-search dashboard {named}", markup=False, soft_wrap=True)
+    screen.print(f"As files: tal-search export {named} out=FOLDER", markup=False, soft_wrap=True)
 
 
 def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:

@@ -48,6 +48,12 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, lambda stream: stream.write(text.encode()))
 
 
+def epoch_row(report: EpochReport) -> dict[str, Any]:
+    """A report as a row of `epochs.parquet`: numbers by column."""
+    losses = {f"loss/{name}": value for name, value in report.losses.items()}
+    return {"epoch": report.epoch, "epochs": report.epochs, "seconds": report.seconds, **losses, **report.scores}
+
+
 @dataclass(frozen=True)
 class TrialFolder:
     """Where one trial keeps its files."""
@@ -70,7 +76,7 @@ class TrialFolder:
 
     @property
     def cas(self) -> Path:
-        """npz of float16 class activation sequences of the test videos."""
+        """npz of float16 class activation sequences of the test videos, and of their affinity masks."""
         return self.path / "cas.npz"
 
     @property
@@ -143,12 +149,7 @@ class TrialFolder:
     def write_epochs(self, reports: list[EpochReport]) -> None:
         import pandas  # slow to import, and a preview does not need it
 
-        rows = [
-            {"epoch": r.epoch, "epochs": r.epochs, "seconds": r.seconds}
-            | {f"loss/{name}": value for name, value in r.losses.items()}
-            | r.scores
-            for r in reports
-        ]
+        rows = [epoch_row(report) for report in reports]
         write_atomically(self.epochs, lambda stream: pandas.DataFrame(rows).to_parquet(stream, index=False))
 
     def epoch_reports(self) -> list[EpochReport]:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from make_dataset import make_dataset
 
 from tal_search.data import loading
+
+if TYPE_CHECKING:
+    from small_dashboards import Made
+
+    from dashboards.data import StudyData
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,6 +36,36 @@ def root(tmp_path: Path) -> Path:
     """A small dataset in BackTAL's layout, and nothing kept of one loaded before."""
     loading._without_clicks.cache_clear()
     return make_dataset(tmp_path / "features")
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A finished study of three axes, one at a time, two repeats a cell."""
+    from small_dashboards import AXES, make_study
+
+    return make_study(tmp_path_factory.mktemp("runs"), "thumos_single", AXES)
+
+
+@pytest.fixture(scope="session")
+def compared(swept: Made) -> Made:
+    """A finished study of cases, in the same runs folder."""
+    from small_dashboards import CASES, make_study
+
+    return make_study(swept.runs, "thumos_modules", *CASES)
+
+
+@pytest.fixture(scope="session")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A finished study of a training axis and an inference axis, with held-out videos, two repeats a cell."""
+    from small_dashboards import GRID, make_study
+
+    return make_study(tmp_path_factory.mktemp("grid") / "runs", "thumos_single", *GRID)
+
+
+@pytest.fixture(scope="session")
+def small_study(grid: Made) -> StudyData:
+    """The same as dashboards read it."""
+    return grid.read()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tal_search.data.dataset import check
 from tal_search.disk import DiskWatch
 from tal_search.errors import Interrupted, MissingExtra
 from tal_search.search import storage as stored
+from tal_search.search.about import about
 from tal_search.search.backend import Backend, Event, Proposer
 from tal_search.search.claim import claimed, claimed_in_database
 from tal_search.search.deadline import Deadline
@@ -77,7 +78,8 @@ def _opened(plan: Plan, say: Callable[[str], None]) -> Iterator[Record]:
         stored.close(stored.open_storage(study.record, study.runs / study.name))
     with claimed(study.runs / study.name) as left:
         where = study.record or study.runs / study.name / "record.db"
-        with Record.open(where, study.name, _distributions(plan), settings_of(plan), study.runs / study.name) as record:
+        folder, known = study.runs / study.name, about(plan)
+        with Record.open(where, study.name, _distributions(plan), settings_of(plan), folder, known) as record:
             if study.record:
                 (study.runs / study.name / "record.url").write_text(stored.without_password(study.record))
             with claimed_in_database(record.storage, study.name):

@@ -66,12 +66,14 @@ class Record:
         distributions: Mapping[str, BaseDistribution],
         settings: dict[str, Any] | None = None,
         folder: Path | None = None,
+        about: dict[str, Any] | None = None,
     ) -> Record:
         """Open or create the record of `study` at `where`, a file or an SQLAlchemy URL.
 
         distributions: of each axis. settings: what all trials of the study have in common, nested dictionaries; a study
-        that was begun with others is refused. folder: the study's, by default that of the file. Raises InputError also
-        where there is no record to be had at `where`, or where it holds an axis with another kind of value.
+        that was begun with others is refused. folder: the study's, by default that of the file. about: what readers
+        should know of the study, see `about.py`. Raises InputError also where there is no record to be had at `where`,
+        or where it holds an axis with another kind of value.
         """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         storage = stored.open_storage(where, folder or Path(where).parent)
@@ -83,6 +85,8 @@ class Record:
             if settings is not None:
                 stored.agree_on_settings(storage, study_id, study, settings)
             agreed = stored.agree_on_distributions(storage, study_id, dict(distributions))
+            if about is not None:
+                storage.set_study_user_attr(study_id, stored.ABOUT, about)
             return cls(storage, study, study_id, agreed)
         except InputError as error:
             stored.close(storage)

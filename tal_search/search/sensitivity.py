@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from tal_search.localization import Inference
-from tal_search.methods import declaration
 from tal_search.paired import Difference, difference, repeatability, verdicts
+from tal_search.search.about import symbols
 from tal_search.search.cell_statistics import WITHIN, average_range, noise_floor, points, statistics, within
 from tal_search.search.cells import Trial
 from tal_search.search.plan import Plan
 from tal_search.search.undecided import Repeat, alike
-from tal_search.study import INFERENCE
+from tal_search.study.published import paper_cell
 from tal_search.types import TrialResult, criterion
 
-PUBLISHED = Path(__file__).parents[1] / "published.csv"
 SHOWN_TIOU = (0.3, 0.5, 0.7)
 LEAKY = "best epoch on test, leaky, as the released code does"
 
@@ -64,13 +60,6 @@ def _title(plan: Plan, axes: tuple[str, ...]) -> str:
     return " × ".join(f"{named[axis]} ({axis})" for axis in axes) or "single cell"
 
 
-def symbols(plan: Plan) -> dict[str, str]:
-    """The paper's symbol of every hyperparameter and inference setting."""
-    fields = {field.name: field for field in dataclasses.fields(declaration(plan.study.method).Hyperparameters)}
-    fields |= {f"{INFERENCE}{field.name}": field for field in dataclasses.fields(Inference)}
-    return {name: str(field.metadata["symbol"]) for name, field in fields.items()}
-
-
 def _cells(
     plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult], centre: Mapping[Repeat, TrialResult]
 ) -> pd.DataFrame:
@@ -79,7 +68,6 @@ def _cells(
     for trial in trials:
         groups.setdefault(tuple(trial.cell.items()), []).append(trial)
     centre_cell = plan.centre_cell
-    published = pd.read_csv(PUBLISHED)
     tiou = criterion(plan.protocol["tiou"])
     rows = []
     for cell, repeats in groups.items():
@@ -90,7 +78,7 @@ def _cells(
         beside = difference(*alike(points(tiou, found), points(tiou, centre)))
         row["seconds"] = fmean(trial.annotation_seconds for trial in repeats)
         row |= {**statistics(plan, found), LEAKY: _leaky(found.values()), **within("delta", beside)}
-        rows.append({**row, "pairs": beside.n, "p": beside.p, **_paper(plan, published, repeats[0])})
+        rows.append({**row, "pairs": beside.n, "p": beside.p, **_paper(plan, repeats[0])})
     return pd.DataFrame(rows)
 
 
@@ -111,15 +99,9 @@ def _leaky(found: Iterable[TrialResult]) -> float:
     return fmean(best) if best else math.nan
 
 
-def _paper(plan: Plan, published: pd.DataFrame, trial: Trial) -> dict[str, Any]:
+def _paper(plan: Plan, trial: Trial) -> dict[str, Any]:
     """The published cell: only where every published hyperparameter of this cell is at the paper's operating point."""
-    spec = trial.spec
-    mine = published[(published["method"] == spec.method) & (published["dataset"] == plan.dataset.name)]
-    at_point = [
-        math.isclose(float(spec.hyperparameters[str(row.axis)]), float(str(row.value))) for row in mine.itertuples()
-    ]
-    if not at_point or not all(at_point) or trial.inference != plan.fit_inference:
-        return {"paper": math.nan, "paper source": "not available"}
-    varied = [axis for axis in plan.study.search.axes if axis in set(mine["axis"])]
-    row = mine[mine["axis"] == varied[0]].iloc[0] if len(varied) == 1 else mine.iloc[0]
-    return {"paper": float(row["mAP"]), "paper source": str(row["source"])}
+    found = None
+    if trial.inference == plan.fit_inference:
+        found = paper_cell(trial.spec.method, plan.dataset.name, trial.spec.hyperparameters, plan.study.search.axes)
+    return {"paper": found.mAP if found else math.nan, "paper source": found.source if found else "not available"}

@@ -22,6 +22,7 @@ from tal_search.search.patience import PatientStorage
 
 READ = ("id", "attempt", "reason", "result")
 SETTINGS = "settings"
+ABOUT = "about"
 GROWING = {"clicks", "cases"}  # sections of the settings whose entries may come and go, by annotator and by name
 BUSY_SECONDS = 5  # then Python sees signals, and the call is tried again
 

@@ -1,13 +1,17 @@
-"""Published numbers of whole systems, for the tables: references beside ours, never targets. Read without pandas."""
+"""Published numbers for the tables: references beside ours, never targets. Read without pandas."""
 
 from __future__ import annotations
 
 import csv
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 SYSTEMS = Path(__file__).parents[1] / "published_systems.csv"
+CELLS = SYSTEMS.with_name("published.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,3 +38,42 @@ def published_systems(dataset: str) -> dict[str, PublishedSystem]:
                 system = PublishedSystem(supervision=row["supervision"], seconds=seconds, source=row["source"])
                 found.setdefault(row["system"], system).mAP[row["tiou"]] = float(row["mAP"])
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedCell:
+    """A published value of one hyperparameter, `axis`, all others at the paper's operating point; mAP in percent."""
+
+    axis: str
+    value: float
+    tiou: str
+    mAP: float
+    source: str
+
+
+@cache
+def published_cells(method: str, dataset: str) -> tuple[PublishedCell, ...]:
+    """Every published cell of a method on a dataset."""
+    with CELLS.open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if (row["method"], row["dataset"]) == (method, dataset)]
+    return tuple(
+        PublishedCell(
+            axis=row["axis"], value=float(row["value"]), tiou=row["tiou"], mAP=float(row["mAP"]), source=row["source"]
+        )
+        for row in rows
+    )
+
+
+def paper_cell(
+    method: str, dataset: str, hyperparameters: Mapping[str, Any], axes: Iterable[str]
+) -> PublishedCell | None:
+    """The published cell of complete hyperparameters, of one of `axes` if they name just one that has any.
+
+    None unless every published hyperparameter is at the paper's operating point.
+    """
+    mine = published_cells(method, dataset)
+    if not mine or not all(math.isclose(float(hyperparameters[cell.axis]), cell.value) for cell in mine):
+        return None
+    published = {cell.axis for cell in mine}
+    varied = [axis for axis in axes if axis in published]
+    return next(cell for cell in mine if len(varied) != 1 or cell.axis == varied[0])

@@ -74,6 +74,11 @@ class Ledger:
             file.write(f"\n{json.dumps(line)}\n")  # first ends a line that a full disk cut short
 
 
+def runs_noted(path: Path) -> dict[str, str]:
+    """Runs of the trials that are over, by key, as a ledger's file notes them; for readers beside the driver."""
+    return {line["key"]: line["run"] for line in _lines(path) if "run" in line}
+
+
 def _lines(path: Path) -> list[dict[str, Any]]:
     found = []
     for line in path.read_bytes().splitlines() if path.exists() else []:

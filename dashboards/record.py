@@ -1,0 +1,138 @@
+"""A study's record as the dashboards read it: never written, read again only where it grew."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import sqlalchemy
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from tal_search.errors import InputError, MissingExtra
+
+STATES = {"COMPLETE": "done", "RUNNING": "running", "WAITING": "running", "FAIL": "failed", "PRUNED": "stopped early"}
+ENDED = ("done", "failed", "stopped early")
+ATTRIBUTES = (
+    "id", "cell", "annotator", "seed", "method", "annotation_seconds", "epoch", "cached", "result", "reason",
+)  # fmt: skip
+BUSY_SECONDS = 5
+
+
+class Row(NamedTuple):
+    """One Optuna trial; times as the database has them; `attributes` by name, JSON already read."""
+
+    number: int
+    state: str
+    started: Any
+    ended: Any
+    attributes: dict[str, Any]
+
+
+class RecordReader:
+    """The trials of one study, of the record in its folder: `record.db`, or the database that `record.url` names."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.study = folder, folder.name
+        self._rows: dict[int, Row] = {}
+        self._seen: object = None
+        self._cells: dict[str, Any] = {}
+        self._engine = _engine(folder)
+
+    def rows(self) -> tuple[dict[int, Row], bool]:
+        """Trials by trial id in order, and whether anything changed since the last call. InputError: no such record."""
+        mark = self._mark()
+        if mark is not None and mark == self._seen:
+            return self._rows, False
+        try:
+            with self._engine.connect() as connection:
+                changed = self._read(connection)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise InputError(f"{self.folder}: the record cannot be read ({_first_line(error)})") from None
+        self._seen = mark
+        return self._rows, changed
+
+    def attributes(self) -> dict[str, Any]:
+        """What the record says of the study itself. InputError where it holds no such study."""
+        statement = sqlalchemy.text(
+            "SELECT a.key, a.value_json FROM studies s LEFT JOIN study_user_attributes a ON a.study_id = s.study_id "
+            "WHERE s.study_name = :study"
+        )
+        try:
+            with self._engine.connect() as connection:
+                found = connection.execute(statement, {"study": self.study}).all()
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise InputError(f"{self.folder}: the record cannot be read ({_first_line(error)})") from None
+        if not found:
+            raise InputError(f"{self.folder}: its record holds no study of the name {self.study}; run the study first")
+        return {key: json.loads(value) for key, value in found if key is not None}
+
+    def _mark(self) -> object:
+        """Sizes and times of the files; None of a database elsewhere, which is asked each time."""
+        files = [self.folder / "record.db", self.folder / "record.db-wal"]
+        if (self.folder / "record.url").exists():
+            return None
+        return [(stat.st_mtime_ns, stat.st_size) for stat in (path.stat() for path in files if path.exists())]
+
+    def _read(self, connection: sqlalchemy.Connection) -> bool:
+        """Take in what is new: trials that ended do not change any more."""
+        statement = (
+            "SELECT t.trial_id, t.number, t.state, t.datetime_start, t.datetime_complete FROM trials t "
+            "JOIN studies s ON s.study_id = t.study_id WHERE s.study_name = :study ORDER BY t.trial_id"
+        )
+        trials = connection.execute(sqlalchemy.text(statement), {"study": self.study}).all()
+        open_ids = {row[0] for row in trials if row[0] not in self._rows or self._rows[row[0]].state not in ENDED}
+        if not open_ids:
+            return False
+        attributes: dict[int, dict[str, Any]] = {trial_id: {} for trial_id in open_ids}
+        for trial_id, key, value in self._attributes(connection, min(open_ids)):
+            if trial_id in attributes:
+                attributes[trial_id][key] = self._cell(value) if key == "cell" else json.loads(value)
+        for trial_id, number, state, started, ended in trials:
+            if trial_id in attributes:
+                self._rows[trial_id] = Row(number, STATES[state], started, ended, attributes[trial_id])
+        return True
+
+    def _attributes(self, connection: sqlalchemy.Connection, first: int) -> Iterable[Any]:
+        statement = sqlalchemy.text(
+            "SELECT a.trial_id, a.key, a.value_json FROM trial_user_attributes a WHERE a.trial_id >= :first "
+            "AND a.key IN :names AND a.trial_id IN (SELECT t.trial_id FROM trials t JOIN studies s "
+            "ON s.study_id = t.study_id WHERE s.study_name = :study)"
+        ).bindparams(sqlalchemy.bindparam("names", expanding=True))
+        return connection.execute(statement, {"first": first, "names": ATTRIBUTES, "study": self.study})
+
+    def _cell(self, text: str) -> Any:
+        """Repeats of a cell share one dictionary."""
+        if text not in self._cells:
+            self._cells[text] = json.loads(text)
+        return self._cells[text]
+
+
+def recorded_studies(runs: Path) -> Iterator[str]:
+    """Names of the studies that have a record in a runs folder."""
+    for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
+        if (folder / "record.db").exists() or (folder / "record.url").exists():
+            yield folder.name
+
+
+def _engine(folder: Path) -> sqlalchemy.Engine:
+    if (folder / "record.url").exists():
+        try:
+            return sqlalchemy.create_engine((folder / "record.url").read_text().strip(), poolclass=NullPool)
+        except ImportError:
+            raise MissingExtra("psycopg", "postgres") from None
+    path = folder / "record.db"
+    # A folder that may not be written has no place for the lock file that reading beside a writer takes.
+    mode = "mode=ro" if os.access(folder, os.W_OK) or path.with_name("record.db-wal").exists() else "immutable=1"
+    url = f"file:{quote(str(path.resolve()))}?{mode}"
+    connect = lambda: sqlite3.connect(url, uri=True, timeout=BUSY_SECONDS)  # noqa: E731
+    return sqlalchemy.create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

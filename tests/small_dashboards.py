@@ -1,0 +1,86 @@
+"""Real finished studies, small enough to be made once a test session, and a server of their dashboards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dashboards.data import StudyData
+from dashboards.reader import StudyReader
+from dashboards.server import bound_server
+from tal_search.search.driver import run_study
+from tal_search.search.plan import Plan, resolve
+from tal_search.search.running import Outcome
+from tal_search.study import load_study
+
+SMALL = [
+    "resources.backend=inline", "resources.device=cpu", "resources.cpus_per_trial=1", "tracking.mlflow=false",
+    "dataset.source=simulated", "dataset.snippets=60", "dataset.simulation.train_videos=40",
+    "dataset.simulation.test_videos=20", "dataset.simulation.channels=12", "hyperparameters.epochs=4",
+    "hyperparameters.learning_rate=0.005", "hyperparameters.batch_size=8", "inference.class_threshold=0.04",
+    "protocol.evaluate_every=2", "search.repeats.seeds=[0,1]",
+]  # fmt: skip
+AXES = "search.axes={lambda_sep: [0.25], kernel_size: [1], inference.nms: [0.3]}"
+CASES = ["~search.cases.baseline", "~search.cases.+ affinity", "~search.cases.+ affinity without L_aff"]
+
+# The class threshold of SMALL is not the preset's: inference settings of the study and of its fits differ.
+GRID = [
+    "search.plan=grid", "search.axes={lambda_sep: [0.5, 1.0, 8.0], inference.nms: [0.3, 0.55]}",
+    "dataset.simulation.train_videos=60", "dataset.simulation.channels=16", "hyperparameters.epochs=8",
+    "hyperparameters.learning_rate=0.01", "protocol.selection=holdout", "protocol.holdout_fraction=0.5",
+    "protocol.evaluate_every=4",
+]  # fmt: skip
+
+
+class Made(NamedTuple):
+    """A study as its driver left it."""
+
+    runs: Path
+    plan: Plan
+    outcome: Outcome
+
+    @property
+    def name(self) -> str:
+        return self.plan.study.name
+
+    def read(self) -> StudyData:
+        return StudyReader(self.runs, self.name)()
+
+
+def make_study(runs: Path, study: str, *overrides: str) -> Made:
+    """Run a small study of the repository for real, in this process."""
+    plan = resolve(load_study(study, [f"runs={runs}", *SMALL, *overrides]))
+    outcome = run_study(plan)
+    assert not outcome.failed, outcome.failed
+    return Made(runs, plan, outcome)
+
+
+@contextmanager
+def served(runs: Path, study: str | None = None, token: str | None = None) -> Iterator[str]:
+    """The address of a server of the dashboards of a runs folder, which ends with the block."""
+    server = bound_server(runs, study, port=0, token=token)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def chromium() -> str:
+    """Debian's Chromium; its tests are skipped where it is absent, unless required."""
+    found = shutil.which("chromium")
+    if found is None:
+        if os.environ.get("TAL_REQUIRE_CHROMIUM") == "1":
+            pytest.fail("chromium is required (TAL_REQUIRE_CHROMIUM=1) and is not there")
+        pytest.skip("needs the program chromium")
+    return found

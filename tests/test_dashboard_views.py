@@ -1,0 +1,189 @@
+"""The numbers of the views: equal to slow, plain ones whatever the trials are, and to what a run prints at its end."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_dashboards import Made
+
+from dashboards.cells import cells, judged, names_of, noise
+from dashboards.data import StudyData
+from dashboards.style import WITHIN, shown, text
+from dashboards.views import cost, modules, study, tables, views
+from tal_search.paired import difference, interval, repeatability, verdicts
+from tal_search.search.ranking import pareto_front
+from tal_search.search.sensitivity import sensitivity_info
+from tal_search.search.undecided import alike
+
+VALUES = [0.25, 1.0, 4.0]
+trials = st.lists(
+    st.tuples(
+        st.sampled_from(VALUES), st.integers(0, 2), st.sampled_from(["A1", "A2", "none"]), st.integers(0, 1000)
+    ),
+    unique_by=lambda row: row[:3], min_size=1, max_size=20,
+)  # fmt: skip
+
+
+def with_trials(data: StudyData, rows: list[tuple[float, int, str, int]]) -> StudyData:
+    """A study of the axis lambda_sep with these (value, seed, annotator, thousandths of mAP@0.5)."""
+    template = data.trials.iloc[[0] * len(rows)].reset_index(drop=True)
+    value, seed, annotator, score = zip(*rows, strict=True)
+    changed = template.assign(lambda_sep=value, seed=seed, annotator=annotator, number=range(len(rows)))
+    changed["mAP@0.5"] = [one / 10 for one in score]
+    return replace(data, axes={"lambda_sep": "λ"}, centre={"lambda_sep": 1.0}, trials=changed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=trials)
+def test_statistics_of_cells_are_those_of_one_cell_at_a_time(swept: Made, rows: list[Any]) -> None:
+    data = with_trials(swept.read(), rows)
+    table = cells(data)
+    by_cell = {value: {row[1:3]: row[3] / 10 for row in rows if row[0] == value} for value in VALUES}
+    centre, wanted = by_cell[1.0], []
+    assert set(table["lambda_sep"]) == {row[0] for row in rows}
+    for row in table.to_dict("records"):
+        mine = by_cell[row["lambda_sep"]]
+        mean = interval(mine.values())
+        assert (row["n"], row["mAP@0.5"]) == (mean.n, pytest.approx(mean.mean))
+        assert row["mAP@0.5" + WITHIN] == near(mean.high - mean.mean)
+        if not row["centre"]:
+            paired = difference(*alike(mine, centre))
+            wanted.append(paired)
+            assert (row["pairs"], row["delta"]) == (paired.n, near(paired.mean))
+            assert row[f"delta{WITHIN}"] == near(paired.high - paired.mean)
+    assert noise(data) == near(repeatability(centre.values()))
+    assert [one for one in judged(data, table) if one != "centre"] == verdicts(wanted, repeatability(centre.values()))
+
+
+def near(number: float) -> Any:
+    """As a table has it: NaN where there is no number, or no end to an interval."""
+    return pytest.approx(number if math.isfinite(number) else math.nan, nan_ok=True, abs=1e-9)
+
+
+points = st.lists(st.tuples(st.sampled_from([45.0, 48.0, 50.0, 300.0]), st.integers(0, 6)), min_size=1, max_size=12)
+
+
+@given(points)
+def test_the_front_is_that_of_every_point_against_every_other(found: list[tuple[float, int]]) -> None:
+    frame = pd.DataFrame(found, columns=["cost", "score"]).astype(float)
+    wanted = pareto_front((frame * [-1, 1])[["cost", "score"]].to_numpy())
+    assert cost.on_front(frame["cost"], frame["score"]).tolist() == wanted
+
+
+def test_sensitivity_tables_hold_what_the_end_of_a_run_prints(swept: Made) -> None:
+    found = tables.info(swept.read(), {})
+    printed = sensitivity_info(swept.plan, swept.outcome.trials.values(), swept.outcome.finished)
+    assert len(found.tables) == len(printed) == 3
+    for table, theirs in zip(found.tables.values(), printed, strict=True):
+        (axis,) = theirs.axes
+        assert table[axis].tolist() == theirs.rows[axis].tolist()
+        for name in ("n", "mAP@0.5", "mAP@0.5" + WITHIN, "mAP@0.7", "average"):
+            assert table[name].tolist() == pytest.approx(theirs.rows[name].tolist())
+        assert table["verdict"].tolist() == theirs.rows["verdict"].tolist()
+        off = table["verdict"] != "centre"
+        for ending in ("", WITHIN):
+            mine, printed_delta = table[f"Δ mAP@0.5{ending}"], theirs.rows[f"delta{ending}"]
+            assert mine[off].tolist() == pytest.approx(printed_delta[off].tolist())
+        assert table["paper mAP@0.5"].tolist() == pytest.approx(theirs.rows["paper"].tolist(), nan_ok=True)
+
+
+def test_the_papers_cell_stands_at_its_operating_point_alone(swept: Made) -> None:
+    data = swept.read()
+    at_point = replace(
+        data, inference=data.fit_inference,
+        centre={**data.centre, "inference.nms": data.fit_inference["nms"]},
+        hyperparameters={**data.hyperparameters, "embedding_dim": 32, "k_ratio": 0.125},
+    )  # fmt: skip
+    paper = tables.info(at_point, {}).tables["λ (lambda_sep)"].set_index("lambda_sep")["paper mAP@0.5"]
+    assert paper[1.0] == 36.3
+    assert math.isnan(paper[0.25])
+    assert shown(paper.to_frame())["paper mAP@0.5"].tolist() == ["not available", "36.3"]
+
+
+def test_progress_counts_what_is_left(swept: Made) -> None:
+    data = swept.read()
+    half = replace(data, trials=data.trials.assign(state=["done"] * 4 + ["running", "failed", "done", "stopped early"]))
+    progress = study.info(half, {}).progress.set_index("state")["trials"].to_dict()
+    assert progress == {"done": 5, "running": 1, "failed": 1, "stopped early": 1, "remaining": 0}
+    more = replace(half, planned=20)
+    assert study.info(more, {}).progress.set_index("state")["trials"]["remaining"] == 12
+    assert study.seconds_left(more) is not None
+    assert study.seconds_left(data) is None, "nothing runs"
+
+
+def test_curves_are_means_over_the_repeats_of_a_cell(swept: Made) -> None:
+    data = swept.read()
+    found = study.info(data, {"study-cell": "kernel_size=1"})
+    assert {"centre", "kernel_size=1", found.best} == set(found.curves)
+    keys = data.trials.loc[(data.trials["kernel_size"] == 1), "key"]
+    mine = pd.concat([data.epochs(key) for key in keys]).dropna()
+    curve = found.curves["kernel_size=1"]
+    assert curve["epoch"].tolist() == [2, 4]
+    assert curve["n"].tolist() == [2, 2]
+    assert curve["mean"].tolist() == pytest.approx((100 * mine.groupby("epoch")["test/mAP/0.5"].mean()).tolist())
+
+
+def test_a_trial_is_shown_by_its_number_and_no_other_text(swept: Made) -> None:
+    data = swept.read()
+    trial = study.info(data, {"study-trial": "3"}).trial
+    assert trial is not None
+    assert trial["id"] == data.trials.loc[data.trials["number"] == 3, "id"].item()
+    for nonsense in ("-1", "3.0", "999", "../3", "٣x", "9" * 30):
+        assert study.info(data, {"study-trial": nonsense}).trial is None
+
+
+def test_the_budget_limits_what_is_best(compared: Made) -> None:
+    data = compared.read()
+    found = cost.info(data, {})
+    assert found.budget == 300
+    dearest = cells(data).assign(cell=names_of(data, cells(data)))
+    assert found.best is not None
+    assert found.best["mAP@0.5"] == dearest["mAP@0.5"].max()
+    assert set(found.published["system"]) >= {"BackTAL", "SF-Net"}
+    assert not any(name.startswith("Table") for name in found.published["system"])
+    cheapest = cost.info(data, {"cost-budget": "0"})
+    assert cheapest.budget == 45
+    assert cheapest.best is None, "every case of this study reads clicks"
+
+
+def test_cases_stand_beside_their_rows_of_the_papers_table(compared: Made) -> None:
+    found = modules.info(compared.read(), {})
+    (table,) = found.compared.values()
+    assert list(found.compared) == ["Table 7"]
+    assert table["case"].tolist() == ["baseline + background clicks", "+ score separation", "full"]
+    assert table["paper mAP@0.5"].tolist() == [35.0, 35.6, 36.3]
+    assert table["verdict"].iloc[0] == "reference"
+
+
+def test_click_statistics_count_the_clicks_there_are(swept: Made) -> None:
+    data = swept.read()
+    found = modules.info(data, {})
+    key = data.trials["key"].iloc[0]
+    rows = found.clicks.set_index(["kind", "annotator"])
+    for kind, annotator in itertools.product(("background clicks", "action clicks"), ("A1", "uniform")):
+        assert rows.loc[(kind, annotator), "clicks"] == len(data.clicks(key, kind, annotator).time)
+    assert rows.loc[("background clicks", "uniform"), "inside an instance (%)"] == 0
+    assert rows.loc[("background clicks", "uniform"), "without a click (%)"] == 0
+    for table in found.positions.values():
+        assert table.drop(columns="% of the way").sum().tolist() == pytest.approx([100] * 5)
+
+
+@pytest.mark.parametrize("name", list(views()))
+def test_every_axis_of_every_figure_has_a_title(swept: Made, name: str) -> None:
+    view = views()[name]
+    for figure in view.figures(view.info(swept.read(), {})).values():
+        assert figure.layout.xaxis.title.text
+        assert figure.layout.yaxis.title.text
+
+
+def test_names_are_text_in_figures_and_tables() -> None:
+    assert text("<b>&") == "&lt;b&gt;&amp;"
+    frame = pd.DataFrame({"mAP@0.5": [1.25, math.nan], "mAP@0.5" + WITHIN: [0.5, math.nan], "<i>": ["<b>", "&"]})
+    assert shown(frame).to_dict("list") == {"mAP@0.5": ["1.2 ± 0.5", "–"], "<i>": ["<b>", "&"]}
