@@ -28,6 +28,7 @@ from tal_search.types import TrialResult
 
 VALUES, SEEDS, BATCH = 10, 10, 5000
 LIMITS = {10_000: 2.0, 100_000: 5.0}  # seconds
+DATA = ("_dash-layout", "_dash-dependencies", "_dash-update-component")
 PROGRAM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]  # fmt: skip
@@ -89,12 +90,6 @@ server.serve_forever()
 """
 
 
-def _data_bytes(url: str, headers: dict[str, str]) -> int:
-    """Of an answer of Dash's own; none of a script's."""
-    data = url.endswith(("_dash-layout", "_dash-dependencies", "_dash-update-component"))
-    return int(headers.get("content-length", 0)) if data else 0
-
-
 def measure(runs: Path, study: str, view: str) -> dict[str, float]:
     """Seconds until the first chart (or table) of a view, bytes of data, and the server's greatest memory in MiB."""
     from playwright.sync_api import sync_playwright
@@ -106,13 +101,15 @@ def measure(runs: Path, study: str, view: str) -> dict[str, float]:
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
                 page = browser.new_page()
-                sizes: list[int] = []
-                page.on("response", lambda answer: sizes.append(_data_bytes(answer.url, answer.headers)))
+                asked: list[Any] = []
+                page.on("requestfinished", lambda request: asked.append(request))
                 began = time.perf_counter()
                 page.goto(f"http://127.0.0.1:{port}/{study}/?view={view}")
                 page.wait_for_selector(".js-plotly-plot .main-svg, #content table", timeout=120_000)
                 seconds = time.perf_counter() - began
                 page.wait_for_timeout(1000)
+                data = [one for one in asked if one.url.endswith(DATA)]
+                sizes = [one.sizes()["responseBodySize"] for one in data]
                 browser.close()
             status = Path(f"/proc/{server.pid}/status").read_text()
             peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
