@@ -28,7 +28,6 @@ from tal_search.types import TrialResult
 
 VALUES, SEEDS, BATCH = 10, 10, 5000
 LIMITS = {10_000: 2.0, 100_000: 5.0}  # seconds
-DATA = ("_dash-layout", "_dash-dependencies", "_dash-update-component")
 PROGRAM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]  # fmt: skip
@@ -108,7 +107,7 @@ def measure(runs: Path, study: str, view: str) -> dict[str, float]:
                 page.wait_for_selector(".js-plotly-plot .main-svg, #content table", timeout=120_000)
                 seconds = time.perf_counter() - began
                 page.wait_for_timeout(1000)
-                data = [one for one in asked if one.url.endswith(DATA)]
+                data = [one for one in asked if "_dash-" in one.url and "suites" not in one.url]
                 sizes = [one.sizes()["responseBodySize"] for one in data]
                 browser.close()
             status = Path(f"/proc/{server.pid}/status").read_text()
