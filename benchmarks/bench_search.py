@@ -106,7 +106,7 @@ def propose(runs: Path, backend: str) -> None:
             if number >= 1000:
                 spent.append(time.perf_counter() - started)
             assert isinstance(spec, TrialSpec)
-            trial = Trial(cell=spec.cell, spec=spec, inference=plan.inference)
+            trial = Trial(cell=spec.cell, spec=spec, inference=plan.inference, annotation_seconds=48.0)
             sampled.tell(Finished(spec, result_of(spec)))
             sampled.answered(trial, result_of(replace(spec, seed=number)))
     print(

@@ -7,7 +7,15 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tal_search import clicks_door, complexity_door, dashboards_door, evaluate_door, gc_door, rescore_door
+from tal_search import (
+    clicks_door,
+    complexity_door,
+    dashboards_door,
+    data_door,
+    evaluate_door,
+    gc_door,
+    rescore_door,
+)
 from tal_search.errors import InputError, Interrupted, TalSearchError
 from tal_search.terminal import console, count
 
@@ -29,6 +37,7 @@ Hyperparameter studies for temporal action localization.
   tal-search complexity method=NAME|all       parameters and multiply-adds per video
   tal-search dashboard [study=NAME]           what a study found, in a browser, live while it runs
   tal-search export study=NAME out=FOLDER     the same as files: HTML, CSV, LaTeX, pictures
+  tal-search data check ROOT                  what is in a dataset, or all that is wrong; `data convert`
   tal-search clicks stats FILE ...            what click files hold: misses, slips, positions
   tal-search COMMAND --help
 
@@ -68,6 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         "dashboard": (dashboards_door.dashboard, dashboards_door.DASHBOARD_USAGE),
         "export": (dashboards_door.export, dashboards_door.EXPORT_USAGE),
         "clicks": (clicks_door.command, clicks_door.USAGE),
+        "data": (data_door.command, data_door.USAGE),
     }
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(USAGE)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class TalSearchError(Exception):
@@ -26,6 +27,15 @@ class InputError(TalSearchError):
 
     def __reduce__(self) -> tuple[type[InputError], tuple[tuple[str, ...]]]:
         return type(self), (self.problems,)  # workers send errors to the driver by pickle
+
+
+@contextmanager
+def gathered(problems: list[str]) -> Iterator[None]:
+    """Collects what an InputError says instead of stopping at it."""
+    try:
+        yield
+    except InputError as error:
+        problems.extend(error.problems)
 
 
 class MissingExtra(InputError):

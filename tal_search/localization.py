@@ -9,7 +9,7 @@ whose score in it is high enough, n proposals.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -41,6 +41,8 @@ class Inference:
     attention_step: float = hyper(0.075, "α_step", low=0.001, high=1)
     outer_margin: float = hyper(0.25, "margin", low=0, help="outer region each side, in segment lengths")
     score_weight: float = hyper(0.2, "γ", low=0, help="weight of the video score in a detection's score")
+    trim: float = hyper(0.0, "trim", low=0, high=0.49, help="share of a run's length cut off each of its ends")
+    whole_video: float = hyper(0.0, "whole", low=0, help="score of the whole video for a class with runs; 0 = left out")
     actionness_weight: float = hyper(2.0, "w_act", low=0, help="weight of the attention sequence under rule mean")
     nms: float = hyper(0.55, "tIoU_NMS", above=0, high=1, help="class-wise non-maximum suppression")
     overlap: str = hyper("plain", "overlap", choices=("plain", "release"), help="release adds 1 s to lengths in NMS")
@@ -112,7 +114,7 @@ def proposal_key(inference: Inference) -> tuple[float, ...]:
     names = ("low", "high", "step")
     activation = (getattr(inference, f"activation_{name}") for name in names)
     attention = (getattr(inference, f"attention_{name}") for name in names)
-    return *activation, *attention, inference.outer_margin
+    return *activation, *attention, inference.outer_margin, inference.trim, float(inference.whole_video > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +123,8 @@ class _Proposals:
 
     video, label int64 [P]; video_score float64 [P]; level float64 [P], what the class threshold is compared with;
     segment float64 [n, 2] seconds; contrast float64 [n], inner mean minus outer mean (rule mean: the highest value);
-    bounds int64 [P + 1]: pair p has the proposals from bounds[p] to bounds[p + 1].
+    bounds int64 [P + 1]: pair p has the proposals from bounds[p] to bounds[p + 1]; whole int64 [≤ P], the proposals
+    that are whole videos.
     """
 
     video: Ints
@@ -131,6 +134,7 @@ class _Proposals:
     segment: Floats
     contrast: Floats
     bounds: Ints
+    whole: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 def _propose(activations: Activations, inference: Inference, class_threshold: float) -> _Proposals:
@@ -147,10 +151,16 @@ def _propose(activations: Activations, inference: Inference, class_threshold: fl
         attention_T = normalise(activations.attention[number].astype(np.float64))
         frames = int(activations.frames[number])
         table, rows = kernels.propose(cas_KT, attention_T, frames, *arguments)
+        if inference.trim > 0:
+            table[:, :2] += inference.trim * (table[:, 1] - table[:, 0])[:, None] * np.array([1, -1])
+        if inference.whole_video > 0:
+            table, rows = _with_whole_video(table, rows, frames)
         table[:, :2] *= activations.duration[number] / frames
         tables.append(table)
         counts.append(rows)
     joined = np.concatenate(tables)
+    bounds = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+    last = bounds[1:][np.diff(bounds) > 0] - 1
     video, label = np.nonzero(confident)
     return _Proposals(
         video=video,
@@ -159,8 +169,18 @@ def _propose(activations: Activations, inference: Inference, class_threshold: fl
         level=scores[video, label],
         segment=joined[:, :2].copy(),
         contrast=joined[:, 2].copy(),
-        bounds=np.concatenate([[0], np.cumsum(np.concatenate(counts))]),
+        bounds=bounds,
+        whole=last if inference.whole_video > 0 else last[:0],
     )
+
+
+def _with_whole_video(table: Floats, rows: Ints, frames: int) -> tuple[Floats, Ints]:
+    """After the runs of each class that has any, the whole video, once: suppression would keep one of equal ones.
+
+    table: rows (first frame, last frame + 1, contrast) class by class; rows [K]: how many of each class.
+    """
+    ends = np.cumsum(rows)[rows > 0]
+    return np.insert(table, ends, [0.0, frames, 0.0], axis=0), rows + (rows > 0)
 
 
 def _propose_above_mean(activations: Activations, actionness_weight: float, class_threshold: float) -> _Proposals:
@@ -199,6 +219,7 @@ def _detect(
 
     pair = np.repeat(np.arange(len(proposals.video)), np.diff(proposals.bounds))
     score = proposals.contrast + inference.score_weight * proposals.video_score[pair]
+    score[proposals.whole] = inference.whole_video
     confident = np.flatnonzero(proposals.level >= inference.class_threshold)
     extra = 1.0 if inference.overlap == "release" else 0.0
     kept = kernels.suppress(proposals.segment, score, proposals.bounds, confident, float(inference.nms), extra)

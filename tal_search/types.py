@@ -173,7 +173,8 @@ class DatasetSpec:
     `clicks` maps each kind of clicks (of CLICKS) and annotator to the click file ("embedded" maps to "" for clicks
     stored in the features, clickers of a simulated set map to ""). `fingerprint` changes when any feature, truth or
     simulation setting does; `click_fingerprints`, shaped alike, enter a trial's key where the trial reads the clicks.
-    `clicks_fraction`: share of an annotator's background clicks that is kept.
+    Of an annotator's background clicks, the share `clicks_fraction` is kept, or `clicks_per_minute` of video. `layout`:
+    of features, its name and timing (see `data/feature_layout.py`).
     """
 
     name: str
@@ -187,12 +188,16 @@ class DatasetSpec:
     fingerprint: str
     description: str
     clicks_fraction: float = 1.0
+    layout: dict[str, Any] = field(default_factory=dict)
+    clicks_per_minute: float | None = None
 
     def fingerprints_read(self, annotator: str, supervision: tuple[str, ...]) -> dict[str, str]:
-        """Kind → fingerprint of the clicks that a trial with this supervision reads, and the share of them kept."""
+        """Kind → fingerprint of the clicks that a trial with this supervision reads, and how many of them are kept."""
         read = {kind: self.click_fingerprints[kind][annotator] for kind in clicks_of(supervision)}
-        share = {f"{BACKGROUND_CLICKS} kept": f"{self.clicks_fraction!r}"}
-        return read | (share if BACKGROUND_CLICKS in read and self.clicks_fraction < 1 else {})
+        kept = f"{self.clicks_fraction!r}" if self.clicks_fraction < 1 else ""
+        if self.clicks_per_minute is not None:
+            kept = f"{self.clicks_per_minute!r} a minute"
+        return read | ({f"{BACKGROUND_CLICKS} kept": kept} if BACKGROUND_CLICKS in read and kept else {})
 
 
 @dataclass(frozen=True, kw_only=True)

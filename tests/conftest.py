@@ -53,6 +53,14 @@ def compared(swept: Made) -> Made:
 
 
 @pytest.fixture
+def backtal(tmp_path: Path) -> Path:
+    """The small dataset with videos of 40 s, a second a snippet."""
+    loading._without_clicks.cache_clear()
+    loading._truths.cache_clear()
+    return make_dataset(tmp_path / "backtal")
+
+
+@pytest.fixture
 def one_thread() -> Iterator[None]:
     """For fits of networks so small that they lose time to a second thread."""
     import torch

@@ -45,9 +45,21 @@ def _localize_video(activations: Activations, number: int, inference: Inference)
     for label, cas_F in zip(confident, cas_KF, strict=True):
         runs = _scored_runs(cas_F, attention_runs, inference)
         runs[:, 2] += inference.score_weight * scores[label]
+        runs = _long_instances(runs, frames, inference)
         runs[:, :2] *= seconds
         found.append((int(label), runs[suppress(runs, inference.nms, release=inference.overlap == "release")]))
     return found
+
+
+def _long_instances(runs: Floats, frames: int, inference: Inference) -> Floats:
+    """ActivityNet's and HACS's rule, run by run: both ends trimmed, and a whole-video segment for every run."""
+    longer = []
+    for first, end, score in runs:
+        cut = inference.trim * (end - first)
+        longer.append((first + cut, end - cut, score))
+    if inference.whole_video > 0:
+        longer += [(0.0, float(frames), inference.whole_video)] * len(runs)
+    return np.array(longer).reshape(-1, 3)
 
 
 def _thresholds(inference: Inference, sequence: str) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def sampled_plan(
     named = {**centre, **{f"inference.{name}": value for name, value in inference.items()}}
     return Plan(
         study=study,
-        dataset=make_spec().dataset,
+        dataset=replace(make_spec().dataset, source="features"),  # whose annotators no simulation knows
         preset="paper",
         centre=centre,
         inference=inference,

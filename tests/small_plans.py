@@ -55,7 +55,7 @@ def cell_spec(seed: int = 0, value: float = 1.0, **behaviour: object) -> TrialSp
 
 
 def at(spec: TrialSpec, nms: float = 0.5) -> Trial:
-    return Trial(cell={**spec.cell, "inference.nms": nms}, spec=spec, inference={"nms": nms})
+    return Trial(cell={**spec.cell, "inference.nms": nms}, spec=spec, inference={"nms": nms}, annotation_seconds=48.0)
 
 
 def run(plan: Plan) -> tuple[Outcome, list[Event]]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from mlflow_contents import local, runs_of
 from small_trials import counting_trial, make_result
 from study_files import load
 
+from tal_search.data.annotation_cost import CostModel
+from tal_search.data.clickers import simulate_clicks
+from tal_search.data.simulation import Simulation, simulated_truths
 from tal_search.search.backend import Finished, Started
 from tal_search.search.case_table import NOT_AVAILABLE, Comparison, comparison_info
 from tal_search.search.cell_statistics import WITHIN
@@ -27,7 +31,7 @@ from tal_search.search.report import comparison_text, write_comparison
 from tal_search.search.undecided import alike
 from tal_search.study.published import published_systems
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.types import BACKGROUND_CLICKS, TrialResult, TrialSpec
 from tal_search.view import describe
 
 STUDY = """\
@@ -61,6 +65,13 @@ def results(plan: Plan) -> dict[str, TrialResult]:
     return found
 
 
+def click_seconds(annotator: str) -> float:
+    """Of the simulated annotator's background clicks on the simulated videos, a minute of video."""
+    truth = simulated_truths(Simulation())[0]
+    clicks = simulate_clicks(BACKGROUND_CLICKS, truth, truth.duration, annotator, 0)
+    return CostModel().seconds_per_background_click * len(clicks.time) / (float(truth.duration.sum()) / 60)
+
+
 def compared(plan: Plan, but: tuple[tuple[str, int], ...] = ()) -> Comparison:
     found = results(plan)
     for trial in plan.trials:
@@ -83,7 +94,7 @@ def test_a_row_a_case_with_means_intervals_differences_and_verdicts(tmp_path: Pa
     assert rows["pairs"].tolist()[1:] == [3, 3, 3]
     assert rows["verdict"].tolist() == ["reference", "better", "worse", "needs repeats"]
     assert rows["supervision"].tolist() == ["video labels", *["background clicks"] * 3]
-    assert rows["seconds"].tolist() == [45, 48, 48, 48]
+    assert rows["seconds"].tolist() == pytest.approx([45, *[45 + click_seconds("A1")] * 3])
 
 
 def test_a_repeat_that_one_of_two_lacks_is_no_pair_and_one_pair_says_nothing(tmp_path: Path) -> None:
@@ -102,8 +113,9 @@ def test_a_case_without_clicks_has_a_repeat_a_seed_and_is_paired_by_seed(tmp_pat
     assert rows["n"].tolist() == [3, 6, 6, 6]
     assert rows["pairs"].tolist()[1:] == [3, 3, 3]
     assert rows["delta"].tolist()[1:] == pytest.approx([5, -3, 0.1])
+    assert rows["seconds"].iloc[1] == pytest.approx(45 + fmean(map(click_seconds, ("A1", "A2"))))
     half = comparison_info(planned(tmp_path, "dataset.clicks_fraction=0.5"), (), {}).rows
-    assert half["seconds"].tolist() == [45, 46.5, 46.5, 46.5]
+    assert half["seconds"].tolist() == pytest.approx([45, *[45 + click_seconds("A1") / 2] * 3], abs=1e-3)
     assert half["n"].tolist() == [0, 0, 0, 0]
     by_clicks = planned(tmp_path, "search.repeats.annotators=[A1,A2]", "~search.cases.base | line")
     assert comparison_info(by_clicks, by_clicks.trials, results(by_clicks)).rows["pairs"].tolist()[1:] == [6, 6]
@@ -144,7 +156,7 @@ def test_files_say_the_source_escape_names_and_hold_every_number(tmp_path: Path)
     assert content["mAP@0.5"].tolist() == pytest.approx([31, 36, 28, 31.1])
     text = markdown.read_text()
     assert "Source: simulated" in text
-    assert "| base \\| line | video labels | 45 | 3 | 41.0±2.5 |" in text
+    assert "| base \\| line | video labels | 45.0 | 3 | 41.0±2.5 |" in text
     assert "| +5.0±0.5 | better | 29.3 |" in text
     assert "BackTAL Table 6" in text
     shown = comparison_text(found)

@@ -150,7 +150,7 @@ def test_every_wrong_case_is_named_in_one_pass(tmp_path: Path) -> None:
         ("search.plan=grid", "search.cases is given; it needs plan: cases, and the plan is grid"),
         ("search.cases={again: {preset: release, paper: null}}", "search.cases.again has exactly the settings of"),
         ("search.cases.baseline.inference.activation_low=.5", "inference.activation_low is 0.5 and inference.activ"),
-        ("dataset.name=hacs", "search.cases.baseline cannot run on the dataset \"hacs\"; its method backtal knows"),
+        ("dataset.name=charades", "search.cases.baseline cannot run on the dataset \"charades\"; its method"),
         ("search.sampler=tpe", "search.sampler is given; it needs plan: sampler, and the plan is cases"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from make_dataset import HEADER
 
 from tal_search.data.annotations import read_annotations
+from tal_search.data.click_statistics import statistics_of
 from tal_search.data.clickers import CLICKERS, HUMANS, SHORT_GAP, simulate_clicks
 from tal_search.data.clicks import ClickedVideos, read_clicks, snippet_of
 from tal_search.data.timeline import background_gaps
@@ -153,7 +155,7 @@ def missed_by_length(truth: Annotations, clicks: dict[str, np.ndarray]) -> tuple
         seconds = clicks.get(name, np.zeros(0))
         for start, end in background_gaps(truth, index, float(truth.duration[index])):
             missed[bool(end - start < SHORT_GAP)].append(not ((seconds >= start) & (seconds < end)).any())
-    return float(np.mean(missed[True])), float(np.mean(missed[False]))
+    return float(np.mean(missed[True] or [math.nan])), float(np.mean(missed[False]))
 
 
 def test_real_gaps(shared: Path) -> None:
@@ -209,10 +211,28 @@ def test_simulated_humans_miss_and_slip_at_their_rates(annotator: str) -> None:
     truth, human = timeline(2000), HUMANS[annotator]
     clicks = simulated(truth, annotator, 3)
     count = sum(map(len, clicks.values()))
-    assert count / (3 * 1999 + 1) == pytest.approx(1 - human.missed_long, abs=0.02)
+    assert missed_by_length(truth, clicks)[1] == pytest.approx(human.missed_long, abs=0.02)
     assert count_inside(truth, clicks) / count == pytest.approx(human.inside, abs=0.015)
     assert all((np.diff(seconds) >= 0).all() for seconds in clicks.values())
     assert all(((seconds >= 0) & (seconds <= 30)).all() for seconds in clicks.values())
+
+
+@pytest.mark.parametrize(("annotator", "missed"), [("A1", 1036), ("A2", 615), ("A3", 811)])
+def test_simulated_humans_on_the_real_timeline_miss_and_slip_as_often_as_the_real_ones(
+    shared: Path, annotator: str, missed: int
+) -> None:
+    truth = read_annotations(shared / "data" / "thumos14" / "gt_thumos14.json", "val")
+    found = [
+        statistics_of(simulate_clicks(BACKGROUND_CLICKS, truth, truth.duration, annotator, seed), truth)
+        for seed in range(8)
+    ]
+    assert np.mean([one.missed for one in found]) == pytest.approx(missed, rel=0.05)
+    assert sum(one.inside for one in found) / sum(one.clicks for one in found) == pytest.approx(
+        HUMANS[annotator].inside, rel=0.15
+    )
+    assert np.mean([one.clicks for one in found]) == pytest.approx(
+        (2880 - missed) / (1 - HUMANS[annotator].inside), rel=0.03
+    )
 
 
 def test_draws_depend_on_seed_and_annotator_alone() -> None:

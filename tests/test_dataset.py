@@ -20,7 +20,7 @@ def test_features_are_found_with_ground_truth_and_clicks(root: Path) -> None:
     spec = found(root)
     assert spec.source == "features"
     assert spec.description.startswith("features: surrogate features (8 channels, not the 2048 of I3D)")
-    assert spec.description.endswith("4 training and 3 test videos")
+    assert spec.description.endswith("4 training and 3 test videos; layout backtal")
     assert spec.ground_truth == str(root / "gt_thumos14.json")
     assert spec.clicks[BACKGROUND_CLICKS] == {
         name: str(root / f"clicks_background_{name}.txt") for name in ("A1", "A2")
@@ -136,8 +136,8 @@ def test_files_that_are_no_npz_are_all_reported_when_finding(root: Path) -> None
     (root / "gt_thumos14.json").unlink()
     problems = problems_of(lambda: found(root))
     assert len(problems) == 3
-    assert "video_val_0001.npz: is truncated or no npz file" in problems[0]
-    assert "video_test_0000.npz: is truncated or no npz file" in problems[1]
+    assert "video_val_0001.npz: is truncated or no npz file" in problems[1]
+    assert "video_test_0000.npz: is truncated or no npz file" in problems[2]
 
 
 def test_links_that_leave_the_root_are_refused(root: Path, tmp_path: Path) -> None:

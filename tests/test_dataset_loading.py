@@ -92,7 +92,7 @@ def test_real_evidence_features(shared: Path) -> None:
     root = shared / "data" / "thumos14_evidence"
     spec = find("thumos14", "features", root, None, None, 750, SMALL)
     assert spec.description.startswith("thumos14_evidence: surrogate features (48 channels, not the 2048 of I3D)")
-    assert spec.description.endswith("200 training and 210 test videos")
+    assert spec.description.endswith("200 training and 210 test videos; layout backtal")
     assert Path(spec.ground_truth).name == "gt_thumos14.json"
     assert default_annotators(spec, (BACKGROUND_CLICKS,)) == ("A1", "A2", "A3")
     check(spec, default_annotators(spec, (BACKGROUND_CLICKS,)), (BACKGROUND_CLICKS,))

@@ -33,7 +33,7 @@ def refused(spec: DatasetSpec, annotator: str) -> bool:
 def test_missing_video(root: Path) -> None:
     (root / "test" / "video_test_0001.npz").unlink()
     (problem,) = check_problems(root)
-    assert "no npz file for 1 video (video_test_0001) of gt_thumos14.json" in problem
+    assert "no features of 1 video (video_test_0001) of gt_thumos14.json" in problem
 
 
 def test_video_that_the_ground_truth_does_not_have(root: Path) -> None:

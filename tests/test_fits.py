@@ -135,7 +135,12 @@ def test_fits_are_each_key_once_with_every_wanted_setting_once(wanted):
     base = make_spec(0)
     own = {"nms": 0.5, "outer_margin": 0.2}
     trials = [
-        Trial(cell={}, spec=dataclasses.replace(base, seed=seed, inference=own), inference=inference)
+        Trial(
+            cell={},
+            spec=dataclasses.replace(base, seed=seed, inference=own),
+            inference=inference,
+            annotation_seconds=48.0,
+        )
         for seed, inference in wanted
     ]
     found = fits(trials)

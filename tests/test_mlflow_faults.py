@@ -131,7 +131,7 @@ def test_a_server_killed_midway_has_everything_once_it_is_back(tmp_path: Path) -
 def test_a_locked_database_delays_nothing_and_then_has_everything(tmp_path: Path) -> None:
     runs, other = tmp_path / "runs", tmp_path / "other"
     before, during, away, failed = (make_spec(seed) for seed in range(4))
-    tracker = track(runs)
+    tracker = track(runs, close_seconds=180)  # other tests run beside this one
     driver = Timed(tracker, runs)
     driver.trial(before, 1, EPOCHS)
     driver.trial(during, 1, 1)

@@ -29,7 +29,7 @@ REFUSED = r"thumos_search is running already: process \d+ on .*, started"
 
 def trial(seed: int = 0) -> Trial:
     spec = make_spec(seed)
-    return Trial(cell={}, spec=spec, inference=spec.inference)
+    return Trial(cell={}, spec=spec, inference=spec.inference, annotation_seconds=48.0)
 
 
 def states(where: Path | str) -> list[str]:

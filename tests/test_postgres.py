@@ -42,7 +42,7 @@ def open_record(url: str, study: str, values: list[float] = VALUES) -> Record:
 def trial_of(seed: int = 0, lambda_sep: float = 1.0) -> Trial:
     spec = make_spec(seed, cell={"lambda_sep": lambda_sep}, frame_weight=0.5, beta_aff=0.8)
     spec = replace(spec, protocol={"selection": "holdout", "tiou": TIOU})
-    return Trial(cell=spec.cell, spec=spec, inference=spec.inference)
+    return Trial(cell=spec.cell, spec=spec, inference=spec.inference, annotation_seconds=48.0)
 
 
 def report(epoch: int) -> EpochReport:

@@ -17,7 +17,6 @@ import optuna
 import pytest
 from small_trials import make_result, make_spec, setting_result
 
-from tal_search.data.annotation_cost import BACKGROUND_CLICKS, VIDEO_LABELS, annotation_seconds
 from tal_search.errors import InputError
 from tal_search.search.cells import Trial
 from tal_search.search.distributions import distribution_of
@@ -31,7 +30,12 @@ def trial_of(seed: int = 0, **cell: Any) -> Trial:
     """One at its fit's own inference settings; `cell` may hold `inference.nms`."""
     cell = {"lambda_sep": 1.0, "kernel_size": 3, "affinity": True, **cell}
     spec = make_spec(seed, cell={axis: value for axis, value in cell.items() if axis != "inference.nms"})
-    return Trial(cell=cell, spec=spec, inference={**spec.inference, "nms": cell.get("inference.nms", 0.5)})
+    return Trial(
+        cell=cell,
+        spec=spec,
+        inference={**spec.inference, "nms": cell.get("inference.nms", 0.5)},
+        annotation_seconds=48.0,
+    )
 
 
 def open_record(
@@ -79,7 +83,7 @@ def test_a_trial_from_start_to_result(tmp_path: Path) -> None:
     assert found.user_attrs == {
         "id": trial.id, "key": trial.spec.key, "cell": trial.cell, "annotator": "a", "seed": 2, "method": "backtal",
         "dataset": "simulated", "code_version": "1", "epoch": 3, "attempt": 1, "cached": False,
-        "annotation_seconds": annotation_seconds((VIDEO_LABELS, BACKGROUND_CLICKS)),
+        "annotation_seconds": 48.0,
         "result": json.loads(json.dumps(result.to_json())),
     }  # fmt: skip
 

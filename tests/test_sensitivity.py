@@ -67,6 +67,23 @@ def test_means_spreads_and_paired_differences() -> None:
     assert "over seeds sd 2.0; two single runs differ by less than 5.5 points" in tables[0].noise
 
 
+def test_annotation_seconds_stand_beside_cells_that_differ_in_them() -> None:
+    one_loss = [
+        "dataset.source=simulated",
+        "search.axes.frame_weight=[0]",
+        "hyperparameters={lambda_sep: 0, beta_aff: 0}",
+    ]
+    plan = resolve(load_study("thumos_single", one_loss))
+    found = {trial.id: result(trial.spec, 0.3) for trial in plan.trials}
+    (table,) = tables_of(plan, found)
+    clicked = plan.trials[0].annotation_seconds
+    assert clicked > 47
+    assert table.rows["seconds"].tolist() == [45, clicked]
+    shown = axis_text(plan, table)
+    assert [row[shown.heads.index("s/min")] for row in shown.rows] == ["45.0", f"{clicked:.1f}"]
+    assert "s/min" not in axis_text(make_plan(), tables_of(make_plan())[0]).heads, "all cells cost the same"
+
+
 def test_differences_pair_the_repeats_that_both_have() -> None:
     plan = make_plan()
     found = results(plan)

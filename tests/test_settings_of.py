@@ -36,7 +36,11 @@ BEGUN = {"method": "backtal", "hyperparameters": {"beta_aff": 0.8, "tau": [1, 2]
 def test_a_study_begun_with_other_settings_is_refused_with_the_difference(tmp_path: Path) -> None:
     spec = make_spec(cell={"lambda_sep": 1.0})
     with open_record(tmp_path, BEGUN) as record:
-        record.finish(Trial(cell=spec.cell, spec=spec, inference=spec.inference), make_result(spec), cached=False)
+        record.finish(
+            Trial(cell=spec.cell, spec=spec, inference=spec.inference, annotation_seconds=48.0),
+            make_result(spec),
+            cached=False,
+        )
     open_record(tmp_path, json.loads(json.dumps(BEGUN))).close()
     changed = {**BEGUN, "hyperparameters": {"beta_aff": 0.6, "tau": [1, 2], "extra": None, "more": "x"}}
     with pytest.raises(InputError) as raised:

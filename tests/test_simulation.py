@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tal_search.data.annotations import read_annotations
+from tal_search.data.class_names import THUMOS14
 from tal_search.data.simulation import Simulation, simulate
-from tal_search.data.timeline import THUMOS14_CLASSES, background_gaps, present
+from tal_search.data.timeline import background_gaps, present
 from tal_search.errors import InputError
 from tal_search.hyperparameters import broken_rule
 from tal_search.types import Annotations, Dataset
@@ -29,7 +30,7 @@ def test_default_shapes(default: Dataset) -> None:
     assert default.train.features.dtype == np.float32
     assert default.train.features.flags.c_contiguous
     assert np.isfinite(default.train.features).all()
-    assert default.classes == THUMOS14_CLASSES
+    assert default.classes == THUMOS14
     assert len(set(default.train.videos) | set(default.test.videos)) == 410
     assert not default.train.background_clicks.any()
     assert default.train.background_clicks.shape == (200, 200)

@@ -11,12 +11,10 @@ from make_dataset import SMALL, edit_json, found, problems_of
 from small_fits import make_data, make_spec
 from study_files import load as load_study_text
 
-from tal_search.data.annotation_cost import annotation_seconds
 from tal_search.data.clickers import HUMANS, simulate_clicks
 from tal_search.data.dataset import check, default_annotators, load
 from tal_search.data.simulation import simulated_truths
 from tal_search.search.plan import resolve
-from tal_search.search.record import supervision_seconds
 from tal_search.types import (
     ACTION_CLICKS,
     BACKGROUND_CLICKS,
@@ -133,15 +131,6 @@ def test_a_share_of_the_background_clicks_is_a_nested_draw_that_enters_the_key(c
     assert half_spec.key != spec.key
     unread = [dataclasses.replace(one, supervision=(VIDEO_LABELS,)) for one in (spec, half_spec)]
     assert unread[0].key == unread[1].key, "it reads no clicks"
-
-
-def test_a_share_of_the_clicks_costs_that_share_of_their_time(tmp_path: Path) -> None:
-    seconds = [annotation_seconds((VIDEO_LABELS, BACKGROUND_CLICKS), share) for share in (0, 0.5, 1)]
-    assert seconds == [45, 46.5, 48]
-    assert annotation_seconds((ACTION_CLICKS, BACKGROUND_CLICKS), 0.5) == 51.5
-    assert annotation_seconds((VIDEO_LABELS, INSTANCES), 0.5) == 300
-    plan = resolve(load_study_text(tmp_path, STUDY, "dataset.clicks_fraction=0.25", "hyperparameters.lambda_sep=1"))
-    assert supervision_seconds(plan.trials[0]) == 45.75
 
 
 STUDY = """

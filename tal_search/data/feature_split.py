@@ -1,4 +1,4 @@
-"""One split of BackTAL's features with its ground truth: which videos belong, and their arrays.
+"""One split of features with its ground truth: which videos belong, and their arrays.
 
 Shapes: N videos, D channels, T snippets, C classes.
 """
@@ -6,17 +6,23 @@ Shapes: N videos, D channels, T snippets, C classes.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tal_search.data import layout
 from tal_search.data.annotations import read_annotations
-from tal_search.data.features import VideoFile, read_channels, read_video, rescale, rescale_clicks
+from tal_search.data.feature_layout import LAYOUTS, SNIPPETS_OFF, FeatureLayout, split_files
+from tal_search.data.features import VideoFile, rescale_clicks
+from tal_search.data.half_precision import halved
 from tal_search.data.timeline import present
+from tal_search.data.timing import Timing
 from tal_search.errors import InputError
 from tal_search.types import Annotations, DatasetSpec, VideoSet
 
@@ -27,8 +33,9 @@ NAMED = 5  # videos named in one sentence
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSplit:
-    """npz files by video, the ground truth, D of all of them, and the frames a second that the ground truth states."""
+    """Files by video, the ground truth, D of all of them, and the frames a second that the ground truth states."""
 
+    layout: FeatureLayout
     folder: Path
     files: dict[str, Path]
     truth: Annotations
@@ -40,49 +47,79 @@ class FeatureSplit:
         durations = dict(zip(self.truth.videos, self.truth.duration.tolist(), strict=True))
         labels = dict(zip(self.truth.videos, present(self.truth), strict=True))
         unlike = 0
+        off: list[str] = []
         for name in sorted(self.files.keys() & durations.keys()):
             try:
-                video = read_video(self.files[name], self.channels)
+                video = self.layout.read(self.files[name], self.channels)
             except InputError as error:
                 problems.extend(error.problems)
                 continue
-            problem = self._problem_of(video, labels[name].any(), durations[name])
+            problem = self._problem_of(name, video, labels[name].any(), durations[name])
             if problem:
                 problems.append(f"{self.files[name]}: {problem}")
                 continue
+            if video.labels is None:
+                video = dataclasses.replace(video, labels=labels[name])
             unlike += bool((labels[name] != video.labels).any())
+            off += self._off(name, video, durations[name])
             yield name, video, video.duration or durations[name]
         if unlike > len(self.files) / 2:
             seen = f"cls_label disagrees with the ground truth in {unlike} of {len(self.files)} videos"
             problems.append(f"{self.folder}: {seen}; give the ground truth with the order of classes it was made with")
+        if len(off) > len(self.files) / 2:
+            fix = "give dataset.stride, dataset.offset or dataset.fps as they were extracted"
+            problems.append(f"{self.folder}: {len(off)} of {len(self.files)} videos, such as {off[0]}; {fix}")
 
-    def _problem_of(self, video: VideoFile, has_instances: bool, duration: float) -> str | None:
-        if len(video.labels) != len(self.truth.classes):
+    def fps_of(self, name: str, video: VideoFile) -> float | None:
+        """Frames a second: the layout's, or the file's, or those of the ground truth."""
+        return self.layout.timing.fps or video.fps or self.fps.get(name)
+
+    def _off(self, name: str, video: VideoFile, duration: float) -> list[str]:
+        """A sentence where the snippets are not as many as the video's seconds make of the layout's timing."""
+        if self.layout.timing.stride is None:
+            return []
+        got, expected = video.features.shape[1], self.layout.timing.expected(duration, self.fps_of(name, video))
+        far = abs(got - expected) > max(2, SNIPPETS_OFF * expected)
+        return [f"{name} has {got} snippets where its {duration:g} s make {expected:.0f}"] if far else []
+
+    def _problem_of(self, name: str, video: VideoFile, has_instances: bool, duration: float) -> str | None:
+        if self.layout.timing.stride is not None and self.fps_of(name, video) is None:
+            return "its frames a second are not known; add fps to the ground truth, or give dataset.fps"
+        if video.labels is not None and len(video.labels) != len(self.truth.classes):
             seen = f"cls_label has {len(video.labels)} classes where the ground truth has {len(self.truth.classes)}"
             return f"{seen}; use the ground truth that the features were made with"
-        if video.labels.any() and not has_instances:
+        if video.labels is not None and video.labels.any() and not has_instances:
             return "cls_label names a class, but the ground truth has no instance of this video; add them there"
         if video.duration is None and not np.isfinite(duration):
             return "has no duration, and neither has the ground truth; add it there"
         return None
 
-    def load(self, snippets: int, problems: list[str]) -> VideoSet:
-        """Every video rescaled to T = `snippets`, sorted by name; the clicks are those of the feature files."""
+    def load(
+        self, snippets: int, problems: list[str], features_NDT: NDArray[np.floating[Any]] | None = None
+    ) -> VideoSet:
+        """Every video rescaled to T = `snippets`, sorted by name; the clicks are those of the feature files.
+
+        features_NDT: zeros to write features to, by default new ones in float32. Raises TooCoarse where they are in
+        float16 and that would change a video too much.
+        """
         names = tuple(sorted(self.files))
+        if features_NDT is None:
+            features_NDT = np.zeros((len(names), self.channels, snippets), np.float32)
         row_of = {name: row for row, name in enumerate(names)}
         loaded = VideoSet.labelled(
             videos=names,
-            features=np.zeros((len(names), self.channels, snippets), np.float32),
+            features=features_NDT,
             labels=np.zeros((len(names), len(self.truth.classes)), np.float32),
             duration=np.ones(len(names)),
             frames=np.ones(len(names), np.int64),
         )
         for name, video, duration in self.videos(problems):
-            row, fps = row_of[name], video.fps or self.fps.get(name, FALLBACK_FPS)
-            loaded.features[row] = rescale(video.features, snippets)
+            row, fps = row_of[name], self.fps_of(name, video)
+            sampled_DT = self.layout.timing.sampled(video.features, snippets, duration, fps)
+            loaded.features[row] = halved(sampled_DT, name) if loaded.features.dtype == np.float16 else sampled_DT
             loaded.labels[row] = video.labels
             loaded.duration[row] = duration
-            loaded.frames[row] = video.frames or max(1, round(duration * fps))
+            loaded.frames[row] = video.frames or max(1, round(duration * (fps or FALLBACK_FPS)))
             if video.background_clicks is not None:
                 loaded.background_clicks[row] = rescale_clicks(video.background_clicks, snippets)
         return loaded
@@ -94,20 +131,19 @@ def read_splits(spec: DatasetSpec, problems: list[str]) -> tuple[FeatureSplit, F
     D is that of most files. Raises InputError where a ground truth cannot be used or a folder is gone.
     """
     root, path = Path(spec.root), Path(spec.ground_truth)
-    train, test = layout.split_folders(root, spec.name)
-    if train is None or test is None:
-        raise InputError(f"{root} no longer has training and test features; put them back")
-    files = [layout.feature_files(folder, root) for folder in (train, test)]
+    timing = {key: value for key, value in spec.layout.items() if key != "name"}
+    found = dataclasses.replace(LAYOUTS[spec.layout["name"]], timing=Timing(**timing))
+    splits = split_files(found, root, spec.name, path)
     *subsets, fps = layout.subsets_and_fps(path, spec.name)
     truths = read_both(path, subsets)
     channels: Counter[int] = Counter()
-    for file in (*files[0].values(), *files[1].values()):
+    for file in (*splits[0].files.values(), *splits[1].files.values()):
         with contextlib.suppress(InputError):  # said when the file is read whole
-            channels[read_channels(file)] += 1
+            channels[found.channels(file)] += 1
     most = channels.most_common(1)[0][0] if channels else 0
     both = [
-        FeatureSplit(folder=folder, files=found, truth=truth, channels=most, fps=fps)
-        for folder, found, truth in zip((train, test), files, truths, strict=True)
+        FeatureSplit(layout=found, folder=split.folder, files=split.files, truth=truth, channels=most, fps=fps)
+        for split, truth in zip(splits, truths, strict=True)
     ]
     for split in both:
         problems.extend(_unpaired(split, path))
@@ -139,7 +175,7 @@ def _unpaired(split: FeatureSplit, truth: Path) -> Iterator[str]:
     """Videos that only the disk or only the ground truth has."""
     lost = [name for name in split.truth.videos if name not in split.files]
     if lost:
-        yield f"{split.folder}: no npz file for {_named(lost)} of {truth.name}; add them, or leave them out there"
+        yield f"{split.folder}: no features of {_named(lost)} of {truth.name}; add them, or leave them out there"
     known = set(split.truth.videos)
     extra = [name for name in split.files if name not in known]
     if extra:

@@ -9,7 +9,6 @@ Shapes: D channels, T0 snippets stored, T snippets wanted, C classes.
 
 from __future__ import annotations
 
-import math
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from tal_search.data.untrusted import MOST_BYTES, Header, as_float32, is_squeezed, read_header, require_finite
 from tal_search.errors import InputError
 from tal_search.resampling import resample
 
@@ -30,10 +30,6 @@ NUMBERS = {"frame_num": 1e7, "fps": 1000.0, "duration": 1e6}  # and the most tha
 MEMBERS = (*STREAMS, "cls_label", "vid_name", "point_label", *NUMBERS)
 REQUIRED = (*STREAMS, "cls_label")
 UNLABELLED = -100
-# Bytes of one array: 65536 snippets of 1024 float32 channels, half a day of video. No real feature file is squeezed
-# 250 times; a file of a few kilobytes that unpacks to gigabytes is.
-MOST_BYTES = 1 << 28
-BOMB_BYTES, BOMB_RATIO = 1 << 24, 250
 UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
 
 
@@ -41,23 +37,15 @@ UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, Run
 class VideoFile:
     """What one file holds. features float32 [D, T0]; labels float32 [C], 1 where the class is present.
 
-    background_clicks bool [T0], None without point_label; frames, fps, duration (seconds) None where not given.
+    background_clicks bool [T0], None without point_label; the others None where the file does not say; duration in s.
     """
 
     features: NDArray[np.float32]
-    labels: NDArray[np.float32]
-    background_clicks: NDArray[np.bool_] | None
-    frames: int | None
-    fps: float | None
-    duration: float | None
-
-
-@dataclass(frozen=True)
-class Header:
-    """Shape and dtype that an array's header states."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    labels: NDArray[np.float32] | None = None
+    background_clicks: NDArray[np.bool_] | None = None
+    frames: int | None = None
+    fps: float | None = None
+    duration: float | None = None
 
 
 def read_video(path: Path, channels: int | None = None) -> VideoFile:
@@ -146,27 +134,12 @@ def _checked_headers(
 
 def _header(archive: zipfile.ZipFile, name: str, problems: list[str]) -> Header | None:
     info = archive.getinfo(f"{name}.npy")
-    squeezed = info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * max(1, info.compress_size)
-    if info.file_size > MOST_BYTES or squeezed:
+    if info.file_size > MOST_BYTES or is_squeezed(info.compress_size, info.file_size):
         seen = f"unpacks from {info.compress_size} to {info.file_size} bytes"
         problems.append(f"{name} {seen}, more than features can; extract it again")
         return None
     with archive.open(info) as stream:
-        try:
-            version = npy.read_magic(stream)
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, _, dtype = read(stream)
-        except Exception as error:  # a hostile header makes the parser fail in more ways than it says
-            raise ValueError(f"{name} has no readable header") from error
-        before = stream.tell()
-    if dtype.hasobject:
-        problems.append(f"{name} is pickled (an object array), which is never loaded; save it as plain numbers")
-    elif before + math.prod(shape) * dtype.itemsize != info.file_size:
-        seen = f"{name} claims shape {shape} of {dtype} but holds {info.file_size - before} bytes"
-        problems.append(f"{seen}; extract it again")
-    else:
-        return Header(shape, dtype)
-    return None
+        return read_header(stream, name, info.file_size, problems)
 
 
 def _check_shapes(headers: dict[str, Header], channels: int | None, problems: list[str]) -> None:
@@ -202,11 +175,8 @@ def _read(archive: zipfile.ZipFile, name: str, problems: list[str]) -> NDArray[A
     with archive.open(f"{name}.npy") as stream:
         array: NDArray[Any] = npy.read_array(stream, allow_pickle=False)
     if name in STREAMS:
-        with np.errstate(over="ignore"):  # beyond float32 is reported as not finite
-            array = array.astype(np.float32, copy=False)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        count = int((~np.isfinite(array)).sum())
-        problems.append(f"{name} has {count} values that are not finite (NaN or infinite); extract it again")
+        array = as_float32(array)
+    require_finite(array, name, problems)
     return array
 
 
@@ -215,7 +185,12 @@ def _build(arrays: dict[str, NDArray[Any]], stem: str, problems: list[str]) -> V
     if (labels < 0).any():
         problems.append(f"cls_label holds {labels.min():g}; give 1 where a class is present and 0 elsewhere")
     name = arrays.get("vid_name")
-    if name is not None and name.dtype.kind == "U" and name.size == 1 and name.item() != stem:
+    if (
+        name is not None
+        and name.dtype.kind == "U"
+        and name.size == 1
+        and name.item() not in (stem, stem.removeprefix("v_"))
+    ):
         problems.append(f"vid_name is '{name.item()[:80]}'; a file is named after its video, rename one of them")
     clicks, classes = arrays.get("point_label"), len(labels)
     if clicks is not None:

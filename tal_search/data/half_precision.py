@@ -21,16 +21,28 @@ def in_half(videos: VideoSet, notes: list[str]) -> VideoSet:
     """
     half_NDT = np.empty(videos.features.shape, np.float16)
     for row, features_DT in enumerate(videos.features):
-        with np.errstate(over="ignore"):
-            half_NDT[row] = features_DT
-        if not _lost(half_NDT[row], features_DT) <= MOST_LOST:
-            most = np.abs(features_DT).max()
-            notes.append(
-                f"features are kept in float32, in twice the memory: float16 would change {videos.videos[row]} too "
-                f"much (its greatest value is {most:.3g}; best is a scale near 1)"
-            )
+        try:
+            half_NDT[row] = halved(features_DT, videos.videos[row])
+        except TooCoarse as error:
+            notes.append(str(error))
             return videos
     return replace(videos, features=half_NDT)
+
+
+class TooCoarse(ValueError):
+    """A video that float16 would change too much; says so, and what happens then."""
+
+
+def halved(features_DT: NDArray[Any], video: str) -> NDArray[np.float16]:
+    """One video's features in float16. Raises TooCoarse."""
+    with np.errstate(over="ignore"):
+        half_DT = features_DT.astype(np.float16)
+    if not _lost(half_DT, features_DT) <= MOST_LOST:
+        raise TooCoarse(
+            f"features are kept in float32, in twice the memory: float16 would change {video} too much (its greatest "
+            f"value is {np.abs(features_DT).max():.3g}; best is a scale near 1)"
+        )
+    return half_DT
 
 
 def _lost(rounded: NDArray[np.float16], features: NDArray[Any]) -> float:

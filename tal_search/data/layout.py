@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
+from tal_search.data.datasets import known
 from tal_search.data.json_file import read_object
 from tal_search.errors import InputError
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
@@ -15,44 +16,22 @@ CLICK_SUFFIXES = (".txt", ".csv", ".json")
 TRUTH_PATTERNS = ("gt_*.json", "*groundtruth*.json", "*ground_truth*.json")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """How the releases of one dataset name its splits, first choice first."""
-
-    train: tuple[str, ...]
-    test: tuple[str, ...]
-
-
-# Names of folders, and of subsets in the ground truth (compared without case). The test split is chosen first: a
-# "validation" is where a release without "test" is tested, and where THUMOS14, which has one, is trained.
-OTHER = Layout(train=("train", "training", "val", "validation"), test=("test", "testing", "validation", "val"))
-DATASETS = {
-    "thumos14": Layout(train=("val", "validation", "train", "training"), test=("test", "testing", "validation")),
-    "activitynet12": Layout(train=("training", "train"), test=("validation", "val")),
-    "hacs": Layout(train=("training", "train"), test=("validation", "val")),
-}
-
-
-def layout_of(name: str) -> Layout:
-    """The layout of a dataset that is known by name, a usual one for any other."""
-    return DATASETS.get(name, OTHER)
-
-
-def split_folders(root: Path, name: str) -> tuple[Path | None, Path | None]:
-    """The training and the test folder under `root`, None where there is none with an npz file."""
-    layout = layout_of(name)
-    test = next((root / part for part in layout.test if _has_features(root / part)), None)
-    train = next((root / part for part in layout.train if root / part != test and _has_features(root / part)), None)
+def split_folders(root: Path, name: str, has_features: Callable[[Path], bool]) -> tuple[Path | None, Path | None]:
+    """The training and the test folder under `root`, None where there is none that has features."""
+    wanted = known(name)
+    test = next((root / part for part in wanted.test if has_features(root / part)), None)
+    train = next((root / part for part in wanted.train if root / part != test and has_features(root / part)), None)
     return train, test
 
 
-def _has_features(folder: Path) -> bool:
-    return folder.is_dir() and any(True for path in folder.glob("*.npz") if not path.name.startswith("."))
+def holds(folder: Path, pattern: str) -> bool:
+    """Whether a folder has such a file that is not hidden."""
+    return folder.is_dir() and any(True for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
-def feature_files(folder: Path, root: Path) -> dict[str, Path]:
-    """Video → npz file, sorted by name. Raises InputError for every file that is a link to outside `root`."""
-    paths = sorted(path for path in folder.glob("*.npz") if not path.name.startswith("."))
+def feature_files(folder: Path, root: Path, pattern: str = "*.npz") -> dict[str, Path]:
+    """Video → file, sorted by name. Raises InputError for every file that is a link to outside `root`."""
+    paths = sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
     real_root = root.resolve()
     folder_inside = folder.resolve().is_relative_to(real_root)
     outside = [
@@ -125,6 +104,13 @@ def _click_files(place: Path, prefix: str, problems: list[str]) -> dict[str, Pat
     return found
 
 
+def subset_by_video(path: Path) -> dict[str, str]:
+    """Video → the name of its subset in a ground truth. Raises InputError where the file is none."""
+    content, _ = read_object(path, "database")
+    entries = {video: entry for video, entry in content["database"].items() if isinstance(entry, dict)}
+    return {video: entry["subset"] for video, entry in entries.items() if isinstance(entry.get("subset"), str)}
+
+
 def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:
     """The names of the training and the test subset in a ground truth, and frames a second by video where it says.
 
@@ -133,8 +119,8 @@ def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:
     content, problems = read_object(path, "database")
     entries = {video: entry for video, entry in content["database"].items() if isinstance(entry, dict)}
     present = {entry["subset"] for entry in entries.values() if isinstance(entry.get("subset"), str)}
-    layout, chosen = layout_of(name), dict[str, str]()
-    for purpose, names in (("test", layout.test), ("training", layout.train)):
+    chosen = dict[str, str]()
+    for purpose, names in (("test", known(name).test), ("training", known(name).train)):
         match = [subset for wanted in names for subset in sorted(present) if subset.lower() == wanted]
         match = [subset for subset in match if subset not in chosen.values()]
         if match:

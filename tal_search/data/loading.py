@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from tal_search.data.clicks import read_clicks
+from tal_search.data.feature_cache import CONVERTED, check_cache, open_cache
 from tal_search.data.feature_split import read_splits, read_truths
 from tal_search.data.half_precision import in_half
 from tal_search.data.shared_features import place_of, shared_splits
 from tal_search.data.simulation import Simulation, require_durations, simulate, simulated_truths
+from tal_search.data.splits import shared_videos
 from tal_search.data.supervision import click_file, clicked_videos, supervise
 from tal_search.errors import InputError
 from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
@@ -45,7 +47,7 @@ def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]
                 read_clicks(path, kind, annotator, known, notes)
         except InputError as error:
             problems.extend(error.problems)
-    _stop(problems)
+    stop(problems)
     return notes
 
 
@@ -81,7 +83,7 @@ def load_truths(spec: DatasetSpec) -> tuple[Annotations, Annotations]:
 
 def _without_annotators(spec: DatasetSpec) -> str:
     """What decides all but the clicks, as text."""
-    without = dataclasses.replace(spec, clicks={}, click_fingerprints={}, clicks_fraction=1.0)
+    without = dataclasses.replace(spec, clicks={}, click_fingerprints={}, clicks_fraction=1.0, clicks_per_minute=None)
     return canonical_json(dataclasses.asdict(without))
 
 
@@ -90,7 +92,7 @@ def _truths(spec_json: str) -> tuple[Annotations, Annotations]:
     spec = DatasetSpec(**json.loads(spec_json))
     if spec.source == "features":
         return read_truths(spec)
-    return simulated_truths(Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None)
+    return simulated_truths(Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None, spec.name)
 
 
 @lru_cache(maxsize=2)
@@ -101,12 +103,15 @@ def _without_clicks(spec_json: str, shared: Path | None) -> tuple[Dataset, list[
     """
     spec = DatasetSpec(**json.loads(spec_json))
     notes: list[str] = []
-    if shared is None:
+    if spec.layout.get("name") == CONVERTED:
+        train, test = open_cache(Path(spec.root), spec.snippets, checked=False)
+    elif shared is None:
         train, test = _splits(spec, notes)
     else:
         place = place_of(shared, spec.fingerprint, spec.snippets)
         train, test = shared_splits(place, lambda: _splits(spec, notes), notes)
     train_truth, test_truth = _truths(spec_json)
+    stop(shared_videos(train.videos, test.videos))
     dataset = Dataset(
         classes=train_truth.classes, train=train, test=test, train_truth=train_truth, test_truth=test_truth
     )
@@ -120,21 +125,25 @@ def _splits(spec: DatasetSpec, notes: list[str]) -> tuple[VideoSet, VideoSet]:
     """
     if spec.source == "simulated":
         simulation, truths = Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None
-        dataset = simulate(simulation, spec.snippets, truths)
+        dataset = simulate(simulation, spec.snippets, truths, spec.name)
         return in_half(dataset.train, notes), in_half(dataset.test, notes)
     problems: list[str] = []
     train, test = read_splits(spec, problems)
-    _stop(problems)
+    stop(problems)
     train_videos = in_half(train.load(spec.snippets, problems), notes)
     test_videos = in_half(test.load(spec.snippets, problems), notes)
-    _stop(problems)
+    stop(problems)
     no_clicks = np.zeros_like(test_videos.background_clicks)
     return train_videos, dataclasses.replace(test_videos, background_clicks=no_clicks)
 
 
 def _check_features(spec: DatasetSpec, problems: list[str]) -> dict[str, float]:
     """Seconds by training video. A file already reported has none; no click of it is reported then."""
+    if spec.layout.get("name") == CONVERTED:
+        videos = check_cache(Path(spec.root), spec.snippets, *read_truths(spec))
+        return dict(zip(videos.videos, videos.duration.tolist(), strict=True))
     train, test = read_splits(spec, problems)
+    problems += shared_videos(train.files, test.files)
     stated = dict(zip(train.truth.videos, train.truth.duration.tolist(), strict=True))
     durations = {name: seconds if math.isfinite(seconds) else math.inf for name, seconds in stated.items()}
     durations |= {name: duration for name, _, duration in train.videos(problems)}
@@ -152,7 +161,8 @@ def _check_timeline(spec: DatasetSpec) -> dict[str, float]:
     return dict(zip(train.videos, train.duration.tolist(), strict=True))
 
 
-def _stop(problems: list[str]) -> None:
+def stop(problems: list[str]) -> None:
+    """Raise InputError where there is any problem; of very many, the first are listed and the rest counted."""
     more = len(problems) - LISTED
     if more > 0:
         raise InputError(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tal_search.data.datasets import known
 from tal_search.data.timeline import class_lengths, draw_timeline, present, rows_by_video
 from tal_search.errors import InputError
 from tal_search.hyperparameters import hyper
@@ -32,8 +33,10 @@ class Simulation:
     """Sizes and strengths; strengths are in units of a background scene's. A given ground truth sets both numbers of
     videos, whatever is stated here."""
 
-    train_videos: int = hyper(200, "N_train", low=2, high=20000, help="drawn training videos; 20 classes take turns")
-    test_videos: int = hyper(210, "N_test", low=2, high=20000, help="drawn test videos")
+    train_videos: int | None = hyper(
+        None, "N_train", low=2, high=40000, help="drawn training videos, classes take turns; None = the dataset's"
+    )
+    test_videos: int | None = hyper(None, "N_test", low=2, high=40000, help="drawn test videos; None = the dataset's")
     channels: int = hyper(64, "D", low=2, high=8192)
     seed: int = hyper(0, "seed", low=0, help="of the timeline, features and clicks")
     action: float = hyper(4.0, "action", low=0, help="strength of an action inside its instances")
@@ -72,14 +75,19 @@ class _Directions:
 
 
 def simulate(
-    simulation: Simulation, snippets: int, ground_truth: tuple[Annotations, Annotations] | None = None
+    simulation: Simulation,
+    snippets: int,
+    ground_truth: tuple[Annotations, Annotations] | None = None,
+    name: str = "thumos14",
 ) -> Dataset:
     """A dataset of T = `snippets`, on the real timeline of `ground_truth` (training, test) where one is given.
+
+    A drawn timeline is THUMOS14's kind, with the classes of dataset `name` and, unless stated, its numbers of videos.
 
     Deterministic given its arguments. No video has clicks: `clickers.simulate_clicks` draws those. Raises InputError
     where the ground truth gives no duration for a video.
     """
-    train, test = simulated_truths(simulation, ground_truth)
+    train, test = simulated_truths(simulation, ground_truth, name)
     directions = _directions(simulation, len(train.classes))
     return Dataset(
         classes=train.classes,
@@ -91,17 +99,18 @@ def simulate(
 
 
 def simulated_truths(
-    simulation: Simulation, ground_truth: tuple[Annotations, Annotations] | None = None
+    simulation: Simulation, ground_truth: tuple[Annotations, Annotations] | None = None, name: str = "thumos14"
 ) -> tuple[Annotations, Annotations]:
     """The timeline of `simulate`, training and test: `ground_truth` where given, else drawn. InputError as there."""
     if ground_truth is not None:
         require_durations(*ground_truth)
         return ground_truth
+    classes, (train, test) = known(name).classes, known(name).stand_in
     generator = np.random.default_rng([simulation.seed, 0])
-    lengths_C = class_lengths(generator)
+    lengths_C = class_lengths(len(classes), generator)
     return (
-        draw_timeline("simulated_train", simulation.train_videos, lengths_C, generator),
-        draw_timeline("simulated_test", simulation.test_videos, lengths_C, generator),
+        draw_timeline("simulated_train", simulation.train_videos or train, classes, lengths_C, generator),
+        draw_timeline("simulated_test", simulation.test_videos or test, classes, lengths_C, generator),
     )
 
 

@@ -1,13 +1,26 @@
-"""Holding out training videos, and the ground truth of a part of the videos."""
+"""Splits that share no video: training and test, held-out training videos, and the ground truth of a part of them."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.types import Annotations, Ints
+
+LISTED = 20  # videos named one by one; the rest are counted
+
+
+def shared_videos(train: Iterable[str], test: Iterable[str]) -> list[str]:
+    """A sentence where a video is in both splits: its score would be of what was trained on."""
+    both = sorted({*train} & {*test})
+    if not both:
+        return []
+    more = f" and {len(both) - LISTED} more" if len(both) > LISTED else ""
+    named = f"{', '.join(both[:LISTED])}{more}"
+    return [f"videos in the training split and in the test split ({len(both)}): {named}; remove each from one of them"]
 
 
 def holdout_split(labels_NC: NDArray[np.float32], fraction: float, seed: int) -> tuple[Ints, Ints]:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.data import layout
+from tal_search.data.click_budget import within_budget
 from tal_search.data.clickers import CLICKERS, simulate_clicks
 from tal_search.data.clicks import BACKGROUND, ClickedVideos, Clicks, read_clicks, snippet_of
 from tal_search.data.timeline import rows_by_video
 from tal_search.errors import InputError
-from tal_search.types import BACKGROUND_CLICKS, INSTANCES, Annotations, Dataset, DatasetSpec, Ints, VideoSet, clicks_of
+from tal_search.types import (
+    BACKGROUND_CLICKS,
+    INSTANCES,
+    Annotations,
+    Dataset,
+    DatasetSpec,
+    Ints,
+    VideoSet,
+    clicks_of,
+)
 
 EMBEDDED = "embedded"  # the annotator of background clicks that lie in the feature files
 
@@ -26,12 +35,12 @@ def supervise(spec: DatasetSpec, dataset: Dataset, annotator: str, supervision: 
     only for simulated clicks and INSTANCES. Raises InputError where clicks are missing or cannot be used.
     """
     train, truth = dataset.train, dataset.train_truth
+    seconds = dict(zip(train.videos, train.duration.tolist(), strict=True))
     snippets = train.features.shape[2]
     background, action = np.zeros_like(train.background_clicks), np.zeros_like(train.action_clicks)
     for kind in clicks_of(supervision):
-        clicks = _clicks(spec, dataset, kind, annotator)
-        if kind == BACKGROUND_CLICKS:
-            clicks = kept(clicks, spec.clicks_fraction)
+        made = clicks_made(spec, kind, annotator, seconds, truth, dataset.test_truth)
+        clicks = within_budget(spec, _embedded(train) if made is None else made, train.duration)
         snippet = snippet_of(clicks.time, train.duration[clicks.video], snippets)
         if kind == BACKGROUND_CLICKS:
             background[clicks.video, snippet] = True
@@ -43,32 +52,27 @@ def supervise(spec: DatasetSpec, dataset: Dataset, annotator: str, supervision: 
     )
 
 
-def kept(clicks: Clicks, fraction: float) -> Clicks:
-    """A share of the clicks, rounded to whole ones; a smaller share is part of every greater one.
+def clicks_made(
+    spec: DatasetSpec, kind: str, annotator: str, seconds: dict[str, float], train: Annotations, test: Annotations
+) -> Clicks | None:
+    """All clicks of one kind by one annotator: read from a click file, or simulated. None: they lie in the features.
 
-    Which ones is drawn by the annotator's name alone, so that all seeds and studies see the same.
+    seconds: by training video. Raises InputError where they are missing or cannot be used.
     """
-    order = np.random.default_rng(zlib.crc32(clicks.annotator.encode())).permutation(len(clicks.time))
-    rows = np.sort(order[: round(fraction * len(order))])
-    return dataclasses.replace(
-        clicks, video=clicks.video[rows], time=clicks.time[rows], label=clicks.label[rows], spent=clicks.spent[rows]
-    )
-
-
-def _clicks(spec: DatasetSpec, dataset: Dataset, kind: str, annotator: str) -> Clicks:
-    """One annotator's clicks of one kind: read from a click file or the feature files, or simulated."""
-    path, train = click_file(spec, kind, annotator), dataset.train
+    path = click_file(spec, kind, annotator)
     if path is not None:
-        known = clicked_videos(
-            spec, dict(zip(train.videos, train.duration.tolist(), strict=True)), dataset.train_truth, dataset.test_truth
-        )
-        return read_clicks(path, kind, annotator, known, [])
+        return read_clicks(path, kind, annotator, clicked_videos(spec, seconds, train, test), [])
     if annotator == EMBEDDED:
-        video, snippet = np.nonzero(train.background_clicks)
-        time = (snippet + 0.5) / train.features.shape[2] * train.duration[video]
-        rows = [(row, second, BACKGROUND) for row, second in zip(video.tolist(), time.tolist(), strict=True)]
-        return Clicks.of(kind, annotator, train.videos, rows)
-    return simulate_clicks(kind, dataset.train_truth, train.duration, annotator, spec.simulation["seed"])
+        return None
+    return simulate_clicks(kind, train, np.array(list(seconds.values())), annotator, spec.simulation["seed"])
+
+
+def _embedded(train: VideoSet) -> Clicks:
+    """The background clicks of the feature files, each in the middle of its snippet."""
+    video, snippet = np.nonzero(train.background_clicks)
+    time = (snippet + 0.5) / train.features.shape[2] * train.duration[video]
+    rows = [(row, second, BACKGROUND) for row, second in zip(video.tolist(), time.tolist(), strict=True)]
+    return Clicks.of(BACKGROUND_CLICKS, EMBEDDED, train.videos, rows)
 
 
 def _instances(train: VideoSet, truth: Annotations) -> tuple[NDArray[np.float32], Ints]:

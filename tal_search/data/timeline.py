@@ -13,12 +13,6 @@ from numpy.typing import NDArray
 
 from tal_search.types import Annotations, Floats, Ints
 
-THUMOS14_CLASSES = (
-    "BaseballPitch", "BasketballDunk", "Billiards", "CleanAndJerk", "CliffDiving", "CricketBowling", "CricketShot",
-    "Diving", "FrisbeeCatch", "GolfSwing", "HammerThrow", "HighJump", "JavelinThrow", "LongJump", "PoleVault",
-    "Shotput", "SoccerPenalty", "TennisSwing", "ThrowDiscus", "VolleyballSpiking",
-)  # fmt: skip
-
 # Mean and standard deviation of the logarithm, one value a video; then the range seen.
 VIDEO_SECONDS = (4.94, 0.92, 9.0, 1400.0)
 INSTANCES = (2.04, 1.18, 1.0, 128.0)
@@ -41,18 +35,21 @@ class _Video:
     log_length: float  # class effect left out
 
 
-def class_lengths(generator: np.random.Generator) -> Floats:
+def class_lengths(classes: int, generator: np.random.Generator) -> Floats:
     """Each class's effect on log seconds [C]: normal quantiles in random order, so that no draw lacks long classes."""
-    normal = np.sort(generator.standard_normal((2001, len(THUMOS14_CLASSES))), axis=1).mean(0)
+    normal = np.sort(generator.standard_normal((2001, classes)), axis=1).mean(0)
     return generator.permutation(LENGTH_OF_CLASS * normal / normal.std())
 
 
-def draw_timeline(prefix: str, videos: int, lengths_C: Floats, generator: np.random.Generator) -> Annotations:
+def draw_timeline(
+    prefix: str, videos: int, names: tuple[str, ...], lengths_C: Floats, generator: np.random.Generator
+) -> Annotations:
     """Annotations of `videos` simulated videos named PREFIX_0000 on; times in seconds, rounded to 0.1 s.
 
-    Every class is the first class of every 20th video; instances of one video do not overlap.
+    Each of the C classes, which `names` says, is the first class of every Cth video; instances of one video do not
+    overlap.
     """
-    classes = len(THUMOS14_CLASSES)
+    classes = len(names)
     first_N = generator.permutation(np.arange(videos) % classes)
     second_N = (first_N + generator.integers(1, classes, videos)) % classes
     second_N = np.where(generator.random(videos) < SECOND_CLASS, second_N, first_N)
@@ -68,7 +65,7 @@ def draw_timeline(prefix: str, videos: int, lengths_C: Floats, generator: np.ran
         segments.append(segment_K2)
     return Annotations(
         videos=tuple(f"{prefix}_{row:04d}" for row in range(videos)),
-        classes=THUMOS14_CLASSES,
+        classes=names,
         video=np.concatenate(rows).astype(np.int64),
         label=np.concatenate(labels).astype(np.int64),
         segment=np.concatenate(segments),

@@ -11,11 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tal_search.data.annotation_cost import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS
 from tal_search.hyperparameters import hyper
 from tal_search.localization import Activations, Inference, localize
 from tal_search.methods import Batch, Method, Phase
-from tal_search.types import Detections, VideoSet
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS, Detections, VideoSet
 
 if TYPE_CHECKING:
     import torch

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tal_search.data.annotation_cost import VIDEO_LABELS
 from tal_search.errors import InputError
 from tal_search.hyperparameters import hyper
 from tal_search.localization import Activations, Inference, localize
 from tal_search.methods import Batch, Method, Phase
-from tal_search.types import Detections, VideoSet
+from tal_search.types import VIDEO_LABELS, Detections, VideoSet
 
 if TYPE_CHECKING:
     import torch

@@ -54,22 +54,19 @@ class Hyperparameters:
     weight_decay: float = hyper(5e-4, "wd", low=0)
 
 
+SIMULATED = {
+    "snippets": 200, "epochs": 30, "learning_rate": 4e-3, "dropout": 0.5, "tau": 6.0, "proposal_threshold": 0.8,
+}  # fmt: skip
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "thumos14": {
-        "paper": {"snippets": 750},
-        "simulated": {
-            "snippets": 200,
-            "epochs": 30,
-            "learning_rate": 4e-3,
-            "dropout": 0.5,
-            "tau": 6.0,
-            "proposal_threshold": 0.8,
-        },
-    },
+    "thumos14": {"paper": {"snippets": 750}, "simulated": SIMULATED},
+    "gtea": {"paper": {"snippets": 400}, "simulated": {**SIMULATED, "batch_size": 4}},
 }
 # P_c lies between 0 and 1, so the thresholds do. Chosen on held-out training videos of the simulated set.
 SEQUENCE = {"class_threshold": 0.1, "activation_low": 0.1, "activation_high": 0.9, "activation_step": 0.1}
-INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {"thumos14": {"paper": SEQUENCE, "simulated": SEQUENCE}}
+INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "thumos14": {"paper": SEQUENCE, "simulated": SEQUENCE},
+    "gtea": {"paper": SEQUENCE, "simulated": SEQUENCE},
+}
 
 
 def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:

@@ -51,15 +51,17 @@ class Hyperparameters:
 
 
 # dataset → preset → settings that differ from the defaults above, and the number of snippets T.
+SIMULATED = {"snippets": 200, "epochs": 24, "batch_size": 16, "learning_rate": 1e-3}
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "thumos14": {
-        "paper": {"snippets": 750},
-        "simulated": {"snippets": 200, "epochs": 24, "batch_size": 16, "learning_rate": 1e-3},
-    },
+    "thumos14": {"paper": {"snippets": 750}, "simulated": SIMULATED},
+    "gtea": {"paper": {"snippets": 400}, "simulated": {**SIMULATED, "batch_size": 4}},
 }
 # Inference settings that differ from the defaults of `tal_search.localization.Inference`.
 RULE = {"rule": "mean", "class_threshold": 0.5, "score_weight": 1.0}
-INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {"thumos14": {"paper": RULE, "simulated": RULE}}
+INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "thumos14": {"paper": RULE, "simulated": RULE},
+    "gtea": {"paper": RULE, "simulated": RULE},
+}
 
 
 def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG001

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from tal_search.data.annotation_cost import VIDEO_LABELS, annotation_seconds
 from tal_search.paired import difference, repeatability, verdicts
 from tal_search.search.cell_statistics import average_range, points, statistics, within
 from tal_search.search.cells import CASE, Trial
 from tal_search.search.plan import Plan
 from tal_search.search.undecided import Repeat, alike
 from tal_search.study.published import published_systems
-from tal_search.types import TrialResult, criterion
+from tal_search.types import VIDEO_LABELS, TrialResult, criterion
 
 NOT_AVAILABLE = "not available"
 
@@ -23,10 +23,10 @@ NOT_AVAILABLE = "not available"
 class Comparison(NamedTuple):
     """`rows` in the study's order, the reference first.
 
-    Columns: `case`, `method`, `supervision`, `seconds` (of annotation, per minute of video), `n` finished repeats,
-    `mAP@t` for every tIoU and `average` over `average_over`, `delta` (mean paired difference to the reference at tIoU
-    `tiou`), each with its `WITHIN`; `pairs` the difference is of; `verdict` (see `paired.verdicts`); `paper@t` and
-    `paper source`. Percent; NaN where there is none.
+    Columns: `case`, `method`, `supervision`, `seconds` (of annotation, per minute of video, mean over the annotators),
+    `n` finished repeats, `mAP@t` for every tIoU and `average` over `average_over`, `delta` (mean paired difference to
+    the reference at tIoU `tiou`), each with its `WITHIN`; `pairs` the difference is of; `verdict` (see
+    `paired.verdicts`); `paper@t` and `paper source`. Percent; NaN where there is none.
     """
 
     reference: str
@@ -55,7 +55,7 @@ def comparison_info(plan: Plan, trials: Iterable[Trial], results: Mapping[str, T
 def _described(plan: Plan, name: str) -> dict[str, Any]:
     case = plan.cases[name]
     words = ", ".join(kind for kind in case.supervision if kind != VIDEO_LABELS) or VIDEO_LABELS
-    seconds = annotation_seconds(case.supervision, plan.dataset.clicks_fraction)
+    seconds = fmean(trial.annotation_seconds for trial in plan.trials_of({CASE: name}))
     return {CASE: name, "method": case.method, "supervision": words, "seconds": seconds}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tal_search.methods import declaration
 from tal_search.study import INFERENCE, SearchSettings
-from tal_search.types import TrialSpec, setting_name
+from tal_search.types import BACKGROUND_CLICKS, DatasetSpec, TrialSpec, setting_name
 
 CASE = "case"  # the one axis of a study of cases
 
@@ -19,12 +19,14 @@ CASE = "case"  # the one axis of a study of cases
 class Trial:
     """One cell × one repeat: a fit, and the complete inference settings its activations are scored with.
 
-    `cell` holds every axis of the study, training and inference alike.
+    `cell` holds every axis of the study, training and inference alike. `annotation_seconds`: what the supervision it
+    reads costs by the study's cost model, per minute of video.
     """
 
     cell: dict[str, Any]
     spec: TrialSpec
     inference: dict[str, Any]
+    annotation_seconds: float
 
     @cached_property
     def setting(self) -> str | None:
@@ -44,7 +46,10 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A method with complete settings, on videos of T `snippets`: a named case, or the centre. See `Plan`."""
+    """A method with complete settings, on videos of T `snippets`: a named case, or the centre. See `Plan`.
+
+    `clicks_fraction`, `clicks_per_minute`: background clicks kept, see `DatasetSpec`.
+    """
 
     method: str
     code_version: str
@@ -52,6 +57,8 @@ class Case:
     inference: dict[str, Any]
     fit_inference: dict[str, Any]
     snippets: int
+    clicks_fraction: float
+    clicks_per_minute: float | None
 
     def at(self, cell: dict[str, Any]) -> Case:
         """The same with a cell's values."""
@@ -60,11 +67,18 @@ class Case:
             self, hyperparameters={**self.hyperparameters, **training}, inference={**self.inference, **inference}
         )
 
+    def reading(self, dataset: DatasetSpec) -> DatasetSpec:
+        """The dataset as this case reads it."""
+        return replace(
+            dataset, snippets=self.snippets, clicks_fraction=self.clicks_fraction,
+            clicks_per_minute=self.clicks_per_minute,
+        )  # fmt: skip
+
     @cached_property
     def supervision(self) -> tuple[str, ...]:
-        """What its method reads."""
+        """What its method reads, but for background clicks of which none is kept."""
         found: tuple[str, ...] = declaration(self.method).supervision(self.hyperparameters)
-        return found
+        return found if self.clicks_fraction > 0 else tuple(kind for kind in found if kind != BACKGROUND_CLICKS)
 
 
 def cells(search: SearchSettings, centre: dict[str, Any]) -> list[dict[str, Any]]:

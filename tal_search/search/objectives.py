@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from tal_search.search.cells import Trial
-from tal_search.search.record import objective, supervision_seconds
+from tal_search.search.record import objective
 from tal_search.types import TrialResult
 
 
@@ -30,7 +30,7 @@ def observe(trial: Trial, result: TrialResult) -> Observation:
         raise ValueError(f"trial {trial.id} has no held-out score, and a sampler never reads test scores")
     return Observation(
         mAP=objective(result),
-        annotation_seconds=supervision_seconds(trial),
+        annotation_seconds=trial.annotation_seconds,
         parameters=float(result.parameters),
         training_seconds=result.seconds,
     )

@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from tal_search.code_version import code_version
+from tal_search.data.annotation_cost import annotation_seconds
+from tal_search.data.annotation_rates import annotation_rates
 from tal_search.data.dataset import default_annotators
 from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.methods import declaration
-from tal_search.metrics.average_precision import parse_tiou
 from tal_search.search.cells import CASE, Case, Trial, cells, fits, split
 from tal_search.search.code_change import trained_by_other_code
 from tal_search.study import (
@@ -25,6 +26,7 @@ from tal_search.study import (
     find_dataset,
     preset_name,
     reference_study,
+    thresholds,
 )
 from tal_search.study.samplers import OVER_REPEATS, Wilcoxon
 from tal_search.trial_folder import TrialFolder
@@ -82,11 +84,13 @@ class Plan:
         spec = TrialSpec(
             method=case.method, code_version=case.code_version, hyperparameters=case.hyperparameters,
             inference=case.fit_inference, protocol=self.protocol, supervision=case.supervision,
-            dataset=replace(self.dataset, snippets=case.snippets),
+            dataset=case.reading(self.dataset),
             annotator=annotator if clicks_of(case.supervision) else NO_ANNOTATOR, seed=seed,
             precision=self.study.resources.precision, cell=split(cell)[0],
         )  # fmt: skip
-        return Trial(cell=cell, spec=spec, inference=case.inference)
+        rates = annotation_rates(spec.dataset, spec.annotator, spec.supervision)
+        seconds = annotation_seconds(spec.supervision, rates, self.study.cost)
+        return Trial(cell=cell, spec=spec, inference=case.inference, annotation_seconds=seconds)
 
     def _case(self, cell: dict[str, Any]) -> Case:
         """The named case, or the centre with the cell's values."""
@@ -95,6 +99,7 @@ class Plan:
         centre = Case(
             method=self.study.method, code_version=self.code_version, snippets=self.dataset.snippets,
             hyperparameters=self.centre, inference=self.inference, fit_inference=self.fit_inference,
+            clicks_fraction=self.study.dataset.clicks_fraction, clicks_per_minute=self.study.dataset.clicks_per_minute,
         )  # fmt: skip
         return centre.at(cell)
 
@@ -146,6 +151,7 @@ def _case(study: Study, dataset: DatasetSpec) -> Case:
         method=study.method, code_version=code_version(study.method), snippets=study.dataset.snippets or snippets,
         hyperparameters={**asdict(method.Hyperparameters()), **presets, **study.hyperparameters},
         inference={**fit_inference, **study.inference}, fit_inference=fit_inference,
+        clicks_fraction=study.dataset.clicks_fraction, clicks_per_minute=study.dataset.clicks_per_minute,
     )  # fmt: skip
 
 
@@ -184,7 +190,7 @@ def _with_trials(plan: Plan) -> Plan:
 
 def _protocol(study: Study) -> dict[str, Any]:
     """Complete; `auto` selects by held-out videos where a sampler chooses by what it sees, else the last epoch."""
-    protocol = {**asdict(study.protocol), "tiou": list(parse_tiou(study.protocol.tiou))}
+    protocol = {**asdict(study.protocol), "tiou": list(thresholds(study))}
     if study.protocol.selection == "auto":
         protocol["selection"] = "holdout" if study.search.plan == "sampler" else "last"
     return protocol

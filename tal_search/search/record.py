@@ -21,7 +21,6 @@ from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from tal_search.data.annotation_cost import annotation_seconds
 from tal_search.errors import InputError
 from tal_search.search import storage as stored
 from tal_search.search.cells import Trial
@@ -224,15 +223,10 @@ def held_out_mAP(trial: Trial, report: EpochReport) -> float | None:
     return report.scores.get(f"holdout/mAP/{criterion(trial.spec.protocol['tiou'])}")
 
 
-def supervision_seconds(trial: Trial) -> float:
-    """Annotation seconds per minute of video of what the trial reads."""
-    return annotation_seconds(trial.spec.supervision, trial.spec.dataset.clicks_fraction)
-
-
 def _attributes(trial: Trial) -> dict[str, Any]:
     spec = trial.spec
     return {
         "id": trial.id, "key": spec.key, "cell": trial.cell, "annotator": spec.annotator, "seed": spec.seed,
         "method": spec.method, "dataset": spec.dataset.source, "code_version": spec.code_version,
-        "annotation_seconds": supervision_seconds(trial),
+        "annotation_seconds": trial.annotation_seconds,
     }  # fmt: skip

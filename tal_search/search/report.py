@@ -20,13 +20,13 @@ from tal_search.trial_folder import write_atomically
 from tal_search.types import criterion
 
 PAPER_NOTES = {
-    ("backtal", "lambda_sep"): "The paper says that lowering λ costs 0.5 mAP, without naming the value.",
-    ("backtal", "kernel_size"): "The paper finds h = 3 best of 3 to 9.",
-    ("backtal", "embedding_dim"): "The paper finds D_emb = 32 best.",
+    ("backtal", "thumos14", "lambda_sep"): "The paper says that lowering λ costs 0.5 mAP, without naming the value.",
+    ("backtal", "thumos14", "kernel_size"): "The paper finds h = 3 best of 3 to 9.",
+    ("backtal", "thumos14", "embedding_dim"): "The paper finds D_emb = 32 best.",
 }
 SHOWN_CELLS = 10
 SHOWN_ROWS = 40  # of a sensitivity table, in a terminal
-DIGITS = {"mAP": 1, "annotation_seconds": 0, "parameters": 0, "training_seconds": 1}
+DIGITS = {"mAP": 1, "annotation_seconds": 1, "parameters": 0, "training_seconds": 1}
 UNITS = {
     "mAP": "holdout mAP@{tiou}", "annotation_seconds": "annotation s/min", "parameters": "parameters",
     "training_seconds": "training s",
@@ -94,7 +94,8 @@ def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTabl
     """A sensitivity table as text, at most the first `most` rows; the rest is counted below."""
     shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in table.rows]
     tiou = criterion(plan.protocol["tiou"])
-    heads = [*table.axes, "n", *shown, f"average {table.average_over}", f"Δ @{tiou}", "verdict", "paper @0.5"]
+    cost = ["s/min"] if table.rows["seconds"].nunique() > 1 else []  # of annotation
+    heads = [*table.axes, *cost, "n", *shown, f"average {table.average_over}", f"Δ @{tiou}", "verdict", "paper @0.5"]
     rows = []
     for row in table.rows.head(most or len(table.rows)).to_dict("records"):
         values = [f"{short(row[axis])}{' (centre)' if row['centre'] else ''}" for axis in table.axes]
@@ -102,9 +103,10 @@ def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTabl
         delta = "" if row["centre"] or math.isnan(row["delta"]) else compact(row["delta"], row["delta" + WITHIN], "+")
         verdict = "" if row["centre"] else row["verdict"]
         paper = NOT_AVAILABLE if math.isnan(row["paper"]) else f"{row['paper']:.1f}"
-        rows.append([*values, str(row["n"]), *spreads, delta, verdict, paper])
+        seconds = [f"{row['seconds']:.1f}"] if cost else []
+        rows.append([*values, *seconds, str(row["n"]), *spreads, delta, verdict, paper])
     more = f"... and {len(table.rows) - len(rows)} more rows in the file below." if len(table.rows) > len(rows) else ""
-    remark = " ".join(PAPER_NOTES.get((plan.study.method, axis), "") for axis in table.axes).strip()
+    remark = " ".join(PAPER_NOTES.get((plan.study.method, plan.dataset.name, axis), "") for axis in table.axes).strip()
     left = (*table.axes, "verdict")
     return TextTable(table.title, heads, rows, left, tuple(table.rows["centre"]), f"{more} {remark}".strip())
 
@@ -141,7 +143,7 @@ def comparison_text(found: Comparison) -> TextTable:
         delta = "" if row[CASE] == found.reference else compact(row["delta"], row["delta" + WITHIN], "+")
         paper = row.get(f"paper@{found.tiou}", math.nan)
         published = NOT_AVAILABLE if math.isnan(paper) else f"{paper:.1f}"
-        head = [row[CASE], row["supervision"], f"{row['seconds']:.0f}", str(row["n"])]
+        head = [row[CASE], row["supervision"], f"{row['seconds']:.1f}", str(row["n"])]
         rows.append([*head, *values, delta, row["verdict"], published])
     sources = [source for source in dict.fromkeys(found.rows["paper source"]) if source != NOT_AVAILABLE]
     remark = f"Δ: mean difference to the reference over common repeats; {METHOD}."

@@ -25,10 +25,11 @@ LEAKY = "best epoch on test, leaky, as the released code does"
 class AxisTable(NamedTuple):
     """One axis (or, for a grid, all of them): `rows` is ordered by value.
 
-    Columns of `rows`: the axes, `centre` (bool), `n` finished repeats, `mAP@t` for every tIoU, `average` over
-    `average_over`, `delta` (mean paired difference to the centre at `criterion`), each with its `WITHIN`; `pairs` and
-    `p` of that difference, `verdict` (see `paired.verdicts`), `paper`, `paper source` and `LEAKY`, the best mAP@.5 any
-    epoch had on the test set. Percent; NaN where there is none. `noise`: how much the centre varies by itself.
+    Columns of `rows`: the axes, `centre` (bool), `n` finished repeats, `seconds` of annotation per minute of video,
+    `mAP@t` for every tIoU, `average` over `average_over`, `delta` (mean paired difference to the centre at
+    `criterion`), each with its `WITHIN`; `pairs` and `p` of that difference, `verdict` (see `paired.verdicts`),
+    `paper`, `paper source` and `LEAKY`, the best mAP@.5 any epoch had on the test set. Percent; NaN where there is
+    none. `noise`: how much the centre varies by itself.
     """
 
     title: str
@@ -75,6 +76,7 @@ def _cells(
         row: dict[str, Any] = {**values, "centre": not varied, "varied": varied[0] if len(varied) == 1 else ""}
         found = {trial.repeat: results[trial.id] for trial in repeats if trial.id in results}
         beside = difference(*alike(points(tiou, found), points(tiou, centre)))
+        row["seconds"] = fmean(trial.annotation_seconds for trial in repeats)
         row |= {**statistics(plan, found), LEAKY: _leaky(found.values()), **within("delta", beside)}
         rows.append({**row, "pairs": beside.n, "p": beside.p, **_paper(plan, repeats[0])})
     return pd.DataFrame(rows)

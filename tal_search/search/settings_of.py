@@ -9,7 +9,7 @@ from tal_search.search.plan import Plan
 
 
 def settings_of(plan: Plan) -> dict[str, Any]:
-    """Method, data, centre, protocol; for a sampler also what it draws from and how, and the code it learns about.
+    """Method, data, centre, protocol, cost model; for a sampler also what it draws from and how, and its code.
 
     Axis values, seeds and annotators are not among them: a plan may be widened. The content of each annotator's clicks
     is (`clicks`), and may only gain annotators and kinds; so are the settings of each case, and cases may come and go.
@@ -17,9 +17,11 @@ def settings_of(plan: Plan) -> dict[str, Any]:
     study, search = plan.study, plan.study.search
     dataset = plan.dataset
     content = {"source": dataset.source, "content": dataset.fingerprint[:12]}
+    budget = {"clicks_fraction": study.dataset.clicks_fraction, "clicks_per_minute": study.dataset.clicks_per_minute}
     common: dict[str, Any] = {
         "protocol": plan.protocol,
         "precision": study.resources.precision,
+        "cost": asdict(study.cost),
         "clicks": {
             f"{name} {kind}": fingerprint[:12]
             for name in plan.annotators
@@ -31,7 +33,7 @@ def settings_of(plan: Plan) -> dict[str, Any]:
         return {"plan": "cases", "dataset": content, "cases": cases, **common}
     common = {
         "method": study.method,
-        "dataset": {**content, "snippets": dataset.snippets},
+        "dataset": {**content, "snippets": dataset.snippets, **budget},
         "hyperparameters": plan.centre,
         "inference": plan.inference,
         **common,

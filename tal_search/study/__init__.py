@@ -1,7 +1,7 @@
 """A study: what is varied, on which data, how often. Importing this reads no torch, ray or mlflow."""
 
 from tal_search.study.cases import case_studies, reference_study
-from tal_search.study.dataset import annotator_problems, find_dataset, preset_name
+from tal_search.study.dataset import annotator_problems, find_dataset, preset_name, thresholds
 from tal_search.study.loading import INFERENCE, list_studies, load_study
 from tal_search.study.settings import (
     BudgetSettings,
@@ -41,4 +41,5 @@ __all__ = [
     "load_study",
     "preset_name",
     "reference_study",
+    "thresholds",
 ]

@@ -14,6 +14,7 @@ from tal_search.study.settings import CaseSettings, Study
 from tal_search.study.tree import Key, Written, shown
 
 CASES: Key = ("search", "cases")
+ALL_CLICKS: dict[str, Any] = {"clicks_fraction": 1.0, "clicks_per_minute": None}
 LONGEST_NAME = 80
 
 
@@ -41,6 +42,8 @@ def _read_case(checker: Checker, content: dict[str, Any], method: str, key: Key)
     if not wrong and (case.method or method) in available():
         fields = declaration(case.method or method).Hyperparameters
         hyperparameters = checker.chosen(fields, case.hyperparameters, (*key, "hyperparameters"))
+    if case.clicks_fraction is not None and case.clicks_per_minute is not None:
+        checker.written.add((*key, "clicks_per_minute"), "is given beside clicks_fraction; keep one of them")
     return replace(case, hyperparameters=hyperparameters, inference=inference)
 
 
@@ -79,6 +82,7 @@ def case_studies(study: Study) -> Iterator[tuple[str, Study]]:
     """
     for name, case in study.search.cases.items():
         method = case.method or study.method
+        budget = {key: value for key in ALL_CLICKS if (value := getattr(case, key)) is not None}
         shared = study.hyperparameters if method == study.method else {}
         yield (
             name,
@@ -86,6 +90,7 @@ def case_studies(study: Study) -> Iterator[tuple[str, Study]]:
                 study,
                 method=method,
                 preset=case.preset or study.preset,
+                dataset=replace(study.dataset, **(ALL_CLICKS | budget if budget else {})),
                 hyperparameters={**shared, **case.hyperparameters},
                 inference={**(study.inference if _has_activations(method) else {}), **case.inference},
             ),

@@ -6,8 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from tal_search.data.dataset import default_annotators, find
+from tal_search.data.datasets import known
 from tal_search.data.layout import CLICK_FILES
+from tal_search.data.timing import Timing
 from tal_search.methods import declaration
+from tal_search.metrics.average_precision import parse_tiou
 from tal_search.study.settings import Study
 from tal_search.types import DatasetSpec, Source
 
@@ -19,6 +22,12 @@ def preset_name(study: Study, source: Source) -> str:
     if source == "simulated":
         return "simulated"
     return "release" if study.hyperparameters.get("variant") == "release" else "paper"
+
+
+def thresholds(study: Study) -> tuple[float, ...]:
+    """The tIoU thresholds to score at. Raises InputError where they are none."""
+    tiou = study.protocol.tiou
+    return parse_tiou(known(study.dataset.name).tiou if tiou == "auto" else tiou)
 
 
 def find_dataset(study: Study) -> DatasetSpec:
@@ -36,10 +45,12 @@ def find_dataset(study: Study) -> DatasetSpec:
         clicks=settings.clicks,
         snippets=settings.snippets or presets["paper"]["snippets"],
         simulation=settings.simulation,
+        wanted=settings.layout,
+        timing=Timing(stride=settings.stride, offset=settings.offset, fps=settings.fps),
     )
     # What `auto` finds decides the preset, and the preset the number of snippets.
     snippets = settings.snippets or presets[preset_name(study, spec.source)]["snippets"]
-    return replace(spec, snippets=snippets, clicks_fraction=settings.clicks_fraction)
+    return replace(spec, snippets=snippets)
 
 
 def annotator_problems(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) -> list[str]:

@@ -15,10 +15,9 @@ from typing import Any
 from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.methods import available, declaration
-from tal_search.metrics.average_precision import parse_tiou
 from tal_search.study.cases import check_cases, read_cases, reference_study
 from tal_search.study.checking import Checker, closest, did_you_mean, repeated
-from tal_search.study.dataset import annotator_problems, find_dataset
+from tal_search.study.dataset import annotator_problems, find_dataset, thresholds
 from tal_search.study.overrides import apply_override
 from tal_search.study.search_rules import check_search, checked_options, with_long_forms
 from tal_search.study.settings import FOLDER, Study
@@ -109,6 +108,8 @@ def _checked(name: str, written: Written) -> Study:
     else:
         _check_choices(study, written)
         _check_inference(study, written)
+    if study.dataset.clicks_fraction < 1 and study.dataset.clicks_per_minute is not None:
+        written.add(("dataset", "clicks_per_minute"), "is given beside clicks_fraction; keep one of them")
     _check_tiou(study, written)
     _check_size(study, written)
     _check_packing(study, written)
@@ -151,7 +152,7 @@ def _check_choices(study: Study, written: Written) -> None:
 def _check_tiou(study: Study, written: Written) -> None:
     """Report thresholds that are none."""
     try:
-        parse_tiou(study.protocol.tiou)
+        thresholds(study)
     except InputError as error:
         place = written.place(("protocol", "tiou"))
         written.problems += [f"{place}: protocol.{problem}" for problem in error.problems]

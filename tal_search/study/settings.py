@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tal_search.data.annotation_cost import CostModel
+from tal_search.data.feature_layout import AUTO, NAMES
 from tal_search.data.simulation import Simulation
 from tal_search.hyperparameters import hyper
 from tal_search.metrics.matching import PROTOCOLS
@@ -17,15 +19,26 @@ LARGEST_SEED = 2**63 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSettings:
-    """Where the videos come from. `auto` takes features found under `root`, else the simulated stand-in."""
+    """Where the videos come from. `auto` takes features found under `root`, else the simulated stand-in.
+
+    Features lie in one of the layouts of docs/datasets.md; `stride`, `offset` (frames) and `fps` say when snippets are
+    where that is not as the layout has it.
+    """
 
     name: str = "thumos14"
+    layout: str = hyper(AUTO, "layout", choices=NAMES)
+    stride: float | None = hyper(None, "stride", above=0, high=10_000)
+    offset: float | None = hyper(None, "offset", low=0, high=10_000)
+    fps: float | None = hyper(None, "fps", above=0, high=1000)
     source: Literal["auto", "features", "simulated"] = "auto"
     root: Path = Path("data/thumos14")
     ground_truth: Path | None = None
     clicks: Path | None = None
     clicks_fraction: float = hyper(
         1.0, "share", low=0, high=1, help="share of each annotator's background clicks that is kept, a fixed draw"
+    )
+    clicks_per_minute: float | None = hyper(
+        None, "1/min", above=0, help="instead: background clicks kept in a minute of each video, if there are as many"
     )
     snippets: int | None = hyper(None, "T", low=2, high=100_000, help="None = the preset's")
     simulation: Simulation = field(default_factory=Simulation)
@@ -74,7 +87,9 @@ class CaseSettings:
     """A named cell: a method with its preset and settings; what it leaves out is the study's.
 
     The study's `hyperparameters` are of the study's method, so they count in the cases of that method. `paper`: the
-    published system that the case rebuilds (see `published.py`), whose numbers stand beside it.
+    published system that the case rebuilds (see `published.py`), whose numbers stand beside it. `clicks_fraction` or
+    `clicks_per_minute`: how many background clicks it keeps, instead of what `dataset` says; with none of them left it
+    reads video labels.
     """
 
     method: str | None = None
@@ -82,6 +97,8 @@ class CaseSettings:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     inference: dict[str, Any] = field(default_factory=dict)
     paper: str | None = None
+    clicks_fraction: float | None = hyper(None, "share", low=0, high=1)
+    clicks_per_minute: float | None = hyper(None, "1/min", above=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,12 +131,14 @@ class BudgetSettings:
 class ProtocolSettings:
     """How a trial is scored, and which epoch's score counts: the last, or the best on held-out training videos.
 
+    `tiou: auto` is what papers report on the dataset (0.1:0.9:0.1 on THUMOS14).
+
     `auto` is holdout where trials are chosen by their scores (plan: sampler), else last. Under holdout, the test split
     is scored once, after the epoch is selected.
     """
 
     evaluation: str = hyper("activitynet", "protocol", choices=tuple(PROTOCOLS))
-    tiou: str = "0.1:0.9:0.1"
+    tiou: str = "auto"
     selection: Literal["auto", "last", "holdout"] = "auto"
     holdout_fraction: float = hyper(0.2, "holdout", above=0, high=0.9, help="share of the training videos held out")
     holdout_seed: int = hyper(0, "seed", low=0, high=LARGEST_SEED)
@@ -173,7 +192,7 @@ class Study:
     """Everything a study's author said, with defaults for the rest.
 
     `record`: SQLAlchemy URL of the database that keeps the record (None = a file in the study's folder);
-    `accept_code_change`: take finished trials of other code versions as they are.
+    `accept_code_change`: take finished trials of other code versions as they are; `cost`: what annotation costs.
     `hyperparameters` and `inference` hold only what the author set; presets and defaults fill them in when the study is
     resolved. `places` says where each key was written, for problems that show only once the data is found.
     """
@@ -190,6 +209,7 @@ class Study:
     resources: ResourceSettings = field(default_factory=ResourceSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     budget: BudgetSettings = field(default_factory=BudgetSettings)
+    cost: CostModel = field(default_factory=CostModel)
     ray: RaySettings = field(default_factory=RaySettings)
     study: StudySettings = field(default_factory=StudySettings)
     record: str | None = None

@@ -20,7 +20,8 @@ def trial_params(spec: TrialSpec) -> dict[str, str]:
     """Complete: hyperparameters by name, the rest with the prefixes a study's overrides use."""
     inference = {f"inference.{name}": value for name, value in spec.inference.items()}
     protocol = {f"protocol.{name}": value for name, value in spec.protocol.items()}
-    rest = {"dataset.snippets": spec.dataset.snippets, "precision": spec.precision}
+    data = {name: getattr(spec.dataset, name) for name in ("snippets", "clicks_fraction", "clicks_per_minute")}
+    rest = {**{f"dataset.{name}": value for name, value in data.items()}, "precision": spec.precision}
     return {name: str(value) for name, value in {**spec.hyperparameters, **inference, **protocol, **rest}.items()}
 
 

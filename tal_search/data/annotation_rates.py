@@ -1,0 +1,47 @@
+"""How often an annotator of a dataset clicks in a minute of video: what the cost of its supervision is counted by."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+from functools import lru_cache
+
+from tal_search.data.annotation_cost import THUMOS14_RATES
+from tal_search.data.click_budget import within_budget
+from tal_search.data.loading import load_truths
+from tal_search.data.supervision import clicks_made
+from tal_search.errors import InputError
+from tal_search.types import BACKGROUND_CLICKS, INSTANCES, DatasetSpec, canonical_json, clicks_of
+
+
+def annotation_rates(spec: DatasetSpec, annotator: str, supervision: tuple[str, ...]) -> dict[str, float]:
+    """Clicks and instances a minute of training video, by kind, that a trial with this supervision reads.
+
+    Counted in the click files, within the dataset's budget of clicks, in the ground truth or the simulation. What
+    cannot be counted there is taken to be as often as on THUMOS14: clicks that lie in the feature files, anything where
+    the ground truth gives no durations, files with problems (which `check` reports).
+    """
+    return dict(_rates(canonical_json(dataclasses.asdict(spec)), annotator, supervision))
+
+
+@lru_cache(maxsize=256)
+def _rates(spec_json: str, annotator: str, supervision: tuple[str, ...]) -> dict[str, float]:
+    """The trials of a plan ask for few of them many times; the specification holds the content's fingerprints."""
+    spec = DatasetSpec(**json.loads(spec_json))
+    limit = math.inf if spec.clicks_per_minute is None else spec.clicks_per_minute
+    assumed = min(THUMOS14_RATES[BACKGROUND_CLICKS] * spec.clicks_fraction, limit)
+    rates = {**THUMOS14_RATES, BACKGROUND_CLICKS: assumed}
+    with contextlib.suppress(InputError):
+        train, test = load_truths(spec)
+        minutes = float(train.duration.sum()) / 60
+        if not math.isfinite(minutes):
+            return rates
+        rates[INSTANCES] = len(train.label) / minutes
+        seconds = dict(zip(train.videos, train.duration.tolist(), strict=True))
+        for kind in clicks_of(supervision):
+            clicks = clicks_made(spec, kind, annotator, seconds, train, test)
+            if clicks is not None:
+                rates[kind] = len(within_budget(spec, clicks, train.duration).time) / minutes
+    return rates
