@@ -90,7 +90,7 @@ server.serve_forever()
 
 
 def measure(runs: Path, study: str, view: str) -> dict[str, float]:
-    """Seconds until the first chart (of the view's figures, or its first table), bytes of data, and the server's MiB."""
+    """Seconds until the first chart (or table) of a view, bytes of data, and the server's greatest memory in MiB."""
     from playwright.sync_api import sync_playwright
 
     with subprocess.Popen([sys.executable, "-c", SERVER, str(runs)], stdout=subprocess.PIPE, text=True) as server:
@@ -99,20 +99,16 @@ def measure(runs: Path, study: str, view: str) -> dict[str, float]:
             port = int(server.stdout.readline())
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
-                page, sizes = browser.new_page(), []
-                page.on(
-                    "response",
-                    lambda answer: (
-                        sizes.append(len(answer.body()))
-                        if "_dash-" in answer.url and "suites" not in answer.url
-                        else None
-                    ),
-                )
+                page = browser.new_page()
+                asked: list[Any] = []
+                page.on("requestfinished", lambda request: asked.append(request))
                 began = time.perf_counter()
                 page.goto(f"http://127.0.0.1:{port}/{study}/?view={view}")
                 page.wait_for_selector(".js-plotly-plot .main-svg, #content table", timeout=120_000)
                 seconds = time.perf_counter() - began
                 page.wait_for_timeout(1000)
+                data = [one for one in asked if "_dash-" in one.url and "suites" not in one.url]
+                sizes = [one.sizes()["responseBodySize"] for one in data]
                 browser.close()
             status = Path(f"/proc/{server.pid}/status").read_text()
             peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
@@ -126,9 +122,8 @@ def main(*counts: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
             plan = make_record(Path(folder), trials)
-            print(
-                f"{trials} trials, record made in {time.perf_counter() - began:.0f} s; limit {LIMITS.get(trials)} s, 2 MB"
-            )
+            made = time.perf_counter() - began
+            print(f"{trials} trials, record made in {made:.0f} s; limits: {LIMITS.get(trials)} s, 2 000 000 bytes")
             for view in ("study", "tables", "cost"):
                 print(f"  {view}: {json.dumps(measure(Path(folder), plan.study.name, view))}", flush=True)
     print(f"peak of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -113,9 +113,13 @@ class StudyData:
             at &= equal(frame[axis], value)
         return at
 
+    @cached_property
+    def _keys(self) -> frozenset[str]:
+        return frozenset(self.trials["key"])
+
     def folder(self, key: str) -> TrialFolder:
         """Of a fit of this study; InputError for any other key, so that no key is ever a path."""
-        if key not in set(self.trials["key"]):
+        if key not in self._keys:
             raise InputError(f"the study {self.name} has no trial of the key {key!r}")
         return TrialFolder.of(self.runs, key)
 
