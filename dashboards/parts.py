@@ -37,9 +37,10 @@ def select(name: str, label: str, options: Mapping[str, str], value: str) -> htm
     return chosen(label, dcc.Dropdown(items, picked, id=name_of(name), clearable=False))
 
 
-def graph(name: str, figure: go.Figure, words: str) -> html.Figure:
+def graph(name: str | dict[str, str], figure: go.Figure, words: str) -> html.Figure:
     """A figure with the sentence that says what it shows; name: its id."""
-    return html.Figure([dcc.Graph(figure=figure, id=name, config=GRAPH), html.Figcaption(words)])
+    height = {"height": f"{figure.layout.height}px"}  # in a grid a figure has no height of its own
+    return html.Figure([dcc.Graph(figure=figure, id=name, config=GRAPH, style=height), html.Figcaption(words)])
 
 
 def table(frame: pd.DataFrame, caption: str, name: str, *, bold: pd.Series[bool] | None = None) -> html.Div:

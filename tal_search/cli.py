@@ -7,15 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tal_search import (
-    clicks_door,
-    complexity_door,
-    dashboards_door,
-    data_door,
-    evaluate_door,
-    gc_door,
-    rescore_door,
-)
+from tal_search import clicks_door, complexity_door, dashboards_door, data_door, evaluate_door, gc_door, rescore_door
 from tal_search.errors import InputError, Interrupted, TalSearchError
 from tal_search.terminal import console, count
 

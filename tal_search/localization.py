@@ -9,7 +9,7 @@ whose score in it is high enough, n proposals.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -54,7 +54,8 @@ class Activations:
 
     cas [N, C+1, T]; attention [N, T], class-agnostic (BackTAL: the L2 norm of the first suppressed layer; SF-Net:
     actionness); scores [N, C+1], the video scores, softmaxed but for rule mean; duration float64 [N] seconds; frames
-    int64 [N].
+    int64 [N]. affinity [N, h, T], which localization does not read: the similarities that weigh the h taps of a
+    snippet's convolution; None from methods without.
     """
 
     videos: tuple[str, ...]
@@ -63,27 +64,40 @@ class Activations:
     scores: NDArray[np.floating]
     duration: Floats
     frames: Ints
+    affinity: NDArray[np.floating] | None = None
 
     def rounded(self) -> Activations:
         """As a trial keeps them (float16 sequences): scores taken from these are reproduced from the file exactly."""
-        return replace(self, cas=self.cas.astype(np.float16), attention=self.attention.astype(np.float16))
+        sequences = ("cas", "attention", "affinity")
+        half = {name: array.astype(np.float16) for name, array in self.arrays().items() if name in sequences}
+        return Activations(videos=self.videos, **{**self.arrays(), **half})
 
     @classmethod
     def joined(cls, parts: Sequence[Activations]) -> Activations:
         """Those of several sets of videos as one."""
-        names = tuple(name for part in parts for name in part.videos)
-        arrays = [spec.name for spec in fields(cls) if spec.name != "videos"]
-        return cls(videos=names, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays})
+        names, arrays = tuple(name for part in parts for name in part.videos), [part.arrays() for part in parts]
+        return cls(videos=names, **{name: np.concatenate([part[name] for part in arrays]) for name in arrays[0]})
+
+    def of_video(self, name: str) -> Activations:
+        """Those of one of the videos alone."""
+        row = self.videos.index(name)
+        return Activations(videos=(name,), **{name: array[row : row + 1] for name, array in self.arrays().items()})
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Those there are, by name."""
+        found = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name != "videos"}
+        return {name: array for name, array in found.items() if array is not None}
 
     def save(self, stream: IO[bytes]) -> None:
-        arrays: dict[str, Any] = {spec.name: np.asarray(getattr(self, spec.name)) for spec in fields(self)}
+        arrays: dict[str, Any] = {"videos": np.asarray(self.videos), **self.arrays()}
         np.savez_compressed(stream, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Activations:
         # Opened here: on a file that is no archive, np.load leaves its own open.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {spec.name: file[spec.name] for spec in fields(cls)}
+            names = [spec.name for spec in fields(cls) if spec.name in file or spec.name != "affinity"]
+            arrays = {name: file[name] for name in names}
         return cls(**{**arrays, "videos": tuple(str(name) for name in arrays["videos"])})
 
 

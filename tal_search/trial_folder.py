@@ -76,7 +76,7 @@ class TrialFolder:
 
     @property
     def cas(self) -> Path:
-        """npz of float16 class activation sequences of the test videos."""
+        """npz of float16 class activation sequences of the test videos, and of their affinity masks."""
         return self.path / "cas.npz"
 
     @property

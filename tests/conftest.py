@@ -15,6 +15,8 @@ from tal_search.data import loading
 if TYPE_CHECKING:
     from small_dashboards import Made
 
+    from dashboards.data import StudyData
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -50,6 +52,20 @@ def compared(swept: Made) -> Made:
     from small_dashboards import CASES, make_study
 
     return make_study(swept.runs, "thumos_modules", *CASES)
+
+
+@pytest.fixture(scope="session")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A finished study of a training axis and an inference axis, with held-out videos, two repeats a cell."""
+    from small_dashboards import GRID, make_study
+
+    return make_study(tmp_path_factory.mktemp("grid") / "runs", "thumos_single", *GRID)
+
+
+@pytest.fixture(scope="session")
+def small_study(grid: Made) -> StudyData:
+    """The same as dashboards read it."""
+    return grid.read()
 
 
 @pytest.fixture

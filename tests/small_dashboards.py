@@ -30,6 +30,14 @@ SMALL = [
 AXES = "search.axes={lambda_sep: [0.25], kernel_size: [1], inference.nms: [0.3]}"
 CASES = ["~search.cases.baseline", "~search.cases.+ affinity", "~search.cases.+ affinity without L_aff"]
 
+# The class threshold of SMALL is not the preset's: inference settings of the study and of its fits differ.
+GRID = [
+    "search.plan=grid", "search.axes={lambda_sep: [0.5, 1.0, 8.0], inference.nms: [0.3, 0.55]}",
+    "dataset.simulation.train_videos=60", "dataset.simulation.channels=16", "hyperparameters.epochs=8",
+    "hyperparameters.learning_rate=0.01", "protocol.selection=holdout", "protocol.holdout_fraction=0.5",
+    "protocol.evaluate_every=4",
+]  # fmt: skip
+
 
 class Made(NamedTuple):
     """A study as its driver left it."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,8 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+from tal_search.methods.backtal import BackTAL, Hyperparameters
 from tal_search.nn import affinity
 from tal_search.nn.two_branch import TwoBranchNetwork
+from tal_search.types import VideoSet
 
 TAPS = (1, 3, 5, 7, 9)
 
@@ -120,3 +125,21 @@ def test_branches_are_the_network_on_x_and_on_weighted_x(convolution: str, taps:
 
     torch.testing.assert_close(output.cas_base, branch(x))
     torch.testing.assert_close(output.cas_supp, branch(x * output.filter))
+
+
+@pytest.mark.parametrize("taps", [3, 5])
+def test_what_is_kept_of_a_video_holds_the_mask_that_weighed_its_taps(taps: int) -> None:
+    torch.manual_seed(0)
+    settings = Hyperparameters(kernel_size=taps, embedding_dim=4)
+    method = BackTAL(settings, 6, 3)
+    features = torch.randn(2, 6, 9)
+    videos = VideoSet.labelled(
+        videos=("a", "b"), features=features.numpy(), labels=np.zeros((2, 3), np.float32), duration=np.ones(2),
+        frames=np.ones(2, np.int64),
+    )  # fmt: skip
+    kept = method.activations(videos)
+    with torch.no_grad():
+        expected = cosine_by_loops(method.network(features).embedding, taps)
+    assert kept.affinity is not None
+    assert torch.from_numpy(kept.affinity).allclose(expected, atol=1e-6)
+    assert BackTAL(replace(settings, affinity=False), 6, 3).activations(videos).affinity is None

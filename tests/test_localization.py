@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,6 +158,31 @@ def test_many_settings_equal_each_for_itself(
     assert len(found) == len(several)
     for inference, detections in zip(several, found, strict=True):
         assert_equal(detections, localize(activations, classes, inference))
+
+
+@given(any_activations(), st.integers(0, 3), st.data())
+@settings(deadline=None, max_examples=50)
+def test_a_file_and_a_part_give_back_what_went_in(kept: Activations, taps: int, data: st.DataObject) -> None:
+    snippets = kept.cas.shape[-1]
+    mask = np.arange(len(kept.videos) * taps * snippets, dtype=np.float16).reshape(len(kept.videos), taps, snippets)
+    kept = replace(kept, affinity=mask if taps else None).rounded()
+    file = io.BytesIO()
+    kept.save(file)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cas.npz"
+        path.write_bytes(file.getvalue())
+        same_activations(Activations.load(path), kept)
+    same_activations(Activations.joined([kept.of_video(name) for name in kept.videos]), kept)
+    name = data.draw(st.sampled_from(kept.videos))
+    assert np.array_equal(kept.of_video(name).cas[0], kept.cas[kept.videos.index(name)], equal_nan=True)
+
+
+def same_activations(ours: Activations, theirs: Activations) -> None:
+    assert ours.videos == theirs.videos
+    assert set(ours.arrays()) == set(theirs.arrays())
+    for name, array in theirs.arrays().items():
+        assert ours.arrays()[name].dtype == array.dtype
+        assert np.array_equal(ours.arrays()[name], array, equal_nan=True), name
 
 
 def test_upsampling_uses_half_pixel_centres() -> None:

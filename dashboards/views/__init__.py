@@ -9,7 +9,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-VIEWS = ("study", "tables", "cost", "modules")  # in the order of the tabs; a view's name in the URL
+VIEWS = (
+    "study",
+    "tables",
+    "plots",
+    "playground",
+    "cost",
+    "modules",
+    "errors",
+    "timeline",
+)  # in the order of the tabs; a view's name in the URL
 
 
 def views() -> dict[str, Any]:

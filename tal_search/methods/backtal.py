@@ -166,13 +166,14 @@ class BackTAL(Method):
         }
 
     def activations(self, videos: VideoSet) -> Activations:
-        """What localization reads, from the suppressed branch alone."""
+        """What localization reads, from the suppressed branch alone, and the affinity mask where there is one."""
         from tal_search.nn.two_branch import read_out
 
-        cas, attention, scores = read_out(self.network, videos.features, self.hyperparameters.k_ratio)  # type: ignore[arg-type]
+        hp = self.hyperparameters
+        cas, attention, scores, affinity = read_out(self.network, videos.features, hp.k_ratio)  # type: ignore[arg-type]
         return Activations(
             videos=videos.videos, cas=cas, attention=attention, scores=scores,
-            duration=videos.duration, frames=videos.frames,
+            duration=videos.duration, frames=videos.frames, affinity=affinity if hp.affinity else None,
         )  # fmt: skip
 
     def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:

@@ -122,7 +122,7 @@ class BaSNet(Method):
         """What localization reads, from the suppressed branch alone."""
         from tal_search.nn.two_branch import read_out
 
-        cas, attention, scores = read_out(self.network, videos.features, self.hyperparameters.k_ratio)  # type: ignore[arg-type]
+        cas, attention, scores, _ = read_out(self.network, videos.features, self.hyperparameters.k_ratio)  # type: ignore[arg-type]
         return Activations(
             videos=videos.videos, cas=cas, attention=attention, scores=scores,
             duration=videos.duration, frames=videos.frames,

@@ -124,11 +124,11 @@ class TwoBranchNetwork(nn.Module):
         base, suppressed = self._classify(first, torch.cat([similarity, similarity])).chunk(2)
         return Output(cas_base=base, cas_supp=suppressed, embedding=embedding, filter=weight)
 
-    def suppressed(self, features_BDT: Tensor) -> tuple[Tensor, Tensor]:
-        """The suppressed branch alone, all that localization reads: CAS [B, C+1, T] and the first layer [B, H, T]."""
+    def suppressed(self, features_BDT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The suppressed branch alone: CAS [B, C+1, T] and first layer [B, H, T]; and similarities [B, h, T]."""
         _, weight, similarity, products = self._read(features_BDT)
         first = self._first_layer(features_BDT, products, similarity, weight[None])
-        return self._classify(first, similarity), first.transpose(0, 1)
+        return self._classify(first, similarity), first.transpose(0, 1), similarity
 
     def _read(self, features_BDT: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One matrix product for everything that reads x: embedding, w_t, similarities [B, h, T] and, but for variant
@@ -172,20 +172,21 @@ class TwoBranchNetwork(nn.Module):
 
 def read_out(
     network: TwoBranchNetwork, features_NDT: NDArray[np.float32], k_ratio: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """What localization reads: CAS [N, C+1, T], norm of the first layer [N, T] and video scores [N, C+1].
 
-    All of the suppressed branch; the network is left in evaluation mode.
+    All of the suppressed branch. Then the similarities [N, h, T] that weigh its taps. The network is left in evaluation
+    mode.
     """
 
     def outputs(features: Tensor) -> tuple[Tensor, ...]:
-        cas, hidden = network.suppressed(features)
+        cas, hidden, similarity = network.suppressed(features)
         cas = cas.float()
         scores = losses.video_scores(cas, losses.top_k(k_ratio, cas.shape[-1])).softmax(1)
-        return cas, hidden.float().norm(dim=1), scores
+        return cas, hidden.float().norm(dim=1), scores, similarity.float()
 
-    cas, attention, scores = evaluated(network, features_NDT, outputs)
-    return cas, attention, scores
+    cas, attention, scores, similarity = evaluated(network, features_NDT, outputs)
+    return cas, attention, scores, similarity
 
 
 def _ordinary(products_RBT: Tensor, layer: nn.Conv1d) -> Tensor:

@@ -1,0 +1,53 @@
+"""The fits of a study that a reader may look into: which one is chosen, and how it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dashboards import parts, style
+from dashboards.data import Selection, StudyData, equal
+from tal_search.trial_folder import TrialFolder
+
+MOST_OFFERED = 200
+INFERENCE = "inference."
+
+
+def chosen_fit(data: StudyData, selection: Selection, kept: Callable[[TrialFolder], Path]) -> str | None:
+    """The fit selected as `trial`, else one at the centre, else the first; one whose folder has the file `kept`."""
+    done = data.done
+    wanted = [selection.get("trial", ""), *done.loc[data.is_centre(done), "key"].head(1), *done["key"]]
+    known = set(done["key"])
+    return next((key for key in dict.fromkeys(wanted) if key in known and kept(data.folder(key)).exists()), None)
+
+
+def words(data: StudyData, row: Mapping[Any, Any]) -> str:
+    """A fit by its distance from the centre and its repeat, with its score at the study's inference settings."""
+    off = [
+        f"{symbol} = {style.value(row[axis])}"
+        for axis, symbol in data.axes.items()
+        if not axis.startswith(INFERENCE) and not equal(pd.Series([row[axis]]), data.centre[axis]).all()
+    ]
+    score = f" · {row[data.score]:.1f} %" if row["own"] else ""
+    return f"{', '.join(off) or 'centre'} · seed {row['seed']} · {row['annotator']}{score}"
+
+
+def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
+    """Finished fits in words by key: the chosen ones, those at the centre, and the best, at most MOST_OFFERED."""
+    fits = data.done.sort_values(data.score, ascending=False, kind="stable")
+    own = pd.Series(True, index=fits.index)
+    for axis in data.axes:
+        if axis.startswith(INFERENCE):
+            own &= equal(fits[axis], data.centre[axis])
+    fits = fits.assign(own=own, centre=data.is_centre(fits), chosen=fits["key"].isin(chosen))
+    fits = fits.sort_values("own", ascending=False, kind="stable").drop_duplicates("key")
+    fits = fits.sort_values(["chosen", "centre"], ascending=False, kind="stable").head(MOST_OFFERED)
+    return {str(row["key"]): words(data, row) for row in fits.to_dict("records")}
+
+
+def chooser(data: StudyData, key: str | None) -> Any:
+    """The control that chooses the fit."""
+    return parts.select("trial", f"trial ({data.score})", offered(data, key), key or "")

@@ -1,0 +1,142 @@
+"""View 8 against the files of the trials: instances, clicks, activations, affinity and detections of one video."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboards.data import StudyData
+from dashboards.timeline_figures import Track, mask_table, timeline_figure
+from dashboards.views import timeline
+from tal_search.localization import Activations, Inference, localize
+from tal_search.types import BACKGROUND_CLICKS
+
+
+def shown(study: StudyData, **selection: str) -> timeline.TimelineInfo:
+    found = timeline.info(study, {name.replace("_", "-"): value for name, value in selection.items()})
+    assert found is not None
+    return found
+
+
+def test_a_test_video_shows_its_instances_and_what_the_trial_keeps_of_it(small_study: StudyData) -> None:
+    key = small_study.done["key"].iloc[-1]
+    truth, kept = small_study.truth(key), Activations.load(small_study.folder(key).cas)
+    for row in (0, 7):
+        found = shown(small_study, trial=key, timeline_video=kept.videos[row])
+        mine = truth.segment[truth.video == truth.videos.index(kept.videos[row])]
+        assert (found.video, found.split, found.tracks[0].key) == (kept.videos[row], "test", key)
+        assert found.truth[["start", "end"]].to_numpy().tolist() == mine[np.argsort(mine[:, 0])].tolist()
+        assert found.clicks.empty
+        track = found.tracks[0]
+        assert track.cas is not None
+        assert track.affinity is not None
+        assert np.array_equal(track.cas, kept.cas[row].astype(float))
+        assert np.array_equal(track.affinity, kept.affinity[row].astype(float))  # type: ignore[index]
+        assert track.duration == found.duration == truth.duration[truth.videos.index(kept.videos[row])]
+
+
+def test_detections_of_a_video_are_those_of_the_whole_set(small_study: StudyData) -> None:
+    key = small_study.done["key"].iloc[0]
+    for study in (small_study, replace(small_study, inference=small_study.fit_inference)):
+        whole = localize(small_study.activations(key), small_study.truth(key).classes, Inference(**study.inference))
+        for video in whole.videos[:6]:
+            found = shown(study, trial=key, timeline_video=video).tracks[0]
+            rows = np.flatnonzero(whole.video == whole.videos.index(video))
+            rows = rows[np.argsort(-whole.score[rows], kind="stable")]
+            assert found.found == len(rows)
+            assert found.detections["score"].tolist() == whole.score[rows][:200].tolist()
+            assert found.detections[["start", "end"]].to_numpy().tolist() == whole.segment[rows][:200].tolist()
+            assert found.detections["label"].tolist() == [whole.classes[label] for label in whole.label[rows][:200]]
+    kept = small_study.detections(key)  # at the settings that the fit was trained with: those on disk
+    assert len(kept.score) == len(whole.score)
+
+
+def test_training_videos_show_the_trial_s_clicks_and_activations_where_they_were_held_out(
+    small_study: StudyData,
+) -> None:
+    key = small_study.done["key"].iloc[0]
+    held, train = Activations.load(small_study.folder(key).holdout_cas).videos, small_study.truth(key, "train").videos
+    clicks = small_study.clicks(key, BACKGROUND_CLICKS, "A1").by_video()
+    other = next(name for name in train if name not in held)
+    for video, split in ((held[0], "holdout"), (other, "train")):
+        found = shown(small_study, trial=key, timeline_video=video)
+        assert found.split == split
+        assert (found.tracks[0].cas is not None) == (split == "holdout")
+        assert found.clicks["time"].tolist() == clicks[video].tolist()
+        assert set(found.clicks["kind"]) <= {BACKGROUND_CLICKS}
+        assert found.annotator == "A1"
+    assert any(len(seconds) for seconds in clicks.values())
+
+
+def test_two_trials_lie_above_one_another_with_the_same_colours(small_study: StudyData) -> None:
+    keys = small_study.done["key"].drop_duplicates().tolist()
+    found = shown(small_study, trial=keys[0], other=keys[1])
+    assert [track.key for track in found.tracks] == keys[:2]
+    drawn = timeline.figures(found)["timeline"]
+    activations = [trace for trace in drawn.data if trace.type == "heatmap" and trace.coloraxis == "coloraxis"]
+    assert len(activations) == 2
+    assert activations[0].yaxis != activations[1].yaxis
+    assert len(shown(small_study, trial=keys[0], other=keys[0]).tracks) == 1
+    titles = [note.text for note in drawn.layout.annotations]
+    assert [title.split(": ")[-1] for title in titles] == [
+        "instances", *["class activations", "similarity with neighbours, 1 blue, −1 red", "detections by score"] * 2
+    ]  # fmt: skip
+
+
+def test_snippets_lie_at_their_centres_in_seconds(small_study: StudyData) -> None:
+    found = shown(small_study)
+    track, drawn = found.tracks[0], timeline.figures(found)["timeline"]
+    (cas,) = (trace for trace in drawn.data if trace.type == "heatmap" and trace.coloraxis == "coloraxis")
+    assert track.cas is not None
+    snippets = track.cas.shape[1]
+    assert cas.x0 + cas.dx * (snippets - 1) == pytest.approx(found.duration - cas.x0)
+    assert cas.dx * snippets == pytest.approx(found.duration)
+    assert len(cas.y) == len(track.cas) == len(found.classes) + 1
+    assert drawn.layout[f"xaxis{len(drawn.layout.annotations)}"].title.text == "time (s)"
+
+
+def test_the_mask_of_a_moment_is_the_kept_column_without_what_lies_outside() -> None:
+    mask = np.arange(15.0).reshape(3, 5)
+    track = Track("k", "one", 10.0, None, mask, pd.DataFrame(columns=["label", "start", "end", "score"]), 0)
+    inside = mask_table([track], 4.5)
+    assert inside["neighbour"].tolist() == [-1, 0, 1]
+    assert inside["seconds"].tolist() == [3.0, 5.0, 7.0]
+    assert inside["similarity"].tolist() == [2.0, 7.0, 12.0]
+    assert mask_table([track], 0.0)["neighbour"].tolist() == [0, 1]
+    assert mask_table([track], 10.0)["similarity"].tolist() == [4.0, 9.0]
+    assert mask_table([track._replace(affinity=None)], 4.5).empty
+
+
+def test_the_mask_of_a_real_trial_is_one_at_the_chosen_snippet(small_study: StudyData) -> None:
+    found = shown(small_study, timeline_at="3")
+    table = timeline.tables(found)["affinity mask"].set_index("neighbour")
+    assert found.at == 3
+    assert table.loc[0, "similarity"] == 1
+    assert table["similarity"].between(-1.001, 1.001).all()
+    assert timeline.figures(found)["affinity mask"].layout.yaxis.title.text == "cosine similarity"
+
+
+def test_names_from_data_are_text_in_the_figure() -> None:
+    name = "<script>alert(1)</script>"
+    truth = pd.DataFrame({"label": [name], "start": [1.0], "end": [2.0]})
+    clicks = pd.DataFrame({"kind": [name], "time": [1.5], "label": [name]})
+    detections = pd.DataFrame({"label": [name], "start": [1.0], "end": [2.0], "score": [0.5]})
+    track = Track("k", name, 4.0, np.zeros((2, 4)), np.ones((1, 4)), detections, 1)
+    drawn = timeline_figure(truth, clicks, [track], (name,), 4.0, 1.0)
+    shown_names = [note.text for note in drawn.layout.annotations] + [str(trace.name) for trace in drawn.data]
+    shown_names += [str(one) for trace in drawn.data for one in trace.y]
+    assert not any("<" in one for one in shown_names)
+    assert sum("&lt;script&gt;" in one for one in shown_names) >= 5
+
+
+def test_what_a_url_asks_for_and_is_not_there_is_passed_over(small_study: StudyData) -> None:
+    found = shown(small_study, trial="../..", other="x", timeline_video="<b>", timeline_at="-5")
+    assert found.video == small_study.truth(found.tracks[0].key).videos[0]
+    assert len(found.tracks) == 1
+    assert found.at == found.duration / 2
+    empty = replace(small_study, trials=small_study.trials.assign(state="running"))
+    assert timeline.info(empty, {}) is None
+    assert f"tal-search run study={small_study.name}" in str(timeline.layout(empty, {}))
