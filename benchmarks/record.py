@@ -48,6 +48,7 @@ BENCHES = (
     Bench("bench_data", small="--videos 8 --channels 64"),
     Bench("bench_search", small="inline noop"),
     Bench("bench_scaling", small="--points 2"),
+    Bench("bench_dashboard", "10000 100000", small="1000"),
     Bench("ablation", small="full"),
     Bench("bench_study", small="--study quickstart hyperparameters.epochs=2"),
     Bench("bench_study", RELEASE_TRIAL, f"{RELEASE_TRIAL} hyperparameters.epochs=2", gpu=True),
