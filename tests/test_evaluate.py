@@ -141,7 +141,10 @@ def test_a_comparison_is_printed_and_written(tmp_path: Path, capsys: pytest.Capt
     assert ["average", "100.00", "50.00", "+50.00", "+50.00", "+50.00"] in [line.split() for line in out.splitlines()]
 
 
-def test_an_error_profile_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_profile_is_printed_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     found, truth = evaluated(tmp_path)
     content = json.loads(found.read_text())
     content["results"]["v1"].append({"label": "run", "score": 2.0, "segment": [50.0, 60.0]})

@@ -83,7 +83,7 @@ def test_where_a_further_process_dies_fewer_are_run(tmp_path: Path, monkeypatch:
 
 def test_a_trial_that_cannot_be_measured_is_one_sentence(tmp_path: Path) -> None:
     spec = make_spec(make_data())
-    gone = replace(spec, dataset=replace(spec.dataset, source="features", root=str(tmp_path / "gone")))
+    gone = replace(spec, method="gone")
     with pytest.raises(
         TalSearchError, match=r"auto: a process that measures training steps died \(.*gone.*\)"
     ) as raised:

@@ -19,7 +19,7 @@ def test_an_unknown_study_names_the_nearest_and_lists_all(name):
         load_study(name, [], STUDIES)
     (sentence,) = raised.value.problems
     assert sentence.startswith(f"study={name} is unknown")
-    assert "quickstart, thumos_grid, thumos_search, thumos_single" in sentence
+    assert f"studies found: {', '.join(sorted(path.stem for path in STUDIES.glob('*.yaml')))} (files" in sentence
     if name == "quikstart":
         assert "did you mean 'quickstart'?" in sentence
 

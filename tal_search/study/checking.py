@@ -151,8 +151,9 @@ def converted(hint: Any, value: Any) -> Any:
         return _number(value)
     if hint is Path:
         # os.path leaves ~nobody as it is, where Path.expanduser would raise.
-        path = os.path.expanduser(value) if isinstance(value, str) else ""  # noqa: PTH111
-        return Path(path) if path and "\0" not in path else WRONG
+        if not isinstance(value, str) or not value or "\0" in value:
+            return WRONG
+        return Path(os.path.expanduser(value))  # noqa: PTH111
     return value if type(value) is hint else WRONG
 
 
