@@ -78,7 +78,7 @@ def figures(info: CostInfo) -> dict[str, go.Figure]:
     drawn.add_scatter(x=theirs[SECONDS], y=theirs[score], mode="markers", name="published",
                       marker={"symbol": "circle-open", "size": 10, "color": GREY, "line": {"width": 2}},
                       customdata=[[text(cell) for cell in row] for row in theirs[["system", "source"]].to_numpy()],
-                      hovertemplate="%{customdata[0]}: %{y:.1f} % at %{x} s/min<br>%{customdata[1]}")  # fmt: skip
+                      hovertemplate="%{customdata[0]}: %{y:.1f} % at %{x:.3g} s/min<br>%{customdata[1]}")  # fmt: skip
     ours = info.ours.nlargest(DRAWN, score)
     looks = {"ours": (~ours["front"], COLOURS[4], "circle"), "ours, front": (ours["front"], COLOURS[0], "diamond")}
     for name, (rows, colour, symbol) in looks.items():
@@ -87,7 +87,7 @@ def figures(info: CostInfo) -> dict[str, go.Figure]:
                           marker={"symbol": symbol, "size": 10, "color": colour},
                           error_y={"array": mine[score + WITHIN].fillna(0), "thickness": 1.2, "width": 4},
                           customdata=[[text(cell), n] for cell, n in zip(mine["cell"], mine["n"], strict=True)],
-                          hovertemplate="%{customdata[0]}: %{y:.1f} % at %{x} s/min, n = %{customdata[1]}")  # fmt: skip
+                          hovertemplate="%{customdata[0]}: %{y:.1f} %, %{x:.3g} s/min, n %{customdata[1]}")  # fmt: skip
     front = info.ours[info.ours["front"]].drop_duplicates(SECONDS).sort_values(SECONDS)
     drawn.add_scatter(x=front[SECONDS], y=front[score], mode="lines", line={"color": COLOURS[0], "shape": "hv"},
                       showlegend=False, hoverinfo="skip")  # fmt: skip
@@ -112,7 +112,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
         return parts.empty("No trial of this study is finished yet.", f"tal-search run study={data.name}")
     slider = dcc.Slider(
         0, len(found.budgets) - 1, 1, value=found.budgets.index(found.budget), id=parts.name_of("cost-budget"),
-        marks={place: f"{budget:g}" for place, budget in enumerate(found.budgets)}, allow_direct_input=False,
+        marks={place: f"{budget:.3g}" for place, budget in enumerate(found.budgets)}, allow_direct_input=False,
     )  # fmt: skip
     remark = "The published points are on I3D features. Costs are BackTAL's Fig. 8 and Sec. 4."
     remark += " Ours are on simulated data: no evidence about video." if data.simulated else ""
@@ -125,9 +125,10 @@ def layout(data: StudyData, selection: Selection) -> Any:
 
 
 def _drawn(found: CostInfo) -> list[Any]:
-    words = f"Within {found.budget:g} s per minute: "
+    words = f"Within {found.budget:.3g} s per minute: "
     words += "no cell of this study." if found.best is None else (
-        f"{found.best['cell']} is best, {found.score} {found.best[found.score]:.1f} % at {found.best[SECONDS]:g} s/min."
+        f"{found.best['cell']} is best, {found.score} {found.best[found.score]:.1f} % "
+        f"at {found.best[SECONDS]:.3g} s/min."
     )  # fmt: skip
     graph = parts.graph(
         "cost-graph", figures(found)["cost"], "Cost against performance; bars: 95 % intervals over repeats."
