@@ -39,6 +39,11 @@ def results(runs: Path) -> dict[str, tuple[float, ...]]:
     return found
 
 
+def unfinished(runs: Path) -> bool:
+    """Whether a trial has a checkpoint and no result yet."""
+    return any(not (path.parent / "result.json").exists() for path in runs.glob("trials/*/progress-*.pt"))
+
+
 def trials(runs: Path) -> list[optuna.trial.FrozenTrial]:
     storage = optuna.storages.RDBStorage(f"sqlite:///{runs / 'quickstart' / 'record.db'}")
     try:
@@ -53,16 +58,17 @@ def test_a_study_killed_midway_finishes_with_every_cell_exactly_once(tmp_path: P
     runs = tmp_path / "runs"
     with start(runs, "resources.concurrent_trials=1") as driver:
         until = time.monotonic() + 120
-        while not (len(results(runs)) == 1 and any(runs.glob("trials/*/progress-*.pt"))):
+        while not (len(results(runs)) == 1 and unfinished(runs)):
             assert driver.poll() is None, driver.communicate()[0]
             assert time.monotonic() < until, "no trial finished in time"
             time.sleep(0.02)
         children = psutil.Process(driver.pid).children(recursive=True)
-        workers = [child for child in children if "Agent" not in child.name()]  # Ray's helpers take a minute longer
+        names = {child: child.name() for child in children}  # read now: a process that has ended has no name
         driver.kill()
         driver.communicate()
         killed = driver.pid
-    assert any("Trainable" in str(child) for child in workers)
+    assert any("Trainable" in name for name in names.values()), names
+    workers = [child for child, name in names.items() if "Agent" not in name]  # Ray's helpers take a minute longer
     assert not psutil.wait_procs(workers, timeout=30)[1], "workers must end with their driver"
     before = results(runs)
     assert 1 <= len(before) < CELLS
