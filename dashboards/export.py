@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 from dashboards.data import StudyData
 from dashboards.pictures import find_browser, pictures
 from dashboards.reader import StudyReader
-from dashboards.style import shown
+from dashboards.style import GRAPH, shown
 from dashboards.views import views
 from tal_search.errors import InputError
 from tal_search.trial_folder import write_atomically
@@ -95,7 +95,7 @@ def escaped(text: object) -> str:
 
 def _section(title: str, figures: dict[str, go.Figure], tables: dict[str, pd.DataFrame]) -> str:
     drawn = "".join(
-        f"<figure>{figure.to_html(full_html=False, include_plotlyjs=False, config={'displaylogo': False})}"
+        f"<figure>{figure.to_html(full_html=False, include_plotlyjs=False, config=GRAPH)}"
         f"<figcaption>{html.escape(name)}</figcaption></figure>"
         for name, figure in figures.items()
     )

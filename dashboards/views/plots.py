@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
-from dash import ALL, Input, Output, ctx, dcc, html
+from dash import ALL, Input, Output, State, ctx, dcc, html
 from dash.exceptions import PreventUpdate
 
 from dashboards import parts
 from dashboards.axis_figures import heat_figure, importance_figure, line_figure, parallel_figure
 from dashboards.axis_lines import AxisLine, axis_line, heat_of, scores, thinned
-from dashboards.data import Selection, StudyData
+from dashboards.data import Selection, StudyData, selection_of
 from dashboards.importance import LEAST_TRIALS, MOST_FOR_FANOVA, importances
 from dashboards.redraw import redrawn
+from dashboards.trial_part import trial_query
 
 TITLE = "Sensitivity plots"
 MOST_LINES = 500  # of parallel coordinates
@@ -115,7 +116,6 @@ def layout(data: StudyData, selection: Selection) -> Any:
         [
             html.Div(controls, className="controls"),
             html.Div(_graphs(found), id="plots-charts", className="figures"),
-            html.Div(id="plots-trial", role="status"),
             dcc.Loading(html.Div(id="plots-importance")),
         ]
     )
@@ -145,25 +145,18 @@ def _importance(data: StudyData, selection: Selection) -> Any:
     return parts.graph("plots-importances", importance_figure(found, data.axes), caption)
 
 
-def trial_table(data: StudyData, key: str) -> pd.DataFrame:
-    """The finished trials of a fit, one a row; none of a key that the study does not have."""
-    names = ["key", *data.axes, "seed", "annotator", data.score, "seconds", "mlflow"]
-    return data.done.loc[data.done["key"] == key, names].rename(columns={"seconds": "training (s)"})
-
-
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
-    """Choices draw the charts anew; importances come after them; a click on a trial shows its fit."""
+    """Choices draw the charts anew; importances come after them; a click on a trial opens it."""
     redrawn(app, "plots-charts", lambda selection: _graphs(charts(open_study(), selection)))
     redrawn(app, "plots-importance", lambda selection: _importance(open_study(), selection), at_first=True)
 
     @app.callback(
-        Output("plots-trial", "children"), Input({"type": "plots-graph", "name": ALL}, "clickData"),
-        prevent_initial_call=True,
+        Output("url", "search", allow_duplicate=True), Input({"type": "plots-graph", "name": ALL}, "clickData"),
+        State("url", "search"), prevent_initial_call=True,
     )  # fmt: skip
-    def clicked(_: list[Any]) -> Any:
+    def clicked(_: list[Any], search: str) -> str:
         points = (ctx.triggered[0]["value"] or {}).get("points", [{}]) if ctx.triggered else [{}]
         about = points[0].get("customdata")
         if not isinstance(about, list):  # of the mean, or of nothing
             raise PreventUpdate
-        data = open_study()
-        return parts.table(trial_table(data, str(about[2])), "The trials of this fit", "plots-trials")
+        return trial_query(selection_of(search), str(about[2]))
