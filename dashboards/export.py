@@ -22,7 +22,7 @@ from tal_search.trial_folder import write_atomically
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 )
-STYLE = Path(__file__).parent / "assets" / "style.css"
+ASSETS = Path(__file__).parent / "assets"
 MOST_ROWS = 500  # of a table on the page; the CSV has all
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "θ": "theta", "λ": "lambda", "ρ": "rho", "τ": "tau", "Δ": "Delta"}
 LATEX = {
@@ -126,7 +126,9 @@ def _page(data: StudyData, sections: list[str]) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
         f'content="{POLICY}"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(data.name)} – tal-search</title><style>{STYLE.read_text('utf-8')}</style>"
+        f"<title>{html.escape(data.name)} – tal-search</title>"
+        f"<style>{(ASSETS / 'style.css').read_text('utf-8')}</style>"
+        f"<script>{(ASSETS / 'page.js').read_text('utf-8')}</script>"
         f"<script>{get_plotlyjs()}</script></head><body><main><h1>{html.escape(data.name)}{badge}</h1>"
         f'<p>{html.escape(data.description)}</p><p class="quiet">{html.escape(words)}</p>{"".join(sections)}'
         "</main></body></html>"

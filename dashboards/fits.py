@@ -38,7 +38,9 @@ def words(data: StudyData, row: Mapping[Any, Any]) -> str:
 
 def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
     """Fits in words by key: the chosen ones, finished ones at the centre, and the best, at most MOST_OFFERED."""
-    fits = data.trials[(data.trials["state"] == "done") | data.trials["key"].isin(chosen)].sort_values(data.score, ascending=False, kind="stable")
+    fits = data.trials[(data.trials["state"] == "done") | data.trials["key"].isin(chosen)].sort_values(
+        data.score, ascending=False, kind="stable"
+    )
     own = pd.Series(True, index=fits.index)
     for axis in data.axes:
         if axis.startswith(INFERENCE):
@@ -52,5 +54,7 @@ def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
 def chooser(data: StudyData, selection: Selection, key: str) -> Any:
     """The control that chooses the fit; key: the one that is shown."""
     opened = selection.get("trial", key)
-    lacking = "; the one opened keeps nothing to show here" if opened != key and opened in set(data.trials["key"]) else ""
+    lacking = (
+        "; the one opened keeps nothing to show here" if opened != key and opened in set(data.trials["key"]) else ""
+    )
     return parts.select("trial", f"trial ({data.score}){lacking}", offered(data, key), key)

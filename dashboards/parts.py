@@ -43,7 +43,11 @@ def graph(name: str | dict[str, str], figure: go.Figure, words: str) -> html.Fig
 
 
 def table(
-    frame: pd.DataFrame, caption: str, name: str, *, bold: pd.Series[bool] | None = None,
+    frame: pd.DataFrame,
+    caption: str,
+    name: str,
+    *,
+    bold: pd.Series[bool] | None = None,
     opens: Sequence[str] = (),
 ) -> html.Div:
     """A table of numbers or text, its first SHOWN_ROWS rows; name: its id; bold: rows that stand out.

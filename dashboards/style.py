@@ -24,7 +24,8 @@ FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', s
 
 # How a figure behaves; Plotly's button that sends it to Plotly's own server is left out.
 GRAPH: Any = {
-    "displaylogo": False, "responsive": True, "showSendToCloud": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"],
+    "displaylogo": False, "responsive": True, "showSendToCloud": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d"],
 }  # fmt: skip
 WITHIN = " ±95%"  # ends the name of a column that holds half the width of a 95 % interval of the column before it
 NOT_AVAILABLE = "not available"

@@ -17,7 +17,10 @@ from tal_search.tracking.content import trial_params
 from tal_search.types import criterion
 
 NOT_SHOWN = ["id", "key", "started", "ended", "mlflow"]
-CAPTIONS = {"mAP by epoch": "Its mAP by epoch, at the inference settings below.", "losses by epoch": "Its losses by epoch."}
+CAPTIONS = {
+    "mAP by epoch": "Its mAP by epoch, at the inference settings below.",
+    "losses by epoch": "Its losses by epoch.",
+}
 
 
 class TrialInfo(NamedTuple):

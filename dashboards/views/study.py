@@ -45,7 +45,7 @@ class StudyInfo(NamedTuple):
 
 
 def info(data: StudyData, selection: Selection) -> StudyInfo:
-    """Selection: `study-cell`, whose curve stands beside those of the best and the centre; `trial`, the key of a fit."""
+    """Selection: `study-cell`, whose curve stands beside those of the best and the centre; `trial`, a fit's key."""
     found = cells(data)
     names = names_of(data, found)
     by = "holdout" if found["holdout"].notna().any() else data.score

@@ -16,3 +16,12 @@ const mend = () => {
   for (const part of opened) part.setAttribute("aria-label", "choices");
 };
 new MutationObserver(mend).observe(document.documentElement, { childList: true, subtree: true });
+
+// On paper a figure is as wide as the page: drawn in pixels of the screen, it needs a box that it can be scaled by.
+matchMedia("print").addEventListener("change", ({ matches }) => {
+  for (const drawing of document.querySelectorAll(".main-svg")) {
+    const [width, height] = ["width", "height"].map((name) => drawing.getAttribute(name));
+    if (matches) drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    else drawing.removeAttribute("viewBox");
+  }
+});
