@@ -48,9 +48,14 @@ def test_the_export_command_writes_every_table_and_figure(
         page.goto((tmp_path / "out" / "index.html").as_uri())
         page.wait_for_selector(".js-plotly-plot .main-svg")
         heads = page.eval_on_selector_all("h2", "found => found.map(one => one.textContent)")
+        buttons = page.eval_on_selector_all(".modebar-btn", "found => found.map(one => one.ariaLabel)")
+        page.emulate_media(media="print")
+        page.wait_for_selector(".main-svg[viewBox]")  # what lets a figure be as wide as paper
     assert heads == [view.TITLE for view in views().values()]
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert wrong == []
+    assert "Download plot as a PNG" in buttons
+    assert not [one for one in buttons if "Share" in one], "Plotly's own server gets no figure"
 
 
 def test_without_a_browser_the_rest_is_written_and_one_sentence_says_so(

@@ -121,7 +121,7 @@ def test_a_trial_leads_to_its_run_with_curves_and_files_and_from_there_back(page
     assert row["mlflow"].startswith(f"{MLFLOW_PAGE}/#/runs/")
     page.goto(row["mlflow"].removeprefix(MLFLOW_PAGE))
     expect(page.get_by_role("heading", name=f"lambda_sep={row['lambda_sep']} A1 seed={row['seed']}")).to_be_visible()
-    expect(page.get_by_role("link", name=made.name, exact=True).first).to_be_visible()
+    expect(page.get_by_role("link", name=made.name, exact=True)).to_have_count(2)  # the experiment and the parent run
     path = f"/{made.name}/?view=study&trial={key}"
     expect(page.get_by_text(path)).to_be_visible()
     photographed(page, "run")
