@@ -117,7 +117,8 @@ def _table(title: str, table: pd.DataFrame) -> str:
     )
     more = f" (the first {MOST_ROWS} of {len(table)} rows)" if len(table) > MOST_ROWS else ""
     caption = f"<caption>{html.escape(title + more)}</caption>"
-    return f'<div class="table"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    box = f'class="table" tabindex="0" role="region" aria-label="{html.escape(title)}"'  # scrolled by keyboard as well
+    return f"<div {box}><table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
 def _page(data: StudyData, sections: list[str]) -> str:

@@ -29,11 +29,16 @@ def words(data: StudyData, row: Mapping[Any, Any]) -> str:
     off = [
         f"{symbol} = {style.value(row[axis])}"
         for axis, symbol in data.axes.items()
-        if not axis.startswith(INFERENCE) and not equal(pd.Series([row[axis]]), data.centre[axis]).all()
+        if not axis.startswith(INFERENCE) and not _same(row[axis], data.centre[axis])
     ]
     score = f" · {row[data.score]:.1f} %" if row["own"] else ""
     score = score if row["state"] == "done" else f" · {row['state']}"
     return f"{', '.join(off) or 'centre'} · seed {row['seed']} · {row['annotator']}{score}"
+
+
+def _same(found: Any, centre: Any) -> bool:
+    """`equal` of one value."""
+    return bool(pd.isna(found) if centre is None else found == centre)
 
 
 def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
@@ -54,7 +59,6 @@ def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
 def chooser(data: StudyData, selection: Selection, key: str) -> Any:
     """The control that chooses the fit; key: the one that is shown."""
     opened = selection.get("trial", key)
-    lacking = (
-        "; the one opened keeps nothing to show here" if opened != key and opened in set(data.trials["key"]) else ""
-    )
+    elsewhere = opened != key and opened in set(data.trials["key"])
+    lacking = "; the one opened keeps nothing to show here" if elsewhere else ""
     return parts.select("trial", f"trial ({data.score}){lacking}", offered(data, key), key)

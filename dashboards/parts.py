@@ -43,17 +43,12 @@ def graph(name: str | dict[str, str], figure: go.Figure, words: str) -> html.Fig
 
 
 def table(
-    frame: pd.DataFrame,
-    caption: str,
-    name: str,
-    *,
-    bold: pd.Series[bool] | None = None,
-    opens: Sequence[str] = (),
+    frame: pd.DataFrame, caption: str, name: str, *, bold: pd.Series[bool] | None = None, opens: Sequence[str] = ()
 ) -> html.Div:
     """A table of numbers or text, its first SHOWN_ROWS rows; name: its id; bold: rows that stand out.
 
     opens: queries of this page that the first cells of the rows lead to.
-    """  # fmt: skip
+    """
     text, links = shown(frame.drop(columns="mlflow", errors="ignore")), frame.get("mlflow")
     heads = [str(column) for column in text.columns]
     numeric = [_is_number(frame, head) for head in heads]

@@ -14,7 +14,7 @@ from small_dashboards import Made, chromium
 
 from dashboards.export import escaped, export_study, file_name, latex
 from dashboards.style import WITHIN
-from dashboards.views import cost, tables, views
+from dashboards.views import cost, plots, tables, views
 from tal_search.cli import main
 
 
@@ -105,3 +105,15 @@ def test_the_exported_page_holds_the_tables_numbers(
         assert f">{value:.1f} ± " in page
     assert "connect-src" not in page.partition("<style>")[0], "default-src 'none' covers it"
     assert cost.TITLE in page
+
+
+def test_a_grid_is_exported_with_its_heat_map(grid: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("BROWSER_PATH", raising=False)
+    export_study(grid.runs, grid.name, tmp_path / "out")
+    written = pd.read_csv(tmp_path / "out" / "tables" / "plots-heat-map.csv", index_col="inference.nms")
+    heat = plots.info(grid.read(), {}).heat
+    assert heat is not None
+    assert written.columns.astype(float).tolist() == heat.columns.tolist()
+    assert written.to_numpy() == pytest.approx(heat.to_numpy())
+    assert "heat map" in (tmp_path / "out" / "index.html").read_text("utf-8")

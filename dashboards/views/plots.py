@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from dash import ALL, Input, Output, State, ctx, dcc, html
 from dash.exceptions import PreventUpdate
 
-from dashboards import parts
+from dashboards import parts, style
 from dashboards.axis_figures import heat_figure, importance_figure, line_figure, parallel_figure
 from dashboards.axis_lines import AxisLine, axis_line, heat_of, scores, thinned
 from dashboards.data import Selection, StudyData, selection_of
@@ -99,7 +99,7 @@ def tables(info: PlotsInfo) -> dict[str, pd.DataFrame]:
     """The lines of all axes as one table each, the heat map, and importances."""
     found = {f"axis {line.axis}": line.line.rename(columns={"value": line.axis}) for line in info.lines}
     if info.heat is not None:
-        found["heat map"] = info.heat.reset_index()
+        found["heat map"] = info.heat.rename(columns=style.value).reset_index()
     return {**found, "importance": info.importance}
 
 
@@ -124,9 +124,12 @@ def layout(data: StudyData, selection: Selection) -> Any:
 def _graphs(info: PlotsInfo) -> list[Any]:
     words = {
         "heat map": "Mean over repeats by two axes; the others at the centre where the grid has it.",
-        "parallel coordinates": f"A line a trial, darker where {info.score} is higher; at most {MOST_LINES} trials.",
+        "parallel coordinates": f"A line a trial, darker where {info.score} is higher, at most {MOST_LINES}; a click opens it.",
     }
-    captions = {f"axis {line.axis}": f"{line.symbol}: {line.band}. Dashed: the centre." for line in info.lines} | words
+    captions = {
+        f"axis {line.axis}": f"{line.symbol}: {line.band}. Dashed: the centre. A click opens a trial."
+        for line in info.lines
+    } | words
     return [
         parts.graph({"type": "plots-graph", "name": name}, drawn, captions[name])
         for name, drawn in figures(info).items()
