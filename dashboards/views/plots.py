@@ -124,7 +124,8 @@ def layout(data: StudyData, selection: Selection) -> Any:
 def _graphs(info: PlotsInfo) -> list[Any]:
     words = {
         "heat map": "Mean over repeats by two axes; the others at the centre where the grid has it.",
-        "parallel coordinates": f"A line a trial, darker where {info.score} is higher, at most {MOST_LINES}; a click opens it.",
+        "parallel coordinates": f"A line a trial, at most {MOST_LINES}, darker where {info.score} is higher. "
+        "A click opens a trial.",
     }
     captions = {
         f"axis {line.axis}": f"{line.symbol}: {line.band}. Dashed: the centre. A click opens a trial."
