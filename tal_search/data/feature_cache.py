@@ -71,16 +71,16 @@ def open_cache(root: Path, snippets: int, *, checked: bool) -> tuple[VideoSet, V
 
 def _whole(videos: VideoSet, snippets: int) -> VideoSet:
     """Raises ValueError where the arrays do not fit together."""
-    count, classes = len(videos.videos), videos.labels.shape[-1]
-    wanted = {
-        "features": (count, videos.features.shape[1], snippets), "labels": (count, classes), "duration": (count,),
-        "frames": (count,), "background_clicks": (count, snippets),
+    count = len(videos.videos)
+    wanted: dict[str, tuple[str, tuple[int | None, ...]]] = {  # kind of numbers, shape (None: any)
+        "features": ("f", (count, None, snippets)), "labels": ("f", (count, None)), "duration": ("f", (count,)),
+        "frames": ("i", (count,)), "background_clicks": ("b", (count, snippets)),
     }  # fmt: skip
-    kinds = {"features": "f", "labels": "f", "duration": "f", "frames": "i", "background_clicks": "b"}
-    for name, shape in wanted.items():
+    for name, (kind, shape) in wanted.items():
         array = getattr(videos, name)
-        if array.shape != shape or array.dtype.kind != kinds[name]:
-            raise ValueError(f"{name} are {array.dtype} of shape {array.shape}, not {shape}")
+        fits = len(array.shape) == len(shape) and all(map(lambda got, want: want in (None, got), array.shape, shape))
+        if not fits or array.dtype.kind != kind:
+            raise ValueError(f"{name} are {array.dtype} of shape {array.shape}, not {shape}".replace("None", "any"))
     return videos
 
 

@@ -19,6 +19,7 @@ from tal_search.data.shared_features import place_of, shared_splits
 from tal_search.data.simulation import Simulation, require_durations, simulate, simulated_truths
 from tal_search.data.splits import shared_videos
 from tal_search.data.supervision import click_file, clicked_videos, supervise
+from tal_search.data.timeline import note_empty
 from tal_search.errors import InputError
 from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
 
@@ -30,13 +31,14 @@ def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]
 
     Videos without a file or without ground truth, files that cannot be trusted, channel and class counts that differ,
     a split without instances, labels outside the class list, clicks outside their video, annotators without clicks of
-    one of `kinds`. Gives what the user should know of the click files.
+    one of `kinds`. Gives what the user should know of the annotations.
     """
     problems: list[str] = []
     notes: list[str] = []
     durations: dict[str, float] = {}
     try:
         durations = _check_features(spec, problems) if spec.source == "features" else _check_timeline(spec)
+        notes += note_empty(Path(spec.ground_truth), *load_truths(spec))
     except InputError as error:
         problems.extend(error.problems)
     for kind, annotator in itertools.product(kinds, annotators):

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from tal_search.data.untrusted import read_header
 from tal_search.types import VideoSet
 
 MANIFEST = "manifest.json"
@@ -117,8 +118,18 @@ def mapped(place: Path, split: str, entry: dict[str, Any], *, checked: bool = Tr
         seen = size_and_checksum(path) if checked else [path.stat().st_size, wanted[1]]
         if seen != wanted:
             raise ValueError(f"{path.name} has size and checksum {seen}, not {wanted}")
+        _require_header(path)
         arrays[name] = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     return VideoSet.labelled(videos=tuple(entry["videos"]), **arrays)
+
+
+def _require_header(path: Path) -> None:
+    """Raises ValueError where the file is not the one array of plain numbers that its header states."""
+    problems: list[str] = []
+    with path.open("rb") as stream:
+        read_header(stream, path.name, path.stat().st_size, problems)
+    if problems:
+        raise ValueError(problems[0])
 
 
 def array_file(folder: Path, split: str, name: str) -> Path:
