@@ -57,7 +57,7 @@ $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/fuzz.stamp: $(VENV)/test.stamp
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --only-binary atheris -e '.[fuzz]' || \
 		{ echo "Atheris has no wheel for $$($(BIN)/python -VV | head -1), or pip could not fetch it; it has them for CPython" \
-		"3.11 to 3.14 on 64-bit Intel Linux: make clean, then make PYTHON=python3.12 fuzz"; exit 1; }
+		"3.11 to 3.13 on 64-bit Intel Linux: make clean, then make PYTHON=python3.12 fuzz"; exit 1; }
 	touch $@
 
 $(VENV)/bin/python:

@@ -231,8 +231,8 @@ class Progress:
         activations: Activations | None = None
         if hasattr(method, "activations"):
             # Localized as kept on disk, so that scoring the kept activations again gives the same numbers.
-            parts = [method.activations(videos) for videos in evaluation.batches()]
-            activations = Activations.joined(parts).rounded()
+            parts = [method.activations(videos).rounded() for videos in evaluation.batches()]
+            activations = Activations.joined(parts)
             detections = localize(activations, self.classes, inference)
         else:
             videos = evaluation.videos if evaluation.rows is None else evaluation.videos.subset(evaluation.rows)

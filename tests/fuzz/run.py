@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import io
 import resource
 import subprocess
@@ -35,14 +36,21 @@ with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(inclu
     from tal_search.errors import InputError
 
 
-def call_of(reader: Reader, folder: Path) -> Callable[[bytes], None]:
-    """A call on one input that raises only what is a finding."""
+def call_of(reader: Reader, folder: Path, last: Path) -> Callable[[bytes], None]:
+    """A call on one input that raises only what is a finding, and ends the process where that takes too long.
+
+    The input is kept in the file `last` meanwhile. libFuzzer's own limit does not see what hangs in a library.
+    """
 
     def call(data: bytes) -> None:
+        last.write_bytes(data)
+        faulthandler.dump_traceback_later(CASE_SECONDS, exit=True)
         try:
             reader.read(folder, data)
         except InputError as error:
             require_sentences(error)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
     return call
 
@@ -58,11 +66,11 @@ def fuzz(name: str, seconds: int) -> None:
     escaped = ("".join(f"\\x{byte:02x}" for byte in word.encode()) for word in reader.words)
     words.write_text("#\n" + "".join(f'"{word}"\n' for word in escaped))
     flags = {
-        "max_total_time": seconds, "timeout": CASE_SECONDS, "max_len": MOST_BYTES, "dict": words,
-        "artifact_prefix": ARTIFACTS / f"{name}-", "rss_limit_mb": 0,
+        "max_total_time": seconds, "max_len": MOST_BYTES, "dict": words, "artifact_prefix": ARTIFACTS / f"{name}-",
+        "timeout": 600, "rss_limit_mb": 0,
     }  # fmt: skip
     atheris.Setup([name, *(f"-{key}={value}" for key, value in flags.items()), str(corpus), str(seeds)],
-                  call_of(reader, folder / "made"))  # fmt: skip
+                  call_of(reader, folder / "made", ARTIFACTS / f"{name}-last"))  # fmt: skip
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MOST_MEMORY, taken + MOST_MEMORY))
     atheris.Fuzz()
@@ -80,7 +88,7 @@ def main() -> int:
         parser.error(f"unknown readers: {', '.join(unknown)}; there are {', '.join(READERS)}")
     if options.case:
         with tempfile.TemporaryDirectory() as folder:
-            call_of(READERS[names[0]], Path(folder))(options.case.read_bytes())
+            call_of(READERS[names[0]], Path(folder), Path(folder) / "last")(options.case.read_bytes())
         return 0
     if options.here:
         fuzz(names[0], options.seconds)
