@@ -28,10 +28,10 @@ CASE_SECONDS = 5
 MOST_MEMORY = 512 << 20
 MOST_BYTES = 1 << 16  # of one input
 
-sys.path[:0] = [str(TESTS), str(TESTS / "fuzz")]
+sys.path.insert(0, str(TESTS))
 WATCHED = ["tal_search", "yaml", "omegaconf", "zipfile", "numpy.lib"]  # whose branches guide the mutations
 with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(include=WATCHED):
-    from readers import READERS, Reader, require_sentences
+    from fuzz.readers import READERS, Reader, require_sentences
 
     from tal_search.errors import InputError
 
