@@ -76,6 +76,13 @@ def test_an_npy_that_claims_more_than_it_holds_takes_no_memory(backtal: Path, tm
     assert f"has {1 << 40} bytes, more than features of one video can" in problem
 
 
+def test_an_npy_header_that_claims_gigabytes_takes_no_memory(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "actionformer", tmp_path / "x")
+    path = root / "video_val_0001.npy"
+    path.write_bytes(b"\x93NUMPY\x02\x00" + (2_000_000_000).to_bytes(4, "little") + path.read_bytes()[10:])
+    assert "has no readable header" in peak_of(root, "actionformer")
+
+
 def spec_of_unread(root: Path) -> DatasetSpec:
     """A specification whose content was identified before a file changed."""
     other = make_layout(root.parent / "backtal", "actionformer", root.parent / "whole")

@@ -3,7 +3,7 @@
     python tests/fuzz/run.py [READER ...] [--seconds 600]
 
 Each reader is fuzzed in a process of its own. A finding ends its run: an error that is not a refusal in sentences, a
-case of more than 5 s, or more than 512 MiB taken beyond what the process began with. The input is kept under
+case of more than 5 s or 64 MiB, as Python counts them, or 512 MiB beyond what the process began with. The input is kept under
 tests/artifacts/fuzz; `--case FILE READER` runs one again.
 """
 
@@ -17,6 +17,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ import atheris
 TESTS = Path(__file__).resolve().parents[1]
 ARTIFACTS = TESTS / "artifacts" / "fuzz"
 CASE_SECONDS = 5
-MOST_MEMORY = 512 << 20
+MOST_TRACED, MOST_MEMORY = 64 << 20, 512 << 20
 MOST_BYTES = 1 << 16  # of one input
 
 sys.path.insert(0, str(TESTS))
@@ -44,6 +45,7 @@ def call_of(reader: Reader, folder: Path, last: Path) -> Callable[[bytes], None]
 
     def call(data: bytes) -> None:
         last.write_bytes(data)
+        tracemalloc.reset_peak()
         faulthandler.dump_traceback_later(CASE_SECONDS, exit=True)
         try:
             reader.read(folder, data)
@@ -51,6 +53,8 @@ def call_of(reader: Reader, folder: Path, last: Path) -> Callable[[bytes], None]
             require_sentences(error)
         finally:
             faulthandler.cancel_dump_traceback_later()
+        peak = tracemalloc.get_traced_memory()[1]  # a MemoryError may have been taken for a broken file
+        assert peak < MOST_TRACED, f"{peak >> 20} MiB"
 
     return call
 
@@ -83,6 +87,7 @@ def main() -> int:
     parser.add_argument("--here", action="store_true", help="fuzz the one reader in this process")
     parser.add_argument("--case", type=Path, help="run this input alone")
     options = parser.parse_args()
+    tracemalloc.start()
     names = options.readers or list(READERS)
     if unknown := sorted(set(names) - set(READERS)):
         parser.error(f"unknown readers: {', '.join(unknown)}; there are {', '.join(READERS)}")
