@@ -3,8 +3,8 @@
     python tests/fuzz/run.py [READER ...] [--seconds 600]
 
 Each reader is fuzzed in a process of its own. A finding ends its run: an error that is not a refusal in sentences, a
-case of more than 5 s or 64 MiB, as Python counts them, or 512 MiB beyond what the process began with. The input is kept under
-tests/artifacts/fuzz; `--case FILE READER` runs one again.
+case of more than 5 s or 64 MiB, as Python counts them, or 512 MiB beyond what the process began with. The input is kept
+under tests/artifacts/fuzz; `--case FILE READER` runs one again.
 """
 
 from __future__ import annotations
