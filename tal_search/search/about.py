@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from typing import Any
 
 from tal_search.data.loading import load_truths
+from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.methods import declaration
 from tal_search.metrics.video_sets import describe_videos
@@ -35,8 +37,11 @@ def about(plan: Plan) -> dict[str, Any]:
 
 
 def scored_by(plan: Plan) -> str:
-    """The protocol and the videos of every score, in words. Raises InputError where there is no ground truth."""
-    return f"{plan.protocol['evaluation']} protocol, {describe_videos(load_truths(plan.dataset)[1].videos)}"
+    """The protocol and the videos of every score, in words; the protocol alone where the ground truth is gone."""
+    words = f"{plan.protocol['evaluation']} protocol"
+    with suppress(InputError):
+        words += f", {describe_videos(load_truths(plan.dataset)[1].videos)}"
+    return words
 
 
 def symbols(plan: Plan) -> dict[str, str]:
