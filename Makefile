@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test chaos postgresql chromium axe bench lint clean
+.PHONY: demo test chaos fuzz postgresql chromium axe bench lint clean
+
+FUZZ_SECONDS ?= 600
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m tal_search.run study=thumos_grid
@@ -15,6 +17,10 @@ test: $(VENV)/test.stamp postgresql chromium axe lint
 # The driver killed 200 times at random moments: half an hour.
 chaos: $(VENV)/test.stamp
 	TAL_CHAOS_KILLS=200 $(BIN)/python -m pytest tests/test_chaos.py
+
+# Every reader of foreign files fed with broken ones: FUZZ_SECONDS for each of the nine, an hour and a half in all.
+fuzz: $(VENV)/fuzz.stamp
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -54,6 +60,12 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(VENV)/fuzz.stamp: $(VENV)/test.stamp
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --only-binary atheris -e '.[fuzz]' || \
+		{ echo "Atheris has no wheel for $$($(BIN)/python -VV | head -1), or pip could not fetch it; it has them for CPython" \
+		"3.11 to 3.13 on 64-bit Intel Linux: make clean, then make PYTHON=python3.12 fuzz"; exit 1; }
 	touch $@
 
 $(VENV)/bin/python:

@@ -1,16 +1,19 @@
-"""Checking and converting a set of the size of BackTAL's release: 410 videos of 2048 channels and 750 snippets.
+"""What large sets cost: seconds, and the greatest memory that a process held, its own and with mapped files.
 
-    python -m benchmarks.bench_data [--videos 410] [--channels 2048] [--snippets 750]
+    python -m benchmarks.bench_data [--videos 410] [--channels 2048] [--snippets 750] [--rows 100000] [--train 500 4819]
 
-Writes the set into the system's temporary folder (compressed npz, 1.4 GB; 2.5 GB unpacked), then runs `tal-search data
-check` and `data convert` on it, each in a process of its own, and prints their seconds and the greatest memory they
-held: of the process's own, and with mapped files.
+Each command runs in a process of its own, on sets written into the system's temporary folder:
+- `data check` and `data convert` of a set of the size of BackTAL's release: compressed npz, 1.4 GB; 2.5 GB unpacked;
+- `data check` of a ground truth of so many instances with as many clicks, beside features of next to no size;
+- a study of one trial of one epoch, --train times: videos like ActivityNet's (100 classes, half as many test videos,
+  T = 100) at 128 channels. What it takes beyond the small set's is what memory grows by with the set.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +24,8 @@ from pathlib import Path
 import numpy as np
 
 CLASS = "run"
+TIMING = ("stride=16", "offset=8", "fps=25")
+ONE_TRIAL = ("~search.axes", "hyperparameters.epochs=1", "resources.backend=inline")
 
 
 def write_set(root: Path, videos: int, channels: int, snippets: int) -> int:
@@ -47,10 +52,34 @@ def write_set(root: Path, videos: int, channels: int, snippets: int) -> int:
     return size
 
 
+def write_linked(root: Path, train: int, test: int, rows: int, classes: int, channels: int) -> None:
+    """Videos that are all one npy file, in ActionFormer's layout: `rows` instances and clicks lie on the training ones.
+
+    Every video lasts 128 s, 200 snippets; each test video has one instance.
+    """
+    root.mkdir()
+    generator = np.random.default_rng(0)
+    np.save(root / "first.npy", np.maximum(generator.standard_normal((200, channels), np.float32), 0))
+    database, clicks = {}, ["URLID,Start"]
+    for subset, count in (("training", train), ("validation", test)):
+        each = rows // train if subset == "training" else 1
+        for index in range(count):
+            name, label = f"{subset}_{index:05d}", f"class {index % classes:03d}"
+            os.link(root / "first.npy", root / f"{name}.npy")
+            starts = [round(128 / each * number, 3) for number in range(each)]
+            instances = [{"segment": [start, start + 60 / each], "label": label} for start in starts]
+            database[name] = {"subset": subset, "duration": 128.0, "fps": 25, "annotations": instances}
+            if subset == "training":
+                clicks += [f"{name},{start + 90 / each:.3f}" for start in starts]
+    (root / "first.npy").unlink()
+    (root / "gt_activitynet12.json").write_text(json.dumps({"database": database}))
+    (root / "clicks_background_A1.txt").write_text("\n".join(clicks))
+
+
 def run(*arguments: str) -> tuple[float, int, int]:
     """Seconds of the command, and the most bytes it held: anonymous, and in all."""
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "tal_search", "data", *arguments], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL)
     anonymous = whole = 0
     while process.poll() is None:
         try:
@@ -62,8 +91,14 @@ def run(*arguments: str) -> tuple[float, int, int]:
         time.sleep(0.05)
     seconds = time.perf_counter() - started
     if process.wait():
-        raise SystemExit(f"data {' '.join(arguments)} failed")
+        raise SystemExit(f"{' '.join(arguments)} failed")
     return seconds, anonymous, whole
+
+
+def measure(name: str, *arguments: str) -> None:
+    """Print a command's row."""
+    seconds, anonymous, whole = run(*arguments)
+    print(f"| {name} | {seconds:.1f} | {anonymous / 2**20:.0f} | {whole / 2**20:.0f} |", flush=True)
 
 
 def main() -> None:
@@ -71,6 +106,8 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=410)
     parser.add_argument("--channels", type=int, default=2048)
     parser.add_argument("--snippets", type=int, default=750)
+    parser.add_argument("--rows", type=int, default=100_000, help="instances, and clicks")
+    parser.add_argument("--train", type=int, nargs="*", default=[500, 4819], help="training videos")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root, out = Path(folder) / "set", Path(folder) / "out"
@@ -80,13 +117,20 @@ def main() -> None:
         print(f"{options.videos} videos, {size / 2**30:.2f} GiB, {unpacked / 2**30:.2f} GiB unpacked")
         print("| command | seconds | own memory, MiB | with mapped files, MiB |")
         print("|---|---|---|---|")
-        for name, arguments in (
-            ("check", ("check", str(root))),
-            ("convert (with its check)", ("convert", str(root), f"out={out}", f"snippets={options.snippets}")),
-            ("check of the converted", ("check", str(out))),
-        ):
-            seconds, anonymous, whole = run(*arguments)
-            print(f"| {name} | {seconds:.1f} | {anonymous / 2**20:.0f} | {whole / 2**20:.0f} |", flush=True)
+        data = ("tal_search", "data")
+        measure("check", *data, "check", str(root))
+        measure("convert (with its check)", *data, "convert", str(root), f"out={out}", f"snippets={options.snippets}")
+        measure("check of the converted", *data, "check", str(out))
+        linked = Path(folder) / "rows"
+        write_linked(linked, max(1, options.rows // 50), 1, options.rows, 1, 4)
+        measure(
+            f"check of {options.rows} instances and clicks", *data, "check", str(linked), *TIMING, "name=activitynet12"
+        )
+        for videos in options.train:
+            linked, runs = Path(folder) / f"train_{videos}", Path(folder) / f"runs_{videos}"
+            write_linked(linked, videos, videos // 2, 2 * videos, 100, 128)
+            settings = (f"dataset.root={linked}", *(f"dataset.{given}" for given in TIMING), f"runs={runs}", *ONE_TRIAL)
+            measure(f"one epoch on {videos} videos", "tal_search.run", "study=anet_grid", *settings)
 
 
 if __name__ == "__main__":

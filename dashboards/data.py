@@ -53,7 +53,7 @@ class StudyData:
     plan: one_at_a_time, grid, cases or sampler. axes: what is varied, by name, each with its symbol; centre: the value
     of each axis at the centre (of a study of cases, its reference). planned: trials asked for, None where unknown.
     hyperparameters, inference, protocol: the centre's, complete; fit_inference: what fits are scored with themselves.
-    cases: of a study of cases, the published system each rebuilds.
+    scored: by which protocol, on which videos. cases: of a study of cases, the published system each rebuilds.
     averaged: the tIoU thresholds of `average`.
 
     trials, one row a trial (its newest attempt), in order of number: `number`, `id`, `key` (of its fit), the axes by
@@ -79,12 +79,19 @@ class StudyData:
     inference: dict[str, Any]
     fit_inference: dict[str, Any]
     protocol: dict[str, Any]
+    scored: str
     annotators: tuple[str, ...]
     objectives: dict[str, str]
     cases: dict[str, str | None]
     planned: int | None
     version: int
     trials: pd.DataFrame = field(repr=False)
+
+    @property
+    def words(self) -> str:
+        """What the numbers are of, for the head of a page."""
+        chosen = self.protocol["selection"]
+        return f"{self.method} on {self.dataset}, {self.data}. Selection: {chosen}. Scores: {self.scored}."
 
     @property
     def tiou(self) -> tuple[float, ...]:

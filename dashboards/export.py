@@ -123,7 +123,6 @@ def _table(title: str, table: pd.DataFrame) -> str:
 
 def _page(data: StudyData, sections: list[str]) -> str:
     badge = ' <strong class="badge">simulated data</strong>' if data.simulated else ""
-    words = f"{data.method} on {data.dataset}, {data.data}. Selection: {data.protocol['selection']}."
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
         f'content="{POLICY}"><meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -131,7 +130,7 @@ def _page(data: StudyData, sections: list[str]) -> str:
         f"<style>{(ASSETS / 'style.css').read_text('utf-8')}</style>"
         f"<script>{(ASSETS / 'page.js').read_text('utf-8')}</script>"
         f"<script>{get_plotlyjs()}</script></head><body><main><h1>{html.escape(data.name)}{badge}</h1>"
-        f'<p>{html.escape(data.description)}</p><p class="quiet">{html.escape(words)}</p>{"".join(sections)}'
+        f'<p>{html.escape(data.description)}</p><p class="quiet">{html.escape(data.words)}</p>{"".join(sections)}'
         "</main></body></html>"
     )
 

@@ -106,5 +106,5 @@ def empty(what: str, command: str) -> html.Div:
 def heading(data: StudyData) -> html.Header:
     """The study in words; simulated data is never mistaken for video."""
     badge = [html.Strong("simulated data", className="badge")] if data.simulated else []
-    words = f"{data.method} on {data.dataset}, {data.data}. Selection: {data.protocol['selection']}."
-    return html.Header([html.H1([data.name, " ", *badge]), html.P(data.description), html.P(words, className="quiet")])
+    words = [html.P(data.description), html.P(data.words, className="quiet")]
+    return html.Header([html.H1([data.name, " ", *badge]), *words])

@@ -22,7 +22,7 @@ MLFLOW_PAGE = "http://127.0.0.1:5000"  # of `mlflow ui`, where MLflow has no ser
 
 NAMES = (
     "description", "dataset", "data", "plan", "method", "preset", "axes", "centre", "hyperparameters", "inference",
-    "fit_inference", "protocol", "objectives", "cases",
+    "fit_inference", "protocol", "objectives", "cases", "scored",
 )  # fmt: skip
 
 

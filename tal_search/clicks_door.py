@@ -10,7 +10,7 @@ from tal_search.data.click_statistics import ClickStatistics, statistics_of
 from tal_search.data.clicks import ClickedVideos, read_clicks
 from tal_search.data.feature_split import read_both
 from tal_search.errors import InputError
-from tal_search.terminal import console
+from tal_search.terminal import console, said
 from tal_search.types import BACKGROUND_CLICKS
 
 USAGE = """\
@@ -36,7 +36,7 @@ def command(arguments: list[str]) -> int:
         raise InputError(problems)
     screen = console()
     for sentence in sentences:
-        screen.print(sentence, markup=False, soft_wrap=True)
+        screen.print(said(sentence), soft_wrap=True)
     return 0
 
 

@@ -15,7 +15,7 @@ from tal_search.data.simulation import Simulation
 from tal_search.data.survey import ClickSurvey, SplitSurvey, survey
 from tal_search.data.timing import Timing
 from tal_search.errors import InputError
-from tal_search.terminal import console
+from tal_search.terminal import console, said
 from tal_search.types import DatasetSpec
 
 USAGE = """\
@@ -52,7 +52,7 @@ def command(arguments: list[str]) -> int:
         convert(spec, out, written)
         lines += [*written, f"Converted to {spec.snippets} snippets; give dataset.root={out}"]
     for line in lines:
-        screen.print(line, markup=False, soft_wrap=True)
+        screen.print(said(line), soft_wrap=True)
     return 0
 
 

@@ -83,6 +83,7 @@ def _wrong_values(values: dict[str, str]) -> list[str]:
 
 
 def _score_and_show(values: dict[str, str]) -> int:
+    from tal_search.data.timeline import note_empty
     from tal_search.metrics.average_precision import parse_tiou, score
     from tal_search.metrics.comparison import compare
     from tal_search.metrics.error_profile import error_profile
@@ -102,6 +103,8 @@ def _score_and_show(values: dict[str, str]) -> int:
         tables += profile_tables(profile)
     if "out" in values:
         write_json(Path(values["out"]), content)
+    for note in note_empty(Path(values["ground_truth"]), benchmark.truth):
+        console().print(note, markup=False, soft_wrap=True)
     for table in tables:
         console().print(table)
     return 0

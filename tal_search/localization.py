@@ -8,7 +8,7 @@ whose score in it is high enough, n proposals.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import groupby
 from pathlib import Path
@@ -73,10 +73,17 @@ class Activations:
         return Activations(videos=self.videos, **{**self.arrays(), **half})
 
     @classmethod
-    def joined(cls, parts: Sequence[Activations]) -> Activations:
-        """Those of several sets of videos as one."""
-        names, arrays = tuple(name for part in parts for name in part.videos), [part.arrays() for part in parts]
-        return cls(videos=names, **{name: np.concatenate([part[name] for part in arrays]) for name in arrays[0]})
+    def joined(cls, parts: Iterable[Activations], count: int) -> Activations:
+        """Those of several sets of videos, `count` in all, as one: copied as they come, so that none is kept."""
+        videos: list[str] = []
+        joined: dict[str, NDArray[Any]] = {}
+        for part in parts:
+            for name, array in part.arrays().items():
+                if name not in joined:
+                    joined[name] = np.empty((count, *array.shape[1:]), array.dtype)
+                joined[name][len(videos) : len(videos) + len(array)] = array
+            videos += part.videos
+        return cls(videos=tuple(videos), **joined)
 
     def of_video(self, name: str) -> Activations:
         """Those of one of the videos alone."""

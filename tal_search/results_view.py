@@ -46,6 +46,7 @@ def _show_dashboards(plan: Plan, screen: Console) -> None:
 
 
 def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
+    from tal_search.search.about import scored_by
     from tal_search.search.report import SHOWN_ROWS, axis_text, below_heading, spread_words, write_tables
     from tal_search.search.sensitivity import sensitivity_info
     from tal_search.search.table import drawn
@@ -53,6 +54,7 @@ def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
     tables = sensitivity_info(plan, outcome.trials.values(), outcome.finished)
     csv, markdown = write_tables(plan, tables, plan.study.runs / plan.study.name)
     screen.print(f"mAP in %, {spread_words(plan)}; paper: published numbers, on I3D", markup=False)
+    screen.print(f"Scores: {scored_by(plan)}", markup=False)
     screen.print(below_heading(tables), markup=False)
     for table in tables:
         screen.print(drawn(axis_text(plan, table, SHOWN_ROWS), plan.dataset.description))
@@ -62,6 +64,7 @@ def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
 
 
 def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
+    from tal_search.search.about import scored_by
     from tal_search.search.case_table import comparison_info
     from tal_search.search.report import comparison_text, spread_words, write_comparison
     from tal_search.search.table import drawn
@@ -69,6 +72,7 @@ def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
     found = comparison_info(plan, outcome.trials.values(), outcome.finished)
     csv, markdown = write_comparison(plan, found, plan.study.runs / plan.study.name)
     screen.print(f"mAP in %, {spread_words(plan)}; paper: published numbers, on I3D", markup=False)
+    screen.print(f"Scores: {scored_by(plan)}", markup=False)
     screen.print(drawn(comparison_text(found), plan.dataset.description))
     screen.print(f"Table: {csv} and {markdown}", markup=False, soft_wrap=True)
     if (found.rows["n"] <= 1).all():
@@ -76,12 +80,14 @@ def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
 
 
 def _show_ranking(plan: Plan, outcome: Outcome, screen: Console) -> None:
+    from tal_search.search.about import scored_by
     from tal_search.search.ranking import ranking
     from tal_search.search.report import ranking_text, write_ranking
     from tal_search.search.table import drawn
 
     found = ranking(plan, outcome.trials.values(), outcome.finished)
     csv, markdown = write_ranking(plan, found, plan.study.runs / plan.study.name)
+    screen.print(f"Scores: {scored_by(plan)}", markup=False)
     screen.print(drawn(ranking_text(plan, found), plan.dataset.description))
     if outcome.pruned:
         screen.print(f"{count(len(outcome.pruned), 'trial')} stopped early; their curves are in the record.")

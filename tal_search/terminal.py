@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 PIPE_WIDTH = 110
 
@@ -17,6 +18,13 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH)
+
+
+def said(sentence: str) -> Text:
+    """A sentence for the user; a warning stands out."""
+    from rich.text import Text
+
+    return Text(sentence, style="bold red" if sentence.startswith("WARNING") else "")
 
 
 def count(number: int, thing: str) -> str:

@@ -90,6 +90,10 @@ class Evaluation:
     truth: Annotations
     rows: Ints | None = None
 
+    @property
+    def count(self) -> int:
+        return len(self.videos.videos if self.rows is None else self.rows)
+
     def batches(self) -> Iterator[VideoSet]:
         """A few videos at a time: features may be mapped from a file that all trials share, and stay there."""
         rows = np.arange(len(self.videos.videos)) if self.rows is None else self.rows
@@ -231,8 +235,8 @@ class Progress:
         activations: Activations | None = None
         if hasattr(method, "activations"):
             # Localized as kept on disk, so that scoring the kept activations again gives the same numbers.
-            parts = [method.activations(videos) for videos in evaluation.batches()]
-            activations = Activations.joined(parts).rounded()
+            parts = (method.activations(videos).rounded() for videos in evaluation.batches())
+            activations = Activations.joined(parts, evaluation.count)
             detections = localize(activations, self.classes, inference)
         else:
             videos = evaluation.videos if evaluation.rows is None else evaluation.videos.subset(evaluation.rows)

@@ -42,8 +42,8 @@ def clicks_of(supervision: Iterable[str]) -> tuple[str, ...]:
 class Annotations:
     """Ground-truth instances of one set of videos, one row an instance.
 
-    video, label: int64 [N] into `videos` and `classes`; segment: float64 [N, 2] start and end in seconds;
-    duration: float64 [len(videos)] seconds, NaN where the file gives none.
+    video, label: int64 [N] into `videos` and `classes`; segment: float64 [N, 2] start and end in seconds, equal
+    where an instance has no length; duration: float64 [len(videos)] seconds, NaN where the file gives none.
     """
 
     videos: tuple[str, ...]

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tal_search.search.backend import Event, Failed, Finished, Noted, Pruned, Reported, Started
 from tal_search.search.cells import CASE
+from tal_search.terminal import said
 from tal_search.types import TrialResult, TrialSpec
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class StudyView:
 
     def say(self, sentence: str) -> None:
         """Print a sentence above the live line."""
-        self.console.print(Text(sentence), soft_wrap=True)
+        self.console.print(said(sentence), soft_wrap=True)
 
     def _line(self, spec: TrialSpec, outcome: str) -> None:
         ended = len(self.done) + self.failed + self.pruned

@@ -90,7 +90,7 @@ def sampled_plan(
         centre=centre,
         inference=inference,
         fit_inference=inference,
-        protocol={"selection": "holdout", "tiou": list(TIOU), "evaluate_every": 1},
+        protocol={"evaluation": "activitynet", "selection": "holdout", "tiou": list(TIOU), "evaluate_every": 1},
         code_version="1",
         annotators=("a",),
         clicks=(BACKGROUND_CLICKS,),

@@ -65,7 +65,7 @@ def make_spec(
         code_version="1",
         hyperparameters={"epochs": 3, "seconds": 0.0, **WEIGHTS, **(cell or {}), **behaviour},
         inference={"nms": 0.5},
-        protocol={"selection": "last", "tiou": list(TIOU)},
+        protocol={"evaluation": "activitynet", "selection": "last", "tiou": list(TIOU)},
         supervision=(VIDEO_LABELS, BACKGROUND_CLICKS),
         dataset=dataset,
         annotator=annotator,

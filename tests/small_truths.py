@@ -39,13 +39,14 @@ def as_detections(truth: Annotations) -> Detections:
 
 
 @st.composite
-def segments(draw: st.DrawFn) -> tuple[float, float]:
+def segments(draw: st.DrawFn, shortest: int) -> tuple[float, float]:
     start = draw(st.integers(0, 30))
-    return float(start), float(start + draw(st.integers(1, 12)))
+    return float(start), float(start + draw(st.integers(shortest, 12)))
 
 
-def rows(least: int) -> st.SearchStrategy[Rows]:
-    row = st.tuples(st.sampled_from("uvw"), st.sampled_from("abc"), segments())
+def rows(least: int, shortest: int = 1) -> st.SearchStrategy[Rows]:
+    """At least so many; of a ground truth, some may have no length (shortest=0)."""
+    row = st.tuples(st.sampled_from("uvw"), st.sampled_from("abc"), segments(shortest))
     return st.lists(row.map(lambda r: (r[0], r[1], *r[2])), min_size=least, max_size=25)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tal_search.data.annotations import read_annotations
+from tal_search.data.timeline import lasting, note_empty
 from tal_search.errors import InputError
 
 
@@ -55,11 +56,17 @@ def test_both_thumos14_subsets_number_the_listed_classes_alike(shared: Path) -> 
     assert read_annotations(path, "val").classes == read_annotations(path, "test").classes == listed
 
 
-def test_activitynet_names_its_instances_of_no_length(shared: Path) -> None:
-    problems = problems_of(shared / "data/activitynet/activity_net.v1-2.min.json", "validation")
-    assert len(problems) == 3
-    assert "database.6kgJx6ahgq0.annotations[0].segment is [0, 0], which is not longer than 0 s" in problems[0]
-    (only,) = problems_of(shared / "data/activitynet/activity_net.v1-2.min.json", "testing")
+def test_activitynet_is_read_with_its_ten_instances_of_no_length(shared: Path) -> None:
+    path = shared / "data/activitynet/activity_net.v1-2.min.json"
+    truths = [read_annotations(path, subset) for subset in ("training", "validation")]
+    assert [(len(truth.videos), len(truth.label), len(truth.classes)) for truth in truths] == [
+        (4819, 7151, 100), (2383, 3582, 100),
+    ]  # fmt: skip
+    assert [len(truth.label) - len(lasting(truth).label) for truth in truths] == [7, 3]
+    says = "no length; they count in every score, and no detection can find them"
+    assert note_empty(path, *truths) == [f"{path}: 10 instances have {says}"]
+    assert note_empty(path, *map(lasting, truths)) == []
+    (only,) = problems_of(path, "testing")
     assert "'testing' has no instance in its 2480 videos" in only
 
 
@@ -88,9 +95,7 @@ def test_activity_list_gives_the_order_of_classes(tmp_path: Path) -> None:
 
 def test_every_problem_of_a_ground_truth_in_one_pass(tmp_path: Path) -> None:
     database: dict[str, Any] = {
-        "a": video(
-            ([5, 5], "run"), ([9, 2], "run"), (["x", 2], "run"), ([1], "run"), (None, "run"), ([True, 2], "run")
-        ),
+        "a": video(([9, 2], "run"), (["x", 2], "run"), ([1], "run"), (None, "run"), ([True, 2], "run")),
         "b": video(([0, float("nan")], "run"), ([0, float("inf")], "run"), ([0, 10**400], "run")),
         "c": video(([0, 1], "runn"), ([0, 1], None), ([0, 1], 7), duration=-3),
         "d": {"subset": "test", "annotations": {}},
@@ -103,7 +108,7 @@ def test_every_problem_of_a_ground_truth_in_one_pass(tmp_path: Path) -> None:
     problems = problems_of(truth_file(tmp_path, database, activity_list=["run", "jump"]))
     expected = [
         "database.f has no subset",
-        *[f"database.a.annotations[{index}].segment is" for index in range(6)],
+        *[f"database.a.annotations[{index}].segment is" for index in range(5)],
         *[f"database.b.annotations[{index}].segment is" for index in range(3)],
         "which activity_list does not name (did you mean 'run'?)",
         "c.annotations[1].label is missing",

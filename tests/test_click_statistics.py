@@ -14,7 +14,7 @@ from make_dataset import problems_of
 from tal_search.clicks_door import command
 from tal_search.data.click_statistics import ClickStatistics, statistics_of
 from tal_search.data.clicks import Clicks
-from tal_search.data.timeline import background_gaps
+from tal_search.data.timeline import background_gaps, lasting
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, Annotations
 
 # annotator → clicks, videos, clicks inside an instance; 2880 gaps, of which "about 21-36 %" have no click
@@ -67,7 +67,7 @@ def naive(clicks: Clicks, truth: Annotations) -> tuple[int, int, int, list[float
         instances = [
             (start, end, label)
             for (start, end), label, of in zip(truth.segment.tolist(), truth.label, truth.video, strict=True)
-            if of == video
+            if of == video and start < end
         ]
         mine = [
             (time, label)
@@ -76,7 +76,8 @@ def naive(clicks: Clicks, truth: Annotations) -> tuple[int, int, int, list[float
         ]
         places = instances
         if background:
-            places = [(start, end, -1) for start, end in background_gaps(truth, video, truth.duration[video])]
+            gaps = background_gaps(lasting(truth), video, truth.duration[video])
+            places = [(start, end, -1) for start, end in gaps]
         for time, label in mine:
             inside += any(start <= time <= end and (background or of == label) for start, end, of in instances)
             around = [
@@ -101,13 +102,15 @@ def test_statistics_are_what_a_loop_counts(seed: int, kind: str) -> None:
     generator = np.random.default_rng(seed)
     count = int(generator.integers(0, 9))
     start = generator.uniform(0, 20, count).round(1)
+    length = generator.uniform(0.1, 9, count) * (generator.random(count) > 0.2)  # a fifth have none
     truth = Annotations(
         videos=("a", "b", "c"), classes=("x", "y"), video=np.sort(generator.integers(0, 3, count)),
-        label=generator.integers(0, 2, count), segment=np.stack([start, start + generator.uniform(0.1, 9, count)], 1),
+        label=generator.integers(0, 2, count), segment=np.stack([start, start + length], 1),
         duration=np.full(3, 30.0),
     )  # fmt: skip
+    times = [*generator.uniform(0, 30, 9), *start]
     rows = [
-        (int(generator.integers(3)), float(generator.uniform(0, 30)), -1 if kind == BACKGROUND_CLICKS else int(label))
+        (int(generator.integers(3)), float(generator.choice(times)), -1 if kind == BACKGROUND_CLICKS else int(label))
         for label in generator.integers(0, 2, int(generator.integers(0, 12)))
     ]
     clicks = Clicks.of(kind, "A1", truth.videos, rows)

@@ -168,12 +168,23 @@ def test_arrays_that_do_not_fit_together_are_refused(converted: Path) -> None:
     """Sizes and checksums are right, the arrays are not."""
     from tal_search.data.shared_features import size_and_checksum
 
-    np.save(converted / "test_duration.npy", np.ones(2))
-    manifest = json.loads((converted / "manifest.json").read_text())
-    manifest["test"]["files"]["duration"] = size_and_checksum(converted / "test_duration.npy")
-    (converted / "manifest.json").write_text(json.dumps(manifest))
-    (problem,) = problems_of(lambda: found(converted))
-    assert "duration are float64 of shape (2,), not (3,)" in problem
+    unreadable = (converted / "train_features.npy").read_bytes().replace(b"(4, 8, 40), }", b"(4, 8, 40), (")
+    for array, content, says in (
+        ("test_duration", np.ones(2), "duration are float64 of shape (2,), not (3,)"),
+        ("test_labels", np.float32(1), "labels are float32 of shape (), not (3, any)"),
+        ("train_features", np.array([{}], object), "is pickled (an object array), which is never loaded"),
+        ("train_features", unreadable, "train_features.npy has no readable header"),
+    ):
+        path, (split, name) = converted / f"{array}.npy", array.split("_")
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            np.save(path, content)
+        manifest = json.loads((converted / "manifest.json").read_text())
+        manifest[split]["files"][name] = size_and_checksum(path)
+        (converted / "manifest.json").write_text(json.dumps(manifest))
+        (problem,) = problems_of(lambda: found(converted))
+        assert says in problem
 
 
 def test_nothing_is_left_of_a_conversion_that_fails(root: Path, tmp_path: Path) -> None:

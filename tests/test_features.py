@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import lzma
 import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +171,40 @@ def test_zip_bomb_is_refused_before_it_is_unpacked(file: Path) -> None:
     tracemalloc.stop()
     assert "more than features can" in problem
     assert peak < 2_000_000
+
+
+def test_two_megabytes_that_unpack_to_two_gigabytes_are_refused(file: Path) -> None:
+    """Whether the archive says what it unpacks to or not, and where it is packed in a way that has no bound."""
+    header, zeros, blocks = npy_header("(4, 134217728)"), bytes(1 << 26), 32
+    packer = zlib.compressobj(wbits=-15)
+    first = packer.compress(header) + packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)  # may be repeated
+    deflated = first + block * blocks + packer.flush()
+    change(file, feat_spa=None)
+    whole = file.read_bytes()
+    for size, packed, method in (
+        (len(header) + blocks * len(zeros), deflated, zipfile.ZIP_DEFLATED),
+        (len(header) + 640, deflated, zipfile.ZIP_DEFLATED),
+        (len(header) + 640, bz2.compress(zeros[: 1 << 22]), zipfile.ZIP_BZIP2),
+        (len(header) + 640, lzma.compress(zeros[: 1 << 22]), zipfile.ZIP_LZMA),
+    ):
+        file.write_bytes(whole)
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.writestr("feat_spa.npy", packed)
+            info = archive.getinfo("feat_spa.npy")
+            info.compress_type, info.file_size = method, size  # what the archive's directory will say
+        assert file.stat().st_size < 2_200_000
+        tracemalloc.start()
+        assert len(problems_of(file)) == 1
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2_000_000
+
+
+def test_an_array_beside_the_streams_is_no_larger_than_snippets_can_make_it(file: Path) -> None:
+    change(file, vid_name=np.zeros(300_000))
+    (problem,) = problems_of(file)
+    assert "vid_name unpacks from" in problem
 
 
 def test_other_members_are_not_read(file: Path) -> None:

@@ -32,6 +32,7 @@ from tal_search.results_view import show_results
 from tal_search.search.driver import run_study
 from tal_search.search.plan import resolve
 from tal_search.search.record import Record
+from tal_search.terminal import said
 from tal_search.trial import Progress, run_trial
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import BACKGROUND_CLICKS, Dataset, TrialSpec, VideoSet
@@ -185,3 +186,5 @@ def test_a_run_says_loudly_that_a_click_file_carries_ground_truth(
     out = capsys.readouterr().out
     assert f"WARNING: {path} carries ground-truth boundaries beside the clicks; they are not read" in out
     assert out.index("WARNING") < out.index("mAP@")
+    assert "bold red" in str(said(f"WARNING: {path}").style)
+    assert not said(str(path)).style

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dashboards.reader import StudyReader
 from tal_search.cli import main
 from tal_search.trial_folder import TrialFolder
 
@@ -33,6 +34,10 @@ def test_a_single_trial_on_real_videos_ends_with_its_table(
         "Data: thumos14_evidence: surrogate features (48 channels, not the 2048 of I3D), 200 training and 210 test"
     )
     assert out.startswith(expected)
+    scored = "activitynet protocol, 210 videos (THUMOS14 test without 270, 1292, 1496)"
+    assert f"Scores: {scored}\n" in out
+    assert f"Scores: {scored}." in (tmp_path / "thumos_single" / "sensitivity.md").read_text()
+    assert StudyReader(tmp_path, "thumos_single")().words.endswith(f"Scores: {scored}.")
     table = pd.read_csv(tmp_path / "thumos_single" / "sensitivity.csv")
     assert table["n"].tolist() == [3]
     assert set(table["source"]) == {"features"}

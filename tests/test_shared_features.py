@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from make_dataset import SMALL, change, found
+from make_dataset import SMALL, change, found, make_dataset
 
 from tal_search.data import loading, shared_features
 from tal_search.data.loading import load, load_truths
@@ -189,7 +190,7 @@ def test_without_room_or_right_to_write_every_process_keeps_its_own(
     usage = shutil.disk_usage(tmp_path)
     for folder, reason in ((tmp_path / "file" / "shared", "Not a directory"), (tmp_path / "full", "No space left")):
         if folder.name == "full":  # nearly full: the arrays would fit, and the trials' checkpoints no more
-            monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=own.train.features.nbytes * 2))
+            monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=own.train.features.nbytes))
         forget()
         notes: list[str] = []
         assert_same_dataset(load(spec, "A1", (BACKGROUND_CLICKS,), folder, notes), own)
@@ -251,3 +252,31 @@ def test_three_processes_hold_one_copy_in_memory_that_one_of_them_made(tmp_path:
     assert loaded[0][1] == loaded[1][1] == loaded[2][1]
     grown = (after - before) * 1024
     assert 0.9 * copy < grown < 1.4 * copy, f"{grown / copy:.2f} copies"
+
+
+# Run in a process of its own that may take little more memory besides mapped files than an idle one has.
+BOUNDED = """
+import json, resource, sys
+from pathlib import Path
+from make_dataset import found, make_dataset
+from tal_search.data.loading import load
+
+load(found(make_dataset(Path(sys.argv[2]) / "small")), "A1", (), Path(sys.argv[2]) / "shared")  # imports
+spec = found(Path(sys.argv[1]), snippets=400)
+used = int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1])
+resource.setrlimit(resource.RLIMIT_DATA, ((used << 10) + (16 << 20), -1))
+notes = []
+dataset = load(spec, "A1", (), Path(sys.argv[2]) / "shared", notes)
+print(json.dumps([dataset.train.features.nbytes >> 20, notes]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on a process's own memory is Linux's")
+def test_shared_arrays_are_made_with_one_video_in_memory_at_a_time(tmp_path: Path) -> None:
+    """48 MB of training features, made in a process that may take 16 MB."""
+    root = make_dataset(tmp_path / "large", train=120, test=4, channels=512, snippets=400)
+    environment = {**os.environ, "PYTHONPATH": f"{TESTS}{os.pathsep}{Path(TESTS).parent}", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", BOUNDED, str(root), str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [46, []]

@@ -173,6 +173,19 @@ def test_a_method_whose_clicks_nobody_made_is_refused_naming_the_file(root: Path
     assert resolve(load_study_text(tmp_path, text, weights)).annotators == (NO_ANNOTATOR,)
 
 
+@pytest.mark.parametrize("annotator", ["uniform", *sorted(HUMANS)])
+def test_nobody_clicks_at_an_instance_of_no_length_nor_beside_it_for_its_sake(annotator: str) -> None:
+    whole = simulated_truths(SMALL)[0]
+    at = np.column_stack([whole.segment.mean(1), whole.segment.mean(1)])
+    more = dataclasses.replace(
+        whole, video=np.concatenate([whole.video, whole.video]), label=np.concatenate([whole.label, whole.label]),
+        segment=np.concatenate([whole.segment, at]),
+    )  # fmt: skip
+    for kind in CLICKS:
+        clicks, same = (simulate_clicks(kind, truth, whole.duration, annotator, 0) for truth in (whole, more))
+        np.testing.assert_array_equal(clicks.time, same.time)
+
+
 @pytest.mark.parametrize("annotator", ["uniform", "gaussian", *sorted(HUMANS)])
 def test_simulated_action_clicks_lie_inside_their_instance_at_the_measured_rates(annotator: str) -> None:
     truth = simulated_truths(dataclasses.replace(SMALL, train_videos=400))[0]

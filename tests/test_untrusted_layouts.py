@@ -6,7 +6,9 @@ import contextlib
 import dataclasses
 import shutil
 import tracemalloc
+import zlib
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -74,6 +76,13 @@ def test_an_npy_that_claims_more_than_it_holds_takes_no_memory(backtal: Path, tm
     assert f"has {1 << 40} bytes, more than features of one video can" in problem
 
 
+def test_an_npy_header_that_claims_gigabytes_takes_no_memory(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "actionformer", tmp_path / "x")
+    path = root / "video_val_0001.npy"
+    path.write_bytes(b"\x93NUMPY\x02\x00" + (2_000_000_000).to_bytes(4, "little") + path.read_bytes()[10:])
+    assert "has no readable header" in peak_of(root, "actionformer")
+
+
 def spec_of_unread(root: Path) -> DatasetSpec:
     """A specification whose content was identified before a file changed."""
     other = make_layout(root.parent / "backtal", "actionformer", root.parent / "whole")
@@ -98,6 +107,44 @@ def test_an_hdf5_bomb_is_refused_before_it_unpacks(backtal: Path, tmp_path: Path
         chunk = {"chunks": (1000, 8), "compression": "gzip", "dtype": "f4"}
         file.create_dataset("video_val_0001", shape=(10_000_000, 8), **chunk)[:1000] = 0
     assert "unpacks from" in peak_of(root, "hdf5")
+
+
+CHUNK = {"shape": (40, 8), "dtype": "f4", "chunks": (40, 8)}
+CHUNKED = {  # what is stored in the one chunk, how the dataset is made, what is said
+    "inflates beyond its size": (zlib.compress(bytes(1 << 24)), CHUNK | {"compression": "gzip"}, "unpacks to more"),
+    "stores more than its size": (bytes(200_000), CHUNK, "unpacks to more than its 1280 bytes"),
+    "is larger than its dataset": (
+        zlib.compress(bytes(1280)), CHUNK | {"chunks": (10_000_000, 8), "maxshape": (None, 8), "compression": "gzip"},
+        "has chunks of 320000000 bytes, more than itself",
+    ),
+    "is packed twice": (b"", CHUNK | {"scaleoffset": 3, "compression": "gzip"}, "is packed by other filters"),
+    "is no gzip": (b"damaged", CHUNK | {"compression": "gzip"}, "is damaged or no HDF5 file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHUNKED)
+def test_an_hdf5_chunk_that_unpacks_to_more_than_it_should_is_refused(backtal: Path, tmp_path: Path, case: str) -> None:
+    root = make_layout(backtal, "hdf5", tmp_path / "x")
+    stored, made, says = CHUNKED[case]
+    with h5py.File(root / "features.h5", "a") as file:
+        del file["video_val_0001"]
+        dataset = file.create_dataset("video_val_0001", **made)
+        if stored:
+            dataset.id.write_direct_chunk((0, 0), stored)
+        else:
+            dataset[:] = 1
+    assert says in peak_of(root, "hdf5")
+
+
+@pytest.mark.parametrize("packed", [{"fletcher32": True}, {"compression": "lzf", "shuffle": True},
+                                    {"compression": "gzip", "shuffle": True, "fletcher32": True}])  # fmt: skip
+def test_the_ways_in_which_h5py_packs_features_are_read(tmp_path: Path, packed: dict[str, Any]) -> None:
+    features_TD = np.random.default_rng(0).standard_normal((400, 64)).astype(np.float32)
+    with h5py.File(tmp_path / "features.h5", "w") as file:
+        file.create_dataset("v", data=features_TD, **packed)
+        file.create_dataset("growing", data=features_TD, maxshape=(None, 64), **packed)
+    for path in videos_of(tmp_path / "features.h5").values():
+        np.testing.assert_array_equal(LAYOUTS["hdf5"].read(path, None).features, features_TD.T)
 
 
 @pytest.mark.parametrize("kind", ["external link", "soft link", "group", "external data", "virtual", "empty"])

@@ -27,9 +27,11 @@ def read_annotations(path: Path, subset: str) -> Annotations:
     """Ground-truth instances of the videos of one subset, in the file's order, duplicates kept.
 
     classes: the file's `activity_list` in its order, else the sorted labels of the whole file, so that every subset
-    numbers them alike. A video may have no instance; it still counts as a video. duration: NaN where not given.
-    Raises InputError: no such file, not JSON, subset or instances absent, segments that are not finite or not longer
-    than 0 s, labels outside `activity_list`.
+    numbers them alike. A video may have no instance; it still counts as a video. An instance may have no length: no
+    detection can find it, and it counts in every recall, as in the official evaluation of ActivityNet (`lasting` drops
+    such instances). duration: NaN where not given.
+    Raises InputError: no such file, not JSON, subset or instances absent, segments that are not finite or end before
+    they start, labels outside `activity_list`.
     """
     content, problems = read_object(path, "database")
     entries = _entries_of(content["database"], subset, problems)
@@ -38,7 +40,7 @@ def read_annotations(path: Path, subset: str) -> Annotations:
     video, label, segments = [], [], []
     for row, (name, entry) in enumerate(entries.items()):
         for where, instance in items_of(f"database.{name}.annotations", entry.get("annotations"), problems):
-            segment = segment_of(where, instance, problems)
+            segment = segment_of(where, instance, problems, may_be_empty=True)
             index = _label_index(where, instance, position, problems)
             if segment is not None and index is not None:
                 video.append(row)

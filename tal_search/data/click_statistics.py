@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.data.clicks import Clicks
-from tal_search.data.timeline import background_gaps, rows_by_video
+from tal_search.data.timeline import background_gaps, lasting, rows_by_video
 from tal_search.types import BACKGROUND_CLICKS, Annotations, Floats
 
 
@@ -18,8 +18,8 @@ class ClickStatistics:
     (action clicks: of their class).
 
     spans: gaps between instances, head and tail of a video included, for background clicks; instances for action
-    clicks. missed: spans without a click. deciles: shares [10] of the clicks that lie in a span, by their relative
-    position in it (in the shortest one, where instances overlap).
+    clicks, but for those of no length. missed: spans without a click. deciles: shares [10] of the clicks that lie in a
+    span, by their relative position in it (in the shortest one, where instances overlap).
     """
 
     kind: str
@@ -34,6 +34,7 @@ class ClickStatistics:
 
 def statistics_of(clicks: Clicks, truth: Annotations) -> ClickStatistics:
     """`clicks` on the videos of `truth`, in its order; every video has a duration."""
+    truth = lasting(truth)
     background = clicks.kind == BACKGROUND_CLICKS
     inside = spans = missed = 0
     positions: list[Floats] = []

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tal_search.data.clicks import BACKGROUND, Clicks
-from tal_search.data.timeline import background_gaps, rows_by_video
+from tal_search.data.timeline import background_gaps, lasting, rows_by_video
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, Annotations, Floats
 
 
@@ -50,10 +50,12 @@ def simulate_clicks(kind: str, truth: Annotations, durations: Floats, annotator:
 
     `uniform`: anywhere in each gap or instance; `gaussian`: around its middle; A1, A2, A3: with that human's misses,
     background clicks uniform too (a human's relative position in a gap is near uniform) but for that human's slips,
-    action clicks where that human puts them. The draws depend on (seed, kind, annotator) alone.
+    action clicks where that human puts them. Nobody sees an instance of no length. The draws depend on (seed, kind,
+    annotator) alone.
     """
     assert annotator in CLICKERS, annotator
     assert kind in CLICKS, kind
+    truth = lasting(truth)
     if kind == ACTION_CLICKS:
         return _action_clicks(truth, annotator, _generator(f"{annotator} {kind}", seed))
     generator = _generator(annotator, seed)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from tal_search.data.feature_split import FeatureSplit, read_splits
-from tal_search.data.half_precision import TooCoarse
 from tal_search.data.shared_features import ARRAYS, MANIFEST, SPLITS, array_file, mapped, size_and_checksum
 from tal_search.data.supervision import EMBEDDED
 from tal_search.disk import size_text
@@ -63,25 +62,13 @@ def open_cache(root: Path, snippets: int, *, checked: bool) -> tuple[VideoSet, V
         try:
             if any(path.resolve().parent != root.resolve() for path in paths):
                 raise ValueError("a file is a link to elsewhere")
-            sets.append(_whole(mapped(root, split, manifest[split], checked=checked), snippets))
+            videos = mapped(root, split, manifest[split], checked=checked)
+            if videos.features.shape[2] != snippets:
+                raise ValueError(f"the features of {split} have {videos.features.shape[2]} snippets")
+            sets.append(videos)
         except (OSError, ValueError, TypeError) as error:
             raise InputError(f"{root} is damaged ({error}); convert the features again") from None
     return sets[0], sets[1]
-
-
-def _whole(videos: VideoSet, snippets: int) -> VideoSet:
-    """Raises ValueError where the arrays do not fit together."""
-    count, classes = len(videos.videos), videos.labels.shape[-1]
-    wanted = {
-        "features": (count, videos.features.shape[1], snippets), "labels": (count, classes), "duration": (count,),
-        "frames": (count,), "background_clicks": (count, snippets),
-    }  # fmt: skip
-    kinds = {"features": "f", "labels": "f", "duration": "f", "frames": "i", "background_clicks": "b"}
-    for name, shape in wanted.items():
-        array = getattr(videos, name)
-        if array.shape != shape or array.dtype.kind != kinds[name]:
-            raise ValueError(f"{name} are {array.dtype} of shape {array.shape}, not {shape}")
-    return videos
 
 
 def check_cache(root: Path, snippets: int, train: Annotations, test: Annotations) -> VideoSet:
@@ -140,11 +127,11 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
 
 def _write_split(folder: Path, name: str, split: FeatureSplit, snippets: int, notes: list[str]) -> dict[str, Any]:
     """The arrays of one split; gives its entry of the manifest."""
-    try:
-        videos = _filled(folder, name, split, snippets, "float16")
-    except TooCoarse as error:
-        notes.append(str(error))
-        videos = _filled(folder, name, split, snippets, "float32")
+    problems: list[str] = []
+    videos = split.load(snippets, problems, notes, array_file(folder, name, "features"))
+    if problems:
+        raise InputError(problems)
+    videos.features.flush()  # type: ignore[attr-defined]  # a map
     if name == "test":
         videos = dataclasses.replace(videos, background_clicks=np.zeros_like(videos.background_clicks))
     for array in ARRAYS:
@@ -152,16 +139,3 @@ def _write_split(folder: Path, name: str, split: FeatureSplit, snippets: int, no
             np.save(array_file(folder, name, array), getattr(videos, array))
     files = {array: size_and_checksum(array_file(folder, name, array)) for array in ARRAYS}
     return {"videos": videos.videos, "files": files}
-
-
-def _filled(folder: Path, name: str, split: FeatureSplit, snippets: int, dtype: str) -> VideoSet:
-    """The split, its features written through a map of their file."""
-    problems: list[str] = []
-    shape = (len(split.files), split.channels, snippets)
-    path = array_file(folder, name, "features")
-    features_NDT = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
-    videos = split.load(snippets, problems, features_NDT)
-    features_NDT.flush()
-    if problems:
-        raise InputError(problems)
-    return videos

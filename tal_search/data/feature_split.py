@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from tal_search.data import layout
 from tal_search.data.annotations import read_annotations
 from tal_search.data.feature_layout import LAYOUTS, SNIPPETS_OFF, FeatureLayout, split_files
 from tal_search.data.features import VideoFile, rescale_clicks
-from tal_search.data.half_precision import halved
+from tal_search.data.half_precision import TooCoarse, halved
 from tal_search.data.timeline import present
 from tal_search.data.timing import Timing
 from tal_search.errors import InputError
@@ -94,17 +95,36 @@ class FeatureSplit:
             return "has no duration, and neither has the ground truth; add it there"
         return None
 
-    def load(
-        self, snippets: int, problems: list[str], features_NDT: NDArray[np.floating[Any]] | None = None
-    ) -> VideoSet:
+    def load(self, snippets: int, problems: list[str], notes: list[str], file: Path | None = None) -> VideoSet:
         """Every video rescaled to T = `snippets`, sorted by name; the clicks are those of the feature files.
 
-        features_NDT: zeros to write features to, by default new ones in float32. Raises TooCoarse where they are in
-        float16 and that would change a video too much.
+        Features are in float16, where that changes a video too much in float32 (then `notes` says so); in memory, or in
+        a map of a new `file`, with one video in memory at a time. Raises OSError where the file cannot be written.
         """
-        names = tuple(sorted(self.files))
-        if features_NDT is None:
-            features_NDT = np.zeros((len(names), self.channels, snippets), np.float32)
+        found: list[str] = []
+        try:
+            videos = self._filled(self._empty(snippets, "float16", file), found)
+        except TooCoarse as error:
+            notes.append(str(error))
+            found.clear()
+            videos = self._filled(self._empty(snippets, "float32", file), found)
+        problems += found
+        return videos
+
+    def _empty(self, snippets: int, dtype: str, file: Path | None) -> NDArray[np.floating[Any]]:
+        """Features of every video [N, D, T], to be filled in."""
+        shape = (len(self.files), self.channels, snippets)
+        if file is None:
+            return np.zeros(shape, dtype)
+        features_NDT = np.lib.format.open_memmap(file, mode="w+", dtype=np.dtype(dtype), shape=shape)
+        if hasattr(os, "posix_fallocate"):  # a full disk is an error now, and would be a signal later
+            with file.open("r+b") as stream:
+                os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
+        return features_NDT
+
+    def _filled(self, features_NDT: NDArray[np.floating[Any]], problems: list[str]) -> VideoSet:
+        """The videos, features written into the zeros given. Raises TooCoarse where float16 changes them too much."""
+        names, snippets = tuple(sorted(self.files)), features_NDT.shape[2]
         row_of = {name: row for row, name in enumerate(names)}
         loaded = VideoSet.labelled(
             videos=names,

@@ -29,6 +29,7 @@ STREAMS = ("feat_spa", "feat_tem")
 NUMBERS = {"frame_num": 1e7, "fps": 1000.0, "duration": 1e6}  # and the most that is believed
 MEMBERS = (*STREAMS, "cls_label", "vid_name", "point_label", *NUMBERS)
 REQUIRED = (*STREAMS, "cls_label")
+MOST_OTHER_BYTES = 1 << 20  # of an array beside the streams: numbers of as many snippets as those may have
 UNLABELLED = -100
 UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
 
@@ -134,7 +135,11 @@ def _checked_headers(
 
 def _header(archive: zipfile.ZipFile, name: str, problems: list[str]) -> Header | None:
     info = archive.getinfo(f"{name}.npy")
-    if info.file_size > MOST_BYTES or is_squeezed(info.compress_size, info.file_size):
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without a bound
+        problems.append(f"{name} is packed by zip's method {info.compress_type}; save it with numpy.savez_compressed")
+        return None
+    most = MOST_BYTES if name in STREAMS else MOST_OTHER_BYTES
+    if info.file_size > most or is_squeezed(info.compress_size, info.file_size):
         seen = f"unpacks from {info.compress_size} to {info.file_size} bytes"
         problems.append(f"{name} {seen}, more than features can; extract it again")
         return None

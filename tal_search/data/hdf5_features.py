@@ -6,6 +6,8 @@ datasets that claim more than the file holds are refused before any memory is ta
 
 from __future__ import annotations
 
+import math
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +17,13 @@ import numpy as np
 
 from tal_search.data.features import VideoFile
 from tal_search.data.npy_features import check_shape
-from tal_search.data.untrusted import MOST_BYTES, Header, as_float32, is_squeezed, require_finite
+from tal_search.data.untrusted import BOMB_BYTES, MOST_BYTES, Header, as_float32, is_squeezed, require_finite
 from tal_search.errors import InputError, MissingExtra
 
 SUFFIXES = (".h5", ".hdf5")
-UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, NotImplementedError)
+LZF_RATIO = 88  # the most that it can unpack to; gzip's own, 1032, is not relied on
+CHECKSUM_BYTES = 4
+UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zlib.error)
 
 
 def videos_of(file: Path) -> dict[str, Path]:
@@ -85,11 +89,51 @@ def _dataset(content: Any, path: Path) -> Any:
     if dataset.shape is None:
         raise InputError(f"{path}: is empty; write floats [snippets, channels]")
     check_shape(Header(dataset.shape, dataset.dtype), problems)
-    stored = dataset.id.get_storage_size()
-    if dataset.nbytes > 2 * MOST_BYTES or is_squeezed(stored, dataset.nbytes):
+    stored, held = dataset.id.get_storage_size(), path.parent.stat().st_size
+    if stored > held:
+        problems.append(f"claims {stored} bytes of a file of {held}; write it again")
+    elif dataset.nbytes > 2 * MOST_BYTES or is_squeezed(stored, dataset.nbytes):
         problems.append(f"unpacks from {stored} to {dataset.nbytes} bytes, more than features can; write it again")
     elif not stored and not problems:
         problems.append("holds no data; write it again")
+    elif not problems and dataset.chunks is not None:
+        _check_chunks(dataset, problems)
     if problems:
         raise InputError(f"{path}: {problem}" for problem in problems)
     return dataset
+
+
+def _check_chunks(dataset: Any, problems: list[str]) -> None:
+    """A problem where reading may take more memory than the dataset's own: HDF5 unpacks a chunk to whatever it holds.
+
+    Chunks are unpacked here first, one at a time and no further than their size.
+    """
+    from h5py import h5z
+
+    size = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    if size > max(dataset.nbytes, BOMB_BYTES):
+        problems.append(f"has chunks of {size} bytes, more than itself; write it again")
+        return
+    properties = dataset.id.get_create_plist()
+    filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
+    packers = [code for code in filters if code not in (h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)]
+    last = [code for code in filters if code != h5z.FILTER_FLETCHER32][-1:]
+    if packers and (packers != last or packers[0] not in (h5z.FILTER_DEFLATE, h5z.FILTER_LZF)):
+        problems.append("is packed by other filters than gzip or lzf, after shuffle; write it with one of them")
+        return
+
+    def is_bomb(chunk: Any) -> bool | None:
+        """Chunks are visited until one is."""
+        skipped = bool(packers) and bool(chunk.filter_mask >> filters.index(packers[0]) & 1)
+        if chunk.size > size + size // 100 + BOMB_BYTES // 250:
+            return True
+        if not packers or skipped:
+            return None
+        if packers[0] == h5z.FILTER_LZF:
+            return chunk.size * LZF_RATIO > 2 * MOST_BYTES or None
+        packed = dataset.id.read_direct_chunk(chunk.chunk_offset)[1]
+        most = size + CHECKSUM_BYTES
+        return len(zlib.decompressobj().decompress(packed, most + 1)) > most or None
+
+    if dataset.id.chunk_iter(is_bomb):
+        problems.append(f"has a chunk that unpacks to more than its {size} bytes; write it again")

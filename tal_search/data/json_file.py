@@ -77,13 +77,20 @@ def items_of(where: str, items: Any, problems: Problems) -> Iterator[tuple[str, 
             problems.add(f"{where}[{index}] is {brief(item)}; give an object with a label and a segment")
 
 
-def segment_of(where: str, item: dict[str, Any], problems: Problems) -> tuple[float, float] | None:
-    """Start and end in seconds of an item; a reported problem and None where they are not a segment."""
+def segment_of(
+    where: str, item: dict[str, Any], problems: Problems, *, may_be_empty: bool = False
+) -> tuple[float, float] | None:
+    """Start and end in seconds of an item; a reported problem and None where they are not a segment.
+
+    may_be_empty: they may be equal, as in the released ground truth of ActivityNet 1.2.
+    """
     value = item.get("segment")
     start, end = map(number_of, value) if isinstance(value, list) and len(value) == 2 else (math.nan, math.nan)
     if not (math.isfinite(start) and math.isfinite(end)):
         problems.add(f"{where}.segment is {brief(value)}; give [start, end], two finite numbers of seconds")
-    elif end <= start:
+    elif may_be_empty and end < start:
+        problems.add(f"{where}.segment is {brief(value)}, which ends before it starts; correct or remove it")
+    elif end <= start and not may_be_empty:
         problems.add(f"{where}.segment is {brief(value)}, which is not longer than 0 s; correct or remove it")
     else:
         return start, end

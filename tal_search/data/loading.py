@@ -15,10 +15,11 @@ from tal_search.data.clicks import read_clicks
 from tal_search.data.feature_cache import CONVERTED, check_cache, open_cache
 from tal_search.data.feature_split import read_splits, read_truths
 from tal_search.data.half_precision import in_half
-from tal_search.data.shared_features import place_of, shared_splits
+from tal_search.data.shared_features import SPLITS, array_file, place_of, shared_splits
 from tal_search.data.simulation import Simulation, require_durations, simulate, simulated_truths
 from tal_search.data.splits import shared_videos
 from tal_search.data.supervision import click_file, clicked_videos, supervise
+from tal_search.data.timeline import note_empty
 from tal_search.errors import InputError
 from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
 
@@ -30,13 +31,14 @@ def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]
 
     Videos without a file or without ground truth, files that cannot be trusted, channel and class counts that differ,
     a split without instances, labels outside the class list, clicks outside their video, annotators without clicks of
-    one of `kinds`. Gives what the user should know of the click files.
+    one of `kinds`. Gives what the user should know of the annotations.
     """
     problems: list[str] = []
     notes: list[str] = []
     durations: dict[str, float] = {}
     try:
         durations = _check_features(spec, problems) if spec.source == "features" else _check_timeline(spec)
+        notes += note_empty(Path(spec.ground_truth), *load_truths(spec))
     except InputError as error:
         problems.extend(error.problems)
     for kind, annotator in itertools.product(kinds, annotators):
@@ -109,7 +111,7 @@ def _without_clicks(spec_json: str, shared: Path | None) -> tuple[Dataset, list[
         train, test = _splits(spec, notes)
     else:
         place = place_of(shared, spec.fingerprint, spec.snippets)
-        train, test = shared_splits(place, lambda: _splits(spec, notes), notes)
+        train, test = shared_splits(place, lambda folder: _splits(spec, notes, folder), notes)
     train_truth, test_truth = _truths(spec_json)
     stop(shared_videos(train.videos, test.videos))
     dataset = Dataset(
@@ -118,10 +120,11 @@ def _without_clicks(spec_json: str, shared: Path | None) -> tuple[Dataset, list[
     return dataset, notes
 
 
-def _splits(spec: DatasetSpec, notes: list[str]) -> tuple[VideoSet, VideoSet]:
+def _splits(spec: DatasetSpec, notes: list[str], folder: Path | None = None) -> tuple[VideoSet, VideoSet]:
     """Training and test arrays, read or simulated; clicks are those of the training files, if any.
 
-    Where features cannot be kept in half precision, `notes` says so.
+    Features that are read are in maps of new files of `folder` where it is given, else in memory. Where features cannot
+    be kept in half precision, `notes` says so.
     """
     if spec.source == "simulated":
         simulation, truths = Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None
@@ -130,8 +133,9 @@ def _splits(spec: DatasetSpec, notes: list[str]) -> tuple[VideoSet, VideoSet]:
     problems: list[str] = []
     train, test = read_splits(spec, problems)
     stop(problems)
-    train_videos = in_half(train.load(spec.snippets, problems), notes)
-    test_videos = in_half(test.load(spec.snippets, problems), notes)
+    files = [None if folder is None else array_file(folder, split, "features") for split in SPLITS]
+    train_videos = train.load(spec.snippets, problems, notes, files[0])
+    test_videos = test.load(spec.snippets, problems, notes, files[1])
     stop(problems)
     no_clicks = np.zeros_like(test_videos.background_clicks)
     return train_videos, dataclasses.replace(test_videos, background_clicks=no_clicks)

@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tal_search.data.untrusted import read_header
 from tal_search.types import VideoSet
 
 MANIFEST = "manifest.json"
@@ -41,11 +43,12 @@ def place_of(folder: Path, fingerprint: str, snippets: int) -> Path:
     return folder / hashlib.sha256(f"{fingerprint} {snippets} {_makers_version()}".encode()).hexdigest()[:20]
 
 
-def shared_splits(place: Path, make: Callable[[], Splits], notes: list[str]) -> Splits:
+def shared_splits(place: Path, make: Callable[[Path | None], Splits], notes: list[str]) -> Splits:
     """Both splits, mapped from the folder `place`; the first process to come makes them there, the others wait for it.
 
-    A damaged folder is made again; where none can be written (a full or read-only disk), the arrays are this process's
-    own. Either adds a sentence to `notes`. Raises what `make` raises.
+    make: gets the folder in which it may write features through a map of their own file, or None. A damaged folder is
+    made again; where none can be written (a full or read-only disk), the arrays are this process's own. Either adds a
+    sentence to `notes`. Raises what `make` raises.
     """
     found = _opened(place, notes)
     if found is not None:
@@ -53,37 +56,43 @@ def shared_splits(place: Path, make: Callable[[], Splits], notes: list[str]) -> 
     with _locked(place) as problem:
         if problem is not None:
             notes.append(_not_shared(place, problem))
-            return make()
+            return make(None)
         found = _opened(place, [])  # another process may have made it meanwhile
-        return _placed(place, make(), notes) if found is None else found
+        return _placed(place, make, notes) if found is None else found
 
 
-def _placed(place: Path, splits: Splits, notes: list[str]) -> Splits:
+def _placed(place: Path, make: Callable[[Path | None], Splits], notes: list[str]) -> Splits:
     """Write the splits and give them back mapped, so that this process lets go of its own copy."""
-    unfinished = place.with_name(f"{place.name}.unfinished")  # one writer: the holder of the lock
+    unfinished, said = place.with_name(f"{place.name}.unfinished"), len(notes)  # one writer: the holder of the lock
     try:
         for old in (unfinished, place):  # what a killed writer left; what is damaged
             shutil.rmtree(old, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        splits = make(unfinished)
         _write(unfinished, splits)
         unfinished.rename(place)
     except OSError as error:
+        notes[said:] = [_not_shared(place, error)]
+        return make(None)
+    finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-        notes.append(_not_shared(place, error))
-        return splits
     return _opened(place, notes) or splits
 
 
 def _write(folder: Path, splits: Splits) -> None:
-    """Raises OSError where the files would leave less than their own size free: trials need room for checkpoints."""
-    folder.mkdir(parents=True)
+    """Features that `make` wrote are there. Raises OSError where the files would leave less than their own size free:
+    trials need room for checkpoints.
+    """
     arrays = {
         (split, name): getattr(videos, name) for split, videos in zip(SPLITS, splits, strict=True) for name in ARRAYS
     }
-    if shutil.disk_usage(folder).free < 2 * sum(array.nbytes for array in arrays.values()):
+    left = {key: array for key, array in arrays.items() if not array_file(folder, *key).exists()}
+    if shutil.disk_usage(folder).free < sum(array.nbytes for array in (*arrays.values(), *left.values())):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    for (split, name), array in arrays.items():
-        with array_file(folder, split, name).open("wb") as stream:
-            np.save(stream, array)
+    for key in arrays:
+        with array_file(folder, *key).open("ab") as stream:
+            if key in left:
+                np.save(stream, left[key])
             stream.flush()
             os.fsync(stream.fileno())  # a network file system says only now that it is full
     manifest = {
@@ -117,8 +126,33 @@ def mapped(place: Path, split: str, entry: dict[str, Any], *, checked: bool = Tr
         seen = size_and_checksum(path) if checked else [path.stat().st_size, wanted[1]]
         if seen != wanted:
             raise ValueError(f"{path.name} has size and checksum {seen}, not {wanted}")
+        _require_header(path)
         arrays[name] = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    _require_fitting(arrays, len(entry["videos"]))
     return VideoSet.labelled(videos=tuple(entry["videos"]), **arrays)
+
+
+def _require_fitting(arrays: dict[str, NDArray[Any]], count: int) -> None:
+    """Raises ValueError where the arrays do not fit together, of so many videos."""
+    snippets = arrays["features"].shape[-1:]
+    wanted: dict[str, tuple[str, tuple[int | None, ...]]] = {  # kind of numbers, shape (None: any)
+        "features": ("f", (count, None, *snippets)), "labels": ("f", (count, None)), "duration": ("f", (count,)),
+        "frames": ("i", (count,)), "background_clicks": ("b", (count, *snippets)),
+    }  # fmt: skip
+    for name, (kind, shape) in wanted.items():
+        array = arrays[name]
+        fits = len(array.shape) == len(shape) and all(map(lambda got, want: want in (None, got), array.shape, shape))
+        if not fits or array.dtype.kind != kind:
+            raise ValueError(f"{name} are {array.dtype} of shape {array.shape}, not {shape}".replace("None", "any"))
+
+
+def _require_header(path: Path) -> None:
+    """Raises ValueError where the file is not the one array of plain numbers that its header states."""
+    problems: list[str] = []
+    with path.open("rb") as stream:
+        read_header(stream, path.name, path.stat().st_size, problems)
+    if problems:
+        raise ValueError(problems[0])
 
 
 def array_file(folder: Path, split: str, name: str) -> Path:

@@ -37,7 +37,8 @@ def supervise(spec: DatasetSpec, dataset: Dataset, annotator: str, supervision: 
     train, truth = dataset.train, dataset.train_truth
     seconds = dict(zip(train.videos, train.duration.tolist(), strict=True))
     snippets = train.features.shape[2]
-    background, action = np.zeros_like(train.background_clicks), np.zeros_like(train.action_clicks)
+    background = np.zeros(train.background_clicks.shape, np.bool_)
+    action = np.zeros(train.action_clicks.shape, np.bool_)  # pages that nothing is written to take no memory
     for kind in clicks_of(supervision):
         made = clicks_made(spec, kind, annotator, seconds, truth, dataset.test_truth)
         clicks = within_budget(spec, _embedded(train) if made is None else made, train.duration)

@@ -13,6 +13,7 @@ from tal_search.data.feature_cache import CONVERTED, check_cache, open_cache
 from tal_search.data.feature_split import FeatureSplit, read_splits, read_truths
 from tal_search.data.loading import stop
 from tal_search.data.supervision import clicked_videos
+from tal_search.data.timeline import note_empty
 from tal_search.errors import gathered
 from tal_search.types import Annotations, DatasetSpec, Floats, Ints
 
@@ -40,7 +41,7 @@ class ClickSurvey:
 
 
 def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list[ClickSurvey]]:
-    """Read everything, one video in memory at a time. What the user should know of click files goes to `notes`.
+    """Read everything, one video in memory at a time. What the user should know of the annotations goes to `notes`.
 
     Raises InputError with every problem of features, ground truth and clicks.
     """
@@ -53,6 +54,7 @@ def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list
             name: duration if math.isfinite(duration) else math.inf
             for name, duration in zip(truths[0].videos, truths[0].duration.tolist(), strict=True)
         }
+        notes += note_empty(Path(spec.ground_truth), *truths)
         if spec.layout["name"] == CONVERTED:
             splits = _of_cache(spec, *truths)
         else:

@@ -6,7 +6,8 @@ statistics: median instance about 3 s, shortest 0.2 s, longest about 118 s, a me
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +110,21 @@ def present(truth: Annotations) -> NDArray[np.float32]:
     labels_NC = np.zeros((len(truth.videos), len(truth.classes)), np.float32)
     labels_NC[truth.video, truth.label] = 1
     return labels_NC
+
+
+def lasting(truth: Annotations) -> Annotations:
+    """The ground truth without its instances of no length, where there is nothing to see or to click at."""
+    kept = truth.segment[:, 1] > truth.segment[:, 0]
+    return replace(truth, video=truth.video[kept], label=truth.label[kept], segment=truth.segment[kept])
+
+
+def note_empty(path: Path, *truths: Annotations) -> list[str]:
+    """What the user should know of a ground truth's instances of no length: one sentence, or nothing."""
+    count = sum(len(truth.label) - len(lasting(truth).label) for truth in truths)
+    if not count:
+        return []
+    have = "instance has" if count == 1 else "instances have"
+    return [f"{path}: {count} {have} no length; they count in every score, and no detection can find them"]
 
 
 def background_gaps(truth: Annotations, row: int, duration: float) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
 from typing import IO, Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 # Bytes of one array: 65536 snippets of 1024 float32 channels, half a day of video. No real feature file is squeezed
 # 250 times; a file of a few kilobytes that unpacks to gigabytes is.
 MOST_BYTES = 1 << 28
+MOST_HEADER = 1 << 14  # NumPy reads none of more than 10 000 characters
 BOMB_BYTES, BOMB_RATIO = 1 << 24, 250
 
 
@@ -34,13 +36,14 @@ def read_header(stream: IO[bytes], name: str, size: int, problems: list[str]) ->
 
     Raises ValueError where there is no header.
     """
+    start = io.BytesIO(stream.read(MOST_HEADER))  # a header states its own length, and NumPy asks for as many bytes
     try:
-        version = npy.read_magic(stream)
+        version = npy.read_magic(start)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(stream)
+        shape, _, dtype = read(start)
     except Exception as error:  # a hostile header makes the parser fail in more ways than it says
         raise ValueError(f"{name} has no readable header") from error
-    before = stream.tell()
+    before = start.tell()
     if dtype.hasobject:
         problems.append(f"{name} is pickled (an object array), which is never loaded; save it as plain numbers")
     elif min(shape, default=0) < 0 or before + math.prod(shape) * dtype.itemsize != size:

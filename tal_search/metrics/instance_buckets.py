@@ -49,8 +49,9 @@ def describe_buckets(truth: Annotations, matches: list[ClassMatches]) -> tuple[s
     """Whose buckets suit the truth, and the buckets by characteristic, from matches at one threshold.
 
     THUMOS14's where half of the instances are shorter than 12 s, else ActivityNet's. A value belongs to the bucket
-    whose upper end it does not exceed; a coverage above 1 (an instance that leaves its video) to the last. Instances
-    without a value are in no bucket, a characteristic that none has is left out.
+    whose upper end it does not exceed; an instance of no length to the first, a coverage above 1 (an instance that
+    leaves its video) to the last. Instances without a value are in no bucket, a characteristic that none has is left
+    out.
     """
     length = truth.segment[:, 1] - truth.segment[:, 0]
     values = {

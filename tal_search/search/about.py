@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from typing import Any
 
+from tal_search.data.loading import load_truths
+from tal_search.errors import InputError
 from tal_search.localization import Inference
 from tal_search.methods import declaration
+from tal_search.metrics.video_sets import describe_videos
 from tal_search.search.plan import Plan
 from tal_search.study import INFERENCE
 from tal_search.tracking.content import server_page
@@ -15,8 +19,9 @@ from tal_search.tracking.content import server_page
 def about(plan: Plan) -> dict[str, Any]:
     """Noted in the record by every run, and compared with nothing.
 
-    trials: how many the study asks for, None where a sampler goes on without end. cases: by name, the published
-    system each rebuilds, if any. mlflow: whether its trials are copied there; server: the address of its page.
+    scored: by which protocol, on which videos. trials: how many the study asks for, None where a sampler goes on
+    without end. cases: by name, the published system each rebuilds, if any. mlflow: whether its trials are copied
+    there; server: the address of its page.
     """
     study, dataset = plan.study, plan.dataset
     known = symbols(plan)
@@ -27,9 +32,17 @@ def about(plan: Plan) -> dict[str, Any]:
         "hyperparameters": plan.centre, "inference": plan.inference, "fit_inference": plan.fit_inference,
         "protocol": plan.protocol, "annotators": plan.annotators, "objectives": study.search.objectives,
         "cases": {name: case.paper for name, case in study.search.cases.items()},
-        "trials": len(plan.trials) or study.budget.trials,
+        "scored": scored_by(plan), "trials": len(plan.trials) or study.budget.trials,
         "mlflow": study.tracking.mlflow, "server": server_page(study.tracking.uri),
     }  # fmt: skip
+
+
+def scored_by(plan: Plan) -> str:
+    """The protocol and the videos of every score, in words; the protocol alone where the ground truth is gone."""
+    words = f"{plan.protocol['evaluation']} protocol"
+    with suppress(InputError):
+        words += f", {describe_videos(load_truths(plan.dataset)[1].videos)}"
+    return words
 
 
 def symbols(plan: Plan) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from tal_search.paired import METHOD
-from tal_search.search.about import symbols
+from tal_search.search.about import scored_by, symbols
 from tal_search.search.case_table import NOT_AVAILABLE, Comparison
 from tal_search.search.cell_statistics import WITHIN
 from tal_search.search.cells import CASE
@@ -81,7 +81,8 @@ def heading(plan: Plan) -> str:
     return (
         f"# {plan.study.name}: mAP in %, {spread_words(plan)}\n\n"
         f"Data: {plan.dataset.description}. Source: {plan.dataset.source}. "
-        f"Selection: {plan.protocol['selection']}. Paper column: published numbers, on I3D features."
+        f"Selection: {plan.protocol['selection']}. Scores: {scored_by(plan)}. "
+        "Paper column: published numbers, on I3D features."
     )
 
 

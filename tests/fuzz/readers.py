@@ -1,0 +1,267 @@
+"""What is fuzzed: each reader of foreign files, the inputs it starts from, and one call of it on some bytes.
+
+Seeds are files that the tests' own helpers write, and the beginnings of the real files where ../shared is there.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from make_dataset import CLASSES, make_dataset
+
+from tal_search.data import features, hdf5_features, layout, npy_features
+from tal_search.data.ambiguous import read_ambiguous
+from tal_search.data.annotations import read_annotations, read_detections
+from tal_search.data.clicks import ClickedVideos, read_clicks
+from tal_search.data.feature_cache import open_cache
+from tal_search.errors import InputError
+from tal_search.study import load_study
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHARED = REPOSITORY.parent / "shared" / "data"
+VIDEOS = ("video_val_0000", "video_val_0001")
+LABELS = (*CLASSES, "wash", "pour_spoon")
+KNOWN = ClickedVideos(
+    seconds=dict.fromkeys((*VIDEOS, "video_validation_0000170", "00_Desk1"), 300.0),
+    fps=dict.fromkeys(VIDEOS, 10.0),
+    classes=LABELS,
+)
+
+
+class Reader(NamedTuple):
+    """seeds: first inputs; read: raises InputError or gives nothing; words: what the mutations may put in."""
+
+    seeds: Callable[[Path], list[bytes]]
+    read: Callable[[Path, bytes], None]
+    words: tuple[str, ...] = ()
+
+
+def _npz_seeds(folder: Path) -> list[bytes]:
+    paths = [make_dataset(folder) / "val" / f"{video}.npz" for video in VIDEOS]
+    whole = [path.read_bytes() for path in paths]
+    return whole + [_unzipped(content) for content in whole]
+
+
+def _unzipped(content: bytes) -> bytes:
+    """Name, size and bytes of each member, so that a mutation reaches what is compressed."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return b"".join(
+            struct.pack("<BI", features.MEMBERS.index(Path(name).stem), len(archive.read(name))) + archive.read(name)
+            for name in archive.namelist()
+        )
+
+
+def _zipped(data: bytes) -> bytes:
+    """An archive of whatever `_unzipped` would give back as `data`."""
+    stream, place = io.BytesIO(), 0
+    with zipfile.ZipFile(stream, "w") as archive:
+        written: set[int] = set()
+        while place + 5 <= len(data):
+            index, size = struct.unpack_from("<BI", data, place)
+            place, index = place + 5, index % len(features.MEMBERS)
+            if index not in written:
+                archive.writestr(f"{features.MEMBERS[index]}.npy", data[place : place + size])
+            written.add(index)
+            place += size
+    return stream.getvalue()
+
+
+def _read_npz(folder: Path, data: bytes) -> None:
+    path = folder / f"{VIDEOS[0]}.npz"
+    path.write_bytes(data if data.startswith(b"PK") else _zipped(data))
+    features.content_of(path)
+    features.has_clicks(path)
+    features.read_channels(path)
+    _require_sound(features.read_video(path).features)
+
+
+def _npy_seeds(folder: Path) -> list[bytes]:
+    seeds = []
+    for dtype in ("<f2", "<f4", ">f8", "<i4"):
+        for order in ("C", "F"):
+            stream = io.BytesIO()
+            np.save(stream, np.ones((5, 4), dtype, order=order))
+            seeds.append(stream.getvalue())
+    return seeds
+
+
+def _read_npy(folder: Path, data: bytes) -> None:
+    path = folder / f"{VIDEOS[0]}.npy"
+    path.write_bytes(data)
+    npy_features.read_channels(path)
+    _require_sound(npy_features.read_video(path).features)
+
+
+def _hdf5_seeds(folder: Path) -> list[bytes]:
+    seeds = []
+    array = np.arange(40, dtype="f4").reshape(10, 4)
+    for settings in ({}, {"compression": "gzip", "shuffle": True}, {"compression": "lzf"}, {"maxshape": (None, 4)}):
+        path = folder / "features.h5"
+        with h5py.File(path, "w", libver="latest" if settings else "earliest") as file:
+            file.create_dataset(VIDEOS[0], data=array, **settings)
+            file.create_dataset(VIDEOS[1], data=array.astype("f2"), **settings)
+        seeds.append(path.read_bytes())
+    return seeds
+
+
+def _read_hdf5(folder: Path, data: bytes) -> None:
+    path = folder / "features.h5"
+    path.write_bytes(data)
+    for video in hdf5_features.videos_of(path).values():
+        hdf5_features.read_channels(video)
+        _require_sound(hdf5_features.read_video(video).features)
+
+
+def _require_sound(features_DT: np.ndarray) -> None:
+    assert features_DT.dtype == np.float32
+    assert features_DT.ndim == 2
+    assert np.isfinite(features_DT).all()
+
+
+def _annotation_seeds(folder: Path) -> list[bytes]:
+    seeds = [(make_dataset(folder) / "gt_thumos14.json").read_bytes()]
+    for path in sorted(SHARED.glob("*/*g*t*.json")):
+        content = json.loads(path.read_text())
+        if "database" in content:
+            for subset in {entry["subset"] for entry in content["database"].values()}:
+                videos = [(name, entry) for name, entry in content["database"].items() if entry["subset"] == subset]
+                seeds.append(json.dumps({**content, "database": dict(videos[:3])}).encode())
+    return [seed.replace(b'"val"', b'"validation"') for seed in seeds]
+
+
+def _read_annotations(folder: Path, data: bytes) -> None:
+    path = folder / "gt_x.json"
+    path.write_bytes(data)
+    for read in (lambda: layout.subset_by_video(path), lambda: layout.subsets_and_fps(path, "thumos14")):
+        _refused_or_read(read)
+    truth = read_annotations(path, "validation")
+    assert np.isfinite(truth.segment).all()
+    assert (truth.segment[:, 1] >= truth.segment[:, 0]).all()
+
+
+def _detection_seeds(folder: Path) -> list[bytes]:
+    row = {"label": CLASSES[0], "score": 0.5, "segment": [1, 2.5]}
+    results = {VIDEOS[0]: [row, {**row, "label": "another", "score": "1e-3"}], VIDEOS[1]: [], "x": [row]}
+    seeds = [json.dumps({"results": results, "version": "VERSION 1.3", "external_data": {}}).encode()]
+    if (path := SHARED / "stpn" / "detections.json").is_file():
+        content = json.loads(path.read_text())
+        for video, rows in list(content["results"].items())[:5]:
+            seeds.append(json.dumps({"results": {video: rows[:3]}}).encode())
+    return seeds
+
+
+def _read_detections(folder: Path, data: bytes) -> None:
+    path = folder / "found.json"
+    path.write_bytes(data)
+    _refused_or_read(lambda: read_detections(path, CLASSES, VIDEOS))
+    _refused_or_read(lambda: read_detections(path, CLASSES, VIDEOS, "ignore"))
+    found = read_detections(path, CLASSES, VIDEOS, "count")
+    assert np.isfinite(found.segment).all()
+    assert np.isfinite(found.score).all()
+
+
+def _click_seeds(folder: Path) -> list[bytes]:
+    paths = [*make_dataset(folder).glob("clicks_*"), *SHARED.glob("*/clicks_*")]
+    heads = [b"".join(path.read_bytes().splitlines(keepends=True)[:6])[:4000] for path in paths]
+    made = (
+        '\ufeffURLID,URL,TagID,Tag,Start,End,Time,State\nvideo_val_0000,x.mp4,20,"a,b",2,2,1,1\n',
+        "video_val_0000,1.5,GolfSwing\n\nvideo_val_0001,2,HighJump\n",
+        "class,class_index,start_frame,stop_frame,video_id,point\nGolfSwing,0,1,2,video_val_0001,25\n",
+        '{"video_val_0000\\n": [30, 0, 1e3], "video_val_0001": []}',
+    )
+    return heads + [text.encode() for text in made]
+
+
+def _read_clicks(folder: Path, data: bytes) -> None:
+    path = folder / "clicks.txt"
+    path.write_bytes(data)
+    clicks = read_clicks(path, None, "A1", KNOWN, [])
+    assert ((clicks.time >= 0) & (clicks.time <= 300)).all()
+
+
+def _ambiguous_seeds(folder: Path) -> list[bytes]:
+    return [b"video_test_0000006 0.0 1.4\nvideo_test_0000006 95.7 97.2\n", b"\xef\xbb\xbfa 1e0 2\r\n\r\n"]
+
+
+def _read_ambiguous(folder: Path, data: bytes) -> None:
+    path = folder / "ambiguous.txt"
+    path.write_bytes(data)
+    read_ambiguous(path)
+
+
+def _converted_seeds(folder: Path) -> list[bytes]:
+    """The manifest and the features of a converted set, one after the other."""
+    root = _converted(folder)
+    manifest, array = (root / "manifest.json").read_bytes(), (root / "train_features.npy").read_bytes()
+    return [struct.pack("<I", len(manifest)) + manifest + array]
+
+
+def _converted(folder: Path) -> Path:
+    from tal_search.data.dataset import find
+    from tal_search.data.feature_cache import convert
+    from tal_search.data.simulation import Simulation
+
+    root = folder / "converted"
+    if not root.exists():
+        source = make_dataset(folder / "source", train=2, test=1, channels=2, snippets=4)
+        convert(find("thumos14", "features", source, None, None, 4, Simulation()), root, [])
+    return root
+
+
+def _read_converted(folder: Path, data: bytes) -> None:
+    root = _converted(folder)
+    size = int.from_bytes(data[:4], "little")
+    (root / "manifest.json").write_bytes(data[4 : 4 + size])
+    (root / "train_features.npy").write_bytes(data[4 + size :])
+    _refused_or_read(lambda: open_cache(root, 4, checked=False))
+    open_cache(root, 4, checked=True)
+
+
+def _study_seeds(folder: Path) -> list[bytes]:
+    """A study, then overrides, separated by zero bytes, which no command line can hold."""
+    seeds = [path.read_bytes() for path in sorted((REPOSITORY / "studies").glob("*.yaml"))]
+    overrides = ("search.axes.lambda_sep=[1,2]", "hyperparameters.k_ratio=1/16", "~search.axes", "protocol.tiou=0.5")
+    return [*seeds, *(seeds[0] + b"\0" + override.encode() for override in overrides)]
+
+
+def _read_study(folder: Path, data: bytes) -> None:
+    text, *overrides = data.split(b"\0")
+    (folder / "x.yaml").write_bytes(text)
+    load_study("x", [override.decode("utf-8", "replace") for override in overrides], folder)
+
+
+def _refused_or_read(read: Callable[[], object]) -> None:
+    try:
+        read()
+    except InputError as error:
+        require_sentences(error)
+
+
+def require_sentences(error: InputError) -> None:
+    """What a refusal says can be printed, a line a problem."""
+    for problem in error.problems:
+        assert problem, "an empty sentence"
+        assert "\n" not in problem, problem
+        problem.encode()
+
+
+JSON_WORDS = ("database", "subset", "validation", "annotations", "segment", "label", "duration", "fps", "1e999", "NaN")
+READERS = {
+    "npz": Reader(_npz_seeds, _read_npz, ("PK\3\4", "PK\1\2", "PK\5\6", "descr", "'<f8'", "'|O'", "'<U9'", "shape")),
+    "npy": Reader(_npy_seeds, _read_npy, ("NUMPY", "descr", "fortran_order", "shape", "'|O'", "'<f2'", "True")),
+    "hdf5": Reader(_hdf5_seeds, _read_hdf5, ("HDF", "OHDR", "FRHP", "TREE", "SNOD", "HEAP", *VIDEOS)),
+    "annotations": Reader(_annotation_seeds, _read_annotations, (*JSON_WORDS, "activity_list")),
+    "detections": Reader(_detection_seeds, _read_detections, ("results", "score", *JSON_WORDS, *VIDEOS)),
+    "clicks": Reader(_click_seeds, _read_clicks, ("URLID", "Start", "class", "point", "video", *VIDEOS, *LABELS)),
+    "ambiguous": Reader(_ambiguous_seeds, _read_ambiguous, ("1e999", "nan", "\u2028")),
+    "converted": Reader(_converted_seeds, _read_converted, ("snippets", "embedded", "videos", "files", "train")),
+    "study": Reader(_study_seeds, _read_study, ("${", "search", "axes", "space", "!!", "&a", "*a", "1e-3")),
+}
