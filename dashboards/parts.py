@@ -45,11 +45,11 @@ def graph(name: str | dict[str, str], figure: go.Figure, words: str) -> html.Fig
 
 def table(frame: pd.DataFrame, caption: str, name: str, *, bold: pd.Series[bool] | None = None) -> html.Div:
     """A table of numbers or text, its first SHOWN_ROWS rows; name: its id; bold: rows that stand out."""
-    text, links = shown(frame.drop(columns="mlflow", errors="ignore")), frame.get("mlflow")
+    text, links = shown(frame.head(SHOWN_ROWS).drop(columns="mlflow", errors="ignore")), frame.get("mlflow")
     heads = [str(column) for column in text.columns]
     numeric = [_is_number(frame, head) for head in heads]
     rows = []
-    for place, cells in enumerate(text.head(SHOWN_ROWS).itertuples(index=False)):
+    for place, cells in enumerate(text.itertuples(index=False)):
         items = [_cell(cell, at == 0, numeric[at]) for at, cell in enumerate(cells)]
         if links is not None:
             url = links.iloc[place]
