@@ -134,7 +134,7 @@ def test_figures_name_their_axes_with_units_and_points_say_whose_trial_they_are(
     figure = drawn["axis lambda_sep"]
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("λ (lambda_sep)", "mAP@0.5 (%)")
     assert figure.layout.xaxis.type == "log"
-    assert [trace.name for trace in figure.data] == ["band", "trials", "mean"]
+    assert [trace.name for trace in figure.data] == ["95 % interval", "trials", "mean"]
     assert {row[2] for row in figure.data[1].customdata} == set(small_study.done["key"])
     (line,) = (shape for shape in figure.layout.shapes if shape.type == "line")
     assert line.x0 == line.x1 == small_study.centre["lambda_sep"]

@@ -52,7 +52,7 @@ def info(data: StudyData, selection: Selection) -> TimelineInfo | None:
     names = offered(data, *keys)
     test, train = data.truth(first), data.truth(first, "train")
     video = selection.get("timeline-video", "")
-    video = video if video in test.videos + train.videos else test.videos[0]
+    video = video if video in test.videos + train.videos else surest(data.detections(first))
     truth = test if video in test.videos else train
     tracks = [track_of(data, key, names[key], video, tested=truth is test) for key in keys]
     held = truth is train and any(track.cas is not None for track in tracks)
@@ -68,6 +68,13 @@ def info(data: StudyData, selection: Selection) -> TimelineInfo | None:
         tracks=tracks,
         at=moment(selection, duration),
     )
+
+
+def surest(detections: Detections) -> str:
+    """The video with the detection of the highest score; the first where nothing was detected."""
+    if not len(detections.score):
+        return detections.videos[0]
+    return detections.videos[int(detections.video[detections.score.argmax()])]
 
 
 def moment(selection: Selection, duration: float) -> float:
