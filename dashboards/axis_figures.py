@@ -27,7 +27,8 @@ def line_figure(score: str, line: AxisLine) -> go.Figure:
     at = _words(known["value"])
     drawn.add_scatter(
         x=at + at[::-1], y=known["low"].tolist() + known["high"].tolist()[::-1], fill="toself", mode="none",
-        fillcolor=style.translucent(style.COLOURS[0]), hoverinfo="skip", name="95 % interval" if line.band == AT_CENTRE else "middle half", showlegend=len(known) > 0,
+        fillcolor=style.translucent(style.COLOURS[0]), hoverinfo="skip", showlegend=len(known) > 0,
+        name="95 % interval" if line.band == AT_CENTRE else "middle half",
     )  # fmt: skip
     drawn.add_scatter(
         x=_words(line.points["value"]), y=line.points["score"].round(3), mode="markers", name="trials",

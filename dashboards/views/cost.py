@@ -103,7 +103,7 @@ def _groups(info: CostInfo) -> list[tuple[str, pd.DataFrame, str, str]]:
     ours = info.ours.nlargest(DRAWN, info.score)
     if len(ours) <= len(COLOURS):
         rows = [ours.iloc[[place]] for place in range(len(ours))]
-        return [(row["cell"].iloc[0], row, *look) for row, look in zip(rows, zip(COLOURS, MARKERS), strict=False)]
+        return [(row["cell"].iloc[0], row, COLOURS[place], MARKERS[place]) for place, row in enumerate(rows)]
     front = ours["front"]
     return [("ours", ours[~front], COLOURS[4], "circle"), ("ours, front", ours[front], COLOURS[0], "diamond")]
 
