@@ -10,6 +10,7 @@ stands the processor's: of the server, and of the page's main thread, which othe
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
@@ -237,7 +238,7 @@ def timeline(runs: Path, study: str) -> dict[str, dict[str, float]]:
             act()
             page.wait_for_timeout(300)
             frames = page.evaluate("window.frames_")
-            taken = sorted(after - before for before, after in zip(frames, frames[1:], strict=False))
+            taken = sorted(after - before for before, after in itertools.pairwise(frames))
             found[name] = {
                 "median_ms": round(statistics.median(taken)), "p95_ms": round(taken[int(0.95 * len(taken))]),
                 "worst_ms": round(taken[-1]), "page_cpu_ms_a_move": round(1000 * main_thread() / CHANGES),

@@ -72,6 +72,25 @@ def heat_figure(heat: pd.DataFrame, titles: Sequence[str], score: str) -> go.Fig
     return drawn
 
 
+def contour_figure(heat: pd.DataFrame, titles: Sequence[str], score: str) -> go.Figure | None:
+    """The same over both axes as numbers, between cells interpolated; None of axes that have no order, or two values.
+
+    Means of neighbouring cells that differ by chance alone draw contours too.
+    """
+    both = [pd.Series(values) for values in (heat.columns, heat.index)]
+    if min(heat.shape) < 3 or not all(is_numeric(values) for values in both):
+        return None
+    drawn = style.figure(*titles)
+    drawn.add_contour(
+        x=both[0], y=both[1], z=heat.to_numpy(float), colorscale=style.SEQUENTIAL,
+        contours={"showlabels": True, "labelfont": {"size": 12, "color": "white"}},
+        colorbar={"title": {"text": f"{score} (%)"}}, hovertemplate="%{x}, %{y}: %{z:.2f} %<extra></extra>",
+    )  # fmt: skip
+    drawn.update_xaxes(type=scale(both[0]))
+    drawn.update_yaxes(type=scale(both[1]))
+    return drawn
+
+
 def parallel_figure(trials: pd.DataFrame, axes: Mapping[str, str], score: str) -> go.Figure:
     """One line a trial over all axes, each scaled to its own range; darker lines are better and lie on top.
 

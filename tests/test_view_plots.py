@@ -13,6 +13,7 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 from scipy import stats
 from small_dashboards import Made
 
+from dashboards.axis_figures import contour_figure
 from dashboards.axis_lines import AT_CENTRE, MOST_DRAWN, MOST_VALUES, OVER_ALL
 from dashboards.data import StudyData
 from dashboards.importance import SEED, importances
@@ -124,6 +125,17 @@ def test_the_axis_that_decides_is_the_important_one_and_a_constant_one_is_left_o
     assert (found.loc[0, ["PED-ANOVA", "fANOVA"]] > 0.9).all()
     assert importances(trials.head(9), ("a", "b"), "mAP").empty
     assert importances(trials.assign(mAP=1.0), ("a", "b"), "mAP").empty
+
+
+def test_contours_need_two_ordered_axes_of_three_values() -> None:
+    values = np.arange(12.0).reshape(4, 3)
+    heat = pd.DataFrame(values, index=[1.0, 3.0, 5.0, 70.0], columns=[0.1, 0.2, 0.4])
+    drawn = contour_figure(heat, ("columns", "rows"), "mAP@0.5")
+    assert drawn is not None
+    assert (drawn.layout.xaxis.type, drawn.layout.yaxis.type) == ("linear", "log")
+    assert drawn.data[0].z.tolist() == values.tolist()
+    assert contour_figure(heat[[0.1, 0.2]], ("columns", "rows"), "mAP@0.5") is None
+    assert contour_figure(heat.set_axis(["a", "b", "c"], axis=1), ("columns", "rows"), "mAP@0.5") is None
 
 
 def test_figures_name_their_axes_with_units_and_points_say_whose_trial_they_are(small_study: StudyData) -> None:

@@ -79,15 +79,15 @@ def figures(info: CostInfo) -> dict[str, go.Figure]:
                       marker={"symbol": "circle-open", "size": 10, "color": GREY, "line": {"width": 2}},
                       customdata=[[text(cell) for cell in row] for row in theirs[["system", "source"]].to_numpy()],
                       hovertemplate="%{customdata[0]}: %{y:.1f} % at %{x:.3g} s/min<br>%{customdata[1]}")  # fmt: skip
+    front = info.ours[info.ours["front"]].drop_duplicates(SECONDS).sort_values(SECONDS)
+    drawn.add_scatter(x=front[SECONDS], y=front[score], mode="lines", name="Pareto front", showlegend=len(front) > 1,
+                      line={"color": GREY, "shape": "hv", "width": 1.5, "dash": "dot"}, hoverinfo="skip")  # fmt: skip
     for name, mine, colour, symbol in _groups(info):
         drawn.add_scatter(x=mine[SECONDS], y=mine[score], mode="markers", name=text(name),
                           marker={"symbol": symbol, "size": 10, "color": colour},
                           error_y={"array": mine[score + WITHIN].fillna(0), "thickness": 1.2, "width": 4},
                           customdata=[[text(cell), n] for cell, n in zip(mine["cell"], mine["n"], strict=True)],
                           hovertemplate="%{customdata[0]}: %{y:.1f} %, %{x:.3g} s/min, n %{customdata[1]}")  # fmt: skip
-    front = info.ours[info.ours["front"]].drop_duplicates(SECONDS).sort_values(SECONDS)
-    drawn.add_scatter(x=front[SECONDS], y=front[score], mode="lines", line={"color": COLOURS[0], "shape": "hv"},
-                      showlegend=False, hoverinfo="skip")  # fmt: skip
     if info.budget < max(info.budgets, default=0):
         drawn.add_vline(x=info.budget, line={"color": COLOURS[1], "dash": "dash"})
     spread = [
