@@ -83,7 +83,6 @@ def contour_figure(heat: pd.DataFrame, titles: Sequence[str], score: str) -> go.
     drawn = style.figure(*titles)
     drawn.add_contour(
         x=both[0], y=both[1], z=heat.to_numpy(float), colorscale=style.SEQUENTIAL,
-        contours={"showlabels": True, "labelfont": {"size": 12, "color": "white"}},
         colorbar={"title": {"text": f"{score} (%)"}}, hovertemplate="%{x}, %{y}: %{z:.2f} %<extra></extra>",
     )  # fmt: skip
     drawn.update_xaxes(type=scale(both[0]))
