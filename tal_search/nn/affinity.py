@@ -1,12 +1,13 @@
 """The affinity convolution: a temporal convolution whose taps are weighted by local similarity (paper Sec. 3.4).
 
 Shapes: B videos, D input channels, H output channels, T snippets, h taps (odd), E embedding channels, R = h·H rows, G
-groups of weights applied to the same products (the base and the suppressed branch). Channels come first ([D, B, T]): a
-layer is then one matrix product over all snippets of the batch, without a copy before or after it.
+groups of weights applied to the same products (the base and the suppressed branch), N = B·T. Channels come first
+([D, B, T]): a layer is then one matrix product over all snippets of the batch, without a copy before or after it.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -63,10 +64,15 @@ def multiply(rows_RD: Tensor, inputs_DBT: Tensor) -> Tensor:
 def weigh_taps(products_RBT: Tensor, weights_GBhT: Tensor, offsets: tuple[int, ...]) -> Tensor:
     """Σ_i weights[g, b, i, t] · products[i, :, b, t + offsets[i]]: [H, G·B, T] (Eq. 15-16, past the product).
 
-    `products_RBT` has the rows of `tap_rows`, h·H.
+    `products_RBT` has the rows of `tap_rows`, h·H. Outside the video is zero.
     """
-    products_hHBT = products_RBT.view(len(offsets), -1, *products_RBT.shape[1:])
-    out: Tensor = _WeighTaps.apply(products_hHBT, weights_GBhT.to(products_RBT.dtype), offsets)  # type: ignore[no-untyped-call]
+    _, batch, taps, snippets = weights_GBhT.shape
+    # All videos in one row, N = B·T: a tap is then a shift of the whole row, and what comes from a neighbouring video
+    # has weight zero.
+    weights = weights_GBhT.to(products_RBT.dtype) * _inside(offsets, snippets, products_RBT.device, products_RBT.dtype)
+    weights_hGN = weights.permute(2, 0, 1, 3).flatten(2)
+    products_hHN = products_RBT.view(taps, -1, batch * snippets)
+    out: Tensor = _WeighTaps.apply(products_hHN, weights_hGN, offsets, snippets)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -94,43 +100,54 @@ def release_affinity_convolution(features_BDT: Tensor, weight_HDh: Tensor, simil
 
 
 class _WeighTaps(torch.autograd.Function):
-    """`weigh_taps` without padded or multiplied copies of the products: half the time of a training step at T = 750."""
+    """`weigh_taps` on rows of N snippets, without padded or multiplied copies of the products."""
 
     @staticmethod
-    def forward(ctx: Any, products_hHBT: Tensor, weights_GBhT: Tensor, offsets: tuple[int, ...]) -> Tensor:
-        ctx.save_for_backward(products_hHBT, weights_GBhT)
+    def forward(ctx: Any, products_hHN: Tensor, weights_hGN: Tensor, offsets: tuple[int, ...], snippets: int) -> Tensor:
+        ctx.save_for_backward(products_hHN, weights_hGN)
         ctx.offsets = offsets
-        groups, batch, taps, snippets = weights_GBhT.shape
-        result = products_hHBT.new_empty(products_hHBT.shape[1], groups * batch, snippets)
-        out = result.view(-1, groups, batch, snippets)
-        for group in range(groups):
-            first, *others = sorted(range(taps), key=lambda tap: abs(offsets[tap]))  # the first covers every snippet
-            torch.mul(products_hHBT[first], weights_GBhT[group, :, first], out=out[:, group])
-            for tap in others:
-                to, source = _overlap(offsets[tap], snippets)
-                out[:, group, :, to].addcmul_(products_hHBT[tap, ..., source], weights_GBhT[group, :, tap, to])
-        return result
+        products, weights = products_hHN.unsqueeze(2).unbind(), weights_hGN.unbind()
+        first, *others = sorted(range(len(offsets)), key=lambda tap: abs(offsets[tap]))
+        assert offsets[first] == 0  # it covers every snippet
+        hidden, length = products_hHN.shape[1:]
+        result = products_hHN.new_empty(hidden, weights_hGN.shape[1] * length // snippets, snippets)
+        out_HGN = result.view(hidden, -1, length)
+        torch.mul(products[first], weights[first], out=out_HGN)
+        for tap in others:
+            to, source = _overlap(offsets[tap], length)
+            out_HGN[..., to].addcmul_(products[tap][..., source], weights[tap][:, to])
+        return result  # not a view: an activation in place would copy it
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, Tensor, None]:
-        products, weights = ctx.saved_tensors
-        groups, batch, _, snippets = weights.shape
-        grad_out = grads[0].unflatten(1, (groups, batch))
-        grad_products, grad_weights = torch.empty_like(products), torch.zeros_like(weights)
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, Tensor | None, None, None]:
+        products_hHN, weights_hGN = ctx.saved_tensors
+        groups = weights_hGN.shape[1]
+        grad_HGN = grads[0].reshape(products_hHN.shape[1], groups, -1)
+        grad_products = torch.empty_like(products_hHN)
+        grad_weights = torch.zeros_like(weights_hGN) if ctx.needs_input_grad[1] else None
         for tap, offset in enumerate(ctx.offsets):
-            to, source = _overlap(offset, snippets)
-            grad_products[tap, ..., : source.start] = 0
-            grad_products[tap, ..., source.stop :] = 0
-            torch.mul(grad_out[:, 0, :, to], weights[0, :, tap, to], out=grad_products[tap, ..., source])
+            to, source = _overlap(offset, grad_HGN.shape[-1])
+            grad_product, grad_to, weight = grad_products[tap], grad_HGN[..., to], weights_hGN[tap][:, to]
+            if offset:
+                unread = slice(0, source.start) if offset > 0 else slice(source.stop, None)
+                grad_product[:, unread].zero_()
+            torch.mul(grad_to[:, 0], weight[0], out=grad_product[:, source])
             for group in range(1, groups):
-                grad_products[tap, ..., source].addcmul_(grad_out[:, group, :, to], weights[group, :, tap, to])
-            for group in range(groups if ctx.needs_input_grad[1] else 0):
-                grad_weights[group, :, tap, to] = (grad_out[:, group, :, to] * products[tap, ..., source]).sum(0)
-        return grad_products, grad_weights, None
+                grad_product[:, source].addcmul_(grad_to[:, group], weight[group])
+            if grad_weights is not None:
+                grad_weights[tap][:, to] = (grad_to * products_hHN[tap][:, None, source]).sum(0)
+        return grad_products, grad_weights, None, None
 
 
-def _overlap(offset: int, snippets: int) -> tuple[slice, slice]:
-    """Snippets that receive from inside the video, and the snippets they receive from."""
-    first, last = max(0, -offset), max(0, snippets - max(0, offset))
-    first = min(first, last)
-    return slice(first, last), slice(first + offset, last + offset) if last > first else slice(0, 0)
+def _overlap(offset: int, length: int) -> tuple[slice, slice]:
+    """Positions that receive from inside the row, and the positions they receive from."""
+    offset = max(-length, min(length, offset))
+    first, last = max(0, -offset), length - max(0, offset)
+    return slice(first, last), slice(first + offset, last + offset)
+
+
+@lru_cache(maxsize=64)
+def _inside(offsets: tuple[int, ...], snippets: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """1 where a tap reads inside its video, else 0: [h, T]."""
+    read = torch.arange(snippets) + torch.tensor(offsets)[:, None]
+    return ((read >= 0) & (read < snippets)).to(device, dtype)

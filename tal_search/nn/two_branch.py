@@ -44,7 +44,7 @@ class Embedding(nn.Module):
         """From what the first layer's taps make of x, `tap_rows(conv_1.weight) · x`, to [B, E, T]."""
         hidden = _activate(_ordinary(products_RBT, self.conv_1))
         embedding = _ordinary(affinity.multiply(affinity.tap_rows(self.conv_2.weight), hidden), self.conv_2)
-        return functional.normalize(_full(embedding.transpose(0, 1)), dim=1)
+        return _unit(_full(embedding.transpose(0, 1)))
 
 
 class Filter(nn.Module):
@@ -183,7 +183,7 @@ def read_out(
         cas, hidden, similarity = network.suppressed(features)
         cas = cas.float()
         scores = losses.video_scores(cas, losses.top_k(k_ratio, cas.shape[-1])).softmax(1)
-        return cas, hidden.float().norm(dim=1), scores, similarity.float()
+        return cas, _squares(hidden.float())[:, 0].sqrt(), scores, similarity.float()
 
     cas, attention, scores, similarity = evaluated(network, features_NDT, outputs)
     return cas, attention, scores, similarity
@@ -206,14 +206,27 @@ def _dropout(hidden: Tensor, share: float) -> Tensor:
     if not hidden.is_cpu:
         return functional.dropout(hidden, share)
     count, dropped = hidden.numel(), round(share * 2**16)
+    if dropped == 0:
+        return hidden
     numbers = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    kept = numbers.view(torch.int16)[:count].view(hidden.shape) >= dropped - 2**15
-    scale = 2**16 / (2**16 - dropped)
-    return hidden * kept.view(torch.uint8).to(hidden.dtype).mul_(scale)  # uint8: a bool converts ten times slower
+    last = dropped - 2**15 - 1  # of those that are dropped; clamping, unlike comparing, is vectorised
+    kept = numbers.view(torch.int16)[:count].view(hidden.shape).clamp_(last, last + 1).sub_(last)
+    return hidden * kept.to(hidden.dtype).mul_(2**16 / (2**16 - dropped))
 
 
 def _activate(hidden: Tensor) -> Tensor:
     return functional.leaky_relu_(hidden, NEGATIVE_SLOPE)  # in place: the sum before it has no other reader
+
+
+def _unit(vectors_BET: Tensor) -> Tensor:
+    """Each vector divided by its length, at least 1e-12."""
+    return vectors_BET * _squares(vectors_BET).clamp_min(1e-24).rsqrt()  # the clamp also keeps the gradient at 0 finite
+
+
+def _squares(vectors_BET: Tensor) -> Tensor:
+    """Squared lengths over E, [B, 1, T]: a tenth of the time that `norm` takes where E is not the last axis."""
+    squares: Tensor = (vectors_BET * vectors_BET).sum(1, keepdim=True)
+    return squares
 
 
 def _full(tensor: Tensor) -> Tensor:

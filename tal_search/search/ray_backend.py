@@ -46,7 +46,7 @@ except ImportError as _error:
 
 GIB = 2**30
 OBJECT_STORE_BYTES = 100 * 2**20  # specs and reports are small; arrays never travel through Ray
-STEP_SECONDS = 0.25
+STEP_SECONDS = 1.0
 HELD_SECONDS = 0.05  # between questions of a worker whose trial has ended, see `Exchange`
 LONGEST_TEMPORARY = 45  # characters; Ray's sockets lie deep below it, and a socket's path has at most 107
 TRIALS_PER_TUNER = 500  # a Tuner keeps every trial it ever ran, 43 kB each; a new one costs two seconds
