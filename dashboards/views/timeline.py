@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from dash import Input, Output, dcc, html
+from dash import ClientsideFunction, Input, Output, dcc, html
 from dash.exceptions import PreventUpdate
 
 from dashboards import parts
@@ -24,21 +24,6 @@ from tal_search.types import Annotations, Detections, clicks_of
 TITLE = "Timeline"
 MOST_DETECTIONS = 200  # of a video and fit, the best
 STEPS = 500  # of the slider of moments
-# In the browser, without Plotly, whose smallest change would draw the sequences of all classes anew; after what Plotly
-# draws for another reason, the line is put back to where it was moved.
-MOVE = """(seconds) => {
-  const drawn = document.querySelector("#timeline-graph .js-plotly-plot");
-  if (!drawn || !drawn._fullLayout || seconds === null) return;
-  const move = () => {
-    const line = drawn.querySelector(".shapelayer path"), axis = drawn._fullLayout.xaxis;
-    for (const layout of [drawn.layout, drawn._fullLayout]) layout.shapes[0].x0 = layout.shapes[0].x1 = drawn.moment;
-    const x = axis._offset + axis.l2p(drawn.moment);
-    line.setAttribute("d", line.getAttribute("d").replace(/M[^,]+,(.*)L[^,]+,/, `M${x},$1L${x},`));
-  };
-  if (drawn.moment === undefined) drawn.on("plotly_afterplot", move);
-  drawn.moment = seconds;
-  move();
-}"""
 
 
 class TimelineInfo(NamedTuple):
@@ -253,7 +238,7 @@ def register(app: Any, open_study: Callable[[], StudyData]) -> None:
     redrawn(app, "timeline-mask", lambda selection: _mask(open_study(), selection))
     at = parts.name_of("timeline-at")
 
-    app.clientside_callback(MOVE, Input(at, "value"))
+    app.clientside_callback(ClientsideFunction("timeline", "move"), Input(at, "value"))  # assets/timeline.js
 
     @app.callback(Output(at, "value"), Input("timeline-graph", "clickData"), prevent_initial_call=True)
     def point(clicked: dict[str, Any] | None) -> float:

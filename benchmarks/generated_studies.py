@@ -1,8 +1,10 @@
-"""A finished fit that nobody trained: activations of the kind a fit keeps, around the instances of simulated videos."""
+"""Studies that nobody trained: records of many results, and one fit with what it would have kept."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from tal_search.data.loading import load_truths
 from tal_search.localization import Activations, Inference, localize
 from tal_search.metrics.average_precision import score
 from tal_search.search.about import about
+from tal_search.search.distributions import distribution_of
 from tal_search.search.plan import Plan, resolve
 from tal_search.search.record import Record
 from tal_search.search.settings_of import settings_of
@@ -18,7 +21,52 @@ from tal_search.study import load_study
 from tal_search.trial_folder import TrialFolder, write_atomically
 from tal_search.types import Annotations, TrialResult
 
+VALUES, SEEDS, BATCH = 10, 10, 5000
 FPS, NEIGHBOURS = 30, 3
+
+
+def make_record(runs: Path, trials: int) -> Plan:
+    """A study with this many finished trials, none of which was trained."""
+    axes = {
+        "kernel_size": [1 + 2 * place for place in range(VALUES)],
+        "lambda_sep": [place / 4 for place in range(VALUES)],
+        "beta_aff": [place / 10 for place in range(max(1, trials // VALUES**2 // SEEDS))],
+    }
+    study = load_study("thumos_single", [f"runs={runs}", "dataset.source=simulated", "tracking.mlflow=false"])
+    plan = resolve(study)
+    plan = _as_grid(plan, axes)
+    found: list[tuple[Any, TrialResult]] = []
+    distributions = {axis: distribution_of(values) for axis, values in axes.items()}
+    folder = runs / plan.study.name
+    folder.mkdir(parents=True)
+    with Record.open(
+        folder / "record.db", plan.study.name, distributions, settings_of(plan), folder, about(plan)
+    ) as record:
+        for number in range(trials):
+            seed, cell = number % SEEDS, number // SEEDS
+            places = (cell % VALUES, cell // VALUES % VALUES, cell // VALUES**2)
+            values = {axis: axes[axis][place] for axis, place in zip(axes, places, strict=True)}
+            trial = plan.trial(values, seed, "A1")
+            found.append((trial, _result(trial.spec.key, list(plan.protocol["tiou"]), number)))
+            if len(found) == BATCH or number == trials - 1:
+                record.finish_all(found, cached=False)
+                found = []
+    return plan
+
+
+def _as_grid(plan: Plan, axes: dict[str, list[Any]]) -> Plan:
+    search = replace(plan.study.search, plan="grid", axes={axis: tuple(values) for axis, values in axes.items()})
+    centre = {axis: values[len(values) // 2] for axis, values in axes.items()}
+    return replace(plan, study=replace(plan.study, search=search), centre_cell=centre, trials=())
+
+
+def _result(key: str, tiou: list[float], number: int) -> TrialResult:
+    high = 0.3 + 0.1 * ((number * 7919) % 1000) / 1000
+    mAP = tuple(high * (1 - threshold) for threshold in tiou)
+    return TrialResult(
+        key=key, selected_epoch=40, tiou=tuple(tiou), mAP=mAP, holdout_mAP=None, best_on_test_epoch=40,
+        best_on_test_mAP=high / 2, detections=9000, parameters=100_000, seconds=60.0,
+    )  # fmt: skip
 
 
 def make_fit(runs: Path, snippets: int) -> Plan:
