@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test chaos postgresql chromium bench lint clean
+.PHONY: demo test chaos postgresql chromium axe bench lint clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m tal_search.run study=thumos_grid
 
 # Two processes, each taking whole files: many tests wait for processes that they have killed.
-test: $(VENV)/test.stamp postgresql chromium lint
+test: $(VENV)/test.stamp postgresql chromium axe lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The driver killed 200 times at random moments: half an hour.
@@ -35,6 +35,14 @@ chromium:
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-dejavu-core; \
 	else echo "Chromium is not installed: its tests will be skipped; install the package chromium to run them"; fi
+
+# Tests look for obstacles to people with disabilities with axe-core, for which npm is needed.
+AXE := axe-core@4.14.1
+axe: $(VENV)/bin/python
+	@if [ -e $(VENV)/npm/$(AXE) ]; then :; \
+	elif command -v npm >/dev/null; then \
+		npm install --silent --no-save --no-package-lock --ignore-scripts --prefix $(VENV)/npm $(AXE) && touch $(VENV)/npm/$(AXE); \
+	else echo "npm is not installed: the test for accessibility will be skipped; install the package npm to run it"; fi
 
 # Every benchmark, half an hour; the table is kept in benchmarks/results/.
 bench: $(VENV)/test.stamp

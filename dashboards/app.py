@@ -35,6 +35,7 @@ def make_app(runs: Path, study: str, prefix: str = "/") -> dash.Dash:
         requests_pathname_prefix=prefix, routes_pathname_prefix="/", serve_locally=True,
         suppress_callback_exceptions=True,  # the controls of a view exist only while it is open
     )  # fmt: skip
+    app.index_string = app.index_string.replace("<html>", '<html lang="en">')
     # Read and compiled while the server works, not once a figure is there.
     plotly = f'<script async src="{prefix}{PLOTLY}"></script>'
     app.index_string = app.index_string.replace("{%css%}", "{%css%}" + plotly)
@@ -60,7 +61,7 @@ def prefix_of(study: str) -> str:
 
 
 def _frame() -> html.Div:
-    """What is always there. written: the query the page shows already; shown: values of controls as they were drawn."""
+    """What is always there. written: the query the page shows already; shown: what controls were drawn from."""
     return html.Div([
         dcc.Location(id="url", refresh=False),
         dcc.Store(id="written"), dcc.Store(id="shown"), dcc.Store(id="version"),
@@ -95,7 +96,7 @@ def _register(app: dash.Dash, open_study: Callable[[], StudyData]) -> None:
             raise PreventUpdate
         selection = selection_of(search)
         content = views()[current(selection)].layout(data, selection)
-        return parts.heading(data), content, values_of(content), data.version, search
+        return parts.heading(data), content, drawn_from(content, selection), data.version, search
 
     @app.callback(Output("views", "children"), Input("url", "search"))
     def tabs(search: str) -> list[Any]:
@@ -115,7 +116,7 @@ def _register(app: dash.Dash, open_study: Callable[[], StudyData]) -> None:
         prevent_initial_call=True,
     )  # fmt: skip
     def write(
-        values: list[Any], ids: list[dict[str, str]], search: str, shown: dict[str, str] | None
+        values: list[Any], ids: list[dict[str, str]], search: str, shown: dict[str, list[str | None]] | None
     ) -> tuple[str, str]:
         """Put what was chosen into the URL; values as they were drawn stay out of it."""
         if not ctx.triggered:
@@ -123,7 +124,7 @@ def _register(app: dash.Dash, open_study: Callable[[], StudyData]) -> None:
         selection = selection_of(search)
         named = {one["name"]: as_text(value) for one, value in zip(ids, values, strict=True)}
         drawn = shown or {}
-        changed = {name: value for name, value in named.items() if name in selection or value != drawn.get(name)}
+        changed = {name: value for name, value in named.items() if drawn.get(name) != [value, selection.get(name)]}
         query = query_of({**selection, **changed})
         if {**selection, **changed} == dict(selection):
             raise PreventUpdate
@@ -137,11 +138,13 @@ def as_text(value: Any) -> str:
     return f"{value:.10g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def values_of(content: Any) -> dict[str, str]:
-    """What the controls of a drawn view say, by name."""
+def drawn_from(content: Any, selection: Selection) -> dict[str, list[str | None]]:
+    """What the controls of a drawn view say, by name, and what was selected of it: a view that cannot show what is
+    selected shows something else, and the selection stays for the other views.
+    """
     found = {}
     for part in [content, *content._traverse()]:
         name = getattr(part, "id", None)
         if isinstance(name, dict) and name.get("type") == "selection":
-            found[name["name"]] = as_text(getattr(part, "value", None))
+            found[name["name"]] = [as_text(getattr(part, "value", None)), selection.get(name["name"])]
     return found

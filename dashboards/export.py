@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 from dashboards.data import StudyData
 from dashboards.pictures import find_browser, pictures
 from dashboards.reader import StudyReader
-from dashboards.style import COLOURS, shown
+from dashboards.style import COLOURS, GRAPH, shown
 from dashboards.views import views
 from tal_search.errors import InputError
 from tal_search.trial_folder import write_atomically
@@ -22,7 +22,7 @@ from tal_search.trial_folder import write_atomically
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 )
-STYLE = Path(__file__).parent / "assets" / "style.css"
+ASSETS = Path(__file__).parent / "assets"
 MOST_ROWS = 500  # of a table on the page; the CSV has all
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "θ": "theta", "λ": "lambda", "ρ": "rho", "τ": "tau", "Δ": "Delta"}
 LATEX = {
@@ -105,7 +105,7 @@ def escaped(text: object) -> str:
 
 def _section(title: str, figures: dict[str, go.Figure], tables: dict[str, pd.DataFrame]) -> str:
     drawn = "".join(
-        f"<figure>{figure.to_html(full_html=False, include_plotlyjs=False, config={'displaylogo': False})}"
+        f"<figure>{figure.to_html(full_html=False, include_plotlyjs=False, config=GRAPH)}"
         f"<figcaption>{html.escape(name)}</figcaption></figure>"
         for name, figure in figures.items()
     )
@@ -127,7 +127,8 @@ def _table(title: str, table: pd.DataFrame) -> str:
     )
     more = f" (the first {MOST_ROWS} of {len(table)} rows)" if len(table) > MOST_ROWS else ""
     caption = f"<caption>{html.escape(title + more)}</caption>"
-    return f'<div class="table"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    box = f'class="table" tabindex="0" role="region" aria-label="{html.escape(title)}"'  # scrolled by keyboard as well
+    return f"<div {box}><table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
 def _page(data: StudyData, sections: list[str]) -> str:
@@ -136,7 +137,9 @@ def _page(data: StudyData, sections: list[str]) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
         f'content="{POLICY}"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(data.name)} – tal-search</title><style>{STYLE.read_text('utf-8')}</style>"
+        f"<title>{html.escape(data.name)} – tal-search</title>"
+        f"<style>{(ASSETS / 'style.css').read_text('utf-8')}</style>"
+        f"<script>{(ASSETS / 'page.js').read_text('utf-8')}</script>"
         f"<script>{get_plotlyjs()}</script></head><body><main><h1>{html.escape(data.name)}{badge}</h1>"
         f'<p>{html.escape(data.description)}</p><p class="quiet">{html.escape(words)}</p>{"".join(sections)}'
         "</main></body></html>"

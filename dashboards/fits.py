@@ -29,15 +29,23 @@ def words(data: StudyData, row: Mapping[Any, Any]) -> str:
     off = [
         f"{symbol} = {style.value(row[axis])}"
         for axis, symbol in data.axes.items()
-        if not axis.startswith(INFERENCE) and not equal(pd.Series([row[axis]]), data.centre[axis]).all()
+        if not axis.startswith(INFERENCE) and not _same(row[axis], data.centre[axis])
     ]
     score = f" · {row[data.score]:.1f} %" if row["own"] else ""
+    score = score if row["state"] == "done" else f" · {row['state']}"
     return f"{', '.join(off) or 'centre'} · seed {row['seed']} · {row['annotator']}{score}"
 
 
+def _same(found: Any, centre: Any) -> bool:
+    """`equal` of one value."""
+    return bool(pd.isna(found) if centre is None else found == centre)
+
+
 def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
-    """Finished fits in words by key: the chosen ones, those at the centre, and the best, at most MOST_OFFERED."""
-    fits = data.done.sort_values(data.score, ascending=False, kind="stable")
+    """Fits in words by key: the chosen ones, finished ones at the centre, and the best, at most MOST_OFFERED."""
+    fits = data.trials[(data.trials["state"] == "done") | data.trials["key"].isin(chosen)].sort_values(
+        data.score, ascending=False, kind="stable"
+    )
     own = pd.Series(True, index=fits.index)
     for axis in data.axes:
         if axis.startswith(INFERENCE):
@@ -48,6 +56,9 @@ def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
     return {str(row["key"]): words(data, row) for row in fits.to_dict("records")}
 
 
-def chooser(data: StudyData, key: str | None) -> Any:
-    """The control that chooses the fit."""
-    return parts.select("trial", f"trial ({data.score})", offered(data, key), key or "")
+def chooser(data: StudyData, selection: Selection, key: str) -> Any:
+    """The control that chooses the fit; key: the one that is shown."""
+    opened = selection.get("trial", key)
+    elsewhere = opened != key and opened in set(data.trials["key"])
+    lacking = "; the one opened keeps nothing to show here" if elsewhere else ""
+    return parts.select("trial", f"trial ({data.score}){lacking}", offered(data, key), key)

@@ -6,7 +6,7 @@ the next visit. Callbacks of a view take it as `Input(name_of("plots-axis"), "va
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,10 +14,9 @@ import plotly.graph_objects as go
 from dash import dcc, html
 
 from dashboards.data import StudyData
-from dashboards.style import shown
+from dashboards.style import GRAPH, shown
 
 SHOWN_ROWS = 100  # of a table on the page; files have all
-GRAPH: Any = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
 
 def name_of(name: str) -> dict[str, str]:
@@ -43,17 +42,23 @@ def graph(name: str | dict[str, str], figure: go.Figure, words: str) -> html.Fig
     return html.Figure([dcc.Graph(figure=figure, id=name, config=GRAPH, style=height), html.Figcaption(words)])
 
 
-def table(frame: pd.DataFrame, caption: str, name: str, *, bold: pd.Series[bool] | None = None) -> html.Div:
-    """A table of numbers or text, its first SHOWN_ROWS rows; name: its id; bold: rows that stand out."""
+def table(
+    frame: pd.DataFrame, caption: str, name: str, *, bold: pd.Series[bool] | None = None, opens: Sequence[str] = ()
+) -> html.Div:
+    """A table of numbers or text, its first SHOWN_ROWS rows; name: its id; bold: rows that stand out.
+
+    opens: queries of this page that the first cells of the rows lead to.
+    """
     text, links = shown(frame.head(SHOWN_ROWS).drop(columns="mlflow", errors="ignore")), frame.get("mlflow")
     heads = [str(column) for column in text.columns]
     numeric = [_is_number(frame, head) for head in heads]
     rows = []
     for place, cells in enumerate(text.itertuples(index=False)):
-        items = [_cell(cell, at == 0, numeric[at]) for at, cell in enumerate(cells)]
+        first = dcc.Link(cells[0], href=opens[place]) if opens else cells[0]
+        items = [_cell(cell, at == 0, numeric[at]) for at, cell in enumerate((first, *cells[1:]))]
         if links is not None:
             url = links.iloc[place]
-            items.append(html.Td(html.A("run", href=url, target="_blank", rel="noopener noreferrer") if url else ""))
+            items.append(html.Td(outside("run", url) if url else ""))
         rows.append(html.Tr(items, className="marked" if bold is not None and bool(bold.iloc[place]) else ""))
     if links is not None:
         heads.append("MLflow")
@@ -63,6 +68,11 @@ def table(frame: pd.DataFrame, caption: str, name: str, *, bold: pd.Series[bool]
     content = html.Table([html.Caption(caption + more), head, html.Tbody(rows)])
     # A table wider than the page is scrolled within its box, which the keyboard must reach.
     return html.Div(content, className="table", tabIndex="0", role="region", id=name, **labelled(caption))
+
+
+def outside(words: str, url: str) -> html.A:
+    """A link to another program's page, in a tab of its own."""
+    return html.A(words, href=url, target="_blank", rel="noopener noreferrer")
 
 
 def announced() -> Any:
@@ -79,7 +89,7 @@ def _head(text: str, number: bool) -> html.Th:
     return html.Th(text, scope="col", className="number" if number else "")
 
 
-def _cell(text: str, first: bool, number: bool) -> html.Td | html.Th:
+def _cell(text: Any, first: bool, number: bool) -> html.Td | html.Th:
     name = "number" if number else ""
     return html.Th(text, scope="row", className=name) if first else html.Td(text, className=name)
 
@@ -90,7 +100,7 @@ def _is_number(frame: pd.DataFrame, column: str) -> bool:
 
 def empty(what: str, command: str) -> html.Div:
     """What stands where there is nothing to show, and the command that makes it."""
-    return html.Div([html.P(what), html.Pre(html.Code(command))], className="empty")
+    return html.Div([html.P(what), html.Pre(html.Code(command), tabIndex="0")], className="empty")
 
 
 def heading(data: StudyData) -> html.Header:

@@ -22,6 +22,11 @@ DIVERGING = "RdBu"
 INK, GRID, GREY = "#222222", "#DDDDDD", "#6B6B6B"
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 
+# How a figure behaves; Plotly's button that sends it to Plotly's own server is left out.
+GRAPH: Any = {
+    "displaylogo": False, "responsive": True, "showSendToCloud": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d"],
+}  # fmt: skip
 WITHIN = " ±95%"  # ends the name of a column that holds half the width of a 95 % interval of the column before it
 NOT_AVAILABLE = "not available"
 PERCENT = ("mAP@", "average", "holdout", "leaky", "Δ", "paper", "best", "sd", "repeatability")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tal_search.terminal import count
+from tal_search.tracking.content import server_page
 from tal_search.trial_folder import TrialFolder
 from tal_search.view import describe
 
@@ -89,7 +90,11 @@ def _show_ranking(plan: Plan, outcome: Outcome, screen: Console) -> None:
 
 def _show_mlflow(plan: Plan, screen: Console) -> None:
     uri = plan.study.tracking.uri or f"sqlite:///{plan.study.runs / 'mlflow.db'}"
-    server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
-    if server != uri:
+    server = server_page(uri)
+    if not server:
         screen.print(f"Next: mlflow ui --backend-store-uri {uri}", markup=False, soft_wrap=True)
-    screen.print(f"Then open {server}/#/experiments?workflowType=machine_learning", markup=False, soft_wrap=True)
+    screen.print(
+        f"Then open {server or 'http://127.0.0.1:5000'}/#/experiments?workflowType=machine_learning",
+        markup=False,
+        soft_wrap=True,
+    )

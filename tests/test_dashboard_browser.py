@@ -94,22 +94,20 @@ def test_curves_on_screen_are_those_of_the_trials(page: Visit, swept: Made) -> N
 def test_the_url_holds_what_was_chosen_and_gives_it_back(page: Visit, swept: Made) -> None:
     page.open(swept.name, "study")
     assert page.page.url.endswith("?view=study"), "what nobody chose stays out of the URL"
-    number = page.page.locator("input[type=number]")
-    number.fill("3")
-    number.press("Enter")
-    page.page.wait_for_selector("#study-trial-facts")
-    page.page.wait_for_url("**study-trial=3**")
+    key = swept.read().trials["key"].iloc[3]
+    page.page.click("#study-trials tbody th a:text-is('3')")
+    page.page.wait_for_url(f"**trial={key}**")
+    page.page.wait_for_selector("#study-trial-results")
     here = page.page.url
     page.page.click("text=Sensitivity tables")
     page.page.wait_for_selector("#tables-0")
-    assert "study-trial=3" in page.page.url
+    assert f"trial={key}" in page.page.url
     page.page.go_back()
-    page.page.wait_for_selector("#study-trial-facts")
+    page.page.wait_for_selector("#study-trial-results")
     page.page.goto("about:blank")
     page.page.goto(here)
-    page.page.wait_for_selector("#study-trial-facts")
-    assert number.input_value() == "3"
-    assert page.rows("study-trial-facts")[1] == ["number", "3"]
+    page.page.wait_for_selector("#study-trial-results")
+    assert "trial 3" in page.rows("study-trial-results")[0]
 
 
 def test_views_and_controls_are_reached_and_used_by_keyboard(page: Visit, compared: Made) -> None:
@@ -136,12 +134,12 @@ def test_a_growing_study_is_drawn_again_and_what_was_chosen_stays(opened: Browse
     first = [cell_spec(0), cell_spec(1)]
     run(plan_of(tmp_path, first))
     with served(tmp_path, "grid") as address, visit(opened, address) as page:
-        page.open("grid", "study", **{"study-trial": "1"})
-        page.page.wait_for_selector("#study-trial-facts")
+        page.open("grid", "study", trial=first[1].key)
+        page.page.wait_for_selector("#study-trial-results")
         run(plan_of(tmp_path, [*first, cell_spec(2)]))
         page.until("document.querySelector('#study-progress').textContent.startsWith('3done')")
-        assert page.rows("study-trial-facts")[1] == ["number", "1"]
-        assert page.page.locator("input[type=number]").input_value() == "1"
+        assert page.rows("study-trial-results")[0] == ["of the trial", "trial 1"]
+        assert f"trial={first[1].key}" in page.page.url
 
 
 def test_markup_in_names_is_shown_as_text(opened: Browser, compared: Made, tmp_path: Path) -> None:

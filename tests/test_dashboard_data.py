@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import math
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +23,7 @@ from small_plans import cell_spec, plan_of, run
 from dashboards.data import StudyData, query_of, selection_of
 from dashboards.reader import StudyReader
 from tal_search.errors import InputError
+from tal_search.search.about import about
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import BACKGROUND_CLICKS
 
@@ -105,9 +110,26 @@ def test_epochs_of_a_fit_that_failed_are_those_it_reported(tmp_path: Path) -> No
     assert data.trials["mlflow"].iloc[0].startswith("http://127.0.0.1:5000/#/runs/")
 
 
-def test_a_record_in_postgresql_reads_as_one_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import dataclasses
+@pytest.mark.parametrize(
+    ("uri", "page"),
+    [
+        ("http://tracking.example:8080/", "http://tracking.example:8080"),
+        ("https://me:s3cret@tracking.example", "https://tracking.example"),
+        ("sqlite:///elsewhere.db", "http://127.0.0.1:5000"),
+    ],
+)
+def test_trials_lead_to_the_page_of_the_mlflow_that_holds_them(tmp_path: Path, uri: str, page: str) -> None:
+    plan = plan_of(tmp_path, [cell_spec(0)], mlflow=True)
+    run(plan)
+    tracking = dataclasses.replace(plan.study.tracking, uri=uri)
+    noted = about(dataclasses.replace(plan, study=dataclasses.replace(plan.study, tracking=tracking)))
+    with closing(sqlite3.connect(tmp_path / "grid" / "record.db")) as database, database:
+        database.execute("UPDATE study_user_attributes SET value_json = ? WHERE key = 'about'", (json.dumps(noted),))
+    (link,) = StudyReader(tmp_path, "grid")().trials["mlflow"]
+    assert link.startswith(f"{page}/#/runs/")
 
+
+def test_a_record_in_postgresql_reads_as_one_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of(tmp_path / "file", [cell_spec(0), cell_spec(1, 2.0)])
     run(plan)
     with postgres_server() as server:

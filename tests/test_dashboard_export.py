@@ -14,7 +14,7 @@ from small_dashboards import Made, chromium
 
 from dashboards.export import escaped, export_study, file_name, latex
 from dashboards.style import WITHIN
-from dashboards.views import cost, tables, views
+from dashboards.views import cost, plots, tables, views
 from tal_search.cli import main
 
 
@@ -49,9 +49,14 @@ def test_the_export_command_writes_every_table_and_figure(
         page.goto((tmp_path / "out" / "index.html").as_uri())
         page.wait_for_selector(".js-plotly-plot .main-svg")
         heads = page.eval_on_selector_all("h2", "found => found.map(one => one.textContent)")
+        buttons = page.eval_on_selector_all(".modebar-btn", "found => found.map(one => one.ariaLabel)")
+        page.emulate_media(media="print")
+        page.wait_for_selector(".main-svg[viewBox]")  # what lets a figure be as wide as paper
     assert heads == [view.TITLE for view in views().values()]
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert wrong == []
+    assert "Download plot as a PNG" in buttons
+    assert not [one for one in buttons if "Share" in one], "Plotly's own server gets no figure"
 
 
 def test_without_a_browser_the_rest_is_written_and_one_sentence_says_so(
@@ -101,3 +106,15 @@ def test_the_exported_page_holds_the_tables_numbers(
         assert f">{value:.1f} ± " in page
     assert "connect-src" not in page.partition("<style>")[0], "default-src 'none' covers it"
     assert cost.TITLE in page
+
+
+def test_a_grid_is_exported_with_its_heat_map(grid: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("BROWSER_PATH", raising=False)
+    export_study(grid.runs, grid.name, tmp_path / "out")
+    written = pd.read_csv(tmp_path / "out" / "tables" / "plots-heat-map.csv", index_col="inference.nms")
+    heat = plots.info(grid.read(), {}).heat
+    assert heat is not None
+    assert written.columns.astype(float).tolist() == heat.columns.tolist()
+    assert written.to_numpy() == pytest.approx(heat.to_numpy())
+    assert "heat map" in (tmp_path / "out" / "index.html").read_text("utf-8")

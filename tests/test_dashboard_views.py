@@ -11,16 +11,19 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from small_dashboards import Made
 
 from dashboards.cells import cells, judged, names_of, noise
 from dashboards.data import StudyData
 from dashboards.style import WITHIN, shown, text
+from dashboards.trial_part import trial_figures, trial_tables
 from dashboards.views import cost, modules, study, tables, views
 from tal_search.paired import difference, interval, repeatability, verdicts
 from tal_search.search.ranking import pareto_front
 from tal_search.search.sensitivity import sensitivity_info
 from tal_search.search.undecided import alike
+from tal_search.trial_folder import TrialFolder
 
 VALUES = [0.25, 1.0, 4.0]
 trials = st.lists(
@@ -118,25 +121,59 @@ def test_progress_counts_what_is_left(swept: Made) -> None:
     assert study.seconds_left(data) is None, "nothing runs"
 
 
-def test_curves_are_means_over_the_repeats_of_a_cell(swept: Made) -> None:
-    data = swept.read()
-    found = study.info(data, {"study-cell": "kernel_size=1"})
-    assert {"centre", "kernel_size=1", found.best} == set(found.curves)
-    keys = data.trials.loc[(data.trials["kernel_size"] == 1), "key"]
-    mine = pd.concat([data.epochs(key) for key in keys]).dropna()
-    curve = found.curves["kernel_size=1"]
-    assert curve["epoch"].tolist() == [2, 4]
-    assert curve["n"].tolist() == [2, 2]
-    assert curve["mean"].tolist() == pytest.approx((100 * mine.groupby("epoch")["test/mAP/0.5"].mean()).tolist())
+def scored_epochs(made: Made, key: str) -> pd.Series[float]:
+    """Held-out mAP at tIoU 0.5 by epoch, in percent, from the file of a fit."""
+    epochs = pd.read_parquet(TrialFolder.of(made.runs, key).epochs).set_index("epoch")
+    return 100 * epochs["holdout/mAP/0.5"].dropna()
 
 
-def test_a_trial_is_shown_by_its_number_and_no_other_text(swept: Made) -> None:
-    data = swept.read()
-    trial = study.info(data, {"study-trial": "3"}).trial
-    assert trial is not None
-    assert trial["id"] == data.trials.loc[data.trials["number"] == 3, "id"].item()
-    for nonsense in ("-1", "3.0", "999", "../3", "٣x", "9" * 30):
-        assert study.info(data, {"study-trial": nonsense}).trial is None
+def test_curves_are_means_over_the_repeats_of_a_cell(grid: Made) -> None:
+    data, highest = grid.read(), 0.0
+    for value, cell in ((0.5, "lambda_sep=0.5"), (1.0, "centre"), (8.0, "lambda_sep=8")):
+        found = study.info(data, {"study-cell": cell})
+        assert found.watched == "holdout"
+        assert set(found.curves) == {"centre", cell, found.best}
+        first, second = (
+            scored_epochs(grid, key) for key in data.trials[data.trials["lambda_sep"] == value]["key"].unique()
+        )
+        curve = found.curves[cell]
+        assert curve["epoch"].tolist() == first.index.tolist() == [4, 8]
+        assert curve["n"].tolist() == [2, 2]
+        assert curve["mean"].tolist() == pytest.approx(((first + second) / 2).tolist())
+        half = stats.t.ppf(0.975, 1) * abs(first - second) / 2  # of two values, sd / √2 is half their distance
+        assert curve[f"mean{WITHIN}"].tolist() == pytest.approx(half.tolist())
+        highest = max(highest, curve["mean"].max())
+    assert highest > 0, "the fits learned nothing, so equal zeros would show nothing"
+
+
+def test_a_trial_is_shown_by_its_key_with_its_own_curve_scores_and_settings(grid: Made) -> None:
+    data = grid.read()
+    fit = next(
+        trial for trial in grid.outcome.trials.values() if trial.cell["lambda_sep"] == 8 and trial.spec.seed == 0
+    )
+    found = study.info(data, {"trial": fit.spec.key}).trial
+    assert found is not None
+    curve, losses = trial_figures(found).values()
+    (line,) = curve.data
+    epochs = pd.read_parquet(TrialFolder.of(grid.runs, fit.spec.key).epochs)
+    assert list(line.x) == [4, 8]
+    assert list(line.y) == pytest.approx(scored_epochs(grid, fit.spec.key).tolist())
+    assert max(line.y) > 0, "the fit learned nothing, so equal zeros would show nothing"
+    assert {one.name: list(one.y) for one in losses.data}["total"] == pytest.approx(epochs["loss/total"].tolist())
+    results = trial_tables(found)["results"].set_index("of the trial")
+    for name, nms in zip(results, (0.3, 0.55), strict=True):
+        (scored,) = [
+            grid.outcome.finished[one.id]
+            for one in grid.outcome.trials.values()
+            if one.spec.key == fit.spec.key and one.cell["inference.nms"] == nms
+        ]
+        assert results.loc["inference.nms", name] == str(nms)
+        assert float(results.loc["mAP@0.5", name]) == pytest.approx(100 * scored.at(0.5), rel=1e-3)
+    settings = dict(trial_tables(found)["settings"].itertuples(index=False))
+    assert (settings["epochs"], settings["protocol.selection"]) == ("8", "holdout")
+    assert settings["lambda_sep"] == str(fit.cell["lambda_sep"])
+    for nonsense in ("-1", "3", "../3", fit.id, "9" * 30):
+        assert study.info(data, {"trial": nonsense}).trial is None
 
 
 def test_the_budget_limits_what_is_best(compared: Made) -> None:

@@ -40,6 +40,8 @@ def test_a_trial_is_a_child_run_with_parameters_curves_artifacts_and_tags(tmp_pa
         "state": "finished",
     }.items() <= tags.items()
     assert (tags["dataset.source"], tags["dataset.description"]) == ("simulated", "a test's own")
+    assert tags["dashboard"] == f"/grid/?view=study&trial={spec.key}"
+    assert parent.data.tags["dashboard"] == "/grid/?view=study"
     assert json.loads(tags["cell"]) == {"lambda_sep": 0.5}
     client = local(tmp_path)
     for name, values in {"loss/total": [1.0, 0.5, 1 / 3], "test/mAP/0.5": [0.1, 0.2, 0.3]}.items():
@@ -242,7 +244,11 @@ def test_rebuilt_from_nothing_it_equals_the_first_copy_and_rebuilding_again_chan
     for _ in range(2):
         assert rebuild(study="grid", trials=iter(trials), **settings) is None
         assert contents(local(place), tmp_path) == first
-    assert runs_of(local(place))[0].info.status == "FAILED"
+    parent, children = runs_of(local(place))
+    assert parent.info.status == "FAILED"
+    assert {run.data.tags["dashboard"] for run in children} == {
+        f"/grid/?view=study&trial={spec.key}" for spec in (done, failed, pruned)
+    }
 
 
 def test_artifacts_of_a_database_by_uri_go_where_they_are_wanted(tmp_path: Path) -> None:

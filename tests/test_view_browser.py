@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from browser import Visit, browser, visit
+from playwright.sync_api import Browser
 from small_dashboards import Made, chromium, served
 
+from dashboards.fits import chosen_fit, offered
 from dashboards.style import shown
-from dashboards.views import playground, timeline
+from dashboards.trial_part import trial_tables
+from dashboards.views import errors, playground, study, timeline
+from tal_search.trial_folder import TrialFolder
 
 pytestmark = pytest.mark.slow
 CHANGED = "([name, old]) => document.querySelector(name)?.textContent !== old"
 
 
 @pytest.fixture(scope="module")
-def page(grid: Made) -> Iterator[Visit]:
-    with browser(chromium()) as opened, served(grid.runs) as address, visit(opened, address) as found:
+def opened() -> Iterator[Browser]:
+    with browser(chromium()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def page(opened: Browser, grid: Made) -> Iterator[Visit]:
+    with served(grid.runs) as address, visit(opened, address) as found:
         yield found
 
 
@@ -51,16 +64,58 @@ def test_thresholds_that_cross_are_said_and_going_back_heals(page: Visit, grid: 
     page.page.wait_for_selector("#playground-settings")
 
 
-def test_a_click_on_a_point_shows_the_trials_of_its_fit(page: Visit, grid: Made) -> None:
-    page.open(grid.name, "plots")
-    chart = "document.querySelector('#plots-charts .js-plotly-plot')"
-    key = page.page.evaluate(f"{chart}.data.find(one => one.name === 'trials').customdata[0][2]")
-    point = "{curveNumber: 1, pointNumber: 0, x: 1, y: 1, customdata: [0, 'A1', key]}"
-    page.page.evaluate(f"key => {chart}.emit('plotly_click', {{points: [{point}]}})", key)
-    page.page.wait_for_selector("#plots-trials")
-    assert {row[0] for row in page.rows("plots-trials")[1:]} == {key}
-    assert len(page.rows("plots-trials")) == 3, "a fit is one trial at each value of the inference axis"
+def test_a_pointer_shows_a_trial_and_a_click_opens_it(page: Visit, grid: Made) -> None:
+    page.open(grid.name, "plots", **{"plots-score": "average"})
+    chart = page.page.locator("#plots-charts .js-plotly-plot").first
+    keys = chart.evaluate("plot => plot.data.find(one => one.name === 'trials').customdata.map(one => one[2])")
+    point = chart.locator(".scatterlayer .trace").nth(1).locator(".points path").last
+    point.hover(force=True)
+    page.until("document.querySelector('#plots-charts .hoverlayer')?.textContent.includes('annotator')")
+    shown = chart.locator(".hoverlayer").text_content() or ""
+    (key,) = {key for key in keys if key in shown}
+    point.click(force=True)
+    page.page.wait_for_selector("#study-trial-results")
+    page.page.wait_for_url(f"**view=study**trial={key}**")
+    assert "plots-score=average" in page.page.url, "what was chosen before is there for the way back"
+    results = study.info(grid.read(), {"trial": key}).trial
+    assert results is not None
+    assert page.rows("study-trial-results")[1:] == trial_tables(results)["results"].to_numpy().tolist()
+    page.page.go_back()
     page.page.wait_for_selector("#plots-importances .main-svg")
+
+
+def test_the_chosen_trial_goes_from_view_to_view(page: Visit, grid: Made) -> None:
+    data = grid.read()
+    first, second = chosen_fit(data, {}, lambda folder: folder.detections), data.trials["key"].iloc[-1]
+    assert first != second
+    words = offered(data)[second]
+    page.open(grid.name, "timeline")
+    page.page.get_by_role("button", name="trial").press("Enter")
+    page.page.get_by_role("option", name=words).click()
+    page.page.wait_for_selector(f"#views a[href*='trial={second}']")
+    for view in (errors, playground, timeline, study):
+        page.page.click(f"#views >> text={view.TITLE}")
+        page.page.wait_for_selector(".view.current >> text=" + view.TITLE)
+        page.drawn()
+        page.until(f"document.querySelector('#content .dash-dropdown-value').textContent === {json.dumps(words)}")
+        assert f"trial={second}" in page.page.url
+
+
+def test_a_trial_that_a_view_cannot_show_stays_chosen_for_the_others(
+    opened: Browser, grid: Made, tmp_path: Path
+) -> None:
+    shutil.copytree(grid.runs, tmp_path / "runs")
+    key = grid.read().trials["key"].iloc[-1]
+    TrialFolder.of(tmp_path / "runs", key).detections.unlink()
+    with served(tmp_path / "runs") as address, visit(opened, address) as page:
+        page.open(grid.name, "errors", trial=key)
+        assert "the one opened keeps nothing to show here" in (page.page.text_content(".chosen") or "")
+        page.page.click("#views >> text=Study")
+        page.page.wait_for_selector("#study-trial-results")
+        assert f"trial={key}" in page.page.url
+        results = study.info(grid.read(), {"trial": key}).trial
+        assert results is not None
+        assert page.rows("study-trial-results")[1:] == trial_tables(results)["results"].to_numpy().tolist()
 
 
 def test_a_moment_moves_the_line_and_the_mask_and_the_url_holds_it(page: Visit, grid: Made) -> None:

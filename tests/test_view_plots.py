@@ -158,9 +158,6 @@ def test_figures_name_their_axes_with_units_and_points_say_whose_trial_they_are(
 def test_only_a_grid_has_a_heat_map_and_what_is_unknown_in_a_url_is_passed_over(small_study: StudyData) -> None:
     assert plots.info(replace(small_study, plan="one_at_a_time"), {}).heat is None
     assert plots.info(small_study, {"plots-score": "seed", "plots-x": "<script>"}).score == "mAP@0.5"
-    assert plots.trial_table(small_study, "../../etc").empty
-    key = small_study.done["key"].iloc[0]
-    assert set(plots.trial_table(small_study, key)["inference.nms"]) == {0.3, 0.55}
 
 
 def test_a_study_without_a_finished_trial_says_what_to_run(small_study: StudyData) -> None:

@@ -155,7 +155,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
     if key is None:
         return parts.empty("No finished trial keeps detections yet.", f"tal-search run study={data.name}")
     content = html.Div(attempt(lambda: _content(data, selection)), id="errors-content")
-    return html.Section([html.Div([chooser(data, key)], className="controls"), content])
+    return html.Section([html.Div([chooser(data, selection, key)], className="controls"), content])
 
 
 def _content(data: StudyData, selection: Selection) -> Any:

@@ -184,7 +184,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
     sweep = parts.select("playground-sweep", "sweep a slider", varied, selection.get("playground-sweep", ""))
     return html.Section(
         [
-            html.Div([chooser(data, key), *sliders, sweep], className="sliders"),
+            html.Div([chooser(data, selection, key), *sliders, sweep], className="sliders"),
             html.Div(attempt(lambda: _result(data, selection)), id="playground-result"),
             dcc.Loading(html.Div(id="playground-sweep")),
         ]

@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
-from dash import ALL, Input, Output, ctx, dcc, html
+from dash import ALL, Input, Output, State, ctx, dcc, html
 from dash.exceptions import PreventUpdate
 
-from dashboards import parts
+from dashboards import parts, style
 from dashboards.axis_figures import contour_figure, heat_figure, importance_figure, line_figure, parallel_figure
 from dashboards.axis_lines import AxisLine, axis_line, heat_of, scores, thinned
-from dashboards.data import Selection, StudyData
+from dashboards.data import Selection, StudyData, selection_of
 from dashboards.importance import LEAST_TRIALS, MOST_FOR_FANOVA, importances
 from dashboards.redraw import redrawn
+from dashboards.trial_part import trial_query
 
 TITLE = "Sensitivity plots"
 MOST_LINES = 500  # of parallel coordinates
@@ -100,7 +101,7 @@ def tables(info: PlotsInfo) -> dict[str, pd.DataFrame]:
     """The lines of all axes as one table each, the heat map, and importances."""
     found = {f"axis {line.axis}": line.line.rename(columns={"value": line.axis}) for line in info.lines}
     if info.heat is not None:
-        found["heat map"] = info.heat.reset_index()
+        found["heat map"] = info.heat.rename(columns=style.value).reset_index()
     return {**found, "importance": info.importance}
 
 
@@ -117,7 +118,6 @@ def layout(data: StudyData, selection: Selection) -> Any:
         [
             html.Div(controls, className="controls"),
             html.Div(_graphs(found), id="plots-charts", className="figures"),
-            html.Div(id="plots-trial", role="status"),
             dcc.Loading(html.Div(id="plots-importance")),
         ]
     )
@@ -127,9 +127,13 @@ def _graphs(info: PlotsInfo) -> list[Any]:
     words = {
         "heat map": "Mean over repeats by two axes; the others at the centre where the grid has it.",
         "contours": "The same, interpolated between the cells, each axis to its scale.",
-        "parallel coordinates": f"A line a trial, darker where {info.score} is higher; at most {MOST_LINES} trials.",
+        "parallel coordinates": f"A line a trial, at most {MOST_LINES}, darker where {info.score} is higher. "
+        "A click opens a trial.",
     }
-    captions = {f"axis {line.axis}": f"{line.symbol}: {line.band}. Dashed: the centre." for line in info.lines} | words
+    captions = {
+        f"axis {line.axis}": f"{line.symbol}: {line.band}. Dashed: the centre. A click opens a trial."
+        for line in info.lines
+    } | words
     return [
         parts.graph({"type": "plots-graph", "name": name}, drawn, captions[name])
         for name, drawn in figures(info).items()
@@ -148,25 +152,18 @@ def _importance(data: StudyData, selection: Selection) -> Any:
     return parts.graph("plots-importances", importance_figure(found, data.axes), caption)
 
 
-def trial_table(data: StudyData, key: str) -> pd.DataFrame:
-    """The finished trials of a fit, one a row; none of a key that the study does not have."""
-    names = ["key", *data.axes, "seed", "annotator", data.score, "seconds", "mlflow"]
-    return data.done.loc[data.done["key"] == key, names].rename(columns={"seconds": "training (s)"})
-
-
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
-    """Choices draw the charts anew; importances come after them; a click on a trial shows its fit."""
+    """Choices draw the charts anew; importances come after them; a click on a trial opens it."""
     redrawn(app, "plots-charts", lambda selection: _graphs(charts(open_study(), selection)))
     redrawn(app, "plots-importance", lambda selection: _importance(open_study(), selection), at_first=True)
 
     @app.callback(
-        Output("plots-trial", "children"), Input({"type": "plots-graph", "name": ALL}, "clickData"),
-        prevent_initial_call=True,
+        Output("url", "search", allow_duplicate=True), Input({"type": "plots-graph", "name": ALL}, "clickData"),
+        State("url", "search"), prevent_initial_call=True,
     )  # fmt: skip
-    def clicked(_: list[Any]) -> Any:
+    def clicked(_: list[Any], search: str) -> str:
         points = (ctx.triggered[0]["value"] or {}).get("points", [{}]) if ctx.triggered else [{}]
         about = points[0].get("customdata")
         if not isinstance(about, list):  # of the mean, or of nothing
             raise PreventUpdate
-        data = open_study()
-        return parts.table(trial_table(data, str(about[2])), "The trials of this fit", "plots-trials")
+        return trial_query(selection_of(search), str(about[2]))

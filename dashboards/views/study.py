@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from dash import dcc, html
+from dash import html
 
 from dashboards import parts
 from dashboards.cells import cells, half_width, names_of, records
 from dashboards.data import Selection, StudyData
-from dashboards.style import COLOURS, DASHES, WITHIN, figure, text, translucent, value
+from dashboards.fits import offered
+from dashboards.style import COLOURS, DASHES, WITHIN, figure, text, translucent
+from dashboards.trial_part import TrialInfo, trial_info, trial_layout, trial_query
 from tal_search.types import criterion
 
 TITLE = "Study"
@@ -26,7 +28,7 @@ MOST_REPEATS = 50  # whose curves are read for one cell
 class StudyInfo(NamedTuple):
     """progress: trials by state. seconds_left: None where nothing tells. best: the cell with the highest mean of `by`
     (held-out videos, else the test split, which is leaky); compared: it and the centre. curves: by cell, columns
-    `epoch`, `n`, `mean` and its WITHIN, percent, of the split `watched`. trial: the one chosen, None for none.
+    `epoch`, `n`, `mean` and its WITHIN, percent, of the split `watched`. trial: the fit that was opened, None for none.
     """
 
     progress: pd.DataFrame
@@ -38,13 +40,12 @@ class StudyInfo(NamedTuple):
     curves: dict[str, pd.DataFrame]
     offered: tuple[str, ...]
     trials: pd.DataFrame
-    trial: pd.Series[Any] | None
-    losses: pd.DataFrame
+    trial: TrialInfo | None
     remark: str
 
 
 def info(data: StudyData, selection: Selection) -> StudyInfo:
-    """Selection: `study-cell`, whose curve stands beside those of the best and the centre; `study-trial`, a number."""
+    """Selection: `study-cell`, whose curve stands beside those of the best and the centre; `trial`, a fit's key."""
     found = cells(data)
     names = names_of(data, found)
     by = "holdout" if found["holdout"].notna().any() else data.score
@@ -58,12 +59,11 @@ def info(data: StudyData, selection: Selection) -> StudyInfo:
         rows, ["n", data.score, data.score + WITHIN, "average", f"average{WITHIN}", "holdout", "leaky"]
     ]
     compared.insert(0, "cell", [names[row] for row in rows])
-    trial = _trial(data, selection.get("study-trial", ""))
     return StudyInfo(
         progress=_progress(data), seconds_left=seconds_left(data), by=by, best=best,
         compared=compared.dropna(axis=1, how="all").reset_index(drop=True), watched=watched, curves=curves,
-        offered=tuple(names[row] for row in ranked[:OFFERED]), trials=_listed(data), trial=trial,
-        losses=pd.DataFrame() if trial is None else data.epochs(str(trial["key"])), remark=_remark(data),
+        offered=tuple(names[row] for row in ranked[:OFFERED]), trials=_listed(data),
+        trial=trial_info(data, selection.get("trial", "")), remark=_remark(data),
     )  # fmt: skip
 
 
@@ -116,15 +116,8 @@ def _curves(data: StudyData, found: pd.DataFrame, names: list[str]) -> tuple[str
 def _listed(data: StudyData) -> pd.DataFrame:
     """The newest first; columns without any entry left out."""
     columns = ["number", "state", *data.axes, "seed", "annotator", "epoch", data.score, "average", "holdout", "seconds"]
-    listed = data.trials[[*columns, "reason", "mlflow"]].iloc[::-1]
+    listed = data.trials[[*columns, "key", "reason", "mlflow"]].iloc[::-1]
     return listed.drop(columns=[] if listed["reason"].any() else "reason").dropna(axis=1, how="all")
-
-
-def _trial(data: StudyData, number: str) -> pd.Series[Any] | None:
-    if not number.isdecimal() or len(number) > 9:
-        return None
-    found = data.trials[data.trials["number"] == int(number)]
-    return found.iloc[0] if len(found) else None
 
 
 def figures(info: StudyInfo) -> dict[str, go.Figure]:
@@ -161,15 +154,13 @@ def layout(data: StudyData, selection: Selection) -> Any:
     found = info(data, selection)
     return html.Section([
         html.Div(_counts(found), className="tiles", id="study-progress"),
+        _trial_choice(data, found),
+        html.Div(trial_layout(found.trial), id="study-trial"),
         html.P(_best_words(found), id="study-best"),
         parts.table(found.compared, COMPARED, "study-compared"),
         _cell_choice(found, selection),
         html.Div(_curve_part(found), id="study-curves"),
-        parts.chosen("One trial, by number", dcc.Input(
-            type="number", min=0, step=1, value=None if found.trial is None else int(found.trial["number"]),
-            debounce=True, id=parts.name_of("study-trial"))),
-        html.Div(_trial_part(found), id="study-trial"),
-        parts.table(found.trials, "Trials, the newest first", "study-trials"),
+        _trial_table(found, selection),
     ])  # fmt: skip
 
 
@@ -193,6 +184,11 @@ def _cell_choice(found: StudyInfo, selection: Selection) -> Any:
     return parts.select("study-cell", "Curve of another cell", {"": "none", **{name: name for name in names}}, picked)
 
 
+def _trial_choice(data: StudyData, found: StudyInfo) -> Any:
+    key = "" if found.trial is None else found.trial.key
+    return parts.select("trial", f"One trial ({data.score})", {"": "none", **offered(data, key)}, key)
+
+
 def _curve_part(found: StudyInfo) -> Any:
     if not found.curves:
         return parts.empty(
@@ -204,21 +200,10 @@ def _curve_part(found: StudyInfo) -> Any:
     )
 
 
-def _trial_part(found: StudyInfo) -> list[Any]:
-    if found.trial is None:
-        return []
-    title = f"Trial {found.trial['number']}"
-    facts = {name: one for name, one in found.trial.drop(["id", "started", "ended"]).dropna().items() if one != ""}
-    words = pd.DataFrame({"of the trial": list(facts), "value": [value(one) for one in facts.values()]})
-    content = [parts.table(words, title, "study-trial-facts")]
-    drawn = figure("epoch", "loss")
-    names = [str(name) for name in found.losses if str(name).startswith("loss/")]
-    for place, name in enumerate(names):
-        line = {"dash": DASHES[place % len(DASHES)]}
-        y, shown = found.losses[name], text(name.removeprefix("loss/"))
-        drawn.add_scatter(x=found.losses["epoch"], y=y, name=shown, mode="lines", line=line)
-    losses = [parts.graph("study-losses-graph", drawn, f"Losses of trial {found.trial['number']}.")] if names else []
-    return [*losses, *content]
+def _trial_table(found: StudyInfo, selection: Selection) -> Any:
+    opens = [trial_query(selection, key) for key in found.trials["key"].head(parts.SHOWN_ROWS)]
+    caption = "Trials, the newest first; a number opens its trial"
+    return parts.table(found.trials.drop(columns="key"), caption, "study-trials", opens=opens)
 
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
@@ -229,15 +214,12 @@ def register(app: Any, open_study: Callable[[], StudyData]) -> None:
 
     @app.callback(
         Output("study-curves", "children"), Output("study-trial", "children"), Output("study-compared", "children"),
-        Input(parts.name_of("study-cell"), "value"), Input(parts.name_of("study-trial"), "value"),
+        Output("study-trials", "children"),
+        Input(parts.name_of("study-cell"), "value"), Input(parts.name_of("trial"), "value"),
         State("url", "search"), prevent_initial_call=True,
     )  # fmt: skip
-    def chosen(cell: str | None, trial: int | None, search: str) -> tuple[Any, Any, Any]:
-        selection = {
-            **selection_of(search),
-            "study-cell": cell or "",
-            "study-trial": "" if trial is None else str(trial),
-        }
+    def chosen(cell: str | None, trial: str | None, search: str) -> tuple[Any, ...]:
+        selection = {**selection_of(search), "study-cell": cell or "", "trial": trial or ""}
         found = info(open_study(), selection)
         compared = parts.table(found.compared, COMPARED, "study-compared")
-        return _curve_part(found), _trial_part(found), compared.children
+        return _curve_part(found), trial_layout(found.trial), compared.children, _trial_table(found, selection).children

@@ -189,7 +189,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
     videos |= {name: f"{name} (training)" for name in data.truth(key, "train").videos}
     others = {"": "none", **offered(data, selection.get("other"))}
     controls = [
-        chooser(data, key),
+        chooser(data, selection, key),
         parts.select("other", "below it", others, selection.get("other", "")),
         parts.select("timeline-video", "video", videos, found.video),
     ]

@@ -9,6 +9,7 @@ from tal_search.localization import Inference
 from tal_search.methods import declaration
 from tal_search.search.plan import Plan
 from tal_search.study import INFERENCE
+from tal_search.tracking.content import server_page
 
 
 def about(plan: Plan) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def about(plan: Plan) -> dict[str, Any]:
     system each rebuilds, if any. mlflow: whether its trials are copied there; server: the address of its page.
     """
     study, dataset = plan.study, plan.dataset
-    uri, known = study.tracking.uri or "", symbols(plan)
+    known = symbols(plan)
     return {
         "description": study.description, "plan": study.search.plan, "method": study.method, "preset": plan.preset,
         "dataset": dataset.name, "source": dataset.source, "data": dataset.description,
@@ -27,7 +28,7 @@ def about(plan: Plan) -> dict[str, Any]:
         "protocol": plan.protocol, "annotators": plan.annotators, "objectives": study.search.objectives,
         "cases": {name: case.paper for name, case in study.search.cases.items()},
         "trials": len(plan.trials) or study.budget.trials,
-        "mlflow": study.tracking.mlflow, "server": uri if uri.startswith("http") and "@" not in uri else "",
+        "mlflow": study.tracking.mlflow, "server": server_page(study.tracking.uri),
     }  # fmt: skip
 
 

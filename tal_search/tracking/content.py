@@ -7,6 +7,7 @@ import io
 import re
 import subprocess
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from tal_search.tracking import Status
 from tal_search.trial_folder import TrialFolder
@@ -34,6 +35,16 @@ def trial_tags(spec: TrialSpec) -> dict[str, str]:
         "seed": str(spec.seed),
         "cell": canonical_json(spec.cell),
     }
+
+
+def dashboard_path(study: str, key: str = "") -> str:
+    """Where the dashboards show a study, or one of its fits, below the address that they are served at."""
+    return f"/{quote(study, safe='')}/?{urlencode({'view': 'study', **({'trial': key} if key else {})})}"
+
+
+def server_page(uri: str | None) -> str:
+    """The address of an MLflow server's page, without user and password; empty of a database."""
+    return re.sub("//[^/]*@", "//", uri).rstrip("/") if uri and uri.startswith("http") else ""
 
 
 def run_name(spec: TrialSpec) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from tal_search.errors import MissingExtra
 from tal_search.tracking import Status
 from tal_search.tracking.background import CLOSE_SECONDS, BackgroundTracker, NotCopied
-from tal_search.tracking.content import git_commit, without_password
+from tal_search.tracking.content import dashboard_path, git_commit, without_password
 from tal_search.tracking.ledger import Ledger
 from tal_search.tracking.store import Found, Missing, Point
 from tal_search.tracking.study_copy import StudyCopy
@@ -135,7 +135,10 @@ class _Mlflow:
             "dataset.description": self.dataset.description,
             **git_commit(),
         }
-        tags = {**self.shared_tags, "role": "study", "state": "running", "mlflow.note.content": self.description}
+        tags = {
+            **self.shared_tags, "role": "study", "state": "running", "mlflow.note.content": self.description,
+            "dashboard": dashboard_path(self.study),
+        }  # fmt: skip
         parent = next(self._search("tags.role = 'study'"), None)
         if parent is None:
             self.parent: str = self.client.create_run(self.experiment, tags=tags, run_name=self.study).info.run_id

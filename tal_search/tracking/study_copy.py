@@ -11,6 +11,7 @@ from tal_search.tracking.background import End, NotCopied, Wanted
 from tal_search.tracking.content import (
     EPOCH_MARK,
     RESULT_MARK,
+    dashboard_path,
     epoch_values,
     mAP_curve,
     result_values,
@@ -129,7 +130,8 @@ class StudyCopy:
     def _create(self, spec: TrialSpec) -> Child:
         self.children.pop(spec.key, None)
         self.ledger.begin(spec.key)
-        run = self.store.create({**trial_tags(spec), "role": "trial", "state": "running"}, run_name(spec))
+        tags = {**trial_tags(spec), "dashboard": dashboard_path(self.study, spec.key)}
+        run = self.store.create({**tags, "role": "trial", "state": "running"}, run_name(spec))
         return Child(run, "created", epochs=set())
 
     def _resume(self, child: Child, key: str) -> None:

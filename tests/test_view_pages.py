@@ -1,0 +1,99 @@
+"""Every view for everybody who reads it: at a screen, on a phone, with assistive technology, and on paper."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import ARTIFACTS, SCREENS, browser, visit
+from playwright.sync_api import Browser
+from small_dashboards import Made, chromium, served
+
+from dashboards.views import views
+
+pytestmark = pytest.mark.slow
+AXE = Path(sys.prefix) / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+PAPER = 1031, 702  # pixels between the margins of an A4 page on its side
+# The box of every drawing and of its figure, as if the page were as wide as paper; the body is as it was afterwards.
+BOXES = """(width) => {
+  document.body.style.width = `${width}px`;
+  const boxes = [...document.querySelectorAll(".main-svg")].map((drawing) => {
+    const [box, around] = [drawing, drawing.closest("figure")].map((one) => one.getBoundingClientRect());
+    return [box.left, box.right, box.bottom - around.bottom, box.height];
+  });
+  document.body.style.width = "";
+  return boxes;
+}"""
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    with browser(chromium()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address(grid: Made) -> Iterator[str]:
+    with served(grid.runs) as found:
+        yield found
+
+
+def axe() -> str:
+    """The script that `make axe` installs; its test is skipped where it is absent, unless required."""
+    if not AXE.exists():
+        if os.environ.get("TAL_REQUIRE_AXE") == "1":
+            pytest.fail(f"{AXE} is required (TAL_REQUIRE_AXE=1) and is not there")
+        pytest.skip("needs axe-core: make axe")
+    return AXE.read_text("utf-8")
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_no_view_has_a_serious_obstacle_to_anybody(opened: Browser, address: str, grid: Made, screen: str) -> None:
+    script, key, found = axe(), grid.read().trials["key"].iloc[0], []
+    with visit(opened, address, screen) as page:
+        for view in views():
+            page.open(grid.name, view, trial=key)
+            page.page.evaluate(script)
+            violations = page.page.evaluate("axe.run({resultTypes: ['violations']}).then(found => found.violations)")
+            found += [
+                (view, one["id"], one["nodes"][0]["html"], one["nodes"][0]["failureSummary"])
+                for one in violations
+                if one["impact"] in ("serious", "critical")
+            ]
+    assert not found, found
+
+
+def test_on_paper_figures_fit_the_page_and_what_is_pressed_is_left_out(
+    opened: Browser, address: str, grid: Made
+) -> None:
+    ARTIFACTS.mkdir(exist_ok=True)
+    key, drawn = grid.read().trials["key"].iloc[0], 0
+    with visit(opened, address) as page:
+        for view in views():
+            page.open(grid.name, view, trial=key)
+            page.page.emulate_media(media="print")
+            page.until("[...document.querySelectorAll('.main-svg')].every(one => one.hasAttribute('viewBox'))")
+            for left, right, below, height in page.page.evaluate(BOXES, PAPER[0]):
+                assert left >= 0
+                assert right <= PAPER[0]
+                assert below <= 0
+                assert height <= PAPER[1]
+                drawn += 1
+            for pressed in ("#views", ".modebar", ".chosen [role=slider]"):
+                assert not any(one.is_visible() for one in page.page.locator(pressed).all())
+            assert page.page.locator("h1").is_visible()
+            page.page.pdf(path=ARTIFACTS / f"{grid.name}-{view}.pdf", prefer_css_page_size=True, format="A4")
+            page.page.emulate_media(media="screen")
+            page.until("![...document.querySelectorAll('.main-svg')].some(one => one.hasAttribute('viewBox'))")
+    assert drawn > 40, "three drawings a figure"
+
+
+def test_no_button_sends_a_figure_anywhere(opened: Browser, address: str, grid: Made) -> None:
+    with visit(opened, address) as page:
+        page.open(grid.name, "study")
+        buttons = page.page.locator(".modebar-btn").evaluate_all("found => found.map(one => one.ariaLabel)")
+        assert "Download plot as a PNG" in buttons
+        assert not [one for one in buttons if "Share" in one or "cloud" in one.lower()]
