@@ -1,82 +1,37 @@
-"""The dashboards of a generated study: time to its first chart in a browser, what is sent, and memory.
+"""The dashboards in a browser: seconds to a study's first chart, what is sent, memory; and what a change then takes.
 
     python -m benchmarks.bench_dashboard [TRIALS ...]
 
 A grid of kernel_size, lambda_sep and beta_aff, made of results that a formula gives; 10 000 trials unless told. The
 browser is Debian's Chromium through Playwright, with an empty cache; bytes are those of the study's data, without the
-scripts of Dash and Plotly, which a browser keeps.
+scripts of Dash and Plotly, which a browser keeps. Changes are of a generated fit on 210 videos. Beside every wall time
+stands the processor's: of the server, and of the page's main thread, which others on the machine do not lengthen.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tal_search.search.about import about
-from tal_search.search.distributions import distribution_of
-from tal_search.search.plan import Plan, resolve
-from tal_search.search.record import Record
-from tal_search.search.settings_of import settings_of
-from tal_search.study import load_study
-from tal_search.types import TrialResult
+from benchmarks.generated_studies import make_fit, make_record
 
-VALUES, SEEDS, BATCH = 10, 10, 5000
 LIMITS = {10_000: 2.0, 100_000: 5.0}  # seconds
+VIEWS = ("study", "tables", "plots", "cost")  # those that a study without trial folders fills
+CHANGES, SNIPPETS = 20, (200, 750)
 PROGRAM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]  # fmt: skip
-
-
-def make_record(runs: Path, trials: int) -> Plan:
-    """A study with this many finished trials, none of which was trained."""
-    axes = {
-        "kernel_size": [1 + 2 * place for place in range(VALUES)],
-        "lambda_sep": [place / 4 for place in range(VALUES)],
-        "beta_aff": [place / 10 for place in range(max(1, trials // VALUES**2 // SEEDS))],
-    }
-    study = load_study("thumos_single", [f"runs={runs}", "dataset.source=simulated", "tracking.mlflow=false"])
-    plan = resolve(study)
-    plan = _as_grid(plan, axes)
-    found: list[tuple[Any, TrialResult]] = []
-    distributions = {axis: distribution_of(values) for axis, values in axes.items()}
-    folder = runs / plan.study.name
-    folder.mkdir(parents=True)
-    with Record.open(
-        folder / "record.db", plan.study.name, distributions, settings_of(plan), folder, about(plan)
-    ) as record:
-        for number in range(trials):
-            seed, cell = number % SEEDS, number // SEEDS
-            places = (cell % VALUES, cell // VALUES % VALUES, cell // VALUES**2)
-            values = {axis: axes[axis][place] for axis, place in zip(axes, places, strict=True)}
-            trial = plan.trial(values, seed, "A1")
-            found.append((trial, _result(trial.spec.key, list(plan.protocol["tiou"]), number)))
-            if len(found) == BATCH or number == trials - 1:
-                record.finish_all(found, cached=False)
-                found = []
-    return plan
-
-
-def _as_grid(plan: Plan, axes: dict[str, list[Any]]) -> Plan:
-    from dataclasses import replace
-
-    search = replace(plan.study.search, plan="grid", axes={axis: tuple(values) for axis, values in axes.items()})
-    centre = {axis: values[len(values) // 2] for axis, values in axes.items()}
-    return replace(plan, study=replace(plan.study, search=search), centre_cell=centre, trials=())
-
-
-def _result(key: str, tiou: list[float], number: int) -> TrialResult:
-    high = 0.3 + 0.1 * ((number * 7919) % 1000) / 1000
-    mAP = tuple(high * (1 - threshold) for threshold in tiou)
-    return TrialResult(
-        key=key, selected_epoch=40, tiou=tuple(tiou), mAP=mAP, holdout_mAP=None, best_on_test_epoch=40,
-        best_on_test_mAP=high / 2, detections=9000, parameters=100_000, seconds=60.0,
-    )  # fmt: skip
 
 
 SERVER = """
@@ -89,8 +44,9 @@ server.serve_forever()
 """
 
 
-def measure(runs: Path, study: str, view: str) -> dict[str, float]:
-    """Seconds until the first chart (or table) of a view, bytes of data, and the server's greatest memory in MiB."""
+@contextmanager
+def opened(runs: Path) -> Iterator[tuple[Any, int, str]]:
+    """A page of a new browser, the process id of a new server, and its address."""
     from playwright.sync_api import sync_playwright
 
     with subprocess.Popen([sys.executable, "-c", SERVER, str(runs)], stdout=subprocess.PIPE, text=True) as server:
@@ -99,22 +55,141 @@ def measure(runs: Path, study: str, view: str) -> dict[str, float]:
             port = int(server.stdout.readline())
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
-                page = browser.new_page()
-                asked: list[Any] = []
-                page.on("requestfinished", lambda request: asked.append(request))
-                began = time.perf_counter()
-                page.goto(f"http://127.0.0.1:{port}/{study}/?view={view}")
-                page.wait_for_selector(".js-plotly-plot .main-svg, #content table", timeout=120_000)
-                seconds = time.perf_counter() - began
-                page.wait_for_timeout(1000)
-                data = [one for one in asked if "_dash-" in one.url and "suites" not in one.url]
-                sizes = [one.sizes()["responseBodySize"] for one in data]
+                yield browser.new_page(viewport={"width": 1280, "height": 800}), server.pid, f"http://127.0.0.1:{port}"
                 browser.close()
-            status = Path(f"/proc/{server.pid}/status").read_text()
-            peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
-            return {"seconds": round(seconds, 2), "bytes": sum(sizes), "MiB": round(peak)}
         finally:
             server.terminate()
+
+
+def server_seconds(pid: int) -> float:
+    """Of the processor, since the server's start."""
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+class MainThread:
+    """The page's: its processor seconds since the last call."""
+
+    def __init__(self, page: Any) -> None:
+        self._session = page.context.new_cdp_session(page)
+        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        self._last = 0.0
+        self()
+
+    def __call__(self) -> float:
+        metrics = self._session.send("Performance.getMetrics")["metrics"]
+        now = next(float(one["value"]) for one in metrics if one["name"] == "TaskDuration")
+        self._last, taken = now, now - self._last
+        return taken
+
+
+def measure(runs: Path, study: str, view: str) -> dict[str, float]:
+    """Seconds until the first chart (or table) of a view, bytes of data, and the server's greatest memory in MiB."""
+    with opened(runs) as (page, server, address):
+        asked: list[Any] = []
+        page.on("requestfinished", lambda request: asked.append(request))
+        main_thread, used = MainThread(page), server_seconds(server)
+        began = time.perf_counter()
+        page.goto(f"{address}/{study}/?view={view}")
+        page.wait_for_selector(".js-plotly-plot .main-svg, #content table", timeout=120_000)
+        seconds = time.perf_counter() - began
+        found = {"seconds": seconds, "server_cpu_s": server_seconds(server) - used, "page_cpu_s": main_thread()}
+        page.wait_for_timeout(1000)
+        data = [one for one in asked if "_dash-" in one.url and "suites" not in one.url]
+        sizes = [one.sizes()["responseBodySize"] for one in data]
+        status = Path(f"/proc/{server}/status").read_text()
+        peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+        return {**{name: round(one, 2) for name, one in found.items()}, "bytes": sum(sizes), "MiB": round(peak)}
+
+
+# Both watch from within the page: times in ms of its own clock, from a key to what it changes, and between frames.
+WATCH_TABLE = """() => {
+  const result = document.getElementById("playground-result");
+  document.addEventListener("keydown", () => { window.keyed = performance.now(); window.shown = 0; }, true);
+  new MutationObserver(() => { window.drawn = performance.now(); window.shown ||= window.drawn; }).observe(
+    result, {subtree: true, childList: true, characterData: true});
+}"""
+WATCH_FRAMES = """() => {
+  window.frames_ = [];
+  const frame = now => { window.frames_.push(now); requestAnimationFrame(frame); };
+  requestAnimationFrame(frame);
+}"""
+
+
+def playground(runs: Path, study: str) -> dict[str, float]:
+    """From a slider's key to the new scores, and to the last stroke of the figure, ms: medians of CHANGES."""
+    with opened(runs) as (page, server, address):
+        page.goto(f"{address}/{study}/?view=playground")
+        page.wait_for_selector("#playground-settings")
+        page.wait_for_selector(".js-plotly-plot .main-svg")
+        page.evaluate(WATCH_TABLE)
+        page.locator("[role=slider]").nth(5).focus()
+        shown, drawn, main_thread, used = [], [], MainThread(page), 0.0
+        for change in range(CHANGES + 1):
+            if change == 1:  # the first compiles and reads what the others find ready
+                used = server_seconds(server)
+                main_thread()
+            page.keyboard.press("ArrowLeft" if change % 4 < 2 else "ArrowRight")
+            while not page.evaluate("window.shown"):
+                page.wait_for_timeout(10)
+            page.wait_for_timeout(300)  # the rest of what the change set off
+            shown.append(page.evaluate("window.shown - window.keyed"))
+            drawn.append(page.evaluate("window.drawn - window.keyed"))
+        each = 1000 / CHANGES
+        return {
+            "shown_ms": round(statistics.median(shown[1:])), "worst_ms": round(max(shown[1:])),
+            "drawn_ms": round(statistics.median(drawn[1:])),
+            "server_cpu_ms": round(each * (server_seconds(server) - used)), "page_cpu_ms": round(each * main_thread()),
+        }  # fmt: skip
+
+
+def timeline(runs: Path, study: str) -> dict[str, dict[str, float]]:
+    """Frames, ms, while a mouse drags a window to zoom into, pans, and while keys move the moment."""
+    found = {}
+    with opened(runs) as (page, _, address):
+        page.goto(f"{address}/{study}/?view=timeline")
+        page.wait_for_selector("#timeline-graph .main-svg")
+        page.wait_for_timeout(1000)
+        page.evaluate(WATCH_FRAMES)
+        rows = page.locator("#timeline-graph .nsewdrag")
+        rows.last.scroll_into_view_if_needed()
+        box = rows.last.bounding_box()
+        main_thread = MainThread(page)
+
+        def drag() -> None:
+            page.mouse.move(box["x"] + 100, box["y"] + 40)
+            page.mouse.down()
+            for step in range(CHANGES):
+                page.mouse.move(box["x"] + 100 + 10 * step, box["y"] + 40)
+                page.wait_for_timeout(20)
+            page.mouse.up()
+
+        def keys() -> None:
+            page.locator("[role=slider]").first.focus()
+            for _ in range(CHANGES):
+                page.keyboard.press("ArrowRight")
+                page.wait_for_timeout(100)
+
+        graph = "document.querySelector('#timeline-graph .js-plotly-plot')"
+        for name, act, before in (
+            ("zoom", drag, ""),
+            ("pan", drag, f"Plotly.relayout({graph}, {{dragmode: 'pan'}})"),
+            ("moment", keys, ""),
+        ):
+            if before:
+                page.evaluate(f"async () => {{ await {before}; }}")
+            page.wait_for_timeout(500)
+            page.evaluate("() => { window.frames_ = []; }")
+            main_thread()
+            act()
+            page.wait_for_timeout(300)
+            frames = page.evaluate("window.frames_")
+            taken = sorted(after - before for before, after in itertools.pairwise(frames))
+            found[name] = {
+                "median_ms": round(statistics.median(taken)), "p95_ms": round(taken[int(0.95 * len(taken))]),
+                "worst_ms": round(taken[-1]), "page_cpu_ms_a_move": round(1000 * main_thread() / CHANGES),
+            }  # fmt: skip
+    return found
 
 
 def main(*counts: str) -> None:
@@ -124,8 +199,15 @@ def main(*counts: str) -> None:
             plan = make_record(Path(folder), trials)
             made = time.perf_counter() - began
             print(f"{trials} trials, record made in {made:.0f} s; limits: {LIMITS.get(trials)} s, 2 000 000 bytes")
-            for view in ("study", "tables", "cost"):
+            for view in VIEWS:
                 print(f"  {view}: {json.dumps(measure(Path(folder), plan.study.name, view))}", flush=True)
+    for snippets in SNIPPETS:
+        with tempfile.TemporaryDirectory() as folder:
+            name = make_fit(Path(folder), snippets).study.name
+            print(f"a fit on 210 videos, T = {snippets}; limits: 200 ms a change, 60 ms a frame")
+            print(f"  playground: {json.dumps(playground(Path(folder), name))}", flush=True)
+            for act, times in timeline(Path(folder), name).items():
+                print(f"  timeline, {act}: {json.dumps(times)}", flush=True)
     print(f"peak of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
 
 

@@ -22,6 +22,8 @@ from tal_search.errors import InputError
 
 REFRESH_SECONDS = 5
 ASSETS = Path(__file__).parent / "assets"
+SUITES = "_dash-component-suites/"
+PLOTLY = f"{SUITES}plotly/package_data/plotly.min.js"  # where Dash's graphs look for it
 
 
 def make_app(runs: Path, study: str, prefix: str = "/") -> dash.Dash:
@@ -34,6 +36,9 @@ def make_app(runs: Path, study: str, prefix: str = "/") -> dash.Dash:
         suppress_callback_exceptions=True,  # the controls of a view exist only while it is open
     )  # fmt: skip
     app.index_string = app.index_string.replace("<html>", '<html lang="en">')
+    # Read and compiled while the server works, not once a figure is there.
+    plotly = f'<script async src="{prefix}{PLOTLY}"></script>'
+    app.index_string = app.index_string.replace("{%css%}", "{%css%}" + plotly)
     app.layout = _frame()
     _register(app, open_study)
     for view in views().values():
@@ -43,6 +48,8 @@ def make_app(runs: Path, study: str, prefix: str = "/") -> dash.Dash:
     @app.server.after_request
     def _add_policy(response: flask.Response) -> flask.Response:
         response.headers["Content-Security-Policy"] = policy
+        if flask.request.path.startswith(f"/{SUITES}"):  # the browser keeps them compiled, and asks on each visit
+            response.headers.setdefault("Cache-Control", "no-cache")
         return response
 
     return app

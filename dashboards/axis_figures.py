@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from dashboards import style
-from dashboards.axis_lines import AxisLine, is_numeric, positions, scale
+from dashboards.axis_lines import AT_CENTRE, AxisLine, is_numeric, positions, scale
 from dashboards.importance import ESTIMATES
 from tal_search.types import Floats
 
@@ -27,7 +27,8 @@ def line_figure(score: str, line: AxisLine) -> go.Figure:
     at = _words(known["value"])
     drawn.add_scatter(
         x=at + at[::-1], y=known["low"].tolist() + known["high"].tolist()[::-1], fill="toself", mode="none",
-        fillcolor=style.translucent(style.COLOURS[0]), hoverinfo="skip", name="band", showlegend=len(known) > 0,
+        fillcolor=style.translucent(style.COLOURS[0]), hoverinfo="skip", showlegend=len(known) > 0,
+        name="95 % interval" if line.band == AT_CENTRE else "middle half",
     )  # fmt: skip
     drawn.add_scatter(
         x=_words(line.points["value"]), y=line.points["score"].round(3), mode="markers", name="trials",
@@ -41,7 +42,8 @@ def line_figure(score: str, line: AxisLine) -> go.Figure:
     )  # fmt: skip
     drawn.update_xaxes(type=scale(line.line["value"]))
     if numeric and len(line.line) <= MOST_TICKS:
-        drawn.update_xaxes(tickvals=line.line["value"].tolist())
+        values = line.line["value"].tolist()
+        drawn.update_xaxes(tickvals=values, ticktext=[style.value(float(one)) for one in values])
     if numeric and is_numeric(pd.Series([line.centre])):
         drawn.add_vline(line.centre, line={"color": style.INK, "dash": "dash", "width": 1})
     return drawn
@@ -67,6 +69,24 @@ def heat_figure(heat: pd.DataFrame, titles: Sequence[str], score: str) -> go.Fig
     )  # fmt: skip
     drawn.update_xaxes(type="category")
     drawn.update_yaxes(type="category")
+    return drawn
+
+
+def contour_figure(heat: pd.DataFrame, titles: Sequence[str], score: str) -> go.Figure | None:
+    """The same over both axes as numbers, between cells interpolated; None of axes that have no order, or two values.
+
+    Means of neighbouring cells that differ by chance alone draw contours too.
+    """
+    both = [pd.Series(values) for values in (heat.columns, heat.index)]
+    if min(heat.shape) < 3 or not all(is_numeric(values) for values in both):
+        return None
+    drawn = style.figure(*titles)
+    drawn.add_contour(
+        x=both[0], y=both[1], z=heat.to_numpy(float), colorscale=style.SEQUENTIAL,
+        colorbar={"title": {"text": f"{score} (%)"}}, hovertemplate="%{x}, %{y}: %{z:.2f} %<extra></extra>",
+    )  # fmt: skip
+    drawn.update_xaxes(type=scale(both[0]))
+    drawn.update_yaxes(type=scale(both[1]))
     return drawn
 
 

@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 from dashboards.data import StudyData
 from dashboards.pictures import find_browser, pictures
 from dashboards.reader import StudyReader
-from dashboards.style import GRAPH, shown
+from dashboards.style import COLOURS, GRAPH, shown
 from dashboards.views import views
 from tal_search.errors import InputError
 from tal_search.trial_folder import write_atomically
@@ -45,6 +45,8 @@ def export_study(runs: Path, study: str, out: Path) -> list[str]:
         try:
             info = view.info(data, {})
             drawn, tables = view.figures(info), view.tables(info)
+            for figure in drawn.values() if data.simulated else ():
+                _mark_simulated(figure)
         except InputError as error:
             sections.append(f"<h2>{html.escape(view.TITLE)}</h2><p>{html.escape(str(error))}</p>")
             continue
@@ -69,6 +71,14 @@ def _draw(figures: dict[str, go.Figure], out: Path) -> str:
     missing = [name for name in figures if f"{name}.svg" not in files or f"{name}.png" not in files]
     lacking = f" {browser} did not draw {', '.join(missing)}." if missing else ""
     return f"{len(figures) - len(missing)} figures as SVG and PNG in {out / 'figures'}.{lacking}"
+
+
+def _mark_simulated(figure: go.Figure) -> None:
+    """In the corner below the plot: a picture that is passed on still says it."""
+    figure.add_annotation(
+        text="simulated data", x=1, y=0, xref="paper", yref="paper", xanchor="right", yanchor="top", yshift=-34,
+        showarrow=False, font={"size": 13, "color": COLOURS[1]},
+    )  # fmt: skip
 
 
 def file_name(view: str, title: str) -> str:

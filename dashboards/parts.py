@@ -49,11 +49,11 @@ def table(
 
     opens: queries of this page that the first cells of the rows lead to.
     """
-    text, links = shown(frame.drop(columns="mlflow", errors="ignore")), frame.get("mlflow")
+    text, links = shown(frame.head(SHOWN_ROWS).drop(columns="mlflow", errors="ignore")), frame.get("mlflow")
     heads = [str(column) for column in text.columns]
     numeric = [_is_number(frame, head) for head in heads]
     rows = []
-    for place, cells in enumerate(text.head(SHOWN_ROWS).itertuples(index=False)):
+    for place, cells in enumerate(text.itertuples(index=False)):
         first = dcc.Link(cells[0], href=opens[place]) if opens else cells[0]
         items = [_cell(cell, at == 0, numeric[at]) for at, cell in enumerate((first, *cells[1:]))]
         if links is not None:

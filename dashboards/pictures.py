@@ -18,7 +18,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-WIDTH, HEIGHT, PNG_SCALE = 900, 480, 2
+WIDTH, HEIGHT, PNG_SCALE = 900, 480, 1.5
 SECONDS = 120
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
@@ -29,7 +29,7 @@ const figures = JSON.parse(document.getElementById("figures").textContent);
 const out = document.getElementById("pictures");
 (async () => {
   for (const [name, figure] of Object.entries(figures)) {
-    for (const [format, scale] of [["svg", 1], ["png", %d]]) {
+    for (const [format, scale] of [["svg", 1], ["png", %g]]) {
       const url = await Plotly.toImage(figure, {format, scale, width: %d, height: figure.layout.height || %d});
       const line = document.createElement("pre");
       line.textContent = name + " " + format + " " + url;

@@ -14,6 +14,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from dashboards.app import make_app, prefix_of
 from dashboards.record import recorded_studies
 from dashboards.security import Guard
+from dashboards.views import views
 from tal_search.errors import InputError
 
 
@@ -27,6 +28,7 @@ class Site:
         self.runs, self.first = runs, first
         self._apps: dict[str, WSGIApplication] = {}
         self._lock = threading.Lock()
+        views()  # imported now, not by the first reader
         if first is not None:
             self._app(first)
 

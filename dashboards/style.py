@@ -45,7 +45,6 @@ def translucent(colour: str, opacity: float = 0.2) -> str:
 
 def figure(x: str, y: str, *, height: int = 400) -> go.Figure:
     """An empty figure; x and y: what the axes show, with units ("mAP@0.5 (%)")."""
-    drawn = go.Figure()
     axis: dict[str, Any] = {
         "gridcolor": GRID,
         "linecolor": INK,
@@ -53,14 +52,13 @@ def figure(x: str, y: str, *, height: int = 400) -> go.Figure:
         "zeroline": False,
         "automargin": True,
     }
-    drawn.update_layout(
-        template="none", height=height, colorway=COLOURS, font={"family": FONT, "size": 14, "color": INK},
-        paper_bgcolor="white", plot_bgcolor="white", margin={"l": 60, "r": 16, "t": 16, "b": 56},
-        xaxis={**axis, "title": {"text": text(x)}}, yaxis={**axis, "title": {"text": text(y)}},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}, hovermode="closest",
-        uirevision="kept",  # zoom and hidden traces survive a refresh
-    )  # fmt: skip
-    return drawn
+    return go.Figure(layout={
+        "template": "none", "height": height, "colorway": COLOURS, "font": {"family": FONT, "size": 14, "color": INK},
+        "paper_bgcolor": "white", "plot_bgcolor": "white", "margin": {"l": 60, "r": 16, "t": 16, "b": 56},
+        "xaxis": {**axis, "title": {"text": text(x)}}, "yaxis": {**axis, "title": {"text": text(y)}},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}, "hovermode": "closest",
+        "uirevision": "kept",  # zoom and hidden traces survive a refresh
+    })  # fmt: skip
 
 
 def value(number: Any) -> str:

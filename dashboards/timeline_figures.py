@@ -52,7 +52,8 @@ def timeline_figure(
         rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=24 / sum(row.height + 24 for row in rows),
         row_heights=[row.height for row in rows], subplot_titles=[style.text(row.title) for row in rows],
     )  # fmt: skip
-    _dress(drawn, 120 + sum(row.height + 24 for row in rows))
+    highest = max([1.0, *(float(track.cas.max()) for track in tracks if track.cas is not None)])
+    _dress(drawn, 120 + sum(row.height + 24 for row in rows), highest)
     for place, row in enumerate(rows, 1):
         if row.kind == "truth":
             _draw_truth(drawn, place, truth, clicks, classes)
@@ -98,8 +99,8 @@ def _rows(truth: pd.DataFrame, clicks: pd.DataFrame, tracks: list[Track]) -> lis
     return rows
 
 
-def _dress(drawn: go.Figure, height: int) -> None:
-    """The common style; each sequence has its colours, shared by the rows of both fits."""
+def _dress(drawn: go.Figure, height: int, highest: float) -> None:
+    """The common style; each sequence has its colours, shared by the rows of both fits. highest: of the activations."""
     common = style.figure("", "", height=height).layout.to_plotly_json()
     axes = {name: {**common.pop(name)} for name in ("xaxis", "yaxis")}
     for axis in axes.values():
@@ -108,10 +109,11 @@ def _dress(drawn: go.Figure, height: int) -> None:
     drawn.update_xaxes(**axes["xaxis"])
     drawn.update_yaxes(**axes["yaxis"])
     drawn.update_annotations(font={"size": 13}, x=0, xanchor="left")  # titles of the rows
+    # No threshold lies below 0, where most values are; the colours tell apart what lies above it.
     bar = {"thickness": 12, "len": 160, "lenmode": "pixels", "x": 1.0, "y": 0.9, "title": {"text": "CAS"}}
     drawn.update_layout(
-        margin={"t": 90},
-        coloraxis={"colorscale": style.SEQUENTIAL, "colorbar": bar},
+        margin={"t": 64},
+        coloraxis={"colorscale": style.SEQUENTIAL, "colorbar": bar, "cmin": 0, "cmax": highest},
         coloraxis2={"colorscale": style.DIVERGING, "cmin": -1, "cmax": 1, "showscale": False},
     )
 
@@ -185,6 +187,7 @@ def _offsets(track: Track) -> list[int]:
 def _draw_detections(drawn: go.Figure, place: int, track: Track, classes: Sequence[str]) -> None:
     """A line a detection at the height of its score; the legend names a class once."""
     named = {trace.legendgroup for trace in drawn.data}
+    drawn.add_scatter(x=[None], y=[None], showlegend=False, row=place, col=1)  # axes even without any detection
     for label, rows in track.detections.groupby("label", sort=False):
         x, y = _with_gaps(rows, rows["score"].round(4).tolist())
         drawn.add_scatter(

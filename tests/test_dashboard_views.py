@@ -190,6 +190,17 @@ def test_the_budget_limits_what_is_best(compared: Made) -> None:
     assert cheapest.best is None, "every case of this study reads clicks"
 
 
+def test_a_few_cells_are_drawn_by_name_and_many_by_whether_they_are_on_the_front(compared: Made) -> None:
+    found = cost.info(compared.read(), {})
+    named = [trace.name for trace in cost.figures(found)["cost"].data if trace.mode == "markers"]
+    assert sorted(named) == sorted(["published", *found.ours["cell"]])
+    many = found._replace(ours=pd.concat([found.ours] * 3, ignore_index=True))
+    named = [trace.name for trace in cost.figures(many)["cost"].data if trace.mode == "markers"]
+    assert named == ["published", "ours", "ours, front"]
+    assert not cost.figures(found)["cost"].layout.shapes, "a budget that excludes nothing is not drawn"
+    assert len(cost.figures(cost.info(compared.read(), {"cost-budget": "0"}))["cost"].layout.shapes) == 1
+
+
 def test_cases_stand_beside_their_rows_of_the_papers_table(compared: Made) -> None:
     found = modules.info(compared.read(), {})
     (table,) = found.compared.values()

@@ -13,6 +13,7 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 from scipy import stats
 from small_dashboards import Made
 
+from dashboards.axis_figures import contour_figure
 from dashboards.axis_lines import AT_CENTRE, MOST_DRAWN, MOST_VALUES, OVER_ALL
 from dashboards.data import StudyData
 from dashboards.importance import SEED, importances
@@ -126,6 +127,17 @@ def test_the_axis_that_decides_is_the_important_one_and_a_constant_one_is_left_o
     assert importances(trials.assign(mAP=1.0), ("a", "b"), "mAP").empty
 
 
+def test_contours_need_two_ordered_axes_of_three_values() -> None:
+    values = np.arange(12.0).reshape(4, 3)
+    heat = pd.DataFrame(values, index=[1.0, 3.0, 5.0, 70.0], columns=[0.1, 0.2, 0.4])
+    drawn = contour_figure(heat, ("columns", "rows"), "mAP@0.5")
+    assert drawn is not None
+    assert (drawn.layout.xaxis.type, drawn.layout.yaxis.type) == ("linear", "log")
+    assert drawn.data[0].z.tolist() == values.tolist()
+    assert contour_figure(heat[[0.1, 0.2]], ("columns", "rows"), "mAP@0.5") is None
+    assert contour_figure(heat.set_axis(["a", "b", "c"], axis=1), ("columns", "rows"), "mAP@0.5") is None
+
+
 def test_figures_name_their_axes_with_units_and_points_say_whose_trial_they_are(small_study: StudyData) -> None:
     drawn = plots.figures(plots.info(small_study, {}))
     assert set(drawn) == {
@@ -134,7 +146,7 @@ def test_figures_name_their_axes_with_units_and_points_say_whose_trial_they_are(
     figure = drawn["axis lambda_sep"]
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("λ (lambda_sep)", "mAP@0.5 (%)")
     assert figure.layout.xaxis.type == "log"
-    assert [trace.name for trace in figure.data] == ["band", "trials", "mean"]
+    assert [trace.name for trace in figure.data] == ["95 % interval", "trials", "mean"]
     assert {row[2] for row in figure.data[1].customdata} == set(small_study.done["key"])
     (line,) = (shape for shape in figure.layout.shapes if shape.type == "line")
     assert line.x0 == line.x1 == small_study.centre["lambda_sep"]

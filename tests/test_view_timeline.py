@@ -12,7 +12,7 @@ from dashboards.data import StudyData
 from dashboards.timeline_figures import Track, mask_table, timeline_figure
 from dashboards.views import timeline
 from tal_search.localization import Activations, Inference, localize
-from tal_search.types import BACKGROUND_CLICKS
+from tal_search.types import BACKGROUND_CLICKS, Detections
 
 
 def shown(study: StudyData, **selection: str) -> timeline.TimelineInfo:
@@ -132,9 +132,23 @@ def test_names_from_data_are_text_in_the_figure() -> None:
     assert sum("&lt;script&gt;" in one for one in shown_names) >= 5
 
 
+def test_the_first_video_shown_is_that_of_the_surest_detection() -> None:
+    three = np.array([[0.0, 1.0], [1.0, 2.0], [4.0, 5.0]])
+    found = Detections(
+        videos=("a", "b", "c"), classes=("x",), video=np.array([0, 2, 1]), label=np.zeros(3, np.int64), segment=three,
+        score=np.array([0.2, 0.9, 0.8]),
+    )  # fmt: skip
+    assert timeline.surest(found) == "c"
+    empty = Detections(
+        videos=("a", "b"), classes=("x",), video=np.zeros(0, np.int64), label=np.zeros(0, np.int64),
+        segment=np.zeros((0, 2)), score=np.zeros(0),
+    )  # fmt: skip
+    assert timeline.surest(empty) == "a"
+
+
 def test_what_a_url_asks_for_and_is_not_there_is_passed_over(small_study: StudyData) -> None:
     found = shown(small_study, trial="../..", other="x", timeline_video="<b>", timeline_at="-5")
-    assert found.video == small_study.truth(found.tracks[0].key).videos[0]
+    assert found.video == timeline.surest(small_study.detections(found.tracks[0].key))
     assert len(found.tracks) == 1
     assert found.at == found.duration / 2
     empty = replace(small_study, trials=small_study.trials.assign(state="running"))

@@ -13,7 +13,7 @@ from dash import Input, Output, State, dcc, html
 from dashboards import parts
 from dashboards.cells import cells, names_of
 from dashboards.data import Selection, StudyData, selection_of
-from dashboards.style import COLOURS, GREY, WITHIN, figure, text
+from dashboards.style import COLOURS, GREY, MARKERS, WITHIN, figure, text
 from tal_search.study.published import published_systems
 
 TITLE = "Cost and performance"
@@ -79,19 +79,16 @@ def figures(info: CostInfo) -> dict[str, go.Figure]:
                       marker={"symbol": "circle-open", "size": 10, "color": GREY, "line": {"width": 2}},
                       customdata=[[text(cell) for cell in row] for row in theirs[["system", "source"]].to_numpy()],
                       hovertemplate="%{customdata[0]}: %{y:.1f} % at %{x:.3g} s/min<br>%{customdata[1]}")  # fmt: skip
-    ours = info.ours.nlargest(DRAWN, score)
-    looks = {"ours": (~ours["front"], COLOURS[4], "circle"), "ours, front": (ours["front"], COLOURS[0], "diamond")}
-    for name, (rows, colour, symbol) in looks.items():
-        mine = ours[rows]
-        drawn.add_scatter(x=mine[SECONDS], y=mine[score], mode="markers", name=name,
+    front = info.ours[info.ours["front"]].drop_duplicates(SECONDS).sort_values(SECONDS)
+    drawn.add_scatter(x=front[SECONDS], y=front[score], mode="lines", name="Pareto front", showlegend=len(front) > 1,
+                      line={"color": GREY, "shape": "hv", "width": 1.5, "dash": "dot"}, hoverinfo="skip")  # fmt: skip
+    for name, mine, colour, symbol in _groups(info):
+        drawn.add_scatter(x=mine[SECONDS], y=mine[score], mode="markers", name=text(name),
                           marker={"symbol": symbol, "size": 10, "color": colour},
                           error_y={"array": mine[score + WITHIN].fillna(0), "thickness": 1.2, "width": 4},
                           customdata=[[text(cell), n] for cell, n in zip(mine["cell"], mine["n"], strict=True)],
                           hovertemplate="%{customdata[0]}: %{y:.1f} %, %{x:.3g} s/min, n %{customdata[1]}")  # fmt: skip
-    front = info.ours[info.ours["front"]].drop_duplicates(SECONDS).sort_values(SECONDS)
-    drawn.add_scatter(x=front[SECONDS], y=front[score], mode="lines", line={"color": COLOURS[0], "shape": "hv"},
-                      showlegend=False, hoverinfo="skip")  # fmt: skip
-    if info.budgets:
+    if info.budget < max(info.budgets, default=0):
         drawn.add_vline(x=info.budget, line={"color": COLOURS[1], "dash": "dash"})
     spread = [
         math.log10(least) for least in (min(info.budgets, default=45) / 1.1, max(info.budgets, default=300) * 1.1)
@@ -99,6 +96,16 @@ def figures(info: CostInfo) -> dict[str, go.Figure]:
     drawn.update_xaxes(type="log", range=spread, tickvals=TICKS, ticktext=[str(tick) for tick in TICKS])
     drawn.update_yaxes(rangemode="tozero", minallowed=0)
     return {"cost": drawn}
+
+
+def _groups(info: CostInfo) -> list[tuple[str, pd.DataFrame, str, str]]:
+    """Name, cells, colour and marker of each group in the figure: a few cells by name, more by whether on the front."""
+    ours = info.ours.nlargest(DRAWN, info.score)
+    if len(ours) <= len(COLOURS):
+        rows = [ours.iloc[[place]] for place in range(len(ours))]
+        return [(row["cell"].iloc[0], row, COLOURS[place], MARKERS[place]) for place, row in enumerate(rows)]
+    front = ours["front"]
+    return [("ours", ours[~front], COLOURS[4], "circle"), ("ours, front", ours[front], COLOURS[0], "diamond")]
 
 
 def tables(info: CostInfo) -> dict[str, pd.DataFrame]:

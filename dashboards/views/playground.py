@@ -217,6 +217,8 @@ def _result(data: StudyData, selection: Selection) -> Any:
 
 
 def _sweep(data: StudyData, selection: Selection) -> Any:
+    if selection.get("playground-sweep", "") not in SLIDERS:
+        return []  # at once: it would be localized beside the result, which waits for it
     found = info(data, selection)
     if found is None or not found.swept:
         return []

@@ -12,7 +12,7 @@ from dash import ALL, Input, Output, State, ctx, dcc, html
 from dash.exceptions import PreventUpdate
 
 from dashboards import parts, style
-from dashboards.axis_figures import heat_figure, importance_figure, line_figure, parallel_figure
+from dashboards.axis_figures import contour_figure, heat_figure, importance_figure, line_figure, parallel_figure
 from dashboards.axis_lines import AxisLine, axis_line, heat_of, scores, thinned
 from dashboards.data import Selection, StudyData, selection_of
 from dashboards.importance import LEAST_TRIALS, MOST_FOR_FANOVA, importances
@@ -88,6 +88,8 @@ def figures(info: PlotsInfo) -> dict[str, go.Figure]:
     if info.heat is not None:
         titles = [f"{info.axes[axis]} ({axis})" for axis in info.pair or ()]
         drawn["heat map"] = heat_figure(info.heat, titles, info.score)
+        contours = contour_figure(info.heat, titles, info.score)
+        drawn |= {"contours": contours} if contours is not None else {}
     if len(info.axes) > 1 and len(info.trials):
         drawn["parallel coordinates"] = parallel_figure(info.trials, info.axes, info.score)
     if len(info.importance):
@@ -124,6 +126,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
 def _graphs(info: PlotsInfo) -> list[Any]:
     words = {
         "heat map": "Mean over repeats by two axes; the others at the centre where the grid has it.",
+        "contours": "The same, interpolated between the cells, each axis to its scale.",
         "parallel coordinates": f"A line a trial, at most {MOST_LINES}, darker where {info.score} is higher. "
         "A click opens a trial.",
     }

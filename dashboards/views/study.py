@@ -131,7 +131,7 @@ def _curve_figure(info: StudyInfo) -> go.Figure:
         within = curve[f"mean{WITHIN}"].fillna(0)
         around = pd.concat([curve["mean"] + within, (curve["mean"] - within).iloc[::-1]])
         both = pd.concat([curve["epoch"], curve["epoch"].iloc[::-1]])
-        drawn.add_scatter(x=both, y=around, fill="toself", fillcolor=translucent(colour), line={"width": 0},
+        drawn.add_scatter(x=both, y=around, fill="toself", fillcolor=translucent(colour), mode="none",
                           hoverinfo="skip", showlegend=False, legendgroup=str(place))  # fmt: skip
         drawn.add_scatter(x=curve["epoch"], y=curve["mean"], name=text(name), mode="lines+markers",
                           line={"color": colour, "dash": dash}, legendgroup=str(place), customdata=curve["n"],

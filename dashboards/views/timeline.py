@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from dash import Input, Output, Patch, dcc, html
+from dash import ClientsideFunction, Input, Output, dcc, html
 from dash.exceptions import PreventUpdate
 
 from dashboards import parts
@@ -16,7 +16,7 @@ from dashboards.data import Selection, StudyData
 from dashboards.fits import chooser, chosen_fit, offered
 from dashboards.inference_settings import own_inference
 from dashboards.redraw import redrawn
-from dashboards.timeline_figures import Track, marker, mask_figure, mask_table, timeline_figure
+from dashboards.timeline_figures import Track, mask_figure, mask_table, timeline_figure
 from tal_search.errors import InputError
 from tal_search.localization import Activations, localize
 from tal_search.types import Annotations, Detections, clicks_of
@@ -52,7 +52,7 @@ def info(data: StudyData, selection: Selection) -> TimelineInfo | None:
     names = offered(data, *keys)
     test, train = data.truth(first), data.truth(first, "train")
     video = selection.get("timeline-video", "")
-    video = video if video in test.videos + train.videos else test.videos[0]
+    video = video if video in test.videos + train.videos else surest(data.detections(first))
     truth = test if video in test.videos else train
     tracks = [track_of(data, key, names[key], video, tested=truth is test) for key in keys]
     held = truth is train and any(track.cas is not None for track in tracks)
@@ -68,6 +68,13 @@ def info(data: StudyData, selection: Selection) -> TimelineInfo | None:
         tracks=tracks,
         at=moment(selection, duration),
     )
+
+
+def surest(detections: Detections) -> str:
+    """The video with the detection of the highest score; the first where nothing was detected."""
+    if not len(detections.score):
+        return detections.videos[0]
+    return detections.videos[int(detections.video[detections.score.argmax()])]
 
 
 def moment(selection: Selection, duration: float) -> float:
@@ -231,13 +238,7 @@ def register(app: Any, open_study: Callable[[], StudyData]) -> None:
     redrawn(app, "timeline-mask", lambda selection: _mask(open_study(), selection))
     at = parts.name_of("timeline-at")
 
-    @app.callback(Output("timeline-graph", "figure"), Input(at, "value"), prevent_initial_call=True)
-    def move(seconds: float | None) -> Patch:
-        if seconds is None:
-            raise PreventUpdate
-        changed = Patch()
-        changed["layout"]["shapes"] = [marker(seconds)]
-        return changed
+    app.clientside_callback(ClientsideFunction("timeline", "move"), Input(at, "value"))  # assets/timeline.js
 
     @app.callback(Output(at, "value"), Input("timeline-graph", "clickData"), prevent_initial_call=True)
     def point(clicked: dict[str, Any] | None) -> float:
