@@ -46,7 +46,7 @@ except ImportError as _error:
 
 GIB = 2**30
 OBJECT_STORE_BYTES = 100 * 2**20  # specs and reports are small; arrays never travel through Ray
-STEP_SECONDS = 1.0
+STEP_SECONDS = 0.25
 HELD_SECONDS = 0.05  # between questions of a worker whose trial has ended, see `Exchange`
 LONGEST_TEMPORARY = 45  # characters; Ray's sockets lie deep below it, and a socket's path has at most 107
 TRIALS_PER_TUNER = 500  # a Tuner keeps every trial it ever ran, 43 kB each; a new one costs two seconds
@@ -60,7 +60,8 @@ class RayBackend:
     memory_bytes: of each trial, for placing it (Ray does not enforce it). retries: times a trial whose worker process
     died is started again from its checkpoint; an error of the trial itself ends it. address: of the cluster to join
     ("auto", HOST:PORT), whose machines must share `runs`; call `ray_settings.prepare` with it first. None = that of
-    the environment variable RAY_ADDRESS, or else a Ray on this machine that ends with the study.
+    the environment variable RAY_ADDRESS, or else a Ray on this machine that ends with the study. step_seconds: how
+    long a worker trains between two messages; a trial is stopped only there.
     """
 
     def __init__(
@@ -74,8 +75,9 @@ class RayBackend:
         concurrent_trials: int | None = None,
         retries: int = 3,
         address: str | None = None,
+        step_seconds: float = STEP_SECONDS,
     ) -> None:
-        self._runs, self._trial = runs.resolve(), trial
+        self._runs, self._trial, self._step_seconds = runs.resolve(), trial, step_seconds
         self._need = {"CPU": cpus_per_trial, "GPU": gpus_per_trial, "memory": memory_bytes or 0}
         self._limit, self._retries = concurrent_trials, retries
         self._address = address or os.environ.get("RAY_ADDRESS")
@@ -111,7 +113,9 @@ class RayBackend:
         return sum(min(int(room.get(name, 0.0) / need + 1e-9) for name, need in needs) for room in rooms)
 
     def _tuner(self, storage: Path, exchange: Exchange) -> tune.Tuner:
-        trainable = tune.with_parameters(_Trainable, runs=self._runs, trial=self._trial)
+        trainable = tune.with_parameters(
+            _Trainable, runs=self._runs, trial=self._trial, step_seconds=self._step_seconds
+        )
         return tune.Tuner(
             tune.with_resources(trainable, {name.lower(): need for name, need in self._need.items()}),
             tune_config=tune.TuneConfig(
@@ -139,6 +143,7 @@ class _Trainable(tune.Trainable):
     def setup(self, config: dict[str, Any], **parameters: Any) -> None:
         self._runs: Path = parameters["runs"]
         self._function: TrialFunction = parameters["trial"]
+        self._step_seconds: float = parameters["step_seconds"]
         self._started: bool
         self._over: bool
         self._work = self._open(config)
@@ -152,7 +157,7 @@ class _Trainable(tune.Trainable):
         if self._over:
             time.sleep(HELD_SECONDS)
         # The first step trains nothing: a trial that waited for a worker when Ctrl-C came is stopped after it.
-        advance = self._work.advance(STEP_SECONDS) if self._started and not self._over else Advance()
+        advance = self._work.advance(self._step_seconds) if self._started and not self._over else Advance()
         self._started = True
         self._over = self._over or advance.result is not None or advance.failed is not None
         return {
