@@ -2,8 +2,9 @@
 
     python -m benchmarks.bench_study [--study thumos_grid] [KEY=VALUE ...]
 
-Runs into a temporary folder, so every trial is trained. Memory is sampled twice a second: the sum over the command and
-all its descendants of the proportional set size (shared pages counted once) and of the resident set size.
+Runs into a temporary folder, so every trial is trained. Set-up ends when the first trial has its folder: Ray is up then
+and the data is made. Memory is sampled every four seconds (reading it costs time too): the sum over the command and all
+its descendants of the proportional set size (shared pages counted once) and of the resident set size.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import psutil
 
 MIB = 2**20
+SAMPLE_SECONDS = 4.0
 
 
 def memory(root: psutil.Process) -> tuple[int, int]:
@@ -43,11 +46,18 @@ def main() -> None:
         started = time.monotonic()
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             root = psutil.Process(process.pid)
+            began: float | None = None
+            sampled = started
             while process.poll() is None:
-                peaks = [max(pair) for pair in zip(peaks, memory(root), strict=True)]
-                time.sleep(0.5)
+                if began is None and any(Path(runs).glob("trials/*/lock")):
+                    began = time.monotonic()
+                if time.monotonic() - sampled >= SAMPLE_SECONDS:
+                    peaks = [max(pair) for pair in zip(peaks, memory(root), strict=True)]
+                    sampled = time.monotonic()
+                time.sleep(0.1)
     seconds = time.monotonic() - started
     print(f"study={args.study} {' '.join(args.overrides)}: exit code {process.returncode}, {seconds:.0f} s")
+    print(f"  of these {(began or started) - started:.0f} s of set-up")
     print(f"  peak memory of all processes: {peaks[0] / MIB:.0f} MiB proportional, {peaks[1] / MIB:.0f} MiB resident")
 
 
