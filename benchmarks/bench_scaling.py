@@ -100,13 +100,12 @@ def _resident(process: psutil.Process) -> float:
 
 
 def timeline(videos: int, classes: int, seed: int) -> Annotations:
-    """A drawn timeline; each of its 20 classes is split into classes / 20."""
+    """A drawn timeline."""
     from tal_search.data.timeline import class_lengths, draw_timeline
 
     random = np.random.default_rng(seed)
-    drawn = draw_timeline(f"video_{seed}", videos, class_lengths(random), random)
-    label = drawn.label + len(drawn.classes) * (drawn.video % (classes // len(drawn.classes)))
-    return replace(drawn, classes=tuple(f"class_{index}" for index in range(classes)), label=label)
+    names = tuple(f"class_{index}" for index in range(classes))
+    return draw_timeline(f"video_{seed}", videos, names, class_lengths(classes, random), random)
 
 
 def trial_parts(clock: Clock, videos: int, snippets: int, classes: int) -> Rows:
@@ -194,7 +193,8 @@ def in_new_process(sweep: str, value: int, busy: bool) -> dict[str, list[float]]
 def exponent(values: tuple[int, ...], costs: list[float], least: float = 0.0) -> float:
     """Slope of log cost over log value; NaN where fewer than two costs reach `least`."""
     pairs = [(math.log(value), math.log(cost)) for value, cost in zip(values, costs, strict=True) if cost > least]
-    return float(np.polyfit(*zip(*pairs, strict=True), 1)[0]) if len(pairs) > 1 else math.nan
+    log_values, log_costs = zip(*pairs, strict=True) if pairs else ((), ())
+    return float(np.polyfit(log_values, log_costs, 1)[0]) if len(pairs) > 1 else math.nan
 
 
 def verdict(slope: float) -> str:

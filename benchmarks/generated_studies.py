@@ -27,7 +27,7 @@ FPS, NEIGHBOURS = 30, 3
 
 def make_record(runs: Path, trials: int) -> Plan:
     """A study with this many finished trials, none of which was trained."""
-    axes = {
+    axes: dict[str, list[Any]] = {
         "kernel_size": [1 + 2 * place for place in range(VALUES)],
         "lambda_sep": [place / 4 for place in range(VALUES)],
         "beta_aff": [place / 10 for place in range(max(1, trials // VALUES**2 // SEEDS))],

@@ -2,6 +2,7 @@
 
     python -m benchmarks.record [--small] [--only NAME ...]
 
+With --only, the other sections of a table that was begun the same day stay as they are.
 --small runs each at its smallest setting, to see that it works, and keeps the table in the system's temporary folder.
 Rows that need a GPU say "not measured" where there is none. The exit code is 1 where a benchmark failed.
 """
@@ -93,6 +94,12 @@ def heading(found: str | None, command: str) -> str:
     )
 
 
+def without(table: str, modules: list[str]) -> str:
+    """The table without the sections of these benchmarks."""
+    sections = re.split(r"^(?=## )", table, flags=re.MULTILINE)
+    return "".join(section for section in sections if not re.match(rf"## ({'|'.join(modules)})( on a GPU)?\n", section))
+
+
 def run(module: str, arguments: str, out: Path) -> bool:
     """Runs one benchmark, its output shown and added to the file as it comes; whether it worked."""
     command = [sys.executable, "-u", "-m", f"benchmarks.{module}", *arguments.split()]
@@ -123,7 +130,10 @@ def main() -> int:
     folder = Path(tempfile.gettempdir()) if args.small else RESULTS
     folder.mkdir(exist_ok=True)
     out, found = folder / f"{datetime.date.today()}-{machine}.md", gpu()
-    out.write_text(heading(found, " ".join(["python -m benchmarks.record", *sys.argv[1:]])))
+    if args.only and out.exists():
+        out.write_text(without(out.read_text(), args.only))
+    else:
+        out.write_text(heading(found, " ".join(["python -m benchmarks.record", *sys.argv[1:]])))
     failed = []
     for bench in BENCHES:
         if args.only and bench.module not in args.only:

@@ -51,7 +51,7 @@ def main() -> int:
         study = load_study("thumos_single", [*location, *SETTINGS, f"hyperparameters.epochs={args.epochs}", *overrides])
         plan = resolve(study)
         outcome = run_study(plan)
-        ours = [outcome.finished[spec.key].at(0.5) for spec in plan.specs]
+        ours = [outcome.finished[trial.id].at(0.5) for trial in plan.trials]
         table.add_row(cell, " ".join(f"{v:.3f}" for v in ours), " ".join(f"{v:.3f}" for v in RELEASED[cell]))
     Console(width=120).print(table)
     return 0
