@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import math
-from functools import lru_cache
+from collections.abc import Hashable
 
 from tal_search.data.annotation_cost import THUMOS14_RATES
 from tal_search.data.click_budget import within_budget
 from tal_search.data.loading import load_truths
 from tal_search.data.supervision import clicks_made
 from tal_search.errors import InputError
-from tal_search.types import BACKGROUND_CLICKS, INSTANCES, DatasetSpec, canonical_json, clicks_of
+from tal_search.types import BACKGROUND_CLICKS, INSTANCES, DatasetSpec, clicks_of
+
+_counted: dict[Hashable, dict[str, float]] = {}  # rates by all that decides them
 
 
 def annotation_rates(spec: DatasetSpec, annotator: str, supervision: tuple[str, ...]) -> dict[str, float]:
@@ -23,13 +23,14 @@ def annotation_rates(spec: DatasetSpec, annotator: str, supervision: tuple[str, 
     cannot be counted there is taken to be as often as on THUMOS14: clicks that lie in the feature files, anything where
     the ground truth gives no durations, files with problems (which `check` reports).
     """
-    return dict(_rates(canonical_json(dataclasses.asdict(spec)), annotator, supervision))
+    # A plan asks for a few of them once a trial; the fingerprints name all that they are counted from.
+    key = (spec.fingerprint, annotator, supervision, *spec.fingerprints_read(annotator, supervision).items())
+    if key not in _counted:
+        _counted[key] = _rates(spec, annotator, supervision)
+    return dict(_counted[key])
 
 
-@lru_cache(maxsize=256)
-def _rates(spec_json: str, annotator: str, supervision: tuple[str, ...]) -> dict[str, float]:
-    """The trials of a plan ask for few of them many times; the specification holds the content's fingerprints."""
-    spec = DatasetSpec(**json.loads(spec_json))
+def _rates(spec: DatasetSpec, annotator: str, supervision: tuple[str, ...]) -> dict[str, float]:
     limit = math.inf if spec.clicks_per_minute is None else spec.clicks_per_minute
     assumed = min(THUMOS14_RATES[BACKGROUND_CLICKS] * spec.clicks_fraction, limit)
     rates = {**THUMOS14_RATES, BACKGROUND_CLICKS: assumed}

@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -102,6 +103,7 @@ def available() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
 
 
+@cache
 def declaration(name: str) -> Any:
     """The method's module: `Hyperparameters`, `PRESETS`, `METHOD`. Imports no torch."""
     assert name in available(), name
