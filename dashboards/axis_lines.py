@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards import style
-from dashboards.data import StudyData, equal
+from dashboards.data import StudyData
 from tal_search.paired import interval
 
 MOST_DRAWN = 1000  # trials in one figure; lines are of all of them
@@ -41,7 +41,7 @@ def scores(data: StudyData) -> list[str]:
 
 def axis_line(data: StudyData, done: pd.DataFrame, axis: str, score: str) -> AxisLine:
     """The line through the centre where two values of the axis were planned there; else over all trials."""
-    there = _held(data, done, (axis,))
+    there = data.is_centre(done, free=(axis,))
     at_centre = data.plan != "sampler" and done.loc[there, axis].map(style.value).nunique() > 1
     rows = done[there] if at_centre else done
     groups = _groups(rows, axis)
@@ -55,15 +55,6 @@ def axis_line(data: StudyData, done: pd.DataFrame, axis: str, score: str) -> Axi
         line=pd.DataFrame(line, columns=["value", "mean", "low", "high", "n"]),
         points=points.assign(value=points[axis], score=points[score]),
     )
-
-
-def _held(data: StudyData, rows: pd.DataFrame, free: tuple[str, ...]) -> pd.Series[bool]:
-    """Whether all axes but the free ones are at the centre."""
-    there = pd.Series(True, index=rows.index)
-    for axis in data.axes:
-        if axis not in free:
-            there &= equal(rows[axis], data.centre[axis])
-    return there
 
 
 def _groups(rows: pd.DataFrame, axis: str) -> list[tuple[Any, pd.Index[Any]]]:
@@ -120,7 +111,7 @@ def heat_of(data: StudyData, done: pd.DataFrame, pair: tuple[str, str], score: s
     """Mean by the values of two axes of a grid: the others at the centre where the grid has it, else over all."""
     if data.plan != "grid" or done.empty:
         return None
-    there = _held(data, done, pair)
+    there = data.is_centre(done, free=pair)
     rows = done[there] if there.any() else done
     first, second = (positions(rows[axis]) for axis in pair)
     return rows[score].groupby([second, first]).mean().unstack()

@@ -17,10 +17,9 @@ from scipy.special import stdtr, stdtrit
 from dashboards.data import StudyData, equal
 from dashboards.style import WITHIN, value
 from tal_search.paired import CONFIDENCE, Difference, repeatability, verdicts
+from tal_search.study import INFERENCE
 from tal_search.study.published import paper_cell, published_systems
 from tal_search.types import Floats
-
-INFERENCE = "inference."  # starts the name of an inference axis
 
 
 @lru_cache(maxsize=4)

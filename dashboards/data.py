@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,10 +16,10 @@ from urllib.parse import parse_qsl, urlencode
 import pandas as pd
 
 from tal_search.data.annotations import read_detections
-from tal_search.data.clickers import simulate_clicks
-from tal_search.data.clicks import Clicks, read_clicks
+from tal_search.data.clicks import Clicks
 from tal_search.data.loading import load_truths
-from tal_search.data.supervision import EMBEDDED, click_file, clicked_videos
+from tal_search.data.supervision import clicks_made
+from tal_search.data.timeline import stated_seconds
 from tal_search.errors import InputError
 from tal_search.localization import Activations
 from tal_search.tracking import reported
@@ -113,11 +112,11 @@ class StudyData:
     def done(self) -> pd.DataFrame:
         return self.trials[self.trials["state"] == "done"]
 
-    def is_centre(self, frame: pd.DataFrame) -> pd.Series[bool]:
-        """For each row with the axes as columns, whether it is at the centre."""
+    def is_centre(self, frame: pd.DataFrame, free: Collection[str] = ()) -> pd.Series[bool]:
+        """For each row with the axes as columns, whether it is at the centre in all of them but the free ones."""
         at = pd.Series(True, index=frame.index)
-        for axis, value in self.centre.items():
-            at &= equal(frame[axis], value)
+        for axis in self.axes.keys() - {*free}:
+            at &= equal(frame[axis], self.centre[axis])
         return at
 
     @cached_property
@@ -173,15 +172,11 @@ class StudyData:
 
 
 def _clicks(spec: DatasetSpec, kind: str, annotator: str) -> Clicks:
-    path = click_file(spec, kind, annotator)
     train, test = load_truths(spec)
-    if path is not None:
-        stated = zip(train.videos, train.duration.tolist(), strict=True)
-        seconds = {video: second if math.isfinite(second) else math.inf for video, second in stated}
-        return read_clicks(path, kind, annotator, clicked_videos(spec, seconds, train, test), [])
-    if annotator == EMBEDDED:
+    clicks = clicks_made(spec, kind, annotator, stated_seconds(train), train, test)
+    if clicks is None:
         raise InputError(f"the {kind} of {spec.description} lie in its feature files, which dashboards do not read")
-    return simulate_clicks(kind, train, train.duration, annotator, spec.simulation["seed"])
+    return clicks
 
 
 def _marked(path: Path) -> Files:

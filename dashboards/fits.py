@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from dashboards import parts, style
-from dashboards.data import Selection, StudyData, equal
+from dashboards.data import Selection, StudyData
+from tal_search.study import INFERENCE
 from tal_search.trial_folder import TrialFolder
 
 MOST_OFFERED = 200
-INFERENCE = "inference."
 
 
 def chosen_fit(data: StudyData, selection: Selection, kept: Callable[[TrialFolder], Path]) -> str | None:
@@ -37,7 +37,7 @@ def words(data: StudyData, row: Mapping[Any, Any]) -> str:
 
 
 def _same(found: Any, centre: Any) -> bool:
-    """`equal` of one value."""
+    """`data.equal` of one value."""
     return bool(pd.isna(found) if centre is None else found == centre)
 
 
@@ -46,10 +46,7 @@ def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
     fits = data.trials[(data.trials["state"] == "done") | data.trials["key"].isin(chosen)].sort_values(
         data.score, ascending=False, kind="stable"
     )
-    own = pd.Series(True, index=fits.index)
-    for axis in data.axes:
-        if axis.startswith(INFERENCE):
-            own &= equal(fits[axis], data.centre[axis])
+    own = data.is_centre(fits, free=[axis for axis in data.axes if not axis.startswith(INFERENCE)])
     fits = fits.assign(own=own, centre=data.is_centre(fits), chosen=fits["key"].isin(chosen))
     fits = fits.sort_values("own", ascending=False, kind="stable").drop_duplicates("key")
     fits = fits.sort_values(["chosen", "centre"], ascending=False, kind="stable").head(MOST_OFFERED)

@@ -30,7 +30,7 @@ def chosen(label: str, control: Any) -> html.Label:
 
 
 def select(name: str, label: str, options: Mapping[str, str], value: str) -> html.Label:
-    """A choice of one: words by value. A native select: small, and the keyboard and phones know it."""
+    """A choice of one: words by value."""
     items = [{"label": words, "value": key} for key, words in options.items()]
     picked = value if value in options else next(iter(options), None)
     return chosen(label, dcc.Dropdown(items, picked, id=name_of(name), clearable=False))

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -57,11 +58,8 @@ class RecordReader:
         mark = self._mark()
         if mark is not None and mark == self._seen:
             return self._rows, False
-        try:
-            with self._engine.connect() as connection:
-                changed = self._read(connection)
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            raise InputError(f"{self.folder}: the record cannot be read ({_first_line(error)})") from None
+        with self._connected() as connection:
+            changed = self._read(connection)
         self._seen = mark
         return self._rows, changed
 
@@ -71,14 +69,19 @@ class RecordReader:
             "SELECT a.key, a.value_json FROM studies s LEFT JOIN study_user_attributes a ON a.study_id = s.study_id "
             "WHERE s.study_name = :study"
         )
-        try:
-            with self._engine.connect() as connection:
-                found = connection.execute(statement, {"study": self.study}).all()
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            raise InputError(f"{self.folder}: the record cannot be read ({_first_line(error)})") from None
+        with self._connected() as connection:
+            found = connection.execute(statement, {"study": self.study}).all()
         if not found:
             raise InputError(f"{self.folder}: its record holds no study of the name {self.study}; run the study first")
         return {key: json.loads(value) for key, value in found if key is not None}
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlalchemy.Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise InputError(f"{self.folder}: the record cannot be read ({_first_line(error)})") from None
 
     def _mark(self) -> object:
         """Sizes and times of the files; None of a database elsewhere, which is asked each time."""

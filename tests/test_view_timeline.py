@@ -71,6 +71,17 @@ def test_training_videos_show_the_trial_s_clicks_and_activations_where_they_were
     assert any(len(seconds) for seconds in clicks.values())
 
 
+def test_clicks_beyond_a_trial_s_budget_are_not_shown(small_study: StudyData, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = small_study.done["key"].iloc[0]
+    spec, videos = small_study.spec(key), small_study.truth(key, "train").videos
+    everything = sorted(small_study.clicks(key, BACKGROUND_CLICKS, "A1").time.tolist())
+    half = replace(spec, dataset=replace(spec.dataset, clicks_fraction=0.5))
+    monkeypatch.setattr(StudyData, "spec", lambda _, __: half)
+    seen = sorted(time for video in videos for time in timeline.clicks_on(small_study, key, video)["time"])
+    assert len(seen) == round(0.5 * len(everything)) > 0
+    assert set(seen) <= set(everything)
+
+
 def test_two_trials_lie_above_one_another_with_the_same_colours(small_study: StudyData) -> None:
     keys = small_study.done["key"].drop_duplicates().tolist()
     found = shown(small_study, trial=keys[0], other=keys[1])

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from dash import html
+from dash import Input, Output, State, html
 
 from dashboards import parts
 from dashboards.cells import cells, half_width, names_of, records
-from dashboards.data import Selection, StudyData
+from dashboards.data import Selection, StudyData, selection_of
 from dashboards.fits import offered
 from dashboards.style import COLOURS, DASHES, WITHIN, figure, text, translucent
 from dashboards.trial_part import TrialInfo, trial_info, trial_layout, trial_query
@@ -208,9 +208,6 @@ def _trial_table(found: StudyInfo, selection: Selection) -> Any:
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
     """Choosing a cell or a trial draws its part again, and nothing else."""
-    from dash import Input, Output, State
-
-    from dashboards.data import selection_of
 
     @app.callback(
         Output("study-curves", "children"), Output("study-trial", "children"), Output("study-compared", "children"),

@@ -17,6 +17,7 @@ from dashboards.fits import chooser, chosen_fit, offered
 from dashboards.inference_settings import own_inference
 from dashboards.redraw import redrawn
 from dashboards.timeline_figures import Track, mask_figure, mask_table, timeline_figure
+from tal_search.data.click_budget import within_budget
 from tal_search.errors import InputError
 from tal_search.localization import Activations, localize
 from tal_search.types import Annotations, Detections, clicks_of
@@ -94,10 +95,10 @@ def instances_of(truth: Annotations, video: str) -> pd.DataFrame:
 
 
 def clicks_on(data: StudyData, key: str, video: str) -> pd.DataFrame:
-    """The clicks that a fit reads of a training video, of its own annotator."""
+    """The clicks that a fit reads of a training video, of its own annotator, within its budget."""
     spec, rows = data.spec(key), []
     for kind in clicks_of(spec.supervision):
-        clicks = data.clicks(key, kind, spec.annotator)
+        clicks = within_budget(spec.dataset, data.clicks(key, kind, spec.annotator), data.truth(key, "train").duration)
         here = clicks.video == clicks.videos.index(video)
         classes = data.truth(key, "train").classes
         for time, label in zip(clicks.time[here].tolist(), clicks.label[here].tolist(), strict=True):
@@ -193,13 +194,12 @@ def layout(data: StudyData, selection: Selection) -> Any:
         parts.select("other", "below it", others, selection.get("other", "")),
         parts.select("timeline-video", "video", videos, found.video),
     ]
-    content = html.Div(_content(data, selection), id="timeline-content")
-    mask = html.Div(_mask(data, selection), id="timeline-mask")
+    content = html.Div(_content(found), id="timeline-content")
+    mask = html.Div(_mask(found), id="timeline-mask")
     return html.Section([html.Div(controls, className="controls"), content, mask])
 
 
-def _content(data: StudyData, selection: Selection) -> Any:
-    found = info(data, selection)
+def _content(found: TimelineInfo | None) -> Any:
     if found is None:
         return html.P("The trial keeps no detections.", role="alert")
     kept = {
@@ -219,8 +219,7 @@ def _content(data: StudyData, selection: Selection) -> Any:
     ]
 
 
-def _mask(data: StudyData, selection: Selection) -> Any:
-    found = info(data, selection)
+def _mask(found: TimelineInfo | None) -> Any:
     if found is None:
         return []
     mask = mask_table(found.tracks, found.at)
@@ -234,8 +233,8 @@ def _mask(data: StudyData, selection: Selection) -> Any:
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
     """A chosen moment moves a line and the mask; everything else draws anew."""
-    redrawn(app, "timeline-content", lambda selection: _content(open_study(), selection), but="timeline-at")
-    redrawn(app, "timeline-mask", lambda selection: _mask(open_study(), selection))
+    redrawn(app, "timeline-content", lambda selection: _content(info(open_study(), selection)), but="timeline-at")
+    redrawn(app, "timeline-mask", lambda selection: _mask(info(open_study(), selection)))
     at = parts.name_of("timeline-at")
 
     app.clientside_callback(ClientsideFunction("timeline", "move"), Input(at, "value"))  # assets/timeline.js

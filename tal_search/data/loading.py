@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import math
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tal_search.data.shared_features import SPLITS, array_file, place_of, shared
 from tal_search.data.simulation import Simulation, require_durations, simulate, simulated_truths
 from tal_search.data.splits import shared_videos
 from tal_search.data.supervision import click_file, clicked_videos, supervise
-from tal_search.data.timeline import note_empty
+from tal_search.data.timeline import note_empty, stated_seconds
 from tal_search.errors import InputError
 from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
 
@@ -148,9 +147,7 @@ def _check_features(spec: DatasetSpec, problems: list[str]) -> dict[str, float]:
         return dict(zip(videos.videos, videos.duration.tolist(), strict=True))
     train, test = read_splits(spec, problems)
     problems += shared_videos(train.files, test.files)
-    stated = dict(zip(train.truth.videos, train.truth.duration.tolist(), strict=True))
-    durations = {name: seconds if math.isfinite(seconds) else math.inf for name, seconds in stated.items()}
-    durations |= {name: duration for name, _, duration in train.videos(problems)}
+    durations = stated_seconds(train.truth) | {name: duration for name, _, duration in train.videos(problems)}
     for _ in test.videos(problems):
         pass
     return durations

@@ -13,7 +13,7 @@ from tal_search.data.feature_cache import CONVERTED, check_cache, open_cache
 from tal_search.data.feature_split import FeatureSplit, read_splits, read_truths
 from tal_search.data.loading import stop
 from tal_search.data.supervision import clicked_videos
-from tal_search.data.timeline import note_empty
+from tal_search.data.timeline import note_empty, stated_seconds
 from tal_search.errors import gathered
 from tal_search.types import Annotations, DatasetSpec, Floats, Ints
 
@@ -50,10 +50,7 @@ def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list
     seconds: dict[str, float] = {}
     with gathered(problems):
         truths = read_truths(spec)
-        seconds = {
-            name: duration if math.isfinite(duration) else math.inf
-            for name, duration in zip(truths[0].videos, truths[0].duration.tolist(), strict=True)
-        }
+        seconds = stated_seconds(truths[0])
         notes += note_empty(Path(spec.ground_truth), *truths)
         if spec.layout["name"] == CONVERTED:
             splits = _of_cache(spec, *truths)

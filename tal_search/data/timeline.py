@@ -112,6 +112,12 @@ def present(truth: Annotations) -> NDArray[np.float32]:
     return labels_NC
 
 
+def stated_seconds(truth: Annotations) -> dict[str, float]:
+    """Durations by video, infinite where the ground truth gives none: no click is then outside."""
+    stated = zip(truth.videos, truth.duration.tolist(), strict=True)
+    return {video: seconds if np.isfinite(seconds) else np.inf for video, seconds in stated}
+
+
 def lasting(truth: Annotations) -> Annotations:
     """The ground truth without its instances of no length, where there is nothing to see or to click at."""
     kept = truth.segment[:, 1] > truth.segment[:, 0]
