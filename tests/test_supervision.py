@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from make_dataset import SMALL, edit_json, found, problems_of
+from make_dataset import SMALL, change, edit_json, found, problems_of
 from small_fits import make_data, make_spec
 from study_files import load as load_study_text
 
 from tal_search.data.clickers import HUMANS, simulate_clicks
 from tal_search.data.dataset import check, default_annotators, load
+from tal_search.data.layout import CLICK_FILES
 from tal_search.data.simulation import simulated_truths
+from tal_search.methods import available, declaration
 from tal_search.search.plan import resolve
 from tal_search.types import (
     ACTION_CLICKS,
@@ -24,6 +27,7 @@ from tal_search.types import (
     VIDEO_LABELS,
     DatasetSpec,
     VideoSet,
+    clicks_of,
 )
 
 EVERYTHING = (VIDEO_LABELS, BACKGROUND_CLICKS, ACTION_CLICKS, INSTANCES)
@@ -157,20 +161,51 @@ def test_a_trial_without_clicks_is_one_repeat_a_seed_whoever_clicked(tmp_path: P
     ]
 
 
-def test_a_method_whose_clicks_nobody_made_is_refused_naming_the_file(root: Path, tmp_path: Path) -> None:
-    for path in (*root.glob("clicks_*"), *(root / "val").glob("*.npz")):
-        if path.suffix == ".txt":
-            path.unlink()
-        else:
-            with np.load(path) as file:
-                content = {name: file[name] for name in file.files if name != "point_label"}
-            np.savez_compressed(path, **content)
-    text = f"dataset: {{root: {root}, source: features}}"
-    (problem,) = problems_of(lambda: resolve(load_study_text(tmp_path, text)))
-    assert "backtal needs background clicks of one annotator, and nobody's are in" in problem
-    assert "put clicks_background_ANNOTATOR.txt beside the features" in problem
+@pytest.fixture
+def unclicked(root: Path) -> Path:
+    """The small dataset without any click: video labels and instances are all there is."""
+    for path in root.glob("clicks_*"):
+        path.unlink()
+    for path in (root / "val").glob("*.npz"):
+        change(path, point_label=None)
+    return root
+
+
+@pytest.mark.parametrize("name", available())
+def test_each_method_is_refused_where_its_supervision_is_missing_naming_the_file(
+    name: str, unclicked: Path, tmp_path: Path
+) -> None:
+    weights = "hyperparameters={frame_weight: 1, action_weight: 1}" if name == "basnet" else "hyperparameters={}"
+    text = f"method: {name}\ndataset: {{root: {unclicked}, source: features}}"
+    kinds = clicks_of(declaration(name).METHOD.supervision)
+    if kinds:
+        (problem,) = problems_of(lambda: resolve(load_study_text(tmp_path, text, weights)))
+        assert f"{name} needs {' and '.join(kinds)} of one annotator, and nobody's are in" in problem
+        assert f"put {' and '.join(f'{CLICK_FILES[kind]}ANNOTATOR.txt' for kind in kinds)} beside" in problem
+    else:
+        assert resolve(load_study_text(tmp_path, text, weights)).annotators == (NO_ANNOTATOR,)
+    (unclicked / "gt_thumos14.json").unlink()  # labels and instances
+    (problem,) = problems_of(lambda: resolve(load_study_text(tmp_path, text, weights)))
+    assert "no ground truth (gt_thumos14.json) in" in problem
+
+
+def test_backtal_without_its_losses_on_clicks_needs_none(unclicked: Path, tmp_path: Path) -> None:
+    text = f"dataset: {{root: {unclicked}, source: features}}"
     weights = "hyperparameters={frame_weight: 0, lambda_sep: 0, beta_aff: 0}"
     assert resolve(load_study_text(tmp_path, text, weights)).annotators == (NO_ANNOTATOR,)
+
+
+def test_instances_are_refused_where_no_training_video_has_any(root: Path, tmp_path: Path) -> None:
+    edit_json(root / "gt_thumos14.json", _without_training_instances)
+    plan = resolve(load_study_text(tmp_path, f"method: asl\ndataset: {{root: {root}, source: features}}"))
+    problems = problems_of(lambda: check(plan.dataset, plan.annotators, ()))
+    assert f"{root / 'gt_thumos14.json'}: subset 'val' has no instance in its 4 videos" in " ".join(problems)
+
+
+def _without_training_instances(content: dict[str, Any]) -> None:
+    for entry in content["database"].values():
+        if entry["subset"] == "val":
+            entry["annotations"] = []
 
 
 @pytest.mark.parametrize("annotator", ["uniform", *sorted(HUMANS)])
