@@ -22,9 +22,11 @@ from tal_search.training.loop import Fit, phase_parameters
 from tal_search.types import VIDEO_LABELS, Dataset, Detections, VideoSet
 
 EPOCHS, SNIPPETS, BATCH = 6, 24, 3  # two epochs for each of three rounds: one may stop amid them
-# Settings under which a method reads every supervision that it can, where the defaults do not.
-EVERYTHING: dict[str, dict[str, Any]] = {"basnet": {"frame_weight": 1.0, "action_weight": 1.0, "filter_weight": 1.0}}
-SMALL: dict[str, dict[str, Any]] = {"asl": {"width": 32}}  # as elsewhere networks follow the channels
+# Settings under which a method reads every supervision that it can, and is small, where with the defaults it is not so.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "asl": {"width": 32},
+    "basnet": {"frame_weight": 1.0, "action_weight": 1.0, "filter_weight": 1.0},
+}
 ALL_CLASSES = Inference(class_threshold=0.0)  # an untrained network's detections too
 pytestmark = [pytest.mark.parametrize("name", available()), pytest.mark.usefixtures("one_thread")]
 
@@ -39,13 +41,7 @@ def data(name: str) -> Dataset:
 
 def build(name: str) -> Method:
     module = declaration(name)
-    settings = {
-        "epochs": EPOCHS,
-        "batch_size": BATCH,
-        "learning_rate": 1e-3,
-        **EVERYTHING.get(name, {}),
-        **SMALL.get(name, {}),
-    }
+    settings = {"epochs": EPOCHS, "batch_size": BATCH, "learning_rate": 1e-3, **SETTINGS.get(name, {})}
     torch.manual_seed(0)
     method: Method = module.METHOD(module.Hyperparameters(**settings), 8, len(data(name).classes))
     return method
@@ -92,7 +88,7 @@ def detect(method: Method, videos: VideoSet) -> Detections:
 
 def test_supervision_is_declared_and_begins_with_video_labels(name: str) -> None:
     module = declaration(name)
-    for settings in ({}, EVERYTHING.get(name, {})):
+    for settings in ({}, SETTINGS.get(name, {})):
         declared = module.supervision(dataclasses.asdict(module.Hyperparameters(**settings)))
         assert declared[0] == VIDEO_LABELS
         assert set(declared) <= set(module.METHOD.supervision)
