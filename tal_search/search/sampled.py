@@ -94,7 +94,7 @@ class Sampled:
         return all(cell.stopping is not None for cell in self._cells.values() if cell.wants(spec.key))
 
     def tell(self, event: Event) -> None:
-        """Learn from an event that the record has already."""
+        """Learn from an event."""
         key = event.spec.key
         if isinstance(event, Failed):
             self._ended[key] = TrialState.FAIL

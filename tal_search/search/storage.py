@@ -18,13 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tal_search.errors import InputError, MissingExtra
 from tal_search.search.distributions import widened
-from tal_search.search.patience import PatientStorage
+from tal_search.search.patience import BUSY_SECONDS, PatientStorage
 
 READ = ("id", "attempt", "reason", "result")
 SETTINGS = "settings"
 ABOUT = "about"
 GROWING = {"clicks", "cases"}  # sections of the settings whose entries may come and go, by annotator and by name
-BUSY_SECONDS = 5  # then Python sees signals, and the call is tried again
 
 
 class Row(NamedTuple):
@@ -66,8 +65,14 @@ def open_storage(where: Path | str, folder: Path) -> PatientStorage:
         raise InputError(f"{path} cannot be opened as a record: {_first_line(error)}; move it away") from error
     # A killed process loses nothing under NORMAL; a power cut loses the last trials, whose folders have them.
     sqlalchemy.event.listen(storage.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=NORMAL"))
+    sqlalchemy.event.listen(storage.engine, "checkout", lambda raw, *_: _set_patience(raw, storage.hurried))
     storage.engine.dispose()
     return storage
+
+
+def _set_patience(connection: Any, hurried: bool) -> None:
+    """How long SQLite itself waits for a lock; then Python sees signals, and the call is tried again."""
+    connection.execute(f"PRAGMA busy_timeout={0 if hurried else int(1000 * BUSY_SECONDS)}")
 
 
 def close(storage: RDBStorage) -> None:
