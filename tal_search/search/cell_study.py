@@ -69,9 +69,7 @@ class CellStudy:
     def _keep(self, frozen: FrozenTrial, attributes: Mapping[str, Any]) -> None:
         trial_id, number = self._storage.add_trials(self._study_id, [frozen], attributes)[0]
         self._kept_ids[number] = trial_id
-        assert number == frozen.number, (
-            f"cell {frozen.number} became number {number}: another driver writes this record"
-        )
+        assert number == frozen.number, f"cell {frozen.number} became {number}: another driver writes this record"
 
     def report(self, trial: optuna.Trial, value: float, step: int) -> None:
         """Note an intermediate value."""

@@ -32,8 +32,8 @@ from tal_search.trial_folder import TrialFolder
 GIBIBYTE = 2**30
 FLUSH_SECONDS = 2.0  # for a record that is locked when a signal ends the command, which has ten seconds in all
 UNWRITTEN = (
-    "The record could not be written, so it lacks the newest results: they are in their trials' folders, from where the "
-    "same command takes them."
+    "The record could not be written, so it lacks the newest results. They are in their trials' folders: the same "
+    "command takes them from there."
 )
 
 
