@@ -1,4 +1,4 @@
-"""A record that another process has locked: trials go on, nothing is acknowledged, and then all of it is there, once."""
+"""A record that another process has locked: trials go on, nothing is acknowledged, and then all is there, once."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tal_search.search.patience import PatientStorage
+from tal_search.search.storage import reopen_failed
 
 Drawn = TypeVar("Drawn")
 
@@ -39,6 +40,7 @@ class CellStudy:
         kept = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
         kept.set_user_attr("objectives", list(objectives))
         self._storage, self._study_id = storage, kept._study_id
+        reopen_failed(storage, self._study_id)
         self._memory = optuna.create_study(study_name=name, directions=directions, sampler=sampler, pruner=pruner)
         self._kept_ids: dict[int, int] = {}  # in the record, of the trials that are running
         self._attributes = storage.get_study_system_attrs(self._study_id)
@@ -53,7 +55,7 @@ class CellStudy:
         return self._memory.get_trials(deepcopy=False)
 
     def running(self) -> list[optuna.Trial]:
-        """Those that an earlier driver left."""
+        """Those that an earlier driver left, and those that failed: the next command tries them again, as any trial."""
         return [optuna.Trial(self._memory, self._frozen(number)._trial_id) for number in self._kept_ids]
 
     def ask(self, draw: Callable[[optuna.Trial], Drawn]) -> tuple[optuna.Trial, Drawn]:

@@ -18,7 +18,8 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from tal_search.errors import InputError, TalSearchError
-from tal_search.search.storage import BUSY_SECONDS, shown
+from tal_search.search.patience import BUSY_SECONDS
+from tal_search.search.storage import shown
 from tal_search.trial_folder import TrialFolder
 
 KEY = re.compile("[0-9a-f]{20}")

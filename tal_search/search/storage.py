@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tal_search.errors import InputError, MissingExtra
 from tal_search.search.distributions import widened
-from tal_search.search.patience import BUSY_SECONDS, PatientStorage
+from tal_search.search.patience import BUSY_SECONDS, PatientStorage, patiently
 
 READ = ("id", "attempt", "reason", "result")
 SETTINGS = "settings"
@@ -116,6 +116,19 @@ def rows(storage: RDBStorage, study_id: int) -> Iterator[Row]:
                 current.attributes[key] = json.loads(value)
     if current is not None:
         yield current
+
+
+def reopen_failed(storage: PatientStorage, study_id: int) -> None:
+    """Failed trials of a study run again, with their parameters and intermediate values; Optuna has no word for it."""
+    statement = sqlalchemy.text(
+        "UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE study_id = :study AND state = 'FAIL'"
+    )
+
+    def reopen() -> None:
+        with storage.engine.begin() as connection:
+            connection.execute(statement, {"study": study_id})
+
+    patiently(reopen, storage.folder)
 
 
 def agree_on_settings(storage: RDBStorage, study_id: int, study: str, wanted: dict[str, Any]) -> None:
