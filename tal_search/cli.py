@@ -24,7 +24,7 @@ Hyperparameter studies for temporal action localization.
   tal-search run --list                       the studies, one line each
   tal-search rescore study=NAME inference.nms=[...]   further inference settings for finished fits, nothing trained
   tal-search rebuild study=NAME               make MLflow's copy of a study again, from the record
-  tal-search gc                               trial folders that no study refers to
+  tal-search gc                               trial folders and arrays that no study refers to
   tal-search evaluate KEY=VALUE ...           mAP of a detection file or of a released checkpoint
   tal-search complexity method=NAME|all       parameters and multiply-adds per video
   tal-search dashboard [study=NAME]           what a study found, in a browser, live while it runs
