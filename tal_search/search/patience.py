@@ -25,8 +25,10 @@ Result = TypeVar("Result")
 AWAY = (OperationalError, InterfaceError)
 AWAY_SECONDS = 600.0
 POLL_SECONDS = 0.5
+SLICE_SECONDS = 0.1  # what has waited for minutes is not done in one go, for which trials would wait
 SAID_SECONDS = 2.0  # a record that is locked for longer is worth a sentence
-BUSY_SECONDS = 5  # SQLite waits so long itself, while nothing else could be done
+BUSY_SECONDS = 5  # SQLite waits so long itself, while nothing else could be done; then Python sees signals
+MOMENT_SECONDS = 0.05  # the same while trials run, once a lock: most are as short as another's transaction
 # Each is one transaction that leaves nothing behind when it fails; Optuna's studies and its cache end in these.
 CALLS = (
     "create_new_study", "set_study_system_attr", "set_study_user_attr", "set_trial_intermediate_value",
@@ -53,6 +55,13 @@ class PatientStorage(RDBStorage):
         self._said = False
         super().__init__(url, **settings)
 
+    @property
+    def busy_seconds(self) -> float:
+        """How long SQLite itself is to wait for a lock."""
+        if not self.hurried:
+            return BUSY_SECONDS
+        return MOMENT_SECONDS if self._since is None else 0.0
+
     def soon(self, action: Callable[[], object]) -> None:
         """Do this after all that waits: at once, or with a later call of `soon` or `flush`.
 
@@ -61,20 +70,23 @@ class PatientStorage(RDBStorage):
         """
         self._waiting.append(action)
         if time.monotonic() >= self._again:
-            self._try()
+            self._try(SLICE_SECONDS)
 
     def flush(self, seconds: float = math.inf) -> int:
         """Wait until all of it is done, for so long at most; how much is left."""
         until = time.monotonic() + seconds
-        while not self._try() and time.monotonic() < until:
+        while not self._try(math.inf) and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
         return len(self._waiting)
 
-    def _try(self) -> bool:
-        """Whether nothing waits any more."""
+    def _try(self, seconds: float) -> bool:
+        """Do what waits, for about so long; whether nothing waits any more."""
+        until = time.monotonic() + seconds
         self.hurried = True
         try:
             while self._waiting:
+                if time.monotonic() > until:
+                    return False
                 self._waiting[0]()
                 self._waiting.popleft()
                 self._since = None

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tal_search.errors import InputError, MissingExtra
 from tal_search.search.distributions import widened
-from tal_search.search.patience import BUSY_SECONDS, PatientStorage, patiently
+from tal_search.search.patience import PatientStorage, patiently
 
 READ = ("id", "attempt", "reason", "result")
 SETTINGS = "settings"
@@ -59,20 +59,18 @@ def open_storage(where: Path | str, folder: Path) -> PatientStorage:
         # Before Optuna opens it: readers (dashboards) then never block the driver, nor it them.
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-        url, waits = f"sqlite:///{quote(str(path))}", {"connect_args": {"timeout": BUSY_SECONDS}}
-        storage = PatientStorage(url, folder, engine_kwargs=waits)
+        storage = PatientStorage(f"sqlite:///{quote(str(path))}", folder)
     except (sqlite3.Error, SQLAlchemyError) as error:
         raise InputError(f"{path} cannot be opened as a record: {_first_line(error)}; move it away") from error
     # A killed process loses nothing under NORMAL; a power cut loses the last trials, whose folders have them.
     sqlalchemy.event.listen(storage.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=NORMAL"))
-    sqlalchemy.event.listen(storage.engine, "checkout", lambda raw, *_: _set_patience(raw, storage.hurried))
+    sqlalchemy.event.listen(storage.engine, "checkout", lambda raw, *_: _set_patience(raw, storage.busy_seconds))
     storage.engine.dispose()
     return storage
 
 
-def _set_patience(connection: Any, hurried: bool) -> None:
-    """How long SQLite itself waits for a lock; then Python sees signals, and the call is tried again."""
-    connection.execute(f"PRAGMA busy_timeout={0 if hurried else int(1000 * BUSY_SECONDS)}")
+def _set_patience(connection: Any, seconds: float) -> None:
+    connection.execute(f"PRAGMA busy_timeout={int(1000 * seconds)}")
 
 
 def close(storage: RDBStorage) -> None:
