@@ -13,6 +13,7 @@ from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from dashboards import parts
+from dashboards.ahead import Ahead
 from dashboards.data import Selection, StudyData, query_of, selection_of
 from dashboards.parts import labelled
 from dashboards.reader import StudyReader
@@ -24,14 +25,15 @@ REFRESH_SECONDS = 5
 ASSETS = Path(__file__).parent / "assets"
 SUITES = "_dash-component-suites/"
 PLOTLY = f"{SUITES}plotly/package_data/plotly.min.js"  # where Dash's graphs look for it
+# Tells V8 to compile all of a script aside while it loads, not each function when it is first called: Plotly is 5 MB.
+COMPILE_ALL = b"//# allFunctionsCalledOnLoad\n"
 
 
-def make_app(runs: Path, study: str, prefix: str = "/") -> dash.Dash:
-    """The page of one study of a runs folder, served below `prefix`. Raises InputError where there is no such study."""
-    open_study = StudyReader(runs, study)
-    open_study()
+def make_app(open_study: StudyReader, prefix: str = "/") -> dash.Dash:
+    """The page of one study, served below `prefix`."""
+    drawn = Ahead(lambda query: _drawn(open_study(), selection_of(query)))
     app = dash.Dash(
-        "dashboards", title=f"{study} – tal-search", update_title="", assets_folder=str(ASSETS),
+        "dashboards", title=f"{open_study.name} – tal-search", update_title="", assets_folder=str(ASSETS),
         requests_pathname_prefix=prefix, routes_pathname_prefix="/", serve_locally=True,
         suppress_callback_exceptions=True,  # the controls of a view exist only while it is open
     )  # fmt: skip
@@ -40,16 +42,23 @@ def make_app(runs: Path, study: str, prefix: str = "/") -> dash.Dash:
     plotly = f'<script async src="{prefix}{PLOTLY}"></script>'
     app.index_string = app.index_string.replace("{%css%}", "{%css%}" + plotly)
     app.layout = _frame()
-    _register(app, open_study)
+    _register(app, open_study, drawn)
     for view in views().values():
         view.register(app, open_study)
     policy = page_policy(app.csp_hashes())
+
+    @app.server.before_request
+    def _begin() -> None:
+        if flask.request.path == "/":
+            drawn.begin(f"?{flask.request.query_string.decode(errors='replace')}")
 
     @app.server.after_request
     def _add_policy(response: flask.Response) -> flask.Response:
         response.headers["Content-Security-Policy"] = policy
         if flask.request.path.startswith(f"/{SUITES}"):  # the browser keeps them compiled, and asks on each visit
             response.headers.setdefault("Cache-Control", "no-cache")
+        if flask.request.path == f"/{PLOTLY}" and response.status_code == 200:
+            response.set_data(COMPILE_ALL + response.get_data())
         return response
 
     return app
@@ -78,7 +87,14 @@ def current(selection: Selection) -> str:
     return selection.get("view", "") if selection.get("view") in VIEWS else VIEWS[0]
 
 
-def _register(app: dash.Dash, open_study: Callable[[], StudyData]) -> None:
+def _drawn(data: StudyData, selection: Selection) -> tuple[StudyData, Any]:
+    """A study, and the view of it that is selected."""
+    return data, views()[current(selection)].layout(data, selection)
+
+
+def _register(
+    app: dash.Dash, open_study: Callable[[], StudyData], drawn: Callable[[str], tuple[StudyData, Any]]
+) -> None:
     @app.callback(
         Output("heading", "children"), Output("content", "children"), Output("shown", "data"),
         Output("version", "data"), Output("written", "data", allow_duplicate=True),
@@ -87,15 +103,14 @@ def _register(app: dash.Dash, open_study: Callable[[], StudyData]) -> None:
     )  # fmt: skip
     def page(search: str, _: int, written: str | None, version: int | None) -> tuple[Any, ...]:
         """Draw the view again where another one is asked for, or where the study has grown."""
+        own_choice = written is not None and search == written
         try:
-            data = open_study()
+            if own_choice and open_study().version == version:
+                raise PreventUpdate
+            data, content = drawn(search)
         except InputError as error:
             return no_update, html.P(str(error), role="alert"), {}, None, search
-        own_choice = written is not None and search == written
-        if own_choice and data.version == version:
-            raise PreventUpdate
         selection = selection_of(search)
-        content = views()[current(selection)].layout(data, selection)
         return parts.heading(data), content, drawn_from(content, selection), data.version, search
 
     @app.callback(Output("views", "children"), Input("url", "search"))

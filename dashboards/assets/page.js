@@ -1,3 +1,8 @@
+// Figures wait for the script of Plotly that the page began to load, where Dash would have them load it once more.
+window.Plotly ??= new Promise((loaded) => {
+  document.querySelector("script[src$='plotly.min.js']").addEventListener("load", loaded);
+});
+
 // What Dash's own controls lack for the keyboard and for assistive technology: a slider is called by its label, and a
 // list by its label and its value. The list itself takes the focus, where Dash has a hidden field take it first.
 const mend = () => {
