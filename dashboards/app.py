@@ -47,13 +47,11 @@ def make_app(open_study: StudyReader, prefix: str = "/") -> dash.Dash:
         view.register(app, open_study)
     policy = page_policy(app.csp_hashes())
 
-    @app.server.before_request
-    def _begin() -> None:
-        if flask.request.path == "/":
-            drawn.begin(f"?{flask.request.query_string.decode(errors='replace')}")
-
     @app.server.after_request
-    def _add_policy(response: flask.Response) -> flask.Response:
+    def _finish(response: flask.Response) -> flask.Response:
+        if flask.request.path == "/":
+            query = f"?{flask.request.query_string.decode(errors='replace')}"
+            response.call_on_close(lambda: drawn.begin(query))
         response.headers["Content-Security-Policy"] = policy
         if flask.request.path.startswith(f"/{SUITES}"):  # the browser keeps them compiled, and asks on each visit
             response.headers.setdefault("Cache-Control", "no-cache")

@@ -15,6 +15,7 @@ from dashboards.app import make_app, prefix_of
 from dashboards.reader import StudyReader
 from dashboards.record import recorded_studies
 from dashboards.security import Guard
+from dashboards.style import figure
 from dashboards.views import views
 from tal_search.errors import InputError
 
@@ -29,7 +30,8 @@ class Site:
         self.runs, self.first = runs, first
         self._apps: dict[str, WSGIApplication] = {}
         self._lock = threading.Lock()
-        views()  # imported now, not by the first reader
+        views()  # imported now, not by the first reader; as are the parts of Plotly, which wait for the first figure
+        figure("", "").add_scatter(x=[0], y=[0]).add_vline(0)
         if first is not None:
             self._open(first)()
 

@@ -10,21 +10,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from browser import ARTIFACTS, SCREENS, Visit, browser, visit
+from browser import ARTIFACTS, SCREENS, Visit, visit
 from playwright.sync_api import Browser
-from small_dashboards import Made, chromium, served
+from small_dashboards import Made, served
 from small_plans import cell_spec, plan_of, run
 
 from dashboards.style import shown
 from dashboards.views import cost, modules, study, tables, views
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser(chromium()) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

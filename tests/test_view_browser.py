@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Visit, browser, visit
+from browser import Visit, visit
 from playwright.sync_api import Browser
-from small_dashboards import Made, chromium, served
+from small_dashboards import Made, served
 
 from dashboards.fits import chosen_fit, offered
 from dashboards.style import shown
@@ -20,12 +20,6 @@ from tal_search.trial_folder import TrialFolder
 
 pytestmark = pytest.mark.slow
 CHANGED = "([name, old]) => document.querySelector(name)?.textContent !== old"
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser(chromium()) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import ARTIFACTS, SCREENS, browser, visit
+from browser import ARTIFACTS, SCREENS, visit
 from playwright.sync_api import Browser
-from small_dashboards import Made, chromium, served
+from small_dashboards import Made, served
 
 from dashboards.views import views
 
@@ -27,12 +27,6 @@ BOXES = """(width) => {
   document.body.style.width = "";
   return boxes;
 }"""
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser(chromium()) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
