@@ -91,3 +91,12 @@ def test_no_button_sends_a_figure_anywhere(opened: Browser, address: str, grid: 
         buttons = page.page.locator(".modebar-btn").evaluate_all("found => found.map(one => one.ariaLabel)")
         assert "Download plot as a PNG" in buttons
         assert not [one for one in buttons if "Share" in one or "cloud" in one.lower()]
+
+
+def test_plotly_is_loaded_once_and_compiled_aside(opened: Browser, address: str, grid: Made) -> None:
+    with visit(opened, address) as page:
+        page.open(grid.name, "plots")
+        sources = page.page.locator("script[src*=plotly]").evaluate_all("found => found.map(one => one.src)")
+        assert len(sources) == 1
+        assert page.page.request.get(sources[0]).body().startswith(b"//# allFunctionsCalledOnLoad\n/**\n* plotly.js")
+        assert page.page.evaluate("typeof Plotly.newPlot") == "function"
