@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,7 @@ class StudyReader:
 
     def __call__(self) -> StudyData:
         """Raises InputError where the record cannot be read."""
-        with self._lock:
+        with self._lock, _no_collection():
             rows, changed = self._record.rows()
             copied = self._ledger.stat().st_mtime_ns if self._ledger.exists() else None
             if self._data is None or changed or copied != self._copied:
@@ -73,9 +75,21 @@ class StudyReader:
         return replace(data, trials=trial_table(data, list(newest.values()), links))
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without Python's search for cycles, a fifth of the time of reading a hundred thousand trials, which have none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def trial_table(data: StudyData, rows: list[Row], links: Mapping[str, str]) -> pd.DataFrame:
     """The `trials` of a StudyData, from each trial's newest attempt; links: MLflow URLs by the fit's key."""
-    column = {name: [getattr(row, name) for row in rows] for name in Row._fields}
+    column = dict(zip(Row._fields, zip(*rows, strict=True) if rows else [()] * len(Row._fields), strict=True))
     ids, cells = parsed(column["id"]), parsed(column["cell"])
     keys = [name.partition("-")[0] for name in ids]
     table: dict[str, Any] = {"number": column["number"], "id": ids, "key": keys}
