@@ -25,8 +25,6 @@ REFRESH_SECONDS = 5
 ASSETS = Path(__file__).parent / "assets"
 SUITES = "_dash-component-suites/"
 PLOTLY = f"{SUITES}plotly/package_data/plotly.min.js"  # where Dash's graphs look for it
-# Tells V8 to compile all of a script aside while it loads, not each function when it is first called: Plotly is 5 MB.
-COMPILE_ALL = b"//# allFunctionsCalledOnLoad\n"
 
 
 def make_app(open_study: StudyReader, prefix: str = "/") -> dash.Dash:
@@ -55,8 +53,6 @@ def make_app(open_study: StudyReader, prefix: str = "/") -> dash.Dash:
         response.headers["Content-Security-Policy"] = policy
         if flask.request.path.startswith(f"/{SUITES}"):  # the browser keeps them compiled, and asks on each visit
             response.headers.setdefault("Cache-Control", "no-cache")
-        if flask.request.path == f"/{PLOTLY}" and response.status_code == 200:
-            response.set_data(COMPILE_ALL + response.get_data())
         return response
 
     return app
