@@ -1,6 +1,6 @@
 """Statistics of a study's cells: means over repeats with intervals, paired differences to the centre, verdicts.
 
-The same numbers as `tal_search.paired` gives one cell at a time, for ten thousand cells at once.
+The statistics are those of `tal_search.paired`, for ten thousand cells at once.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr, stdtrit
 
 from dashboards.data import StudyData, equal
 from dashboards.style import WITHIN, value
-from tal_search.paired import CONFIDENCE, Difference, repeatability, verdicts
+from tal_search.paired import Difference, half_width, p_value, repeatability, verdicts
 from tal_search.study import INFERENCE
 from tal_search.study.published import paper_cell, published_systems
-from tal_search.types import Floats
 
 
 @lru_cache(maxsize=4)
@@ -57,12 +55,6 @@ def _with_means(found: pd.DataFrame, trials: pd.DataFrame, names: list[str]) -> 
     return found.assign(**columns)
 
 
-def half_width(deviation: Floats, n: Floats) -> Floats:
-    """Half the t interval of means of n values each with this sample standard deviation; NaN where n < 2."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(n > 1, stdtrit(n - 1, (1 + CONFIDENCE) / 2) * deviation / np.sqrt(n), np.nan)
-
-
 def _with_differences(data: StudyData, found: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     """Paired with the centre by seed and annotator; by seed, annotators averaged, where they share no annotator."""
     score = data.score
@@ -77,15 +69,7 @@ def _with_differences(data: StudyData, found: pd.DataFrame, trials: pd.DataFrame
     n = groups.count().reindex(found["cell"], fill_value=0).to_numpy()
     mean, deviation = (part.reindex(found["cell"]).to_numpy(float) for part in (groups.mean(), groups.std()))
     within = half_width(deviation, n)
-    return found.assign(**{"delta": mean, f"delta{WITHIN}": within, "pairs": n, "p": _p(mean, deviation, n)})
-
-
-def _p(mean: Floats, deviation: Floats, n: Floats) -> Floats:
-    """Of the two-sided paired t test; equal differences are certain: 0, or 1 where they are nothing."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        tested = 2 * stdtr(n - 1, -np.abs(mean / (deviation / np.sqrt(n))))
-    certain = np.where(mean == 0, 1.0, 0.0)
-    return np.where(n < 2, np.nan, np.where(deviation == 0, certain, tested))
+    return found.assign(**{"delta": mean, f"delta{WITHIN}": within, "pairs": n, "p": p_value(mean, deviation, n)})
 
 
 def judged(data: StudyData, table: pd.DataFrame) -> list[str]:

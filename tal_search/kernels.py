@@ -1,6 +1,7 @@
 """The loops that NumPy cannot run fast, compiled by Numba at their first call; the machine code is kept on disk.
 
-Shapes: K classes and F frames of one video, n proposals, R thresholds, D detections and G instances of one class.
+Shapes: K classes and F frames of one video, n proposals, R thresholds, D detections and G instances of one class; B
+videos of T snippets.
 
 Sums and products are taken one by one, in the order of the formulas (no fastmath, no second thread), so that results
 equal the plain reference in `tests/` to the last bit. All in one file, because Numba notices no change in another.
@@ -15,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from tal_search.types import Floats, Ints
 
@@ -244,3 +246,39 @@ def _overlap(a: Floats, b: Floats) -> float:
     shared = max(min(a[1], b[1]) - max(a[0], b[0]), 0.0)
     union = (a[1] - a[0]) + (b[1] - b[0]) - shared
     return shared / union if union > 0 else 0.0
+
+
+@compiled
+def highest(bits_BCT: NDArray[np.int32], k: int) -> NDArray[np.bool_]:
+    """Where the k highest of every row are, bool [B, C, T]; of equal ones the first. NaN counts as above infinity.
+
+    `bits_BCT` are float32 read as int32. By halving the range of the k-th highest one, which takes about ten passes: a
+    fifth of the time of a partial sort.
+    """
+    length = bits_BCT.shape[2]
+    chosen = np.empty(bits_BCT.shape, np.bool_)
+    keys = np.empty(length, np.int32)
+    for b in range(bits_BCT.shape[0]):
+        for c in range(bits_BCT.shape[1]):
+            for t in range(length):
+                bits = bits_BCT[b, c, t]
+                keys[t] = bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF))  # in the order of the floats
+            low, above, count = np.int64(keys.min()), np.int64(keys.max()) + 1, length  # count: of keys >= low
+            while above - low > 1 and count != k:
+                middle = np.int32((low + above) >> 1)
+                reached = np.int32(0)
+                for t in range(length):
+                    reached += np.int32(keys[t] >= middle)
+                if reached >= k:
+                    low, count = np.int64(middle), reached
+                else:
+                    above = np.int64(middle)
+            equal = k
+            for t in range(length):
+                equal -= keys[t] > low
+            for t in range(length):
+                chosen[b, c, t] = keys[t] > low
+                if keys[t] == low and equal > 0:
+                    chosen[b, c, t] = True
+                    equal -= 1
+    return chosen

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 CONFIDENCE = 0.95
 METHOD = "paired t, 95 % intervals, Holm's correction over the cells of a table"
@@ -43,7 +44,7 @@ def interval(values: Iterable[float], confidence: float = CONFIDENCE) -> Interva
     mean = float(sample.mean()) if n else math.nan
     if n < 2:
         return Interval(n, mean, -math.inf if n else math.nan, math.inf if n else math.nan)
-    half = _quantile(confidence, n) * _standard_error(sample)
+    half = float(half_width(sample.std(ddof=1), n, confidence))
     return Interval(n, mean, mean - half, mean + half)
 
 
@@ -53,7 +54,8 @@ def difference(
     """Cell minus centre, values by repeat, over the repeats that both have."""
     sample = np.array([value - centre[repeat] for repeat, value in cell.items() if repeat in centre], np.float64)
     found = interval(sample, confidence)
-    return Difference(found.n, found.mean, found.low, found.high, _p(sample))
+    p = float(p_value(found.mean, sample.std(ddof=1), found.n)) if found.n > 1 else math.nan
+    return Difference(found.n, found.mean, found.low, found.high, p)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -90,23 +92,24 @@ def verdicts(differences: Sequence[Difference], noise: float) -> list[Verdict]:
     return found
 
 
-def _standard_error(sample: np.ndarray) -> float:
-    return float(sample.std(ddof=1)) / math.sqrt(len(sample))
-
-
-def _quantile(confidence: float, n: int) -> float:
+def half_width(deviation: npt.ArrayLike, n: npt.ArrayLike, confidence: float = CONFIDENCE) -> npt.NDArray[np.float64]:
+    """Half the t interval of means of n values each with this sample standard deviation; NaN where n < 2."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(n - 1, (1 + confidence) / 2))
+    deviation, n = np.asarray(deviation, np.float64), np.asarray(n, np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(n > 1, stdtrit(n - 1, (1 + confidence) / 2) * (deviation / np.sqrt(n)), np.nan)
 
 
-def _p(sample: np.ndarray) -> float:
-    """Equal differences are certain: 0, or 1 where they are nothing."""
+def p_value(mean: npt.ArrayLike, deviation: npt.ArrayLike, n: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Of the two-sided t test of means of n differences with this sample standard deviation; NaN where n < 2.
+
+    Equal differences are certain: 0, or 1 where they are nothing.
+    """
     from scipy.special import stdtr
 
-    if len(sample) < 2:
-        return math.nan
-    error, mean = _standard_error(sample), float(sample.mean())
-    if error == 0:
-        return 0.0 if mean else 1.0
-    return float(2 * stdtr(len(sample) - 1, -abs(mean / error)))
+    mean, deviation, n = (np.asarray(values, np.float64) for values in (mean, deviation, n))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tested = 2 * stdtr(n - 1, -np.abs(mean / (deviation / np.sqrt(n))))
+    certain = np.where(mean == 0, 1.0, 0.0)
+    return np.where(n < 2, np.nan, np.where(deviation == 0, certain, tested))

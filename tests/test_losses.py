@@ -79,8 +79,8 @@ def naive_affinity(cas: Tensor, labels: Tensor, clicked: Tensor, embedding: Tens
 @settings(max_examples=60, deadline=None)
 def test_click_losses_equal_the_equations(seed: int, clicks: float, k: int, release: bool) -> None:
     cas, labels, clicked, embedding = problem(seed, clicks)
-    scores, positions = losses.highest(cas, k)
-    counts = losses.action_counts(positions, labels, cas.shape[-1])
+    scores, chosen = losses.highest(cas, k)
+    counts = losses.action_counts(chosen, labels)
     ours = (
         losses.frame_loss(cas, clicked),
         losses.separation_loss(cas, scores, labels, clicked, release=release),
@@ -92,6 +92,40 @@ def test_click_losses_equal_the_equations(seed: int, clicks: float, k: int, rele
         naive_affinity(cas, labels, clicked, embedding, k, release=release),
     )
     assert [float(loss) for loss in ours] == pytest.approx(theirs, abs=1e-9)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*torch.linspace(-3, 3, 7).tolist(), 0.1, -0.0, 1e-40, float("inf"), -float("inf")]), min_size=6
+    ),
+    st.integers(1, 6),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_k_highest_are_a_partial_sorts_with_the_first_of_equal_ones(row: list[float], k: int) -> None:
+    cas = torch.tensor(row).repeat(2, 3, 1).transpose(0, 1)
+    _, chosen = losses.highest(cas, k)
+    expected = sorted(range(len(row)), key=lambda t: (-row[t], str(row[t]).startswith("-"), t))[:k]
+    assert chosen.shape == cas.shape
+    assert (chosen == chosen[0, 0]).all()
+    assert chosen[0, 0].nonzero().flatten().tolist() == sorted(expected)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 50))
+@settings(max_examples=30, deadline=None)
+def test_video_scores_of_single_and_double_precision_agree(seed: int, k: int) -> None:
+    cas = torch.randn(3, 5, 50, generator=torch.Generator().manual_seed(seed))
+    ours, theirs = (values.requires_grad_() for values in (cas.clone(), cas.double()))
+    scores, expected = losses.video_scores(ours, k), theirs.topk(k, dim=-1).values.mean(-1)
+    scores.square().sum().backward()
+    expected.square().sum().backward()
+    torch.testing.assert_close(scores.double(), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_a_value_that_is_no_number_makes_its_video_score_none() -> None:
+    cas = torch.zeros(1, 2, 9)
+    cas[0, 1, 4] = float("nan")
+    assert losses.video_scores(cas, 3).isnan().tolist() == [[False, True]]
 
 
 @given(st.integers(0, 10_000), st.booleans())

@@ -11,11 +11,12 @@ import plotly.graph_objects as go
 from dash import Input, Output, State, html
 
 from dashboards import parts
-from dashboards.cells import cells, half_width, names_of, records
+from dashboards.cells import cells, names_of, records
 from dashboards.data import Selection, StudyData, selection_of
 from dashboards.fits import offered
 from dashboards.style import COLOURS, DASHES, WITHIN, figure, text, translucent
 from dashboards.trial_part import TrialInfo, trial_info, trial_layout, trial_query
+from tal_search.paired import half_width
 from tal_search.types import criterion
 
 TITLE = "Study"

@@ -152,9 +152,9 @@ class BackTAL(Method):
         base, suppressed, clicks = output.cas_base.float(), output.cas_supp.float(), batch.background_clicks
         k = losses.top_k(hp.k_ratio, base.shape[-1])
         k_sep = losses.top_k(hp.k_ratio if hp.k_ratio_sep is None else hp.k_ratio_sep, base.shape[-1])
-        scores_base, (scores_supp, positions) = losses.video_scores(base, k), losses.highest(suppressed, k)
+        scores_base, (scores_supp, chosen) = losses.video_scores(base, k), losses.highest(suppressed, k)
         scores_sep = scores_base if k_sep == k else losses.video_scores(base, k_sep)
-        counts = losses.action_counts(positions, batch.labels, base.shape[-1])
+        counts = losses.action_counts(chosen, batch.labels)
         embedding = output.embedding.float()
         return {
             "cls_base": losses.classification_loss(scores_base, batch.labels, background=True),

@@ -151,7 +151,7 @@ class SFNet(Method):
         actionness = [logits.float() for logits in output.actionness]
         k = math.ceil(clicks.shape[-1] / TRAINING_SHARE)
         background = [mined(sequence[:, -1], clicked, hp.eta) for sequence in cas]
-        scores, positions = zip(*[losses.highest(sequence, k) for sequence in cas], strict=True)
+        scores, chosen = zip(*[losses.highest(sequence, k) for sequence in cas], strict=True)
         by_name = {
             "video": [losses.classification_loss(score, labels, background=False) for score in scores],
             "frame": [click_loss(sequence, clicks) for sequence in cas],
@@ -162,7 +162,7 @@ class SFNet(Method):
             by_name["sep"] = [losses.separation_loss(cas[-1], scores[-1], labels, background[-1], release=False)]
         if output.embedding is not None:
             # A snippet in both groups would be the hardest pair, at a cosine of 1 that nothing can change.
-            counts = losses.action_counts(positions[-1], labels, clicks.shape[-1]).masked_fill(background[-1], 0)
+            counts = losses.action_counts(chosen[-1], labels).masked_fill(background[-1], 0)
             thresholds = hp.tau_same, hp.tau_diff
             by_name["aff"] = [
                 losses.affinity_loss(output.embedding, counts, background[-1], *thresholds, release=False)

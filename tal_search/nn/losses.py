@@ -6,9 +6,13 @@ Shapes: B videos, C classes (background has index C in a CAS), T snippets, E emb
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from tal_search import kernels
 
 # Stands for "no pair" in masked extrema; beyond any cosine.
 FAR = 4.0
@@ -25,9 +29,13 @@ def video_scores(cas_BCT: Tensor, k: int) -> Tensor:
 
 
 def highest(cas_BCT: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The video scores [B, C], and the positions of the k highest that they are the means of, [B, C, k]."""
-    top = cas_BCT.topk(k, dim=-1, sorted=False)
-    return top.values.mean(-1), top.indices
+    """The video scores [B, C], and which snippets are the k highest that they are the means of, bool [B, C, T]."""
+    if cas_BCT.is_cpu and cas_BCT.dtype == torch.float32:
+        chosen = torch.from_numpy(kernels.highest(cas_BCT.detach().view(torch.int32).numpy(), k))
+    else:
+        positions = cas_BCT.detach().topk(k, dim=-1, sorted=False).indices
+        chosen = torch.zeros_like(cas_BCT, dtype=torch.bool).scatter_(2, positions, True)
+    return cas_BCT.where(chosen, 0).sum(-1) / k, chosen
 
 
 def classification_loss(scores_BC1: Tensor, labels_BC: Tensor, *, background: bool) -> Tensor:
@@ -76,10 +84,9 @@ def separation_loss(
     return mean_over(per_video_B, count_B > 0)
 
 
-def action_counts(positions_BC1k: Tensor, labels_BC: Tensor, snippets: int) -> Tensor:
-    """Potential action snippets: for how many of a video's classes a position is among the k highest, [B, T]."""
-    chosen_BCT = labels_BC.new_zeros(*labels_BC.shape, snippets).scatter_(2, positions_BC1k[:, :-1], 1.0)
-    return torch.einsum("bct,bc->bt", chosen_BCT, labels_BC)
+def action_counts(chosen_BC1T: Tensor, labels_BC: Tensor) -> Tensor:
+    """Potential action snippets: for how many of a video's classes a snippet is among the k highest, [B, T]."""
+    return torch.einsum("bct,bc->bt", chosen_BC1T[:, :-1].to(labels_BC.dtype), labels_BC)
 
 
 def affinity_loss(
@@ -91,24 +98,9 @@ def affinity_loss(
     the hardest partner of each row, averaged over rows (a row may be its own partner, and an action snippet chosen for
     two classes is two rows).
     """
-    actions, action_weight = _gather(embedding_BET, counts_BT)
-    clicks, click_weight = _gather(embedding_BET, clicks_BT.to(counts_BT.dtype))
-    same_action, same_click = actions.transpose(1, 2) @ actions, clicks.transpose(1, 2) @ clicks
-    across = actions.transpose(1, 2) @ clicks
-    if release:
-        terms = [
-            _rows_same(same_action, action_weight, tau_same),
-            _rows_same(same_click, click_weight, tau_same),
-            _rows_different(across, action_weight, click_weight, tau_diff),
-            _rows_different(across.transpose(1, 2), click_weight, action_weight, tau_diff),
-        ]
-    else:
-        most = across.masked_fill(~_pairs(action_weight, click_weight), -FAR).amax((1, 2))
-        terms = [
-            _hardest_same(same_action, action_weight, tau_same),
-            _hardest_same(same_click, click_weight, tau_same),
-            (most - tau_diff).clamp_min(0),
-        ]
+    click_weight_BT = clicks_BT.to(counts_BT.dtype)
+    each = _row_terms if release else _hardest_terms
+    terms = each(embedding_BET, counts_BT, click_weight_BT, tau_same, tau_diff)
     return mean_over(torch.stack(terms).sum(0), clicks_BT.any(1))
 
 
@@ -118,29 +110,72 @@ def mean_over(values_B: Tensor, chosen_B: Tensor) -> Tensor:
     return (values_B * weight).sum() / weight.sum().clamp_min(1)
 
 
-def _gather(embedding_BET: Tensor, weight_BT: Tensor) -> tuple[Tensor, Tensor]:
-    """Embeddings of the snippets with weight, [B, E, M], and their weights, [B, M]; M is the most any video has.
+def _hardest_terms(
+    embedding_BET: Tensor, counts_BT: Tensor, clicks_BT: Tensor, tau_same: float, tau_diff: float
+) -> list[Tensor]:
+    """[τ_same − cos]₊ of each group's least similar pair u ≠ v, [cos − τ_diff]₊ of the most similar pair across.
 
-    Far fewer than T: the [T, T] similarities of which a loss would read a few hundred are never built. On a GPU M is T:
-    counting would make the host wait, which costs more.
+    Zero where there is no such pair. All pairs are compared without a gradient; it reaches the three that are found.
+    """
+    with torch.no_grad():
+        actions, clicks = _gather(embedding_BET, counts_BT), _gather(embedding_BET, clicks_BT)
+        found = [_hardest(actions, actions, -1), _hardest(clicks, clicks, -1), _hardest(actions, clicks, 1)]
+        positions_B6 = torch.cat([pair_B2 for pair_B2, _ in found], dim=1)
+    pairs_BE6 = _at(embedding_BET, positions_B6)
+    cosines = (pairs_BE6[..., ::2] * pairs_BE6[..., 1::2]).sum(1).unbind(1)
+    terms = [tau_same - cosines[0], tau_same - cosines[1], cosines[2] - tau_diff]
+    return [term.clamp_min(0) * exists for term, (_, exists) in zip(terms, found, strict=True)]
+
+
+def _hardest(rows: Group, columns: Group, sign: int) -> tuple[Tensor, Tensor]:
+    """Snippets [B, 2] of the two of greatest sign · cosine, never a row with itself; whether there are two, [B]."""
+    allowed_BMK = (rows.weight > 0)[:, :, None] & (columns.weight > 0)[:, None, :]
+    if rows is columns:
+        allowed_BMK &= ~torch.eye(allowed_BMK.shape[-1], dtype=torch.bool, device=allowed_BMK.device)
+    ranked_BMK = (sign * (rows.vectors.mT @ columns.vectors)).masked_fill(~allowed_BMK, -FAR)
+    greatest, index = ranked_BMK.flatten(1).max(1, keepdim=True)
+    row, column = index // allowed_BMK.shape[-1], index % allowed_BMK.shape[-1]
+    return torch.cat([rows.position.gather(1, row), columns.position.gather(1, column)], 1), greatest[:, 0] > -FAR
+
+
+def _row_terms(
+    embedding_BET: Tensor, counts_BT: Tensor, clicks_BT: Tensor, tau_same: float, tau_diff: float
+) -> list[Tensor]:
+    """The release's four: of every row its hardest partner, averaged over the rows."""
+    actions, clicks = _gather(embedding_BET, counts_BT), _gather(embedding_BET, clicks_BT)
+    across = actions.vectors.mT @ clicks.vectors
+    return [
+        _rows_same(actions, tau_same),
+        _rows_same(clicks, tau_same),
+        _rows_different(across, actions.weight, clicks.weight, tau_diff),
+        _rows_different(across.mT, clicks.weight, actions.weight, tau_diff),
+    ]
+
+
+class Group(NamedTuple):
+    """The M snippets of each video that have weight, M the most any video has: [B, E, M], and [B, M] twice."""
+
+    vectors: Tensor
+    weight: Tensor
+    position: Tensor
+
+
+def _gather(embedding_BET: Tensor, weight_BT: Tensor) -> Group:
+    """Far fewer than T: the [T, T] similarities of which a loss would read a few hundred are never built.
+
+    On a GPU M is T: counting would make the host wait, which costs more.
     """
     most = max(1, int((weight_BT > 0).sum(1).max())) if weight_BT.is_cpu else weight_BT.shape[1]
     weight_BM, position_BM = weight_BT.topk(most, dim=1)
-    return embedding_BET.gather(2, position_BM[:, None].expand(-1, embedding_BET.shape[1], -1)), weight_BM
+    return Group(_at(embedding_BET, position_BM), weight_BM, position_BM)
 
 
-def _pairs(rows_BM: Tensor, columns_BK: Tensor) -> Tensor:
-    return (rows_BM > 0)[:, :, None] & (columns_BK > 0)[:, None, :]
+def _at(embedding_BET: Tensor, position_BM: Tensor) -> Tensor:
+    return embedding_BET.gather(2, position_BM[:, None].expand(-1, embedding_BET.shape[1], -1))
 
 
-def _hardest_same(similarity_BMM: Tensor, weight_BM: Tensor, tau_same: float) -> Tensor:
-    """max over u ≠ v of [τ_same − cos]₊: [B]; zero where the group has no pair."""
-    self_pair = torch.eye(similarity_BMM.shape[-1], dtype=torch.bool, device=similarity_BMM.device)
-    least = similarity_BMM.masked_fill(~_pairs(weight_BM, weight_BM) | self_pair, FAR).amin((1, 2))
-    return (tau_same - least).clamp_min(0)
-
-
-def _rows_same(similarity_BMM: Tensor, weight_BM: Tensor, tau_same: float) -> Tensor:
+def _rows_same(group: Group, tau_same: float) -> Tensor:
+    similarity_BMM, weight_BM = group.vectors.mT @ group.vectors, group.weight
     least_BM = similarity_BMM.masked_fill((weight_BM == 0)[:, None, :], FAR).amin(2)
     return _weighted_mean((tau_same - least_BM).clamp_min(0), weight_BM)
 

@@ -18,7 +18,7 @@ from tal_search.tracking import Status, reported
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import EpochReport, TrialResult, TrialSpec
 
-FLUSH_SECONDS = 1.0  # what comes within it is sent together
+FLUSH_SECONDS = 3.0  # what comes within it is sent together: each batch costs the driver some 10 ms
 LONGEST_PAUSE = 15.0
 CLOSE_SECONDS = 60.0
 INTERRUPTED_SECONDS = 3.0  # a command that is interrupted has ten in all
