@@ -113,7 +113,8 @@ def _dress(drawn: go.Figure, height: int, highest: float) -> None:
     # No threshold lies below 0, where most values are; the colours tell apart what lies above it.
     bar = {"thickness": 12, "len": 160, "lenmode": "pixels", "x": 1.0, "y": 0.9, "title": {"text": "CAS"}}
     drawn.update_layout(
-        margin={"t": 64}, legend={"maxheight": LEGEND},
+        margin={"t": 64},
+        legend={"maxheight": LEGEND},
         coloraxis={"colorscale": style.SEQUENTIAL, "colorbar": bar, "cmin": 0, "cmax": highest},
         coloraxis2={"colorscale": style.DIVERGING, "cmin": -1, "cmax": 1, "showscale": False},
     )
