@@ -47,7 +47,7 @@ BENCHES = (
     Bench("bench_evaluator"),
     Bench("bench_localize"),
     Bench("bench_data", small="--videos 8 --channels 64 --rows 1000 --train 100"),
-    Bench("bench_search", "ray noop second propose", small="inline noop"),
+    Bench("bench_search", "ray noop second propose reopen", small="inline noop"),
     Bench("bench_scaling", small="--points 2"),
     Bench("bench_dashboard", "10000 100000", small="1000"),
     Bench("ablation", small="full"),

@@ -21,6 +21,7 @@ import pyarrow.json as pa_json
 from dashboards.data import StudyData
 from dashboards.record import RecordReader, Row, recorded_studies
 from tal_search.errors import InputError
+from tal_search.study import INFERENCE
 from tal_search.tracking.ledger import runs_noted
 from tal_search.types import Floats, criterion
 
@@ -88,8 +89,12 @@ def _no_collection() -> Iterator[None]:
 
 
 def trial_table(data: StudyData, rows: list[Row], links: Mapping[str, str]) -> pd.DataFrame:
-    """The `trials` of a StudyData, from each trial's newest attempt; links: MLflow URLs by the fit's key."""
-    column = dict(zip(Row._fields, zip(*rows, strict=True) if rows else [()] * len(Row._fields), strict=True))
+    """The `trials` of a StudyData, from each trial's newest attempt; links: MLflow URLs by the fit's key.
+
+    A trial that is off the centre in what is no axis any more (a rescored setting, an axis that was dropped) is left
+    out: by the axes that are left it would pass for a repeat of another cell.
+    """
+    column = {name: [getattr(row, name) for row in rows] for name in Row._fields}
     ids, cells = parsed(column["id"]), parsed(column["cell"])
     keys = [name.partition("-")[0] for name in ids]
     table: dict[str, Any] = {"number": column["number"], "id": ids, "key": keys}
@@ -105,7 +110,11 @@ def trial_table(data: StudyData, rows: list[Row], links: Mapping[str, str]) -> p
         table[name] = pd.to_datetime(pd.Series(column[name], dtype=object))
     table["reason"] = [reason or "" for reason in parsed(column["reason"])]
     table["mlflow"] = pd.Series([links.get(key) for key in keys], dtype=object)
-    return pd.DataFrame(table).sort_values("number", ignore_index=True)
+    centre = {**data.hyperparameters, **{f"{INFERENCE}{name}": value for name, value in data.inference.items()}}
+    here = [
+        all(name in data.axes or centre.get(name, value) == value for name, value in cell.items()) for cell in cells
+    ]
+    return pd.DataFrame(table)[here].sort_values("number", ignore_index=True)
 
 
 def parsed(texts: Sequence[str | None]) -> list[Any]:

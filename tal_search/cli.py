@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tal_search.search.plan import Plan
+    from tal_search.study import Study
 
 USAGE = """\
 Hyperparameter studies for temporal action localization.
@@ -24,7 +25,7 @@ Hyperparameter studies for temporal action localization.
   tal-search run --list                       the studies, one line each
   tal-search rescore study=NAME inference.nms=[...]   further inference settings for finished fits, nothing trained
   tal-search rebuild study=NAME               make MLflow's copy of a study again, from the record
-  tal-search gc                               trial folders that no study refers to
+  tal-search gc                               trial folders and arrays that no study refers to
   tal-search evaluate KEY=VALUE ...           mAP of a detection file or of a released checkpoint
   tal-search complexity method=NAME|all       parameters and multiply-adds per video
   tal-search dashboard [study=NAME]           what a study found, in a browser, live while it runs
@@ -117,22 +118,27 @@ def _run(arguments: list[str]) -> int:
 
 def _plan(arguments: list[str]) -> Plan:
     """The plan of study=NAME with its overrides."""
+    study = _study(arguments)
+
+    from tal_search.search.plan import resolve
+
+    return resolve(study)
+
+
+def _study(arguments: list[str]) -> Study:
     from tal_search.study import load_study
 
     names = [argument for argument in arguments if argument.startswith("study=")]
     if len(names) != 1:
         raise InputError("name one study, e.g. study=thumos_grid; `tal-search run --list` shows them")
     overrides = [argument for argument in arguments if argument not in names]
-
-    from tal_search.search.plan import resolve
-
-    return resolve(load_study(names[0].removeprefix("study="), overrides))
+    return load_study(names[0].removeprefix("study="), overrides)
 
 
 def _rescore(arguments: list[str]) -> int:
-    plan = _plan(rescore_door.overrides_of(arguments))
-    if plan.study.search.plan == "sampler":
-        raise InputError(f"{plan.study.name} is a sampler's study; give it the setting in search.space instead")
+    overrides = rescore_door.overrides_of(arguments)
+    rescore_door.refuse_sampler(_study([argument for argument in arguments if not argument.startswith("inference.")]))
+    plan = _plan(overrides)
     screen = console()
     left = len(plan.fits) - len(plan.with_finished_fits().fits)
     if left:

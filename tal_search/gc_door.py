@@ -1,4 +1,4 @@
-"""The gc command: lists the trial folders that no study refers to, and removes them where it is told to."""
+"""The gc command: lists the folders that no study refers to, and removes them where it is told to."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 USAGE = """\
 tal-search gc [runs=FOLDER] [--yes]
 
-Lists the trial folders in FOLDER/trials (FOLDER is `runs` unless named) that no study's record refers to, with their
-sizes. Nothing is removed without --yes. A study gives its trials up when its own folder, FOLDER/STUDY, is removed.
+Lists the trial folders in FOLDER/trials (FOLDER is `runs` unless named) that no study's record refers to, and the
+arrays in FOLDER/features that none of the other trials reads, with their sizes. Nothing is removed without --yes. A
+study gives its trials up when its own folder, FOLDER/STUDY, is removed; arrays that are missed are made again.
 """
 
 
@@ -32,18 +33,18 @@ def command(arguments: list[str]) -> int:
     screen = console()
     found = unreferenced(runs)
     for item in found:
-        kept = "; kept, a trial is running in it" if item.running else ""
+        kept = "; kept, a process works in it" if item.running else ""
         screen.print(f"{item.path.name}  {size_text(item.bytes):>10}  {item.what}{kept}", markup=False, soft_wrap=True)
     free = [item for item in found if not item.running]
     if not free:
-        message = f"Nothing to remove in {runs / 'trials'}."
+        message = f"Nothing to remove in {runs}."
     elif not yes:
         message = f"{_count(free)}: no study refers to them. Nothing is removed; add --yes to remove them."
     else:
         removed = remove(runs, free)
         late = len(free) - len(removed)
         message = f"Removed {_count(removed)}."
-        message += f" {late} kept: meanwhile a trial runs in it or a study refers to it." if late else ""
+        message += f" {late} kept: meanwhile a process works in it or a study refers to it." if late else ""
     screen.print(message, markup=False, soft_wrap=True)
     return 0
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tal_search.errors import InputError
+
+if TYPE_CHECKING:
+    from tal_search.study import Study
 
 USAGE = """\
 tal-search rescore study=NAME inference.NAME=[VALUE,...] ... [KEY=VALUE ...]
@@ -23,3 +28,16 @@ def overrides_of(arguments: list[str]) -> list[str]:
         raise InputError("command line: name at least one inference setting, e.g. inference.nms=[0.4,0.5,0.6]")
     rest = [argument for argument in arguments if argument not in axes]
     return [*rest, *(f"search.axes.{argument}" for argument in axes)]
+
+
+def refuse_sampler(study: Study) -> None:
+    """Raises InputError for a sampler's study.
+
+    What its cells are compared by is the space it began with; settings from outside would make several cells one.
+    """
+    if study.search.plan == "sampler":
+        raise InputError(
+            f"{study.name} is a sampler's study, whose cells are those of its search.space; score its best cell with a "
+            "planned study under another name, which takes the finished fits of equal settings: plan: grid, that "
+            "cell's hyperparameters, protocol.selection: holdout, and search.axes.inference.NAME=[VALUE,...]"
+        )

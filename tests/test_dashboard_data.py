@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from postgres_server import postgres_server
-from small_dashboards import Made
+from small_dashboards import AXES, Made, make_study
 from small_plans import cell_spec, plan_of, run
 
 from dashboards.data import StudyData, query_of, selection_of
@@ -52,6 +52,18 @@ def test_a_study_is_read_as_its_driver_left_it(swept: Made) -> None:
         assert (row["parameters"], row["detections"]) == (result.parameters, result.detections)
         assert math.isnan(row["holdout"])
     assert data.trials["mAP@0.3"].max() > 0, "the study learned nothing, so equal zeros would show nothing"
+
+
+def test_trials_of_an_axis_that_was_dropped_are_no_repeats_of_others(swept: Made, tmp_path: Path) -> None:
+    shutil.copytree(swept.runs, tmp_path / "runs")
+    fewer = make_study(
+        tmp_path / "runs", "thumos_single", AXES, "~search.axes.inference.nms", "~search.axes.kernel_size"
+    )
+    assert fewer.outcome.cached == len(fewer.outcome.finished) == 4
+    data = fewer.read()
+    assert list(data.axes) == ["lambda_sep"]
+    assert set(data.trials["id"]) == set(fewer.outcome.finished)
+    assert data.planned == len(data.trials) == 4
 
 
 def test_what_a_fit_keeps_is_read_from_its_folder(swept: Made) -> None:

@@ -227,7 +227,7 @@ def test_the_command_lists_and_removes_only_when_told(
     assert gc_door.command([]) == 0
     listed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in listed[:-1]] == sorted(KEYS[1:])
-    assert sum("kept, a trial is running in it" in line for line in listed) == 1
+    assert sum("kept, a process works in it" in line for line in listed) == 1
     assert listed[-1].startswith("4 folders, ")
     assert "add --yes" in listed[-1]
     assert left(runs) == set(KEYS)
@@ -235,7 +235,7 @@ def test_the_command_lists_and_removes_only_when_told(
     assert capsys.readouterr().out.splitlines()[-1].startswith("Removed 4 folders, ")
     assert left(runs) == {KEYS[0], held}
     assert gc_door.command(["--yes", f"runs={runs}"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"Nothing to remove in {runs / 'trials'}."
+    assert capsys.readouterr().out.splitlines()[-1] == f"Nothing to remove in {runs}."
 
 
 @pytest.mark.parametrize("argument", ["yes", "--force", "run=x", "runs=", "runs"])

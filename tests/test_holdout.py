@@ -12,6 +12,7 @@ from small_fits import make_data, make_spec, run
 
 from tal_search.data.dataset import load
 from tal_search.data.splits import holdout_split, restrict
+from tal_search.errors import InputError
 from tal_search.localization import Activations, Inference, localize
 from tal_search.metrics.average_precision import score
 from tal_search.trial import build, run_trial
@@ -76,6 +77,13 @@ def test_kept_activations_of_both_splits_give_the_scores_of_the_selected_epoch(
     method = build(spec, data)
     method.network.load_state_dict(saved)
     assert (method.activations(data.test).rounded().cas == Activations.load(folder.cas).cas).all()
+
+
+def test_a_share_that_holds_out_no_video_is_said() -> None:
+    labels = np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 2]]
+    assert len(holdout_split(labels, 0.3, 0)[1]) == 2
+    with pytest.raises(InputError, match=r"holdout_fraction is 0\.2, which holds out none of the 5 training videos"):
+        holdout_split(labels, 0.2, 0)
 
 
 def test_holdout_split_is_stratified_and_recorded_by_its_seed(dataset: DatasetSpec) -> None:

@@ -210,3 +210,26 @@ def test_rescore_extends_the_finished_fits_and_trains_none(
     assert sorted(scored["inference"]["nms"] for scored in TrialFolder(fit).settings().values()) == [0.3, 0.7]
     assert main(["rescore", *settings, "inference.nms=0.3"]) == 2
     assert "command line: inference.nms=0.3: give a list of values, inference.nms=[...]" in capsys.readouterr().err
+
+
+def test_a_cell_of_a_sampler_is_rescored_by_a_planned_study_which_rescore_says(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    holdout = "protocol.holdout_fraction=0.5"
+    common = [*command(root, runs, {})[:-3], f"runs={runs}", holdout, "~search.axes", "study.fork=sampled"]
+    sampler = [*common, "search.plan=sampler", "search.sampler=random", "search.space={lambda_sep:{low:0.5,high:2.0}}"]
+    assert main(["run", *sampler, "budget.trials=1"]) == 0
+    capsys.readouterr()
+    assert main(["rescore", *sampler, "budget.trials=1", "inference.nms=[0.3]"]) == 2
+    said = capsys.readouterr().err
+    assert "is a sampler's study" in said
+    assert "plan: grid, that cell's hyperparameters, protocol.selection: holdout, and search.axes.inference" in said
+    best = float(pd.read_csv(runs / "sampled" / "cells.csv")["lambda_sep"][0])
+    planned = [
+        *common[:-1], "study.fork=planned", "search.plan=grid", f"hyperparameters.lambda_sep={best!r}",
+        "protocol.selection=holdout", "search.axes={inference.nms:[0.3,0.7]}",
+    ]  # fmt: skip
+    assert main(["run", *planned]) == 0
+    (fit,) = runs.glob("trials/*")
+    assert sorted(scored["inference"]["nms"] for scored in TrialFolder(fit).settings().values()) == [0.3, 0.7]

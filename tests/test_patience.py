@@ -40,7 +40,7 @@ def states(where: Path | str) -> list[str]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite itself gives up at once, so that the record's own waiting is what is tested."""
-    monkeypatch.setattr(storage, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "BUSY_SECONDS", 0.1)
 
 
 def test_a_locked_record_is_waited_for(impatient: None, tmp_path: Path) -> None:

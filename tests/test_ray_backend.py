@@ -6,15 +6,19 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from ray_cluster import cluster_fixture, importable_fixture, of, on_cluster_fixture, ray_backend, run  # noqa: F401
+from small_plans import cell_spec, plan_of
 from small_trials import Listed, history, make_result, make_spec
+from test_locked_record import EPOCH_SECONDS, EPOCHS, check_that_trials_go_on
 
 from tal_search.errors import InputError
 from tal_search.search.backend import WAIT, Event, Failed, Finished, Noted, Started, Wait
+from tal_search.study import ResourceSettings
 from tal_search.trial_folder import TrialFolder
 from tal_search.types import TrialSpec
 
@@ -93,6 +97,14 @@ def test_ray_goes_on_with_another_tuner(on_cluster: None, tmp_path: Path, monkey
     specs = [make_spec(seed, epochs=1) for seed in range(6)]
     events = run(ray_backend(tmp_path), specs)
     assert sorted(event.spec.seed for event in events if isinstance(event, Finished)) == list(range(6))
+
+
+def test_workers_of_ray_go_on_while_the_record_is_locked(on_cluster: None, tmp_path: Path) -> None:
+    specs = [cell_spec(seed, epochs=EPOCHS, seconds=EPOCH_SECONDS) for seed in range(14)]
+    plan = plan_of(tmp_path, specs)
+    resources = ResourceSettings(backend="ray", cpus_per_trial=0.5, concurrent_trials=2)
+    plan = replace(plan, study=replace(plan.study, resources=resources))
+    check_that_trials_go_on(plan, after=4)  # both workers run by then
 
 
 def test_ray_honours_the_limit_stays_on_loopback_and_leaves_nothing_running(tmp_path: Path) -> None:

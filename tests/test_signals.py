@@ -36,7 +36,7 @@ def program(backend: str, runs: Path, behaviour: dict[str, Any]) -> Iterator[sub
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0, env=environment
     ) as process:
         try:
-            until = time.monotonic() + 60
+            until = time.monotonic() + 180  # a Ray that starts beside other tests
             line = "endless" if "endless" in behaviour else "epoch 3"
             folders = [TrialFolder.of(runs, make_spec(seed, **behaviour).key) for seed in running(backend)]
             while not all(line in history(folder) for folder in folders):

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from tal_search.errors import InputError
 from tal_search.types import Annotations, Ints
 
 LISTED = 20  # videos named one by one; the rest are counted
@@ -26,7 +27,8 @@ def shared_videos(train: Iterable[str], test: Iterable[str]) -> list[str]:
 def holdout_split(labels_NC: NDArray[np.float32], fraction: float, seed: int) -> tuple[Ints, Ints]:
     """Rows to train on and rows held out, stratified by each video's first class; both sorted.
 
-    Every class gives ⌊fraction · its videos⌉ videos, and always keeps at least one for training.
+    Every class gives ⌊fraction · its videos⌉ videos, and always keeps at least one for training. Raises InputError
+    where that holds out none at all.
     """
     generator = np.random.default_rng(seed)
     first = labels_NC.argmax(1)
@@ -34,6 +36,11 @@ def holdout_split(labels_NC: NDArray[np.float32], fraction: float, seed: int) ->
     for label in np.unique(first):
         rows = generator.permutation(np.flatnonzero(first == label))
         held.extend(rows[: min(round(fraction * len(rows)), len(rows) - 1)])
+    if not held:
+        raise InputError(
+            f"protocol.holdout_fraction is {fraction:g}, which holds out none of the {len(first)} training videos "
+            "(of each class its share, rounded, and never all); raise it, or use more videos"
+        )
     held_rows = np.array(sorted(held), np.int64)
     return np.setdiff1d(np.arange(len(labels_NC)), held_rows), held_rows
 

@@ -86,7 +86,7 @@ class Proposer(Protocol):
         """Whether a trial under way is to stop now. A backend asks after each batch of its reports was handled."""
 
     def tell(self, event: Event) -> None:
-        """The driver's: an event that the record has already."""
+        """The driver's: an event. What the driver writes of it comes before what the proposer does."""
 
     def answered(self, trial: Trial, result: TrialResult) -> None:
         """The driver's: a trial has its result, which came with a fit that has just ended."""

@@ -30,6 +30,11 @@ from tal_search.tracking import NoTracker, Tracker
 from tal_search.trial_folder import TrialFolder
 
 GIBIBYTE = 2**30
+FLUSH_SECONDS = 2.0  # for a record that is locked when a signal ends the command, which has ten seconds in all
+UNWRITTEN = (
+    "The record could not be written, so it lacks the newest results. They are in their trials' folders: the same "
+    "command takes them from there."
+)
 
 
 def run_study(
@@ -55,19 +60,22 @@ def run_study(
         for note in check(plan.dataset, plan.annotators, plan.clicks):
             (say or _ignore)(note)
     with _opened(plan, say or _ignore) as record:
+        record.storage.say = say or _ignore
         run = Run(study.runs, record, _tracker(plan), on_event or _ignore)
-        interrupted = None
+        interrupted, left = None, 0
         try:
             with DiskWatch(study.runs, say or _ignore):
                 run.proposer = Deadline(_proposer(plan, record, run.want), study.budget.minutes)
                 resources = _packed(plan, say or _ignore) if train and trial is None else study.resources
                 _backend(replace(study, resources=resources), trial).run(run.proposer, run.handle)
+                record.storage.flush()
         except KeyboardInterrupt as signal:
             interrupted = signal.exit_code if isinstance(signal, Interrupted) else 130
+            left = record.storage.flush(FLUSH_SECONDS)
         finally:
             message = run.tracker.close(interrupted=interrupted is not None)
         ended = run.proposer.ended if run.proposer is not None else None
-        return run.outcome(interrupted, [text for text in (ended, message) if text])
+        return run.outcome(interrupted, [text for text in (UNWRITTEN if left else "", ended, message) if text])
 
 
 @contextmanager

@@ -1,4 +1,8 @@
-"""Trial folders that no study's record refers to: found, and removed where the user says so."""
+"""What no study refers to: trial folders, and arrays of features that none of its trials reads; removed on request.
+
+Arrays are kept for the trials that a record names, and for those under way, as this version of the code makes them: of
+older data or code they go. Whoever has mapped them keeps them until it ends, and whoever wants them makes them again.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +21,18 @@ import sqlalchemy
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from tal_search.data.shared_features import MANIFEST, place_of
 from tal_search.errors import InputError, TalSearchError
-from tal_search.search.storage import BUSY_SECONDS, shown
+from tal_search.search.patience import BUSY_SECONDS
+from tal_search.search.storage import shown
 from tal_search.trial_folder import TrialFolder
 
 KEY = re.compile("[0-9a-f]{20}")
+ARRAYS = re.compile("([0-9a-f]{20})(\\.unfinished)?")
 
 
 class Garbage(NamedTuple):
-    """A trial folder that no study refers to. what: for people; running: a trial holds its lock, so it is kept."""
+    """A folder that no study refers to. what: for people; running: a process holds its lock, so it is kept."""
 
     path: Path
     bytes: int
@@ -34,22 +41,24 @@ class Garbage(NamedTuple):
 
 
 def unreferenced(runs: Path) -> list[Garbage]:
-    """What `remove` would take from a runs folder, by name. Raises InputError: a record that cannot be read."""
-    folders = _trial_folders(runs)  # before the records: a trial that begins and ends meanwhile is in its record
-    kept = _referenced(runs)
-    return [_garbage(folder) for folder in folders if folder.name not in kept]
+    """What `remove` would take from a runs folder, trials by name, then arrays. Raises InputError: a record that cannot
+    be read.
+    """
+    folders, arrays = _candidates(runs)
+    return [*(_garbage(folder, _trial_words(folder)) for folder in folders),
+            *(_garbage(folder, _array_words(folder)) for folder in arrays)]  # fmt: skip
 
 
 def remove(runs: Path, garbage: Sequence[Garbage]) -> list[Garbage]:
     """Remove these folders; returns those removed. Kept are folders in which a trial runs by now, or that a study
-    refers to by now, and anything that is no trial folder of `runs`.
+    refers to by now, and anything that is neither a trial folder nor one of arrays in `runs`.
 
     Raises InputError: a record cannot be read, and nothing is removed; TalSearchError: a folder cannot be removed.
     """
-    folders, kept = set(_trial_folders(runs)), _referenced(runs)
+    folders, arrays = _candidates(runs)
     removed: list[Garbage] = []
     for item in garbage:
-        if item.path not in folders or item.path.name in kept:
+        if item.path not in (*folders, *arrays):
             continue
         with _claimed(item.path) as free:
             if free:
@@ -58,12 +67,35 @@ def remove(runs: Path, garbage: Sequence[Garbage]) -> list[Garbage]:
     return removed
 
 
-def _trial_folders(runs: Path) -> list[Path]:
-    """The real folders directly below `trials` that are named like a key; no link is followed."""
-    with suppress(FileNotFoundError), os.scandir(runs / "trials") as entries:
-        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False) and KEY.fullmatch(entry.name)]
-        return [runs / "trials" / name for name in sorted(names)]
+def _candidates(runs: Path) -> tuple[list[Path], list[Path]]:
+    """Folders of trials that no record names, and of arrays that no other trial reads."""
+    folders = _folders(runs / "trials", KEY)  # before the records: a trial that begins and ends meanwhile is in its own
+    named = _referenced(runs)
+    unnamed = [folder for folder in folders if folder.name not in named]
+    arrays = _folders(runs / "features", ARRAYS)
+    if arrays:
+        wanted = {_arrays_of(folder) for folder in folders if folder.name in named or _held(folder)}
+        arrays = [folder for folder in arrays if folder.name.partition(".")[0] not in wanted]
+    return unnamed, arrays
+
+
+def _folders(parent: Path, pattern: re.Pattern[str]) -> list[Path]:
+    """The real folders directly below `parent` that are named so; no link is followed."""
+    with suppress(FileNotFoundError), os.scandir(parent) as entries:
+        names = [
+            entry.name for entry in entries if entry.is_dir(follow_symlinks=False) and pattern.fullmatch(entry.name)
+        ]
+        return [parent / name for name in sorted(names)]
     return []
+
+
+def _arrays_of(folder: Path) -> str | None:
+    """The name of the arrays that a trial reads; None where its folder does not say."""
+    try:
+        dataset = json.loads((folder / "spec.json").read_bytes())["dataset"]
+        return place_of(Path(), dataset["fingerprint"], dataset["snippets"]).name
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _referenced(runs: Path) -> set[str]:
@@ -115,29 +147,46 @@ def _engine(where: Path | str) -> sqlalchemy.Engine:
     )
 
 
-def _garbage(folder: Path) -> Garbage:
+def _garbage(folder: Path, what: str) -> Garbage:
     size = 0
     for root, _, names in os.walk(folder):
         for name in names:
             with suppress(FileNotFoundError):  # a running trial replaces its files
                 size += os.lstat(Path(root, name)).st_size
+    return Garbage(folder, size, what, _held(folder))
+
+
+def _trial_words(folder: Path) -> str:
     try:
         spec = json.loads((folder / "spec.json").read_bytes())
         what = f"{spec['method']}, annotator {spec['annotator']}, seed {spec['seed']}"
     except (OSError, ValueError, KeyError, TypeError):
         what = "without a readable spec.json"
-    state = "unfinished" if TrialFolder(folder).result() is None else "finished"
+    return f"{what}, {'unfinished' if TrialFolder(folder).result() is None else 'finished'}"
+
+
+def _array_words(folder: Path) -> str:
+    try:
+        videos = sum(len(split["videos"]) for split in json.loads((folder / MANIFEST).read_bytes()).values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return "features, unfinished"
+    return f"features of {videos} videos"
+
+
+def _held(folder: Path) -> bool:
     with _claimed(folder) as free:
-        return Garbage(folder, size, f"{what}, {state}", not free)
+        return not free
 
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[bool]:
-    """Whether no trial runs in the folder; none begins before the block ends. A lock that cannot be opened is held."""
+    """Whether no process works in the folder; none begins before the block ends. A lock that cannot be read is held."""
+    arrays = folder.parent.name == "features"
+    lock = folder.with_name(f"{folder.name.partition('.')[0]}.lock") if arrays else folder / "lock"
     try:
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_NOFOLLOW)
+        handle = os.open(lock, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
-        yield True  # no trial has ever begun
+        yield True  # none has ever begun
         return
     except OSError:
         yield False
@@ -154,9 +203,10 @@ def _claimed(folder: Path) -> Iterator[bool]:
 
 
 def _remove(folder: Path, before: int) -> None:
-    """The result goes first: a folder half removed is an unfinished trial, never a finished one that lacks files."""
+    """What says that it is whole goes first: a folder half removed is never taken for a finished one."""
     try:
-        (folder / "result.json").unlink(missing_ok=True)
+        for name in ("result.json", MANIFEST):
+            (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder)
     except OSError as error:
         raise TalSearchError(

@@ -1,9 +1,14 @@
-"""One run of a study: every event goes to the record first, then to the tracker and the proposer, then it is shown."""
+"""One run of a study: every event goes to the record first, then to the tracker, then it is shown.
+
+Where the record is locked or away these wait, in this order (`PatientStorage.soon`). The proposer hears of an event at
+once, so that trials go on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +72,16 @@ class Run:
                 known[trial.id] = result
                 if trial.id not in self.finished:
                     new.append((trial, result))
-        self.record.finish_all(new, cached=True)
+        self._finish(new, cached=True)
         self.cached += len(new)
         for trial, result in new:
             self.finished[trial.id] = result
             if trial.spec.key not in self.shown:
                 self.shown.add(trial.spec.key)
                 fit = on_disk[trial.spec.key].get(None) or result
-                self.tracker.take_up(trial.spec, fit)
-                self.on_event(Finished(trial.spec, fit))
+                self._soon(
+                    partial(self.tracker.take_up, trial.spec, fit), partial(self.on_event, Finished(trial.spec, fit))
+                )
         return known
 
     def handle(self, event: Event) -> None:
@@ -85,24 +91,24 @@ class Run:
             case Started():
                 self._start(first)
             case Reported(report=report):
-                self.record.report(first, report)
-                self.tracker.log_metrics(event.spec.key, [report])
+                noted = partial(self.record.report, first, report)
+                self._soon(noted, partial(self.tracker.log_metrics, event.spec.key, [report]))
             case Failed(reason=reason):
                 self._start(first)  # its worker may have died before it could say that it started
-                self.record.fail(first, reason)
                 self.failed |= {trial.id: reason for trial in trials if trial.id not in self.finished}
-                self.tracker.finish(event.spec.key, None, "failed", reason)
+                noted = partial(self.record.fail, first, reason)
+                self._soon(noted, partial(self.tracker.finish, event.spec.key, None, "failed", reason))
             case Pruned() if self.proposer.pauses(event.spec):
                 self.proposer.tell(event)
                 return  # it stays a running trial of the record, which the next command takes up
             case Pruned():
-                self.record.prune(first, "stopped early")
                 self.pruned |= {trial.id: "stopped early" for trial in trials if trial.id not in self.finished}
-                self.tracker.finish(event.spec.key, None, "pruned")
+                noted = partial(self.record.prune, first, "stopped early")
+                self._soon(noted, partial(self.tracker.finish, event.spec.key, None, "pruned"))
             case Finished(result=result):
                 self._take_in(event.spec, result)
         self.proposer.tell(event)
-        self.on_event(event)
+        self._soon(partial(self.on_event, event))
 
     def outcome(self, interrupted: int | None, messages: list[str]) -> Outcome:
         if self.gone:
@@ -121,21 +127,27 @@ class Run:
         )  # fmt: skip
 
     def _start(self, trial: Trial) -> None:
-        self.record.start(trial)
-        self.tracker.start(trial.spec)
+        self._soon(partial(self.record.start, trial), partial(self.tracker.start, trial.spec))
+
+    def _finish(self, results: list[tuple[Trial, TrialResult]], *, cached: bool) -> None:
+        if results:
+            self._soon(partial(self.record.finish_all, results, cached=cached))
+
+    def _soon(self, *actions: Callable[[], object]) -> None:
+        for action in actions:
+            self.record.storage.soon(action)
 
     def _take_in(self, spec: TrialSpec, result: TrialResult) -> None:
         """A worker is done with a fit and its settings: each trial that wanted one of them has its result."""
         results = TrialFolder.of(self.runs, spec.key).results() or {None: result}
         trials = [trial for trial in self.wanted[spec.key].values() if trial.id not in self.finished]
         new = [(trial, results[trial.setting]) for trial in trials if trial.setting in results]
-        self.record.finish_all(new, cached=False)
+        self._finish(new, cached=False)
         for trial, found in new:
             self.finished[trial.id] = found
             self.failed.pop(trial.id, None)
             self.proposer.answered(trial, found)
-        self.tracker.start(spec)
-        self.tracker.finish(spec.key, result)
+        self._soon(partial(self.tracker.start, spec), partial(self.tracker.finish, spec.key, result))
 
     def _look_up(self, trial: Trial, on_disk: dict[str | None, TrialResult]) -> TrialResult | None:
         kept, recorded = on_disk.get(trial.setting), self.record.finished().get(trial.id)

@@ -3,7 +3,7 @@
 What the sampler sees is the Optuna study "NAME: cells" of the record: one Optuna trial a cell, told the mean of each
 objective over its repeats. Its intermediate values are held-out mAP by epoch of the first repeat (the same seed and
 annotator in every cell, so that pruning compares like with like), or by repeat for a pruner that works over repeats.
-Cells that a killed driver left running are taken up with their parameters.
+Cells that a killed driver left running, or that failed, are taken up with their parameters.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from tal_search.search.objectives import observe, values
 from tal_search.search.plan import Plan
 from tal_search.search.proposer import Want
 from tal_search.search.record import Record, held_out_mAP
-from tal_search.search.sampling import NumberedSampler, draw, pruner_for
+from tal_search.search.sampling import NumberedSampler, count_cells, draw, pruner_for
 from tal_search.study.samplers import OVER_REPEATS
 from tal_search.types import TrialResult, TrialSpec
 
-MOST_REPETITIONS = 50  # in a row; the space is then exhausted, or the sampler has nothing new to propose
+MOST_REPETITIONS = 50  # in a row; the sampler has nothing new to propose then
+MOST_COUNTED = 10_000  # cells of a space; none larger is exhausted
 
 
 @dataclass
@@ -61,9 +62,11 @@ class Sampled:
         )
         self._cells: dict[int, _Cell] = {}
         self._running: set[str] = set()  # keys of fits under way
-        self._ended = _ended(record)
+        # Fits that failed in this run or were ever stopped early: no cell that proposes them runs them again.
+        self._ended = {name.partition("-")[0]: TrialState.PRUNED for name in record.pruned()}
         self._seen: set[str] = set()  # the first trial of every cell
         self._repetitions = 0
+        self._cells_in_all = count_cells(search.space, plan.centre_cell, MOST_COUNTED)
         self._proposed = len(self._study.trials())
         self._take_up()
 
@@ -82,6 +85,10 @@ class Sampled:
     def ended(self) -> str | None:
         if self._cells or self._may_propose():
             return None
+        if self._exhausted:
+            return (
+                f"The space holds {self._cells_in_all} cells, and all are known, so the study ends; widen search.space."
+            )
         if self._repetitions < MOST_REPETITIONS:
             return ""
         return (
@@ -94,7 +101,7 @@ class Sampled:
         return all(cell.stopping is not None for cell in self._cells.values() if cell.wants(spec.key))
 
     def tell(self, event: Event) -> None:
-        """Learn from an event that the record has already."""
+        """Learn from an event."""
         key = event.spec.key
         if isinstance(event, Failed):
             self._ended[key] = TrialState.FAIL
@@ -119,9 +126,11 @@ class Sampled:
     def _take_up(self) -> None:
         """What earlier runs proposed: complete cells are part of the study's result, those under way go on."""
         earlier = self._study.trials()
-        cells = [self._trials(frozen) for frozen in earlier if frozen.state == TrialState.COMPLETE]
-        self._seen |= {trials[0].id for trials in cells}
-        self._want([trial for trials in cells for trial in trials])
+        for frozen in earlier:
+            if frozen.state != TrialState.RUNNING:
+                self._seen.add(self._trials(frozen)[0].id)
+        complete = [frozen for frozen in earlier if frozen.state == TrialState.COMPLETE]
+        self._want([trial for frozen in complete for trial in self._trials(frozen)])
         for trial in self._study.running():
             self._begin(trial, self._trials(trial), set(earlier[trial.number].intermediate_values))
 
@@ -153,7 +162,11 @@ class Sampled:
     def _may_propose(self) -> bool:
         limit, repeats = self._plan.study.budget.trials, len(self._plan.repeats)
         within = limit is None or (self._proposed + 1) * repeats <= limit
-        return within and self._repetitions < MOST_REPETITIONS
+        return within and not self._exhausted and self._repetitions < MOST_REPETITIONS
+
+    @property
+    def _exhausted(self) -> bool:
+        return len(self._seen) == self._cells_in_all
 
     def _watch_epoch(self, cell: _Cell, event: Reported) -> None:
         """Pruning after the last epoch would save nothing where there is one repeat, and lose the cell."""
@@ -191,9 +204,3 @@ class Sampled:
         else:
             return
         del self._cells[cell.trial.number]
-
-
-def _ended(record: Record) -> dict[str, TrialState]:
-    """Fits that failed or were stopped early, by key: they are not run again, whichever cell proposes them."""
-    states = [(record.pruned(), TrialState.PRUNED), (record.failed(), TrialState.FAIL)]
-    return {name.partition("-")[0]: state for names, state in states for name in names}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -129,6 +130,34 @@ def draw(trial: BaseTrial, space: Space, centre: Mapping[str, Any]) -> dict[str,
         if all(cell[other] in values for other, values in dimension.when.items()):
             cell[name] = _draw_one(trial, name, dimension)
     return cell
+
+
+def count_cells(space: Space, centre: Mapping[str, Any], most: int) -> int | None:
+    """How many cells a space holds; None where these are more than `most`, as in any range without steps."""
+    found = sum(1 for _ in itertools.islice(_cells(list(space.items()), dict(centre)), most + 1))
+    return found if found <= most else None
+
+
+def _cells(dimensions: list[tuple[str, Dimension]], cell: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every cell that `draw` may give, fractions by number alone: no condition is on them."""
+    if not dimensions:
+        yield cell
+        return
+    (name, dimension), *rest = dimensions
+    drawn = all(cell[other] in values for other, values in dimension.when.items())
+    for value in _values(spanned(dimension)) if drawn else (cell[name],):
+        yield from _cells(rest, {**cell, name: value})
+
+
+def _values(distribution: BaseDistribution) -> Iterable[Any]:
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            return choices
+        case IntDistribution(low=low, high=high, step=step):
+            return range(low, high + 1, step)
+        case FloatDistribution(low=low, high=high, step=float(step)):
+            return range(round((high - low) / step) + 1)
+    return itertools.count()
 
 
 def _draw_one(trial: BaseTrial, name: str, dimension: Dimension) -> Any:

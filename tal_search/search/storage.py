@@ -18,13 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tal_search.errors import InputError, MissingExtra
 from tal_search.search.distributions import widened
-from tal_search.search.patience import PatientStorage
+from tal_search.search.patience import PatientStorage, patiently
 
 READ = ("id", "attempt", "reason", "result")
 SETTINGS = "settings"
 ABOUT = "about"
 GROWING = {"clicks", "cases"}  # sections of the settings whose entries may come and go, by annotator and by name
-BUSY_SECONDS = 5  # then Python sees signals, and the call is tried again
 
 
 class Row(NamedTuple):
@@ -60,14 +59,18 @@ def open_storage(where: Path | str, folder: Path) -> PatientStorage:
         # Before Optuna opens it: readers (dashboards) then never block the driver, nor it them.
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-        url, waits = f"sqlite:///{quote(str(path))}", {"connect_args": {"timeout": BUSY_SECONDS}}
-        storage = PatientStorage(url, folder, engine_kwargs=waits)
+        storage = PatientStorage(f"sqlite:///{quote(str(path))}", folder)
     except (sqlite3.Error, SQLAlchemyError) as error:
         raise InputError(f"{path} cannot be opened as a record: {_first_line(error)}; move it away") from error
     # A killed process loses nothing under NORMAL; a power cut loses the last trials, whose folders have them.
     sqlalchemy.event.listen(storage.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=NORMAL"))
+    sqlalchemy.event.listen(storage.engine, "checkout", lambda raw, *_: _set_patience(raw, storage.busy_seconds))
     storage.engine.dispose()
     return storage
+
+
+def _set_patience(connection: Any, seconds: float) -> None:
+    connection.execute(f"PRAGMA busy_timeout={int(1000 * seconds)}")
 
 
 def close(storage: RDBStorage) -> None:
@@ -111,6 +114,19 @@ def rows(storage: RDBStorage, study_id: int) -> Iterator[Row]:
                 current.attributes[key] = json.loads(value)
     if current is not None:
         yield current
+
+
+def reopen_failed(storage: PatientStorage, study_id: int) -> None:
+    """Failed trials of a study run again, with their parameters and intermediate values; Optuna has no word for it."""
+    statement = sqlalchemy.text(
+        "UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE study_id = :study AND state = 'FAIL'"
+    )
+
+    def reopen() -> None:
+        with storage.engine.begin() as connection:
+            connection.execute(statement, {"study": study_id})
+
+    patiently(reopen, storage.folder)
 
 
 def agree_on_settings(storage: RDBStorage, study_id: int, study: str, wanted: dict[str, Any]) -> None:
