@@ -114,7 +114,7 @@ def trial_table(data: StudyData, rows: list[Row], links: Mapping[str, str]) -> p
     here = [
         all(name in data.axes or centre.get(name, value) == value for name, value in cell.items()) for cell in cells
     ]
-    return pd.DataFrame(table)[here].sort_values("number", ignore_index=True)
+    return pd.DataFrame(table).loc[here].sort_values("number", ignore_index=True)
 
 
 def parsed(texts: Sequence[str | None]) -> list[Any]:
