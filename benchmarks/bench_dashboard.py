@@ -3,9 +3,10 @@
     python -m benchmarks.bench_dashboard [TRIALS ...]
 
 A grid of kernel_size, lambda_sep and beta_aff, made of results that a formula gives; 10 000 trials unless told. The
-browser is Debian's Chromium through Playwright, with an empty cache; bytes are those of the study's data, without the
-scripts of Dash and Plotly, which a browser keeps. Changes are of a generated fit on 210 videos. Beside every wall time
-stands the processor's: of the server, and of the page's main thread, which others on the machine do not lengthen.
+browser is Debian's Chromium with an empty cache, for the first chart without Playwright (see plain_browser); bytes are
+those of the study's data, without the scripts of Dash and Plotly, which a browser keeps. Changes are of a generated fit
+on 210 videos. Beside every wall time stands the processor's: of the server, and of the page's main thread, which others
+on the machine do not lengthen.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.generated_studies import make_fit, make_record
+from benchmarks.plain_browser import FLAGS, PROGRAM, plain_page
 
 LIMITS = {10_000: 2.0, 100_000: 5.0}  # seconds
 VIEWS = ("study", "tables", "plots", "cost")  # those that a study without trial folders fills
 CHANGES, SNIPPETS = 20, (200, 750)
-PROGRAM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run"]  # fmt: skip
-
+# Bytes of the study's data that the page asked for.
+SIZES = """performance.getEntriesByType("resource").filter(one => one.name.includes("/_dash-") &&
+  !one.name.includes("suites")).reduce((sum, one) => sum + one.encodedBodySize, 0)"""
 
 SERVER = """
 import sys
@@ -45,20 +46,25 @@ server.serve_forever()
 
 
 @contextmanager
+def server_of(runs: Path) -> Iterator[tuple[int, str]]:
+    """The process id of a new server, and its address."""
+    with subprocess.Popen([sys.executable, "-c", SERVER, str(runs)], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield server.pid, f"http://127.0.0.1:{int(server.stdout.readline())}"
+        finally:
+            server.terminate()
+
+
+@contextmanager
 def opened(runs: Path) -> Iterator[tuple[Any, int, str]]:
     """A page of a new browser, the process id of a new server, and its address."""
     from playwright.sync_api import sync_playwright
 
-    with subprocess.Popen([sys.executable, "-c", SERVER, str(runs)], stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            port = int(server.stdout.readline())
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
-                yield browser.new_page(viewport={"width": 1280, "height": 800}), server.pid, f"http://127.0.0.1:{port}"
-                browser.close()
-        finally:
-            server.terminate()
+    with server_of(runs) as (server, address), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
+        yield browser.new_page(viewport={"width": 1280, "height": 800}), server, address
+        browser.close()
 
 
 def server_seconds(pid: int) -> float:
@@ -85,21 +91,21 @@ class MainThread:
 
 def measure(runs: Path, study: str, view: str) -> dict[str, float]:
     """Seconds until the first chart (or table) of a view, bytes of data, and the server's greatest memory in MiB."""
-    with opened(runs) as (page, server, address):
-        asked: list[Any] = []
-        page.on("requestfinished", lambda request: asked.append(request))
-        main_thread, used = MainThread(page), server_seconds(server)
+    with server_of(runs) as (server, address), plain_page() as page:
+        main_thread, used = page.main_thread_seconds(), server_seconds(server)
         began = time.perf_counter()
-        page.goto(f"{address}/{study}/?view={view}")
-        page.wait_for_selector(".js-plotly-plot .main-svg, #content table", timeout=120_000)
+        page.ask("Page.navigate", url=f"{address}/{study}/?view={view}")
+        page.wait_for("#content table" if view == "tables" else ".js-plotly-plot .main-svg text")
         seconds = time.perf_counter() - began
-        found = {"seconds": seconds, "server_cpu_s": server_seconds(server) - used, "page_cpu_s": main_thread()}
-        page.wait_for_timeout(1000)
-        data = [one for one in asked if "_dash-" in one.url and "suites" not in one.url]
-        sizes = [one.sizes()["responseBodySize"] for one in data]
+        found = {
+            "seconds": seconds, "server_cpu_s": server_seconds(server) - used,
+            "page_cpu_s": page.main_thread_seconds() - main_thread,
+        }  # fmt: skip
+        time.sleep(1)
+        sizes = page.value(SIZES)
         status = Path(f"/proc/{server}/status").read_text()
         peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
-        return {**{name: round(one, 2) for name, one in found.items()}, "bytes": sum(sizes), "MiB": round(peak)}
+        return {**{name: round(one, 2) for name, one in found.items()}, "bytes": sizes, "MiB": round(peak)}
 
 
 # Both watch from within the page: times in ms of its own clock, from a key to what it changes, and between frames.

@@ -13,6 +13,7 @@ from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from dashboards import parts
+from dashboards.ahead import Ahead
 from dashboards.data import Selection, StudyData, query_of, selection_of
 from dashboards.parts import labelled
 from dashboards.reader import StudyReader
@@ -26,12 +27,11 @@ SUITES = "_dash-component-suites/"
 PLOTLY = f"{SUITES}plotly/package_data/plotly.min.js"  # where Dash's graphs look for it
 
 
-def make_app(runs: Path, study: str, prefix: str = "/") -> dash.Dash:
-    """The page of one study of a runs folder, served below `prefix`. Raises InputError where there is no such study."""
-    open_study = StudyReader(runs, study)
-    open_study()
+def make_app(open_study: StudyReader, prefix: str = "/") -> dash.Dash:
+    """The page of one study, served below `prefix`."""
+    drawn = Ahead(lambda query: _drawn(open_study(), selection_of(query)))
     app = dash.Dash(
-        "dashboards", title=f"{study} – tal-search", update_title="", assets_folder=str(ASSETS),
+        "dashboards", title=f"{open_study.name} – tal-search", update_title="", assets_folder=str(ASSETS),
         requests_pathname_prefix=prefix, routes_pathname_prefix="/", serve_locally=True,
         suppress_callback_exceptions=True,  # the controls of a view exist only while it is open
     )  # fmt: skip
@@ -40,13 +40,16 @@ def make_app(runs: Path, study: str, prefix: str = "/") -> dash.Dash:
     plotly = f'<script async src="{prefix}{PLOTLY}"></script>'
     app.index_string = app.index_string.replace("{%css%}", "{%css%}" + plotly)
     app.layout = _frame()
-    _register(app, open_study)
+    _register(app, open_study, drawn)
     for view in views().values():
         view.register(app, open_study)
     policy = page_policy(app.csp_hashes())
 
     @app.server.after_request
-    def _add_policy(response: flask.Response) -> flask.Response:
+    def _finish(response: flask.Response) -> flask.Response:
+        if flask.request.path == "/":
+            query = f"?{flask.request.query_string.decode(errors='replace')}"
+            response.call_on_close(lambda: drawn.begin(query))
         response.headers["Content-Security-Policy"] = policy
         if flask.request.path.startswith(f"/{SUITES}"):  # the browser keeps them compiled, and asks on each visit
             response.headers.setdefault("Cache-Control", "no-cache")
@@ -78,7 +81,14 @@ def current(selection: Selection) -> str:
     return selection.get("view", "") if selection.get("view") in VIEWS else VIEWS[0]
 
 
-def _register(app: dash.Dash, open_study: Callable[[], StudyData]) -> None:
+def _drawn(data: StudyData, selection: Selection) -> tuple[StudyData, Any]:
+    """A study, and the view of it that is selected."""
+    return data, views()[current(selection)].layout(data, selection)
+
+
+def _register(
+    app: dash.Dash, open_study: Callable[[], StudyData], drawn: Callable[[str], tuple[StudyData, Any]]
+) -> None:
     @app.callback(
         Output("heading", "children"), Output("content", "children"), Output("shown", "data"),
         Output("version", "data"), Output("written", "data", allow_duplicate=True),
@@ -87,15 +97,14 @@ def _register(app: dash.Dash, open_study: Callable[[], StudyData]) -> None:
     )  # fmt: skip
     def page(search: str, _: int, written: str | None, version: int | None) -> tuple[Any, ...]:
         """Draw the view again where another one is asked for, or where the study has grown."""
+        own_choice = written is not None and search == written
         try:
-            data = open_study()
+            if own_choice and open_study().version == version:
+                raise PreventUpdate
+            data, content = drawn(search)
         except InputError as error:
             return no_update, html.P(str(error), role="alert"), {}, None, search
-        own_choice = written is not None and search == written
-        if own_choice and data.version == version:
-            raise PreventUpdate
         selection = selection_of(search)
-        content = views()[current(selection)].layout(data, selection)
         return parts.heading(data), content, drawn_from(content, selection), data.version, search
 
     @app.callback(Output("views", "children"), Input("url", "search"))

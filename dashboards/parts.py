@@ -16,6 +16,7 @@ from dash import dcc, html
 from dashboards.data import StudyData
 from dashboards.style import GRAPH, shown
 
+TALL = 640  # pixels from which a figure is printed on an upright page
 SHOWN_ROWS = 100  # of a table on the page; files have all
 
 
@@ -39,7 +40,8 @@ def select(name: str, label: str, options: Mapping[str, str], value: str) -> htm
 def graph(name: str | dict[str, str], figure: go.Figure, words: str) -> html.Figure:
     """A figure with the sentence that says what it shows; name: its id."""
     height = {"height": f"{figure.layout.height}px"}  # in a grid a figure has no height of its own
-    return html.Figure([dcc.Graph(figure=figure, id=name, config=GRAPH, style=height), html.Figcaption(words)])
+    content = [dcc.Graph(figure=figure, id=name, config=GRAPH, style=height), html.Figcaption(words)]
+    return html.Figure(content, className="tall" if figure.layout.height > TALL else "")
 
 
 def table(

@@ -12,8 +12,10 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from dashboards.app import make_app, prefix_of
+from dashboards.reader import StudyReader
 from dashboards.record import recorded_studies
 from dashboards.security import Guard
+from dashboards.style import figure
 from dashboards.views import views
 from tal_search.errors import InputError
 
@@ -28,9 +30,10 @@ class Site:
         self.runs, self.first = runs, first
         self._apps: dict[str, WSGIApplication] = {}
         self._lock = threading.Lock()
-        views()  # imported now, not by the first reader
+        views()  # imported now, not by the first reader; as are the parts of Plotly, which wait for the first figure
+        figure("", "").add_scatter(x=[0], y=[0]).add_vline(0)
         if first is not None:
-            self._app(first)
+            self._open(first)()
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "").encode("latin-1").decode(errors="replace")
@@ -53,10 +56,16 @@ class Site:
         }
         return app({**environ, **mounted}, start)
 
+    def _open(self, study: str) -> StudyReader:
+        """Make the page of a study; reading the study is left to who asks for it."""
+        reader = StudyReader(self.runs, study)
+        self._apps[study] = make_app(reader, prefix_of(study)).server.wsgi_app
+        return reader
+
     def _app(self, study: str) -> WSGIApplication:
         with self._lock:
             if study not in self._apps:
-                self._apps[study] = make_app(self.runs, study, prefix_of(study)).server.wsgi_app
+                self._open(study)
             return self._apps[study]
 
     def _listed(self, name: str, start: StartResponse) -> Iterable[bytes]:

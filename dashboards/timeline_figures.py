@@ -15,6 +15,7 @@ from tal_search.types import Floats
 
 BACKGROUND = "background"
 ROW = {"truth": 26, "cas": 15, "affinity": 14, "detections": 150}  # pixels: a class, a class, a tap, all
+LEGEND = 64  # pixels; on a narrow screen it is scrolled, and leaves the rows their place
 
 
 class Track(NamedTuple):
@@ -113,6 +114,7 @@ def _dress(drawn: go.Figure, height: int, highest: float) -> None:
     bar = {"thickness": 12, "len": 160, "lenmode": "pixels", "x": 1.0, "y": 0.9, "title": {"text": "CAS"}}
     drawn.update_layout(
         margin={"t": 64},
+        legend={"maxheight": LEGEND},
         coloraxis={"colorscale": style.SEQUENTIAL, "colorbar": bar, "cmin": 0, "cmax": highest},
         coloraxis2={"colorscale": style.DIVERGING, "cmin": -1, "cmax": 1, "showscale": False},
     )

@@ -44,8 +44,9 @@ class Visit:
         self.drawn()
 
     def drawn(self) -> None:
-        """Wait until the content is there and every figure in it is drawn."""
+        """Wait until the content is there, with what follows it, and every figure in it is drawn."""
         self.page.wait_for_selector("#content section, #content > .empty")
+        self.until("document.querySelector('[data-dash-is-loading]') === null")
         self.until("[...document.querySelectorAll('.dash-graph')].every(one => one.querySelector('.main-svg text'))")
 
     def until(self, condition: str) -> None:

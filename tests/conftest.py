@@ -13,6 +13,7 @@ from make_dataset import make_dataset
 from tal_search.data import loading
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
     from small_dashboards import Made
 
     from dashboards.data import StudyData
@@ -66,6 +67,16 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Made:
 def small_study(grid: Made) -> StudyData:
     """The same as dashboards read it."""
     return grid.read()
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    """A browser; of one file alone, as Playwright's event loop would stand in the way of other files'."""
+    from browser import browser
+    from small_dashboards import chromium
+
+    with browser(chromium()) as found:
+        yield found
 
 
 @pytest.fixture

@@ -10,21 +10,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from browser import ARTIFACTS, SCREENS, Visit, browser, visit
+from browser import ARTIFACTS, SCREENS, Visit, visit
 from playwright.sync_api import Browser
-from small_dashboards import Made, chromium, served
+from small_dashboards import Made, served
 from small_plans import cell_spec, plan_of, run
 
 from dashboards.style import shown
 from dashboards.views import cost, modules, study, tables, views
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser(chromium()) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +33,25 @@ def page(opened: Browser, address: str) -> Iterator[Visit]:
         yield found
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.fixture(scope="module", params=SCREENS)
+def screen(request: pytest.FixtureRequest, opened: Browser, address: str) -> Iterator[tuple[str, Visit]]:
+    """A screen's name and one page on it for all views: what it has compiled once it keeps."""
+    with visit(opened, address, request.param) as found:
+        yield request.param, found
+
+
 @pytest.mark.parametrize("view", views())
 def test_every_view_opens_on_every_screen_and_fits_its_width(
-    opened: Browser, address: str, swept: Made, compared: Made, view: str, screen: str
+    screen: tuple[str, Visit], swept: Made, compared: Made, view: str
 ) -> None:
     ARTIFACTS.mkdir(exist_ok=True)
-    with visit(opened, address, screen) as page:
-        for made in (swept, compared):
-            page.open(made.name, view)
-            page.page.screenshot(path=ARTIFACTS / f"{made.name}-{view}-{screen}.png", full_page=True)
-            assert page.page.evaluate("document.documentElement.scrollWidth") <= SCREENS[screen][0]
-            assert page.page.text_content("h1") == f"{made.name} simulated data"
+    size, page = screen
+    for made in (swept, compared):
+        page.open(made.name, view)
+        page.page.screenshot(path=ARTIFACTS / f"{made.name}-{view}-{size}.png", full_page=True)
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= SCREENS[size][0]
+        assert page.page.text_content("h1") == f"{made.name} simulated data"
+        assert not page.wrong
 
 
 def test_the_numbers_on_screen_are_those_of_the_record(page: Visit, swept: Made, compared: Made) -> None:

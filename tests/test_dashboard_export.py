@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -10,12 +11,23 @@ import pytest
 from browser import browser
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from small_dashboards import Made, chromium
 
 from dashboards.export import escaped, export_study, file_name, latex
 from dashboards.style import WITHIN
 from dashboards.views import cost, plots, tables, views
 from tal_search.cli import main
+from tal_search.results_view import show_results
+
+
+def test_the_end_of_a_run_prints_both_commands(swept: Made) -> None:
+    screen = Console(record=True, width=300, file=io.StringIO())
+    show_results(swept.plan, swept.outcome, screen)
+    printed = screen.export_text().splitlines()
+    named = f"study={swept.name} runs={swept.runs}"
+    assert f"Dashboards: tal-search dashboard {named}" in printed
+    assert f"As files: tal-search export {named} out=FOLDER" in printed
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import pytest
 from small_dashboards import Made, served
 
 from dashboards.app import make_app
+from dashboards.reader import StudyReader
 from dashboards.security import check_binding
 from dashboards.server import bound_server
 from tal_search.cli import main
@@ -166,6 +167,6 @@ def test_a_port_that_is_taken_and_other_bad_arguments_are_one_sentence_each(
 
 
 def test_the_page_is_never_in_debug_mode(swept: Made) -> None:
-    app = make_app(swept.runs, swept.name)
+    app = make_app(StudyReader(swept.runs, swept.name))
     assert not app.server.debug
     assert not app._dev_tools.ui

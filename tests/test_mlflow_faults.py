@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
-import psutil
 import pytest
 from mlflow_contents import EPOCHS, contents, finished_folder, full_trial, local, reports, runs_of, track
+from mlflow_server import free_port, mlflow_server
 from small_trials import make_result, make_spec
 
 from tal_search.tracking.background import BackgroundTracker
@@ -25,42 +21,8 @@ from tal_search.types import TrialSpec
 LOCKED_SECONDS = 60  # MLflow itself waits for 20, then gives up
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-    return port
-
-
-@contextmanager
-def server(folder: Path, port: int) -> Iterator[None]:
-    """A real `mlflow server`, killed with SIGKILL at the end of the block."""
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "files")),
-    ]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "server.log").open("a") as log:
-        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
-    try:
-        until = time.monotonic() + 120
-        while not answers(port):
-            assert process.poll() is None, (folder / "server.log").read_text()
-            assert time.monotonic() < until, "the server does not start"
-            time.sleep(0.1)
-        yield
-    finally:
-        for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-            one.kill()
-        process.wait()
-
-
-def answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
+def server(folder: Path, port: int) -> AbstractContextManager[str]:
+    return mlflow_server(folder, "server", "server.db", port, "--artifacts-destination", str(folder / "files"))
 
 
 class Timed:

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
-from browser import ARTIFACTS, SECONDS, browser
-from playwright.sync_api import Page, expect
-from small_dashboards import GRID, Made, chromium, make_study, served
+from browser import ARTIFACTS, SECONDS
+from mlflow_server import free_port, mlflow_server
+from playwright.sync_api import Browser, Page, expect
+from small_dashboards import GRID, Made, make_study, served
 
 from dashboards.reader import MLFLOW_PAGE
 from tal_search.trial_folder import TrialFolder
@@ -38,45 +31,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return make_study(tmp_path_factory.mktemp("tracked") / "runs", "thumos_single", *FITS)
 
 
-@contextmanager
-def mlflow_ui(runs: Path) -> Iterator[str]:
-    """The command that a run prints, on a free port; the address of its page."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-    store = f"sqlite:///{runs / 'mlflow.db'}"
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--port", address.split(":")[1]]
-    environment = {
-        **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-    }  # fmt: skip
-    with (runs / "ui.log").open("w") as log:
-        process = subprocess.Popen([*command, "--workers", "1"], env=environment, cwd=runs, stdout=log, stderr=log)
-    try:
-        until = time.monotonic() + SECONDS
-        while not _answers(f"http://{address}/health"):
-            assert process.poll() is None, (runs / "ui.log").read_text()
-            assert time.monotonic() < until, "MLflow's page does not start"
-            time.sleep(0.1)
-        yield f"http://{address}"
-    finally:
-        for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-            one.kill()
-        process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
-
-
 @pytest.fixture(scope="module")
-def page(made: Made) -> Iterator[Page]:
-    """A page whose server is MLflow's; its addresses begin with "/"."""
-    with mlflow_ui(made.runs) as address, browser(chromium()) as opened:
+def page(opened: Browser, made: Made) -> Iterator[Page]:
+    """A page whose server is MLflow's, as the command that a run prints starts it; its addresses begin with "/"."""
+    with mlflow_server(made.runs, "ui", "mlflow.db", free_port()) as address:
         context = opened.new_context(base_url=address, viewport={"width": 1280, "height": 800})
         context.set_default_timeout(1000 * SECONDS)
         expect.set_options(timeout=1000 * SECONDS)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Visit, browser, visit
+from browser import Visit, visit
 from playwright.sync_api import Browser
-from small_dashboards import Made, chromium, served
+from small_dashboards import Made, served
 
 from dashboards.fits import chosen_fit, offered
 from dashboards.style import shown
@@ -20,12 +20,6 @@ from tal_search.trial_folder import TrialFolder
 
 pytestmark = pytest.mark.slow
 CHANGED = "([name, old]) => document.querySelector(name)?.textContent !== old"
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser(chromium()) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +76,32 @@ def test_a_pointer_shows_a_trial_and_a_click_opens_it(page: Visit, grid: Made) -
     assert page.rows("study-trial-results")[1:] == trial_tables(results)["results"].to_numpy().tolist()
     page.page.go_back()
     page.page.wait_for_selector("#plots-importances .main-svg")
+
+
+def test_a_click_on_a_cell_of_ours_opens_it_and_published_systems_open_nothing(page: Visit, grid: Made) -> None:
+    page.open(grid.name, "cost", **{"cost-budget": "0"})
+    points = page.page.locator("#cost-graph .scatterlayer .trace .points path")
+    points.first.click(force=True)
+    page.page.wait_for_timeout(500)
+    assert "view=cost" in page.page.url
+    points.last.hover(force=True)
+    page.until("document.querySelector('#cost-graph .hoverlayer')?.textContent.includes(', n ')")
+    shown = page.page.locator("#cost-graph .hoverlayer").text_content() or ""
+    points.last.click(force=True)
+    page.page.wait_for_url("**view=study**study-cell=**")
+    assert "cost-budget=0" in page.page.url, "what was chosen before is there for the way back"
+    page.drawn()
+    cell = page.page.locator(".chosen", has_text="Curve of another cell").locator(".dash-dropdown-value").text_content()
+    assert cell
+    assert f"{cell}: " in shown
+    page.open(grid.name, "cost")
+    link = page.page.locator("#cost-our-cells tbody th a").nth(1)
+    words = link.text_content()
+    assert words
+    link.press("Enter")
+    page.page.wait_for_url("**view=study**study-cell=**")
+    page.drawn()
+    assert words in [row[0] for row in page.rows("study-compared")]
 
 
 def test_the_chosen_trial_goes_from_view_to_view(page: Visit, grid: Made) -> None:

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import ARTIFACTS, SCREENS, browser, visit
+from browser import ARTIFACTS, SCREENS, visit
 from playwright.sync_api import Browser
-from small_dashboards import Made, chromium, served
+from small_dashboards import Made, served
 
 from dashboards.views import views
 
 pytestmark = pytest.mark.slow
 AXE = Path(sys.prefix) / "npm" / "node_modules" / "axe-core" / "axe.min.js"
-PAPER = 1031, 702  # pixels between the margins of an A4 page on its side
+PAPER, UPRIGHT = (1031, 702), (702, 1031)  # pixels between the margins of an A4 page on its side, and of an upright one
+WIDTHS = "[...document.querySelectorAll('.js-plotly-plot')].map(plot => plot._fullLayout.width)"
 # The box of every drawing and of its figure, as if the page were as wide as paper; the body is as it was afterwards.
 BOXES = """(width) => {
   document.body.style.width = `${width}px`;
   const boxes = [...document.querySelectorAll(".main-svg")].map((drawing) => {
     const [box, around] = [drawing, drawing.closest("figure")].map((one) => one.getBoundingClientRect());
-    return [box.left, box.right, box.bottom - around.bottom, box.height];
+    return [box.left, box.right, box.bottom - around.bottom, box.height, drawing.closest(".tall") !== null];
   });
   document.body.style.width = "";
   return boxes;
 }"""
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser(chromium()) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +66,22 @@ def test_on_paper_figures_fit_the_page_and_what_is_pressed_is_left_out(
     opened: Browser, address: str, grid: Made
 ) -> None:
     ARTIFACTS.mkdir(exist_ok=True)
-    key, drawn = grid.read().trials["key"].iloc[0], 0
+    first, *_, last = grid.read().trials["key"]
+    drawn, tall = 0, set()
     with visit(opened, address) as page:
         for view in views():
-            page.open(grid.name, view, trial=key)
+            page.open(grid.name, view, trial=first, other=last)
+            widths = page.page.evaluate(WIDTHS)
             page.page.emulate_media(media="print")
             page.until("[...document.querySelectorAll('.main-svg')].every(one => one.hasAttribute('viewBox'))")
-            for left, right, below, height in page.page.evaluate(BOXES, PAPER[0]):
+            for left, right, below, height, upright in page.page.evaluate(BOXES, PAPER[0]):
+                paper = UPRIGHT if upright else PAPER
+                tall |= {view} if upright else set()
                 assert left >= 0
+                assert right - left <= paper[0] + 1
                 assert right <= PAPER[0]
                 assert below <= 0
-                assert height <= PAPER[1]
+                assert height <= paper[1]
                 drawn += 1
             for pressed in ("#views", ".modebar", ".chosen [role=slider]"):
                 assert not any(one.is_visible() for one in page.page.locator(pressed).all())
@@ -88,6 +89,8 @@ def test_on_paper_figures_fit_the_page_and_what_is_pressed_is_left_out(
             page.page.pdf(path=ARTIFACTS / f"{grid.name}-{view}.pdf", prefer_css_page_size=True, format="A4")
             page.page.emulate_media(media="screen")
             page.until("![...document.querySelectorAll('.main-svg')].some(one => one.hasAttribute('viewBox'))")
+            page.until(f"JSON.stringify({WIDTHS}) === {json.dumps(json.dumps(widths, separators=(',', ':')))}")
+    assert tall == {"timeline"}
     assert drawn > 40, "three drawings a figure"
 
 
@@ -97,3 +100,10 @@ def test_no_button_sends_a_figure_anywhere(opened: Browser, address: str, grid: 
         buttons = page.page.locator(".modebar-btn").evaluate_all("found => found.map(one => one.ariaLabel)")
         assert "Download plot as a PNG" in buttons
         assert not [one for one in buttons if "Share" in one or "cloud" in one.lower()]
+
+
+def test_plotly_is_loaded_once(opened: Browser, address: str, grid: Made) -> None:
+    with visit(opened, address) as page:
+        page.open(grid.name, "plots")
+        assert page.page.locator("script[src*=plotly]").count() == 1
+        assert page.page.evaluate("typeof Plotly.newPlot") == "function"

@@ -165,3 +165,19 @@ def test_what_a_url_asks_for_and_is_not_there_is_passed_over(small_study: StudyD
     empty = replace(small_study, trials=small_study.trials.assign(state="running"))
     assert timeline.info(empty, {}) is None
     assert f"tal-search run study={small_study.name}" in str(timeline.layout(empty, {}))
+
+
+def test_markup_in_the_names_of_classes_and_trials_is_text_in_the_figure(small_study: StudyData) -> None:
+    key, name = small_study.done["key"].iloc[0], "<a href='x'>"
+    found = shown(small_study, trial=key, timeline_video=small_study.truth(key, "train").videos[0])
+    track = shown(small_study, trial=key).tracks[0]
+    first, *others = small_study.truth(key).classes
+    clicks = found.clicks.assign(label=found.clicks["label"].mask(found.clicks["label"] != "", name))
+    named = track._replace(name=name, detections=track.detections.assign(label=name))
+    drawn = timeline_figure(
+        found.truth.assign(label=name), clicks, [named], (name, *others), found.duration, found.at
+    ).to_json()
+    assert first not in drawn
+    assert "<a " not in drawn
+    assert "\\u003ca " not in drawn
+    assert "&lt;a href=" in drawn.replace("\\u0026", "&")

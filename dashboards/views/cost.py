@@ -9,17 +9,20 @@ from typing import Any, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 from dash import Input, Output, State, dcc, html
+from dash.exceptions import PreventUpdate
 
 from dashboards import parts
 from dashboards.cells import cells, names_of
 from dashboards.data import Selection, StudyData, selection_of
 from dashboards.style import COLOURS, GREY, MARKERS, WITHIN, figure, text
+from dashboards.trial_part import cell_query
 from tal_search.study.published import published_systems
 
 TITLE = "Cost and performance"
 SECONDS = "annotation s/min"
 DRAWN = 300  # cells in the figure: the best; the table of files has all
 TICKS = (20, 30, 45, 50, 60, 80, 100, 150, 200, 300)
+OURS = "Our cells; a name opens its cell"
 TABLE_ROW = "Table "  # begins the names of rows of a paper's own ablations, which are no systems of their own
 
 
@@ -86,7 +89,7 @@ def figures(info: CostInfo) -> dict[str, go.Figure]:
         drawn.add_scatter(x=mine[SECONDS], y=mine[score], mode="markers", name=text(name),
                           marker={"symbol": symbol, "size": 10, "color": colour},
                           error_y={"array": mine[score + WITHIN].fillna(0), "thickness": 1.2, "width": 4},
-                          customdata=[[text(cell), n] for cell, n in zip(mine["cell"], mine["n"], strict=True)],
+                          customdata=[[text(cell), n, cell] for cell, n in zip(mine["cell"], mine["n"], strict=True)],
                           hovertemplate="%{customdata[0]}: %{y:.1f} %, %{x:.3g} s/min, n %{customdata[1]}")  # fmt: skip
     if info.budget < max(info.budgets, default=0):
         drawn.add_vline(x=info.budget, line={"color": COLOURS[1], "dash": "dash"})
@@ -115,7 +118,9 @@ def tables(info: CostInfo) -> dict[str, pd.DataFrame]:
 
 def layout(data: StudyData, selection: Selection) -> Any:
     found = info(data, selection)
-    if not len(found.ours):
+    ours = tables(found)["our cells"]
+    opens = [cell_query(selection, cell) for cell in ours["cell"].head(parts.SHOWN_ROWS)]
+    if not len(ours):
         return parts.empty("No trial of this study is finished yet.", f"tal-search run study={data.name}")
     slider = dcc.Slider(
         0, len(found.budgets) - 1, 1, value=found.budgets.index(found.budget), id=parts.name_of("cost-budget"),
@@ -127,7 +132,8 @@ def layout(data: StudyData, selection: Selection) -> Any:
         html.Div(parts.chosen("Budget: annotation seconds per minute of video", slider), className="wide"),
         html.Div(_drawn(found), id="cost-drawn"),
         html.P(remark, className="quiet"),
-        *(parts.table(table, name, f"cost-{name.replace(' ', '-')}") for name, table in tables(found).items()),
+        parts.table(ours, OURS, "cost-our-cells", opens=opens),
+        parts.table(found.published, "Published systems", "cost-published-systems"),
     ])  # fmt: skip
 
 
@@ -138,15 +144,29 @@ def _drawn(found: CostInfo) -> list[Any]:
         f"at {found.best[SECONDS]:.3g} s/min."
     )  # fmt: skip
     graph = parts.graph(
-        "cost-graph", figures(found)["cost"], "Cost against performance; bars: 95 % intervals over repeats."
+        "cost-graph",
+        figures(found)["cost"],
+        "Cost against performance; bars: 95 % intervals over repeats. A click on one of ours opens its cell.",
     )
     return [html.P(words, id="cost-best", **parts.announced()), graph]
 
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
+    """A budget marks the best within it; a click on one of our cells opens it."""
+
     @app.callback(
         Output("cost-drawn", "children"), Input(parts.name_of("cost-budget"), "value"), State("url", "search"),
         prevent_initial_call=True,
     )  # fmt: skip
     def budget(place: int | None, search: str) -> list[Any]:
         return _drawn(info(open_study(), {**selection_of(search), "cost-budget": "" if place is None else str(place)}))
+
+    @app.callback(
+        Output("url", "search", allow_duplicate=True), Input("cost-graph", "clickData"), State("url", "search"),
+        prevent_initial_call=True,
+    )  # fmt: skip
+    def clicked(click: dict[str, Any] | None, search: str) -> str:
+        about = (click or {}).get("points", [{}])[0].get("customdata", [])
+        if len(about) < 3:  # of a published system, or of nothing
+            raise PreventUpdate
+        return cell_query(selection_of(search), str(about[2]))

@@ -17,6 +17,7 @@ from dashboards.redraw import attempt, redrawn
 from tal_search.metrics.error_profile import ERRORS, KINDS, ErrorProfile, error_profile
 
 TITLE = "Errors"
+PROFILE = "Kinds of detections, the best first; G: as many as a class has instances."
 GAIN = "What mAP gains where all detections of one kind are removed."
 CHARACTERISTICS = {
     "length": "length (s)",
@@ -106,7 +107,7 @@ def figures(info: ErrorsInfo | None) -> dict[str, go.Figure]:
 def breakdown_figure(profile: ErrorProfile) -> go.Figure:
     """Shares of the kinds among the first G detections of each class, the second G, ..., the tenth."""
     table = breakdown(profile)
-    drawn = style.figure("detections by falling score, in units of G instances a class", "share of the detections (%)")
+    drawn = style.figure("detections by falling score (G)", "share of the detections (%)")
     for kind in KINDS:
         drawn.add_bar(
             x=[f"{times}G" for times in table["times"]], y=table[kind], name=kind,
@@ -168,7 +169,7 @@ def _content(data: StudyData, selection: Selection) -> Any:
         f"{100 * profile.normalized_mAP:.1f} %, as if all classes had equally many instances. Kinds of errors after "
         f"Alwassel et al. (ECCV 2018), buckets of {profile.edges}."
     )
-    captions = {"false positives": "Kinds of detections, the best first.", "gain from removing errors": GAIN}
+    captions = {"false positives": PROFILE, "gain from removing errors": GAIN}
     graphs = [
         parts.graph(f"errors-{place}", drawn, captions.get(name, name))
         for place, (name, drawn) in enumerate(figures(found).items())

@@ -103,7 +103,7 @@ def figures(info: ModulesInfo) -> dict[str, go.Figure]:
 
 def _position_figure(kind: str, table: pd.DataFrame) -> go.Figure:
     span = "gap" if kind == BACKGROUND_CLICKS else "instance"
-    drawn = figure(f"position in the {span} (% of the way from its start)", "share of the clicks (%)", height=320)
+    drawn = figure(f"position in the {span} (% from its start)", "share of the clicks (%)", height=320)
     for place, annotator in enumerate(table.columns[1:]):
         drawn.add_scatter(x=table["% of the way"], y=table[annotator], name=text(annotator), mode="lines+markers",
                           line={"color": COLOURS[place % len(COLOURS)], "dash": DASHES[place % len(DASHES)]},

@@ -117,10 +117,23 @@ def layout(data: StudyData, selection: Selection) -> Any:
     return html.Section(
         [
             html.Div(controls, className="controls"),
-            html.Div(_graphs(found), id="plots-charts", className="figures"),
+            html.Div(
+                [html.Div(_graphs(_first(found)), id="plots-first"), html.Div(id="plots-rest")],
+                id="plots-charts",
+                className="figures" if len(found.axes) < 2 else "figures several",
+            ),
             dcc.Loading(html.Div(id="plots-importance")),
         ]
     )
+
+
+def _first(info: PlotsInfo) -> PlotsInfo:
+    """What is drawn at once; the rest follows."""
+    return info._replace(lines=info.lines[:1], heat=None, trials=info.trials[:0])
+
+
+def _rest(info: PlotsInfo) -> PlotsInfo:
+    return info._replace(lines=info.lines[1:])
 
 
 def _graphs(info: PlotsInfo) -> list[Any]:
@@ -153,8 +166,9 @@ def _importance(data: StudyData, selection: Selection) -> Any:
 
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
-    """Choices draw the charts anew; importances come after them; a click on a trial opens it."""
-    redrawn(app, "plots-charts", lambda selection: _graphs(charts(open_study(), selection)))
+    """Choices draw the charts anew, the first one first; importances come last; a click on a trial opens it."""
+    redrawn(app, "plots-first", lambda selection: _graphs(_first(charts(open_study(), selection))))
+    redrawn(app, "plots-rest", lambda selection: _graphs(_rest(charts(open_study(), selection))), at_first=True)
     redrawn(app, "plots-importance", lambda selection: _importance(open_study(), selection), at_first=True)
 
     @app.callback(
