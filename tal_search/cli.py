@@ -136,9 +136,9 @@ def _study(arguments: list[str]) -> Study:
 
 
 def _rescore(arguments: list[str]) -> int:
-    overrides = rescore_door.overrides_of(arguments)
-    rescore_door.refuse_sampler(_study([argument for argument in arguments if not argument.startswith("inference.")]))
-    plan = _plan(overrides)
+    as_it_ran, axes = rescore_door.overrides_of(arguments)
+    rescore_door.refuse_sampler(_study(as_it_ran))
+    plan = _plan([*as_it_ran, *axes])
     screen = console()
     left = len(plan.fits) - len(plan.with_finished_fits().fits)
     if left:

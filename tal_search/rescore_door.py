@@ -18,16 +18,15 @@ trained. The values become axes of the study for this run; each other KEY=VALUE 
 """
 
 
-def overrides_of(arguments: list[str]) -> list[str]:
-    """The overrides of a run that has the wanted settings as axes. Raises InputError where none is given."""
-    axes = [argument for argument in arguments if argument.startswith("inference.")]
-    single = [argument for argument in axes if not argument.partition("=")[2].startswith("[")]
+def overrides_of(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What names the study as it ran, and the wanted settings as axes of it. Raises InputError where none is given."""
+    wanted = [argument for argument in arguments if argument.startswith("inference.")]
+    single = [argument for argument in wanted if not argument.partition("=")[2].startswith("[")]
     if single:
         raise InputError(f"command line: {one}: give a list of values, {one.partition('=')[0]}=[...]" for one in single)
-    if not axes:
+    if not wanted:
         raise InputError("command line: name at least one inference setting, e.g. inference.nms=[0.4,0.5,0.6]")
-    rest = [argument for argument in arguments if argument not in axes]
-    return [*rest, *(f"search.axes.{argument}" for argument in axes)]
+    return [argument for argument in arguments if argument not in wanted], [f"search.axes.{one}" for one in wanted]
 
 
 def refuse_sampler(study: Study) -> None:

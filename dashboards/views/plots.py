@@ -47,8 +47,12 @@ def info(data: StudyData, selection: Selection) -> PlotsInfo:
 
 def charts(data: StudyData, selection: Selection) -> PlotsInfo:
     """The same without importances, which take seconds."""
-    score = selected_score(data, selection)
-    done, pair = data.done[data.done[score].notna()], _pair(data, selection)
+    return _charts(data, selected_score(data, selection), _pair(data, selection))
+
+
+@lru_cache(maxsize=4)  # the first figure and the rest are asked for one after the other
+def _charts(data: StudyData, score: str, pair: tuple[str, str] | None) -> PlotsInfo:
+    done = data.done[data.done[score].notna()]
     return PlotsInfo(
         score=score,
         axes=data.axes,
