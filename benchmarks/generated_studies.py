@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tal_search.atomic import write_atomically
 from tal_search.data.annotations import write_detections
 from tal_search.data.loading import load_truths
 from tal_search.localization import Activations, Inference, localize
@@ -19,7 +20,7 @@ from tal_search.search.plan import Plan, resolve
 from tal_search.search.record import Record
 from tal_search.search.settings_of import settings_of
 from tal_search.study import load_study
-from tal_search.trial_folder import TrialFolder, write_atomically
+from tal_search.trial_folder import TrialFolder
 from tal_search.types import Annotations, EpochReport, TrialResult
 
 VALUES, SEEDS, BATCH = 10, 10, 5000

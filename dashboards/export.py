@@ -15,8 +15,8 @@ from dashboards.pictures import find_browser, pictures
 from dashboards.reader import StudyReader
 from dashboards.style import COLOURS, GRAPH, shown
 from dashboards.views import views
+from tal_search.atomic import write_atomically
 from tal_search.errors import InputError
-from tal_search.trial_folder import write_atomically
 
 # No address at all may be asked by the page, whatever its content tries.
 POLICY = (

@@ -6,10 +6,10 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from tal_search.atomic import write_atomically, write_json
 from tal_search.data.annotations import Unknown
 from tal_search.errors import InputError
 from tal_search.terminal import console
-from tal_search.trial_folder import write_atomically, write_json
 
 if TYPE_CHECKING:
     from tal_search.evaluate import Benchmark

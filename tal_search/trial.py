@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from tal_search.atomic import write_atomically, write_json
 from tal_search.data.annotations import write_detections
 from tal_search.data.dataset import load
 from tal_search.data.splits import holdout_split, restrict
@@ -20,7 +21,7 @@ from tal_search.metrics.average_precision import score
 from tal_search.rescoring import score_settings
 from tal_search.training.checkpoint import clear_progress, load_progress, save_progress, save_weights
 from tal_search.training.loop import Fit, choose_device
-from tal_search.trial_folder import TrialFolder, write_atomically, write_json
+from tal_search.trial_folder import TrialFolder
 from tal_search.types import (
     Annotations,
     Dataset,

@@ -15,11 +15,12 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
+from tal_search.atomic import write_json
 from tal_search.search.backend import Event, Finished, Started
 from tal_search.search.driver import run_study
 from tal_search.search.plan import resolve
 from tal_search.study import load_study
-from tal_search.trial_folder import TrialFolder, write_json
+from tal_search.trial_folder import TrialFolder
 from tal_search.types import EpochReport, TrialResult, TrialSpec, setting_name
 
 CHECKPOINT_EPOCHS = 2

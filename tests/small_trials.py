@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tal_search.atomic import write_json
 from tal_search.search.backend import Wait
-from tal_search.trial_folder import TrialFolder, write_json
+from tal_search.trial_folder import TrialFolder
 from tal_search.types import (
     BACKGROUND_CLICKS,
     VIDEO_LABELS,

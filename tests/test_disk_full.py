@@ -17,12 +17,13 @@ import optuna
 import pytest
 from small_trials import make_result, make_spec
 
+from tal_search.atomic import write_atomically
 from tal_search.disk import DiskWatch, is_full, require_writable, retry_when_full, size_text, waiting
 from tal_search.errors import InputError
 from tal_search.search.backend import Event, Finished, Reported
 from tal_search.search.inline_backend import InlineBackend
 from tal_search.training.checkpoint import load_progress, save_progress
-from tal_search.trial_folder import TrialFolder, write_atomically
+from tal_search.trial_folder import TrialFolder
 from tal_search.types import EpochReport, TrialSpec
 
 CHECKPOINT = 300_000  # bytes
@@ -147,7 +148,7 @@ def test_no_file_is_truncated_whichever_library_writes_it(kind: str, small: Path
 WRITER = """
 import sys
 from pathlib import Path
-from tal_search.trial_folder import write_atomically
+from tal_search.atomic import write_atomically
 try:
     write_atomically(Path(sys.argv[1]), lambda stream: stream.write(bytes(500_000)))
 except KeyboardInterrupt:

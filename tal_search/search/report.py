@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tal_search.atomic import write_atomically
 from tal_search.paired import METHOD
 from tal_search.search.about import scored_by, symbols
 from tal_search.search.case_table import NOT_AVAILABLE, Comparison
@@ -16,7 +17,6 @@ from tal_search.search.plan import Plan
 from tal_search.search.ranking import Ranking
 from tal_search.search.sensitivity import SHOWN_TIOU, AxisTable
 from tal_search.search.table import TextTable, compact, markdown, short, spread
-from tal_search.trial_folder import write_atomically
 from tal_search.types import criterion
 
 PAPER_NOTES = {

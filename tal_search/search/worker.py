@@ -10,10 +10,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tal_search.atomic import write_atomically
 from tal_search.disk import retry_when_full
 from tal_search.errors import TalSearchError
 from tal_search.search.memory import Attempt, limit_memory, out_of_memory
-from tal_search.trial_folder import TrialFolder, write_atomically
+from tal_search.trial_folder import TrialFolder
 from tal_search.types import EpochReport, TrialResult, TrialSpec
 
 Step = EpochReport | str | None  # an epoch, a sentence for the user, or a moment at which to stop

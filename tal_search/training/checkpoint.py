@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from tal_search.trial_folder import write_atomically
+from tal_search.atomic import write_atomically
 
 NAME = re.compile(r"progress-(\d+)\.([0-9a-f]{16})\.pt")
 
