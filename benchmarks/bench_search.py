@@ -27,7 +27,7 @@ from tal_search.search.record import Record
 from tal_search.search.sampled import Sampled
 from tal_search.study import load_study
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 CELLS = 5  # of the quickstart study
 TIOU = (0.3, 0.5, 0.7)

@@ -21,7 +21,8 @@ from tal_search.search.record import Record
 from tal_search.search.settings_of import settings_of
 from tal_search.study import load_study
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import Annotations, EpochReport, TrialResult
+from tal_search.trial_types import EpochReport, TrialResult
+from tal_search.types import Annotations
 
 VALUES, SEEDS, BATCH = 10, 10, 5000
 EPOCHS = 40

@@ -24,7 +24,8 @@ from tal_search.errors import InputError
 from tal_search.localization import Activations
 from tal_search.tracking import reported
 from tal_search.trial_folder import TrialFolder, epoch_row
-from tal_search.types import Annotations, DatasetSpec, Detections, TrialSpec, criterion
+from tal_search.trial_types import TrialSpec
+from tal_search.types import Annotations, DatasetSpec, Detections, criterion
 
 Selection = Mapping[str, str]  # what the reader of a page chose, as in the URL's query; views prefix their names
 Files = tuple[Path, int, int]  # a file with its time and size: another content is another key of the caches

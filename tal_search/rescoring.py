@@ -16,7 +16,8 @@ from tal_search.errors import TalSearchError
 from tal_search.localization import Activations, Inference, localize_many, proposal_key
 from tal_search.metrics.average_precision import score
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import Annotations, DetectionScores, TrialSpec, setting_name
+from tal_search.trial_types import TrialSpec, setting_name
+from tal_search.types import Annotations, DetectionScores
 
 SAVE_SECONDS = 2.0
 

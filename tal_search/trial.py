@@ -22,18 +22,8 @@ from tal_search.rescoring import score_settings
 from tal_search.training.checkpoint import clear_progress, load_progress, save_progress, save_weights
 from tal_search.training.loop import Fit, choose_device
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import (
-    Annotations,
-    Dataset,
-    Detections,
-    DetectionScores,
-    EpochReport,
-    Ints,
-    TrialResult,
-    TrialSpec,
-    VideoSet,
-    criterion,
-)
+from tal_search.trial_types import EpochReport, TrialResult, TrialSpec
+from tal_search.types import Annotations, Dataset, Detections, DetectionScores, Ints, VideoSet, criterion
 
 
 def run_trial(

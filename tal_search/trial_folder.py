@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tal_search.atomic import write_atomically, write_json
-from tal_search.types import EpochReport, TrialResult, TrialSpec, setting_name
+from tal_search.trial_types import EpochReport, TrialResult, TrialSpec, setting_name
 
 
 def epoch_row(report: EpochReport) -> dict[str, Any]:

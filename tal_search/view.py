@@ -13,7 +13,7 @@ from rich.text import Text
 from tal_search.search.backend import Event, Failed, Finished, Noted, Pruned, Reported, Started
 from tal_search.search.cells import CASE
 from tal_search.terminal import said
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 if TYPE_CHECKING:
     from tal_search.search.plan import Plan

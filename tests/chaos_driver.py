@@ -21,7 +21,7 @@ from tal_search.search.driver import run_study
 from tal_search.search.plan import resolve
 from tal_search.study import load_study
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import EpochReport, TrialResult, TrialSpec, setting_name
+from tal_search.trial_types import EpochReport, TrialResult, TrialSpec, setting_name
 
 CHECKPOINT_EPOCHS = 2
 EPOCH_SECONDS = 0.02

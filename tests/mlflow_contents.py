@@ -13,7 +13,7 @@ from tal_search.atomic import write_json
 from tal_search.tracking.background import BackgroundTracker
 from tal_search.tracking.mlflow_tracker import MlflowClient, mlflow_tracker
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import EpochReport, TrialSpec
+from tal_search.trial_types import EpochReport, TrialSpec
 
 EPOCHS = 3
 

@@ -13,7 +13,7 @@ import pytest
 from small_trials import Listed, counting_trial
 
 from tal_search.search.backend import Backend, Event, Wait
-from tal_search.types import TrialSpec
+from tal_search.trial_types import TrialSpec
 
 
 def ray_backend(runs: Path, **settings: float | str) -> Backend:

@@ -31,7 +31,8 @@ from tal_search.study import (
     TrackingSettings,
 )
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import BACKGROUND_CLICKS, TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.types import BACKGROUND_CLICKS
 
 SPACE = {
     "lambda_sep": Dimension(low=0.25, high=4.0, log=True),

@@ -13,7 +13,8 @@ from tal_search.localization import Inference
 from tal_search.methods import declaration
 from tal_search.trial import run_trial
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, DatasetSpec, TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, DatasetSpec
 
 TIOU = (0.3, 0.5)
 

@@ -14,7 +14,8 @@ from tal_search.search.plan import Plan
 from tal_search.search.running import Outcome
 from tal_search.study import ResourceSettings, SearchSettings, Study, TrackingSettings
 from tal_search.study.settings import BudgetSettings
-from tal_search.types import BACKGROUND_CLICKS, TrialSpec
+from tal_search.trial_types import TrialSpec
+from tal_search.types import BACKGROUND_CLICKS
 
 AXES = {"lambda_sep": (1.0, 2.0), "inference.nms": (0.5,)}
 

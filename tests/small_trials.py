@@ -15,15 +15,8 @@ from typing import Any
 from tal_search.atomic import write_json
 from tal_search.search.backend import Wait
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import (
-    BACKGROUND_CLICKS,
-    VIDEO_LABELS,
-    DatasetSpec,
-    EpochReport,
-    TrialResult,
-    TrialSpec,
-    setting_name,
-)
+from tal_search.trial_types import EpochReport, TrialResult, TrialSpec, setting_name
+from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, DatasetSpec
 
 TIOU = (0.3, 0.5, 0.7)
 WEIGHTS = {"frame_weight": 1.0, "lambda_sep": 1.0, "beta_aff": 0.8}  # they say which clicks BackTAL reads

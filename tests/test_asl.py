@@ -26,7 +26,8 @@ from tal_search.metrics.average_precision import score
 from tal_search.training.loop import Fit
 from tal_search.trial import run_trial
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import INSTANCES, NO_ANNOTATOR, VIDEO_LABELS, Dataset, TrialSpec
+from tal_search.trial_types import TrialSpec
+from tal_search.types import INSTANCES, NO_ANNOTATOR, VIDEO_LABELS, Dataset
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

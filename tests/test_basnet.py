@@ -17,7 +17,8 @@ from tal_search.data.simulation import Simulation
 from tal_search.methods import Batch, Method, declaration
 from tal_search.nn.two_branch import TwoBranchNetwork
 from tal_search.training.loop import Fit
-from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS, TrialSpec
+from tal_search.trial_types import TrialSpec
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS
 
 BASNET = declaration("basnet")
 SWITCHES: list[tuple[dict[str, float], tuple[str, ...], set[str]]] = [

@@ -31,7 +31,8 @@ from tal_search.search.report import comparison_text, write_comparison
 from tal_search.search.undecided import alike
 from tal_search.study.published import published_systems
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import BACKGROUND_CLICKS, TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.types import BACKGROUND_CLICKS
 from tal_search.view import describe
 
 STUDY = """\

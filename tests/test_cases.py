@@ -16,7 +16,7 @@ from tal_search.search.plan import Plan, resolve
 from tal_search.search.preview import preview
 from tal_search.search.settings_of import settings_of
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 CASES = """\
 dataset: {source: simulated}

@@ -13,7 +13,8 @@ from small_trials import make_result, make_spec
 
 from tal_search.search.code_change import trained_by_other_code
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import BACKGROUND_CLICKS, TrialSpec
+from tal_search.trial_types import TrialSpec
+from tal_search.types import BACKGROUND_CLICKS
 
 
 def keep(runs: Path, spec: TrialSpec, *, finished: bool = True, at: int = 1000) -> TrialFolder:

@@ -24,7 +24,7 @@ from tal_search.search.backend import Event, Finished, Reported
 from tal_search.search.inline_backend import InlineBackend
 from tal_search.training.checkpoint import load_progress, save_progress
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import EpochReport, TrialSpec
+from tal_search.trial_types import EpochReport, TrialSpec
 
 CHECKPOINT = 300_000  # bytes
 PATIENCE = 60.0

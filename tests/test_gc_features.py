@@ -18,7 +18,8 @@ from tal_search.data.loading import load
 from tal_search.data.shared_features import place_of
 from tal_search.search.gc import remove, unreferenced
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import BACKGROUND_CLICKS, DatasetSpec, TrialSpec
+from tal_search.trial_types import TrialSpec
+from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
 
 LENGTHS = (6, 8, 10)  # snippets: arrays of each are a folder of their own
 

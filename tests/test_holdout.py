@@ -17,7 +17,8 @@ from tal_search.localization import Activations, Inference, localize
 from tal_search.metrics.average_precision import score
 from tal_search.trial import build, run_trial
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import BACKGROUND_CLICKS, DatasetSpec, EpochReport
+from tal_search.trial_types import EpochReport
+from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

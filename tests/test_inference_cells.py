@@ -23,7 +23,8 @@ from tal_search.localization import Activations, Inference, localize
 from tal_search.metrics.average_precision import score
 from tal_search.trial import run_trial
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import BACKGROUND_CLICKS, Annotations, DatasetSpec, EpochReport, TrialSpec, setting_name
+from tal_search.trial_types import EpochReport, TrialSpec, setting_name
+from tal_search.types import BACKGROUND_CLICKS, Annotations, DatasetSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -35,7 +35,8 @@ from tal_search.search.record import Record
 from tal_search.terminal import said
 from tal_search.trial import Progress, run_trial
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import BACKGROUND_CLICKS, Dataset, TrialSpec, VideoSet
+from tal_search.trial_types import TrialSpec
+from tal_search.types import BACKGROUND_CLICKS, Dataset, VideoSet
 from tal_search.view import StudyView
 
 

@@ -21,7 +21,7 @@ from tal_search.search.backend import Event, Finished
 from tal_search.search.driver import run_study
 from tal_search.search.plan import Plan
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import EpochReport, TrialSpec
+from tal_search.trial_types import EpochReport, TrialSpec
 
 EPOCHS, EPOCH_SECONDS = 10, 0.1
 LOCKED_SECONDS = 4.0

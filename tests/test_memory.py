@@ -22,7 +22,7 @@ from tal_search.search import memory
 from tal_search.search.memory import Attempt, Kills, kills, limit_memory, out_of_memory, reset_peaks
 from tal_search.search.worker import Work
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import EpochReport, TrialSpec
+from tal_search.trial_types import EpochReport, TrialSpec
 
 GIB = 2**30
 FIX = "run fewer trials at once (resources.concurrent_trials) or lower hyperparameters.batch_size"

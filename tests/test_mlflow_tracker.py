@@ -14,7 +14,7 @@ from small_trials import make_result, make_spec
 from tal_search.tracking import Status
 from tal_search.tracking.content import result_values, without_password
 from tal_search.tracking.mlflow_tracker import MlflowClient, rebuild
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 
 def test_a_trial_is_a_child_run_with_parameters_curves_artifacts_and_tags(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tal_search.errors import InputError
 from tal_search.search.cells import Trial
 from tal_search.search.distributions import distribution_of
 from tal_search.search.record import Record
-from tal_search.types import EpochReport
+from tal_search.trial_types import EpochReport
 
 PASSWORD = "swordfish"
 VALUES = [0.25, 1.0, 4.0]

@@ -18,7 +18,7 @@ from tal_search.search.running import Outcome
 from tal_search.search.sampled import Sampled
 from tal_search.study import ResourceSettings
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 
 def quality(spec: TrialSpec) -> float:

@@ -20,7 +20,7 @@ from tal_search.errors import InputError
 from tal_search.search.backend import WAIT, Event, Failed, Finished, Noted, Started, Wait
 from tal_search.study import ResourceSettings
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialSpec
+from tal_search.trial_types import TrialSpec
 
 
 def test_ray_starts_a_killed_worker_again_and_gives_up_in_the_end(on_cluster: None, tmp_path: Path) -> None:

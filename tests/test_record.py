@@ -21,7 +21,7 @@ from tal_search.errors import InputError
 from tal_search.search.cells import Trial
 from tal_search.search.distributions import distribution_of
 from tal_search.search.record import Record
-from tal_search.types import EpochReport, TrialResult, setting_name
+from tal_search.trial_types import EpochReport, TrialResult, setting_name
 
 AXES: dict[str, list[Any]] = {"lambda_sep": [0.25, 1.0, 4.0], "kernel_size": [1, 3], "affinity": [True, False]}
 

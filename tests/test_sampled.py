@@ -30,7 +30,7 @@ from tal_search.search.driver import run_study
 from tal_search.search.ranking import ranking
 from tal_search.study import Dimension
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])

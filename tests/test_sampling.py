@@ -17,7 +17,7 @@ from tal_search.search.patience import PatientStorage
 from tal_search.search.sampling import NumberedSampler, draw, pruner_for
 from tal_search.study import Dimension, PrunerSettings, SamplerSettings
 from tal_search.study.samplers import SAMPLERS
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -16,7 +16,7 @@ from tal_search.search.report import axis_text, write_tables
 from tal_search.search.sensitivity import LEAKY, AxisTable, sensitivity_info
 from tal_search.search.table import drawn
 from tal_search.study import load_study
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 AXES = "search.axes={lambda_sep: [0.5, 2], kernel_size: [5]}"
 

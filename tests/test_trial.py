@@ -21,7 +21,8 @@ from tal_search.metrics.average_precision import score
 from tal_search.training.checkpoint import load_progress, save_progress
 from tal_search.trial import run_trial
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import BACKGROUND_CLICKS, DatasetSpec, EpochReport, TrialResult, TrialSpec
+from tal_search.trial_types import EpochReport, TrialResult, TrialSpec
+from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -18,7 +18,7 @@ from tal_search.search.plan import Plan
 from tal_search.search.undecided import undecided
 from tal_search.study import RepeatSettings, SearchSettings, UntilSettings
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 CLEAR, NOISY = 2.0, 4.0  # lambda_sep of a cell that is always 3 points worse, and of one that is worse or better
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from small_trials import counting_trial, history, make_spec, note
 
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import EpochReport, TrialSpec
+from tal_search.trial_types import EpochReport, TrialSpec
 
 TRIALS = 10
 NODE = "TAL_TEST_NODE"  # set in the processes of each node

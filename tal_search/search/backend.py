@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Protocol
 
 from tal_search.search.cells import Trial
-from tal_search.types import EpochReport, TrialResult, TrialSpec
+from tal_search.trial_types import EpochReport, TrialResult, TrialSpec
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from tal_search.search.cells import CASE, Trial
 from tal_search.search.plan import Plan
 from tal_search.search.undecided import Repeat, alike
 from tal_search.study.published import published_systems
-from tal_search.types import VIDEO_LABELS, TrialResult, criterion
+from tal_search.trial_types import TrialResult
+from tal_search.types import VIDEO_LABELS, criterion
 
 NOT_AVAILABLE = "not available"
 

@@ -13,7 +13,7 @@ from typing import Any
 from tal_search.paired import Interval, interval, repeatability
 from tal_search.search.plan import Plan
 from tal_search.search.undecided import Repeat
-from tal_search.types import TrialResult
+from tal_search.trial_types import TrialResult
 
 WITHIN = " ±95%"  # ends the name of a column that holds half the width of a 95 % interval
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from tal_search.methods import declaration
 from tal_search.study import INFERENCE, SearchSettings
-from tal_search.types import BACKGROUND_CLICKS, DatasetSpec, TrialSpec, setting_name
+from tal_search.trial_types import TrialSpec, setting_name
+from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
 
 CASE = "case"  # the one axis of a study of cases
 

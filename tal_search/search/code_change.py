@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialSpec
+from tal_search.trial_types import TrialSpec
 
 
 def trained_by_other_code(runs: Path, specs: Sequence[TrialSpec]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from tal_search.search.plan import Plan
 from tal_search.search.storage import Row, close, open_storage, rows, shown
 from tal_search.tracking import Status
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 ENDED: dict[TrialState, Status] = {
     TrialState.COMPLETE: "finished", TrialState.FAIL: "failed", TrialState.PRUNED: "pruned",

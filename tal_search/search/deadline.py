@@ -6,7 +6,7 @@ import time
 
 from tal_search.search.backend import Event, Proposer, Wait
 from tal_search.search.cells import Trial
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 
 class Deadline:

@@ -20,7 +20,7 @@ from tal_search.search.backend import (
     Wait,
 )
 from tal_search.search.interrupts import DeferredInterrupt
-from tal_search.types import EpochReport, TrialResult, TrialSpec
+from tal_search.trial_types import EpochReport, TrialResult, TrialSpec
 
 T = TypeVar("T")
 

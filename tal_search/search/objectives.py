@@ -8,7 +8,7 @@ from statistics import fmean
 
 from tal_search.search.cells import Trial
 from tal_search.search.record import objective
-from tal_search.types import TrialResult
+from tal_search.trial_types import TrialResult
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from tal_search.disk import size_text
 from tal_search.errors import TalSearchError
 from tal_search.search.memory import available_memory
-from tal_search.types import TrialSpec
+from tal_search.trial_types import TrialSpec
 
 ROUND_SECONDS = 2.0
 GAIN = 1.05  # in steps a second: less does not pay for further processes

@@ -30,7 +30,8 @@ from tal_search.study import (
 )
 from tal_search.study.samplers import OVER_REPEATS, Wilcoxon
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import NO_ANNOTATOR, DatasetSpec, TrialSpec, canonical_json, clicks_of
+from tal_search.trial_types import TrialSpec
+from tal_search.types import NO_ANNOTATOR, DatasetSpec, canonical_json, clicks_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tal_search.search.plan import Plan
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialSpec
+from tal_search.trial_types import TrialSpec
 
 RECORDS_READ = 200  # finished trials an estimate is made from
 Kind = tuple[str, str, int]  # method, data and T: trials that have them in common take about as long an epoch

@@ -11,7 +11,7 @@ from tal_search.search.backend import WAIT, Event, Failed, Finished, Pruned, Wai
 from tal_search.search.cells import Trial, fits
 from tal_search.search.plan import Plan
 from tal_search.search.undecided import undecided
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 Want = Callable[[Sequence[Trial]], dict[str, TrialResult]]
 

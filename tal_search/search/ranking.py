@@ -13,7 +13,8 @@ import pandas as pd
 from tal_search.search.cells import Trial
 from tal_search.search.objectives import Observation, observe
 from tal_search.search.plan import Plan
-from tal_search.types import Floats, TrialResult, criterion
+from tal_search.trial_types import TrialResult
+from tal_search.types import Floats, criterion
 
 
 class Ranking(NamedTuple):

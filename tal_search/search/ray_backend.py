@@ -32,7 +32,7 @@ from tal_search.search.raylet_watch import ServerWatch, answers
 from tal_search.search.scratch import scratch_folder
 from tal_search.search.worker import Advance, TrialFunction, Work, append_log
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialSpec
+from tal_search.trial_types import TrialSpec
 
 ray_settings.prepare()
 

@@ -26,7 +26,8 @@ from tal_search.search import storage as stored
 from tal_search.search.cells import Trial
 from tal_search.search.distributions import choice
 from tal_search.search.patience import PatientStorage
-from tal_search.types import EpochReport, TrialResult, criterion
+from tal_search.trial_types import EpochReport, TrialResult
+from tal_search.types import criterion
 
 EPOCH_EVERY_SECONDS = 1.0
 

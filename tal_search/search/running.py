@@ -17,7 +17,7 @@ from tal_search.search.cells import Trial
 from tal_search.search.record import Record
 from tal_search.tracking import Tracker
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 
 @dataclass(frozen=True, kw_only=True)

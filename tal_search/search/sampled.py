@@ -22,7 +22,7 @@ from tal_search.search.proposer import Want
 from tal_search.search.record import Record, held_out_mAP
 from tal_search.search.sampling import NumberedSampler, count_cells, draw, pruner_for
 from tal_search.study.samplers import OVER_REPEATS
-from tal_search.types import TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
 
 MOST_REPETITIONS = 50  # in a row; the sampler has nothing new to propose then
 MOST_COUNTED = 10_000  # cells of a space; none larger is exhausted

@@ -16,7 +16,8 @@ from tal_search.search.cells import Trial
 from tal_search.search.plan import Plan
 from tal_search.search.undecided import Repeat, alike
 from tal_search.study.published import paper_cell
-from tal_search.types import TrialResult, criterion
+from tal_search.trial_types import TrialResult
+from tal_search.types import criterion
 
 SHOWN_TIOU = (0.3, 0.5, 0.7)
 LEAKY = "best epoch on test, leaky, as the released code does"

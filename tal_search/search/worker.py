@@ -15,7 +15,7 @@ from tal_search.disk import retry_when_full
 from tal_search.errors import TalSearchError
 from tal_search.search.memory import Attempt, limit_memory, out_of_memory
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import EpochReport, TrialResult, TrialSpec
+from tal_search.trial_types import EpochReport, TrialResult, TrialSpec
 
 Step = EpochReport | str | None  # an epoch, a sentence for the user, or a moment at which to stop
 TrialFunction = Callable[[TrialSpec, TrialFolder], Generator[Step, None, None]]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Protocol
 
-from tal_search.types import EpochReport, TrialResult, TrialSpec
+from tal_search.trial_types import EpochReport, TrialResult, TrialSpec
 
 Status = Literal["finished", "failed", "pruned"]
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from tal_search.tracking import Status, reported
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import EpochReport, TrialResult, TrialSpec
+from tal_search.trial_types import EpochReport, TrialResult, TrialSpec
 
 FLUSH_SECONDS = 3.0  # what comes within it is sent together: each batch costs the driver some 10 ms
 LONGEST_PAUSE = 15.0

@@ -11,7 +11,8 @@ from urllib.parse import quote, urlencode
 
 from tal_search.tracking import Status
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import EpochReport, TrialResult, TrialSpec, canonical_json
+from tal_search.trial_types import EpochReport, TrialResult, TrialSpec
+from tal_search.types import canonical_json
 
 EPOCH_MARK = "seconds"  # a metric every epoch has, by which a continued run knows its epochs
 RESULT_MARK = "mAP/average"  # the same for the result

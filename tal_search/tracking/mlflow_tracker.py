@@ -22,7 +22,8 @@ from tal_search.tracking.content import dashboard_path, git_commit, without_pass
 from tal_search.tracking.ledger import Ledger
 from tal_search.tracking.store import Found, Missing, Point
 from tal_search.tracking.study_copy import StudyCopy
-from tal_search.types import DatasetSpec, TrialResult, TrialSpec
+from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.types import DatasetSpec
 
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",

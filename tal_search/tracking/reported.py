@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tal_search.trial_folder import TrialFolder
-from tal_search.types import EpochReport
+from tal_search.trial_types import EpochReport
 
 
 def path_of(folder: TrialFolder) -> Path:

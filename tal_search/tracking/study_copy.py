@@ -23,7 +23,7 @@ from tal_search.tracking.content import (
 )
 from tal_search.tracking.ledger import Entry, Ledger
 from tal_search.tracking.store import Missing, Point, Store
-from tal_search.types import EpochReport, TrialSpec
+from tal_search.trial_types import EpochReport, TrialSpec
 
 POINTS = 800  # of metrics, a call; MLflow takes 1000 values of all kinds
 
