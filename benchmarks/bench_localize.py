@@ -23,7 +23,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tal_search.localization import Activations, Inference, localize, localize_many, proposal_key
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize, localize_many, proposal_key
 from tal_search.metrics.average_precision import parse_tiou, score
 from tal_search.types import Annotations, Detections, DetectionScores
 from tests import reference_localization, reference_scoring
@@ -41,11 +43,12 @@ GRID = [
 FIRST_CALL = """
 import sys, time
 from benchmarks.bench_localize import TIOU, release_like
-from tal_search.localization import Inference, localize
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
 data = release_like(videos=2)
 began = time.perf_counter()
-import tal_search.kernels
+import tal_search.localization.proposal_loops, tal_search.metrics.matching_loop
 imported = time.perf_counter()
 score(data.truth, localize(data.activations, data.truth.classes, Inference()), TIOU, subset="test")
 print(imported - began, time.perf_counter() - imported)

@@ -17,7 +17,7 @@ import torch
 
 from tal_search.data.dataset import find, load
 from tal_search.data.simulation import Simulation, simulate
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import PRESETS, BackTAL, Hyperparameters
 from tal_search.metrics.average_precision import score
 from tal_search.training.loop import Fit, choose_device

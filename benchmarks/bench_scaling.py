@@ -114,7 +114,8 @@ def trial_parts(clock: Clock, videos: int, snippets: int, classes: int) -> Rows:
 
     from benchmarks.bench_localize import TIOU, release_like
     from tal_search.data.simulation import Simulation, simulate
-    from tal_search.localization import Inference, localize
+    from tal_search.localization.inference import Inference
+    from tal_search.localization.localize import localize
     from tal_search.methods.backtal import BackTAL, Hyperparameters
     from tal_search.metrics.average_precision import score
     from tal_search.training.loop import Fit

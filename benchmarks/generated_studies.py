@@ -12,7 +12,9 @@ import numpy as np
 from tal_search.atomic import write_atomically
 from tal_search.data.annotations import write_detections
 from tal_search.data.loading import load_truths
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
 from tal_search.search.about import about
 from tal_search.search.distributions import distribution_of

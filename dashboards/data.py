@@ -21,7 +21,7 @@ from tal_search.data.loading import load_truths
 from tal_search.data.supervision import clicks_made
 from tal_search.data.timeline import stated_seconds
 from tal_search.errors import InputError
-from tal_search.localization import Activations
+from tal_search.localization.activations import Activations
 from tal_search.tracking import reported
 from tal_search.trial_folder import TrialFolder, epoch_row
 from tal_search.trial_types import TrialSpec

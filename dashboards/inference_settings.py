@@ -12,7 +12,8 @@ import numpy as np
 
 from dashboards.data import StudyData
 from tal_search.data.splits import restrict
-from tal_search.localization import Inference, localize, localize_many, proposal_key
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize, localize_many, proposal_key
 from tal_search.metrics.average_precision import score
 from tal_search.types import Detections
 

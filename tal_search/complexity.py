@@ -96,6 +96,6 @@ def _localize(method: Any, batch: Batch) -> None:
     if hasattr(method, "activations"):
         method.activations(videos)
     else:
-        from tal_search.localization import Inference
+        from tal_search.localization.inference import Inference
 
         method.detect(videos, tuple(map(str, range(batch.labels.shape[1]))), Inference())

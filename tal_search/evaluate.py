@@ -16,7 +16,7 @@ from tal_search.data.features import read_video, rescale
 from tal_search.data.layout import feature_files
 from tal_search.data.splits import restrict
 from tal_search.errors import InputError
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.metrics.matching import require_protocol
 from tal_search.metrics.video_sets import left_out, without_duplicates, without_videos
 from tal_search.types import Annotations, Detections, VideoSet

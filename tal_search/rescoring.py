@@ -13,7 +13,9 @@ from typing import Any
 from tal_search.data.loading import load_truths
 from tal_search.data.splits import restrict
 from tal_search.errors import TalSearchError
-from tal_search.localization import Activations, Inference, localize_many, proposal_key
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize_many, proposal_key
 from tal_search.metrics.average_precision import score
 from tal_search.trial_folder import TrialFolder
 from tal_search.trial_types import TrialSpec, setting_name

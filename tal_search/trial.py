@@ -15,7 +15,9 @@ from tal_search.atomic import write_atomically, write_json
 from tal_search.data.annotations import write_detections
 from tal_search.data.dataset import load
 from tal_search.data.splits import holdout_split, restrict
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize
 from tal_search.methods import Method, declaration
 from tal_search.metrics.average_precision import score
 from tal_search.rescoring import score_settings

@@ -9,7 +9,7 @@ from typing import Any
 from tal_search.code_version import code_version
 from tal_search.data.dataset import find
 from tal_search.data.simulation import Simulation
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.methods import declaration
 from tal_search.trial import run_trial
 from tal_search.trial_folder import TrialFolder

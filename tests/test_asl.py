@@ -19,7 +19,7 @@ from study_files import problems
 from tal_search.code_version import code_version
 from tal_search.data.annotations import read_detections
 from tal_search.data.dataset import load
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.methods import Batch, declaration
 from tal_search.methods.asl import ASL, Hyperparameters
 from tal_search.metrics.average_precision import score

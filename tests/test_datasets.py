@@ -12,7 +12,7 @@ from tal_search.data import layout
 from tal_search.data.annotations import read_annotations
 from tal_search.data.dataset import check, find, load
 from tal_search.data.datasets import DATASETS, known
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import INFERENCE_PRESETS, PRESETS, Hyperparameters
 from tal_search.metrics.average_precision import parse_tiou
 from tal_search.search.plan import resolve

@@ -13,7 +13,9 @@ from small_fits import make_data, make_spec, run
 from tal_search.data.dataset import load
 from tal_search.data.splits import holdout_split, restrict
 from tal_search.errors import InputError
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
 from tal_search.trial import build, run_trial
 from tal_search.trial_folder import TrialFolder

@@ -19,7 +19,9 @@ from tal_search.data.dataset import load
 from tal_search.data.loading import load_truths
 from tal_search.data.splits import restrict
 from tal_search.errors import TalSearchError
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
 from tal_search.trial import run_trial
 from tal_search.trial_folder import TrialFolder

@@ -14,7 +14,7 @@ import numba
 import pytest
 
 SOURCE = """
-from tal_search.kernels import compiled
+from tal_search.compiled import compiled
 
 @compiled
 def doubled(value):
@@ -88,7 +88,9 @@ def test_kernels_are_compiled_for_one_kind_of_arguments_and_kept(tmp_path: Path)
     """A second process finds all that the first compiled, whatever the numbers' types in a study's file."""
     code = """
 import numpy as np
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
 from tal_search.types import Annotations
 whole = Inference(outer_margin=1, nms=1, score_weight=0, activation_low=0, overlap="release")
@@ -109,5 +111,5 @@ for kind in (np.float16, np.float32, np.float64):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environment, timeout=300)
     assert sorted(path.name.split("-")[0] for path in files(tmp_path, "nbc")) == [
-        "kernels.match", "kernels.propose", "kernels.suppress",
+        "matching_loop.match", "proposal_loops.propose", "proposal_loops.suppress",
     ]  # fmt: skip

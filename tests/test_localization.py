@@ -14,8 +14,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tal_search import localization
-from tal_search.localization import Activations, Inference, localize, localize_many, proposal_key
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize, localize_many, normalise, proposal_key
 from tal_search.resampling import resample
 from tal_search.types import Detections
 
@@ -193,9 +194,9 @@ def test_upsampling_uses_half_pixel_centres() -> None:
 
 
 def test_normalising_keeps_negative_floor_and_flat_sequences() -> None:
-    assert localization.normalise(np.array([-1.0, 0.0, 2.0])).tolist() == [-0.5, 0.0, 1.0]
-    assert localization.normalise(np.array([3.0, 3.0])).tolist() == [0.0, 0.0]
-    assert localization.normalise(np.array([-3.0, -1.0])).tolist() == [0.0, 0.0]
+    assert normalise(np.array([-1.0, 0.0, 2.0])).tolist() == [-0.5, 0.0, 1.0]
+    assert normalise(np.array([3.0, 3.0])).tolist() == [0.0, 0.0]
+    assert normalise(np.array([-3.0, -1.0])).tolist() == [0.0, 0.0]
 
 
 def activations(cas: np.ndarray, scores: list[list[float]]) -> Activations:

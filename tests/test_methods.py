@@ -15,7 +15,7 @@ from make_dataset import found
 
 from tal_search.data.dataset import load
 from tal_search.data.simulation import Simulation
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.methods import Batch, Method, Phase, available, declaration
 from tal_search.training.checkpoint import load_progress, save_progress
 from tal_search.training.loop import Fit, phase_parameters

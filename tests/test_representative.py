@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tal_search.data.dataset import find, load
 from tal_search.data.simulation import Simulation
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.methods import Batch
 from tal_search.methods.representative import (
     INFERENCE_PRESETS,

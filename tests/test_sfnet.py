@@ -16,7 +16,9 @@ from torch import Tensor
 
 from tal_search.data.dataset import find, load
 from tal_search.data.simulation import Simulation
-from tal_search.localization import Activations, Inference, localize, localize_many
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize, localize_many
 from tal_search.methods import Batch
 from tal_search.methods.sfnet import INFERENCE_PRESETS, Hyperparameters, SFNet, supervision
 from tal_search.metrics.average_precision import score

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tal_search.kernels import soften
+from tal_search.localization.proposal_loops import soften
 from tal_search.methods.asl import MOST_OF_VIDEO, detections_of
 from tal_search.types import Floats
 

@@ -15,7 +15,9 @@ from small_fits import make_data, make_spec, run
 from tal_search.data.annotations import read_detections
 from tal_search.data.dataset import load
 from tal_search.errors import TalSearchError
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize
 from tal_search.methods import declaration
 from tal_search.metrics.average_precision import score
 from tal_search.training.checkpoint import load_progress, save_progress

@@ -14,7 +14,9 @@ from dashboards.views import playground
 from dashboards.views.playground import CHOSEN, HOLDOUT, LEAKY, OWN
 from tal_search.data.splits import restrict
 from tal_search.errors import InputError
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
 
 

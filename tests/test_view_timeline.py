@@ -11,7 +11,9 @@ import pytest
 from dashboards.data import StudyData
 from dashboards.timeline_figures import Track, mask_table, timeline_figure
 from dashboards.views import timeline
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize
 from tal_search.types import BACKGROUND_CLICKS, Detections
 
 

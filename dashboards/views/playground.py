@@ -29,7 +29,7 @@ from dashboards.inference_settings import (
 )
 from dashboards.redraw import attempt, redrawn
 from tal_search.errors import InputError
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.types import criterion
 
 TITLE = "Inference playground"

@@ -19,7 +19,8 @@ from dashboards.redraw import redrawn
 from dashboards.timeline_figures import Track, mask_figure, mask_table, timeline_figure
 from tal_search.data.click_budget import within_budget
 from tal_search.errors import InputError
-from tal_search.localization import Activations, localize
+from tal_search.localization.activations import Activations
+from tal_search.localization.localize import localize
 from tal_search.types import Annotations, Detections, clicks_of
 
 TITLE = "Timeline"

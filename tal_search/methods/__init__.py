@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.types import Detections, VideoSet
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tal_search.hyperparameters import hyper
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.methods import Batch, Method, Phase
 from tal_search.types import INSTANCES, VIDEO_LABELS, Detections, Floats, VideoSet
 
@@ -180,7 +180,7 @@ class ASL(Method):
 
 def detections_of(score_PC: Floats, segment_P2: Floats, sigma: float) -> Floats:
     """One video's rows (class, start, end, score): class by class Soft-NMS, then the best of all, [n, 4]."""
-    from tal_search.kernels import soften
+    from tal_search.localization.proposal_loops import soften
 
     score_CM = score_PC.T * (segment_P2[:, 1] > segment_P2[:, 0])
     order_CM = np.argsort(-score_CM, axis=1, kind="stable")[:, :MOST_OF_CLASS]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from tal_search.errors import InputError
 from tal_search.hyperparameters import hyper
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize
 from tal_search.methods import Batch, Method, Phase
 from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, Detections, VideoSet
 

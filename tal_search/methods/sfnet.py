@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tal_search.hyperparameters import hyper
-from tal_search.localization import Activations, Inference, localize
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize
 from tal_search.methods import Batch, Method, Phase
 from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, Detections, VideoSet
 

@@ -166,7 +166,7 @@ def _kinds(truth: Annotations, detections: Detections, matches: list[ClassMatche
 
 
 def overlaps(segment_D: Floats, segment_G: Floats) -> Floats:
-    """tIoU [D, G] of segments in seconds, as `kernels.match` takes it."""
+    """tIoU [D, G] of segments in seconds, as `matching_loop.match` takes it."""
     start_D1, end_D1 = segment_D[:, :1], segment_D[:, 1:]
     start_G, end_G = segment_G[:, 0], segment_G[:, 1]
     shared = np.maximum(np.minimum(end_D1, end_G) - np.maximum(start_D1, start_G), 0.0)

@@ -58,7 +58,7 @@ def match_classes(
     ambiguous: what `thumos14` ignores detections over, of any videos. Raises InputError: an unknown protocol, or
     ambiguous instances under one that has none.
     """
-    from tal_search.kernels import match
+    from tal_search.metrics.matching_loop import match
 
     require_protocol(protocol, ambiguous is not None)
     video = positions(detections.videos, truth.videos)[detections.video]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tal_search import kernels
+from tal_search.nn import top_k_loop
 
 # Stands for "no pair" in masked extrema; beyond any cosine.
 FAR = 4.0
@@ -31,7 +31,7 @@ def video_scores(cas_BCT: Tensor, k: int) -> Tensor:
 def highest(cas_BCT: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The video scores [B, C], and which snippets are the k highest that they are the means of, bool [B, C, T]."""
     if cas_BCT.is_cpu and cas_BCT.dtype == torch.float32:
-        chosen = torch.from_numpy(kernels.highest(cas_BCT.detach().view(torch.int32).numpy(), k))
+        chosen = torch.from_numpy(top_k_loop.highest(cas_BCT.detach().view(torch.int32).numpy(), k))
     else:
         positions = cas_BCT.detach().topk(k, dim=-1, sorted=False).indices
         chosen = torch.zeros_like(cas_BCT, dtype=torch.bool).scatter_(2, positions, True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tal_search.data.loading import load_truths
 from tal_search.errors import InputError
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.methods import declaration
 from tal_search.metrics.video_sets import describe_videos
 from tal_search.search.plan import Plan

@@ -14,7 +14,7 @@ from tal_search.data.annotation_cost import annotation_seconds
 from tal_search.data.annotation_rates import annotation_rates
 from tal_search.data.dataset import default_annotators
 from tal_search.errors import InputError
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.methods import declaration
 from tal_search.search.cells import CASE, Case, Trial, cells, fits, split
 from tal_search.search.code_change import trained_by_other_code

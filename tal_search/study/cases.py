@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.methods import available, declaration
 from tal_search.study.checking import Checker, closest, did_you_mean
 from tal_search.study.published import published_systems

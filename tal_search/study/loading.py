@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tal_search.errors import InputError
-from tal_search.localization import Inference
+from tal_search.localization.inference import Inference
 from tal_search.methods import available, declaration
 from tal_search.study.cases import check_cases, read_cases, reference_study
 from tal_search.study.checking import Checker, closest, did_you_mean, repeated

@@ -1,55 +1,14 @@
-"""The loops that NumPy cannot run fast, compiled by Numba at their first call; the machine code is kept on disk.
+"""The loops of localization: proposals, non-maximum suppression, Soft-NMS.
 
-Shapes: K classes and F frames of one video, n proposals, R thresholds, D detections and G instances of one class; B
-videos of T snippets.
-
-Sums and products are taken one by one, in the order of the formulas (no fastmath, no second thread), so that results
-equal the plain reference in `tests/` to the last bit. All in one file, because Numba notices no change in another.
+Shapes: K classes and F frames of one video, n proposals, R thresholds.
 """
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
-
-import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from tal_search.compiled import compiled, inlined
 from tal_search.types import Floats, Ints
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-
-
-def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """`function` as machine code, from the folder that Numba keeps it in where that can be read and written.
-
-    Numba takes $NUMBA_CACHE_DIR, `__pycache__` beside the file, or the user's cache folder, whichever can be written
-    first. None of them, a full disk or a damaged file there cost time, never a trial: compiled for this process alone.
-    """
-    alone = _inside(function)
-    try:
-        kept = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # no folder to keep it in
-        return alone
-
-    @wraps(function)
-    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
-        try:
-            return kept(*args, **kwargs)
-        except (OSError, EOFError, pickle.UnpicklingError):
-            return alone(*args, **kwargs)
-
-    return call
-
-
-def _inside(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """`function` for use in a kernel, and kept with it."""
-    machine_code: Callable[Arguments, Result] = numba.njit(nogil=True, error_model="numpy")(function)
-    return machine_code
 
 
 @compiled
@@ -82,7 +41,7 @@ def propose(
     return rows[:count], counts
 
 
-@_inside
+@inlined
 def _upsample(sequence_T: Floats, length: int) -> Floats:
     """`resampling.resample` of one sequence: NumPy takes five times as long."""
     stored = len(sequence_T)
@@ -95,7 +54,7 @@ def _upsample(sequence_T: Floats, length: int) -> Floats:
     return upsampled
 
 
-@_inside
+@inlined
 def _runs(sequence_F: Floats, threshold: float, totals: Floats, rows: Floats, count: int) -> tuple[Floats, int]:
     """Add a row (first, last + 1, _) for each run of positive values at or above the threshold.
 
@@ -121,7 +80,7 @@ def _runs(sequence_F: Floats, threshold: float, totals: Floats, rows: Floats, co
     return rows, before if lonely else count
 
 
-@_inside
+@inlined
 def _with_room(rows: Floats, count: int) -> Floats:
     """The rows in an array that can hold `count` of them."""
     if count <= len(rows):
@@ -129,7 +88,7 @@ def _with_room(rows: Floats, count: int) -> Floats:
     return _copied(rows, len(rows), np.empty((2 * count, 3)), 0)
 
 
-@_inside
+@inlined
 def _copied(source: Floats, count: int, target: Floats, position: int) -> Floats:
     """The target, with the source's first rows from `position` on. A slice takes Numba seconds to compile."""
     for index in range(count):
@@ -138,7 +97,7 @@ def _copied(source: Floats, count: int, target: Floats, position: int) -> Floats
     return target
 
 
-@_inside
+@inlined
 def _contrast(totals: Floats, rows: Floats, margin: float) -> None:
     """Write into column 2 the mean inside a run minus the mean outside, `margin` run lengths each side.
 
@@ -208,77 +167,9 @@ def soften(segments: Floats, score: Floats, bounds: Ints, sigma: float, least: f
     return kept
 
 
-@compiled
-def match(segment_D: Floats, video_D: Ints, segment_G: Floats, first_G: Ints, thresholds_R: Floats) -> Ints:
-    """The instance that each detection takes at each tIoU threshold, -1 where it takes none: int [R, D].
-
-    Detections by falling score; video v has instances first_G[v] to first_G[v + 1], and a detection of video -1 none.
-    Each takes the best-overlap instance still free that reaches the threshold. Of equal overlaps the later instance is
-    taken, as in the released ActivityNet evaluator; it matters at low thresholds, where one detection covers several
-    instances of equal length (0.08 points of mAP@0.1 on a released THUMOS14 detection file).
-    """
-    instance = np.full((len(thresholds_R), len(segment_D)), -1)
-    taken = np.zeros((len(thresholds_R), len(segment_G)), np.bool_)
-    overlap = np.empty(len(segment_G))
-    for d in range(len(segment_D)):
-        if video_D[d] < 0:
-            continue
-        instances = range(first_G[video_D[d]], first_G[video_D[d] + 1])
-        highest = 0.0
-        for g in instances:
-            overlap[g] = _overlap(segment_D[d], segment_G[g])
-            highest = max(highest, overlap[g])
-        for r in range(len(thresholds_R)):
-            best, wanted = -1, thresholds_R[r]
-            if wanted <= highest:
-                for g in instances:
-                    if overlap[g] >= wanted and not taken[r, g]:
-                        best, wanted = g, overlap[g]
-            if best >= 0:
-                taken[r, best] = True
-                instance[r, d] = best
-    return instance
-
-
-@_inside
+@inlined
 def _overlap(a: Floats, b: Floats) -> float:
     """tIoU of two segments (start, end) in seconds; 0 where neither has a length."""
     shared = max(min(a[1], b[1]) - max(a[0], b[0]), 0.0)
     union = (a[1] - a[0]) + (b[1] - b[0]) - shared
     return shared / union if union > 0 else 0.0
-
-
-@compiled
-def highest(bits_BCT: NDArray[np.int32], k: int) -> NDArray[np.bool_]:
-    """Where the k highest of every row are, bool [B, C, T]; of equal ones the first. NaN counts as above infinity.
-
-    `bits_BCT` are float32 read as int32. By halving the range of the k-th highest one, which takes about 13 passes: a
-    quarter of the time of a partial sort.
-    """
-    length = bits_BCT.shape[2]
-    chosen = np.empty(bits_BCT.shape, np.bool_)
-    keys = np.empty(length, np.int32)
-    for b in range(bits_BCT.shape[0]):
-        for c in range(bits_BCT.shape[1]):
-            for t in range(length):
-                bits = bits_BCT[b, c, t]
-                keys[t] = bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF))  # in the order of the floats
-            low, above, count = np.int64(keys.min()), np.int64(keys.max()) + 1, length  # count: of keys >= low
-            while above - low > 1 and count != k:
-                middle = np.int32((low + above) >> 1)
-                reached = np.int32(0)
-                for t in range(length):
-                    reached += np.int32(keys[t] >= middle)
-                if reached >= k:
-                    low, count = np.int64(middle), reached
-                else:
-                    above = np.int64(middle)
-            equal = k
-            for t in range(length):
-                equal -= keys[t] > low
-            for t in range(length):
-                chosen[b, c, t] = keys[t] > low
-                if keys[t] == low and equal > 0:
-                    chosen[b, c, t] = True
-                    equal -= 1
-    return chosen

@@ -8,104 +8,15 @@ whose score in it is high enough, n proposals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tal_search.hyperparameters import hyper
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
 from tal_search.types import Detections, Floats, Ints
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inference:
-    """Inference hyperparameters: scored again from cached class activation sequences, never fitted.
-
-    Rule mean reads class_threshold (as a share of the video's highest score), score_weight, nms, overlap and
-    actionness_weight; rule thresholds reads all but the last.
-    """
-
-    rule: str = hyper(
-        "thresholds", "rule", choices=("thresholds", "mean"), help="mean: SF-Net's, runs above a sequence's mean"
-    )
-    class_threshold: float = hyper(0.25, "τ_cls", low=0, high=1, help="video score a class needs")
-    activation_low: float = hyper(0.0, "θ_low", low=0, high=1, help="first threshold on the class sequence")
-    activation_high: float = hyper(0.25, "θ_high", above=0, high=1, help="end of the thresholds, exclusive")
-    activation_step: float = hyper(0.025, "θ_step", low=0.001, high=1)
-    attention_low: float = hyper(0.3, "α_low", low=0, high=1, help="first threshold on the attention sequence")
-    attention_high: float = hyper(0.8, "α_high", above=0, high=1, help="end of the thresholds, exclusive")
-    attention_step: float = hyper(0.075, "α_step", low=0.001, high=1)
-    outer_margin: float = hyper(0.25, "margin", low=0, help="outer region each side, in segment lengths")
-    score_weight: float = hyper(0.2, "γ", low=0, help="weight of the video score in a detection's score")
-    trim: float = hyper(0.0, "trim", low=0, high=0.49, help="share of a run's length cut off each of its ends")
-    whole_video: float = hyper(0.0, "whole", low=0, help="score of the whole video for a class with runs; 0 = left out")
-    actionness_weight: float = hyper(2.0, "w_act", low=0, help="weight of the attention sequence under rule mean")
-    nms: float = hyper(0.55, "tIoU_NMS", above=0, high=1, help="class-wise non-maximum suppression")
-    overlap: str = hyper("plain", "overlap", choices=("plain", "release"), help="release adds 1 s to lengths in NMS")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Activations:
-    """What localization reads of N videos, and what a trial keeps of its test videos.
-
-    cas [N, C+1, T]; attention [N, T], class-agnostic (BackTAL: the L2 norm of the first suppressed layer; SF-Net:
-    actionness); scores [N, C+1], the video scores, softmaxed but for rule mean; duration float64 [N] seconds; frames
-    int64 [N]. affinity [N, h, T], which localization does not read: the similarities that weigh the h taps of a
-    snippet's convolution; None from methods without.
-    """
-
-    videos: tuple[str, ...]
-    cas: NDArray[np.floating]
-    attention: NDArray[np.floating]
-    scores: NDArray[np.floating]
-    duration: Floats
-    frames: Ints
-    affinity: NDArray[np.floating] | None = None
-
-    def rounded(self) -> Activations:
-        """As a trial keeps them (float16 sequences): scores taken from these are reproduced from the file exactly."""
-        sequences = ("cas", "attention", "affinity")
-        half = {name: array.astype(np.float16) for name, array in self.arrays().items() if name in sequences}
-        return Activations(videos=self.videos, **{**self.arrays(), **half})
-
-    @classmethod
-    def joined(cls, parts: Iterable[Activations], count: int) -> Activations:
-        """Those of several sets of videos, `count` in all, as one: copied as they come, so that none is kept."""
-        videos: list[str] = []
-        joined: dict[str, NDArray[Any]] = {}
-        for part in parts:
-            for name, array in part.arrays().items():
-                if name not in joined:
-                    joined[name] = np.empty((count, *array.shape[1:]), array.dtype)
-                joined[name][len(videos) : len(videos) + len(array)] = array
-            videos += part.videos
-        return cls(videos=tuple(videos), **joined)
-
-    def of_video(self, name: str) -> Activations:
-        """Those of one of the videos alone."""
-        row = self.videos.index(name)
-        return Activations(videos=(name,), **{name: array[row : row + 1] for name, array in self.arrays().items()})
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Those there are, by name."""
-        found = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name != "videos"}
-        return {name: array for name, array in found.items() if array is not None}
-
-    def save(self, stream: IO[bytes]) -> None:
-        arrays: dict[str, Any] = {"videos": np.asarray(self.videos), **self.arrays()}
-        np.savez_compressed(stream, **arrays)
-
-    @classmethod
-    def load(cls, path: Path) -> Activations:
-        # Opened here: on a file that is no archive, np.load leaves its own open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            names = [spec.name for spec in fields(cls) if spec.name in file or spec.name != "affinity"]
-            arrays = {name: file[name] for name in names}
-        return cls(**{**arrays, "videos": tuple(str(name) for name in arrays["videos"])})
 
 
 def localize(activations: Activations, classes: tuple[str, ...], inference: Inference) -> Detections:
@@ -161,7 +72,7 @@ class _Proposals:
 def _propose(activations: Activations, inference: Inference, class_threshold: float) -> _Proposals:
     if inference.rule == "mean":
         return _propose_above_mean(activations, inference.actionness_weight, class_threshold)
-    from tal_search import kernels
+    from tal_search.localization import proposal_loops
 
     scores = activations.scores[:, :-1].astype(np.float64)
     confident = scores >= class_threshold
@@ -171,7 +82,7 @@ def _propose(activations: Activations, inference: Inference, class_threshold: fl
         cas_KT = normalise(activations.cas[number, np.flatnonzero(confident[number])].astype(np.float64))
         attention_T = normalise(activations.attention[number].astype(np.float64))
         frames = int(activations.frames[number])
-        table, rows = kernels.propose(cas_KT, attention_T, frames, *arguments)
+        table, rows = proposal_loops.propose(cas_KT, attention_T, frames, *arguments)
         if inference.trim > 0:
             table[:, :2] += inference.trim * (table[:, 1] - table[:, 0])[:, None] * np.array([1, -1])
         if inference.whole_video > 0:
@@ -236,14 +147,14 @@ def _propose_above_mean(activations: Activations, actionness_weight: float, clas
 def _detect(
     proposals: _Proposals, videos: tuple[str, ...], classes: tuple[str, ...], inference: Inference
 ) -> Detections:
-    from tal_search import kernels
+    from tal_search.localization import proposal_loops
 
     pair = np.repeat(np.arange(len(proposals.video)), np.diff(proposals.bounds))
     score = proposals.contrast + inference.score_weight * proposals.video_score[pair]
     score[proposals.whole] = inference.whole_video
     confident = np.flatnonzero(proposals.level >= inference.class_threshold)
     extra = 1.0 if inference.overlap == "release" else 0.0
-    kept = kernels.suppress(proposals.segment, score, proposals.bounds, confident, float(inference.nms), extra)
+    kept = proposal_loops.suppress(proposals.segment, score, proposals.bounds, confident, float(inference.nms), extra)
     return Detections(
         videos=videos,
         classes=classes,

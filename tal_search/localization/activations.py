@@ -1,0 +1,76 @@
+"""Class activation sequences of a set of videos, and the file that keeps them.
+
+Shapes: N videos, C classes (background has index C in a CAS), T snippets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tal_search.types import Floats, Ints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activations:
+    """What localization reads of N videos, and what a trial keeps of its test videos.
+
+    cas [N, C+1, T]; attention [N, T], class-agnostic (BackTAL: the L2 norm of the first suppressed layer; SF-Net:
+    actionness); scores [N, C+1], the video scores, softmaxed but for rule mean; duration float64 [N] seconds; frames
+    int64 [N]. affinity [N, h, T], which localization does not read: the similarities that weigh the h taps of a
+    snippet's convolution; None from methods without.
+    """
+
+    videos: tuple[str, ...]
+    cas: NDArray[np.floating]
+    attention: NDArray[np.floating]
+    scores: NDArray[np.floating]
+    duration: Floats
+    frames: Ints
+    affinity: NDArray[np.floating] | None = None
+
+    def rounded(self) -> Activations:
+        """As a trial keeps them (float16 sequences): scores taken from these are reproduced from the file exactly."""
+        sequences = ("cas", "attention", "affinity")
+        half = {name: array.astype(np.float16) for name, array in self.arrays().items() if name in sequences}
+        return Activations(videos=self.videos, **{**self.arrays(), **half})
+
+    @classmethod
+    def joined(cls, parts: Iterable[Activations], count: int) -> Activations:
+        """Those of several sets of videos, `count` in all, as one: copied as they come, so that none is kept."""
+        videos: list[str] = []
+        joined: dict[str, NDArray[Any]] = {}
+        for part in parts:
+            for name, array in part.arrays().items():
+                if name not in joined:
+                    joined[name] = np.empty((count, *array.shape[1:]), array.dtype)
+                joined[name][len(videos) : len(videos) + len(array)] = array
+            videos += part.videos
+        return cls(videos=tuple(videos), **joined)
+
+    def of_video(self, name: str) -> Activations:
+        """Those of one of the videos alone."""
+        row = self.videos.index(name)
+        return Activations(videos=(name,), **{name: array[row : row + 1] for name, array in self.arrays().items()})
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Those there are, by name."""
+        found = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name != "videos"}
+        return {name: array for name, array in found.items() if array is not None}
+
+    def save(self, stream: IO[bytes]) -> None:
+        arrays: dict[str, Any] = {"videos": np.asarray(self.videos), **self.arrays()}
+        np.savez_compressed(stream, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Activations:
+        # Opened here: on a file that is no archive, np.load leaves its own open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            names = [spec.name for spec in fields(cls) if spec.name in file or spec.name != "affinity"]
+            arrays = {name: file[name] for name in names}
+        return cls(**{**arrays, "videos": tuple(str(name) for name in arrays["videos"])})

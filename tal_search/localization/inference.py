@@ -1,0 +1,34 @@
+"""Inference hyperparameters: what turns class activation sequences into detections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tal_search.hyperparameters import hyper
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inference:
+    """Inference hyperparameters: scored again from cached class activation sequences, never fitted.
+
+    Rule mean reads class_threshold (as a share of the video's highest score), score_weight, nms, overlap and
+    actionness_weight; rule thresholds reads all but the last.
+    """
+
+    rule: str = hyper(
+        "thresholds", "rule", choices=("thresholds", "mean"), help="mean: SF-Net's, runs above a sequence's mean"
+    )
+    class_threshold: float = hyper(0.25, "τ_cls", low=0, high=1, help="video score a class needs")
+    activation_low: float = hyper(0.0, "θ_low", low=0, high=1, help="first threshold on the class sequence")
+    activation_high: float = hyper(0.25, "θ_high", above=0, high=1, help="end of the thresholds, exclusive")
+    activation_step: float = hyper(0.025, "θ_step", low=0.001, high=1)
+    attention_low: float = hyper(0.3, "α_low", low=0, high=1, help="first threshold on the attention sequence")
+    attention_high: float = hyper(0.8, "α_high", above=0, high=1, help="end of the thresholds, exclusive")
+    attention_step: float = hyper(0.075, "α_step", low=0.001, high=1)
+    outer_margin: float = hyper(0.25, "margin", low=0, help="outer region each side, in segment lengths")
+    score_weight: float = hyper(0.2, "γ", low=0, help="weight of the video score in a detection's score")
+    trim: float = hyper(0.0, "trim", low=0, high=0.49, help="share of a run's length cut off each of its ends")
+    whole_video: float = hyper(0.0, "whole", low=0, help="score of the whole video for a class with runs; 0 = left out")
+    actionness_weight: float = hyper(2.0, "w_act", low=0, help="weight of the attention sequence under rule mean")
+    nms: float = hyper(0.55, "tIoU_NMS", above=0, high=1, help="class-wise non-maximum suppression")
+    overlap: str = hyper("plain", "overlap", choices=("plain", "release"), help="release adds 1 s to lengths in NMS")

@@ -1,0 +1,51 @@
+"""The loop that matches detections with instances.
+
+Shapes: R thresholds, D detections and G instances of one class.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tal_search.compiled import compiled, inlined
+from tal_search.types import Floats, Ints
+
+
+@compiled
+def match(segment_D: Floats, video_D: Ints, segment_G: Floats, first_G: Ints, thresholds_R: Floats) -> Ints:
+    """The instance that each detection takes at each tIoU threshold, -1 where it takes none: int [R, D].
+
+    Detections by falling score; video v has instances first_G[v] to first_G[v + 1], and a detection of video -1 none.
+    Each takes the best-overlap instance still free that reaches the threshold. Of equal overlaps the later instance is
+    taken, as in the released ActivityNet evaluator; it matters at low thresholds, where one detection covers several
+    instances of equal length (0.08 points of mAP@0.1 on a released THUMOS14 detection file).
+    """
+    instance = np.full((len(thresholds_R), len(segment_D)), -1)
+    taken = np.zeros((len(thresholds_R), len(segment_G)), np.bool_)
+    overlap = np.empty(len(segment_G))
+    for d in range(len(segment_D)):
+        if video_D[d] < 0:
+            continue
+        instances = range(first_G[video_D[d]], first_G[video_D[d] + 1])
+        highest = 0.0
+        for g in instances:
+            overlap[g] = _overlap(segment_D[d], segment_G[g])
+            highest = max(highest, overlap[g])
+        for r in range(len(thresholds_R)):
+            best, wanted = -1, thresholds_R[r]
+            if wanted <= highest:
+                for g in instances:
+                    if overlap[g] >= wanted and not taken[r, g]:
+                        best, wanted = g, overlap[g]
+            if best >= 0:
+                taken[r, best] = True
+                instance[r, d] = best
+    return instance
+
+
+@inlined
+def _overlap(a: Floats, b: Floats) -> float:
+    """tIoU of two segments (start, end) in seconds; 0 where neither has a length."""
+    shared = max(min(a[1], b[1]) - max(a[0], b[0]), 0.0)
+    union = (a[1] - a[0]) + (b[1] - b[0]) - shared
+    return shared / union if union > 0 else 0.0
