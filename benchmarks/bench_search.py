@@ -18,9 +18,9 @@ from pathlib import Path
 
 import optuna
 
-from tal_search.search.backend import Event, Finished
 from tal_search.search.cells import Trial
 from tal_search.search.driver import run_study
+from tal_search.search.events import Event, Finished
 from tal_search.search.plan import Plan, resolve
 from tal_search.search.preview import preview
 from tal_search.search.record import Record

@@ -16,8 +16,8 @@ import pandas as pd
 from dashboards.data import StudyData, equal
 from dashboards.style import WITHIN, value
 from tal_search.paired import Difference, half_width, p_value, repeatability, verdicts
-from tal_search.study import INFERENCE
 from tal_search.study.published import paper_cell, published_systems
+from tal_search.types import INFERENCE
 
 
 @lru_cache(maxsize=4)

@@ -10,8 +10,8 @@ import pandas as pd
 
 from dashboards import parts, style
 from dashboards.data import Selection, StudyData
-from tal_search.study import INFERENCE
 from tal_search.trial_folder import TrialFolder
+from tal_search.types import INFERENCE
 
 MOST_OFFERED = 200
 

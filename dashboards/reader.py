@@ -21,9 +21,8 @@ import pyarrow.json as pa_json
 from dashboards.data import StudyData
 from dashboards.record import RecordReader, Row, recorded_studies
 from tal_search.errors import InputError
-from tal_search.study import INFERENCE
 from tal_search.tracking.ledger import runs_noted
-from tal_search.types import Floats, criterion
+from tal_search.types import INFERENCE, Floats, criterion
 
 MLFLOW_PAGE = "http://127.0.0.1:5000"  # of `mlflow ui`, where MLflow has no server of its own
 LISTS, NUMBERS = ("mAP", "holdout_mAP"), ("selected_epoch", "detections", "parameters", "seconds")  # of a result

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tal_search.terminal import count
-from tal_search.tracking.content import server_page
 from tal_search.trial_folder import TrialFolder
 from tal_search.view import describe
 
@@ -96,7 +95,7 @@ def _show_ranking(plan: Plan, outcome: Outcome, screen: Console) -> None:
 
 def _show_mlflow(plan: Plan, screen: Console) -> None:
     uri = plan.study.tracking.uri or f"sqlite:///{plan.study.runs / 'mlflow.db'}"
-    server = server_page(uri)
+    server = plan.study.tracking.server_page
     if not server:
         screen.print(f"Next: mlflow ui --backend-store-uri {uri}", markup=False, soft_wrap=True)
     screen.print(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tal_search.types import DatasetSpec, canonical_json
+from tal_search.types import DatasetSpec, canonical_json, criterion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,3 +134,13 @@ class TrialResult:
 def setting_name(inference: dict[str, Any]) -> str:
     """A short name for complete inference settings, under which a trial keeps what they score."""
     return hashlib.sha256(canonical_json(inference).encode()).hexdigest()[:10]
+
+
+def objective(result: TrialResult) -> float:
+    """What a trial is compared by: mAP at tIoU 0.5 (or the average over the study's thresholds where 0.5 is none).
+
+    On held-out training videos where there are any, else on the test split.
+    """
+    values = result.mAP if result.holdout_mAP is None else result.holdout_mAP
+    name = criterion(result.tiou)
+    return sum(values) / len(values) if name == "average" else values[result.tiou.index(float(name))]

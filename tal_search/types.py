@@ -197,6 +197,7 @@ class DatasetSpec:
         return read | ({f"{BACKGROUND_CLICKS} kept": kept} if BACKGROUND_CLICKS in read and kept else {})
 
 
+INFERENCE = "inference."  # starts the name of an inference axis
 CRITERION_TIOU = 0.5
 
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from tal_search.search.backend import Event, Failed, Finished, Noted, Pruned, Reported, Started
 from tal_search.search.cells import CASE
+from tal_search.search.events import Event, Failed, Finished, Noted, Pruned, Reported, Started
 from tal_search.terminal import said
 from tal_search.trial_types import TrialResult, TrialSpec
 

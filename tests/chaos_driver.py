@@ -16,8 +16,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 from tal_search.atomic import write_json
-from tal_search.search.backend import Event, Finished, Started
 from tal_search.search.driver import run_study
+from tal_search.search.events import Event, Finished, Started
 from tal_search.search.plan import resolve
 from tal_search.study import load_study
 from tal_search.trial_folder import TrialFolder

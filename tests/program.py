@@ -13,7 +13,8 @@ from pathlib import Path
 from small_trials import Listed, counting_trial, make_spec
 
 from tal_search.errors import Interrupted, TalSearchError
-from tal_search.search.backend import Backend, Event
+from tal_search.search.backend import Backend
+from tal_search.search.events import Event
 from tal_search.search.inline_backend import InlineBackend
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from small_trials import Listed, counting_trial
 
-from tal_search.search.backend import Backend, Event, Wait
+from tal_search.search.backend import Backend
+from tal_search.search.events import Event, Wait
 from tal_search.trial_types import TrialSpec
 
 

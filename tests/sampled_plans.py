@@ -11,9 +11,9 @@ from typing import Any
 import optuna
 from small_trials import TIOU, counting_trial, history, make_result, make_spec, setting_result
 
-from tal_search.search.backend import Event, Finished
 from tal_search.search.cells import Trial
 from tal_search.search.driver import run_study
+from tal_search.search.events import Event, Finished
 from tal_search.search.plan import Plan
 from tal_search.search.record import Record
 from tal_search.search.running import Outcome

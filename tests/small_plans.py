@@ -7,9 +7,9 @@ from pathlib import Path
 import optuna
 from small_trials import counting_trial, make_spec
 
-from tal_search.search.backend import Event
 from tal_search.search.cells import Trial
 from tal_search.search.driver import run_study
+from tal_search.search.events import Event
 from tal_search.search.plan import Plan
 from tal_search.search.running import Outcome
 from tal_search.study import ResourceSettings, SearchSettings, Study, TrackingSettings

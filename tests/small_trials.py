@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tal_search.atomic import write_json
-from tal_search.search.backend import Wait
+from tal_search.search.events import Wait
 from tal_search.trial_folder import TrialFolder
 from tal_search.trial_types import EpochReport, TrialResult, TrialSpec, setting_name
 from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, DatasetSpec

@@ -7,7 +7,7 @@ from pathlib import Path
 from small_plans import cell_spec, plan_of, recorded, run
 from small_trials import history
 
-from tal_search.search.backend import Pruned, Reported, Started
+from tal_search.search.events import Pruned, Reported, Started
 from tal_search.trial_folder import TrialFolder
 
 

@@ -22,10 +22,10 @@ from study_files import load
 from tal_search.data.annotation_cost import CostModel
 from tal_search.data.clickers import simulate_clicks
 from tal_search.data.simulation import Simulation, simulated_truths
-from tal_search.search.backend import Finished, Started
 from tal_search.search.case_table import NOT_AVAILABLE, Comparison, comparison_info
 from tal_search.search.cell_statistics import WITHIN
 from tal_search.search.driver import run_study
+from tal_search.search.events import Finished, Started
 from tal_search.search.plan import Plan, resolve
 from tal_search.search.report import comparison_text, write_comparison
 from tal_search.search.undecided import alike

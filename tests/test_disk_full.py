@@ -20,7 +20,7 @@ from small_trials import make_result, make_spec
 from tal_search.atomic import write_atomically
 from tal_search.disk import DiskWatch, is_full, require_writable, retry_when_full, size_text, waiting
 from tal_search.errors import InputError
-from tal_search.search.backend import Event, Finished, Reported
+from tal_search.search.events import Event, Finished, Reported
 from tal_search.search.inline_backend import InlineBackend
 from tal_search.training.checkpoint import load_progress, save_progress
 from tal_search.trial_folder import TrialFolder

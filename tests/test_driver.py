@@ -11,9 +11,9 @@ from small_plans import at, cell_spec, plan_of, recorded, run
 from small_trials import counting_trial, history, make_result, note, setting_result
 
 from tal_search.errors import InputError
-from tal_search.search.backend import Event, Failed, Finished, Reported, Started
 from tal_search.search.distributions import distribution_of
 from tal_search.search.driver import run_study
+from tal_search.search.events import Event, Failed, Finished, Reported, Started
 from tal_search.search.record import Record
 from tal_search.search.running import Outcome
 from tal_search.study import ResourceSettings, TrackingSettings

@@ -17,8 +17,8 @@ from small_trials import counting_trial, history, note
 
 from tal_search.errors import TalSearchError
 from tal_search.search import patience
-from tal_search.search.backend import Event, Finished
 from tal_search.search.driver import run_study
+from tal_search.search.events import Event, Finished
 from tal_search.search.plan import Plan
 from tal_search.trial_folder import TrialFolder
 from tal_search.trial_types import EpochReport, TrialSpec

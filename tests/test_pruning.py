@@ -11,7 +11,7 @@ import pytest
 from sampled_plans import SMALL, finish, fits_trained, proposer, run, sampled_plan, states, stored
 from small_trials import counting_trial, history, make_result
 
-from tal_search.search.backend import Event, Pruned, Reported, Started
+from tal_search.search.events import Event, Pruned, Reported, Started
 from tal_search.search.plan import Plan
 from tal_search.search.ranking import ranking
 from tal_search.search.running import Outcome

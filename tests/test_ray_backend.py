@@ -17,7 +17,7 @@ from small_trials import Listed, history, make_result, make_spec
 from test_locked_record import EPOCH_SECONDS, EPOCHS, check_that_trials_go_on
 
 from tal_search.errors import InputError
-from tal_search.search.backend import WAIT, Event, Failed, Finished, Noted, Started, Wait
+from tal_search.search.events import WAIT, Event, Failed, Finished, Noted, Started, Wait
 from tal_search.study import ResourceSettings
 from tal_search.trial_folder import TrialFolder
 from tal_search.trial_types import TrialSpec

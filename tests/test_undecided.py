@@ -11,9 +11,9 @@ from typing import Any
 from sampled_plans import CENTRE, sampled_plan
 from small_trials import TIOU, counting_trial, history, make_result
 
-from tal_search.search.backend import Event, Started
 from tal_search.search.cells import Trial, cells
 from tal_search.search.driver import run_study
+from tal_search.search.events import Event, Started
 from tal_search.search.plan import Plan
 from tal_search.search.undecided import undecided
 from tal_search.study import RepeatSettings, SearchSettings, UntilSettings

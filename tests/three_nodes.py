@@ -72,7 +72,7 @@ def drive(address: str, runs: str, log: str) -> None:
     from tal_search.search import ray_settings
 
     ray_settings.prepare(address)
-    from tal_search.search.backend import Event, Noted
+    from tal_search.search.events import Event, Noted
     from tal_search.search.ray_backend import RayBackend
 
     with Path(log).open("a") as file:

@@ -12,8 +12,7 @@ from tal_search.localization.inference import Inference
 from tal_search.methods import declaration
 from tal_search.metrics.video_sets import describe_videos
 from tal_search.search.plan import Plan
-from tal_search.study import INFERENCE
-from tal_search.tracking.content import server_page
+from tal_search.types import INFERENCE
 
 
 def about(plan: Plan) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def about(plan: Plan) -> dict[str, Any]:
         "protocol": plan.protocol, "annotators": plan.annotators, "objectives": study.search.objectives,
         "cases": {name: case.paper for name, case in study.search.cases.items()},
         "scored": scored_by(plan), "trials": len(plan.trials) or study.budget.trials,
-        "mlflow": study.tracking.mlflow, "server": server_page(study.tracking.uri),
+        "mlflow": study.tracking.mlflow, "server": study.tracking.server_page,
     }  # fmt: skip
 
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from tal_search.methods import declaration
-from tal_search.study import INFERENCE, SearchSettings
+from tal_search.study import SearchSettings
 from tal_search.trial_types import TrialSpec, setting_name
-from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
+from tal_search.types import BACKGROUND_CLICKS, INFERENCE, DatasetSpec
 
 CASE = "case"  # the one axis of a study of cases
 

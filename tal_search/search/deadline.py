@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tal_search.search.backend import Event, Proposer, Wait
 from tal_search.search.cells import Trial
+from tal_search.search.events import Event, Proposer, Wait
 from tal_search.trial_types import TrialResult, TrialSpec
 
 

@@ -15,10 +15,11 @@ from tal_search.disk import DiskWatch
 from tal_search.errors import Interrupted, MissingExtra
 from tal_search.search import storage as stored
 from tal_search.search.about import about
-from tal_search.search.backend import Backend, Event, Proposer
+from tal_search.search.backend import Backend
 from tal_search.search.claim import claimed, claimed_in_database
 from tal_search.search.deadline import Deadline
 from tal_search.search.distributions import distribution_of
+from tal_search.search.events import Event, Proposer
 from tal_search.search.plan import Plan
 from tal_search.search.proposer import Planned, Want
 from tal_search.search.record import Record

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tal_search.search.backend import (
+from tal_search.search.events import (
     WAIT,
     Event,
     Failed,

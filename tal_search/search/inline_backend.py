@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tal_search.search.backend import WAIT, Failed, Finished, Handler, Noted, Proposer, Pruned, Reported, Started
+from tal_search.search.events import WAIT, Failed, Finished, Handler, Noted, Proposer, Pruned, Reported, Started
 from tal_search.search.interrupts import DeferredInterrupt
 from tal_search.search.worker import TrialFunction, Work
 from tal_search.trial_types import TrialSpec

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from tal_search.search.cells import Trial
-from tal_search.search.record import objective
-from tal_search.trial_types import TrialResult
+from tal_search.trial_types import TrialResult, objective
 
 
 @dataclass(frozen=True, kw_only=True)

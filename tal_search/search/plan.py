@@ -19,7 +19,6 @@ from tal_search.methods import declaration
 from tal_search.search.cells import CASE, Case, Trial, cells, fits, split
 from tal_search.search.code_change import trained_by_other_code
 from tal_search.study import (
-    INFERENCE,
     Study,
     annotator_problems,
     case_studies,
@@ -31,7 +30,7 @@ from tal_search.study import (
 from tal_search.study.samplers import OVER_REPEATS, Wilcoxon
 from tal_search.trial_folder import TrialFolder
 from tal_search.trial_types import TrialSpec
-from tal_search.types import NO_ANNOTATOR, DatasetSpec, canonical_json, clicks_of
+from tal_search.types import INFERENCE, NO_ANNOTATOR, DatasetSpec, canonical_json, clicks_of
 
 
 @dataclass(frozen=True, kw_only=True)

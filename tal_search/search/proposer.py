@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from tal_search.search.backend import WAIT, Event, Failed, Finished, Pruned, Wait
 from tal_search.search.cells import Trial, fits
+from tal_search.search.events import WAIT, Event, Failed, Finished, Pruned, Wait
 from tal_search.search.plan import Plan
 from tal_search.search.undecided import undecided
 from tal_search.trial_types import TrialResult, TrialSpec

@@ -24,7 +24,7 @@ from typing import Any
 
 from tal_search.errors import InputError, Interrupted, MissingExtra, TalSearchError
 from tal_search.search import ray_settings
-from tal_search.search.backend import WAIT, Handler, Proposer
+from tal_search.search.events import WAIT, Handler, Proposer
 from tal_search.search.exchange import Exchange
 from tal_search.search.interrupts import DeferredInterrupt
 from tal_search.search.processes import Family

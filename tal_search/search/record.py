@@ -26,7 +26,7 @@ from tal_search.search import storage as stored
 from tal_search.search.cells import Trial
 from tal_search.search.distributions import choice
 from tal_search.search.patience import PatientStorage
-from tal_search.trial_types import EpochReport, TrialResult
+from tal_search.trial_types import EpochReport, TrialResult, objective
 from tal_search.types import criterion
 
 EPOCH_EVERY_SECONDS = 1.0
@@ -207,16 +207,6 @@ class Record:
             distributions={name: self._distributions[name] for name in drawn},
             user_attrs={**_attributes(trial), "attempt": attempt, **attributes},
         )
-
-
-def objective(result: TrialResult) -> float:
-    """What a trial is compared by: mAP at tIoU 0.5 (or the average over the study's thresholds where 0.5 is none).
-
-    On held-out training videos where there are any, else on the test split.
-    """
-    values = result.mAP if result.holdout_mAP is None else result.holdout_mAP
-    name = criterion(result.tiou)
-    return sum(values) / len(values) if name == "average" else values[result.tiou.index(float(name))]
 
 
 def held_out_mAP(trial: Trial, report: EpochReport) -> float | None:

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tal_search.search.backend import Event, Failed, Finished, Pruned, Reported, Started
 from tal_search.search.cells import Trial
+from tal_search.search.events import Event, Failed, Finished, Pruned, Reported, Started
 from tal_search.search.record import Record
 from tal_search.tracking import Tracker
 from tal_search.trial_folder import TrialFolder

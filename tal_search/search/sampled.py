@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import optuna
 from optuna.trial import BaseTrial, TrialState
 
-from tal_search.search.backend import WAIT, Event, Failed, Finished, Pruned, Reported, Wait
 from tal_search.search.cell_study import CellStudy
 from tal_search.search.cells import Trial, fits
+from tal_search.search.events import WAIT, Event, Failed, Finished, Pruned, Reported, Wait
 from tal_search.search.objectives import observe, values
 from tal_search.search.plan import Plan
 from tal_search.search.proposer import Want

@@ -10,8 +10,7 @@ from typing import Any
 from tal_search.paired import interval
 from tal_search.search.cells import Trial
 from tal_search.search.plan import Plan
-from tal_search.search.record import objective
-from tal_search.trial_types import TrialResult
+from tal_search.trial_types import TrialResult, objective
 
 Repeat = tuple[int, str]
 

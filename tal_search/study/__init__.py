@@ -2,7 +2,7 @@
 
 from tal_search.study.cases import case_studies, reference_study
 from tal_search.study.dataset import annotator_problems, find_dataset, preset_name, thresholds
-from tal_search.study.loading import INFERENCE, list_studies, load_study
+from tal_search.study.loading import list_studies, load_study
 from tal_search.study.settings import (
     BudgetSettings,
     CaseSettings,
@@ -20,7 +20,6 @@ from tal_search.study.settings import (
 from tal_search.study.space import Dimension
 
 __all__ = [
-    "INFERENCE",
     "BudgetSettings",
     "CaseSettings",
     "DatasetSettings",

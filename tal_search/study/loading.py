@@ -23,10 +23,10 @@ from tal_search.study.search_rules import check_search, checked_options, with_lo
 from tal_search.study.settings import FOLDER, Study
 from tal_search.study.space import Dimension, read_space
 from tal_search.study.tree import Key, Written, read_study_file, shown
+from tal_search.types import INFERENCE
 
 OWN_FOLDER = Path(__file__).resolve().parents[2] / FOLDER
 STUDY_NAME = re.compile(r"[A-Za-z0-9_-]+")
-INFERENCE = "inference."  # starts the name of an inference axis
 MOST_TRIALS = 20_000
 
 

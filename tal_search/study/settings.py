@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -171,6 +172,12 @@ class TrackingSettings:
     mlflow: bool = True
     uri: str | None = None
     artifacts: str | None = None
+
+    @property
+    def server_page(self) -> str:
+        """The address of the MLflow server's page, without user and password; empty of a database."""
+        uri = self.uri or ""
+        return re.sub("//[^/]*@", "//", uri).rstrip("/") if uri.startswith("http") else ""
 
 
 @dataclass(frozen=True, kw_only=True)

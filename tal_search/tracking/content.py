@@ -43,11 +43,6 @@ def dashboard_path(study: str, key: str = "") -> str:
     return f"/{quote(study, safe='')}/?{urlencode({'view': 'study', **({'trial': key} if key else {})})}"
 
 
-def server_page(uri: str | None) -> str:
-    """The address of an MLflow server's page, without user and password; empty of a database."""
-    return re.sub("//[^/]*@", "//", uri).rstrip("/") if uri and uri.startswith("http") else ""
-
-
 def run_name(spec: TrialSpec) -> str:
     cell = " ".join(f"{name}={value}" for name, value in spec.cell.items())
     return f"{cell or spec.method} {spec.annotator} seed={spec.seed}"
