@@ -19,7 +19,7 @@ from tal_search.data.annotations import read_detections
 from tal_search.data.clicks import Clicks
 from tal_search.data.loading import load_truths
 from tal_search.data.supervision import clicks_made
-from tal_search.data.timeline import stated_seconds
+from tal_search.data.truths import stated_seconds
 from tal_search.errors import InputError
 from tal_search.localization.activations import Activations
 from tal_search.tracking import reported

@@ -83,7 +83,7 @@ def _wrong_values(values: dict[str, str]) -> list[str]:
 
 
 def _score_and_show(values: dict[str, str]) -> int:
-    from tal_search.data.timeline import note_empty
+    from tal_search.data.truths import note_empty
     from tal_search.metrics.average_precision import parse_tiou, score
     from tal_search.metrics.comparison import compare
     from tal_search.metrics.error_profile import error_profile

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tal_search.data.annotations import read_annotations
-from tal_search.data.timeline import lasting, note_empty
+from tal_search.data.truths import lasting, note_empty
 from tal_search.errors import InputError
 
 

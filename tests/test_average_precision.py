@@ -16,7 +16,7 @@ from scored_files import evaluate_file
 from small_truths import annotations, as_detections, detections, rows, scored
 
 from tal_search.data.annotations import read_annotations
-from tal_search.data.timeline import lasting
+from tal_search.data.truths import lasting
 from tal_search.errors import InputError
 from tal_search.metrics.average_precision import interpolated_average_precision, parse_tiou, score
 from tal_search.metrics.matching import PROTOCOLS

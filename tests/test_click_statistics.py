@@ -14,7 +14,7 @@ from make_dataset import problems_of
 from tal_search.clicks_door import command
 from tal_search.data.click_statistics import ClickStatistics, statistics_of
 from tal_search.data.clicks import Clicks
-from tal_search.data.timeline import background_gaps, lasting
+from tal_search.data.truths import background_gaps, lasting
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, Annotations
 
 # annotator → clicks, videos, clicks inside an instance; 2880 gaps, of which "about 21-36 %" have no click

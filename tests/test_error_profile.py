@@ -15,7 +15,7 @@ from small_truths import annotations, as_detections, detections, rows, scored
 
 from tal_search.cli import main
 from tal_search.data.annotations import read_annotations
-from tal_search.data.timeline import lasting
+from tal_search.data.truths import lasting
 from tal_search.evaluate import open_benchmark
 from tal_search.metrics.average_precision import score
 from tal_search.metrics.error_profile import ERRORS, KINDS, ErrorProfile, error_profile

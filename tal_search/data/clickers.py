@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tal_search.data.clicks import BACKGROUND, Clicks
-from tal_search.data.timeline import background_gaps, lasting, rows_by_video
+from tal_search.data.truths import background_gaps, lasting, rows_by_video
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, Annotations, Floats
 
 

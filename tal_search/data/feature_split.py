@@ -22,8 +22,8 @@ from tal_search.data.annotations import read_annotations
 from tal_search.data.feature_layout import LAYOUTS, SNIPPETS_OFF, FeatureLayout, split_files
 from tal_search.data.features import VideoFile, rescale_clicks
 from tal_search.data.half_precision import TooCoarse, halved
-from tal_search.data.timeline import present
 from tal_search.data.timing import Timing
+from tal_search.data.truths import present
 from tal_search.errors import InputError
 from tal_search.types import Annotations, DatasetSpec, VideoSet
 

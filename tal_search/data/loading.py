@@ -18,7 +18,7 @@ from tal_search.data.shared_features import SPLITS, array_file, place_of, shared
 from tal_search.data.simulation import Simulation, require_durations, simulate, simulated_truths
 from tal_search.data.splits import shared_videos
 from tal_search.data.supervision import click_file, clicked_videos, supervise
-from tal_search.data.timeline import note_empty, stated_seconds
+from tal_search.data.truths import note_empty, stated_seconds
 from tal_search.errors import InputError
 from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
 

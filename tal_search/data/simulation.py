@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.data.datasets import known
-from tal_search.data.timeline import class_lengths, draw_timeline, present, rows_by_video
+from tal_search.data.timeline import class_lengths, draw_timeline
+from tal_search.data.truths import present, rows_by_video
 from tal_search.errors import InputError
 from tal_search.hyperparameters import hyper
 from tal_search.types import Annotations, Dataset, Floats, VideoSet

@@ -12,7 +12,7 @@ from tal_search.data import layout
 from tal_search.data.click_budget import within_budget
 from tal_search.data.clickers import CLICKERS, simulate_clicks
 from tal_search.data.clicks import BACKGROUND, ClickedVideos, Clicks, read_clicks, snippet_of
-from tal_search.data.timeline import rows_by_video
+from tal_search.data.truths import rows_by_video
 from tal_search.errors import InputError
 from tal_search.types import (
     BACKGROUND_CLICKS,

@@ -13,7 +13,7 @@ from tal_search.data.feature_cache import CONVERTED, check_cache, open_cache
 from tal_search.data.feature_split import FeatureSplit, read_splits, read_truths
 from tal_search.data.loading import stop
 from tal_search.data.supervision import clicked_videos
-from tal_search.data.timeline import note_empty, stated_seconds
+from tal_search.data.truths import note_empty, stated_seconds
 from tal_search.errors import gathered
 from tal_search.types import Annotations, DatasetSpec, Floats, Ints
 

@@ -6,13 +6,11 @@ statistics: median instance about 3 s, shortest 0.2 s, longest about 118 s, a me
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tal_search.types import Annotations, Floats, Ints
+from tal_search.types import Annotations, Floats
 
 # Mean and standard deviation of the logarithm, one value a video; then the range seen.
 VIDEO_SECONDS = (4.94, 0.92, 9.0, 1400.0)
@@ -103,45 +101,3 @@ def _place(video: _Video, effect_K: Floats, generator: np.random.Generator) -> F
     segment_K2 = np.round(np.stack([start_K, start_K + length_K], 1), 1)
     segment_K2[:, 1] = np.maximum(segment_K2[:, 1], segment_K2[:, 0] + 0.1)  # rounding must not empty an instance
     return np.minimum(segment_K2, [video.seconds - 0.1, video.seconds])
-
-
-def present(truth: Annotations) -> NDArray[np.float32]:
-    """Video labels float32 [N, C]: 1 where a video has an instance of the class."""
-    labels_NC = np.zeros((len(truth.videos), len(truth.classes)), np.float32)
-    labels_NC[truth.video, truth.label] = 1
-    return labels_NC
-
-
-def stated_seconds(truth: Annotations) -> dict[str, float]:
-    """Durations by video, infinite where the ground truth gives none: no click is then outside."""
-    stated = zip(truth.videos, truth.duration.tolist(), strict=True)
-    return {video: seconds if np.isfinite(seconds) else np.inf for video, seconds in stated}
-
-
-def lasting(truth: Annotations) -> Annotations:
-    """The ground truth without its instances of no length, where there is nothing to see or to click at."""
-    kept = truth.segment[:, 1] > truth.segment[:, 0]
-    return replace(truth, video=truth.video[kept], label=truth.label[kept], segment=truth.segment[kept])
-
-
-def note_empty(path: Path, *truths: Annotations) -> list[str]:
-    """What the user should know of a ground truth's instances of no length: one sentence, or nothing."""
-    count = sum(len(truth.label) - len(lasting(truth).label) for truth in truths)
-    if not count:
-        return []
-    have = "instance has" if count == 1 else "instances have"
-    return [f"{path}: {count} {have} no length; they count in every score, and no detection can find them"]
-
-
-def background_gaps(truth: Annotations, row: int, duration: float) -> Floats:
-    """The stretches of video `row` without any instance, head and tail included: float64 [G, 2] seconds."""
-    segments = np.sort(truth.segment[truth.video == row].reshape(-1, 2).clip(0, duration), axis=0)
-    start = np.concatenate([[0.0], np.maximum.accumulate(segments[:, 1])])
-    end = np.concatenate([segments[:, 0], [duration]])
-    return np.stack([start, end], 1)[end > start]
-
-
-def rows_by_video(truth: Annotations) -> list[Ints]:
-    """For each video, the rows of its instances."""
-    order = np.argsort(truth.video, kind="stable")
-    return np.split(order, np.searchsorted(truth.video[order], np.arange(1, len(truth.videos))))
