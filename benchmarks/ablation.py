@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tal_search.search.driver import run_study
-from tal_search.search.plan import resolve
+from tal_search.execution.driver import run_study
+from tal_search.plan.plan import resolve
 from tal_search.study import load_study
 
 ORDINARY = "hyperparameters.affinity=false"

@@ -39,7 +39,7 @@ SIZES = """performance.getEntriesByType("resource").filter(one => one.name.inclu
 SERVER = """
 import sys
 from pathlib import Path
-from dashboards.server import bound_server
+from tal_dashboards.app.server import bound_server
 server = bound_server(Path(sys.argv[1]), None, port=0)
 print(server.server_address[1], flush=True)
 server.serve_forever()

@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from tal_search.data.dataset import find, load
-from tal_search.data.simulation import Simulation, simulate
+from tal_search.data.find import find, load
+from tal_search.data.simulation.videos import Simulation, simulate
 from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import PRESETS, BackTAL, Hyperparameters
 from tal_search.metrics.average_precision import score
-from tal_search.training.loop import Fit, choose_device
+from tal_search.trial.loop import Fit, choose_device
 from tal_search.types import BACKGROUND_CLICKS, Dataset
 
 STEPS, TIOU = 50, (0.3, 0.4, 0.5, 0.6, 0.7)

@@ -101,7 +101,7 @@ def _resident(process: psutil.Process) -> float:
 
 def timeline(videos: int, classes: int, seed: int) -> Annotations:
     """A drawn timeline."""
-    from tal_search.data.timeline import class_lengths, draw_timeline
+    from tal_search.data.simulation.timeline import class_lengths, draw_timeline
 
     random = np.random.default_rng(seed)
     names = tuple(f"class_{index}" for index in range(classes))
@@ -113,12 +113,12 @@ def trial_parts(clock: Clock, videos: int, snippets: int, classes: int) -> Rows:
     import torch
 
     from benchmarks.bench_localize import TIOU, release_like
-    from tal_search.data.simulation import Simulation, simulate
+    from tal_search.data.simulation.videos import Simulation, simulate
     from tal_search.localization.inference import Inference
     from tal_search.localization.localize import localize
     from tal_search.methods.backtal import BackTAL, Hyperparameters
     from tal_search.metrics.average_precision import score
-    from tal_search.training.loop import Fit
+    from tal_search.trial.loop import Fit
 
     def fit_of(size: int, length: int) -> Fit:
         truths = timeline(size, classes, 0), timeline(size, classes, 1)
@@ -160,8 +160,8 @@ def detection_parts(clock: Clock, count: int) -> Rows:
 
 def study_parts(clock: Clock, count: int) -> Rows:
     from benchmarks.bench_search import nothing, planned
-    from tal_search.search.driver import run_study
-    from tal_search.search.preview import preview
+    from tal_search.execution.driver import run_study
+    from tal_search.plan.preview import preview
 
     with tempfile.TemporaryDirectory() as folder:
         run_study(planned(Path(folder), 5, "inline"), trial=nothing)

@@ -18,16 +18,16 @@ from pathlib import Path
 
 import optuna
 
-from tal_search.search.cells import Trial
-from tal_search.search.driver import run_study
-from tal_search.search.events import Event, Finished
-from tal_search.search.plan import Plan, resolve
-from tal_search.search.preview import preview
-from tal_search.search.record import Record
-from tal_search.search.sampled import Sampled
+from tal_search.execution.driver import run_study
+from tal_search.plan.cells import Trial
+from tal_search.plan.plan import Plan, resolve
+from tal_search.plan.preview import preview
+from tal_search.proposers.events import Event, Finished
+from tal_search.proposers.sampled import Sampled
+from tal_search.record.record import Record
 from tal_search.study import load_study
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 
 CELLS = 5  # of the quickstart study
 TIOU = (0.3, 0.5, 0.7)

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import unfold_reference
 from tal_search.methods.backtal import BackTAL, Hyperparameters
-from tal_search.training.loop import Fit, choose_device
+from tal_search.trial.loop import Fit, choose_device
 from tal_search.types import VideoSet
 
 BATCH, CHANNELS, SNIPPETS, CLASSES = 4, 2048, 750, 20

@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from tal_search.atomic import write_atomically
 from tal_search.data.annotations import write_detections
-from tal_search.data.loading import load_truths
+from tal_search.data.load import load_truths
+from tal_search.files.atomic import write_atomically
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
-from tal_search.search.about import about
-from tal_search.search.distributions import distribution_of
-from tal_search.search.plan import Plan, resolve
-from tal_search.search.record import Record
-from tal_search.search.settings_of import settings_of
+from tal_search.plan.compatibility import settings_of
+from tal_search.plan.plan import Plan, resolve
+from tal_search.record.description import about
+from tal_search.record.distributions import distribution_of
+from tal_search.record.record import Record
 from tal_search.study import load_study
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport, TrialResult
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import EpochReport, TrialResult
 from tal_search.types import Annotations
 
 VALUES, SEEDS, BATCH = 10, 10, 5000

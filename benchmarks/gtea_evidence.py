@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from tal_search.cli import main as tal_search
+from tal_search.cli.main import main as tal_search
 from tal_search.types import Floats
 
 ZERO_CHANNELS = 1

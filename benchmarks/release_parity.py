@@ -15,8 +15,8 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tal_search.search.driver import run_study
-from tal_search.search.plan import resolve
+from tal_search.execution.driver import run_study
+from tal_search.plan.plan import resolve
 from tal_search.study import load_study
 
 RELEASED = {"background clicks, all losses": (0.231, 0.247, 0.114), "no click": (0.309, 0.313, 0.296)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tal_search.cli import main
+from tal_search.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -15,13 +15,13 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from tal_search.atomic import write_json
-from tal_search.search.driver import run_study
-from tal_search.search.events import Event, Finished, Started
-from tal_search.search.plan import resolve
+from tal_search.execution.driver import run_study
+from tal_search.files.atomic import write_json
+from tal_search.plan.plan import resolve
+from tal_search.proposers.events import Event, Finished, Started
 from tal_search.study import load_study
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport, TrialResult, TrialSpec, setting_name
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec, setting_name
 
 CHECKPOINT_EPOCHS = 2
 EPOCH_SECONDS = 0.02

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from make_dataset import make_dataset
 
-from tal_search.data import loading
+from tal_search.data import load
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from small_dashboards import Made
-
-    from dashboards.data import StudyData
+    from tal_dashboards.data.study_data import StudyData
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,7 +34,7 @@ def shared() -> Path:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A small dataset in BackTAL's layout, and nothing kept of one loaded before."""
-    loading._without_clicks.cache_clear()
+    load._without_clicks.cache_clear()
     return make_dataset(tmp_path / "features")
 
 
@@ -82,8 +81,8 @@ def opened() -> Iterator[Browser]:
 @pytest.fixture
 def backtal(tmp_path: Path) -> Path:
     """The small dataset with videos of 40 s, a second a snippet."""
-    loading._without_clicks.cache_clear()
-    loading._truths.cache_clear()
+    load._without_clicks.cache_clear()
+    load._truths.cache_clear()
     return make_dataset(tmp_path / "backtal")
 
 

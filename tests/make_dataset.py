@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tal_search.data.dataset import find
-from tal_search.data.simulation import Simulation
+from tal_search.data.find import find
+from tal_search.data.simulation.videos import Simulation
 from tal_search.errors import InputError
 from tal_search.types import DatasetSpec
 

@@ -11,7 +11,7 @@ import numpy as np
 from make_dataset import edit_json, found
 from numpy.typing import NDArray
 
-from tal_search.data.timing import Timing
+from tal_search.data.features.timing import Timing
 from tal_search.types import DatasetSpec
 
 # Snippets of the small dataset lie every second of its 40 seconds and more: 10 frames at its 10 frames a second.

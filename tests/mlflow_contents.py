@@ -9,11 +9,11 @@ from typing import Any
 
 from small_trials import make_result, make_spec
 
-from tal_search.atomic import write_json
+from tal_search.files.atomic import write_json
 from tal_search.tracking.background import BackgroundTracker
 from tal_search.tracking.mlflow_tracker import MlflowClient, mlflow_tracker
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport, TrialSpec
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import EpochReport, TrialSpec
 
 EPOCHS = 3
 

@@ -13,15 +13,15 @@ from pathlib import Path
 from small_trials import Listed, counting_trial, make_spec
 
 from tal_search.errors import Interrupted, TalSearchError
-from tal_search.search.backend import Backend
-from tal_search.search.events import Event
-from tal_search.search.inline_backend import InlineBackend
+from tal_search.execution.backend import Backend
+from tal_search.execution.inline_backend import InlineBackend
+from tal_search.proposers.events import Event
 
 
 def backend(name: str, runs: Path) -> Backend:
     if name == "inline":
         return InlineBackend(runs=runs, trial=counting_trial)
-    from tal_search.search.ray_backend import RayBackend
+    from tal_search.execution.ray_tune.ray_backend import RayBackend
 
     return RayBackend(runs=runs, trial=counting_trial)
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from small_trials import Listed, counting_trial
 
-from tal_search.search.backend import Backend
-from tal_search.search.events import Event, Wait
-from tal_search.trial_types import TrialSpec
+from tal_search.execution.backend import Backend
+from tal_search.proposers.events import Event, Wait
+from tal_search.trial.trial_types import TrialSpec
 
 
 def ray_backend(runs: Path, **settings: float | str) -> Backend:
-    from tal_search.search.ray_backend import RayBackend
+    from tal_search.execution.ray_tune.ray_backend import RayBackend
 
     return RayBackend(runs=runs, trial=counting_trial, **settings)  # type: ignore[arg-type]
 
@@ -32,8 +32,8 @@ def importable_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
 CLUSTER = """
 import sys
 from pathlib import Path
-from tal_search.search import ray_backend
-from tal_search.search.interrupts import DeferredInterrupt
+from tal_search.execution.ray_tune import ray_backend
+from tal_search.execution.interrupts import DeferredInterrupt
 with DeferredInterrupt() as interrupt, ray_backend._ray(None, interrupt):
     print(ray_backend.ray.get_runtime_context().gcs_address, flush=True)
     sys.stdin.read()
@@ -43,7 +43,7 @@ with DeferredInterrupt() as interrupt, ray_backend._ray(None, interrupt):
 @pytest.fixture(name="cluster", scope="module")
 def cluster_fixture() -> Iterator[str]:
     """The address of a Ray that serves all tests of this file that need not start their own."""
-    import tal_search.search.ray_backend  # noqa: F401 - sets the token that this process and the cluster share
+    import tal_search.execution.ray_tune.ray_backend  # noqa: F401 - sets the token that this process and the cluster share
 
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     with subprocess.Popen(

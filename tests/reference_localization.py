@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tal_search.data.features.resampling import resample
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import normalise
-from tal_search.resampling import resample
 from tal_search.types import Detections, Floats, Ints
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import optuna
 from small_trials import TIOU, counting_trial, history, make_result, make_spec, setting_result
 
-from tal_search.search.cells import Trial
-from tal_search.search.driver import run_study
-from tal_search.search.events import Event, Finished
-from tal_search.search.plan import Plan
-from tal_search.search.record import Record
-from tal_search.search.running import Outcome
-from tal_search.search.sampled import Sampled
+from tal_search.execution.driver import run_study
+from tal_search.execution.running import Outcome
+from tal_search.plan.cells import Trial
+from tal_search.plan.plan import Plan
+from tal_search.proposers.events import Event, Finished
+from tal_search.proposers.sampled import Sampled
+from tal_search.record.record import Record
 from tal_search.study import (
     BudgetSettings,
     Dimension,
@@ -30,8 +30,8 @@ from tal_search.study import (
     Study,
     TrackingSettings,
 )
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import BACKGROUND_CLICKS
 
 SPACE = {

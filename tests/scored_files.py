@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tal_search.evaluate import open_benchmark
 from tal_search.metrics.average_precision import score
+from tal_search.trial.evaluate import open_benchmark
 from tal_search.types import DetectionScores
 
 

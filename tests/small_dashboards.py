@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tal_dashboards.app.server import bound_server
+from tal_dashboards.data.reader import StudyReader
+from tal_dashboards.data.study_data import StudyData
 
-from dashboards.data import StudyData
-from dashboards.reader import StudyReader
-from dashboards.server import bound_server
-from tal_search.search.driver import run_study
-from tal_search.search.plan import Plan, resolve
-from tal_search.search.running import Outcome
+from tal_search.execution.driver import run_study
+from tal_search.execution.running import Outcome
+from tal_search.plan.plan import Plan, resolve
 from tal_search.study import load_study
 
 SMALL = [

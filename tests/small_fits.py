@@ -6,14 +6,14 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tal_search.code_version import code_version
-from tal_search.data.dataset import find
-from tal_search.data.simulation import Simulation
+from tal_search.data.find import find
+from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
 from tal_search.methods import declaration
-from tal_search.trial import run_trial
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.trial.code_version import code_version
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.run import run_trial
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, DatasetSpec
 
 TIOU = (0.3, 0.5)

@@ -7,14 +7,14 @@ from pathlib import Path
 import optuna
 from small_trials import counting_trial, make_spec
 
-from tal_search.search.cells import Trial
-from tal_search.search.driver import run_study
-from tal_search.search.events import Event
-from tal_search.search.plan import Plan
-from tal_search.search.running import Outcome
+from tal_search.execution.driver import run_study
+from tal_search.execution.running import Outcome
+from tal_search.plan.cells import Trial
+from tal_search.plan.plan import Plan
+from tal_search.proposers.events import Event
 from tal_search.study import ResourceSettings, SearchSettings, Study, TrackingSettings
 from tal_search.study.settings import BudgetSettings
-from tal_search.trial_types import TrialSpec
+from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import BACKGROUND_CLICKS
 
 AXES = {"lambda_sep": (1.0, 2.0), "inference.nms": (0.5,)}

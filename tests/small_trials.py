@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tal_search.atomic import write_json
-from tal_search.search.events import Wait
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport, TrialResult, TrialSpec, setting_name
+from tal_search.files.atomic import write_json
+from tal_search.proposers.events import Wait
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec, setting_name
 from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, DatasetSpec
 
 TIOU = (0.3, 0.5, 0.7)

@@ -16,17 +16,17 @@ from small_fits import TIOU, make_data, make_spec, run
 from study_files import load as load_study_text
 from study_files import problems
 
-from tal_search.code_version import code_version
 from tal_search.data.annotations import read_detections
-from tal_search.data.dataset import load
+from tal_search.data.find import load
 from tal_search.localization.inference import Inference
 from tal_search.methods import Batch, declaration
 from tal_search.methods.asl import ASL, Hyperparameters
 from tal_search.metrics.average_precision import score
-from tal_search.training.loop import Fit
-from tal_search.trial import run_trial
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialSpec
+from tal_search.trial.code_version import code_version
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.loop import Fit
+from tal_search.trial.run import run_trial
+from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import INSTANCES, NO_ANNOTATOR, VIDEO_LABELS, Dataset
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -63,14 +63,14 @@ VIDEOS = [[(2, 6, 1), (10, 25, 2)], [(0, 30, 0)], []]
 @torch.no_grad()
 def test_losses_are_weighed_by_what_is_left_of_the_sensitivity(options: dict[str, Any]) -> None:
     """L_cls and L_loc from the equations, point by point; targets and sensitivities have tests of their own."""
-    from tal_search.nn import instances
+    from tal_search.nn import assignment
 
     asl, videos = method(**options), batch(VIDEOS)
     found = {name: loss.item() for name, loss in asl.losses(videos, "all").items()}
     output, quality = asl.network(videos.features)
-    targets = instances.assign([30, 15, 8], videos.segments, videos.segment_labels)
-    focal = instances.focal_loss(output.logits, targets.inside, targets.label)
-    tiou, diou = instances.overlaps(output.segments, targets.segment)
+    targets = assignment.assign([30, 15, 8], videos.segments, videos.segment_labels)
+    focal = assignment.focal_loss(output.logits, targets.inside, targets.label)
+    tiou, diou = assignment.overlaps(output.segments, targets.segment)
     count, cls, loc, missed = int(targets.inside.sum()), 0.0, 0.0, 0.0
     assert count > 10
     for b, p in np.ndindex(3, 53):

@@ -13,10 +13,10 @@ import pytest
 from ray_cluster import cluster_fixture, importable_fixture, of, on_cluster_fixture, ray_backend, run  # noqa: F401
 from small_trials import Listed, counting_trial, history, make_result, make_spec
 
-from tal_search.search.backend import Backend
-from tal_search.search.events import WAIT, Event, Failed, Finished, Noted, Pruned, Reported, Started
-from tal_search.search.inline_backend import InlineBackend
-from tal_search.trial_folder import TrialFolder
+from tal_search.execution.backend import Backend
+from tal_search.execution.inline_backend import InlineBackend
+from tal_search.proposers.events import WAIT, Event, Failed, Finished, Noted, Pruned, Reported, Started
+from tal_search.trial.folder import TrialFolder
 
 Make = Callable[[Path], Backend]
 

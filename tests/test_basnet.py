@@ -11,13 +11,13 @@ import torch
 from make_dataset import found
 from small_fits import make_data, make_spec, run
 
-from tal_search.code_version import code_version
-from tal_search.data.dataset import load
-from tal_search.data.simulation import Simulation
+from tal_search.data.find import load
+from tal_search.data.simulation.videos import Simulation
 from tal_search.methods import Batch, Method, declaration
 from tal_search.nn.two_branch import TwoBranchNetwork
-from tal_search.training.loop import Fit
-from tal_search.trial_types import TrialSpec
+from tal_search.trial.code_version import code_version
+from tal_search.trial.loop import Fit
+from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS
 
 BASNET = declaration("basnet")

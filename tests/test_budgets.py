@@ -7,8 +7,8 @@ from pathlib import Path
 from small_plans import cell_spec, plan_of, recorded, run
 from small_trials import history
 
-from tal_search.search.events import Pruned, Reported, Started
-from tal_search.trial_folder import TrialFolder
+from tal_search.proposers.events import Pruned, Reported, Started
+from tal_search.trial.folder import TrialFolder
 
 
 def test_the_time_budget_pauses_and_the_same_command_continues(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import optuna
 from small_trials import make_result, make_spec
 
-from tal_search.search.cells import Trial
-from tal_search.search.distributions import distribution_of
-from tal_search.search.record import Record
+from tal_search.plan.cells import Trial
+from tal_search.record.distributions import distribution_of
+from tal_search.record.record import Record
 
 AXES = {"lambda_sep": [0.25, 1.0, 4.0], "affinity": [True, False], "inference.nms": [0.3, 0.7], "taps": [1, 3]}
 

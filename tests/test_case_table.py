@@ -19,21 +19,21 @@ from mlflow_contents import local, runs_of
 from small_trials import counting_trial, make_result
 from study_files import load
 
-from tal_search.data.annotation_cost import CostModel
-from tal_search.data.clickers import simulate_clicks
-from tal_search.data.simulation import Simulation, simulated_truths
-from tal_search.search.case_table import NOT_AVAILABLE, Comparison, comparison_info
-from tal_search.search.cell_statistics import WITHIN
-from tal_search.search.driver import run_study
-from tal_search.search.events import Finished, Started
-from tal_search.search.plan import Plan, resolve
-from tal_search.search.report import comparison_text, write_comparison
-from tal_search.search.undecided import alike
-from tal_search.study.published import published_systems
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.cli.progress import describe
+from tal_search.cli.report import comparison_text, write_comparison
+from tal_search.data.clicks.cost import CostModel
+from tal_search.data.simulation.clickers import simulate_clicks
+from tal_search.data.simulation.videos import Simulation, simulated_truths
+from tal_search.execution.driver import run_study
+from tal_search.plan.adaptive_repeats import alike
+from tal_search.plan.plan import Plan, resolve
+from tal_search.proposers.events import Finished, Started
+from tal_search.results.cases import NOT_AVAILABLE, Comparison, comparison_info
+from tal_search.results.cell_statistics import WITHIN
+from tal_search.results.published import published_systems
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import BACKGROUND_CLICKS
-from tal_search.view import describe
 
 STUDY = """\
 description: Three cases

@@ -9,14 +9,14 @@ import pytest
 from small_trials import make_result
 from study_files import load, problems
 
-from tal_search.cli import main
-from tal_search.code_version import code_version
+from tal_search.cli.main import main
 from tal_search.errors import InputError
-from tal_search.search.plan import Plan, resolve
-from tal_search.search.preview import preview
-from tal_search.search.settings_of import settings_of
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.plan.compatibility import settings_of
+from tal_search.plan.plan import Plan, resolve
+from tal_search.plan.preview import preview
+from tal_search.trial.code_version import code_version
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 
 CASES = """\
 dataset: {source: simulated}
@@ -92,7 +92,7 @@ def test_a_preview_counts_what_is_cached_and_estimates_each_method_by_its_own_tr
 
 
 def test_cases_may_come_and_go_but_not_change_under_their_name(tmp_path: Path) -> None:
-    from tal_search.search.record import Record
+    from tal_search.record.record import Record
 
     def begin(*overrides: str) -> None:
         plan = planned(tmp_path, *overrides)

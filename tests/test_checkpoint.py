@@ -9,10 +9,10 @@ import pytest
 import torch
 from small_trials import make_result, make_spec
 
-from tal_search.search.worker import Work
-from tal_search.training.checkpoint import clear_progress, load_progress, save_progress
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport, TrialSpec
+from tal_search.execution.worker import Work
+from tal_search.trial.checkpoint import clear_progress, load_progress, save_progress
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import EpochReport, TrialSpec
 
 
 def save(folder: Path, *epochs: int) -> list[Path]:

@@ -16,12 +16,12 @@ from small_plans import cell_spec, plan_of, run
 from small_trials import counting_trial
 
 from tal_search.errors import InputError
-from tal_search.search.driver import run_study
+from tal_search.execution.driver import run_study
 
 HOLDER = """
 import sys
 from pathlib import Path
-from tal_search.search.claim import claimed
+from tal_search.record.driver_lock import claimed
 with claimed(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tal_search.cli import main
+from tal_search.cli.main import main
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from small_fits import make_data, make_spec, run
 from study_files import load, problems
 
-from tal_search.data.click_budget import within_budget
-from tal_search.data.clicks import BACKGROUND, Clicks
-from tal_search.search.case_table import comparison_info
-from tal_search.search.plan import Plan, resolve
+from tal_search.data.clicks.budget import within_budget
+from tal_search.data.clicks.clicks import BACKGROUND, Clicks
+from tal_search.plan.plan import Plan, resolve
+from tal_search.results.cases import comparison_info
 from tal_search.study import load_study
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, NO_ANNOTATOR, VIDEO_LABELS, DatasetSpec
 

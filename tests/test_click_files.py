@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from make_dataset import problems_of
 
-from tal_search.data import layout
+from tal_search.data import data_folder
 from tal_search.data.annotations import read_annotations
-from tal_search.data.clicks import ClickedVideos, Clicks, read_clicks
+from tal_search.data.clicks.clicks import ClickedVideos, Clicks, read_clicks
 from tal_search.errors import InputError
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, Annotations
 
@@ -159,7 +159,7 @@ REAL = {  # set → subset trained on, then rows, videos, clicks inside an insta
 def real(shared: Path, name: str, file: str, kind: str, notes: list[str]) -> tuple[Clicks, Annotations]:
     folder = shared / "data" / name
     path = folder / ("gt_thumos14.json" if name == "thumos14" else f"{name}_groundtruth.json")
-    train, test, fps = layout.subsets_and_fps(path, name)
+    train, test, fps = data_folder.subsets_and_fps(path, name)
     truth = read_annotations(path, train)
     seconds = dict(zip(truth.videos, truth.duration.tolist(), strict=True))
     others = frozenset(read_annotations(path, test).videos)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from make_dataset import problems_of
 
-from tal_search.clicks_door import command
-from tal_search.data.click_statistics import ClickStatistics, statistics_of
-from tal_search.data.clicks import Clicks
+from tal_search.cli.commands.clicks import command
+from tal_search.data.clicks.clicks import Clicks
+from tal_search.data.clicks.statistics import ClickStatistics, statistics_of
 from tal_search.data.truths import background_gaps, lasting
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, Annotations
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from make_dataset import HEADER
 
 from tal_search.data.annotations import read_annotations
-from tal_search.data.click_statistics import statistics_of
-from tal_search.data.clickers import CLICKERS, HUMANS, SHORT_GAP, simulate_clicks
-from tal_search.data.clicks import ClickedVideos, read_clicks, snippet_of
+from tal_search.data.clicks.clicks import ClickedVideos, read_clicks, snippet_of
+from tal_search.data.clicks.statistics import statistics_of
+from tal_search.data.simulation.clickers import CLICKERS, HUMANS, SHORT_GAP, simulate_clicks
 from tal_search.data.truths import background_gaps
 from tal_search.errors import InputError
 from tal_search.types import BACKGROUND_CLICKS, Annotations

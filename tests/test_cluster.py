@@ -22,7 +22,7 @@ import yaml
 from small_trials import history, make_result
 
 from tal_search.study import load_study
-from tal_search.trial_folder import TrialFolder
+from tal_search.trial.folder import TrialFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 90  # generous: a cluster starts in about ten
@@ -150,7 +150,7 @@ def test_a_driver_without_the_clusters_token_is_refused(cluster: Running, strang
 
 def completed(config: dict[str, Any]) -> dict[str, Any]:
     """As `ray up` sees it: with the defaults of its provider, checked against Ray's schema."""
-    import tal_search.search.ray_backend  # noqa: F401, I001 - sets first what Ray reads when it is imported
+    import tal_search.execution.ray_tune.ray_backend  # noqa: F401, I001 - sets first what Ray reads when it is imported
     from ray.autoscaler._private.util import prepare_config, validate_config
 
     complete: dict[str, Any] = prepare_config(config)

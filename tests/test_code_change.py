@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from small_trials import make_result, make_spec
 
-from tal_search.search.code_change import trained_by_other_code
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialSpec
+from tal_search.plan.code_change import trained_by_other_code
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import BACKGROUND_CLICKS
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tal_search.code_version import PACKAGE, code_version, import_closure, read_source, version_of
+from tal_search.trial.code_version import PACKAGE, code_version, import_closure, read_source, version_of
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 WRITTEN = '''\
@@ -55,7 +55,7 @@ def package(tmp_path: Path) -> Path:
 
 def closure_of(package: Path, files: dict[str, str]) -> set[str]:
     """The closure of method `m` in a package of these files."""
-    for name, source in {"trial.py": "", "methods/m.py": "", **files}.items():
+    for name, source in {"trial/run.py": "", "methods/m.py": "", **files}.items():
         path = package / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source)
@@ -98,7 +98,7 @@ def without_bare_strings(found: list[tuple[int, str]]) -> list[tuple[int, str]]:
     return [token for line in lines if not {kind for kind, _ in line} <= silent for token in line]
 
 
-@pytest.mark.parametrize("name", ["nn/losses.py", "trial.py", "methods/backtal.py", "metrics/average_precision.py"])
+@pytest.mark.parametrize("name", ["nn/losses.py", "trial/run.py", "methods/backtal.py", "metrics/average_precision.py"])
 def test_code_that_a_trial_runs_changes_it(name: str, package: Path) -> None:
     before = version_of(package, "backtal")
     with (package / name).open("a") as file:
@@ -110,7 +110,7 @@ def test_code_that_a_trial_runs_changes_it(name: str, package: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["cli.py", "search/driver.py", "tracking/mlflow_tracker.py", "study/loading.py", "methods/another.py"]
+    "name", ["cli/main.py", "execution/driver.py", "tracking/mlflow_tracker.py", "study/load.py", "methods/another.py"]
 )
 def test_other_code_does_not(name: str, package: Path) -> None:
     with (package / name).open("a") as file:
@@ -136,8 +136,10 @@ def test_a_moved_file_changes_it(package: Path) -> None:
 
 def test_a_trial_runs_no_search_and_no_tracking() -> None:
     closure = import_closure(PACKAGE, "backtal")
-    assert {"trial.py", "methods/backtal.py", "nn/losses.py", "training/loop.py", "__init__.py"} <= closure.keys()
-    assert not [name for name in closure if name.startswith(("search/", "study/", "tracking/", "cli", "evaluate"))]
+    assert {"trial/run.py", "methods/backtal.py", "nn/losses.py", "trial/loop.py", "__init__.py"} <= closure.keys()
+    assert not [
+        name for name in closure if name.startswith(("execution/", "study/", "tracking/", "cli/", "trial/evaluate"))
+    ]
 
 
 def test_imports_in_every_form_are_followed(tmp_path: Path) -> None:
@@ -168,12 +170,12 @@ async def g():
     names |= {"__init__.py", "deep/__init__.py", "deep/inside.py"}
     unseen = {"unseen.py": "", "methods/other.py": "import pack.unseen"}
     found = closure_of(tmp_path / "pack", {"methods/m.py": method, **unseen, **dict.fromkeys(names, "")})
-    assert found == names | {"trial.py", "methods/m.py"}
+    assert found == names | {"trial/run.py", "methods/m.py"}
 
 
 def test_files_that_import_one_another_and_helpers_of_methods(tmp_path: Path) -> None:
     files = {
-        "trial.py": "from pack import a",
+        "trial/run.py": "from pack import a",
         "a.py": "from pack import b",
         "b.py": "import pack.a, pack.methods._shared",
         "methods/__init__.py": "",
@@ -184,8 +186,8 @@ def test_files_that_import_one_another_and_helpers_of_methods(tmp_path: Path) ->
 
 
 def test_nothing_is_imported_to_read_it() -> None:
-    code = "import sys, tal_search.code_version as c; c.code_version('backtal'); print(*sys.modules)"
+    code = "import sys, tal_search.trial.code_version as c; c.code_version('backtal'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     loaded = done.stdout.split()
-    assert "tal_search.code_version" in loaded
-    assert not {"torch", "numpy", "tal_search.trial", "tal_search.methods", "tal_search.types"} & set(loaded)
+    assert "tal_search.trial.code_version" in loaded
+    assert not {"torch", "numpy", "tal_search.trial.run", "tal_search.methods", "tal_search.types"} & set(loaded)

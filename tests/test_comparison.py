@@ -14,11 +14,11 @@ from naive_scorer import Rows, Scored
 from small_truths import annotations, detections, rows, scored
 
 from tal_search.errors import InputError
-from tal_search.evaluate import open_benchmark
 from tal_search.metrics import comparison
 from tal_search.metrics.average_precision import parse_tiou, score
 from tal_search.metrics.comparison import compare, draws, resampled_mAP
 from tal_search.metrics.matching import PROTOCOLS, match_classes
+from tal_search.trial.evaluate import open_benchmark
 from tal_search.types import Annotations, Detections, Ints
 
 THRESHOLDS = (0.5, 0.1, 0.25)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from tal_search.cli import main
-from tal_search.complexity import complexity, multiply_adds
+from tal_search.cli.main import main
 from tal_search.methods import available
 from tal_search.methods.backtal import METHOD, Hyperparameters
+from tal_search.trial.complexity import complexity, multiply_adds
 
 D, T, C = 2048, 750, 20
 

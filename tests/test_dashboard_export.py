@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from small_dashboards import Made, chromium
+from tal_dashboards.export.export import escaped, export_study, file_name, latex
+from tal_dashboards.style import WITHIN
+from tal_dashboards.views import cost, plots, tables, views
 
-from dashboards.export import escaped, export_study, file_name, latex
-from dashboards.style import WITHIN
-from dashboards.views import cost, plots, tables, views
-from tal_search.cli import main
-from tal_search.results_view import show_results
+from tal_search.cli.main import main
+from tal_search.cli.summary import show_results
 
 
 def test_the_end_of_a_run_prints_both_commands(swept: Made) -> None:

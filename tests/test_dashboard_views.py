@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from small_dashboards import Made
+from tal_dashboards.data.cell_table import cells, judged, names_of, noise
+from tal_dashboards.data.study_data import StudyData
+from tal_dashboards.style import WITHIN, shown, text
+from tal_dashboards.views import cost, modules, study, tables, views
+from tal_dashboards.views.trial_panel import trial_figures, trial_tables
 
-from dashboards.cells import cells, judged, names_of, noise
-from dashboards.data import StudyData
-from dashboards.style import WITHIN, shown, text
-from dashboards.trial_part import trial_figures, trial_tables
-from dashboards.views import cost, modules, study, tables, views
-from tal_search.paired import difference, interval, repeatability, verdicts
-from tal_search.search.ranking import pareto_front
-from tal_search.search.sensitivity import sensitivity_info
-from tal_search.search.undecided import alike
-from tal_search.trial_folder import TrialFolder
+from tal_search.plan.adaptive_repeats import alike
+from tal_search.results.ranking import pareto_front
+from tal_search.results.sensitivity import sensitivity_info
+from tal_search.results.statistics import difference, interval, repeatability, verdicts
+from tal_search.trial.folder import TrialFolder
 
 VALUES = [0.25, 1.0, 4.0]
 trials = st.lists(

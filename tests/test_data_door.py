@@ -13,10 +13,10 @@ import pytest
 from make_dataset import change, edit_json, found, make_dataset, problems_of
 from make_layouts import make_layout
 
-from tal_search.cli import main
-from tal_search.data import loading
-from tal_search.data.dataset import check, load
-from tal_search.data.feature_cache import convert
+from tal_search.cli.main import main
+from tal_search.data import load as loading
+from tal_search.data.features.cache import convert
+from tal_search.data.find import check, load
 from tal_search.types import BACKGROUND_CLICKS
 
 HERE = Path(__file__).parent
@@ -166,7 +166,7 @@ def test_a_damaged_copy_is_refused(converted: Path, case: str) -> None:
 
 def test_arrays_that_do_not_fit_together_are_refused(converted: Path) -> None:
     """Sizes and checksums are right, the arrays are not."""
-    from tal_search.data.shared_features import size_and_checksum
+    from tal_search.data.features.shared import size_and_checksum
 
     unreadable = (converted / "train_features.npy").read_bytes().replace(b"(4, 8, 40), }", b"(4, 8, 40), (")
     for array, content, says in (
@@ -201,11 +201,11 @@ import resource, sys
 from pathlib import Path
 import numpy as np, torch
 from make_dataset import SMALL, found, make_dataset
-from tal_search.data.dataset import check, load
-from tal_search.data.feature_cache import convert
-from tal_search.data.survey import survey
+from tal_search.data.find import check, load
+from tal_search.data.features.cache import convert
+from tal_search.data.check import survey
 from tal_search.methods.backtal import METHOD, Hyperparameters
-from tal_search.training.loop import Fit
+from tal_search.trial.loop import Fit
 from tal_search.types import BACKGROUND_CLICKS
 
 root, out = Path(sys.argv[1]), Path(sys.argv[2])

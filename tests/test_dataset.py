@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from make_dataset import SMALL, change, edit_json, found, problems_of
 
-from tal_search.data.dataset import check, default_annotators, find, load
+from tal_search.data.find import check, default_annotators, find, load
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
 
 
@@ -186,8 +186,6 @@ def test_fingerprint_of_the_simulated_set(root: Path) -> None:
 
 
 def test_finding_imports_neither_torch_nor_pandas() -> None:
-    code = (
-        "import sys, tal_search.data.dataset; print({'torch', 'pandas', 'ray', 'mlflow', 'optuna'} & set(sys.modules))"
-    )
+    code = "import sys, tal_search.data.find; print({'torch', 'pandas', 'ray', 'mlflow', 'optuna'} & set(sys.modules))"
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert seen.stdout.strip() == "set()"

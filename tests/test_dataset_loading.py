@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from make_dataset import CLASSES, SMALL, change, edit_json, found
 
-from tal_search.data.dataset import check, default_annotators, find, load
-from tal_search.data.features import read_video, rescale
+from tal_search.data.features.npz import read_video, rescale
+from tal_search.data.find import check, default_annotators, find, load
 from tal_search.types import BACKGROUND_CLICKS
 
 

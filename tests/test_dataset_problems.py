@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from make_dataset import change, edit_json, found, make_dataset, problems_of
 
-from tal_search.data import loading
-from tal_search.data.dataset import check, load
+from tal_search.data import load as loading
+from tal_search.data.find import check, load
 from tal_search.errors import InputError
 from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
 

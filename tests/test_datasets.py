@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from make_dataset import SMALL
 
-from tal_search.data import layout
+from tal_search.data import data_folder
 from tal_search.data.annotations import read_annotations
-from tal_search.data.dataset import check, find, load
-from tal_search.data.datasets import DATASETS, known
+from tal_search.data.catalog import DATASETS, known
+from tal_search.data.find import check, find, load
 from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import INFERENCE_PRESETS, PRESETS, Hyperparameters
 from tal_search.metrics.average_precision import parse_tiou
-from tal_search.search.plan import resolve
+from tal_search.plan.plan import resolve
 from tal_search.study import load_study
 from tal_search.types import BACKGROUND_CLICKS
 
@@ -30,7 +30,7 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_classes_and_numbers_of_videos_are_those_of_the_real_ground_truth(shared: Path, name: str) -> None:
     path = shared / "data" / FILES[name]
-    train, test, _ = layout.subsets_and_fps(path, name)
+    train, test, _ = data_folder.subsets_and_fps(path, name)
     entries = json.loads(path.read_text())["database"].values()
     counts = tuple(sum(entry["subset"] == subset for entry in entries) for subset in (train, test))
     assert counts == known(name).videos

@@ -15,14 +15,14 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
-from tal_search.data.simulation import Simulation, simulate
+from tal_search.data.simulation.videos import Simulation, simulate
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
 from tal_search.methods import Batch
 from tal_search.methods.dgam import DGAM, Hyperparameters
 from tal_search.metrics.average_precision import score
 from tal_search.nn import dgam
-from tal_search.training.loop import Fit
+from tal_search.trial.loop import Fit
 from tal_search.types import VideoSet
 
 pytestmark = pytest.mark.usefixtures("one_thread")

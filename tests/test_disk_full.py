@@ -17,14 +17,14 @@ import optuna
 import pytest
 from small_trials import make_result, make_spec
 
-from tal_search.atomic import write_atomically
-from tal_search.disk import DiskWatch, is_full, require_writable, retry_when_full, size_text, waiting
 from tal_search.errors import InputError
-from tal_search.search.events import Event, Finished, Reported
-from tal_search.search.inline_backend import InlineBackend
-from tal_search.training.checkpoint import load_progress, save_progress
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport, TrialSpec
+from tal_search.execution.inline_backend import InlineBackend
+from tal_search.files.atomic import write_atomically
+from tal_search.files.disk import DiskWatch, is_full, require_writable, retry_when_full, size_text, waiting
+from tal_search.proposers.events import Event, Finished, Reported
+from tal_search.trial.checkpoint import load_progress, save_progress
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import EpochReport, TrialSpec
 
 CHECKPOINT = 300_000  # bytes
 PATIENCE = 60.0
@@ -148,7 +148,7 @@ def test_no_file_is_truncated_whichever_library_writes_it(kind: str, small: Path
 WRITER = """
 import sys
 from pathlib import Path
-from tal_search.atomic import write_atomically
+from tal_search.files.atomic import write_atomically
 try:
     write_atomically(Path(sys.argv[1]), lambda stream: stream.write(bytes(500_000)))
 except KeyboardInterrupt:

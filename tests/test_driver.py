@@ -11,14 +11,14 @@ from small_plans import at, cell_spec, plan_of, recorded, run
 from small_trials import counting_trial, history, make_result, note, setting_result
 
 from tal_search.errors import InputError
-from tal_search.search.distributions import distribution_of
-from tal_search.search.driver import run_study
-from tal_search.search.events import Event, Failed, Finished, Reported, Started
-from tal_search.search.record import Record
-from tal_search.search.running import Outcome
+from tal_search.execution.driver import run_study
+from tal_search.execution.running import Outcome
+from tal_search.proposers.events import Event, Failed, Finished, Reported, Started
+from tal_search.record.distributions import distribution_of
+from tal_search.record.record import Record
 from tal_search.study import ResourceSettings, TrackingSettings
 from tal_search.tracking.mlflow_tracker import MlflowClient
-from tal_search.trial_folder import TrialFolder
+from tal_search.trial.folder import TrialFolder
 
 
 def test_a_study_runs_once_and_the_same_command_again_runs_nothing(tmp_path: Path) -> None:

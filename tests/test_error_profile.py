@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from naive_scorer import Rows, Scored
 from small_truths import annotations, as_detections, detections, rows, scored
 
-from tal_search.cli import main
+from tal_search.cli.main import main
 from tal_search.data.annotations import read_annotations
 from tal_search.data.truths import lasting
-from tal_search.evaluate import open_benchmark
 from tal_search.metrics.average_precision import score
 from tal_search.metrics.error_profile import ERRORS, KINDS, ErrorProfile, error_profile
 from tal_search.metrics.matching import PROTOCOLS
+from tal_search.trial.evaluate import open_benchmark
 from tal_search.types import Annotations, Detections
 
 RIGHT, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND = KINDS

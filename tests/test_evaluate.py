@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 from scored_files import evaluate_file
 
-from tal_search.cli import main
+from tal_search.cli.main import main
+from tal_search.cli.score_tables import scores_table
 from tal_search.data.annotations import write_detections
 from tal_search.errors import InputError
 from tal_search.metrics.average_precision import parse_tiou
-from tal_search.score_tables import scores_table
 from tal_search.types import Detections
 
 NINE = parse_tiou("0.1:0.9:0.1")

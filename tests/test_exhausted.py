@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sampled_plans import SMALL, fits_trained, proposed, run, sampled_plan
 
-from tal_search.search import sampled
-from tal_search.search.sampling import count_cells
+from tal_search.proposers import sampled
+from tal_search.proposers.optuna_samplers import count_cells
 from tal_search.study import Dimension
 
 LISTS: dict[str, list[Any]] = {

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tal_search.cli import main
-from tal_search.training.checkpoint import load_progress
+from tal_search.cli.main import main
+from tal_search.trial.checkpoint import load_progress
 
 ONE_CELL = ["study=quickstart", "~search.axes", "search.repeats.seeds=[0]", "backend=inline", "tracking.mlflow=false"]
 

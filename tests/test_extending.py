@@ -16,8 +16,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 from make_dataset import make_dataset
-
-from dashboards.reader import StudyReader
+from tal_dashboards.data.reader import StudyReader
 
 PAGE = (ROOT / "docs" / "extending.md").read_text("utf-8")
 SHOWN = re.compile(r"^`([^`\n]+)`(?:, below `([^`\n]+)`)?:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -53,7 +52,12 @@ def run(copy: Path, section: str, wanted: str, *more: str) -> str:
     [command] = [one for one in COMMAND.findall(section) if one.startswith(wanted)]
     program = {"python": [], "tal-search": ["-m", "tal_search"]}
     name, *arguments = command.split()
-    environment = {**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "BROWSER_PATH": "/bin/false"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(copy), str(copy / "dashboards")]),
+        "OMP_NUM_THREADS": "1",
+        "BROWSER_PATH": "/bin/false",
+    }
     done = subprocess.run(
         [sys.executable, *program[name], *arguments, *more], cwd=copy, env=environment, capture_output=True, text=True
     )
@@ -104,7 +108,9 @@ def test_a_figure_is_one_file_whose_numbers_are_exported_and_drawn_on_the_page(e
     assert set(table.index) == set(cases.index)
     assert table["mAP@0.3"].to_dict() == pytest.approx(cases["mAP@0.3"].to_dict())
     assert ">Strictness</h2><figure>" in (extended / "figures" / "index.html").read_text("utf-8")
-    spec = importlib.util.spec_from_file_location("strictness", extended / "dashboards" / "views" / "strictness.py")
+    spec = importlib.util.spec_from_file_location(
+        "strictness", extended / "dashboards" / "tal_dashboards" / "views" / "strictness.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     view = importlib.util.module_from_spec(spec)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make_dataset import change, make_dataset
 
-from tal_search.data.features import read_channels, read_video, rescale, rescale_clicks
+from tal_search.data.features.npz import read_channels, read_video, rescale, rescale_clicks
 from tal_search.errors import InputError
 
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_trials import make_result, make_spec
 
-from tal_search.search.cells import Trial, fits, split
-from tal_search.search.plan import Plan, resolve
+from tal_search.plan.cells import Trial, fits, split
+from tal_search.plan.plan import Plan, resolve
 from tal_search.study import load_study
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialSpec, setting_name
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialSpec, setting_name
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 SIMULATED = "dataset.source=simulated"

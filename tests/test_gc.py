@@ -15,11 +15,11 @@ from optuna.trial import TrialState, create_trial
 from postgres_server import postgres_server
 from small_trials import make_result, make_spec
 
-from tal_search import gc_door
+from tal_search.cli.commands import gc
 from tal_search.errors import InputError, TalSearchError
-from tal_search.search import gc
-from tal_search.search.gc import remove, unreferenced
-from tal_search.trial_folder import TrialFolder
+from tal_search.record import garbage
+from tal_search.record.garbage import remove, unreferenced
+from tal_search.trial.folder import TrialFolder
 
 KEYS = [make_spec(seed).key for seed in range(6)]
 
@@ -55,7 +55,7 @@ def record(where: Path | str, keys: list[str], study: str = "s", state: TrialSta
         storage.engine.dispose()
 
 
-def names(found: list[gc.Garbage]) -> set[str]:
+def names(found: list[garbage.Garbage]) -> set[str]:
     return {item.path.name for item in found}
 
 
@@ -171,7 +171,7 @@ def test_nothing_is_removed_while_a_record_cannot_be_read(name: str, content: st
     (runs / "bad").mkdir()
     (runs / "bad" / name).write_text(content)
     command = ["--yes", f"runs={runs}"]
-    for attempt in (lambda: unreferenced(runs), lambda: remove(runs, found), lambda: gc_door.command(command)):
+    for attempt in (lambda: unreferenced(runs), lambda: remove(runs, found), lambda: gc.command(command)):
         with pytest.raises(InputError) as caught:
             attempt()
         (problem,) = caught.value.problems
@@ -212,7 +212,7 @@ def test_a_folder_that_cannot_be_removed_is_no_finished_trial(runs: Path, monkey
         raise OSError(16, "Device or resource busy", str(path))
 
     found = unreferenced(runs)
-    monkeypatch.setattr(gc.shutil, "rmtree", fail)
+    monkeypatch.setattr(garbage.shutil, "rmtree", fail)
     with pytest.raises(TalSearchError, match=f"{found[0].path} cannot be removed .Device or resource busy."):
         remove(runs, found)
     assert TrialFolder(found[0].path).result() is None
@@ -224,27 +224,27 @@ def test_the_command_lists_and_removes_only_when_told(
 ) -> None:
     record(runs / "one" / "record.db", [KEYS[0]])
     monkeypatch.chdir(runs.parent)
-    assert gc_door.command([]) == 0
+    assert gc.command([]) == 0
     listed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in listed[:-1]] == sorted(KEYS[1:])
     assert sum("kept, a process works in it" in line for line in listed) == 1
     assert listed[-1].startswith("4 folders, ")
     assert "add --yes" in listed[-1]
     assert left(runs) == set(KEYS)
-    assert gc_door.command(["--yes", f"runs={runs}"]) == 0
+    assert gc.command(["--yes", f"runs={runs}"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("Removed 4 folders, ")
     assert left(runs) == {KEYS[0], held}
-    assert gc_door.command(["--yes", f"runs={runs}"]) == 0
+    assert gc.command(["--yes", f"runs={runs}"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"Nothing to remove in {runs}."
 
 
 @pytest.mark.parametrize("argument", ["yes", "--force", "run=x", "runs=", "runs"])
 def test_unknown_arguments(argument: str) -> None:
     with pytest.raises(InputError, match=f"'{argument}' is unknown; gc takes runs=FOLDER and --yes"):
-        gc_door.command([argument, "--yes"])
+        gc.command([argument, "--yes"])
 
 
 def test_a_runs_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a folder"):
-        gc_door.command([f"runs={tmp_path / 'absent'}"])
+        gc.command([f"runs={tmp_path / 'absent'}"])
     assert unreferenced(tmp_path) == []

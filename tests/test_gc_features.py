@@ -12,13 +12,13 @@ from make_dataset import found, make_dataset
 from small_trials import make_spec
 from test_gc import names, record
 
-from tal_search import gc_door
-from tal_search.data import loading
-from tal_search.data.loading import load
-from tal_search.data.shared_features import place_of
-from tal_search.search.gc import remove, unreferenced
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialSpec
+from tal_search.cli.commands import gc
+from tal_search.data import load as loading
+from tal_search.data.features.shared import place_of
+from tal_search.data.load import load
+from tal_search.record.garbage import remove, unreferenced
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
 
 LENGTHS = (6, 8, 10)  # snippets: arrays of each are a folder of their own
@@ -56,12 +56,12 @@ def test_arrays_that_no_study_refers_to_go_and_are_made_again_when_wanted(
     assert folders(runs) == {kept, *others}
     mapped = load(trials[1].dataset, "A1", (), shared=runs / "features").train.features
     before = np.array(mapped)
-    assert gc_door.command([f"runs={runs}"]) == 0
+    assert gc.command([f"runs={runs}"]) == 0
     listed = capsys.readouterr().out
     assert folders(runs) == {kept, *others}
     assert listed.count("features of ") == 2
     assert kept.name not in listed
-    assert gc_door.command(["--yes", f"runs={runs}"]) == 0
+    assert gc.command(["--yes", f"runs={runs}"]) == 0
     assert folders(runs) == {kept}
     np.testing.assert_array_equal(mapped, before, err_msg="who has mapped them goes on")
     loading._without_clicks.cache_clear()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.gtea_evidence import prepare
-from tal_search.data.loading import check, load
+from tal_search.data.load import check, load
 from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import INFERENCE_PRESETS
 from tal_search.study import find_dataset, load_study

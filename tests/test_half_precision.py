@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from make_dataset import change, found
 
-from tal_search.data.half_precision import in_half
-from tal_search.data.loading import load
-from tal_search.data.simulation import Simulation, simulate
+from tal_search.data.features.half_precision import in_half
+from tal_search.data.load import load
+from tal_search.data.simulation.videos import Simulation, simulate
 from tal_search.methods.backtal import BackTAL, Hyperparameters
-from tal_search.training.loop import Fit
+from tal_search.trial.loop import Fit
 from tal_search.types import BACKGROUND_CLICKS, VideoSet
 
 

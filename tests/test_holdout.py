@@ -10,16 +10,16 @@ import pytest
 import torch
 from small_fits import make_data, make_spec, run
 
-from tal_search.data.dataset import load
+from tal_search.data.find import load
 from tal_search.data.splits import holdout_split, restrict
 from tal_search.errors import InputError
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
-from tal_search.trial import build, run_trial
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.run import build, run_trial
+from tal_search.trial.trial_types import EpochReport
 from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -39,7 +39,7 @@ def test_holdout_selection_reads_held_out_training_videos_and_the_test_split_onc
         scored.append(named["subset"])
         return score(*given, **named)
 
-    monkeypatch.setattr("tal_search.trial.score", listed)
+    monkeypatch.setattr("tal_search.trial.run.score", listed)
     spec, folder = make_spec(dataset, selection="holdout", epochs=8), TrialFolder(tmp_path / "trial")
     for step in run_trial(spec, folder, device="cpu"):
         assert isinstance(step, EpochReport)

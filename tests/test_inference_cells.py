@@ -14,18 +14,18 @@ import pandas as pd
 import pytest
 from small_fits import TIOU, make_data, make_spec, run
 
-from tal_search.cli import main
-from tal_search.data.dataset import load
-from tal_search.data.loading import load_truths
+from tal_search.cli.main import main
+from tal_search.data.find import load
+from tal_search.data.load import load_truths
 from tal_search.data.splits import restrict
 from tal_search.errors import TalSearchError
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
-from tal_search.trial import run_trial
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport, TrialSpec, setting_name
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.run import run_trial
+from tal_search.trial.trial_types import EpochReport, TrialSpec, setting_name
 from tal_search.types import BACKGROUND_CLICKS, Annotations, DatasetSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -14,7 +14,7 @@ import numba
 import pytest
 
 SOURCE = """
-from tal_search.compiled import compiled
+from tal_search.files.compiled import compiled
 
 @compiled
 def doubled(value):

@@ -13,10 +13,10 @@ from make_dataset import change as change_npz
 from make_dataset import edit_json, found, problems_of
 from make_layouts import EVENLY, OTHERS, change, make_layout, spec_of
 
-from tal_search.data import loading
-from tal_search.data.dataset import check, load
-from tal_search.data.feature_layout import LAYOUTS, timed
-from tal_search.data.timing import Timing
+from tal_search.data import load as loading
+from tal_search.data.features.layouts import LAYOUTS, timed
+from tal_search.data.features.timing import Timing
+from tal_search.data.find import check, load
 from tal_search.errors import InputError
 from tal_search.study import load_study
 from tal_search.types import BACKGROUND_CLICKS

@@ -24,20 +24,20 @@ from small_fits import make_data, make_spec
 from small_trials import counting_trial
 from study_files import load as load_study_text
 
-from tal_search.cli import main
-from tal_search.data import loading
-from tal_search.data.dataset import check, load
+from tal_search.cli.console import said
+from tal_search.cli.main import main
+from tal_search.cli.progress import StudyView
+from tal_search.cli.summary import show_results
+from tal_search.data import load as loading
+from tal_search.data.find import check, load
 from tal_search.data.splits import holdout_split
-from tal_search.results_view import show_results
-from tal_search.search.driver import run_study
-from tal_search.search.plan import resolve
-from tal_search.search.record import Record
-from tal_search.terminal import said
-from tal_search.trial import Progress, run_trial
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialSpec
+from tal_search.execution.driver import run_study
+from tal_search.plan.plan import resolve
+from tal_search.record.record import Record
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.run import Progress, run_trial
+from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import BACKGROUND_CLICKS, Dataset, VideoSet
-from tal_search.view import StudyView
 
 
 def test_a_video_in_both_splits_is_refused_by_name_before_training(

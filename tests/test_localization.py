@@ -14,10 +14,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tal_search.data.features.resampling import resample
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize, localize_many, normalise, proposal_key
-from tal_search.resampling import resample
 from tal_search.types import Detections
 
 

@@ -16,12 +16,12 @@ from small_plans import cell_spec, plan_of, recorded
 from small_trials import counting_trial, history, note
 
 from tal_search.errors import TalSearchError
-from tal_search.search import patience
-from tal_search.search.driver import run_study
-from tal_search.search.events import Event, Finished
-from tal_search.search.plan import Plan
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport, TrialSpec
+from tal_search.execution.driver import run_study
+from tal_search.plan.plan import Plan
+from tal_search.proposers.events import Event, Finished
+from tal_search.record import retry
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import EpochReport, TrialSpec
 
 EPOCHS, EPOCH_SECONDS = 10, 0.1
 LOCKED_SECONDS = 4.0
@@ -113,7 +113,7 @@ def test_a_study_that_ends_before_its_record_is_free_waits_for_it(tmp_path: Path
 def test_ctrl_c_does_not_wait_for_a_locked_record_and_the_next_command_takes_up_what_it_lacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tal_search.search.driver.FLUSH_SECONDS", 0.1)
+    monkeypatch.setattr("tal_search.execution.driver.FLUSH_SECONDS", 0.1)
     plan = plan_of(tmp_path, [cell_spec(0), cell_spec(1), cell_spec(2, ends=True)])
 
     def interrupted(spec: TrialSpec, folder: TrialFolder) -> Iterator[EpochReport | str]:
@@ -138,7 +138,7 @@ def test_ctrl_c_does_not_wait_for_a_locked_record_and_the_next_command_takes_up_
 def test_a_record_that_stays_locked_ends_the_study_with_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "AWAY_SECONDS", 0.5)
+    monkeypatch.setattr(retry, "AWAY_SECONDS", 0.5)
     plan = plan_of(tmp_path, [cell_spec(0), cell_spec(1)])
     away = r"database was away .*locked.*run the same command again"
     with Holder(tmp_path / "grid" / "record.db", 60.0) as holder, pytest.raises(TalSearchError, match=away):

@@ -18,11 +18,11 @@ import torch
 from small_trials import counting_trial, history, make_result, make_spec
 
 from tal_search.errors import TalSearchError
-from tal_search.search import memory
-from tal_search.search.memory import Attempt, Kills, kills, limit_memory, out_of_memory, reset_peaks
-from tal_search.search.worker import Work
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport, TrialSpec
+from tal_search.execution import out_of_memory as memory
+from tal_search.execution.out_of_memory import Attempt, Kills, kills, limit_memory, out_of_memory, reset_peaks
+from tal_search.execution.worker import Work
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import EpochReport, TrialSpec
 
 GIB = 2**30
 FIX = "run fewer trials at once (resources.concurrent_trials) or lower hyperparameters.batch_size"
@@ -52,7 +52,7 @@ TRAINING = """
 import sys, json
 from pathlib import Path
 from test_memory import real_spec
-from tal_search.search.worker import Training, Work
+from tal_search.execution.worker import Training, Work
 work = Work(real_spec(), Path(sys.argv[1]), Training(
     device="cpu", checkpoint_every_seconds=0.0, threads=1, memory_bytes=int(sys.argv[2])))
 print(json.dumps(work.advance(60).failed))
@@ -63,8 +63,8 @@ def real_spec() -> TrialSpec:
     """A real fit that needs about 0.8 GiB beyond what torch takes: large batches of long videos."""
     from test_trial import make_spec as make_real
 
-    from tal_search.data.dataset import find
-    from tal_search.data.simulation import Simulation
+    from tal_search.data.find import find
+    from tal_search.data.simulation.videos import Simulation
 
     simulation = Simulation(train_videos=40, test_videos=20, channels=128)
     return make_real(find("thumos14", "simulated", None, None, None, 800, simulation), epochs=1, batch_size=40)
@@ -156,7 +156,7 @@ import json, os, sys
 from pathlib import Path
 Path(sys.argv[3], "cgroup.procs").write_text(str(os.getpid()))
 from small_trials import counting_trial, make_spec
-from tal_search.search.worker import Work
+from tal_search.execution.worker import Work
 work = Work(make_spec(1, holds=int(sys.argv[2]) * 2**20), Path(sys.argv[1]), counting_trial)
 advance = work.advance(60)
 print(json.dumps([len(advance.reports), advance.failed]))
@@ -191,7 +191,7 @@ import os, sys
 from pathlib import Path
 Path(sys.argv[2], "cgroup.procs").write_text(str(os.getpid()))
 from small_trials import counting_trial, make_spec
-from tal_search.search.ray_backend import RayBackend
+from tal_search.execution.ray_tune.ray_backend import RayBackend
 class Both:
     specs = [make_spec(0, epochs=80, seconds=0.1), make_spec(1, holds=8 * 2**30)]
     ask = lambda self: self.specs.pop() if self.specs else None

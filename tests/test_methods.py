@@ -13,12 +13,12 @@ import pytest
 import torch
 from make_dataset import found
 
-from tal_search.data.dataset import load
-from tal_search.data.simulation import Simulation
+from tal_search.data.find import load
+from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
 from tal_search.methods import Batch, Method, Phase, available, declaration
-from tal_search.training.checkpoint import load_progress, save_progress
-from tal_search.training.loop import Fit, phase_parameters
+from tal_search.trial.checkpoint import load_progress, save_progress
+from tal_search.trial.loop import Fit, phase_parameters
 from tal_search.types import VIDEO_LABELS, Dataset, Detections, VideoSet
 
 EPOCHS, SNIPPETS, BATCH = 6, 24, 3  # two epochs for each of three rounds: one may stop amid them

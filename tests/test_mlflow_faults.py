@@ -16,7 +16,7 @@ from small_trials import make_result, make_spec
 
 from tal_search.tracking.background import BackgroundTracker
 from tal_search.tracking.mlflow_tracker import MlflowClient
-from tal_search.trial_types import TrialSpec
+from tal_search.trial.trial_types import TrialSpec
 
 LOCKED_SECONDS = 60  # MLflow itself waits for 20, then gives up
 

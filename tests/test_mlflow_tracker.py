@@ -11,10 +11,10 @@ import pytest
 from mlflow_contents import contents, finished_folder, full_trial, local, reports, runs_of, track, without_mlflow
 from small_trials import make_result, make_spec
 
-from tal_search.tracking import Status
-from tal_search.tracking.content import result_values, without_password
 from tal_search.tracking.mlflow_tracker import MlflowClient, rebuild
-from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.tracking.tracker import Status
+from tal_search.tracking.values import result_values, without_password
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 
 
 def test_a_trial_is_a_child_run_with_parameters_curves_artifacts_and_tags(tmp_path: Path) -> None:

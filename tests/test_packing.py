@@ -13,10 +13,10 @@ from small_fits import make_data, make_spec
 from study_files import load, problems
 
 from tal_search.errors import TalSearchError
-from tal_search.search import packing
-from tal_search.search.driver import run_study
-from tal_search.search.packing import best_packing
-from tal_search.search.plan import resolve
+from tal_search.execution import autotune
+from tal_search.execution.autotune import best_packing
+from tal_search.execution.driver import run_study
+from tal_search.plan.plan import resolve
 from tal_search.study import load_study
 
 ALONE = r"resources\.trials_per_device=auto: 1 at once on this machine, the same as resources\.concurrent_trials=1 "
@@ -50,7 +50,7 @@ def test_a_real_study_measures_says_and_runs_that_many_at_once(tmp_path: Path) -
 
 
 def test_no_more_are_tried_than_fit_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "available_memory", lambda: 2**28)  # a trial takes at least half of it
+    monkeypatch.setattr(autotune, "available_memory", lambda: 2**28)  # a trial takes at least half of it
     found = best_packing(make_spec(make_data()), settings(tmp_path), most=8, seconds=0.1)
     assert found.trials == 1
     assert re.fullmatch(
@@ -62,20 +62,20 @@ def test_no_more_are_tried_than_fit_into_memory(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_second_trial_that_only_shares_the_steps_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "GAIN", 1000)
+    monkeypatch.setattr(autotune, "GAIN", 1000)
     found = best_packing(make_spec(make_data()), settings(tmp_path), most=2, seconds=0.1)
     assert re.match(ALONE + r"\(steps a second by trials at once: 1: [\d.]+, 2: [\d.]+; ", found.sentence)
 
 
 def test_where_a_further_process_dies_fewer_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measure = packing._Processes.round
+    measure = autotune._Processes.round
 
-    def killing(processes: packing._Processes, count: int, seconds: float) -> packing._Round:
+    def killing(processes: autotune._Processes, count: int, seconds: float) -> autotune._Round:
         if count == 2:
             processes._running[0].kill()
         return measure(processes, count, seconds)
 
-    monkeypatch.setattr(packing._Processes, "round", killing)
+    monkeypatch.setattr(autotune._Processes, "round", killing)
     found = best_packing(make_spec(make_data()), settings(tmp_path), most=8, seconds=0.1)
     assert re.match(ALONE + r"\(steps a second by trials at once: 1: [\d.]+; of 2 one died; ", found.sentence)
     assert psutil.Process().children() == []

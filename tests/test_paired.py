@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tal_search.paired import Difference, difference, holm, interval, repeatability, verdicts
+from tal_search.results.statistics import Difference, difference, holm, interval, repeatability, verdicts
 
 VALUES = st.lists(st.floats(0, 100).map(lambda value: round(value, 2)), min_size=2, max_size=12)
 

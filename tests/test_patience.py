@@ -15,13 +15,13 @@ from postgres_server import Server, postgres_server
 from small_trials import make_result, make_spec
 from test_disk_full import fill, mount, wait_for
 
-from tal_search.disk import DiskWatch
 from tal_search.errors import InputError, TalSearchError
-from tal_search.search import patience, storage
-from tal_search.search.cells import Trial
-from tal_search.search.driver import run_study
-from tal_search.search.plan import resolve
-from tal_search.search.record import Record
+from tal_search.execution.driver import run_study
+from tal_search.files.disk import DiskWatch
+from tal_search.plan.cells import Trial
+from tal_search.plan.plan import resolve
+from tal_search.record import retry, storage
+from tal_search.record.record import Record
 from tal_search.study import load_study
 
 REFUSED = r"thumos_search is running already: process \d+ on .*, started"
@@ -40,7 +40,7 @@ def states(where: Path | str) -> list[str]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite itself gives up at once, so that the record's own waiting is what is tested."""
-    monkeypatch.setattr(patience, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(retry, "BUSY_SECONDS", 0.1)
 
 
 def test_a_locked_record_is_waited_for(impatient: None, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_locked_record_is_waited_for(impatient: None, tmp_path: Path) -> None:
 def test_a_record_that_stays_locked_ends_the_run_with_a_sentence(
     impatient: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "AWAY_SECONDS", 0.5)
+    monkeypatch.setattr(retry, "AWAY_SECONDS", 0.5)
     path = tmp_path / "record.db"
     with Record.open(path, "s", {}) as record:
         other = sqlite3.connect(path, isolation_level=None)

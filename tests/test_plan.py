@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tal_search import methods
 from tal_search.errors import InputError
 from tal_search.methods.backtal import Hyperparameters
-from tal_search.search.cells import cells
-from tal_search.search.plan import Plan, resolve
-from tal_search.search.preview import preview
+from tal_search.plan.cells import cells
+from tal_search.plan.plan import Plan, resolve
+from tal_search.plan.preview import preview
 from tal_search.study import SearchSettings, Study, load_study
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"

@@ -13,10 +13,10 @@ from postgres_server import DATABASE, USER, Server, postgres_server
 from small_trials import TIOU, make_result, make_spec
 
 from tal_search.errors import InputError
-from tal_search.search.cells import Trial
-from tal_search.search.distributions import distribution_of
-from tal_search.search.record import Record
-from tal_search.trial_types import EpochReport
+from tal_search.plan.cells import Trial
+from tal_search.record.distributions import distribution_of
+from tal_search.record.record import Record
+from tal_search.trial.trial_types import EpochReport
 
 PASSWORD = "swordfish"
 VALUES = [0.25, 1.0, 4.0]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tal_search.search.plan import Plan, resolve
-from tal_search.search.preview import Preview, preview, sampler_sentence
+from tal_search.plan.plan import Plan, resolve
+from tal_search.plan.preview import Preview, preview, sampler_sentence
 from tal_search.study import load_study
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialResult, TrialSpec, setting_name
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialResult, TrialSpec, setting_name
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 

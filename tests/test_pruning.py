@@ -11,14 +11,14 @@ import pytest
 from sampled_plans import SMALL, finish, fits_trained, proposer, run, sampled_plan, states, stored
 from small_trials import counting_trial, history, make_result
 
-from tal_search.search.events import Event, Pruned, Reported, Started
-from tal_search.search.plan import Plan
-from tal_search.search.ranking import ranking
-from tal_search.search.running import Outcome
-from tal_search.search.sampled import Sampled
+from tal_search.execution.running import Outcome
+from tal_search.plan.plan import Plan
+from tal_search.proposers.events import Event, Pruned, Reported, Started
+from tal_search.proposers.sampled import Sampled
+from tal_search.results.ranking import ranking
 from tal_search.study import ResourceSettings
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 
 
 def quality(spec: TrialSpec) -> float:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sampled_plans import sampled_plan
 from small_trials import TIOU, make_result
 
-from tal_search.search.objectives import observe, values
-from tal_search.search.plan import Plan
-from tal_search.search.ranking import Ranking, pareto_front, ranking
-from tal_search.trial_types import TrialResult
+from tal_search.plan.plan import Plan
+from tal_search.proposers.objectives import observe, values
+from tal_search.results.ranking import Ranking, pareto_front, ranking
+from tal_search.trial.trial_types import TrialResult
 
 points = st.integers(1, 3).flatmap(
     lambda width: st.lists(st.lists(st.integers(-3, 3), min_size=width, max_size=width), min_size=1, max_size=12)

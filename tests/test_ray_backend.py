@@ -17,10 +17,10 @@ from small_trials import Listed, history, make_result, make_spec
 from test_locked_record import EPOCH_SECONDS, EPOCHS, check_that_trials_go_on
 
 from tal_search.errors import InputError
-from tal_search.search.events import WAIT, Event, Failed, Finished, Noted, Started, Wait
+from tal_search.proposers.events import WAIT, Event, Failed, Finished, Noted, Started, Wait
 from tal_search.study import ResourceSettings
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialSpec
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialSpec
 
 
 def test_ray_starts_a_killed_worker_again_and_gives_up_in_the_end(on_cluster: None, tmp_path: Path) -> None:
@@ -52,8 +52,10 @@ def test_ray_takes_a_result_that_came_with_the_last_epoch_although_the_trial_was
 
 
 def test_a_ray_that_joins_gets_no_token_of_our_own() -> None:
-    script = "import os; from tal_search.search import ray_settings; ray_settings.prepare('10.0.0.1:6379'); "
-    script += "from tal_search.search import ray_backend; print(os.environ.get('RAY_AUTH_TOKEN'))"
+    script = (
+        "import os; from tal_search.execution.ray_tune import ray_settings; ray_settings.prepare('10.0.0.1:6379'); "
+    )
+    script += "from tal_search.execution.ray_tune import ray_backend; print(os.environ.get('RAY_AUTH_TOKEN'))"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     said = subprocess.run([sys.executable, "-c", script], env=environment, text=True, capture_output=True, check=True)
     assert said.stdout == "None\n"
@@ -79,7 +81,9 @@ def test_ray_asks_again_after_a_wait_only_when_a_trial_has_ended(on_cluster: Non
 def test_ray_runs_short_trials_on_every_worker_there_is_room_for(
     on_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tal_search.search.exchange.HOLD_SECONDS", 60.0)  # a busy machine starts a worker slowly
+    monkeypatch.setattr(
+        "tal_search.execution.ray_tune.tune_adapter.HOLD_SECONDS", 60.0
+    )  # a busy machine starts a worker slowly
     specs = [make_spec(seed, epochs=1, seconds=0.3) for seed in range(12)]
     live, together = set[str](), []
 
@@ -93,7 +97,7 @@ def test_ray_runs_short_trials_on_every_worker_there_is_room_for(
 
 
 def test_ray_goes_on_with_another_tuner(on_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tal_search.search.ray_backend.TRIALS_PER_TUNER", 3)
+    monkeypatch.setattr("tal_search.execution.ray_tune.ray_backend.TRIALS_PER_TUNER", 3)
     specs = [make_spec(seed, epochs=1) for seed in range(6)]
     events = run(ray_backend(tmp_path), specs)
     assert sorted(event.spec.seed for event in events if isinstance(event, Finished)) == list(range(6))

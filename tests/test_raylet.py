@@ -9,7 +9,7 @@ import pytest
 from small_trials import history, make_spec
 from test_signals import ENDLESS, SHORT, end, program
 
-from tal_search.trial_folder import TrialFolder
+from tal_search.trial.folder import TrialFolder
 
 
 @pytest.mark.parametrize(("server", "name", "behaviour"), [("raylet", "raylet", SHORT), ("gcs_server", "GCS", ENDLESS)])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tal_dashboards.data.reader import StudyReader
 
-from dashboards.reader import StudyReader
-from tal_search.cli import main
-from tal_search.trial_folder import TrialFolder
+from tal_search.cli.main import main
+from tal_search.trial.folder import TrialFolder
 
 
 def test_a_single_trial_on_real_videos_ends_with_its_table(

@@ -18,10 +18,10 @@ import pytest
 from small_trials import make_result, make_spec, setting_result
 
 from tal_search.errors import InputError
-from tal_search.search.cells import Trial
-from tal_search.search.distributions import distribution_of
-from tal_search.search.record import Record
-from tal_search.trial_types import EpochReport, TrialResult, setting_name
+from tal_search.plan.cells import Trial
+from tal_search.record.distributions import distribution_of
+from tal_search.record.record import Record
+from tal_search.trial.trial_types import EpochReport, TrialResult, setting_name
 
 AXES: dict[str, list[Any]] = {"lambda_sep": [0.25, 1.0, 4.0], "kernel_size": [1, 3], "affinity": [True, False]}
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tal_search.data.dataset import find, load
-from tal_search.data.simulation import Simulation
+from tal_search.data.find import find, load
+from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
 from tal_search.methods import Batch
 from tal_search.methods.representative import (
@@ -26,7 +26,7 @@ from tal_search.methods.representative import (
 )
 from tal_search.metrics.average_precision import score
 from tal_search.nn import representative as parts
-from tal_search.training.loop import Fit
+from tal_search.trial.loop import Fit
 from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, Dataset
 
 pytestmark = pytest.mark.usefixtures("one_thread")

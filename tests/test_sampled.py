@@ -24,13 +24,13 @@ from sampled_plans import (
 )
 from small_trials import counting_trial, history, make_result
 
-from tal_search.search import sampled
-from tal_search.search.driver import run_study
-from tal_search.search.events import WAIT, Event, Failed, Finished, Reported, Started
-from tal_search.search.ranking import ranking
+from tal_search.execution.driver import run_study
+from tal_search.proposers import sampled
+from tal_search.proposers.events import WAIT, Event, Failed, Finished, Reported, Started
+from tal_search.results.ranking import ranking
 from tal_search.study import Dimension
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])

@@ -13,11 +13,11 @@ import pytest
 from sampled_plans import CENTRE, SPACE, advance, finish, proposed, proposer, sampled_plan, stored
 from scipy.stats import qmc
 
-from tal_search.search.patience import PatientStorage
-from tal_search.search.sampling import NumberedSampler, draw, pruner_for
+from tal_search.proposers.optuna_samplers import NumberedSampler, draw, pruner_for
+from tal_search.record.retry import PatientStorage
 from tal_search.study import Dimension, PrunerSettings, SamplerSettings
 from tal_search.study.samplers import SAMPLERS
-from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tal_search.search.scratch import PREFIX, scratch_folder
+from tal_search.execution.ray_tune.scratch import PREFIX, scratch_folder
 
 
 def test_what_a_killed_driver_left_is_removed_and_what_a_living_one_holds_is_not(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from study_files import load, problems
 
-from tal_search.cli import main
+from tal_search.cli.main import main
 from tal_search.errors import InputError
-from tal_search.search.plan import resolve
+from tal_search.plan.plan import resolve
 from tal_search.study import BudgetSettings, Dimension, PrunerSettings, SamplerSettings
 
 SOUND = """\

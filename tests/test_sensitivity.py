@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from tal_search.search.plan import Plan, resolve
-from tal_search.search.report import axis_text, write_tables
-from tal_search.search.sensitivity import LEAKY, AxisTable, sensitivity_info
-from tal_search.search.table import drawn
+from tal_search.cli.report import axis_text, write_tables
+from tal_search.cli.text_table import drawn
+from tal_search.plan.plan import Plan, resolve
+from tal_search.results.sensitivity import LEAKY, AxisTable, sensitivity_info
 from tal_search.study import load_study
-from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 
 AXES = "search.axes={lambda_sep: [0.5, 2], kernel_size: [5]}"
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tal_search.nn import instances, sensitivity
+from tal_search.nn import action_sensitivity, assignment
 from tal_search.nn.pyramid import Block
 
 BATCH, CLASSES, SNIPPETS, WIDTH = 3, 3, 24, 5
@@ -43,13 +43,13 @@ def test_overlaps_count_the_cells_that_segments_share(a: tuple[int, int], b: tup
     tiou = len(cells_a & cells_b) / len(cells_a | cells_b)
     hull = max(*cells_a, *cells_b) + 1 - min(*cells_a, *cells_b)
     apart = (sum(cells_a) / len(cells_a) - sum(cells_b) / len(cells_b)) / hull
-    found = instances.overlaps(torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64))
+    found = assignment.overlaps(torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64))
     assert [float(value) for value in found] == pytest.approx([tiou, tiou - apart**2], abs=1e-12)
 
 
 def test_overlaps_have_gradients_where_segments_do_not_touch() -> None:
     predicted = torch.tensor([[0.0, 1.0]], requires_grad=True)
-    (1 - instances.overlaps(predicted, torch.tensor([[5.0, 9.0]]))[1]).sum().backward()  # type: ignore[no-untyped-call]
+    (1 - assignment.overlaps(predicted, torch.tensor([[5.0, 9.0]]))[1]).sum().backward()  # type: ignore[no-untyped-call]
     assert predicted.grad is not None
     assert predicted.grad.sum() < 0, "on the whole to the right, where the instance is"
 
@@ -61,7 +61,7 @@ def test_focal_loss_equals_the_formula(seed: int) -> None:
     logits = 4 * torch.randn(2, 6, CLASSES, generator=generator, dtype=torch.float64)
     inside = torch.rand(2, 6, generator=generator) < 0.5
     label = torch.randint(CLASSES, (2, 6), generator=generator) * inside
-    found = instances.focal_loss(logits, inside, label)
+    found = assignment.focal_loss(logits, inside, label)
     for b in range(2):
         for p in range(6):
             expected = 0.0
@@ -78,7 +78,7 @@ def test_focal_loss_equals_the_formula(seed: int) -> None:
 @settings(max_examples=60, deadline=None)
 def test_each_point_learns_the_shortest_instance_within_its_levels_reach(seed: int, most: int) -> None:
     segments, labels = problem(seed, most)
-    targets = instances.assign(LENGTHS, segments.float(), labels)
+    targets = assignment.assign(LENGTHS, segments.float(), labels)
     reach = [(0, 4), (4, 8), (8, math.inf)]
     points = [(level, (t + 0.5) * 2**level) for level, points in enumerate(LENGTHS) for t in range(points)]
     for b in range(BATCH):
@@ -101,7 +101,7 @@ def test_each_point_learns_the_shortest_instance_within_its_levels_reach(seed: i
 
 
 def test_class_sensitivity_is_one_gaussian_for_the_class_and_two_for_the_boundaries() -> None:
-    part = sensitivity.ClassSensitivity(2)
+    part = action_sensitivity.ClassSensitivity(2)
     with torch.no_grad():
         part.means[:, 1] = torch.tensor([0.1, -0.4, 0.3])
         part.log_deviations[:, 1] = torch.tensor([0.5, 0.2, 0.3]).log()
@@ -122,9 +122,9 @@ def share(frame: int, start: float, end: float) -> float:
 def test_features_of_classes_and_backgrounds_are_weighted_sums_of_frames(seed: int, most: int, gaussians: bool) -> None:
     segments, labels = problem(seed, most)
     frames = torch.randn(BATCH, SNIPPETS, WIDTH, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    part = sensitivity.ClassSensitivity(CLASSES).double() if gaussians else None
-    found, present = sensitivity.class_features(frames, segments, labels, CLASSES, part)
-    background, has_background = sensitivity.background_features(frames, segments, labels, 0.2)
+    part = action_sensitivity.ClassSensitivity(CLASSES).double() if gaussians else None
+    found, present = action_sensitivity.class_features(frames, segments, labels, CLASSES, part)
+    background, has_background = action_sensitivity.background_features(frames, segments, labels, 0.2)
     for b in range(BATCH):
         expected = torch.zeros(2, CLASSES, WIDTH, dtype=torch.float64)
         near, mine = torch.zeros(WIDTH, dtype=torch.float64), listed(segments, labels, b)
@@ -152,10 +152,10 @@ def test_contrastive_loss_equals_the_formula(seed: int, density: float) -> None:
     background = torch.randn(BATCH, WIDTH, generator=generator, dtype=torch.float64)
     has_background = torch.rand(BATCH, generator=generator) < 0.7
     features = (features * present[..., None]).requires_grad_()
-    found = sensitivity.contrastive_loss(features, present, background, has_background)
+    found = action_sensitivity.contrastive_loss(features, present, background, has_background)
 
     def similar(a: Tensor, b: Tensor) -> float:
-        return math.exp(float(a @ b / a.norm() / b.norm()) / sensitivity.TEMPERATURE)
+        return math.exp(float(a @ b / a.norm() / b.norm()) / action_sensitivity.TEMPERATURE)
 
     anchors = [
         (c, features[task, b, c].detach()) for task in range(2) for b in range(BATCH) for c in range(CLASSES)

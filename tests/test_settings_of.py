@@ -11,11 +11,11 @@ from make_dataset import make_dataset
 from small_trials import make_result, make_spec
 
 from tal_search.errors import InputError
-from tal_search.search.cells import Trial
-from tal_search.search.distributions import distribution_of
-from tal_search.search.plan import resolve
-from tal_search.search.record import Record
-from tal_search.search.settings_of import settings_of
+from tal_search.plan.cells import Trial
+from tal_search.plan.compatibility import settings_of
+from tal_search.plan.plan import resolve
+from tal_search.record.distributions import distribution_of
+from tal_search.record.record import Record
 from tal_search.study import load_study
 
 AXES: dict[str, list[Any]] = {"lambda_sep": [0.25, 1.0, 4.0]}

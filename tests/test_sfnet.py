@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tal_search.data.dataset import find, load
-from tal_search.data.simulation import Simulation
+from tal_search.data.find import find, load
+from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize, localize_many
@@ -23,8 +23,8 @@ from tal_search.methods import Batch
 from tal_search.methods.sfnet import INFERENCE_PRESETS, Hyperparameters, SFNet, supervision
 from tal_search.metrics.average_precision import score
 from tal_search.nn import sfnet
-from tal_search.training.checkpoint import load_progress, save_progress
-from tal_search.training.loop import Fit
+from tal_search.trial.checkpoint import load_progress, save_progress
+from tal_search.trial.loop import Fit
 from tal_search.types import Dataset
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from make_dataset import SMALL, change, found, make_dataset
 
-from tal_search.data import loading, shared_features
-from tal_search.data.loading import load, load_truths
+from tal_search.data import load as loading
+from tal_search.data.features import shared as shared_features
+from tal_search.data.load import load, load_truths
 from tal_search.nn.arrays import tensor
 from tal_search.types import BACKGROUND_CLICKS, Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
 
@@ -204,7 +205,7 @@ PROCESS = """
 import json, sys, time
 from pathlib import Path
 import numpy as np
-from tal_search.data import loading
+from tal_search.data import load as loading
 from tal_search.types import DatasetSpec
 
 def kilobytes():
@@ -259,7 +260,7 @@ BOUNDED = """
 import json, resource, sys
 from pathlib import Path
 from make_dataset import found, make_dataset
-from tal_search.data.loading import load
+from tal_search.data.load import load
 
 load(found(make_dataset(Path(sys.argv[2]) / "small")), "A1", (), Path(sys.argv[2]) / "shared")  # imports
 spec = found(Path(sys.argv[1]), snippets=400)

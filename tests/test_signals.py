@@ -18,8 +18,8 @@ import pytest
 from small_trials import history, make_spec
 
 from tal_search.errors import Interrupted, TalSearchError
-from tal_search.search.interrupts import DeferredInterrupt
-from tal_search.trial_folder import TrialFolder
+from tal_search.execution.interrupts import DeferredInterrupt
+from tal_search.trial.folder import TrialFolder
 
 TESTS = Path(__file__).parent
 SHORT = {"epochs": 1000, "seconds": 0.05}

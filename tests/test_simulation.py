@@ -10,10 +10,10 @@ import pytest
 
 from tal_search.data.annotations import read_annotations
 from tal_search.data.class_names import THUMOS14
-from tal_search.data.simulation import Simulation, simulate
+from tal_search.data.simulation.videos import Simulation, simulate
 from tal_search.data.truths import background_gaps, present
 from tal_search.errors import InputError
-from tal_search.hyperparameters import broken_rule
+from tal_search.fields import broken_rule
 from tal_search.types import Annotations, Dataset
 
 SMALL = Simulation(train_videos=30, test_videos=20, channels=16)

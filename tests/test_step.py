@@ -15,11 +15,11 @@ from conftest import ROOT
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import unfold_reference
-from tal_search.data.dataset import find, load
-from tal_search.data.simulation import Simulation
+from tal_search.data.find import find, load
+from tal_search.data.simulation.videos import Simulation
 from tal_search.methods.backtal import BackTAL, Hyperparameters
 from tal_search.nn import affinity, two_branch
-from tal_search.training.loop import Fit
+from tal_search.trial.loop import Fit
 from tal_search.types import BACKGROUND_CLICKS, VideoSet
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -241,9 +241,9 @@ def test_a_grid_too_large_to_mean_is_refused(tmp_path):
 
 def test_reading_and_planning_imports_nothing_heavy():
     code = (
-        "import sys, tal_search.study, tal_search.search.plan, tal_search.search.preview\n"
+        "import sys, tal_search.study, tal_search.plan.plan, tal_search.plan.preview\n"
         "study = tal_search.study.load_study('quickstart', [])\n"
-        "tal_search.search.preview.preview(tal_search.search.plan.resolve(study))\n"
+        "tal_search.plan.preview.preview(tal_search.plan.plan.resolve(study))\n"
         "print([name for name in ('torch', 'ray', 'mlflow', 'optuna', 'pandas') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,12 +12,12 @@ from make_dataset import SMALL, change, edit_json, found, problems_of
 from small_fits import make_data, make_spec
 from study_files import load as load_study_text
 
-from tal_search.data.clickers import HUMANS, simulate_clicks
-from tal_search.data.dataset import check, default_annotators, load
-from tal_search.data.layout import CLICK_FILES
-from tal_search.data.simulation import simulated_truths
+from tal_search.data.data_folder import CLICK_FILES
+from tal_search.data.find import check, default_annotators, load
+from tal_search.data.simulation.clickers import HUMANS, simulate_clicks
+from tal_search.data.simulation.videos import simulated_truths
 from tal_search.methods import available, declaration
-from tal_search.search.plan import resolve
+from tal_search.plan.plan import resolve
 from tal_search.types import (
     ACTION_CLICKS,
     BACKGROUND_CLICKS,

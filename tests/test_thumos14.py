@@ -17,10 +17,10 @@ from tal_search.data.ambiguous import read_ambiguous
 from tal_search.data.annotations import read_annotations
 from tal_search.data.splits import restrict
 from tal_search.errors import InputError
-from tal_search.evaluate import open_benchmark
 from tal_search.metrics.average_precision import parse_tiou, score
 from tal_search.metrics.matching import PROTOCOLS
 from tal_search.metrics.video_sets import LEFT_OUT, SPECIAL, describe_videos, left_out, without_duplicates
+from tal_search.trial.evaluate import open_benchmark
 
 NINE = parse_tiou("0.1:0.9:0.1")
 

@@ -13,17 +13,17 @@ import torch
 from small_fits import make_data, make_spec, run
 
 from tal_search.data.annotations import read_detections
-from tal_search.data.dataset import load
+from tal_search.data.find import load
 from tal_search.errors import TalSearchError
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
 from tal_search.methods import declaration
 from tal_search.metrics.average_precision import score
-from tal_search.training.checkpoint import load_progress, save_progress
-from tal_search.trial import run_trial
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport, TrialResult, TrialSpec
+from tal_search.trial.checkpoint import load_progress, save_progress
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.run import run_trial
+from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
 from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")

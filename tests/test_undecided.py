@@ -11,14 +11,14 @@ from typing import Any
 from sampled_plans import CENTRE, sampled_plan
 from small_trials import TIOU, counting_trial, history, make_result
 
-from tal_search.search.cells import Trial, cells
-from tal_search.search.driver import run_study
-from tal_search.search.events import Event, Started
-from tal_search.search.plan import Plan
-from tal_search.search.undecided import undecided
+from tal_search.execution.driver import run_study
+from tal_search.plan.adaptive_repeats import undecided
+from tal_search.plan.cells import Trial, cells
+from tal_search.plan.plan import Plan
+from tal_search.proposers.events import Event, Started
 from tal_search.study import RepeatSettings, SearchSettings, UntilSettings
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 
 CLEAR, NOISY = 2.0, 4.0  # lambda_sep of a cell that is always 3 points worse, and of one that is worse or better
 

@@ -16,9 +16,9 @@ import pytest
 from make_dataset import found, problems_of
 from make_layouts import OTHERS, change, make_layout, spec_of
 
-from tal_search.data.dataset import check
-from tal_search.data.feature_layout import LAYOUTS
-from tal_search.data.hdf5_features import videos_of
+from tal_search.data.features.hdf5 import videos_of
+from tal_search.data.features.layouts import LAYOUTS
+from tal_search.data.find import check
 from tal_search.errors import InputError
 from tal_search.types import DatasetSpec
 

@@ -12,13 +12,13 @@ import pytest
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from scipy import stats
 from small_dashboards import Made
+from tal_dashboards.data.importance import SEED, importances
+from tal_dashboards.data.study_data import StudyData
+from tal_dashboards.views import plots
+from tal_dashboards.views.axis_figures import contour_figure
+from tal_dashboards.views.axis_lines import AT_CENTRE, MOST_DRAWN, MOST_VALUES, OVER_ALL
 
-from dashboards.axis_figures import contour_figure
-from dashboards.axis_lines import AT_CENTRE, MOST_DRAWN, MOST_VALUES, OVER_ALL
-from dashboards.data import StudyData
-from dashboards.importance import SEED, importances
-from dashboards.views import plots
-from tal_search.search.sensitivity import sensitivity_info
+from tal_search.results.sensitivity import sensitivity_info
 
 
 def made_up(study: StudyData, columns: dict[str, Any], scores: Any, **changes: Any) -> StudyData:

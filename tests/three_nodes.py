@@ -10,8 +10,8 @@ from pathlib import Path
 
 from small_trials import counting_trial, history, make_spec, note
 
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport, TrialSpec
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import EpochReport, TrialSpec
 
 TRIALS = 10
 NODE = "TAL_TEST_NODE"  # set in the processes of each node
@@ -69,11 +69,11 @@ def say(line: str) -> None:
 
 def drive(address: str, runs: str, log: str) -> None:
     """Run all trials on a cluster; a line of JSON for each event, written before the next."""
-    from tal_search.search import ray_settings
+    from tal_search.execution.ray_tune import ray_settings
 
     ray_settings.prepare(address)
-    from tal_search.search.events import Event, Noted
-    from tal_search.search.ray_backend import RayBackend
+    from tal_search.execution.ray_tune.ray_backend import RayBackend
+    from tal_search.proposers.events import Event, Noted
 
     with Path(log).open("a") as file:
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tal_search.data.json_file import Problems, brief, number_of
 from tal_search.errors import InputError
+from tal_search.files.json_reader import Problems, brief, number_of
 from tal_search.types import Annotations
 
 

@@ -14,9 +14,18 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from tal_search.atomic import write_json
-from tal_search.data.json_file import LISTED, Problems, brief, items_of, nearest_of, number_of, read_object, segment_of
 from tal_search.errors import InputError
+from tal_search.files.atomic import write_json
+from tal_search.files.json_reader import (
+    LISTED,
+    Problems,
+    brief,
+    items_of,
+    nearest_of,
+    number_of,
+    read_object,
+    segment_of,
+)
 from tal_search.types import Annotations, Detections
 
 Unknown = Literal["error", "ignore", "count"]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tal_search.data import layout
-from tal_search.data.click_budget import within_budget
-from tal_search.data.clickers import CLICKERS, simulate_clicks
-from tal_search.data.clicks import BACKGROUND, ClickedVideos, Clicks, read_clicks, snippet_of
+from tal_search.data import data_folder
+from tal_search.data.clicks.budget import within_budget
+from tal_search.data.clicks.clicks import BACKGROUND, ClickedVideos, Clicks, read_clicks, snippet_of
+from tal_search.data.simulation.clickers import CLICKERS, simulate_clicks
 from tal_search.data.truths import rows_by_video
 from tal_search.errors import InputError
 from tal_search.types import (
@@ -103,7 +103,7 @@ def click_file(spec: DatasetSpec, kind: str, annotator: str) -> Path | None:
     files = spec.clicks[kind]
     if annotator not in files:
         found = ", ".join(files) or "none"
-        missing = f"{layout.CLICK_FILES[kind]}{annotator}.txt"
+        missing = f"{data_folder.CLICK_FILES[kind]}{annotator}.txt"
         raise InputError(f"annotator '{annotator}' has no {kind} in {spec.name}; found: {found}; add {missing}")
     path = files[annotator]
     assert path or annotator == EMBEDDED or annotator in CLICKERS, annotator
@@ -114,5 +114,5 @@ def clicked_videos(
     spec: DatasetSpec, seconds: dict[str, float], train: Annotations, test: Annotations
 ) -> ClickedVideos:
     """What a click file of this dataset is read against; seconds by training video."""
-    fps = layout.subsets_and_fps(Path(spec.ground_truth), spec.name)[2]
+    fps = data_folder.subsets_and_fps(Path(spec.ground_truth), spec.name)[2]
     return ClickedVideos(seconds=seconds, fps=fps, classes=train.classes, others=frozenset(test.videos))

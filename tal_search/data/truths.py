@@ -1,4 +1,4 @@
-"""What can be read off a ground truth: labels of videos, durations, instances without length, gaps between instances."""
+"""What a ground truth says of its videos: labels, durations, instances without length, gaps between instances."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tal_search.hyperparameters import hyper
+from tal_search.fields import hyper
 
 
 @dataclass(frozen=True, kw_only=True)

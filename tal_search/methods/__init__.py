@@ -1,7 +1,7 @@
 """What a method is, and how one is found: a method is a file of this folder, its name the file's name.
 
 A method's module imports without torch, so that a study can be read and previewed in a fraction of a second. It holds
-a frozen dataclass `Hyperparameters` (fields made by `tal_search.hyperparameters.hyper`), `PRESETS` (dataset name →
+a frozen dataclass `Hyperparameters` (fields made by `tal_search.fields.hyper`), `PRESETS` (dataset name →
 preset name → settings that differ from the defaults) and one class `METHOD`, a final subclass of `Method`.
 """
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tal_search.hyperparameters import hyper
+from tal_search.fields import hyper
 from tal_search.localization.inference import Inference
 from tal_search.methods import Batch, Method, Phase
 from tal_search.types import INSTANCES, VIDEO_LABELS, Detections, Floats, VideoSet
@@ -23,9 +23,9 @@ from tal_search.types import INSTANCES, VIDEO_LABELS, Detections, Floats, VideoS
 if TYPE_CHECKING:
     import torch
 
-    from tal_search.nn.instances import Targets
+    from tal_search.nn.action_sensitivity import SensitivityNetwork
+    from tal_search.nn.assignment import Targets
     from tal_search.nn.pyramid import Output
-    from tal_search.nn.sensitivity import SensitivityNetwork
 
 LEAST_SCORE = 0.001  # of a detection, before and after Soft-NMS
 MOST_OF_CLASS = 200  # segments of one video and class that Soft-NMS looks at
@@ -79,8 +79,8 @@ class ASL(Method):
     network: SensitivityNetwork
 
     def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
+        from tal_search.nn.action_sensitivity import ClassSensitivity, InstanceSensitivity, SensitivityNetwork
         from tal_search.nn.pyramid import PyramidNetwork
-        from tal_search.nn.sensitivity import ClassSensitivity, InstanceSensitivity, SensitivityNetwork
 
         self.hyperparameters = hp = hyperparameters
         self.classes = classes
@@ -106,15 +106,15 @@ class ASL(Method):
     def _terms(
         self, output: Output, quality: tuple[torch.Tensor, torch.Tensor] | None, batch: Batch
     ) -> dict[str, torch.Tensor]:
-        from tal_search.nn import instances
+        from tal_search.nn import assignment
 
         lengths = [level.shape[1] for level in output.levels]
-        targets = instances.assign(lengths, batch.segments, batch.segment_labels)
+        targets = assignment.assign(lengths, batch.segments, batch.segment_labels)
         inside_BP, logits_BPC = targets.inside.float(), output.logits.float()
         count = inside_BP.sum().clamp_min(1)
-        tiou_BP, diou_BP = instances.overlaps(output.segments, targets.segment)
+        tiou_BP, diou_BP = assignment.overlaps(output.segments, targets.segment)
         h_cls_BP, h_loc_BP = self._sensitivity(targets, quality)
-        focal_BP = instances.focal_loss(logits_BPC, targets.inside, targets.label)
+        focal_BP = assignment.focal_loss(logits_BPC, targets.inside, targets.label)
         terms = {
             "cls": ((inside_BP * h_cls_BP + 1 - inside_BP) * focal_BP).sum() / count,
             "loc": (inside_BP * h_loc_BP * (1 - diou_BP)).sum() / count,
@@ -145,13 +145,13 @@ class ASL(Method):
 
     def _contrast(self, output: Output, batch: Batch) -> torch.Tensor:
         """ASCL on the finest level's features."""
-        from tal_search.nn import sensitivity
+        from tal_search.nn import action_sensitivity
 
         frames_BTH, segments, labels = output.levels[0].float(), batch.segments, batch.segment_labels
         of_class = self.network.of_class
-        anchors, present = sensitivity.class_features(frames_BTH, segments, labels, self.classes, of_class)
-        background = sensitivity.background_features(frames_BTH, segments, labels, self.hyperparameters.delta)
-        return sensitivity.contrastive_loss(anchors, present, *background)
+        anchors, present = action_sensitivity.class_features(frames_BTH, segments, labels, self.classes, of_class)
+        background = action_sensitivity.background_features(frames_BTH, segments, labels, self.hyperparameters.delta)
+        return action_sensitivity.contrastive_loss(anchors, present, *background)
 
     def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:  # noqa: ARG002
         """The best segments of every video after Soft-NMS within each class; nothing of `inference` is used.

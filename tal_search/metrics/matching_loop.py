@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tal_search.compiled import compiled, inlined
+from tal_search.files.compiled import compiled, inlined
 from tal_search.types import Floats, Ints
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tal_search.compiled import compiled
+from tal_search.files.compiled import compiled
 
 
 @compiled

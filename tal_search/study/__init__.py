@@ -1,8 +1,8 @@
 """A study: what is varied, on which data, how often. Importing this reads no torch, ray or mlflow."""
 
 from tal_search.study.cases import case_studies, reference_study
-from tal_search.study.dataset import annotator_problems, find_dataset, preset_name, thresholds
-from tal_search.study.loading import list_studies, load_study
+from tal_search.study.load import list_studies, load_study
+from tal_search.study.presets import annotator_problems, find_dataset, preset_name, thresholds
 from tal_search.study.settings import (
     BudgetSettings,
     CaseSettings,

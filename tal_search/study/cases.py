@@ -8,10 +8,10 @@ from typing import Any
 
 from tal_search.localization.inference import Inference
 from tal_search.methods import available, declaration
+from tal_search.results.published import published_systems
 from tal_search.study.checking import Checker, closest, did_you_mean
-from tal_search.study.published import published_systems
 from tal_search.study.settings import CaseSettings, Study
-from tal_search.study.tree import Key, Written, shown
+from tal_search.study.yaml_reader import Key, Written, shown
 
 CASES: Key = ("search", "cases")
 ALL_CLICKS: dict[str, Any] = {"clicks_fraction": 1.0, "clicks_per_minute": None}

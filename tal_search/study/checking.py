@@ -19,8 +19,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from tal_search.hyperparameters import broken_rule
-from tal_search.study.tree import Key, Written, shown
+from tal_search.fields import broken_rule
+from tal_search.study.yaml_reader import Key, Written, shown
 
 Settings = TypeVar("Settings")
 

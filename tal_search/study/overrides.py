@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tal_search.study.tree import ABSENT, Key, Reader, Written, first_line, shown
+from tal_search.study.yaml_reader import ABSENT, Key, Reader, Written, first_line, shown
 
 SHORT_FORMS = {"backend": "resources.backend"}
 # The name of a case is free text: of words with spaces and signs, but for those that end a key.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tal_search.hyperparameters import hyper
+from tal_search.fields import hyper
 
 
 @dataclass(frozen=True, kw_only=True)

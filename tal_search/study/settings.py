@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tal_search.data.annotation_cost import CostModel
-from tal_search.data.feature_layout import AUTO, NAMES
-from tal_search.data.simulation import Simulation
-from tal_search.hyperparameters import hyper
+from tal_search.data.clicks.cost import CostModel
+from tal_search.data.features.layouts import AUTO, NAMES
+from tal_search.data.simulation.videos import Simulation
+from tal_search.fields import hyper
 from tal_search.metrics.matching import PROTOCOLS
 from tal_search.study.space import Dimension
 

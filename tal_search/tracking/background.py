@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from tal_search.tracking import Status, reported
-from tal_search.trial_folder import TrialFolder
-from tal_search.trial_types import EpochReport, TrialResult, TrialSpec
+from tal_search.tracking import epoch_log
+from tal_search.tracking.tracker import Status
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
 
 FLUSH_SECONDS = 3.0  # what comes within it is sent together: each batch costs the driver some 10 ms
 LONGEST_PAUSE = 15.0
@@ -88,7 +89,7 @@ class BackgroundTracker:
         if key not in self._wanted:
             return
         try:
-            reported.append(self._wanted[key].folder, reports)
+            epoch_log.append(self._wanted[key].folder, reports)
         except Exception as error:  # a disk that is full stops the study elsewhere, with its own sentence
             self._problems[key] = _one_line(error)
         self._change(key)
@@ -181,7 +182,7 @@ class BackgroundTracker:
         else:
             if wanted.end is not None and wanted.end.status == "finished":
                 self._problems.pop(key, None)  # an epoch that could not be kept for the copy came from the folder
-                reported.forget(wanted.folder)
+                epoch_log.forget(wanted.folder)
         with self._lock:
             if self._wanted[key] is wanted:
                 del self._to_do[key]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tal_search.atomic import write_atomically
+from tal_search.files.atomic import write_atomically
 
 
 class Entry(NamedTuple):

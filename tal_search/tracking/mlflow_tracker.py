@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tal_search.errors import MissingExtra
-from tal_search.tracking import Status
 from tal_search.tracking.background import CLOSE_SECONDS, BackgroundTracker, NotCopied
-from tal_search.tracking.content import dashboard_path, git_commit, without_password
 from tal_search.tracking.ledger import Ledger
 from tal_search.tracking.store import Found, Missing, Point
-from tal_search.tracking.study_copy import StudyCopy
-from tal_search.trial_types import TrialResult, TrialSpec
+from tal_search.tracking.sync import StudyCopy
+from tal_search.tracking.tracker import Status
+from tal_search.tracking.values import dashboard_path, git_commit, without_password
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import DatasetSpec
 
 SETTINGS = {

@@ -17,11 +17,12 @@ import h5py
 import numpy as np
 from make_dataset import CLASSES, make_dataset
 
-from tal_search.data import features, hdf5_features, layout, npy_features
+from tal_search.data import data_folder
 from tal_search.data.ambiguous import read_ambiguous
 from tal_search.data.annotations import read_annotations, read_detections
-from tal_search.data.clicks import ClickedVideos, read_clicks
-from tal_search.data.feature_cache import open_cache
+from tal_search.data.clicks.clicks import ClickedVideos, read_clicks
+from tal_search.data.features import hdf5, npy, npz
+from tal_search.data.features.cache import open_cache
 from tal_search.errors import InputError
 from tal_search.study import load_study
 
@@ -54,7 +55,7 @@ def _unzipped(content: bytes) -> bytes:
     """Name, size and bytes of each member, so that a mutation reaches what is compressed."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return b"".join(
-            struct.pack("<BI", features.MEMBERS.index(Path(name).stem), len(archive.read(name))) + archive.read(name)
+            struct.pack("<BI", npz.MEMBERS.index(Path(name).stem), len(archive.read(name))) + archive.read(name)
             for name in archive.namelist()
         )
 
@@ -66,9 +67,9 @@ def _zipped(data: bytes) -> bytes:
         written: set[int] = set()
         while place + 5 <= len(data):
             index, size = struct.unpack_from("<BI", data, place)
-            place, index = place + 5, index % len(features.MEMBERS)
+            place, index = place + 5, index % len(npz.MEMBERS)
             if index not in written:
-                archive.writestr(f"{features.MEMBERS[index]}.npy", data[place : place + size])
+                archive.writestr(f"{npz.MEMBERS[index]}.npy", data[place : place + size])
             written.add(index)
             place += size
     return stream.getvalue()
@@ -77,10 +78,10 @@ def _zipped(data: bytes) -> bytes:
 def _read_npz(folder: Path, data: bytes) -> None:
     path = folder / f"{VIDEOS[0]}.npz"
     path.write_bytes(data if data.startswith(b"PK") else _zipped(data))
-    features.content_of(path)
-    features.has_clicks(path)
-    features.read_channels(path)
-    _require_sound(features.read_video(path).features)
+    npz.content_of(path)
+    npz.has_clicks(path)
+    npz.read_channels(path)
+    _require_sound(npz.read_video(path).features)
 
 
 def _npy_seeds(folder: Path) -> list[bytes]:
@@ -96,8 +97,8 @@ def _npy_seeds(folder: Path) -> list[bytes]:
 def _read_npy(folder: Path, data: bytes) -> None:
     path = folder / f"{VIDEOS[0]}.npy"
     path.write_bytes(data)
-    npy_features.read_channels(path)
-    _require_sound(npy_features.read_video(path).features)
+    npy.read_channels(path)
+    _require_sound(npy.read_video(path).features)
 
 
 def _hdf5_seeds(folder: Path) -> list[bytes]:
@@ -115,9 +116,9 @@ def _hdf5_seeds(folder: Path) -> list[bytes]:
 def _read_hdf5(folder: Path, data: bytes) -> None:
     path = folder / "features.h5"
     path.write_bytes(data)
-    for video in hdf5_features.videos_of(path).values():
-        hdf5_features.read_channels(video)
-        _require_sound(hdf5_features.read_video(video).features)
+    for video in hdf5.videos_of(path).values():
+        hdf5.read_channels(video)
+        _require_sound(hdf5.read_video(video).features)
 
 
 def _require_sound(features_DT: np.ndarray) -> None:
@@ -140,7 +141,7 @@ def _annotation_seeds(folder: Path) -> list[bytes]:
 def _read_annotations(folder: Path, data: bytes) -> None:
     path = folder / "gt_x.json"
     path.write_bytes(data)
-    for read in (lambda: layout.subset_by_video(path), lambda: layout.subsets_and_fps(path, "thumos14")):
+    for read in (lambda: data_folder.subset_by_video(path), lambda: data_folder.subsets_and_fps(path, "thumos14")):
         _refused_or_read(read)
     truth = read_annotations(path, "validation")
     assert np.isfinite(truth.segment).all()
@@ -205,9 +206,9 @@ def _converted_seeds(folder: Path) -> list[bytes]:
 
 
 def _converted(folder: Path) -> Path:
-    from tal_search.data.dataset import find
-    from tal_search.data.feature_cache import convert
-    from tal_search.data.simulation import Simulation
+    from tal_search.data.features.cache import convert
+    from tal_search.data.find import find
+    from tal_search.data.simulation.videos import Simulation
 
     root = folder / "converted"
     if not root.exists():

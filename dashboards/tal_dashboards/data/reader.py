@@ -1,0 +1,155 @@
+"""From a study's record to the `StudyData` of the views, again and again while the study runs."""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pa_json
+
+from tal_dashboards.data.record_rows import RecordReader, Row, recorded_studies
+from tal_dashboards.data.study_data import StudyData
+from tal_search.errors import InputError
+from tal_search.tracking.ledger import runs_noted
+from tal_search.types import INFERENCE, Floats, criterion
+
+MLFLOW_PAGE = "http://127.0.0.1:5000"  # of `mlflow ui`, where MLflow has no server of its own
+LISTS, NUMBERS = ("mAP", "holdout_mAP"), ("selected_epoch", "detections", "parameters", "seconds")  # of a result
+NAMES = (
+    "description", "dataset", "data", "plan", "method", "preset", "axes", "centre", "hyperparameters", "inference",
+    "fit_inference", "protocol", "objectives", "cases", "scored",
+)  # fmt: skip
+
+
+class StudyReader:
+    """Called, it reads one study; where nothing changed since, the same StudyData comes back."""
+
+    def __init__(self, runs: Path, name: str) -> None:
+        found = list(recorded_studies(runs))
+        if name not in found:
+            known = f"studies there: {', '.join(found)}" if found else "no study was run there yet"
+            raise InputError(f"{runs} has no record of a study {name}; {known}; make it: tal-search run study={name}")
+        self.runs, self.name = runs, name
+        self._record, self._ledger = RecordReader(runs / name), runs / name / "mlflow.jsonl"
+        self._data: StudyData | None = None
+        self._copied: object = None
+        self._version = 0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> StudyData:
+        """Raises InputError where the record cannot be read."""
+        with self._lock, _no_collection():
+            rows, changed = self._record.rows()
+            copied = self._ledger.stat().st_mtime_ns if self._ledger.exists() else None
+            if self._data is None or changed or copied != self._copied:
+                self._version += 1
+                self._data, self._copied = self._study(rows.values()), copied
+            return self._data
+
+    def _study(self, rows: Iterable[Row]) -> StudyData:
+        about = self._record.attributes().get("about", {})
+        if not about.keys() >= {*NAMES, "source", "trials", "annotators", "mlflow", "server"}:
+            raise InputError(
+                f"{self.runs / self.name}: the record does not describe its study; run it once more, which trains "
+                f"nothing that is finished: tal-search run study={self.name}"
+            )
+        data = StudyData(
+            runs=self.runs, name=self.name, simulated=about["source"] == "simulated", planned=about["trials"],
+            version=self._version, annotators=tuple(about["annotators"]), trials=pd.DataFrame(),
+            **{name: about[name] for name in NAMES},
+        )  # fmt: skip
+        newest = {row.id: row for row in rows if row.id is not None}
+        page = (about["server"] or MLFLOW_PAGE) if about["mlflow"] else None
+        links = {key: f"{page}/#/runs/{run}" for key, run in runs_noted(self._ledger).items()} if page else {}
+        return replace(data, trials=trial_table(data, list(newest.values()), links))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without Python's search for cycles, a fifth of the time of reading a hundred thousand trials, which have none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def trial_table(data: StudyData, rows: list[Row], links: Mapping[str, str]) -> pd.DataFrame:
+    """The `trials` of a StudyData, from each trial's newest attempt; links: MLflow URLs by the fit's key.
+
+    A trial that is off the centre in what is no axis any more (a rescored setting, an axis that was dropped) is left
+    out: by the axes that are left it would pass for a repeat of another cell.
+    """
+    column = {name: [getattr(row, name) for row in rows] for name in Row._fields}
+    ids, cells = parsed(column["id"]), parsed(column["cell"])
+    keys = [name.partition("-")[0] for name in ids]
+    table: dict[str, Any] = {"number": column["number"], "id": ids, "key": keys}
+    for axis in data.axes:
+        table[axis] = [cell.get(axis) for cell in cells]
+    for name in ("method", "seed", "annotator", "annotation_seconds"):
+        table[name] = parsed(column[name])
+    table["state"] = column["state"]
+    table["cached"] = [bool(cached) for cached in parsed(column["cached"])]
+    table["epoch"] = [epoch or 0 for epoch in parsed(column["epoch"])]
+    table |= _results(data, column["result"])
+    for name in ("started", "ended"):
+        table[name] = pd.to_datetime(pd.Series(column[name], dtype=object))
+    table["reason"] = [reason or "" for reason in parsed(column["reason"])]
+    table["mlflow"] = pd.Series([links.get(key) for key in keys], dtype=object)
+    centre = {**data.hyperparameters, **{f"{INFERENCE}{name}": value for name, value in data.inference.items()}}
+    here = [
+        all(name in data.axes or centre.get(name, value) == value for name, value in cell.items()) for cell in cells
+    ]
+    return pd.DataFrame(table).loc[here].sort_values("number", ignore_index=True)
+
+
+def parsed(texts: Sequence[str | None]) -> list[Any]:
+    """The values of JSON texts, None for none; equal texts are parsed once and share their value."""
+    known = list(dict.fromkeys(text for text in texts if text is not None))
+    values: dict[str | None, Any] = dict(zip(known, json.loads(f"[{','.join(known)}]"), strict=True))
+    return [values.get(text) for text in texts]
+
+
+def _results(data: StudyData, texts: Sequence[str | None]) -> dict[str, Floats]:
+    """Columns of results, mAP in percent; NaN of trials without one."""
+    found = _read_results(texts)
+    mAP_NT, held_NT = (_percent(found[name], len(data.tiou)) for name in LISTS)
+    low, high = data.averaged
+    inside = [low - 1e-9 <= tiou <= high + 1e-9 for tiou in data.tiou]
+    name = criterion(data.tiou)
+    held = held_NT.mean(1) if name == "average" else held_NT[:, data.tiou.index(float(name))]
+    columns = {f"mAP@{tiou:g}": mAP_NT[:, place] for place, tiou in enumerate(data.tiou)}
+    columns |= {"average": mAP_NT[:, inside].mean(1), "holdout": held}
+    columns["leaky"] = 100 * found["best_on_test_mAP"].to_numpy()
+    return columns | {name: found[name].to_numpy() for name in NUMBERS}
+
+
+def _read_results(texts: Sequence[str | None]) -> pa.Table:
+    """LISTS, `best_on_test_mAP` and NUMBERS of JSON texts; Arrow reads a hundred thousand in half a second."""
+    lists = [(name, pa.list_(pa.float64())) for name in LISTS]
+    schema = pa.schema([*lists, *((name, pa.float64()) for name in ("best_on_test_mAP", *NUMBERS))])
+    if not texts:
+        return schema.empty_table()
+    options = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+    lines = "\n".join(text or "{}" for text in texts).encode()
+    return pa_json.read_json(io.BytesIO(lines), parse_options=options).combine_chunks()
+
+
+def _percent(lists: pa.ChunkedArray, length: int) -> Floats:
+    """Lists of this length as rows, in percent; NaN where there is none."""
+    table_NT = np.full((len(lists), length), np.nan)
+    table_NT[lists.is_valid().to_numpy()] = 100 * pc.list_flatten(lists).to_numpy().reshape(-1, length)
+    return table_NT

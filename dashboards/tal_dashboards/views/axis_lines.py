@@ -1,0 +1,117 @@
+"""Tables behind the plots of view 3: what an axis, or two against one another, do to a score. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tal_dashboards import style
+from tal_dashboards.data.study_data import StudyData
+from tal_search.results.statistics import interval
+
+MOST_DRAWN = 1000  # trials in one figure; lines are of all of them
+MOST_VALUES = 24  # of an axis; more are drawn together in as many bins of equal count
+LOGARITHMIC_FROM = 10.0  # the factor between an axis' ends from which it is logarithmic, as in the search
+AT_CENTRE = "mean and 95 % interval over repeats, the other axes at the centre"
+OVER_ALL = "mean and middle half of all trials"
+
+
+class AxisLine(NamedTuple):
+    """One axis. line: `value`, `mean`, `low`, `high`, `n`, by value; band: what low and high are.
+
+    points: the trials behind it, with `value`, `score` and what a pointer shows of them.
+    """
+
+    axis: str
+    symbol: str
+    centre: Any
+    band: str
+    line: pd.DataFrame
+    points: pd.DataFrame
+
+
+def scores(data: StudyData) -> list[str]:
+    """Columns that may be drawn."""
+    named = [f"mAP@{tiou:g}" for tiou in data.tiou] + ["average", "holdout"]
+    return [name for name in named if data.trials.get(name, pd.Series(dtype=float)).notna().any()]
+
+
+def axis_line(data: StudyData, done: pd.DataFrame, axis: str, score: str) -> AxisLine:
+    """The line through the centre where two values of the axis were planned there; else over all trials."""
+    there = data.is_centre(done, free=(axis,))
+    at_centre = data.plan != "sampler" and done.loc[there, axis].map(style.value).nunique() > 1
+    rows = done[there] if at_centre else done
+    groups = _groups(rows, axis)
+    line = [{"value": value, **_band(rows.loc[index, score], at_centre)} for value, index in groups]
+    points = thinned(rows, score, MOST_DRAWN)
+    return AxisLine(
+        axis=axis,
+        symbol=data.axes[axis],
+        centre=data.centre[axis],
+        band=AT_CENTRE if at_centre else OVER_ALL,
+        line=pd.DataFrame(line, columns=["value", "mean", "low", "high", "n"]),
+        points=points.assign(value=points[axis], score=points[score]),
+    )
+
+
+def _groups(rows: pd.DataFrame, axis: str) -> list[tuple[Any, pd.Index[Any]]]:
+    """Rows by value of the axis, numbers in order; a numeric axis of many values in bins, each at its median."""
+    values = rows[axis]
+    if is_numeric(values) and values.nunique() > MOST_VALUES:
+        bins = pd.qcut(values.astype(float), MOST_VALUES, duplicates="drop")
+        found = values.groupby(bins, observed=True)
+        return [(float(part.median()), part.index) for _, part in found]
+    shown = positions(values)
+    return [(value, part.index) for value, part in shown.groupby(shown, sort=is_numeric(values))]
+
+
+def _band(values: pd.Series[float], repeats: bool) -> dict[str, float]:
+    """Without bounds where there is one value alone: the interval of one repeat is not known."""
+    found = interval(values) if repeats else None
+    low, high = (found.low, found.high) if found else values.quantile([0.25, 0.75])
+    known = len(values) > 1
+    return {
+        "mean": float(values.mean()),
+        "low": float(low) if known else math.nan,
+        "high": float(high) if known else math.nan,
+        "n": len(values),
+    }
+
+
+def is_numeric(values: pd.Series[Any]) -> bool:
+    """Whether all of an axis are numbers; None among them makes it one of categories."""
+    numbers = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    return bool(numbers and values.notna().all())
+
+
+def positions(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Numbers as they are, anything else in words."""
+    return values if is_numeric(values) else values.map(style.value)
+
+
+def scale(values: pd.Series[Any]) -> str:
+    """Plotly's type of the axis: logarithmic over a factor of ten or more, as the search has it."""
+    if not is_numeric(values):
+        return "category"
+    return "log" if values.min() > 0 and values.max() / values.min() >= LOGARITHMIC_FROM else "linear"
+
+
+def thinned(rows: pd.DataFrame, score: str, most: int) -> pd.DataFrame:
+    """At most so many of the rows, evenly taken, the best always among them; in their order."""
+    if len(rows) <= most:
+        return rows
+    kept = np.linspace(0, len(rows) - 1, most - 1).round().astype(int)
+    return rows.iloc[np.union1d(kept, [int(rows[score].to_numpy().argmax())])]
+
+
+def heat_of(data: StudyData, done: pd.DataFrame, pair: tuple[str, str], score: str) -> pd.DataFrame | None:
+    """Mean by the values of two axes of a grid: the others at the centre where the grid has it, else over all."""
+    if data.plan != "grid" or done.empty:
+        return None
+    there = data.is_centre(done, free=pair)
+    rows = done[there] if there.any() else done
+    first, second = (positions(rows[axis]) for axis in pair)
+    return rows[score].groupby([second, first]).mean().unstack()

@@ -1,0 +1,225 @@
+"""View 1, the study: how far it is, its best and its centre cell, mAP by epoch, and every trial with its MLflow run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from dash import Input, Output, State, html
+
+from tal_dashboards.app import components
+from tal_dashboards.data.cell_table import cells, names_of, records
+from tal_dashboards.data.fits import offered
+from tal_dashboards.data.study_data import Selection, StudyData, selection_of
+from tal_dashboards.style import COLOURS, DASHES, WITHIN, figure, text, translucent
+from tal_dashboards.views.trial_panel import TrialInfo, trial_info, trial_layout, trial_query
+from tal_search.results.statistics import half_width
+from tal_search.types import criterion
+
+TITLE = "Study"
+OFFERED = 100  # cells in the list to choose from, the best first
+LATEST = 20  # finished trials that the remaining time is estimated from
+COMPARED = "Best and centre (mAP in %, ± half the 95 % interval)"
+MOST_REPEATS = 50  # whose curves are read for one cell
+
+
+class StudyInfo(NamedTuple):
+    """progress: trials by state. seconds_left: None where nothing tells. best: the cell with the highest mean of `by`
+    (held-out videos, else the test split, which is leaky); compared: it and the centre. curves: by cell, columns
+    `epoch`, `n`, `mean` and its WITHIN, percent, of the split `watched`. trial: the fit that was opened, None for none.
+    """
+
+    progress: pd.DataFrame
+    seconds_left: float | None
+    by: str
+    best: str | None
+    compared: pd.DataFrame
+    watched: str
+    curves: dict[str, pd.DataFrame]
+    offered: tuple[str, ...]
+    trials: pd.DataFrame
+    trial: TrialInfo | None
+    remark: str
+
+
+def info(data: StudyData, selection: Selection) -> StudyInfo:
+    """Selection: `study-cell`, whose curve stands beside those of the best and the centre; `trial`, a fit's key."""
+    found = cells(data)
+    names = names_of(data, found)
+    by = "holdout" if found["holdout"].notna().any() else data.score
+    ranked = found[by].sort_values(ascending=False, kind="stable").dropna().index
+    best = names[ranked[0]] if len(ranked) else None
+    chosen = [name for name in (best, selection.get("study-cell")) if name in set(names)]
+    rows = [*(place for place, centre in enumerate(found["centre"]) if centre), *(names.index(name) for name in chosen)]
+    rows = list(dict.fromkeys(rows))
+    watched, curves = _curves(data, found.loc[rows], [names[row] for row in rows])
+    compared = found.loc[
+        rows, ["n", data.score, data.score + WITHIN, "average", f"average{WITHIN}", "holdout", "leaky"]
+    ]
+    compared.insert(0, "cell", [names[row] for row in rows])
+    return StudyInfo(
+        progress=_progress(data), seconds_left=seconds_left(data), by=by, best=best,
+        compared=compared.dropna(axis=1, how="all").reset_index(drop=True), watched=watched, curves=curves,
+        offered=tuple(names[row] for row in ranked[:OFFERED]), trials=_listed(data),
+        trial=trial_info(data, selection.get("trial", "")), remark=_remark(data),
+    )  # fmt: skip
+
+
+def _remark(data: StudyData) -> str:
+    """Epochs are scored as the preset says, whatever inference settings the study has."""
+    other = [name for name, one in data.inference.items() if one != data.fit_inference[name]]
+    return f" Epochs are scored at the preset's {', '.join(other)}, not the study's." if other else ""
+
+
+def _progress(data: StudyData) -> pd.DataFrame:
+    """What may be nothing in most studies is left out where it is."""
+    states = data.trials["state"]
+    counts = {state: int((states == state).sum()) for state in ("done", "running", "failed", "stopped early")}
+    cached = int(data.trials["cached"].sum())
+    rows: dict[str, Any] = {name: count for name, count in counts.items() if count or name != "stopped early"}
+    rows |= {"done before (cached)": cached} if cached else {}
+    rows |= {} if data.planned is None else {"remaining": max(0, data.planned - sum(counts.values()))}
+    return pd.DataFrame({"state": list(rows), "trials": list(rows.values())})
+
+
+def seconds_left(data: StudyData) -> float | None:
+    """From the pace of the latest trials; None where none is running, or none was trained yet."""
+    trained = data.done[~data.done["cached"]].sort_values("ended").tail(LATEST)
+    states = data.trials["state"]
+    if data.planned is None or len(trained) == 0 or not (states == "running").any():
+        return None
+    left = data.planned - int(states.isin(["done", "failed", "stopped early"]).sum())
+    elapsed = (trained["ended"].iloc[-1] - trained["started"].min()).total_seconds()
+    return float(max(0, left) * elapsed / len(trained))
+
+
+def _curves(data: StudyData, found: pd.DataFrame, names: list[str]) -> tuple[str, dict[str, pd.DataFrame]]:
+    """Means over repeats by epoch; the split is that which epochs were scored on."""
+    watched = "holdout" if data.protocol["selection"] == "holdout" else "test"
+    column = f"{watched}/mAP/{criterion(data.tiou)}"
+    axes, curves = list(data.axes), {}
+    for name, row in zip(names, records(found, axes), strict=True):
+        mine = data.trials.merge(pd.DataFrame([row]).astype(data.trials[axes].dtypes.to_dict()), on=axes)
+        keys = mine["key"].drop_duplicates().head(MOST_REPEATS)
+        frames = [frame for frame in (data.epochs(key) for key in keys) if column in frame]
+        if frames:
+            scores = (100 * pd.concat(frames).set_index("epoch")[column].dropna()).groupby("epoch")
+            n = scores.count()
+            within = half_width(np.asarray(scores.std(), np.float64), np.asarray(n, np.float64))
+            curve = pd.DataFrame({"n": n, "mean": scores.mean(), f"mean{WITHIN}": within})
+            curves[name] = curve.reset_index()
+    return watched, curves
+
+
+def _listed(data: StudyData) -> pd.DataFrame:
+    """The newest first; columns without any entry left out."""
+    columns = ["number", "state", *data.axes, "seed", "annotator", "epoch", data.score, "average", "holdout", "seconds"]
+    listed = data.trials[[*columns, "key", "reason", "mlflow"]].iloc[::-1]
+    return listed.drop(columns=[] if listed["reason"].any() else "reason").dropna(axis=1, how="all")
+
+
+def figures(info: StudyInfo) -> dict[str, go.Figure]:
+    return {"curves": _curve_figure(info)} if info.curves else {}
+
+
+def _curve_figure(info: StudyInfo) -> go.Figure:
+    drawn = figure("epoch", f"{info.watched} mAP (%)")
+    for place, (name, curve) in enumerate(info.curves.items()):
+        colour, dash = COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
+        within = curve[f"mean{WITHIN}"].fillna(0)
+        around = pd.concat([curve["mean"] + within, (curve["mean"] - within).iloc[::-1]])
+        both = pd.concat([curve["epoch"], curve["epoch"].iloc[::-1]])
+        drawn.add_scatter(x=both, y=around, fill="toself", fillcolor=translucent(colour), mode="none",
+                          hoverinfo="skip", showlegend=False, legendgroup=str(place))  # fmt: skip
+        drawn.add_scatter(x=curve["epoch"], y=curve["mean"], name=text(name), mode="lines+markers",
+                          line={"color": colour, "dash": dash}, legendgroup=str(place), customdata=curve["n"],
+                          hovertemplate="epoch %{x}: %{y:.1f} %, n = %{customdata}")  # fmt: skip
+    drawn.update_yaxes(rangemode="tozero", minallowed=0)
+    return drawn
+
+
+def tables(info: StudyInfo) -> dict[str, pd.DataFrame]:
+    curves = [curve.assign(cell=name) for name, curve in info.curves.items()]
+    return {
+        "progress": info.progress, "best and centre": info.compared, "trials": info.trials,
+        **({"mAP by epoch": pd.concat(curves, ignore_index=True)} if curves else {}),
+    }  # fmt: skip
+
+
+def layout(data: StudyData, selection: Selection) -> Any:
+    if not len(data.trials):
+        return components.empty("This study has no trial yet.", f"tal-search run study={data.name}")
+    found = info(data, selection)
+    return html.Section([
+        html.Div(_counts(found), className="tiles", id="study-progress"),
+        _trial_choice(data, found),
+        html.Div(trial_layout(found.trial), id="study-trial"),
+        html.P(_best_words(found), id="study-best"),
+        components.table(found.compared, COMPARED, "study-compared"),
+        _cell_choice(found, selection),
+        html.Div(_curve_part(found), id="study-curves"),
+        _trial_table(found, selection),
+    ])  # fmt: skip
+
+
+def _counts(found: StudyInfo) -> list[Any]:
+    tiles = [(str(count), state) for state, count in found.progress.itertuples(index=False)]
+    if found.seconds_left is not None:
+        tiles.append((f"{found.seconds_left / 60:.0f} min", "left, at the pace of the latest trials"))
+    return [html.Div([html.Strong(count), html.Span(state)], className="tile") for count, state in tiles]
+
+
+def _best_words(found: StudyInfo) -> str:
+    if found.best is None:
+        return "No trial is finished yet."
+    how = "held-out training videos" if found.by == "holdout" else f"{found.by} on the test split, which is leaky"
+    return f"Best cell, by {how}: {found.best}."
+
+
+def _cell_choice(found: StudyInfo, selection: Selection) -> Any:
+    picked = selection.get("study-cell", "")
+    names = dict.fromkeys([*found.offered, *([picked] if picked in found.curves else [])])
+    return components.select(
+        "study-cell", "Curve of another cell", {"": "none", **{name: name for name in names}}, picked
+    )
+
+
+def _trial_choice(data: StudyData, found: StudyInfo) -> Any:
+    key = "" if found.trial is None else found.trial.key
+    return components.select("trial", f"One trial ({data.score})", {"": "none", **offered(data, key)}, key)
+
+
+def _curve_part(found: StudyInfo) -> Any:
+    if not found.curves:
+        return components.empty(
+            "No epoch was scored yet.", "wait for the first evaluation, or set protocol.evaluate_every=1"
+        )
+    drawn = figures(found)["curves"]
+    return components.graph(
+        "study-curves-graph", drawn, f"mAP by epoch: mean over repeats, band: 95 % interval.{found.remark}"
+    )
+
+
+def _trial_table(found: StudyInfo, selection: Selection) -> Any:
+    opens = [trial_query(selection, key) for key in found.trials["key"].head(components.SHOWN_ROWS)]
+    caption = "Trials, the newest first; a number opens its trial"
+    return components.table(found.trials.drop(columns="key"), caption, "study-trials", opens=opens)
+
+
+def register(app: Any, open_study: Callable[[], StudyData]) -> None:
+    """Choosing a cell or a trial draws its part again, and nothing else."""
+
+    @app.callback(
+        Output("study-curves", "children"), Output("study-trial", "children"), Output("study-compared", "children"),
+        Output("study-trials", "children"),
+        Input(components.name_of("study-cell"), "value"), Input(components.name_of("trial"), "value"),
+        State("url", "search"), prevent_initial_call=True,
+    )  # fmt: skip
+    def chosen(cell: str | None, trial: str | None, search: str) -> tuple[Any, ...]:
+        selection = {**selection_of(search), "study-cell": cell or "", "trial": trial or ""}
+        found = info(open_study(), selection)
+        compared = components.table(found.compared, COMPARED, "study-compared")
+        return _curve_part(found), trial_layout(found.trial), compared.children, _trial_table(found, selection).children

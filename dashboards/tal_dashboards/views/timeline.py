@@ -1,0 +1,248 @@
+"""View 8: one video over time: its instances and clicks, and what one fit or two make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from dash import ClientsideFunction, Input, Output, dcc, html
+from dash.exceptions import PreventUpdate
+
+from tal_dashboards.app import components
+from tal_dashboards.app.callbacks import redrawn
+from tal_dashboards.data.fits import chooser, chosen_fit, offered
+from tal_dashboards.data.inference_settings import own_inference
+from tal_dashboards.data.study_data import Selection, StudyData
+from tal_dashboards.views.timeline_figures import Track, mask_figure, mask_table, timeline_figure
+from tal_search.data.clicks.budget import within_budget
+from tal_search.errors import InputError
+from tal_search.localization.activations import Activations
+from tal_search.localization.localize import localize
+from tal_search.types import Annotations, Detections, clicks_of
+
+TITLE = "Timeline"
+MOST_DETECTIONS = 200  # of a video and fit, the best
+STEPS = 500  # of the slider of moments
+
+
+class TimelineInfo(NamedTuple):
+    """truth: `label`, `start`, `end`; clicks: `kind`, `time`, `label` ("" for background): seconds, by time.
+
+    split: test, holdout or train. annotator: of the clicks. at: the chosen moment in seconds.
+    """
+
+    video: str
+    split: str
+    duration: float
+    classes: tuple[str, ...]
+    truth: pd.DataFrame
+    clicks: pd.DataFrame
+    annotator: str
+    tracks: list[Track]
+    at: float
+
+
+def info(data: StudyData, selection: Selection) -> TimelineInfo | None:
+    """Selected by `trial`, `other` (keys of fits), `timeline-video` and `timeline-at`; None without a finished fit."""
+    first, other = chosen_fit(data, selection, lambda folder: folder.detections), selection.get("other", "")
+    if first is None:
+        return None
+    keys = [first, other] if other in set(data.done["key"]) and other != first else [first]
+    names = offered(data, *keys)
+    test, train = data.truth(first), data.truth(first, "train")
+    video = selection.get("timeline-video", "")
+    video = video if video in test.videos + train.videos else surest(data.detections(first))
+    truth = test if video in test.videos else train
+    tracks = [track_of(data, key, names[key], video, tested=truth is test) for key in keys]
+    held = truth is train and any(track.cas is not None for track in tracks)
+    duration = duration_of(truth, video, tracks)
+    return TimelineInfo(
+        video=video,
+        split="test" if truth is test else "holdout" if held else "train",
+        duration=duration,
+        classes=truth.classes,
+        truth=instances_of(truth, video),
+        clicks=clicks_on(data, first, video) if truth is train else _clicks([]),
+        annotator=data.spec(first).annotator,
+        tracks=tracks,
+        at=moment(selection, duration),
+    )
+
+
+def surest(detections: Detections) -> str:
+    """The video with the detection of the highest score; the first where nothing was detected."""
+    if not len(detections.score):
+        return detections.videos[0]
+    return detections.videos[int(detections.video[detections.score.argmax()])]
+
+
+def moment(selection: Selection, duration: float) -> float:
+    """The selected second, where it is one of the video; else the middle."""
+    try:
+        at = float(selection.get("timeline-at", ""))
+    except ValueError:
+        return duration / 2
+    return at if 0 <= at <= duration else duration / 2
+
+
+def instances_of(truth: Annotations, video: str) -> pd.DataFrame:
+    rows = truth.video == truth.videos.index(video)
+    labels = [truth.classes[label] for label in truth.label[rows]]
+    frame = pd.DataFrame({"label": labels, "start": truth.segment[rows, 0], "end": truth.segment[rows, 1]})
+    return frame.sort_values("start", kind="stable", ignore_index=True)
+
+
+def clicks_on(data: StudyData, key: str, video: str) -> pd.DataFrame:
+    """The clicks that a fit reads of a training video, of its own annotator, within its budget."""
+    spec, rows = data.spec(key), []
+    for kind in clicks_of(spec.supervision):
+        clicks = within_budget(spec.dataset, data.clicks(key, kind, spec.annotator), data.truth(key, "train").duration)
+        here = clicks.video == clicks.videos.index(video)
+        classes = data.truth(key, "train").classes
+        for time, label in zip(clicks.time[here].tolist(), clicks.label[here].tolist(), strict=True):
+            rows.append((kind, time, classes[label] if label >= 0 else ""))
+    return _clicks(rows)
+
+
+def _clicks(rows: list[tuple[str, float, str]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["kind", "time", "label"]).sort_values("time", ignore_index=True)
+
+
+def track_of(data: StudyData, key: str, name: str, video: str, *, tested: bool) -> Track:
+    """Detections are localized from the kept activations at the study's settings, or read where it keeps none."""
+    kept = activations_of(data, key, video, tested)
+    if kept is None:
+        recorded = tested and data.folder(key).detections.exists()
+        found = detections_in(data.detections(key), video) if recorded else _detections({})
+        return Track(key, name, None, None, None, found.head(MOST_DETECTIONS), len(found))
+    found = detections_in(localize(kept, data.truth(key).classes, own_inference(data, key)), video)
+    mask = None if kept.affinity is None else kept.affinity[0].astype(np.float64)
+    cas = kept.cas[0].astype(np.float64)
+    return Track(key, name, float(kept.duration[0]), cas, mask, found.head(MOST_DETECTIONS), len(found))
+
+
+def activations_of(data: StudyData, key: str, video: str, tested: bool) -> Activations | None:
+    """Those of one video alone."""
+    folder = data.folder(key)
+    if not (folder.cas if tested else folder.holdout_cas).exists():
+        return None
+    kept = data.activations(key, "test" if tested else "holdout")
+    return kept.of_video(video) if video in kept.videos else None
+
+
+def detections_in(detections: Detections, video: str) -> pd.DataFrame:
+    """Of one video, by falling score."""
+    rows = np.flatnonzero(detections.video == detections.videos.index(video))
+    rows = rows[np.argsort(-detections.score[rows], kind="stable")]
+    return _detections(
+        {
+            "label": [detections.classes[label] for label in detections.label[rows]],
+            "start": detections.segment[rows, 0],
+            "end": detections.segment[rows, 1],
+            "score": detections.score[rows],
+        }
+    )
+
+
+def _detections(columns: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(columns, columns=["label", "start", "end", "score"])
+
+
+def duration_of(truth: Annotations, video: str, tracks: list[Track]) -> float:
+    """Of the ground truth, else of the features, else the end of the last instance: seconds."""
+    row = truth.videos.index(video)
+    stated = [float(truth.duration[row]), *(track.duration for track in tracks if track.duration is not None)]
+    known = [*stated, float(truth.segment[truth.video == row].max(initial=1.0))]
+    return next(seconds for seconds in known if np.isfinite(seconds))
+
+
+def figures(info: TimelineInfo | None) -> dict[str, go.Figure]:
+    if info is None:
+        return {}
+    drawn, mask = {"timeline": whole_figure(info)}, mask_table(info.tracks, info.at)
+    return {**drawn, "affinity mask": mask_figure(mask)} if len(mask) else drawn
+
+
+def whole_figure(info: TimelineInfo) -> go.Figure:
+    return timeline_figure(info.truth, info.clicks, info.tracks, info.classes, info.duration, info.at)
+
+
+def tables(info: TimelineInfo | None) -> dict[str, pd.DataFrame]:
+    """Instances, clicks, the detections of each fit, and the affinity mask at the chosen moment; times in seconds."""
+    if info is None:
+        return {}
+    found = {"instances": info.truth, "clicks": info.clicks}
+    found |= {f"detections {place}": track.detections for place, track in enumerate(info.tracks, 1)}
+    return {**found, "affinity mask": mask_table(info.tracks, info.at)}
+
+
+def layout(data: StudyData, selection: Selection) -> Any:
+    try:
+        found = info(data, selection)
+    except InputError as error:
+        return html.P(str(error), role="alert")
+    if found is None:
+        return components.empty("No finished trial keeps detections yet.", f"tal-search run study={data.name}")
+    key = found.tracks[0].key
+    videos = {name: f"{name} (test)" for name in data.truth(key).videos}
+    videos |= {name: f"{name} (training)" for name in data.truth(key, "train").videos}
+    others = {"": "none", **offered(data, selection.get("other"))}
+    controls = [
+        chooser(data, selection, key),
+        components.select("other", "below it", others, selection.get("other", "")),
+        components.select("timeline-video", "video", videos, found.video),
+    ]
+    content = html.Div(_content(found), id="timeline-content")
+    mask = html.Div(_mask(found), id="timeline-mask")
+    return html.Section([html.Div(controls, className="controls"), content, mask])
+
+
+def _content(found: TimelineInfo | None) -> Any:
+    if found is None:
+        return html.P("The trial keeps no detections.", role="alert")
+    kept = {
+        "test": "A test video: nobody clicked in it.",
+        "holdout": f"A held-out training video, with the clicks of {found.annotator}.",
+        "train": f"A training video, with the clicks of {found.annotator}; trials keep no activations of it.",
+    }
+    counts = ", ".join(f"{track.found} in {track.name}" for track in found.tracks)
+    words = f"{kept[found.split]} Detections: {counts}; the best {MOST_DETECTIONS} are drawn."
+    moment = dcc.Slider(
+        0, found.duration, found.duration / STEPS, value=found.at, id=components.name_of("timeline-at"),
+        marks={0: "0", found.duration: f"{found.duration:.0f}"}, allow_direct_input=False,
+    )  # fmt: skip
+    return [
+        components.graph("timeline-graph", whole_figure(found), words),
+        html.Div(components.chosen("moment (s)", moment), className="wide"),
+    ]
+
+
+def _mask(found: TimelineInfo | None) -> Any:
+    if found is None:
+        return []
+    mask = mask_table(found.tracks, found.at)
+    if mask.empty:
+        return html.P(
+            "No affinity mask: the method has none, or the trial keeps none of this video.", className="quiet"
+        )
+    caption = f"Similarity of the snippet at {found.at:.1f} s with its neighbours, which weighs the convolution's taps."
+    return components.graph("timeline-mask-graph", mask_figure(mask), caption)
+
+
+def register(app: Any, open_study: Callable[[], StudyData]) -> None:
+    """A chosen moment moves a line and the mask; everything else draws anew."""
+    redrawn(app, "timeline-content", lambda selection: _content(info(open_study(), selection)), but="timeline-at")
+    redrawn(app, "timeline-mask", lambda selection: _mask(info(open_study(), selection)))
+    at = components.name_of("timeline-at")
+
+    app.clientside_callback(ClientsideFunction("timeline", "move"), Input(at, "value"))  # assets/timeline.js
+
+    @app.callback(Output(at, "value"), Input("timeline-graph", "clickData"), prevent_initial_call=True)
+    def point(clicked: dict[str, Any] | None) -> float:
+        seconds = clicked["points"][0].get("x") if clicked and clicked.get("points") else None
+        if not isinstance(seconds, int | float):
+            raise PreventUpdate
+        return float(seconds)

@@ -1,0 +1,154 @@
+"""The result files of a study, CSV and Markdown, and the same tables for a terminal."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from tal_search.cli.text_table import TextTable, compact, markdown, short, spread
+from tal_search.files.atomic import write_atomically
+from tal_search.plan.cells import CASE
+from tal_search.plan.plan import Plan
+from tal_search.record.description import scored_by, symbols
+from tal_search.results.cases import NOT_AVAILABLE, Comparison
+from tal_search.results.cell_statistics import WITHIN
+from tal_search.results.ranking import Ranking
+from tal_search.results.sensitivity import SHOWN_TIOU, AxisTable
+from tal_search.results.statistics import METHOD
+from tal_search.types import criterion
+
+PAPER_NOTES = {
+    ("backtal", "thumos14", "lambda_sep"): "The paper says that lowering λ costs 0.5 mAP, without naming the value.",
+    ("backtal", "thumos14", "kernel_size"): "The paper finds h = 3 best of 3 to 9.",
+    ("backtal", "thumos14", "embedding_dim"): "The paper finds D_emb = 32 best.",
+}
+SHOWN_CELLS = 10
+SHOWN_ROWS = 40  # of a sensitivity table, in a terminal
+DIGITS = {"mAP": 1, "annotation_seconds": 1, "parameters": 0, "training_seconds": 1}
+UNITS = {
+    "mAP": "holdout mAP@{tiou}", "annotation_seconds": "annotation s/min", "parameters": "parameters",
+    "training_seconds": "training s",
+}  # fmt: skip
+
+
+def write_tables(plan: Plan, tables: list[AxisTable], folder: Path) -> tuple[Path, Path]:
+    """Write `sensitivity.csv` (every number) and `sensitivity.md` (as shown) into `folder`; returns both paths."""
+    frames = [table.rows.assign(table=table.title) for table in tables]
+    content = pd.concat(frames).drop(columns="varied").rename(columns={"average": f"average {tables[0].average_over}"})
+    texts = [axis_text(plan, table) for table in tables]
+    return _write(plan, folder, "sensitivity", ["table", *plan.axes], content, texts, below_heading(tables))
+
+
+def below_heading(tables: list[AxisTable]) -> str:
+    """What the reader of sensitivity tables needs to know of their noise and their verdicts."""
+    return f"{tables[0].noise} Δ: mean difference to the centre over common repeats; {METHOD}."
+
+
+def write_ranking(plan: Plan, found: Ranking, folder: Path) -> tuple[Path, Path]:
+    """Write `cells.csv` (every number) and `cells.md` (as shown) into `folder`; returns both paths."""
+    table = ranking_text(plan, found, len(found.rows))
+    return _write(plan, folder, "cells", list(plan.axes), found.rows, [table])
+
+
+def write_comparison(plan: Plan, found: Comparison, folder: Path) -> tuple[Path, Path]:
+    """Write `cases.csv` (every number) and `cases.md` (as shown) into `folder`; returns both paths."""
+    content = found.rows.rename(columns={"average": f"average {found.average_over}"})
+    return _write(plan, folder, "cases", [CASE], content, [comparison_text(found)])
+
+
+def _write(
+    plan: Plan,
+    folder: Path,
+    name: str,
+    first: list[str],
+    content: pd.DataFrame,
+    tables: list[TextTable],
+    note: str = "",
+) -> tuple[Path, Path]:
+    csv, text = folder / f"{name}.csv", folder / f"{name}.md"
+    content = content.assign(source=plan.dataset.source, dataset=plan.dataset.description)
+    content = content[[*first, *[column for column in content.columns if column not in first]]]
+    write_atomically(csv, lambda stream: stream.write(content.to_csv(index=False).encode()))
+    page = "\n".join([heading(plan), "", *([note, ""] if note else []), *[markdown(table) for table in tables]])
+    write_atomically(text, lambda stream: stream.write(page.encode()))
+    return csv, text
+
+
+def heading(plan: Plan) -> str:
+    """What the numbers are and what they were obtained on."""
+    return (
+        f"# {plan.study.name}: mAP in %, {spread_words(plan)}\n\n"
+        f"Data: {plan.dataset.description}. Source: {plan.dataset.source}. "
+        f"Selection: {plan.protocol['selection']}. Scores: {scored_by(plan)}. "
+        "Paper column: published numbers, on I3D features."
+    )
+
+
+def spread_words(plan: Plan) -> str:
+    """What stands behind the ± of a study's tables."""
+    return "mean ± half its 95 % interval" if plan.study.search.plan != "sampler" else "mean ± standard deviation"
+
+
+def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTable:
+    """A sensitivity table as text, at most the first `most` rows; the rest is counted below."""
+    shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in table.rows]
+    tiou = criterion(plan.protocol["tiou"])
+    cost = ["s/min"] if table.rows["seconds"].nunique() > 1 else []  # of annotation
+    heads = [*table.axes, *cost, "n", *shown, f"average {table.average_over}", f"Δ @{tiou}", "verdict", "paper @0.5"]
+    rows = []
+    for row in table.rows.head(most or len(table.rows)).to_dict("records"):
+        values = [f"{short(row[axis])}{' (centre)' if row['centre'] else ''}" for axis in table.axes]
+        spreads = [compact(row[name], row[name + WITHIN]) for name in (*shown, "average")]
+        delta = "" if row["centre"] or math.isnan(row["delta"]) else compact(row["delta"], row["delta" + WITHIN], "+")
+        verdict = "" if row["centre"] else row["verdict"]
+        paper = NOT_AVAILABLE if math.isnan(row["paper"]) else f"{row['paper']:.1f}"
+        seconds = [f"{row['seconds']:.1f}"] if cost else []
+        rows.append([*values, *seconds, str(row["n"]), *spreads, delta, verdict, paper])
+    more = f"... and {len(table.rows) - len(rows)} more rows in the file below." if len(table.rows) > len(rows) else ""
+    remark = " ".join(PAPER_NOTES.get((plan.study.method, plan.dataset.name, axis), "") for axis in table.axes).strip()
+    left = (*table.axes, "verdict")
+    return TextTable(table.title, heads, rows, left, tuple(table.rows["centre"]), f"{more} {remark}".strip())
+
+
+def ranking_text(plan: Plan, found: Ranking, most: int = SHOWN_CELLS) -> TextTable:
+    """The best cells of a sampler as text, the whole Pareto front in any case; axes by their symbols."""
+    axes = tuple(symbols(plan)[axis] for axis in found.axes)
+    several = len(found.objectives) > 1
+    kept = found.rows.head(max(most, int(found.rows["best"].sum()) if len(found.rows) else 0))
+    names = {name: UNITS[name].format(tiou=found.tiou) for name in found.objectives}
+    front = ["front"] if several else []
+    heads = [*axes, *front, "n", *names.values(), f"test mAP@{found.tiou}"]
+    rows = []
+    for row in kept.to_dict("records"):
+        objectives = [spread(row[name], row[f"{name} sd"], DIGITS[name]) for name in found.objectives]
+        mark = ["yes" if row["best"] else ""] if several else []
+        test = spread(row["test"], row["test sd"])
+        rows.append([*[short(row[axis]) for axis in found.axes], *mark, str(row["n"]), *objectives, test])
+    wanted = ", ".join(f"{direction} {name}" for name, direction in found.objectives.items())
+    remark = "The search read held-out training videos only; test scores are shown beside, and chose nothing."
+    return TextTable(
+        f"Best of {len(found.rows)} cells ({wanted})", heads, rows, axes, tuple(kept.get("best", ())), remark
+    )
+
+
+def comparison_text(found: Comparison) -> TextTable:
+    """A study of cases as text, differences beside the reference."""
+    shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in found.rows]
+    named = {**{name: name for name in shown}, "average": f"average {found.average_over}"}
+    heads = [CASE, "labels", "s/min", "n", *named.values(), f"Δ @{found.tiou}", "verdict", f"paper @{found.tiou}"]
+    rows = []
+    for row in found.rows.to_dict("records"):
+        values = [compact(row[name], row[name + WITHIN]) for name in named]
+        delta = "" if row[CASE] == found.reference else compact(row["delta"], row["delta" + WITHIN], "+")
+        paper = row.get(f"paper@{found.tiou}", math.nan)
+        published = NOT_AVAILABLE if math.isnan(paper) else f"{paper:.1f}"
+        head = [row[CASE], row["supervision"], f"{row['seconds']:.1f}", str(row["n"])]
+        rows.append([*head, *values, delta, row["verdict"], published])
+    sources = [source for source in dict.fromkeys(found.rows["paper source"]) if source != NOT_AVAILABLE]
+    remark = f"Δ: mean difference to the reference over common repeats; {METHOD}."
+    remark += f" Paper: {'; '.join(sources)}." if sources else ""
+    left = (CASE, "labels", "verdict")
+    bold = tuple(found.rows[CASE] == found.reference)
+    return TextTable(f"Cases beside {found.reference}", heads, rows, left, bold, remark)

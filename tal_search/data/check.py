@@ -1,0 +1,100 @@
+"""What a dataset on disk holds: every file read once, everything that is wrong in one pass, and numbers to look at."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tal_search.data.clicks.clicks import read_clicks
+from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
+from tal_search.data.features.split_reader import FeatureSplit, read_splits, read_truths
+from tal_search.data.load import stop
+from tal_search.data.supervision import clicked_videos
+from tal_search.data.truths import note_empty, stated_seconds
+from tal_search.errors import gathered
+from tal_search.types import Annotations, DatasetSpec, Floats, Ints
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSurvey:
+    """One split: seconds float64 [N] and stored snippets int64 [N] of its videos; its instances and their classes."""
+
+    name: str
+    seconds: Floats
+    snippets: Ints
+    instances: int
+    classes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClickSurvey:
+    """One annotator's clicks of one kind on the training videos, from a file."""
+
+    kind: str
+    annotator: str
+    clicks: int
+    videos: int
+    per_minute: float
+
+
+def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list[ClickSurvey]]:
+    """Read everything, one video in memory at a time. What the user should know of the annotations goes to `notes`.
+
+    Raises InputError with every problem of features, ground truth and clicks.
+    """
+    problems: list[str] = []
+    splits: list[SplitSurvey] = []
+    seconds: dict[str, float] = {}
+    with gathered(problems):
+        truths = read_truths(spec)
+        seconds = stated_seconds(truths[0])
+        notes += note_empty(Path(spec.ground_truth), *truths)
+        if spec.layout["name"] == CONVERTED:
+            splits = _of_cache(spec, *truths)
+        else:
+            for name, split in zip(("training", "test"), read_splits(spec, problems), strict=True):
+                splits.append(_of_files(name, split, problems, seconds if name == "training" else {}))
+    clicks = []
+    for kind, files in spec.clicks.items():
+        for annotator, path in files.items():
+            if path and seconds:
+                with gathered(problems):
+                    known = clicked_videos(spec, seconds, *truths)
+                    found = read_clicks(Path(path), kind, annotator, known, notes)
+                    minutes = sum(filter(math.isfinite, seconds.values())) / 60
+                    clicks.append(
+                        ClickSurvey(
+                            kind=kind, annotator=annotator, clicks=len(found.time),
+                            videos=len(set(found.video.tolist())), per_minute=len(found.time) / minutes,
+                        )
+                    )  # fmt: skip
+    stop(problems)
+    return splits, clicks
+
+
+def _of_files(name: str, split: FeatureSplit, problems: list[str], seconds: dict[str, float]) -> SplitSurvey:
+    """Seconds of each whole video are written into `seconds`."""
+    durations, snippets = [], []
+    for video, file, duration in split.videos(problems):
+        seconds[video] = duration
+        durations.append(duration)
+        snippets.append(file.features.shape[1])
+    return _survey(name, np.array(durations), np.array(snippets, np.int64), split.truth)
+
+
+def _of_cache(spec: DatasetSpec, train: Annotations, test: Annotations) -> list[SplitSurvey]:
+    check_cache(Path(spec.root), spec.snippets, train, test)
+    splits = open_cache(Path(spec.root), spec.snippets, checked=False)
+    both = zip(("training", "test"), splits, (train, test), strict=True)
+    return [
+        _survey(name, videos.duration, np.full(len(videos.videos), spec.snippets), truth)
+        for name, videos, truth in both
+    ]
+
+
+def _survey(name: str, seconds: Floats, snippets: Ints, truth: Annotations) -> SplitSurvey:
+    classes = len(set(truth.label.tolist()))
+    return SplitSurvey(name=name, seconds=seconds, snippets=snippets, instances=len(truth.label), classes=classes)

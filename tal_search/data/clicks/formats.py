@@ -1,0 +1,122 @@
+"""The rows of a click file, in any of the formats in use, recognised by the content.
+
+- BackTAL's CSV: a header with URLID and Start (URLID,URL,TagID,Tag,Start,End,Time,State; UTF-8 with a byte order mark),
+  one background click a row, the second is Start (the annotators worked at 2 frames a second).
+- SF-Net's lines: VIDEO,seconds,label, one action click a line, no header, blank lines between.
+- LACP's and HR-Pro's CSV: a header with class, point and video or video_id, one action click a row, the frame is point.
+  It also holds the instance's start and stop: ground truth, which is never read.
+- Background JSON: {VIDEO: [number, ...]}, frames (released for GTEA) or whole seconds (released for BEOID); some
+  released names end in a line break.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tal_search.errors import InputError
+from tal_search.files.json_reader import Problems, brief, number_of
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
+
+FORMATS = {
+    BACKGROUND_CLICKS: "BackTAL's CSV (columns URLID and Start) or JSON {VIDEO: [number, ...]}",
+    ACTION_CLICKS: "lines VIDEO,seconds,label or LACP's CSV (columns class, video_id and point)",
+}
+BOUNDARIES = {"start", "stop", "start_frame", "stop_frame"}
+
+
+class Row(NamedTuple):
+    """One click as its file says it: `where` in the file, the number and its text, and the label of an action."""
+
+    where: str
+    video: str
+    number: float
+    text: str
+    label: str | None
+
+
+class ClickFile(NamedTuple):
+    """kind: of CLICKS; in_frames: the numbers are frames, not seconds, None where the format leaves that open;
+    boundaries: ground truth lies beside them.
+    """
+
+    kind: str
+    in_frames: bool | None
+    rows: list[Row]
+    boundaries: bool
+
+
+def read_click_file(path: Path, kind: str | None, problems: Problems) -> ClickFile:
+    """Every row that is whole; a problem for each other one. Numbers are not judged here: NaN where there is none.
+
+    kind: what is wanted, for the words of an error, None for either. Raises InputError: no such file, not UTF-8, none
+    of the formats.
+    """
+    wanted = " or ".join(FORMATS.values()) if kind is None else FORMATS[kind]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give {wanted}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text; give {wanted}") from None
+    if text.lstrip().startswith(("{", "[")):
+        return ClickFile(BACKGROUND_CLICKS, None, list(_json_rows(path, text, problems)), False)
+    lines = text.splitlines()
+    first = next((index for index, line in enumerate(lines) if line.strip()), 0)
+    header = [name.strip(' "') for name in lines[first].split(",")] if lines else []
+    if {"URLID", "Start"} <= set(header):
+        rows = list(_csv_rows(lines, first, header, ("URLID", "Start", None), problems))
+        return ClickFile(BACKGROUND_CLICKS, False, rows, False)
+    video = "video_id" if "video_id" in header else "video"
+    if {"class", "point", video} <= set(header):
+        rows = list(_csv_rows(lines, first, header, (video, "point", "class"), problems))
+        return ClickFile(ACTION_CLICKS, True, rows, bool(BOUNDARIES & set(header)))
+    if len(header) == 3 and not math.isnan(number_of(header[1])):
+        columns = ("video", "second", "label")
+        return ClickFile(ACTION_CLICKS, False, list(_csv_rows(lines, first - 1, columns, columns, problems)), False)
+    seen = brief(lines[first]) if lines else ""
+    raise InputError(f"{path}: is no click file (the first line is '{seen}'); give {wanted}")
+
+
+def _csv_rows(
+    lines: list[str], first: int, header: Any, columns: tuple[str, str, str | None], problems: Problems
+) -> Iterator[Row]:
+    """Rows after line index `first`, that of the header; columns: of the video, the number and the label."""
+    reader = csv.reader(lines[first + 1 :])
+    video, number = header.index(columns[0]), header.index(columns[1])
+    label = header.index(columns[2]) if columns[2] else None
+    least = max(video, number, -1 if label is None else label)
+    try:
+        for fields in reader:
+            line = f"line {first + 1 + reader.line_num}"
+            if not any(field.strip() for field in fields):
+                continue
+            if len(fields) > least:
+                text = fields[number].strip()
+                named = None if label is None else fields[label].strip()
+                yield Row(line, fields[video].strip(), number_of(text), text, named)
+            else:
+                seen = f"has {len(fields)} fields where {len(header)} are needed"
+                problems.add(f"{line}: {seen}; correct or remove the row")
+    except csv.Error as error:
+        problems.add(f"line {first + 1 + reader.line_num}: is not CSV ({error}); correct or remove the row")
+
+
+def _json_rows(path: Path, text: str, problems: Problems) -> Iterator[Row]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is not a whole JSON file ({error}); fetch or write it again") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: is {brief(content)}; give {FORMATS[BACKGROUND_CLICKS]}")
+    for name, frames in content.items():
+        video = name.strip()
+        if isinstance(frames, list):
+            for index, frame in enumerate(frames):
+                yield Row(f"{video}[{index}]", video, number_of(frame), brief(frame), None)
+        else:
+            problems.add(f"{video} is {brief(frames)}; give a list of numbers")

@@ -1,0 +1,48 @@
+"""How often an annotator of a dataset clicks in a minute of video: what the cost of its supervision is counted by."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Hashable
+
+from tal_search.data.clicks.budget import within_budget
+from tal_search.data.clicks.cost import THUMOS14_RATES
+from tal_search.data.load import load_truths
+from tal_search.data.supervision import clicks_made
+from tal_search.errors import InputError
+from tal_search.types import BACKGROUND_CLICKS, INSTANCES, DatasetSpec, clicks_of
+
+_counted: dict[Hashable, dict[str, float]] = {}  # rates by all that decides them
+
+
+def annotation_rates(spec: DatasetSpec, annotator: str, supervision: tuple[str, ...]) -> dict[str, float]:
+    """Clicks and instances a minute of training video, by kind, that a trial with this supervision reads.
+
+    Counted in the click files, within the dataset's budget of clicks, in the ground truth or the simulation. What
+    cannot be counted there is taken to be as often as on THUMOS14: clicks that lie in the feature files, anything where
+    the ground truth gives no durations, files with problems (which `check` reports).
+    """
+    # A plan asks for a few of them once a trial; the fingerprints name all that they are counted from.
+    key = (spec.fingerprint, annotator, supervision, *spec.fingerprints_read(annotator, supervision).items())
+    if key not in _counted:
+        _counted[key] = _rates(spec, annotator, supervision)
+    return dict(_counted[key])
+
+
+def _rates(spec: DatasetSpec, annotator: str, supervision: tuple[str, ...]) -> dict[str, float]:
+    limit = math.inf if spec.clicks_per_minute is None else spec.clicks_per_minute
+    assumed = min(THUMOS14_RATES[BACKGROUND_CLICKS] * spec.clicks_fraction, limit)
+    rates = {**THUMOS14_RATES, BACKGROUND_CLICKS: assumed}
+    with contextlib.suppress(InputError):
+        train, test = load_truths(spec)
+        minutes = float(train.duration.sum()) / 60
+        if not math.isfinite(minutes):
+            return rates
+        rates[INSTANCES] = len(train.label) / minutes
+        seconds = dict(zip(train.videos, train.duration.tolist(), strict=True))
+        for kind in clicks_of(supervision):
+            clicks = clicks_made(spec, kind, annotator, seconds, train, test)
+            if clicks is not None:
+                rates[kind] = len(within_budget(spec, clicks, train.duration).time) / minutes
+    return rates

@@ -1,0 +1,141 @@
+"""A dataset converted once: every video at T snippets, in arrays that training maps from the disk and never copies.
+
+The folder holds the arrays of `shared_features`, the ground truth and the click files, and a manifest with the number
+of snippets and each array's size and checksum. Shapes: N videos, D channels, T snippets, C classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tal_search.data.features.shared import ARRAYS, MANIFEST, SPLITS, array_file, mapped, size_and_checksum
+from tal_search.data.features.split_reader import FeatureSplit, read_splits
+from tal_search.data.supervision import EMBEDDED
+from tal_search.errors import InputError
+from tal_search.files.disk import size_text
+from tal_search.types import BACKGROUND_CLICKS, Annotations, DatasetSpec, VideoSet
+
+CONVERTED = "converted"
+
+
+def is_converted(root: Path) -> bool:
+    """Whether `convert` wrote this folder, as far as names tell."""
+    return (root / MANIFEST).is_file() and array_file(root, "train", "features").is_file()
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    """What `convert` wrote of the arrays. Raises InputError where that is not whole."""
+    path = root / MANIFEST
+    try:
+        manifest = json.loads(path.read_text())
+        whole = isinstance(manifest["snippets"], int) and isinstance(manifest["embedded"], bool)
+        for split in SPLITS:
+            videos, files = manifest[split]["videos"], manifest[split]["files"]
+            whole &= bool(videos) and all(isinstance(name, str) for name in videos)
+            numbers = [number for name in ARRAYS for number in files[name]]
+            whole &= len(numbers) == 2 * len(ARRAYS) and all(isinstance(number, int) for number in numbers)
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise InputError(f"{path}: is no whole manifest of converted features; convert them again")
+    return manifest  # type: ignore[no-any-return]
+
+
+def open_cache(root: Path, snippets: int, *, checked: bool) -> tuple[VideoSet, VideoSet]:
+    """Training and test videos, mapped. checked: every byte is compared with its checksum, else sizes alone.
+
+    Raises InputError: other snippets wanted than converted, files that are damaged or lead out of the folder.
+    """
+    manifest = read_manifest(root)
+    if manifest["snippets"] != snippets:
+        seen = f"{root} was converted to {manifest['snippets']} snippets, and {snippets} are wanted"
+        raise InputError(f"{seen}; give dataset.snippets={manifest['snippets']}, or convert again")
+    sets = []
+    for split in SPLITS:
+        paths = [array_file(root, split, name) for name in ARRAYS]
+        try:
+            if any(path.resolve().parent != root.resolve() for path in paths):
+                raise ValueError("a file is a link to elsewhere")
+            videos = mapped(root, split, manifest[split], checked=checked)
+            if videos.features.shape[2] != snippets:
+                raise ValueError(f"the features of {split} have {videos.features.shape[2]} snippets")
+            sets.append(videos)
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(f"{root} is damaged ({error}); convert the features again") from None
+    return sets[0], sets[1]
+
+
+def check_cache(root: Path, snippets: int, train: Annotations, test: Annotations) -> VideoSet:
+    """The training videos, every byte of both splits checked. Raises InputError where they or the truths disagree."""
+    splits = open_cache(root, snippets, checked=True)
+    problems = []
+    for videos, truth in zip(splits, (train, test), strict=True):
+        if set(videos.videos) != set(truth.videos):
+            problems.append(f"{root}: its videos are not those of the ground truth; convert the features again")
+        if videos.labels.shape[1] != len(truth.classes):
+            seen = f"{videos.labels.shape[1]} classes where the ground truth has {len(truth.classes)}"
+            problems.append(f"{root}: has {seen}; convert the features again")
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+    return splits[0]
+
+
+def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
+    """Write the dataset into a new folder, one video in memory at a time; spec.snippets is its T.
+
+    Features are in float16 unless that changes a video too much (see `half_precision`); then `notes` says so. Raises
+    InputError: `folder` is there and not empty, the disk is too small, files as `check` has them.
+    """
+    if spec.layout["name"] == CONVERTED:
+        raise InputError(f"{spec.root} is converted already; give the features that it was made from")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"out={folder} is there and not empty; give a new folder")
+    problems: list[str] = []
+    splits = read_splits(spec, problems)
+    if problems:
+        raise InputError(problems)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    needed = sum(2 * len(split.files) * split.channels * spec.snippets for split in splits)
+    if shutil.disk_usage(folder.parent).free < needed:
+        raise InputError(f"out={folder}: its disk has no room for {size_text(needed)}; give a folder on another disk")
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        embedded = EMBEDDED in spec.clicks[BACKGROUND_CLICKS]
+        manifest: dict[str, Any] = {"snippets": spec.snippets, "embedded": embedded}
+        for name, split in zip(SPLITS, splits, strict=True):
+            manifest[name] = _write_split(unfinished, name, split, spec.snippets, notes)
+        shutil.copyfile(spec.ground_truth, unfinished / f"gt_{spec.name}.json")
+        for path in (path for files in spec.clicks.values() for path in files.values() if path):
+            shutil.copyfile(path, unfinished / Path(path).name)
+        (unfinished / MANIFEST).write_text(json.dumps(manifest))
+        if folder.exists():
+            folder.rmdir()
+        unfinished.rename(folder)
+    except OSError as error:
+        raise InputError(f"out={folder}: cannot be written ({error.strerror}); give another folder") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _write_split(folder: Path, name: str, split: FeatureSplit, snippets: int, notes: list[str]) -> dict[str, Any]:
+    """The arrays of one split; gives its entry of the manifest."""
+    problems: list[str] = []
+    videos = split.load(snippets, problems, notes, array_file(folder, name, "features"))
+    if problems:
+        raise InputError(problems)
+    videos.features.flush()  # type: ignore[attr-defined]  # a map
+    if name == "test":
+        videos = dataclasses.replace(videos, background_clicks=np.zeros_like(videos.background_clicks))
+    for array in ARRAYS:
+        if array != "features":
+            np.save(array_file(folder, name, array), getattr(videos, array))
+    files = {array: size_and_checksum(array_file(folder, name, array)) for array in ARRAYS}
+    return {"videos": videos.videos, "files": files}

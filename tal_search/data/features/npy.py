@@ -1,0 +1,121 @@
+"""Features in npy files, one array [T0, D] a video, read without trusting the file.
+
+BaS-Net's and LACP's layout has a file for each stream, rgb/VIDEO.npy and flow/VIDEO.npy; ActionFormer's and OpenTAD's
+has one file VIDEO.npy with both streams side by side. Neither says anything but the features.
+
+Shapes: D channels, T0 snippets stored.
+"""
+
+from __future__ import annotations
+
+import zlib
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from tal_search.data.features.npz import VideoFile
+from tal_search.errors import InputError
+from tal_search.files.untrusted import MOST_BYTES, Header, as_float32, read_header, require_finite
+
+CHUNK_BYTES = 1 << 20
+
+
+def read_video(path: Path, channels: int | None = None) -> VideoFile:
+    """The features of one file. Raises InputError with every problem: see `read_parts`."""
+    return read_parts([path], channels)
+
+
+def read_channels(path: Path) -> int:
+    """D, from the header alone. Raises InputError where the file is no npy file of features."""
+    return _header_of(path).shape[1]
+
+
+def both_streams(path: Path) -> list[Path]:
+    """The rgb file and the flow file of a video; `path` is the first."""
+    return [path, path.parents[1] / "flow" / path.name]
+
+
+def read_streams(path: Path, channels: int | None = None) -> VideoFile:
+    """The features of both streams, rgb first. Raises InputError with every problem: see `read_parts`."""
+    return read_parts(both_streams(path), channels)
+
+
+def streams_channels(path: Path) -> int:
+    """D of both streams together, from the headers alone. Raises InputError as `read_channels`."""
+    return sum(read_channels(part) for part in both_streams(path))
+
+
+def read_parts(paths: list[Path], channels: int | None) -> VideoFile:
+    """Arrays [T0, D'] of some files as one [D, T0]; `channels`: D expected, None for any.
+
+    Raises InputError with every problem: not a whole npy file, pickled, not floats of two axes, other numbers of
+    snippets, D not as expected, values that are not finite. Sizes are checked before any memory is taken.
+    """
+    headers = [_header_of(path) for path in paths]
+    snippets, got = [header.shape[0] for header in headers], sum(header.shape[1] for header in headers)
+    if len(set(snippets)) > 1:
+        seen = " and ".join(f"{count} in {path.parent.name}" for count, path in zip(snippets, paths, strict=True))
+        raise InputError(f"{paths[0]}: has {seen} snippets; extract it again")
+    if channels is not None and got != channels:
+        raise InputError(f"{paths[0]}: expected {channels} feature channels, got {got}")
+    return VideoFile(features=np.ascontiguousarray(np.concatenate([_read(path).T for path in paths])))
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of the whole file. Raises InputError where it cannot be read."""
+    try:
+        stat = path.stat()
+        return _checksum(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); correct the path") from None
+
+
+@lru_cache(maxsize=100_000)
+def _checksum(path: Path, size: int, modified: int) -> int:  # noqa: ARG001 - they say when to read again
+    value = 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            value = zlib.crc32(chunk, value)
+    return value
+
+
+def _header_of(path: Path) -> Header:
+    problems: list[str] = []
+    header = None
+    try:
+        size = path.stat().st_size
+        if size > 2 * MOST_BYTES:  # both streams in one file
+            raise InputError(f"{path}: has {size} bytes, more than features of one video can; extract it again")
+        with path.open("rb") as stream:
+            header = read_header(stream, "the array", size, problems)
+    except (OSError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise InputError(f"{path}: is truncated or no npy file ({reason}); fetch or extract it again") from None
+    check_shape(header, problems)
+    if problems or header is None:
+        raise InputError(f"{path}: {problem}" for problem in problems)
+    return header
+
+
+def check_shape(header: Header | None, problems: list[str]) -> None:
+    """A problem where an array is no features of one video."""
+    if header is not None and (len(header.shape) != 2 or 0 in header.shape or header.dtype.kind != "f"):
+        seen = f"the array is {header.dtype} of shape {header.shape}"
+        problems.append(f"{seen}; expected floats [snippets, channels]")
+
+
+def _read(path: Path) -> NDArray[np.float32]:
+    """Its header has been checked."""
+    problems: list[str] = []
+    try:
+        with path.open("rb") as stream:
+            features_TD = as_float32(npy.read_array(stream, allow_pickle=False))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: is truncated or no npy file ({error}); fetch or extract it again") from None
+    require_finite(features_TD, "the array", problems)
+    if problems:
+        raise InputError(f"{path}: {problem}" for problem in problems)
+    return features_TD

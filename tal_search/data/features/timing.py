@@ -1,0 +1,44 @@
+"""When stored snippets are, and their values at the middles of T equal parts of a video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tal_search.data.features.npz import rescale
+from tal_search.data.features.resampling import interpolate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """When snippets are: frames between two of them, the frame that the first is centred at, and frames a second.
+
+    stride None: the snippets cover the video evenly, and the others are not looked at. fps None: each video's own.
+    """
+
+    stride: float | None = None
+    offset: float | None = None
+    fps: float | None = None
+
+    def sampled(
+        self, features_DT: NDArray[np.float32], snippets: int, duration: float, fps: float | None
+    ) -> NDArray[np.float32]:
+        """[D, T0] to [D, T]: linear interpolation at the middles of T equal parts of `duration` seconds, ends held."""
+        if self.stride is None:
+            return rescale(features_DT, snippets)
+        assert self.offset is not None
+        assert fps is not None
+        seconds = (np.arange(snippets) + 0.5) / snippets * duration
+        return interpolate(features_DT, (seconds * fps - self.offset) / self.stride)
+
+    def expected(self, duration: float, fps: float | None) -> float:
+        """Snippets that a video of that many seconds should have; whole windows of 2·offset frames fit into it."""
+        assert self.stride is not None
+        assert self.offset is not None
+        assert fps is not None
+        return max(1.0, (duration * fps - 2 * self.offset) / self.stride + 1)
+
+
+AS_LAYOUT = Timing()

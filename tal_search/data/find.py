@@ -1,0 +1,224 @@
+"""Finding a dataset: BackTAL's features where they are on disk, the simulated stand-in elsewhere.
+
+`check` and `load` read what `find` found; they are `tal_search.data.load`'s, offered here with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tal_search.data import data_folder
+from tal_search.data.catalog import known
+from tal_search.data.features.cache import CONVERTED, is_converted, open_cache, read_manifest
+from tal_search.data.features.layouts import AUTO, FeatureLayout, detect, has_npz, split_files, timed
+from tal_search.data.features.npz import has_clicks
+from tal_search.data.features.timing import AS_LAYOUT, Timing
+from tal_search.data.load import check, load
+from tal_search.data.simulation.clickers import CLICKERS
+from tal_search.data.simulation.videos import VERSION, Simulation
+from tal_search.data.supervision import EMBEDDED
+from tal_search.errors import InputError, gathered
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR, DatasetSpec, canonical_json
+
+__all__ = ["EMBEDDED", "check", "default_annotators", "find", "load"]
+
+I3D_CHANNELS = 2048
+SOURCES = ("auto", "features", "simulated")
+
+
+def find(
+    name: str,
+    source: str,
+    root: Path | None,
+    ground_truth: Path | None,
+    clicks: Path | None,
+    snippets: int,
+    simulation: Simulation,
+    wanted: str = AUTO,
+    timing: Timing = AS_LAYOUT,
+) -> DatasetSpec:
+    """The dataset that these settings mean, identified by its content; no array is read.
+
+    source: `features` under `root`; `simulated`; `auto` takes features where `root` has any in one of the layouts, else
+    simulates, and the description says why. wanted: the layout, or `auto`; timing: what is given of it. Simulated
+    features lie on the timeline of `ground_truth` where one is given, with clicks from the files of `clicks` where such
+    a folder is given too.
+    Raises InputError with every problem: no features, no or several ground truths, files that are not whole.
+    """
+    if source not in SOURCES:
+        raise InputError(f"dataset.source={source} is unknown; give one of {', '.join(SOURCES)}")
+    if source == "simulated":
+        return _simulated(name, "dataset.source=simulated", ground_truth, clicks, snippets, simulation)
+    if root is not None and (wanted == CONVERTED or (wanted == AUTO and is_converted(root))):
+        return _converted(name, root, ground_truth, clicks, snippets)
+    found = None if root is None else detect(root, name, wanted)
+    if root is not None and found is not None:
+        return _features(name, root, timed(found, timing), ground_truth, clicks, snippets)
+    train, test = (None, None) if root is None else data_folder.split_folders(root, name, has_npz)
+    lacking = "features" if train is test else "training features" if train is None else "test features"
+    why = "dataset.root is not given" if root is None else f"no {lacking} under {root}"
+    if source == "features":
+        train_name, test_name = known(name).train[0], known(name).test[0]
+        fix = f"give the folder that holds {train_name}/*.npz and {test_name}/*.npz, or another layout, as dataset.root"
+        raise InputError(f"dataset.source=features, but {why}; {fix}")
+    return _simulated(name, why, ground_truth, clicks, snippets, simulation)
+
+
+def default_annotators(spec: DatasetSpec, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Annotators to repeat a study over that reads these kinds of clicks: all who clicked each kind.
+
+    Those of click files alone where there are any, A1 alone on the simulated set. NO_ANNOTATOR where no clicks are
+    read: whoever clicked, the trials are the same.
+    """
+    if not kinds:
+        return (NO_ANNOTATOR,)
+    everyone = [name for name in spec.clicks[kinds[0]] if all(name in spec.clicks[kind] for kind in kinds)]
+    of_files = sorted(name for name in everyone if any(spec.clicks[kind][name] for kind in kinds))
+    if of_files:
+        return tuple(of_files)
+    return ("A1",) if spec.source == "simulated" else tuple(everyone)
+
+
+def _features(
+    name: str, root: Path, found: FeatureLayout, ground_truth: Path | None, clicks: Path | None, snippets: int
+) -> DatasetSpec:
+    problems: list[str] = []
+    content: list[Any] = [found.name, vars(found.timing)]
+    truth, clicked = ground_truth, dict[str, dict[str, Path]]()
+    with gathered(problems):
+        truth = (ground_truth or data_folder.find_ground_truth(root, name)).resolve()
+        content.append(_hash_of(truth))
+    files = _files(name, root, found, truth, problems)
+    for video, path in (item for split in files for item in split.items()):
+        with gathered(problems):
+            content.append((video, found.content(path)))
+    with gathered(problems):
+        clicked = data_folder.find_clicks(root, name, clicks)
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+    first = next(iter(files[0].values()))
+    embedded = found.name == "backtal" and not clicked[BACKGROUND_CLICKS] and has_clicks(first)
+    base = _on_disk(name, root, truth or Path(), clicked, embedded=embedded)
+    return dataclasses.replace(
+        base,
+        snippets=snippets,
+        fingerprint=_digest([len(files[0]), content]),
+        description=_described(root, _channels(found, files), [len(split) for split in files], _said(found)),
+        layout={"name": found.name, **vars(found.timing)},
+    )
+
+
+def _files(
+    name: str, root: Path, found: FeatureLayout, truth: Path | None, problems: list[str]
+) -> list[dict[str, Path]]:
+    """Training and test files by video; none where a problem is added."""
+    with gathered(problems):
+        splits = found.splits(root, name) if truth is None else split_files(found, root, name, truth)
+        files = [split.files for split in splits]
+        lacking = [kind for kind, split in zip(("training", "test"), files, strict=True) if not split]
+        if lacking:
+            raise InputError(f"{root} has no features of any {' or '.join(lacking)} video of {truth}; add them")
+        return files
+    return []
+
+
+def _converted(name: str, root: Path, ground_truth: Path | None, clicks: Path | None, snippets: int) -> DatasetSpec:
+    manifest = read_manifest(root)
+    truth = (ground_truth or data_folder.find_ground_truth(root, name)).resolve()
+    train, test = open_cache(root, manifest["snippets"], checked=False)
+    said = f"layout {CONVERTED} ({train.features.dtype}, {manifest['snippets']} snippets)"
+    base = _on_disk(name, root, truth, data_folder.find_clicks(root, name, clicks), embedded=manifest["embedded"])
+    return dataclasses.replace(
+        base,
+        snippets=snippets,
+        fingerprint=_digest([CONVERTED, manifest, _hash_of(truth)]),
+        description=_described(root, train.features.shape[1], [len(train.videos), len(test.videos)], said),
+        layout={"name": CONVERTED, "snippets": manifest["snippets"]},
+    )
+
+
+def _on_disk(name: str, root: Path, truth: Path, clicked: dict[str, dict[str, Path]], *, embedded: bool) -> DatasetSpec:
+    """Features with their annotations; what the layout says of them is to be filled in."""
+    files, fingerprints = _clicks({BACKGROUND_CLICKS: (EMBEDDED,) if embedded else (), ACTION_CLICKS: ()}, clicked)
+    return DatasetSpec(
+        name=name, source="features", root=str(root.resolve()), ground_truth=str(truth), clicks=files,
+        click_fingerprints=fingerprints, snippets=0, simulation={}, fingerprint="", description="",
+    )  # fmt: skip
+
+
+def _described(root: Path, channels: int | str, videos: list[int], said: str) -> str:
+    counts = f"{videos[0]} training and {videos[1]} test videos"
+    return f"{root.resolve().name}: {_kind(channels)}, {counts}; {said}"
+
+
+def _simulated(
+    name: str, why: str, ground_truth: Path | None, clicks: Path | None, snippets: int, simulation: Simulation
+) -> DatasetSpec:
+    truth = ground_truth.resolve() if ground_truth else None
+    files: dict[str, dict[str, Path]]
+    files = data_folder.find_clicks(None, name, clicks) if truth and clicks else {}
+    files_of, fingerprints = _clicks(dict.fromkeys(CLICKS, CLICKERS), files)
+    stand_in, settings = known(name), dataclasses.asdict(simulation)
+    timeline = f"; the timeline is that of {truth.name}" if truth else ""
+    return DatasetSpec(
+        name=name,
+        source="simulated",
+        root="",
+        ground_truth=str(truth or ""),
+        clicks=files_of,
+        click_fingerprints=fingerprints,
+        snippets=snippets,
+        simulation=settings,
+        fingerprint=_digest([VERSION, settings, _hash_of(truth) if truth else dataclasses.asdict(stand_in)]),
+        description=f"simulated {stand_in.title} stand-in ({why}){timeline}",
+    )
+
+
+def _clicks(
+    inherent: dict[str, tuple[str, ...]], files: dict[str, dict[str, Path]]
+) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+    """Files and fingerprints by kind and annotator; `inherent`: annotators without a file, known by their name."""
+    paths, fingerprints = {}, {}
+    for kind, names in inherent.items():
+        found = files.get(kind, {})
+        paths[kind] = {**dict.fromkeys(names, ""), **{name: str(path) for name, path in found.items()}}
+        hashes = {name: _hash_of(path) for name, path in found.items()}
+        fingerprints[kind] = {**{name: name for name in names}, **hashes}
+    return paths, fingerprints
+
+
+def _kind(channels: int | str) -> str:
+    """Scores on anything but the papers' features are not to be read as the papers'."""
+    if channels == I3D_CHANNELS:
+        return f"features with {channels} channels"
+    return f"surrogate features ({channels} channels, not the {I3D_CHANNELS} of I3D)"
+
+
+def _said(found: FeatureLayout) -> str:
+    """The layout and its timing in one line."""
+    timing, fps = found.timing, "fps" if found.timing.fps is None else f"{found.timing.fps:g}"
+    middle = "" if timing.stride is None else f", snippet i at ({timing.stride:g}·i + {timing.offset:g})/{fps} s"
+    return f"layout {found.name}{middle}"
+
+
+def _channels(found: FeatureLayout, splits: list[dict[str, Path]]) -> int | str:
+    """D of the first file that says; what is wrong with the others is for `check` to report, all at once."""
+    for path in (path for split in splits for path in split.values()):
+        with suppress(InputError):
+            return found.channels(path)
+    return "unreadable"
+
+
+def _hash_of(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); correct the path") from None
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()

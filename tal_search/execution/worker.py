@@ -1,0 +1,145 @@
+"""What runs inside a worker, whichever backend started it: one trial at a time, never one trial in two processes."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tal_search.errors import TalSearchError
+from tal_search.execution.out_of_memory import Attempt, limit_memory, out_of_memory
+from tal_search.files.atomic import write_atomically
+from tal_search.files.disk import retry_when_full
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
+
+Step = EpochReport | str | None  # an epoch, a sentence for the user, or a moment at which to stop
+TrialFunction = Callable[[TrialSpec, TrialFolder], Generator[Step, None, None]]
+
+LOCK_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Training:
+    """The real trial function. Picklable; torch is imported where it runs.
+
+    threads: of torch, because Ray sets OMP_NUM_THREADS=1 in its workers. memory_bytes: what the trial's process may
+    hold, None = no limit. shared: where features are kept once for all trials of a machine.
+    """
+
+    device: str
+    checkpoint_every_seconds: float
+    threads: int
+    memory_bytes: int | None = None
+    shared: Path | None = None
+
+    def __call__(self, spec: TrialSpec, folder: TrialFolder) -> Generator[Step, None, None]:
+        import torch
+
+        from tal_search.trial.run import run_trial
+
+        torch.set_num_threads(self.threads)
+        every = self.checkpoint_every_seconds
+        with limit_memory(self.memory_bytes):
+            yield from run_trial(spec, folder, device=self.device, checkpoint_every_seconds=every, shared=self.shared)
+
+
+@dataclass(frozen=True)
+class Advance:
+    """What a trial did since it was last asked: epochs, then its result or the reason it failed.
+
+    notes: sentences for the user about a trial that goes on, such as a damaged checkpoint.
+    """
+
+    reports: tuple[EpochReport, ...] = ()
+    result: TrialResult | None = None
+    failed: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Work:
+    """A trial under way in this process."""
+
+    def __init__(self, spec: TrialSpec, runs: Path, trial: TrialFunction) -> None:
+        self._spec, self._folder = spec, TrialFolder.of(runs, spec.key)
+        self._steps = steps(spec, runs, trial)
+
+    def advance(self, seconds: float = 0.0) -> Advance:
+        """Run whole epochs, at least one, until `seconds` have passed or the trial ends.
+
+        An error of the trial is returned, and its traceback written to the trial's log.
+        """
+        until = time.monotonic() + seconds
+        reports: list[EpochReport] = []
+        notes: list[str] = []
+        result, failed = None, None
+        try:
+            for step in self._steps:
+                if isinstance(step, EpochReport):
+                    reports.append(step)
+                elif step is not None:
+                    append_log(self._folder, step)
+                    notes.append(step)
+                if time.monotonic() >= until:
+                    break
+            else:
+                result = self._folder.result()
+                if result is None or self._folder.missing(self._spec):
+                    raise RuntimeError("the trial ended without a result for every wanted setting")
+        except Exception as error:  # whatever a trial raises concerns this trial alone
+            failed = self._log(error)
+        return Advance(tuple(reports), result, failed, tuple(notes))
+
+    def close(self) -> None:
+        """Save the trial's progress and release its folder."""
+        self._steps.close()
+
+    def _log(self, error: Exception) -> str:
+        append_log(self._folder, "".join(traceback.format_exception(error)))
+        if isinstance(error, TalSearchError):
+            return str(error).splitlines()[0]
+        return out_of_memory(error) or f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+
+
+def append_log(folder: TrialFolder, text: str) -> None:
+    """Add `text` to the trial's log."""
+    before = folder.log.read_bytes() if folder.log.exists() else b""
+    write_atomically(folder.log, lambda stream: stream.write(before + text.encode() + b"\n"))
+
+
+def steps(spec: TrialSpec, runs: Path, trial: TrialFunction) -> Generator[Step, None, None]:
+    """The trial's steps, holding its folder's lock; None while another process holds it.
+
+    Once the other process is done its result is this one's too, and nothing is trained.
+    """
+    folder = TrialFolder.of(runs, spec.key)
+    with _opened(folder.path / "lock") as lock:
+        while not _locked(lock):
+            yield None
+            time.sleep(LOCK_POLL_SECONDS)
+        if folder.complete(spec):
+            return
+        with Attempt(folder.path) as attempt, closing(trial(spec, folder)) as running:
+            for step in running:
+                attempt.survived()
+                yield step
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = retry_when_full(lambda: path.open("a"), path.parent)
+    with file:  # closing it releases the lock, and so does the death of the process
+        yield file.fileno()
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

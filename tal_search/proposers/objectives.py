@@ -1,0 +1,41 @@
+"""What an adaptive search may know of a trial. Nothing here is made from the test split, so no objective can see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from tal_search.plan.cells import Trial
+from tal_search.trial.trial_types import TrialResult, objective
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """One finished trial as a sampler sees it; the fields are the objectives a study may name.
+
+    mAP: fraction, on held-out training videos; annotation_seconds: per minute of video; training_seconds: of the fit.
+    """
+
+    mAP: float
+    annotation_seconds: float
+    parameters: float
+    training_seconds: float
+
+
+def observe(trial: Trial, result: TrialResult) -> Observation:
+    """What of a result an adaptive search may see. Raises ValueError for a trial without held-out videos."""
+    if result.holdout_mAP is None:
+        raise ValueError(f"trial {trial.id} has no held-out score, and a sampler never reads test scores")
+    return Observation(
+        mAP=objective(result),
+        annotation_seconds=trial.annotation_seconds,
+        parameters=float(result.parameters),
+        training_seconds=result.seconds,
+    )
+
+
+def values(objectives: Mapping[str, str], observations: Iterable[Observation]) -> list[float]:
+    """Each objective's mean over the repeats of a cell, in the study's order."""
+    seen = list(observations)
+    return [fmean(getattr(observation, name) for observation in seen) for name in objectives]

@@ -1,0 +1,103 @@
+"""The Optuna study of cells, "NAME: cells" of the record, and its copy in memory that the sampler works on.
+
+A sampler reads every earlier cell and draws one dimension after the other. In memory that costs its own arithmetic
+alone, and a cell enters the record whole, in one transaction. Each change goes into the copy and then into the record
+(later, where that is locked); a driver that is killed between the two has lost nothing that anyone was told. The driver
+is the only writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from tal_search.record.retry import PatientStorage
+from tal_search.record.storage import reopen_failed
+
+Drawn = TypeVar("Drawn")
+
+
+class CellStudy:
+    """One Optuna trial a cell, numbered in the order in which they were proposed."""
+
+    def __init__(
+        self,
+        storage: PatientStorage,
+        name: str,
+        objectives: Mapping[str, str],
+        sampler: BaseSampler,
+        pruner: BasePruner,
+    ) -> None:
+        """objectives: direction of each by name."""
+        directions = [StudyDirection[direction.upper()] for direction in objectives.values()]
+        kept = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+        kept.set_user_attr("objectives", list(objectives))
+        self._storage, self._study_id = storage, kept._study_id
+        reopen_failed(storage, self._study_id)
+        self._memory = optuna.create_study(study_name=name, directions=directions, sampler=sampler, pruner=pruner)
+        self._kept_ids: dict[int, int] = {}  # in the record, of the trials that are running
+        self._attributes = storage.get_study_system_attrs(self._study_id)
+        for name, value in self._attributes.items():
+            self._memory._storage.set_study_system_attr(self._memory._study_id, name, value)
+        for trial in kept.get_trials(deepcopy=False):
+            self._memory.add_trial(trial)
+            if trial.state == TrialState.RUNNING:
+                self._kept_ids[trial.number] = trial._trial_id
+
+    def trials(self) -> list[FrozenTrial]:
+        return self._memory.get_trials(deepcopy=False)
+
+    def running(self) -> list[optuna.Trial]:
+        """Those that an earlier driver left, and those that failed: the next command tries them again, as any trial."""
+        return [optuna.Trial(self._memory, self._frozen(number)._trial_id) for number in self._kept_ids]
+
+    def ask(self, draw: Callable[[optuna.Trial], Drawn]) -> tuple[optuna.Trial, Drawn]:
+        """The next trial with what `draw` makes of it: every dimension is to be drawn there."""
+        trial = self._memory.ask()
+        drawn = draw(trial)
+        found = self._memory._storage.get_study_system_attrs(self._memory._study_id)
+        new = {name: found[name] for name in found.keys() - self._attributes.keys()}  # NSGA-II's choice of parents
+        self._attributes |= new
+        self._storage.soon(partial(self._keep, self._frozen(trial.number), new))
+        return trial, drawn
+
+    def _keep(self, frozen: FrozenTrial, attributes: Mapping[str, Any]) -> None:
+        trial_id, number = self._storage.add_trials(self._study_id, [frozen], attributes)[0]
+        self._kept_ids[number] = trial_id
+        assert number == frozen.number, f"cell {frozen.number} became {number}: another driver writes this record"
+
+    def report(self, trial: optuna.Trial, value: float, step: int) -> None:
+        """Note an intermediate value."""
+        trial.report(value, step)
+        kept = self._kept_ids
+        self._storage.soon(lambda: self._storage.set_trial_intermediate_value(kept[trial.number], step, value))
+
+    def should_prune(self, trial: optuna.Trial) -> bool:
+        known = dict(self._frozen(trial.number).system_attrs)
+        found = trial.should_prune()
+        for name, value in self._frozen(trial.number).system_attrs.items():  # the rungs a trial has completed
+            if name not in known:
+                self._storage.soon(partial(self._note, trial.number, name, value))
+        return found
+
+    def _note(self, number: int, name: str, value: Any) -> None:
+        self._storage.set_trial_system_attr(self._kept_ids[number], name, value)
+
+    def tell(self, trial: optuna.Trial, values: list[float] | None = None, state: TrialState | None = None) -> None:
+        """The trial is over: complete with values, one an objective, or in another state."""
+        told = self._memory.tell(trial, values, state)
+        self._storage.soon(partial(self._end, told))
+
+    def _end(self, told: FrozenTrial) -> None:
+        self._storage.set_trial_state_values(self._kept_ids[told.number], told.state, told.values)
+        del self._kept_ids[told.number]
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        return self.trials()[number]

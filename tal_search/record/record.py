@@ -1,0 +1,223 @@
+"""The record of a study: an Optuna storage that holds each trial once, and the truth about what ran.
+
+Optuna study NAME: one Optuna trial per trial (cell × repeat) and attempt. Its parameters are the cell; its value is mAP
+on held-out training videos where there are any, else on the test split; its intermediate values are held-out mAP by
+epoch. Its user attributes are `id`, `key` (of the fit), `cell`, `annotator`, `seed`, `method`, `dataset`,
+`code_version`, `annotation_seconds`, `attempt`, `epoch`, and at its end `cached` and `result` (the whole `TrialResult`,
+test scores included) or `reason`. Where a sampler proposes cells, a second Optuna study, "NAME: cells", is what the
+sampler sees (`sampled.py`). The driver is the only writer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from tal_search.errors import InputError
+from tal_search.plan.cells import Trial
+from tal_search.record import storage as stored
+from tal_search.record.distributions import choice
+from tal_search.record.retry import PatientStorage
+from tal_search.trial.trial_types import EpochReport, TrialResult, objective
+from tal_search.types import criterion
+
+EPOCH_EVERY_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    """The newest Optuna trial of a trial."""
+
+    trial_id: int
+    number: int
+    state: TrialState
+    attempt: int
+    reason: str = ""
+    epoch_written: float = 0.0
+
+
+class Record:
+    """Opened by `Record.open`; closed by `close` or by leaving a `with` block."""
+
+    def __init__(self, storage: PatientStorage, study: str, study_id: int, distributions: dict[str, Any]) -> None:
+        self.storage, self.study = storage, study
+        self._study_id, self._distributions = study_id, distributions
+        self._entries: dict[str, _Entry] = {}
+        self._loaded: dict[str, TrialResult] = {}
+        for row in stored.rows(storage, study_id):  # by number: the newest attempt wins
+            name = row.attributes["id"]
+            attempt, reason = row.attributes.get("attempt", 1), row.attributes.get("reason", "")
+            self._entries[name] = _Entry(row.trial_id, row.number, row.state, attempt, reason)
+            if row.state == TrialState.COMPLETE:
+                self._loaded[name] = TrialResult.from_json(row.attributes["result"])
+
+    @classmethod
+    def open(
+        cls,
+        where: Path | str,
+        study: str,
+        distributions: Mapping[str, BaseDistribution],
+        settings: dict[str, Any] | None = None,
+        folder: Path | None = None,
+        about: dict[str, Any] | None = None,
+    ) -> Record:
+        """Open or create the record of `study` at `where`, a file or an SQLAlchemy URL.
+
+        distributions: of each axis. settings: what all trials of the study have in common, nested dictionaries; a study
+        that was begun with others is refused. folder: the study's, by default that of the file. about: what readers
+        should know of the study, see `about.py`. Raises InputError also where there is no record to be had at `where`,
+        or where it holds an axis with another kind of value.
+        """
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        storage = stored.open_storage(where, folder or Path(where).parent)
+        try:
+            names = {frozen.study_name: frozen._study_id for frozen in storage.get_all_studies()}
+            study_id = names.get(study)
+            if study_id is None:
+                study_id = storage.create_new_study([StudyDirection.MAXIMIZE], study)
+            if settings is not None:
+                stored.agree_on_settings(storage, study_id, study, settings)
+            agreed = stored.agree_on_distributions(storage, study_id, dict(distributions))
+            if about is not None:
+                storage.set_study_user_attr(study_id, stored.ABOUT, about)
+            return cls(storage, study, study_id, agreed)
+        except InputError as error:
+            stored.close(storage)
+            raise InputError(f"{stored.shown(where)}: {problem}" for problem in error.problems) from error
+        except BaseException:
+            stored.close(storage)
+            raise
+
+    def start(self, trial: Trial) -> int:
+        """The number of this trial: a new one, or the one a killed driver left running."""
+        entry = self._entries.get(trial.id)
+        if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
+            entry = self._create(trial, {}, attempt=1 if entry is None else entry.attempt + 1)
+        return entry.number
+
+    def report(self, trial: Trial, report: EpochReport) -> None:
+        """Note the epoch, and mAP on held-out training videos where there is one; never a test score."""
+        entry = self._entries[trial.id]
+        assert entry.state == TrialState.RUNNING, f"trial {entry.number} is {entry.state.name}"
+        held_out = held_out_mAP(trial, report)
+        if held_out is not None:
+            self.storage.set_trial_intermediate_value(entry.trial_id, report.epoch, held_out)
+        if time.monotonic() - entry.epoch_written >= EPOCH_EVERY_SECONDS or report.epoch == report.epochs:
+            self.storage.set_trial_user_attr(entry.trial_id, "epoch", report.epoch)
+            entry.epoch_written = time.monotonic()
+
+    def finish(self, trial: Trial, result: TrialResult, *, cached: bool) -> None:
+        """The trial is complete. cached: its result was there already, trained earlier or by another study."""
+        entry = self._entries.get(trial.id)
+        if entry is not None and entry.state == TrialState.COMPLETE:
+            return
+        attributes = {"cached": cached, "result": result.to_json()}
+        if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
+            self._create(trial, attributes, attempt=1 if entry is None else entry.attempt + 1, result=result)
+            return
+        for name, value in attributes.items():
+            self.storage.set_trial_user_attr(entry.trial_id, name, value)
+        # The state comes last: a crash before it leaves a running trial, which the next driver takes up.
+        self.storage.set_trial_state_values(entry.trial_id, TrialState.COMPLETE, [objective(result)])
+        entry.state = TrialState.COMPLETE
+
+    def finish_all(self, results: Sequence[tuple[Trial, TrialResult]], *, cached: bool) -> None:
+        """The same of many trials, those that were never started in one transaction."""
+        new = []
+        for trial, result in results:
+            entry = self._entries.get(trial.id)
+            if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
+                new.append((trial, result, 1 if entry is None else entry.attempt + 1))
+            else:
+                self.finish(trial, result, cached=cached)
+        if not new:
+            return
+        templates = [self._template(t, {"cached": cached, "result": r.to_json()}, n, r) for t, r, n in new]
+        written = self.storage.add_trials(self._study_id, templates)
+        for (trial, _, attempt), (trial_id, number) in zip(new, written, strict=True):
+            self._entries[trial.id] = _Entry(trial_id, number, TrialState.COMPLETE, attempt)
+
+    def fail(self, trial: Trial, reason: str) -> None:
+        """The trial ended with an error; the next `start` of it is a new attempt."""
+        self._end(trial, TrialState.FAIL, reason)
+
+    def prune(self, trial: Trial, reason: str) -> None:
+        """The trial was stopped early; its curve stays."""
+        self._end(trial, TrialState.PRUNED, reason)
+
+    def finished(self) -> dict[str, TrialResult]:
+        """Results by trial id, of the trials that were complete when the record was opened."""
+        return self._loaded
+
+    def failed(self) -> dict[str, str]:
+        """Reasons by trial id, of the trials whose last attempt failed."""
+        return self._reasons(TrialState.FAIL)
+
+    def pruned(self) -> dict[str, str]:
+        """Reasons by trial id, of the trials whose last attempt was stopped early."""
+        return self._reasons(TrialState.PRUNED)
+
+    def running(self) -> dict[str, int]:
+        """Trial numbers by id, of trials started and not ended (by this driver, or by one that was killed)."""
+        return {name: entry.number for name, entry in self._entries.items() if entry.state == TrialState.RUNNING}
+
+    def close(self) -> None:
+        stored.close(self.storage)
+
+    def __enter__(self) -> Record:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _reasons(self, state: TrialState) -> dict[str, str]:
+        return {name: entry.reason for name, entry in self._entries.items() if entry.state == state}
+
+    def _end(self, trial: Trial, state: TrialState, reason: str) -> None:
+        entry = self._entries[trial.id]
+        self.storage.set_trial_user_attr(entry.trial_id, "reason", reason)
+        self.storage.set_trial_state_values(entry.trial_id, state)
+        entry.state, entry.reason = state, reason
+
+    def _create(
+        self, trial: Trial, attributes: dict[str, Any], *, attempt: int, result: TrialResult | None = None
+    ) -> _Entry:
+        """One transaction: a running trial, or a complete one where there is a result."""
+        template = self._template(trial, attributes, attempt, result)
+        trial_id, number = self.storage.add_trials(self._study_id, [template])[0]
+        self._entries[trial.id] = entry = _Entry(trial_id, number, template.state, attempt)
+        return entry
+
+    def _template(
+        self, trial: Trial, attributes: dict[str, Any], attempt: int, result: TrialResult | None
+    ) -> FrozenTrial:
+        drawn = {name: value for name, value in trial.cell.items() if name in self._distributions}
+        return create_trial(
+            state=TrialState.RUNNING if result is None else TrialState.COMPLETE,
+            values=None if result is None else [objective(result)],
+            params={name: choice(value) for name, value in drawn.items()},
+            distributions={name: self._distributions[name] for name in drawn},
+            user_attrs={**_attributes(trial), "attempt": attempt, **attributes},
+        )
+
+
+def held_out_mAP(trial: Trial, report: EpochReport) -> float | None:
+    """The same of one epoch, on held-out training videos; None where the epoch was not scored on any."""
+    return report.scores.get(f"holdout/mAP/{criterion(trial.spec.protocol['tiou'])}")
+
+
+def _attributes(trial: Trial) -> dict[str, Any]:
+    spec = trial.spec
+    return {
+        "id": trial.id, "key": spec.key, "cell": trial.cell, "annotator": spec.annotator, "seed": spec.seed,
+        "method": spec.method, "dataset": spec.dataset.source, "code_version": spec.code_version,
+        "annotation_seconds": trial.annotation_seconds,
+    }  # fmt: skip

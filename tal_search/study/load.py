@@ -1,0 +1,206 @@
+"""From a file of `studies/` and command-line overrides to one checked study, every problem in one pass.
+
+A hyperparameter's name, type and rule come from the method's `Hyperparameters` and from `Inference`; nothing here knows
+one of them by name.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tal_search.errors import InputError
+from tal_search.localization.inference import Inference
+from tal_search.methods import available, declaration
+from tal_search.study.cases import check_cases, read_cases, reference_study
+from tal_search.study.checking import Checker, closest, did_you_mean, repeated
+from tal_search.study.overrides import apply_override
+from tal_search.study.presets import annotator_problems, find_dataset, thresholds
+from tal_search.study.rules import check_search, checked_options, with_long_forms
+from tal_search.study.settings import FOLDER, Study
+from tal_search.study.space import Dimension, read_space
+from tal_search.study.yaml_reader import Key, Written, read_study_file, shown
+from tal_search.types import INFERENCE
+
+OWN_FOLDER = Path(__file__).resolve().parents[2] / FOLDER
+STUDY_NAME = re.compile(r"[A-Za-z0-9_-]+")
+MOST_TRIALS = 20_000
+
+
+def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
+    """The study of `folder`/NAME.yaml (or of the repository's own folder), changed by command-line overrides.
+
+    Raises InputError with every problem of the file and of the overrides, each with its place.
+    """
+    path = _find(name, folder)
+    source = f"{FOLDER.name}/{path.name}"
+    try:
+        written = read_study_file(path.read_text("utf-8"), source)
+    except (OSError, UnicodeDecodeError) as error:
+        written = Written(source, problems=[f"{source}: cannot be read ({error}); write it as UTF-8 text"])
+    for override in overrides:
+        apply_override(written, override)
+    study = _checked(name, written)
+    if written.problems:
+        found = [*dict.fromkeys(written.problems), *_data_problems(study, written)]
+        raise InputError(problem.replace("\n", "\\n") for problem in found)
+    return study
+
+
+def list_studies(folder: Path = FOLDER) -> list[tuple[str, str]]:
+    """Name and one-line description of every study that `load_study` finds, by name."""
+    found = []
+    for name, path in sorted(_files(folder).items()):
+        written = read_study_file(path.read_text("utf-8", errors="replace"), path.name)
+        description = str(written.content().get("description", "")).strip().split("\n")[0]
+        found.append((name, "cannot be read" if written.problems else description))
+    return found
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Study files by name; those of `folder` before the repository's own."""
+    paths = [*OWN_FOLDER.glob("*.yaml"), *folder.glob("*.yaml")]
+    return {path.stem: path for path in paths if STUDY_NAME.fullmatch(path.stem) and path.is_file()}
+
+
+def _find(name: str, folder: Path) -> Path:
+    files = _files(folder)
+    if name not in files:
+        near = did_you_mean(closest(name, list(files)))
+        raise InputError(
+            f"study={name} is unknown{near}; studies found: {', '.join(sorted(files)) or 'none'} "
+            f"(files {FOLDER.name}/NAME.yaml, NAME of letters, digits, - and _)"
+        )
+    return files[name]
+
+
+def _checked(name: str, written: Written) -> Study:
+    """The study as far as it is right; what is wrong is reported to `written`."""
+    content = _with_tiou_as_text(written.content())
+    if isinstance(content.get("search"), dict):
+        content["search"] = with_long_forms(content["search"])
+    method = content.get("method", "backtal")
+    sections: dict[str, type] = {"inference": Inference}
+    if method in available():
+        sections["hyperparameters"] = declaration(method).Hyperparameters
+    else:
+        near = did_you_mean(closest(str(method), available()))
+        written.add(("method",), f"is {shown(method)}; it must be one of {', '.join(available())}{near}")
+        content.pop("method", None)
+    checker = Checker(written, Study, sections)
+    study = checker.settings(Study, content, name=name, places={})
+    chosen: dict[str, Any] = {key: checker.chosen(cls, getattr(study, key), (key,)) for key, cls in sections.items()}
+    axes: dict[str, tuple[Any, ...]] = {}
+    space: dict[str, Dimension] = {}
+    if "hyperparameters" in sections:
+        groups = {INFERENCE.removesuffix("."): Inference}
+        axes = checker.axes(sections["hyperparameters"], groups, study.search.axes, ("search", "axes"))
+        space = read_space(checker, sections["hyperparameters"], groups, study.search.space, ("search", "space"))
+    cases = read_cases(checker, study.search.cases, method)
+    search = replace(checked_options(checker, study.search), axes=axes, space=space, cases=cases)
+    study = replace(study, **chosen, search=search, name=study.study.fork or name)
+    check_search(study, written)
+    if study.search.cases:
+        check_cases(study, written)
+    else:
+        _check_choices(study, written)
+        _check_inference(study, written)
+    if study.dataset.clicks_fraction < 1 and study.dataset.clicks_per_minute is not None:
+        written.add(("dataset", "clicks_per_minute"), "is given beside clicks_fraction; keep one of them")
+    _check_tiou(study, written)
+    _check_size(study, written)
+    _check_packing(study, written)
+    return replace(study, places={".".join(key): place for key, place in written.places.items()})
+
+
+def _data_problems(study: Study, written: Written) -> list[str]:
+    """What would show once the data is looked for, so that a study with other problems is mended in one go."""
+    if any("dataset" in problem or "annotators" in problem for problem in written.problems):
+        return []
+    try:
+        # The preset may be what is wrong, and what the method reads is not known before its settings are right.
+        return annotator_problems(study, find_dataset(replace(reference_study(study), preset="auto")), ())
+    except InputError as error:
+        return list(error.problems)
+
+
+def _with_tiou_as_text(content: dict[str, Any]) -> dict[str, Any]:
+    """`tiou: [0.3, 0.5]` and `tiou: 0.5` are as good as text."""
+    protocol = content.get("protocol")
+    if not isinstance(protocol, dict) or not isinstance(protocol.get("tiou"), list | float | int):
+        return content
+    tiou = protocol["tiou"]
+    text = ",".join(str(value) for value in tiou) if isinstance(tiou, list) else str(tiou)
+    return {**content, "protocol": {**protocol, "tiou": text}}
+
+
+def _check_choices(study: Study, written: Written) -> None:
+    """Report a dataset or preset that the method does not know."""
+    presets = declaration(study.method).PRESETS
+    choices = [("dataset.name", study.dataset.name, list(presets))]
+    if study.dataset.name in presets:
+        choices.append(("preset", study.preset, ["auto", *presets[study.dataset.name]]))
+    for key, value, valid in choices:
+        if value not in valid:
+            near = did_you_mean(closest(value, valid))
+            written.add(tuple(key.split(".")), f"is {shown(value)}; it must be one of {', '.join(valid)}{near}")
+
+
+def _check_tiou(study: Study, written: Written) -> None:
+    """Report thresholds that are none."""
+    try:
+        thresholds(study)
+    except InputError as error:
+        place = written.place(("protocol", "tiou"))
+        written.problems += [f"{place}: protocol.{problem}" for problem in error.problems]
+
+
+def _check_inference(study: Study, written: Written) -> None:
+    """Report inference settings of a method without activations: nothing is kept to score again, none would count."""
+    if hasattr(declaration(study.method).METHOD, "activations"):
+        return
+    keys: list[Key] = [("inference", name) for name in study.inference]
+    keys += [("search", "axes", *axis.split(".")) for axis in study.search.axes if axis.startswith(INFERENCE)]
+    keys += [("search", "space", *axis.split(".")) for axis in study.search.space if axis.startswith(INFERENCE)]
+    for key in keys:
+        written.add(
+            key, f"is given, but {study.method} localizes without class activation sequences; remove it, what it "
+            "detects is set by hyperparameters",
+        )  # fmt: skip
+
+
+def _check_size(study: Study, written: Written) -> None:
+    """Report repeats that are none or repeated, and more trials than anyone could mean."""
+    repeats = study.search.repeats
+    for name, values in (("seeds", repeats.seeds), ("annotators", repeats.annotators)):
+        key = ("search", "repeats", name)
+        if not values:
+            written.add(key, "has no values; give at least one")
+        elif values != "auto":
+            for value in repeated(values):
+                written.add(key, f"has {shown(value)} more than once; keep one")
+    lengths = [len(values) for values in study.search.axes.values()]
+    cells = math.prod(lengths) if study.search.plan == "grid" else 1 + sum(lengths) + len(study.search.cases)
+    if cells * len(repeats.seeds) > MOST_TRIALS:
+        asked = f"makes {cells} cells x {len(repeats.seeds)} seeds"
+        written.add(("search", "axes"), f"{asked}; at most {MOST_TRIALS} trials are planned, take fewer values")
+
+
+def _check_packing(study: Study, written: Written) -> None:
+    """Report what does not go with a number of trials at once that is measured."""
+    resources, place = study.resources, ("resources", "trials_per_device")
+    if resources.trials_per_device is None:
+        return
+    if resources.backend == "inline":
+        written.add(place, "is auto, but backend inline runs one trial at a time; drop it, or use backend ray")
+    if study.ray.address is not None:
+        written.add(place, "is auto, which measures this machine alone; on a cluster give resources.concurrent_trials")
+    for name, given in (
+        ("concurrent_trials", resources.concurrent_trials),
+        ("gpus_per_trial", resources.gpus_per_trial),
+    ):
+        if given:
+            written.add(place, f"is auto, which chooses resources.{name} itself; drop one of them")

@@ -1,0 +1,83 @@
+"""The dataset and the preset a study means, once the data is looked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tal_search.data.catalog import known
+from tal_search.data.data_folder import CLICK_FILES
+from tal_search.data.features.timing import Timing
+from tal_search.data.find import default_annotators, find
+from tal_search.methods import declaration
+from tal_search.metrics.average_precision import parse_tiou
+from tal_search.study.settings import Study
+from tal_search.types import DatasetSpec, Source
+
+
+def preset_name(study: Study, source: Source) -> str:
+    """The study's preset; `auto` is `simulated` for simulated data, else `release` for that variant, else `paper`."""
+    if study.preset != "auto":
+        return study.preset
+    if source == "simulated":
+        return "simulated"
+    return "release" if study.hyperparameters.get("variant") == "release" else "paper"
+
+
+def thresholds(study: Study) -> tuple[float, ...]:
+    """The tIoU thresholds to score at. Raises InputError where they are none."""
+    tiou = study.protocol.tiou
+    return parse_tiou(known(study.dataset.name).tiou if tiou == "auto" else tiou)
+
+
+def find_dataset(study: Study) -> DatasetSpec:
+    """The study's dataset, found on disk or simulated, with the snippets the study asks for, or else its preset's.
+
+    Raises InputError where it cannot be found or read.
+    """
+    settings = study.dataset
+    presets: dict[str, Any] = declaration(study.method).PRESETS[settings.name]
+    spec = find(
+        name=settings.name,
+        source=settings.source,
+        root=settings.root,
+        ground_truth=settings.ground_truth,
+        clicks=settings.clicks,
+        snippets=settings.snippets or presets["paper"]["snippets"],
+        simulation=settings.simulation,
+        wanted=settings.layout,
+        timing=Timing(stride=settings.stride, offset=settings.offset, fps=settings.fps),
+    )
+    # What `auto` finds decides the preset, and the preset the number of snippets.
+    snippets = settings.snippets or presets[preset_name(study, spec.source)]["snippets"]
+    return replace(spec, snippets=snippets)
+
+
+def annotator_problems(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) -> list[str]:
+    """A sentence for each annotator the study names that has no click file, or none of one of `kinds`.
+
+    One sentence where the study leaves the choice open and nobody in the dataset has clicks of every kind.
+    """
+    wanted = study.search.repeats.annotators
+    if wanted == "auto":
+        return [] if default_annotators(spec, kinds) else [_nobody(study, spec, kinds)]
+    place, problems = study.place("search.repeats.annotators"), []
+    everyone = tuple(dict.fromkeys(name for files in spec.clicks.values() for name in files))
+    for name in wanted:
+        key = f"{place}: search.repeats.annotators has '{name}', who has"
+        if name not in everyone:
+            problems.append(f"{key} no click file; found: {', '.join(everyone) or 'none'} ({spec.description})")
+            continue
+        for kind in (kind for kind in kinds if name not in spec.clicks[kind]):
+            file, found = f"{CLICK_FILES[kind]}{name}.txt", ", ".join(spec.clicks[kind]) or "none"
+            problems.append(f"{key} no {kind} ({file}); found: {found} ({spec.description})")
+    return problems
+
+
+def _nobody(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) -> str:
+    files = " and ".join(f"{CLICK_FILES[kind]}ANNOTATOR.txt" for kind in kinds)
+    key, needs = ("search.cases", "all cases need") if study.search.cases else ("method", f"{study.method} needs")
+    return (
+        f"{study.place(key)}: {needs} {' and '.join(kinds)} of one annotator, and nobody's are in "
+        f"{spec.description}; put {files} beside the features, or give their folder as dataset.clicks"
+    )

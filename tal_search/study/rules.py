@@ -1,0 +1,133 @@
+"""What a study's search section may combine: each problem one sentence, with its place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from tal_search.study.checking import Checker, closest, did_you_mean
+from tal_search.study.samplers import OBJECTIVES, ONE_OBJECTIVE, PRUNERS, SAMPLERS
+from tal_search.study.settings import SearchSettings, Study
+from tal_search.study.yaml_reader import Key, Written, dotted, shown
+
+SEARCH: Key = ("search",)
+RESERVED = ("trials", "features", "mlartifacts")  # beside the studies' folders in `runs`
+NAME = re.compile(r"[A-Za-z0-9_-]+")
+PLANNED_ONLY = "axes are for plan one_at_a_time or grid; a sampler draws from search.space, move them there"
+CASES_ONLY = "axes are for plan one_at_a_time or grid; give each setting to a case, search.cases.NAME"
+
+
+def with_long_forms(search: dict[str, Any]) -> dict[str, Any]:
+    """`sampler: tpe` and `objectives: [mAP]` written out."""
+    search = dict(search)
+    for key in ("sampler", "pruner"):
+        if isinstance(search.get(key), str):
+            search[key] = {"name": search[key]}
+    objectives = search.get("objectives")
+    if isinstance(objectives, str):
+        objectives = [objectives]
+    if isinstance(objectives, list) and all(isinstance(name, str) for name in objectives):
+        search["objectives"] = {name: OBJECTIVES.get(name, "maximize") for name in objectives}
+    return search
+
+
+def checked_options(checker: Checker, search: SearchSettings) -> SearchSettings:
+    """The search with the options of its sampler and pruner checked against what each takes."""
+    sampler, pruner, written = search.sampler, search.pruner, checker.written
+    place = (*SEARCH, "sampler", "options")
+    if not _reported(written, (*SEARCH, "sampler", "name")):
+        sampler = replace(sampler, options=checker.chosen(SAMPLERS[sampler.name], sampler.options, place))
+        if sampler.options.get("group") and sampler.options.get("multivariate") is False:
+            written.add((*place, "group"), "is true, which draws dimensions jointly; drop multivariate: false")
+    place = (*SEARCH, "pruner", "options")
+    if pruner.name != "none":
+        pruner = replace(pruner, options=checker.chosen(PRUNERS[pruner.name], pruner.options, place))
+    elif pruner.options and not _reported(written, (*SEARCH, "pruner", "name")):
+        written.add(place, f"is given, but no pruner; give search.pruner.name, one of {', '.join(PRUNERS)}")
+    return replace(search, sampler=sampler, pruner=pruner)
+
+
+def check_search(study: Study, written: Written) -> None:
+    """Report what does not go together."""
+    _check_objectives(study.search, written)
+    if study.search.plan == "sampler":
+        _check_sampler(study, written)
+    else:
+        _check_planned(study, written)
+    if study.study.fork is not None and not NAME.fullmatch(study.study.fork):
+        written.add(("study", "fork"), f"is {shown(study.study.fork)}; a name has letters, digits, - and _")
+    if study.name in RESERVED:
+        written.add(("study", "fork"), f"is {study.name}, a folder that all studies share; choose another name")
+
+
+def _check_objectives(search: SearchSettings, written: Written) -> None:
+    place = (*SEARCH, "objectives")
+    if not search.objectives and not _reported(written, place):
+        written.add(place, f"has no objective; choose of {', '.join(OBJECTIVES)}")
+    for name, direction in search.objectives.items():
+        if "test" in name.lower():
+            written.add(
+                (*place, name), "is a test score, which never steers a search; mAP is that of held-out training videos"
+            )
+        elif name not in OBJECTIVES:
+            near = did_you_mean(closest(name, list(OBJECTIVES)))
+            written.add((*place, name), f"is unknown; it must be one of {', '.join(OBJECTIVES)}{near}")
+        elif direction not in ("maximize", "minimize"):
+            written.add((*place, name), f"is {shown(direction)}; it must be maximize or minimize")
+
+
+def _check_sampler(study: Study, written: Written) -> None:
+    search, several = study.search, len(study.search.objectives) > 1
+    only = next(iter(search.objectives), "mAP")
+    if search.axes:
+        written.add((*SEARCH, "axes"), f"is given; {PLANNED_ONLY}")
+    _check_cases_given(study, written)
+    if not any(key[:2] == (*SEARCH, "space") for key in written.places if len(key) > 2):
+        written.add((*SEARCH, "plan"), "is sampler, but search.space is empty; give a range, NAME: {low: A, high: B}")
+    if not any(key in written.places for key in (("budget", "trials"), ("budget", "minutes"))):
+        written.add((*SEARCH, "plan"), "is sampler, which never ends by itself; give budget.trials or budget.minutes")
+    if study.protocol.selection == "last":
+        written.add(
+            ("protocol", "selection"),
+            "is last, which leaves a sampler nothing but test scores to choose by; use holdout (or auto)",
+        )
+    if search.repeats.until is not None:
+        written.add((*SEARCH, "repeats", "until"), "compares cells to the centre; a sampler's plan has none, remove it")
+    if several and search.sampler.name in ONE_OBJECTIVE:
+        written.add(
+            (*SEARCH, "sampler"), f"is {search.sampler.name}, which takes one objective; use nsgaii, tpe, gp or random"
+        )
+    if several and search.pruner.name != "none":
+        written.add((*SEARCH, "pruner"), f"is {search.pruner.name}, which needs a single objective; remove one of them")
+    if search.pruner.name != "none" and not several and only != "mAP" and only in OBJECTIVES:
+        written.add((*SEARCH, "pruner"), f"is {search.pruner.name}, which watches mAP; make it the objective")
+
+
+def _check_planned(study: Study, written: Written) -> None:
+    search = study.search
+    for key in ("space", "sampler", "pruner", "objectives"):
+        if key in _given(written):
+            written.add((*SEARCH, key), f"is given; it needs plan: sampler, and the plan is {search.plan}")
+    if search.plan == "cases" and search.axes:
+        written.add((*SEARCH, "axes"), f"is given; {CASES_ONLY}")
+    _check_cases_given(study, written)
+
+
+def _check_cases_given(study: Study, written: Written) -> None:
+    """Cases and plan: cases need one another."""
+    search = study.search
+    if search.plan == "cases" and not search.cases and not _reported(written, (*SEARCH, "cases")):
+        written.add((*SEARCH, "plan"), "is cases, but search.cases is empty; give cases, NAME: {method: ...}")
+    if search.plan != "cases" and search.cases and not _reported(written, (*SEARCH, "plan")):
+        written.add((*SEARCH, "cases"), f"is given; it needs plan: cases, and the plan is {search.plan}")
+
+
+def _reported(written: Written, key: Key) -> bool:
+    """Whether a problem of this very key is known, so that what follows from it goes without saying."""
+    return any(f": {dotted(key)} is " in problem for problem in written.problems)
+
+
+def _given(written: Written) -> set[str]:
+    """The keys of `search` that the author wrote."""
+    return {key[1] for key in written.places if len(key) > 1 and key[0] == "search"}

@@ -1,0 +1,252 @@
+"""One trial, from its specification to its scores: a generator of epoch reports; whoever iterates decides to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tal_search.data.annotations import write_detections
+from tal_search.data.find import load
+from tal_search.data.splits import holdout_split, restrict
+from tal_search.files.atomic import write_atomically, write_json
+from tal_search.localization.activations import Activations
+from tal_search.localization.inference import Inference
+from tal_search.localization.localize import localize
+from tal_search.methods import Method, declaration
+from tal_search.metrics.average_precision import score
+from tal_search.trial.checkpoint import clear_progress, load_progress, save_progress, save_weights
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.loop import Fit, choose_device
+from tal_search.trial.rescore import score_settings
+from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
+from tal_search.types import Annotations, Dataset, Detections, DetectionScores, Ints, VideoSet, criterion
+
+
+def run_trial(
+    spec: TrialSpec,
+    folder: TrialFolder,
+    *,
+    device: str = "auto",
+    checkpoint_every_seconds: float = 20.0,
+    shared: Path | None = None,
+) -> Iterator[EpochReport | str | None]:
+    """Fit, evaluate and write the trial's folder, yielding a report after every epoch that this call trained.
+
+    Continues from the folder's last checkpoint. Closing the generator saves one. The result is written last; a folder
+    that has one is not fitted again. Then every inference setting of `spec.settings` that the folder lacks is scored.
+    Besides reports it yields sentences for the user (a damaged checkpoint) and None while it scores settings.
+    `shared`: a folder where features are kept for all trials of this machine. The caller sets torch's threads.
+    """
+    if folder.result() is None:
+        folder.write_spec(spec)
+        notes: list[str] = []
+        dataset = load(spec.dataset, spec.annotator, spec.supervision, shared, notes)
+        yield from notes
+        yield from _fit(spec, folder, dataset, device, checkpoint_every_seconds)
+    yield from score_settings(spec, folder)
+
+
+def _fit(
+    spec: TrialSpec, folder: TrialFolder, dataset: Dataset, device: str, checkpoint_every_seconds: float
+) -> Iterator[EpochReport | str]:
+    progress, notes = Progress.open(spec, folder, dataset, device)
+    yield from notes
+    saved_at = time.monotonic()
+    try:
+        while progress.epoch < progress.epochs:
+            report = progress.next_epoch()
+            if time.monotonic() - saved_at > checkpoint_every_seconds:
+                progress.save()
+                saved_at = time.monotonic()
+            yield report
+    except GeneratorExit:
+        progress.save()
+        raise
+    progress.finish()
+
+
+VIDEOS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Videos to localize and the truth to score them against; `rows` where not all videos of the set are meant."""
+
+    name: str
+    videos: VideoSet
+    truth: Annotations
+    rows: Ints | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self.videos.videos if self.rows is None else self.rows)
+
+    def batches(self) -> Iterator[VideoSet]:
+        """A few videos at a time: features may be mapped from a file that all trials share, and stay there."""
+        rows = np.arange(len(self.videos.videos)) if self.rows is None else self.rows
+        for first in range(0, len(rows), VIDEOS_AT_ONCE):
+            yield self.videos.subset(rows[first : first + VIDEOS_AT_ONCE])
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What evaluating a split gave; no activations from methods that localize without them."""
+
+    detections: Detections
+    activations: Activations | None
+    scores: DetectionScores
+
+
+@dataclass
+class Progress:
+    """A trial under way. `reports` holds every epoch since the first, of earlier runs too.
+
+    `watched` is the one split that epochs are scored on: held-out training videos where the protocol selects by them,
+    and then the test split is scored once, after selection; else the test split.
+    """
+
+    spec: TrialSpec
+    folder: TrialFolder
+    fit: Fit
+    classes: tuple[str, ...]
+    watched: Evaluation
+    test: Evaluation
+    reports: list[EpochReport] = field(default_factory=list)
+    best_holdout: dict[str, torch.Tensor] | None = None
+    last: tuple[int, Scored] | None = None  # the newest epoch that was scored on the watched split, and what it gave
+
+    @classmethod
+    def open(cls, spec: TrialSpec, folder: TrialFolder, dataset: Dataset, device: str) -> tuple[Progress, list[str]]:
+        """The trial as its folder left it, or at its beginning; and what the user should know of that."""
+        train, test = dataset.train, Evaluation("test", dataset.test, dataset.test_truth)
+        watched, rows = test, np.arange(len(train.videos))
+        if spec.protocol["selection"] == "holdout":
+            rows, held = holdout_split(train.labels, spec.protocol["holdout_fraction"], spec.protocol["holdout_seed"])
+            truth = restrict(dataset.train_truth, tuple(train.videos[row] for row in held))
+            watched = Evaluation("holdout", train, truth, held)
+        fit = Fit(build(spec, dataset), train, rows, spec.seed, spec.precision, choose_device(device))
+        progress = cls(spec, folder, fit, dataset.classes, watched, test)
+        return progress, progress._load()
+
+    @property
+    def epoch(self) -> int:
+        return len(self.reports)
+
+    @property
+    def epochs(self) -> int:
+        return int(self.spec.hyperparameters["epochs"])
+
+    def next_epoch(self) -> EpochReport:
+        """Train one epoch, and evaluate it where the protocol says so (the last always)."""
+        started, number = time.monotonic(), self.epoch + 1
+        losses = self.fit.epoch(number)
+        scores: dict[str, float] = {}
+        if number % self.spec.protocol["evaluate_every"] == 0 or number == self.epochs:
+            scored = self._evaluate(self.watched)
+            self.last = number, scored
+            scores = {
+                f"{self.watched.name}/mAP/{tiou:g}": value
+                for tiou, value in zip(scored.scores.tiou, scored.scores.mAP, strict=True)
+            }
+            scores[f"{self.watched.name}/mAP/average"] = scored.scores.average_mAP
+        seconds = time.monotonic() - started
+        report = EpochReport(epoch=number, epochs=self.epochs, seconds=seconds, losses=losses, scores=scores)
+        self.reports.append(report)
+        if "holdout/mAP/average" in scores and self._best().epoch == number:
+            self.best_holdout = self.fit.weights()
+        return report
+
+    def save(self) -> None:
+        reports = [dict(vars(report)) for report in self.reports]
+        state = {**self.fit.state(), "reports": reports, "best_holdout": self.best_holdout}
+        save_progress(self.folder.path, self.epoch, state)
+
+    def _load(self) -> list[str]:
+        state, notes = load_progress(self.folder.path)
+        if state is not None:
+            self.fit.load_state(state)
+            self.reports = [EpochReport(**report) for report in state["reports"]]
+            self.best_holdout = state["best_holdout"]
+        return notes
+
+    def finish(self) -> None:
+        """Write everything the folder keeps of a finished trial, the result last."""
+        started = time.monotonic()
+        selected = self.reports[-1]
+        if self.best_holdout is not None:
+            selected = self._best()
+            self.fit.method.network.load_state_dict(self.best_holdout)
+        known = self.last is not None and self.last[0] == selected.epoch
+        watched = self.last[1] if known and self.last is not None else self._evaluate(self.watched)
+        tested = watched if self.watched is self.test else self._evaluate(self.test)
+        write_detections(self.folder.detections, tested.detections)
+        save_weights(self.folder.checkpoint, selected.epoch, self.fit.weights())
+        if tested.activations is not None:
+            write_atomically(self.folder.cas, tested.activations.save)
+        if watched.activations is not None and watched is not tested:
+            write_atomically(self.folder.holdout_cas, watched.activations.save)
+        write_json(self.folder.scores, tested.scores.to_json())
+        self.folder.write_epochs(self.reports)
+        seconds = sum(report.seconds for report in self.reports) + time.monotonic() - started
+        self.folder.write_result(self._result(selected, tested.scores, watched.scores, seconds))
+        clear_progress(self.folder.path)
+
+    def _result(
+        self, selected: EpochReport, tested: DetectionScores, watched: DetectionScores, seconds: float
+    ) -> TrialResult:
+        leaky = self._best() if self.watched is self.test else None
+        return TrialResult(
+            key=self.spec.key,
+            selected_epoch=selected.epoch,
+            tiou=tested.tiou,
+            mAP=tested.mAP,
+            holdout_mAP=None if leaky else watched.mAP,
+            best_on_test_epoch=leaky.epoch if leaky else None,
+            best_on_test_mAP=leaky.scores[self._criterion] if leaky else None,
+            detections=tested.detections,
+            parameters=sum(tensor.numel() for tensor in self.fit.method.network.parameters()),
+            seconds=seconds,
+        )
+
+    @property
+    def _criterion(self) -> str:
+        return f"{self.watched.name}/mAP/{criterion(self.spec.protocol['tiou'])}"
+
+    def _best(self) -> EpochReport:
+        """The first of the evaluated epochs with the highest criterion."""
+        name = self._criterion
+        return max((report for report in self.reports if name in report.scores), key=lambda report: report.scores[name])
+
+    def _evaluate(self, evaluation: Evaluation) -> Scored:
+        method, inference = self.fit.method, Inference(**self.spec.inference)
+        activations: Activations | None = None
+        if hasattr(method, "activations"):
+            # Localized as kept on disk, so that scoring the kept activations again gives the same numbers.
+            parts = (method.activations(videos).rounded() for videos in evaluation.batches())
+            activations = Activations.joined(parts, evaluation.count)
+            detections = localize(activations, self.classes, inference)
+        else:
+            videos = evaluation.videos if evaluation.rows is None else evaluation.videos.subset(evaluation.rows)
+            detections = method.detect(videos, self.classes, inference)
+        protocol = self.spec.protocol
+        scores = score(
+            evaluation.truth, detections, tuple(protocol["tiou"]),
+            protocol=protocol["evaluation"], subset=evaluation.name,
+        )  # fmt: skip
+        return Scored(detections, activations, scores)
+
+
+def build(spec: TrialSpec, dataset: Dataset) -> Method:
+    """The method with the initial weights its seed gives."""
+    module: Any = declaration(spec.method)
+    torch.manual_seed(spec.seed)
+    method: Method = module.METHOD(
+        module.Hyperparameters(**spec.hyperparameters), dataset.train.features.shape[1], len(dataset.classes)
+    )
+    return method
