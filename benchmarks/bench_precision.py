@@ -35,9 +35,9 @@ class Kind(NamedTuple):
 
 
 def make_fit(kind: Kind, seed: int, videos: int) -> Fit:
-    settings = {name: value for name, value in PRESETS["thumos14"]["simulated"].items() if name != "snippets"}
+    hyperparameters = Hyperparameters(**PRESETS["thumos14"]["simulated"].hyperparameters)
     torch.manual_seed(seed)
-    method = BackTAL(Hyperparameters(**settings), kind.dataset.train.features.shape[1], len(kind.dataset.classes))
+    method = BackTAL(hyperparameters, kind.dataset.train.features.shape[1], len(kind.dataset.classes))
     return Fit(method, kind.dataset.train, np.arange(videos), seed, kind.precision, choose_device(kind.device))
 
 

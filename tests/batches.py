@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tal_search.methods import Batch
+from tal_search.methods.base import Batch
 
 
 def background_batch(features: torch.Tensor, labels: torch.Tensor, background_clicks: torch.Tensor) -> Batch:

@@ -9,7 +9,7 @@ from typing import Any
 from tal_search.data.find import find
 from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
-from tal_search.methods import declaration
+from tal_search.methods.backtal import Hyperparameters
 from tal_search.trial.code_version import code_version
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.run import run_trial
@@ -24,12 +24,11 @@ def make_data() -> DatasetSpec:
 
 
 def make_spec(dataset: DatasetSpec, *, selection: str = "last", seed: int = 0, **hyperparameters: Any) -> TrialSpec:
-    module = declaration("backtal")
     settings = {"epochs": 6, "learning_rate": 5e-3, "dropout": 0.5, "batch_size": 8, **hyperparameters}
     return TrialSpec(
         method="backtal",
         code_version=code_version("backtal"),
-        hyperparameters=dataclasses.asdict(module.Hyperparameters(**settings)),
+        hyperparameters=dataclasses.asdict(Hyperparameters(**settings)),
         inference=dataclasses.asdict(Inference(class_threshold=0.04)),
         protocol={
             "evaluation": "activitynet", "tiou": list(TIOU), "selection": selection, "holdout_fraction": 0.3,

@@ -19,8 +19,8 @@ from study_files import problems
 from tal_search.data.annotations import read_detections
 from tal_search.data.find import load
 from tal_search.localization.inference import Inference
-from tal_search.methods import Batch, declaration
 from tal_search.methods.asl import ASL, Hyperparameters
+from tal_search.methods.base import Batch
 from tal_search.metrics.average_precision import score
 from tal_search.trial.code_version import code_version
 from tal_search.trial.folder import TrialFolder
@@ -240,5 +240,4 @@ def test_inference_settings_are_refused_before_training(tmp_path: Path) -> None:
 
 
 def test_the_method_declares_instances() -> None:
-    module = declaration("asl")
-    assert module.supervision({}) == module.METHOD.supervision == (VIDEO_LABELS, INSTANCES)
+    assert Hyperparameters().supervision == ASL.supervision == (VIDEO_LABELS, INSTANCES)

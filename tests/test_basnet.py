@@ -13,14 +13,14 @@ from small_fits import make_data, make_spec, run
 
 from tal_search.data.find import load
 from tal_search.data.simulation.videos import Simulation
-from tal_search.methods import Batch, Method, declaration
+from tal_search.methods.base import Batch, Method
+from tal_search.methods.basnet import BaSNet, Hyperparameters
 from tal_search.nn.two_branch import TwoBranchNetwork
 from tal_search.trial.code_version import code_version
 from tal_search.trial.loop import Fit
 from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS
 
-BASNET = declaration("basnet")
 SWITCHES: list[tuple[dict[str, float], tuple[str, ...], set[str]]] = [
     ({}, (), set()),
     ({"frame_weight": 1.0}, (BACKGROUND_CLICKS,), {"frame"}),
@@ -32,17 +32,16 @@ SWITCHES: list[tuple[dict[str, float], tuple[str, ...], set[str]]] = [
 
 
 def make_trial(**settings: Any) -> TrialSpec:
-    hyperparameters = dataclasses.asdict(
-        BASNET.Hyperparameters(**{"epochs": 8, "batch_size": 8, "learning_rate": 5e-3, "dropout": 0.5, **settings})
-    )
+    chosen: dict[str, Any] = {"epochs": 8, "batch_size": 8, "learning_rate": 5e-3, "dropout": 0.5, **settings}
+    hyperparameters = Hyperparameters(**chosen)
     return dataclasses.replace(
         make_spec(make_data()), method="basnet", code_version=code_version("basnet"),
-        hyperparameters=hyperparameters, supervision=BASNET.supervision(hyperparameters),
+        hyperparameters=dataclasses.asdict(hyperparameters), supervision=hyperparameters.supervision,
     )  # fmt: skip
 
 
 def first_batch(method: Method) -> Batch:
-    train = load(make_data(), "A1", BASNET.METHOD.supervision).train
+    train = load(make_data(), "A1", BaSNet.supervision).train
     rows = torch.arange(8)
     return Fit(method, train, rows.numpy(), 0, "float32", torch.device("cpu"))._batch(rows)
 
@@ -51,10 +50,10 @@ def first_batch(method: Method) -> Batch:
 def test_each_switch_reads_its_clicks_and_adds_its_weighted_loss(
     settings: dict[str, float], clicks: tuple[str, ...], terms: set[str]
 ) -> None:
-    hyperparameters = BASNET.Hyperparameters(**settings)
-    assert BASNET.supervision(dataclasses.asdict(hyperparameters)) == (VIDEO_LABELS, *clicks)
+    hyperparameters = Hyperparameters(**settings)
+    assert hyperparameters.supervision == (VIDEO_LABELS, *clicks)
     torch.manual_seed(0)
-    method = BASNET.METHOD(hyperparameters, 12, 20)
+    method = BaSNet(hyperparameters, 12, 20)
     method.network.eval()
     losses = method.losses(first_batch(method), "all")
     weights = {"frame": "frame_weight", "action": "action_weight", "filter": "filter_weight"}

@@ -52,14 +52,14 @@ def test_each_case_has_its_own_settings_over_the_studys(tmp_path: Path) -> None:
     assert plan.centre_cell == {"case": "baseline"}
     assert plan.axes == ("case",)
     baseline, affinity, release, same = (plan.cases[name] for name in names)
-    assert (baseline.hyperparameters["lambda_sep"], baseline.hyperparameters["affinity"]) == (0, False)
-    assert (affinity.hyperparameters["lambda_sep"], affinity.hyperparameters["embedding_dim"]) == (1, 8)
-    assert all(case.hyperparameters["epochs"] == 3 for case in plan.cases.values())
-    assert (affinity.inference["nms"], affinity.inference["score_weight"]) == (0.4, 0)
-    assert (same.inference["nms"], same.inference["score_weight"]) == (0.7, 0.2)
+    assert (vars(baseline.hyperparameters)["lambda_sep"], vars(baseline.hyperparameters)["affinity"]) == (0, False)
+    assert (vars(affinity.hyperparameters)["lambda_sep"], vars(affinity.hyperparameters)["embedding_dim"]) == (1, 8)
+    assert all(vars(case.hyperparameters)["epochs"] == 3 for case in plan.cases.values())
+    assert (affinity.inference.nms, affinity.inference.score_weight) == (0.4, 0)
+    assert (same.inference.nms, same.inference.score_weight) == (0.7, 0.2)
     assert (baseline.snippets, release.snippets) == (200, 750)
-    assert release.hyperparameters["variant"] == "release"
-    assert release.fit_inference["overlap"] == release.inference["overlap"] == "release"
+    assert vars(release.hyperparameters)["variant"] == "release"
+    assert release.fit_inference.overlap == release.inference.overlap == "release"
     snippets = planned(tmp_path, "dataset.snippets=60").cases
     assert {case.snippets for case in snippets.values()} == {60}
 
@@ -165,7 +165,7 @@ def test_a_case_is_changed_and_dropped_by_its_name(tmp_path: Path) -> None:
         tmp_path, "search.cases.+ affinity, 8 channels.hyperparameters.embedding_dim=16", "~search.cases.the release's"
     )
     assert list(plan.cases) == ["baseline", "+ affinity, 8 channels", "same fit, other NMS"]
-    assert plan.cases["+ affinity, 8 channels"].hyperparameters["embedding_dim"] == 16
+    assert vars(plan.cases["+ affinity, 8 channels"].hyperparameters)["embedding_dim"] == 16
     (sentence,) = problems(tmp_path, CASES, "search.cases.+ affinity, 8 channels.hyperparameters.embeding_dim=16")
     assert "search.cases.+ affinity, 8 channels.hyperparameters.embeding_dim is unknown; did you mean" in sentence
 

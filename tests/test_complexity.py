@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from tal_search.cli.main import main
 from tal_search.methods import available
-from tal_search.methods.backtal import METHOD, Hyperparameters
+from tal_search.methods.backtal import BackTAL, Hyperparameters
 from tal_search.trial.complexity import complexity, multiply_adds
 
 D, T, C = 2048, 750, 20
@@ -21,7 +21,7 @@ D, T, C = 2048, 750, 20
 def test_backtal_at_full_size_has_29_million_parameters_and_41_billion_multiply_adds(variant, both):
     """The paper's network convolves each branch by itself (41.0); ours shares the first product (31.6)."""
     with torch.device("meta"):  # shapes alone: nothing is computed
-        network = METHOD(Hyperparameters(variant=variant), D, C).network
+        network = BackTAL(Hyperparameters(variant=variant), D, C).network
         features = torch.empty(1, D, T)
     assert sum(tensor.numel() for tensor in network.parameters()) / 1e6 == pytest.approx(29.45, abs=0.005)
     assert multiply_adds(lambda: network(features)) / 1e9 == pytest.approx(both, abs=0.05)

@@ -13,7 +13,7 @@ from tal_search.data.annotations import read_annotations
 from tal_search.data.catalog import DATASETS, known
 from tal_search.data.find import check, find, load
 from tal_search.localization.inference import Inference
-from tal_search.methods.backtal import INFERENCE_PRESETS, PRESETS, Hyperparameters
+from tal_search.methods.backtal import PRESETS, Hyperparameters
 from tal_search.metrics.average_precision import parse_tiou
 from tal_search.plan.plan import resolve
 from tal_search.study import load_study
@@ -68,13 +68,12 @@ def test_stand_ins_of_two_datasets_are_not_taken_for_one() -> None:
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_preset_is_made_of_settings_that_exist(name: str) -> None:
-    assert set(PRESETS[name]) == set(INFERENCE_PRESETS[name]) == {"paper", "release", "simulated"}
-    for preset in PRESETS[name]:
-        settings = dict(PRESETS[name][preset])
-        assert settings.pop("snippets") >= 100
-        Hyperparameters(**settings)
-        Inference(**INFERENCE_PRESETS[name][preset])
-    assert PRESETS[name]["paper"]["snippets"] == known(name).snippets
+    assert set(PRESETS[name]) == {"paper", "release", "simulated"}
+    for preset in PRESETS[name].values():
+        assert preset.snippets >= 100
+        Hyperparameters(**preset.hyperparameters)
+        Inference(**preset.inference)
+    assert PRESETS[name]["paper"].snippets == known(name).snippets
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,7 @@ def test_each_study_plans_on_its_stand_in(study: str, name: str, thresholds: str
     plan = resolve(load_study(study, [f"dataset.root={tmp_path}", f"runs={tmp_path / 'runs'}"]))
     assert plan.dataset.name == name
     assert plan.preset == "simulated"
-    assert plan.dataset.snippets == PRESETS[name]["simulated"]["snippets"]
+    assert plan.dataset.snippets == PRESETS[name]["simulated"].snippets
     assert tuple(plan.protocol["tiou"]) == parse_tiou(thresholds) == parse_tiou(known(name).tiou)
     assert len(plan.cells) == cells
 

@@ -18,7 +18,7 @@ from torch.distributions import Normal, kl_divergence
 from tal_search.data.simulation.videos import Simulation, simulate
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
-from tal_search.methods import Batch
+from tal_search.methods.base import Batch
 from tal_search.methods.dgam import DGAM, Hyperparameters
 from tal_search.metrics.average_precision import score
 from tal_search.nn import dgam

@@ -135,7 +135,7 @@ def test_what_the_recipes_show_is_written_as_the_rest_of_the_code(tmp_path: Path
 
 def test_a_dataset_is_an_entry_its_presets_and_one_yaml(tmp_path: Path) -> None:
     copy, section = copied(tmp_path / "copy"), recipe("A dataset")
-    assert len(follow(section, copy)) == 4
+    assert len(follow(section, copy)) == 3
     write_dataset(copy / "data" / "mydata")
     shown = run(copy, section, "tal-search data check")
     assert "training: 4 videos of 200 published" in shown

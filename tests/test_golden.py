@@ -12,8 +12,8 @@ import torch
 from batches import background_batch
 from conftest import ROOT
 
-from tal_search.methods import Batch
 from tal_search.methods.backtal import BackTAL, Hyperparameters
+from tal_search.methods.base import Batch
 from tal_search.nn.losses import top_k, video_scores
 
 FOLDER = Path(os.environ.get("TAL_GOLDEN_DIR", ROOT.parent / "shared" / "golden"))

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.gtea_evidence import prepare
 from tal_search.data.load import check, load
 from tal_search.localization.inference import Inference
-from tal_search.methods.backtal import INFERENCE_PRESETS
+from tal_search.methods.backtal import PRESETS
 from tal_search.study import find_dataset, load_study
 from tal_search.types import CLICKS
 
@@ -54,5 +54,5 @@ def test_a_class_can_pass_the_threshold_in_the_video_of_most_classes(shared: Pat
         database = json.loads((shared / "data" / file).read_text())["database"]
         most = max(len({one["label"] for one in entry["annotations"]}) for entry in database.values())
         for preset in ("paper", "release"):
-            threshold = INFERENCE_PRESETS[dataset][preset].get("class_threshold", Inference.class_threshold)
+            threshold = PRESETS[dataset][preset].inference.get("class_threshold", Inference.class_threshold)
             assert threshold <= 1 / (most + 1), (dataset, most)

@@ -16,7 +16,8 @@ from make_dataset import found
 from tal_search.data.find import load
 from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
-from tal_search.methods import Batch, Method, Phase, available, declaration
+from tal_search.methods import available, specification
+from tal_search.methods.base import Batch, Method, Phase
 from tal_search.trial.checkpoint import load_progress, save_progress
 from tal_search.trial.loop import Fit, phase_parameters
 from tal_search.types import VIDEO_LABELS, Dataset, Detections, VideoSet
@@ -36,15 +37,13 @@ def data(name: str) -> Dataset:
     """Eight videos to train on, with the supervision that the method declares, and five to test on."""
     simulation = Simulation(train_videos=8, test_videos=5, channels=8)
     spec = found(None, "simulated", snippets=SNIPPETS, simulation=simulation)
-    return load(spec, "A1", declaration(name).METHOD.supervision)
+    return load(spec, "A1", specification(name).method.supervision)
 
 
 def build(name: str) -> Method:
-    module = declaration(name)
     settings = {"epochs": EPOCHS, "batch_size": BATCH, "learning_rate": 1e-3, **SETTINGS.get(name, {})}
     torch.manual_seed(0)
-    method: Method = module.METHOD(module.Hyperparameters(**settings), 8, len(data(name).classes))
-    return method
+    return specification(name).build(settings, 8, len(data(name).classes))
 
 
 def fit_of(name: str, seed: int = 0) -> Fit:
@@ -87,12 +86,12 @@ def detect(method: Method, videos: VideoSet) -> Detections:
 
 
 def test_supervision_is_declared_and_begins_with_video_labels(name: str) -> None:
-    module = declaration(name)
+    method = specification(name)
     for settings in ({}, SETTINGS.get(name, {})):
-        declared = module.supervision(dataclasses.asdict(module.Hyperparameters(**settings)))
+        declared = method.hyperparameters(**settings).supervision
         assert declared[0] == VIDEO_LABELS
-        assert set(declared) <= set(module.METHOD.supervision)
-    assert set(declared) == set(module.METHOD.supervision), "METHOD.supervision is all that it may read"
+        assert set(declared) <= set(method.method.supervision)
+    assert set(declared) == set(method.method.supervision), "Method.supervision is all that it may read"
 
 
 def test_losses_are_finite_scalars_and_every_one_is_logged(name: str) -> None:

@@ -81,11 +81,11 @@ def test_the_other_studies():
 
 def test_settings_come_from_defaults_then_preset_then_study():
     plan = planned("thumos_grid", "hyperparameters.epochs=3", "inference.nms=.4", "hyperparameters.beta_aff=.6")
-    preset = methods.declaration("backtal").PRESETS["thumos14"]["simulated"]
+    preset = methods.specification("backtal").presets["thumos14"]["simulated"]
     assert plan.preset == "simulated"
-    assert plan.dataset.snippets == preset["snippets"]
+    assert plan.dataset.snippets == preset.snippets
     assert "snippets" not in plan.centre
-    assert plan.centre["learning_rate"] == preset["learning_rate"]
+    assert plan.centre["learning_rate"] == preset.hyperparameters["learning_rate"]
     assert (plan.centre["epochs"], plan.centre["weight_decay"]) == (3, 5e-4)
     assert plan.inference["nms"] == 0.4
     # .6 is the centre now, so this axis has one cell fewer: its value .6 is the centre, while .8 is not asked for.

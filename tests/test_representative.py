@@ -16,13 +16,11 @@ from torch import Tensor
 from tal_search.data.find import find, load
 from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
-from tal_search.methods import Batch
+from tal_search.methods.base import Batch
 from tal_search.methods.representative import (
-    INFERENCE_PRESETS,
     PRESETS,
     Hyperparameters,
     Representative,
-    supervision,
 )
 from tal_search.metrics.average_precision import score
 from tal_search.nn import representative as parts
@@ -259,10 +257,9 @@ def test_each_module_is_switched_off_by_its_weight() -> None:
     assert "prototypes" not in dict(make_method(omega=0.0).network.named_parameters())
     losses = make_method(lambda_representative=0.0).losses(batch, "all")
     torch.testing.assert_close(losses["total"], losses["video"] + losses["point"] + losses["instance"])
-    base = dataclasses.asdict(Hyperparameters())
-    assert supervision(base) == (VIDEO_LABELS, ACTION_CLICKS)
-    none = {"lambda_point": 0.0, "lambda_representative": 0.0, "lambda_instance": 0.0}
-    assert supervision({**base, **none}) == (VIDEO_LABELS,)
+    assert Hyperparameters().supervision == (VIDEO_LABELS, ACTION_CLICKS)
+    none = Hyperparameters(lambda_point=0.0, lambda_representative=0.0, lambda_instance=0.0)
+    assert none.supervision == (VIDEO_LABELS,)
 
 
 @pytest.fixture(scope="module")
@@ -273,14 +270,14 @@ def data() -> Dataset:
 
 def make_fit(data: Dataset, **hyperparameters: object) -> Fit:
     torch.manual_seed(0)
-    preset = {key: value for key, value in PRESETS["thumos14"]["simulated"].items() if key != "snippets"}
+    preset = PRESETS["thumos14"]["simulated"].hyperparameters
     hp = Hyperparameters(**{**preset, "batch_size": 8, **hyperparameters})  # type: ignore[arg-type]
     method = Representative(hp, data.train.features.shape[1], len(data.classes))
     return Fit(method, data.train, np.arange(len(data.train.videos)), 0, "float32", torch.device("cpu"))
 
 
 def test_a_fit_learns_and_its_detections_keep_to_their_videos(data: Dataset) -> None:
-    inference = Inference(**INFERENCE_PRESETS["thumos14"]["simulated"])
+    inference = Inference(**PRESETS["thumos14"]["simulated"].inference)
 
     def at_half(fit: Fit) -> float:
         found = fit.method.detect(data.test, data.classes, inference)

@@ -19,8 +19,8 @@ from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize, localize_many
-from tal_search.methods import Batch
-from tal_search.methods.sfnet import INFERENCE_PRESETS, Hyperparameters, SFNet, supervision
+from tal_search.methods.base import Batch
+from tal_search.methods.sfnet import PRESETS, Hyperparameters, SFNet
 from tal_search.metrics.average_precision import score
 from tal_search.nn import sfnet
 from tal_search.trial.checkpoint import load_progress, save_progress
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
 BATCH, CHANNELS, CLASSES, SNIPPETS = 3, 10, 4, 18
-RULE = Inference(**INFERENCE_PRESETS["thumos14"]["simulated"])
+RULE = Inference(**PRESETS["thumos14"]["simulated"].inference)
 EVERYTHING = {"lambda_sep": 1.0, "beta_aff": 0.8}
 
 
@@ -402,4 +402,4 @@ def test_detections_do_not_depend_on_the_other_videos(dataset: Dataset) -> None:
 
 
 def test_what_it_reads_is_video_labels_and_action_clicks() -> None:
-    assert supervision({}) == SFNet.supervision == ("video labels", "action clicks")
+    assert Hyperparameters().supervision == SFNet.supervision == ("video labels", "action clicks")

@@ -16,7 +16,7 @@ from tal_search.data.data_folder import CLICK_FILES
 from tal_search.data.find import check, default_annotators, load
 from tal_search.data.simulation.clickers import HUMANS, simulate_clicks
 from tal_search.data.simulation.videos import simulated_truths
-from tal_search.methods import available, declaration
+from tal_search.methods import available, specification
 from tal_search.plan.plan import resolve
 from tal_search.types import (
     ACTION_CLICKS,
@@ -177,7 +177,7 @@ def test_each_method_is_refused_where_its_supervision_is_missing_naming_the_file
 ) -> None:
     weights = "hyperparameters={frame_weight: 1, action_weight: 1}" if name == "basnet" else "hyperparameters={}"
     text = f"method: {name}\ndataset: {{root: {unclicked}, source: features}}"
-    kinds = clicks_of(declaration(name).METHOD.supervision)
+    kinds = clicks_of(specification(name).method.supervision)
     if kinds:
         (problem,) = problems_of(lambda: resolve(load_study_text(tmp_path, text, weights)))
         assert f"{name} needs {' and '.join(kinds)} of one annotator, and nobody's are in" in problem

@@ -18,7 +18,7 @@ from tal_search.errors import TalSearchError
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
-from tal_search.methods import declaration
+from tal_search.methods import specification
 from tal_search.metrics.average_precision import score
 from tal_search.trial.checkpoint import load_progress, save_progress
 from tal_search.trial.folder import TrialFolder
@@ -139,9 +139,8 @@ def test_a_trial_is_scored_by_the_protocol_its_study_names(dataset: DatasetSpec,
 def test_every_parameter_learns(options: dict[str, Any], dataset: DatasetSpec, tmp_path: Path) -> None:
     spec = make_spec(dataset, epochs=1, **options)
     run(spec, tmp_path / "trial")
-    module = declaration(spec.method)
     torch.manual_seed(spec.seed)
-    start = module.METHOD(module.Hyperparameters(**spec.hyperparameters), 12, 20).network.state_dict()
+    start = specification(spec.method).build(spec.hyperparameters, 12, 20).network.state_dict()
     end = torch.load(TrialFolder(tmp_path / "trial").checkpoint, weights_only=True)["state_dict"]
     assert all(not torch.equal(start[name], end[name]) for name in start)
 

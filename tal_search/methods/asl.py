@@ -11,13 +11,13 @@ instance-level sensitivity learns by its own targets alone: as a weight it is a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tal_search.fields import hyper
 from tal_search.localization.inference import Inference
-from tal_search.methods import Batch, Method, Phase
+from tal_search.methods.base import Batch, Method, MethodHyperparameters, MethodSpecification, Phase, Preset
 from tal_search.types import INSTANCES, VIDEO_LABELS, Detections, Floats, VideoSet
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ MOST_OF_VIDEO = 200  # detections of one video
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
+class Hyperparameters(MethodHyperparameters):
     """θ, δ, λ₁ and λ₂ are the paper's, the rest ActionFormer's for THUMOS14, but for the trainer's: weight decay is
     Adam's (theirs decoupled), the learning rate constant, and every video rescaled to T snippets."""
 
@@ -52,28 +52,23 @@ class Hyperparameters:
     learning_rate: float = hyper(1e-4, "lr", above=0)
     weight_decay: float = hyper(1e-4, "wd", low=0)
 
-
-# dataset → preset → settings that differ from the defaults above, and the number of snippets T.
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "thumos14": {
-        "paper": {"snippets": 750},
-        "simulated": {
-            "snippets": 200, "width": 32, "levels": 5, "epochs": 10, "batch_size": 8, "learning_rate": 2e-3,
-        },
-    },
-}  # fmt: skip
-# Nothing of `tal_search.localization.Inference` is used.
-INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {"thumos14": {"paper": {}, "simulated": {}}}
+    @property
+    def supervision(self) -> tuple[str, ...]:
+        """What a trial with these settings reads: instances whatever they are."""
+        return VIDEO_LABELS, INSTANCES
 
 
-def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG001
-    """What a trial with these settings reads: instances whatever they are."""
-    return VIDEO_LABELS, INSTANCES
+# By data set and name; what a preset leaves out has the default above, or that of `Inference`.
+SIMULATED = {"width": 32, "levels": 5, "epochs": 10, "batch_size": 8, "learning_rate": 2e-3}
+PRESETS: dict[str, dict[str, Preset]] = {
+    "thumos14": {"paper": Preset(snippets=750), "simulated": Preset(snippets=200, hyperparameters=SIMULATED)},
+}
 
 
 class ASL(Method):
     """A pyramid with class and boundary heads; its losses are weighed by class- and instance-level sensitivity."""
 
+    hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, INSTANCES)
     phases = (Phase("all"),)
     network: SensitivityNetwork
@@ -195,4 +190,4 @@ def detections_of(score_PC: Floats, segment_P2: Floats, sigma: float) -> Floats:
     return np.column_stack([label[best], segment[best], score[best]])
 
 
-METHOD = ASL
+SPECIFICATION = MethodSpecification(method=ASL, hyperparameters=Hyperparameters, presets=PRESETS)

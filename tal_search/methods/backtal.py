@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tal_search.errors import InputError
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
-from tal_search.localization.inference import Inference
-from tal_search.localization.localize import localize
-from tal_search.methods import Batch, Method, Phase
-from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, Detections, VideoSet
+from tal_search.methods.base import ActivationMethod, Batch, MethodHyperparameters, MethodSpecification, Phase, Preset
+from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +20,7 @@ FILTER_NORM_WEIGHT = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
+class Hyperparameters(MethodHyperparameters):
     """Defaults are the paper's for THUMOS14; widths of None follow the input (the paper's 2048 and 512 on I3D)."""
 
     variant: str = hyper("paper", "variant", choices=("paper", "release"), help="where paper and released code differ")
@@ -49,72 +47,70 @@ class Hyperparameters:
     learning_rate: float = hyper(1e-4, "lr", above=0)
     weight_decay: float = hyper(5e-4, "wd", low=0)
 
+    @property
+    def supervision(self) -> tuple[str, ...]:
+        """What a trial with these settings reads: without the three losses on clicks, video labels alone."""
+        clicks = max(self.frame_weight, self.lambda_sep, self.beta_aff) > 0
+        return (VIDEO_LABELS, BACKGROUND_CLICKS) if clicks else (VIDEO_LABELS,)
 
-SIMULATED = {"snippets": 200, "epochs": 40, "learning_rate": 2e-3, "dropout": 0.5}
+
+SIMULATED = {"epochs": 40, "learning_rate": 2e-3, "dropout": 0.5}
+SIMULATED_FEW = {**SIMULATED, "batch_size": 4}
+RELEASED = {"variant": "release", "epochs": 40}
 # What the release changes on the two sets of long instances.
 RELEASED_LONG = {"variant": "release", "k_ratio": 0.6, "k_ratio_sep": 0.2, "lambda_sep": 0.1}
-# dataset → preset → settings that differ from the defaults above, and the number of snippets T.
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "thumos14": {
-        "paper": {"snippets": 750},
-        "release": {"snippets": 750, "variant": "release", "epochs": 40},
-        "simulated": SIMULATED,
-    },
-    "activitynet12": {
-        "paper": {"snippets": 100, "epochs": 25},
-        "release": {"snippets": 100, "epochs": 25, "learning_rate": 2e-4, "batch_size": 128, **RELEASED_LONG},
-        "simulated": SIMULATED,
-    },
-    "hacs": {
-        "paper": {"snippets": 200, "epochs": 8},
-        "release": {"snippets": 200, "epochs": 8, "batch_size": 64, **RELEASED_LONG},
-        "simulated": SIMULATED,
-    },
-    # The paper states no settings for BEOID and does not treat GTEA: those for THUMOS14, and a T whose best possible
-    # mAP@.7 is 99 and 100 (92 at T = 200).
-    "beoid": {
-        "paper": {"snippets": 400},
-        "release": {"snippets": 400, "variant": "release", "epochs": 40},
-        "simulated": {**SIMULATED, "batch_size": 4},
-    },
-    "gtea": {
-        "paper": {"snippets": 400},
-        "release": {"snippets": 400, "variant": "release", "epochs": 40},
-        "simulated": {**SIMULATED, "batch_size": 4},
-    },
-}
 # Instances of half a video are usual in ActivityNet and HACS: the whole video is a detection of its own.
 LONG_INSTANCES = {"score_weight": 0.6, "trim": 0.02, "whole_video": 0.6}
+ANET = {"outer_margin": 20.0, **LONG_INSTANCES}
+HACS = {"outer_margin": 200.0, **LONG_INSTANCES}
 # Video scores sum to 1: in a video of n classes, L_cls wants 1/(n + 1) for each. BEOID's have up to 13, GTEA's up to 7:
 # .25 would leave nothing, the threshold is half of what is wanted.
-MANY = {"beoid": {"class_threshold": 1 / 28}, "gtea": {"class_threshold": 1 / 16}}
-# Inference settings that differ from the defaults of `tal_search.localization.Inference`.
-INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "thumos14": {"paper": {}, "release": {"overlap": "release"}, "simulated": {}},
+BEOID = {"class_threshold": 1 / 28}
+GTEA = {"class_threshold": 1 / 16}
+# By data set and name; what a preset leaves out has the default above, or that of `Inference`.
+# The paper states no settings for BEOID and does not treat GTEA: those for THUMOS14, and a T whose best possible mAP@.7
+# is 99 and 100 (92 at T = 200).
+PRESETS: dict[str, dict[str, Preset]] = {
+    "thumos14": {
+        "paper": Preset(snippets=750),
+        "release": Preset(snippets=750, hyperparameters=RELEASED, inference={"overlap": "release"}),
+        "simulated": Preset(snippets=200, hyperparameters=SIMULATED),
+    },
     "activitynet12": {
-        "paper": {"outer_margin": 20.0, **LONG_INSTANCES},
-        "release": {"outer_margin": 20.0, "class_threshold": 0.1, "overlap": "release", **LONG_INSTANCES},
-        "simulated": {},
+        "paper": Preset(snippets=100, hyperparameters={"epochs": 25}, inference=ANET),
+        "release": Preset(
+            snippets=100,
+            hyperparameters={"epochs": 25, "learning_rate": 2e-4, "batch_size": 128, **RELEASED_LONG},
+            inference={"class_threshold": 0.1, "overlap": "release", **ANET},
+        ),
+        "simulated": Preset(snippets=200, hyperparameters=SIMULATED),
     },
     "hacs": {
-        "paper": {"outer_margin": 200.0, **LONG_INSTANCES},
-        "release": {"outer_margin": 200.0, "class_threshold": 0.075, "overlap": "release", **LONG_INSTANCES},
-        "simulated": {},
+        "paper": Preset(snippets=200, hyperparameters={"epochs": 8}, inference=HACS),
+        "release": Preset(
+            snippets=200,
+            hyperparameters={"epochs": 8, "batch_size": 64, **RELEASED_LONG},
+            inference={"class_threshold": 0.075, "overlap": "release", **HACS},
+        ),
+        "simulated": Preset(snippets=200, hyperparameters=SIMULATED),
     },
-    "beoid": {"paper": MANY["beoid"], "release": {"overlap": "release", **MANY["beoid"]}, "simulated": {}},
-    "gtea": {"paper": MANY["gtea"], "release": {"overlap": "release", **MANY["gtea"]}, "simulated": {}},
+    "beoid": {
+        "paper": Preset(snippets=400, inference=BEOID),
+        "release": Preset(snippets=400, hyperparameters=RELEASED, inference={"overlap": "release", **BEOID}),
+        "simulated": Preset(snippets=200, hyperparameters=SIMULATED_FEW),
+    },
+    "gtea": {
+        "paper": Preset(snippets=400, inference=GTEA),
+        "release": Preset(snippets=400, hyperparameters=RELEASED, inference={"overlap": "release", **GTEA}),
+        "simulated": Preset(snippets=200, hyperparameters=SIMULATED_FEW),
+    },
 }
 
 
-def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:
-    """What a trial with these settings reads: without the three losses on clicks, video labels alone."""
-    clicks = any(hyperparameters[weight] > 0 for weight in ("frame_weight", "lambda_sep", "beta_aff"))
-    return (VIDEO_LABELS, BACKGROUND_CLICKS) if clicks else (VIDEO_LABELS,)
-
-
-class BackTAL(Method):
+class BackTAL(ActivationMethod):
     """Two branches, affinity convolutions, four losses (paper Fig. 3, Eq. 1-16)."""
 
+    hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, BACKGROUND_CLICKS)
     phases = (Phase("all"),)
 
@@ -178,9 +174,6 @@ class BackTAL(Method):
             duration=videos.duration, frames=videos.frames, affinity=affinity if hp.affinity else None,
         )  # fmt: skip
 
-    def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:
-        return localize(self.activations(videos), classes, inference)
-
     @classmethod
     def from_state(cls, state: dict[str, torch.Tensor], hyperparameters: Hyperparameters, source: str) -> BackTAL:
         """The network a state dict describes: every width is read from its tensors.
@@ -206,4 +199,4 @@ class BackTAL(Method):
         return method
 
 
-METHOD = BackTAL
+SPECIFICATION = MethodSpecification(method=BackTAL, hyperparameters=Hyperparameters, presets=PRESETS)

@@ -9,14 +9,12 @@ supervision"), the filter w_t (`filter_weight`, the "weight supervision"), or bo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
-from tal_search.localization.inference import Inference
-from tal_search.localization.localize import localize
-from tal_search.methods import Batch, Method, Phase
-from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS, Detections, VideoSet
+from tal_search.methods.base import ActivationMethod, Batch, MethodHyperparameters, MethodSpecification, Phase, Preset
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +25,7 @@ FILTER_NORM_WEIGHT = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
+class Hyperparameters(MethodHyperparameters):
     """Defaults are the baseline row: video labels alone, at BackTAL's settings for THUMOS14."""
 
     frame_weight: float = hyper(
@@ -49,26 +47,27 @@ class Hyperparameters:
     learning_rate: float = hyper(1e-4, "lr", above=0)
     weight_decay: float = hyper(5e-4, "wd", low=0)
 
+    @property
+    def supervision(self) -> tuple[str, ...]:
+        """What a trial with these settings reads; the filter is supervised at background clicks, whichever others."""
+        background = self.frame_weight > 0 or self.filter_weight > 0
+        clicks = {BACKGROUND_CLICKS: background, ACTION_CLICKS: self.action_weight > 0}
+        return (VIDEO_LABELS, *(kind for kind, read in clicks.items() if read))
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+
+# By data set and name; what a preset leaves out has the default above, or that of `Inference`.
+PRESETS: dict[str, dict[str, Preset]] = {
     "thumos14": {
-        "paper": {"snippets": 750},
-        "simulated": {"snippets": 200, "epochs": 40, "learning_rate": 2e-3, "dropout": 0.5},
+        "paper": Preset(snippets=750),
+        "simulated": Preset(snippets=200, hyperparameters={"epochs": 40, "learning_rate": 2e-3, "dropout": 0.5}),
     },
 }
-INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {"thumos14": {"paper": {}, "simulated": {}}}
 
 
-def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:
-    """What a trial with these settings reads; the filter is supervised at background clicks, whichever others."""
-    background = hyperparameters["frame_weight"] > 0 or hyperparameters["filter_weight"] > 0
-    clicks = {BACKGROUND_CLICKS: background, ACTION_CLICKS: hyperparameters["action_weight"] > 0}
-    return (VIDEO_LABELS, *(kind for kind, read in clicks.items() if read))
-
-
-class BaSNet(Method):
+class BaSNet(ActivationMethod):
     """Two branches, ordinary convolutions, and frame losses on clicks where they are switched on."""
 
+    hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, BACKGROUND_CLICKS, ACTION_CLICKS)
     phases = (Phase("all"),)
 
@@ -130,8 +129,5 @@ class BaSNet(Method):
             duration=videos.duration, frames=videos.frames,
         )  # fmt: skip
 
-    def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:
-        return localize(self.activations(videos), classes, inference)
 
-
-METHOD = BaSNet
+SPECIFICATION = MethodSpecification(method=BaSNet, hyperparameters=Hyperparameters, presets=PRESETS)

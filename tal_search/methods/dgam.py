@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tal_search.errors import InputError
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
-from tal_search.localization.inference import Inference
-from tal_search.localization.localize import localize
-from tal_search.methods import Batch, Method, Phase
-from tal_search.types import VIDEO_LABELS, Detections, VideoSet
+from tal_search.methods.base import ActivationMethod, Batch, MethodHyperparameters, MethodSpecification, Phase, Preset
+from tal_search.types import VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +25,7 @@ BETAS = (0.8, 0.999)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
+class Hyperparameters(MethodHyperparameters):
     """Defaults are the paper's for THUMOS14."""
 
     alpha_bg: float = hyper(0.03, "α", low=0, help="weight of the background's classification loss L_bg")
@@ -46,32 +44,28 @@ class Hyperparameters:
     learning_rate_cvae: float = hyper(1e-3, "lr_cvae", above=0, help="of the conditional VAE")
     weight_decay: float = hyper(0.0, "wd", low=0)
 
+    @property
+    def supervision(self) -> tuple[str, ...]:
+        """What a trial reads: video labels, whatever the settings."""
+        return (VIDEO_LABELS,)
 
-# dataset → preset → settings that differ from the defaults above, and the number of snippets T.
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "thumos14": {
-        "paper": {"snippets": 400},
-        "simulated": {  # learning rates, batch and epochs chosen by a fifth of the training videos, held out
-            "snippets": 200, "epochs": 20, "ramp_epochs": 10, "rgb_share": 0.5, "attention_hidden": 64, "latent": 32,
-            "batch_size": 8, "learning_rate": 6e-2, "learning_rate_cvae": 5e-3,
-        },
-    },
+
+# By data set and name; what a preset leaves out has the default above, or that of `Inference`.
+THRESHOLDS = {"class_threshold": 0.1, "nms": 0.5}
+# Learning rates, batch and epochs chosen by a fifth of the training videos, held out.
+SIMULATED = {
+    "epochs": 20, "ramp_epochs": 10, "rgb_share": 0.5, "attention_hidden": 64, "latent": 32, "batch_size": 8,
+    "learning_rate": 6e-2, "learning_rate_cvae": 5e-3,
 }  # fmt: skip
-# Inference settings that differ from the defaults of `tal_search.localization.Inference`.
-INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+PRESETS: dict[str, dict[str, Preset]] = {
     "thumos14": {
-        "paper": {"class_threshold": 0.1, "nms": 0.5},
-        "simulated": {"class_threshold": 0.1, "nms": 0.5},
+        "paper": Preset(snippets=400, inference=THRESHOLDS),
+        "simulated": Preset(snippets=200, hyperparameters=SIMULATED, inference=THRESHOLDS),
     },
 }
 
 
-def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG001
-    """What a trial reads: video labels, whatever the settings."""
-    return (VIDEO_LABELS,)
-
-
-class DGAM(Method):
+class DGAM(ActivationMethod):
     """Attention that classifies, and from which a conditional VAE can tell the features.
 
     An epoch is a pass that trains the VAE with the attention fixed, then one that trains attention and classifier with
@@ -79,6 +73,7 @@ class DGAM(Method):
     fused when localizing; simulated features and 48 channels of evidence are halved in the same way.
     """
 
+    hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS,)
     phases = (
         Phase("cvae", ("rgb.cvae", "flow.cvae"), BETAS, "learning_rate_cvae"),
@@ -173,8 +168,5 @@ class DGAM(Method):
             duration=videos.duration, frames=videos.frames,
         )  # fmt: skip
 
-    def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:
-        return localize(self.activations(videos), classes, inference)
 
-
-METHOD = DGAM
+SPECIFICATION = MethodSpecification(method=DGAM, hyperparameters=Hyperparameters, presets=PRESETS)

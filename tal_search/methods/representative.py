@@ -15,14 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
-from tal_search.localization.inference import Inference
-from tal_search.localization.localize import localize
-from tal_search.methods import Batch, Method, Phase
-from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, Detections, VideoSet
+from tal_search.methods.base import ActivationMethod, Batch, MethodHyperparameters, MethodSpecification, Phase, Preset
+from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +32,7 @@ PRESENT = 0.5  # share of the highest video score that a class of a test video n
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
+class Hyperparameters(MethodHyperparameters):
     """Defaults are for THUMOS14 on I3D features. tau, omega or lambda_representative 0 switches that module off."""
 
     rounds: int = hyper(3, "rounds", low=1, help="of training; from the second on, videos are resampled by proposals")
@@ -55,40 +53,39 @@ class Hyperparameters:
     learning_rate: float = hyper(1e-4, "lr", above=0)
     weight_decay: float = hyper(5e-4, "wd", low=0)
 
+    @property
+    def supervision(self) -> tuple[str, ...]:
+        """What a trial with these settings reads: without the three losses on clicks, video labels alone."""
+        clicks = max(self.lambda_point, self.lambda_representative, self.lambda_instance) > 0
+        return (VIDEO_LABELS, ACTION_CLICKS) if clicks else (VIDEO_LABELS,)
 
-SIMULATED = {
-    "snippets": 200, "epochs": 30, "learning_rate": 4e-3, "dropout": 0.5, "tau": 6.0, "proposal_threshold": 0.8,
-}  # fmt: skip
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "thumos14": {"paper": {"snippets": 750}, "simulated": SIMULATED},
-    "gtea": {"paper": {"snippets": 400}, "simulated": {**SIMULATED, "batch_size": 4}},
-}
+
 # P_c lies between 0 and 1, so the thresholds do. Chosen on held-out training videos of the simulated set.
 SEQUENCE = {"class_threshold": 0.1, "activation_low": 0.1, "activation_high": 0.9, "activation_step": 0.1}
-INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "thumos14": {"paper": SEQUENCE, "simulated": SEQUENCE},
-    "gtea": {"paper": SEQUENCE, "simulated": SEQUENCE},
+SIMULATED = {"epochs": 30, "learning_rate": 4e-3, "dropout": 0.5, "tau": 6.0, "proposal_threshold": 0.8}
+PRESETS: dict[str, dict[str, Preset]] = {
+    "thumos14": {
+        "paper": Preset(snippets=750, inference=SEQUENCE),
+        "simulated": Preset(snippets=200, hyperparameters=SIMULATED, inference=SEQUENCE),
+    },
+    "gtea": {
+        "paper": Preset(snippets=400, inference=SEQUENCE),
+        "simulated": Preset(snippets=200, hyperparameters={**SIMULATED, "batch_size": 4}, inference=SEQUENCE),
+    },
 }
 
 
-def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:
-    """What a trial with these settings reads: without the three losses on clicks, video labels alone."""
-    weights = ("lambda_point", "lambda_representative", "lambda_instance")
-    clicks = any(hyperparameters[weight] > 0 for weight in weights)
-    return (VIDEO_LABELS, ACTION_CLICKS) if clicks else (VIDEO_LABELS,)
-
-
-class Representative(Method):
+class Representative(ActivationMethod):
     """Four losses on P_c = S_c · (1 − S_bg), and rounds that feed proposals back to the sampling of the features."""
 
+    hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, ACTION_CLICKS)
     phases = (Phase("all"),)
 
     def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
         from tal_search.nn.representative import Network
 
-        hp = hyperparameters
-        self.hyperparameters: Hyperparameters = hp
+        self.hyperparameters = hp = hyperparameters
         self.network = Network(
             channels, classes, hidden=hp.hidden_channels or channels, prototypes=hp.prototypes, omega=hp.omega,
             dropout=hp.dropout,
@@ -224,8 +221,5 @@ class Representative(Method):
         whole = video_scores(scores, resampling.valid_BP, hp.k_ratio)
         return resampling.sequences_back(scores, int(hp.stretch * snippets)), whole
 
-    def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:
-        return localize(self.activations(videos), classes, inference)
 
-
-METHOD = Representative
+SPECIFICATION = MethodSpecification(method=Representative, hyperparameters=Hyperparameters, presets=PRESETS)

@@ -10,14 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
-from tal_search.localization.inference import Inference
-from tal_search.localization.localize import localize
-from tal_search.methods import Batch, Method, Phase
-from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, Detections, VideoSet
+from tal_search.methods.base import ActivationMethod, Batch, MethodHyperparameters, MethodSpecification, Phase, Preset
+from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +27,7 @@ INFERENCE_SHARE = 12  # and in inference: of the ⌈T/12⌉ highest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
+class Hyperparameters(MethodHyperparameters):
     """Defaults are the release's for THUMOS14; a width of None follows the input (1024 on I3D)."""
 
     eta: float = hyper(7.0, "η", low=0, help="mined background snippets per clicked one; 0 = no mining")
@@ -51,33 +49,35 @@ class Hyperparameters:
     learning_rate: float = hyper(1e-4, "lr", above=0)
     weight_decay: float = hyper(5e-4, "wd", low=0)
 
+    @property
+    def supervision(self) -> tuple[str, ...]:
+        """What a trial reads, whatever its settings."""
+        return VIDEO_LABELS, ACTION_CLICKS
 
-# dataset → preset → settings that differ from the defaults above, and the number of snippets T.
-SIMULATED = {"snippets": 200, "epochs": 24, "batch_size": 16, "learning_rate": 1e-3}
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "thumos14": {"paper": {"snippets": 750}, "simulated": SIMULATED},
-    "gtea": {"paper": {"snippets": 400}, "simulated": {**SIMULATED, "batch_size": 4}},
-}
-# Inference settings that differ from the defaults of `tal_search.localization.Inference`.
+
+# By data set and name; what a preset leaves out has the default above, or that of `Inference`.
 RULE = {"rule": "mean", "class_threshold": 0.5, "score_weight": 1.0}
-INFERENCE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "thumos14": {"paper": RULE, "simulated": RULE},
-    "gtea": {"paper": RULE, "simulated": RULE},
+SIMULATED = {"epochs": 24, "batch_size": 16, "learning_rate": 1e-3}
+PRESETS: dict[str, dict[str, Preset]] = {
+    "thumos14": {
+        "paper": Preset(snippets=750, inference=RULE),
+        "simulated": Preset(snippets=200, hyperparameters=SIMULATED, inference=RULE),
+    },
+    "gtea": {
+        "paper": Preset(snippets=400, inference=RULE),
+        "simulated": Preset(snippets=200, hyperparameters={**SIMULATED, "batch_size": 4}, inference=RULE),
+    },
 }
 
 
-def supervision(hyperparameters: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG001
-    """What a trial reads, whatever its settings."""
-    return VIDEO_LABELS, ACTION_CLICKS
-
-
-class SFNet(Method):
+class SFNet(ActivationMethod):
     """Class and actionness heads on two streams, mined background, and clicks that grow once (Sec. 3.2-3.4).
 
     Streams are the halves of the channels, RGB first. Left out of the release: every other step on longer videos (here
     every video has T snippets), and no step on an actionness loss below 0.1.
     """
 
+    hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, ACTION_CLICKS)
     phases = (Phase("all"),)
     restarts = True
@@ -188,8 +188,5 @@ class SFNet(Method):
             duration=videos.duration, frames=videos.frames,
         )  # fmt: skip
 
-    def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:
-        return localize(self.activations(videos), classes, inference)
 
-
-METHOD = SFNet
+SPECIFICATION = MethodSpecification(method=SFNet, hyperparameters=Hyperparameters, presets=PRESETS)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from tal_search.methods import declaration
+from tal_search.localization.inference import Inference
+from tal_search.methods.base import MethodHyperparameters
 from tal_search.study import SearchSettings
 from tal_search.trial.trial_types import TrialSpec, setting_name
 from tal_search.types import BACKGROUND_CLICKS, INFERENCE, DatasetSpec
@@ -54,9 +55,9 @@ class Case:
 
     method: str
     code_version: str
-    hyperparameters: dict[str, Any]
-    inference: dict[str, Any]
-    fit_inference: dict[str, Any]
+    hyperparameters: MethodHyperparameters
+    inference: Inference
+    fit_inference: Inference
     snippets: int
     clicks_fraction: float
     clicks_per_minute: float | None
@@ -65,7 +66,9 @@ class Case:
         """The same with a cell's values."""
         training, inference = split(cell)
         return replace(
-            self, hyperparameters={**self.hyperparameters, **training}, inference={**self.inference, **inference}
+            self,
+            hyperparameters=replace(self.hyperparameters, **training),
+            inference=replace(self.inference, **inference),
         )
 
     def reading(self, dataset: DatasetSpec) -> DatasetSpec:
@@ -78,7 +81,7 @@ class Case:
     @cached_property
     def supervision(self) -> tuple[str, ...]:
         """What its method reads, but for background clicks of which none is kept."""
-        found: tuple[str, ...] = declaration(self.method).supervision(self.hyperparameters)
+        found = self.hyperparameters.supervision
         return found if self.clicks_fraction > 0 else tuple(kind for kind in found if kind != BACKGROUND_CLICKS)
 
 

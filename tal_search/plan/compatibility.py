@@ -47,5 +47,5 @@ def settings_of(plan: Plan) -> dict[str, Any]:
         "pruner": asdict(search.pruner),
         "repeats": {"seeds": search.repeats.seeds, "annotators": plan.annotators},
     }
-    code = {} if study.accept_code_change else {"code_version": plan.code_version}
+    code = {} if study.accept_code_change else {"code_version": plan.reference.code_version}
     return {"plan": "sampler", **common, "search": sampled, **code}

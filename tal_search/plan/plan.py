@@ -14,7 +14,7 @@ from tal_search.data.clicks.rates import annotation_rates
 from tal_search.data.find import default_annotators
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
-from tal_search.methods import declaration
+from tal_search.methods import specification
 from tal_search.plan.cells import CASE, Case, Trial, cells, fits, split
 from tal_search.plan.code_change import trained_by_other_code
 from tal_search.study import (
@@ -37,26 +37,37 @@ from tal_search.types import INFERENCE, NO_ANNOTATOR, DatasetSpec, canonical_jso
 class Plan:
     """A study resolved: its data, its complete centre, and the trials it asks for, the centre's first.
 
-    `centre` and `inference` are complete; `fit_inference` is what every fit is scored with while it trains, the
-    preset's. `clicks`: the kinds of clicks that any cell reads. `centre_cell` is the centre by axis (in a grid it need
-    not be one of the cells). `cells` and `trials` are empty where a sampler proposes them. `cases`: of a study of
-    cases, by name; its centre is the first, the reference.
+    `reference` is the centre, complete; of a study of cases the first one. `clicks`: the kinds of clicks that any cell
+    reads. `centre_cell` is the centre by axis (in a grid it need not be one of the cells). `cells` and `trials` are
+    empty where a sampler proposes them. `cases`: of a study of cases, by name.
     """
 
     study: Study
     dataset: DatasetSpec
     preset: str
-    centre: dict[str, Any]
-    inference: dict[str, Any]
-    fit_inference: dict[str, Any]
+    reference: Case
     protocol: dict[str, Any]
-    code_version: str
     annotators: tuple[str, ...]
     clicks: tuple[str, ...]
     centre_cell: dict[str, Any]
     cells: tuple[dict[str, Any], ...]
     trials: tuple[Trial, ...]
     cases: dict[str, Case] = field(default_factory=dict)
+
+    @cached_property
+    def centre(self) -> dict[str, Any]:
+        """Every hyperparameter at the centre, by name."""
+        return asdict(self.reference.hyperparameters)
+
+    @cached_property
+    def inference(self) -> dict[str, Any]:
+        """Every inference setting at the centre, by name."""
+        return asdict(self.reference.inference)
+
+    @cached_property
+    def fit_inference(self) -> dict[str, Any]:
+        """The preset's, which every fit is scored with while it trains."""
+        return asdict(self.reference.fit_inference)
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -80,28 +91,17 @@ class Plan:
 
     def trial(self, cell: dict[str, Any], seed: int, annotator: str) -> Trial:
         """The trial of any cell and repeat of this study; NO_ANNOTATOR's where the cell reads no clicks."""
-        case = self._case(cell)
+        case = self.cases[cell[CASE]] if self.cases else self.reference.at(cell)
         spec = TrialSpec(
-            method=case.method, code_version=case.code_version, hyperparameters=case.hyperparameters,
-            inference=case.fit_inference, protocol=self.protocol, supervision=case.supervision,
+            method=case.method, code_version=case.code_version, hyperparameters=asdict(case.hyperparameters),
+            inference=asdict(case.fit_inference), protocol=self.protocol, supervision=case.supervision,
             dataset=case.reading(self.dataset),
             annotator=annotator if clicks_of(case.supervision) else NO_ANNOTATOR, seed=seed,
             precision=self.study.resources.precision, cell=split(cell)[0],
         )  # fmt: skip
         rates = annotation_rates(spec.dataset, spec.annotator, spec.supervision)
         seconds = annotation_seconds(spec.supervision, rates, self.study.cost)
-        return Trial(cell=cell, spec=spec, inference=case.inference, annotation_seconds=seconds)
-
-    def _case(self, cell: dict[str, Any]) -> Case:
-        """The named case, or the centre with the cell's values."""
-        if self.cases:
-            return self.cases[cell[CASE]]
-        centre = Case(
-            method=self.study.method, code_version=self.code_version, snippets=self.dataset.snippets,
-            hyperparameters=self.centre, inference=self.inference, fit_inference=self.fit_inference,
-            clicks_fraction=self.study.dataset.clicks_fraction, clicks_per_minute=self.study.dataset.clicks_per_minute,
-        )  # fmt: skip
-        return centre.at(cell)
+        return Trial(cell=cell, spec=spec, inference=asdict(case.inference), annotation_seconds=seconds)
 
     def trials_of(self, cell: dict[str, Any]) -> list[Trial]:
         """The trials a cell has from the start, each once."""
@@ -132,25 +132,23 @@ def resolve(study: Study) -> Plan:
     if problems:
         raise InputError(problems)
     plan = Plan(
-        study=study, dataset=dataset, preset=preset_name(reference, dataset.source), centre=centre.hyperparameters,
-        inference=centre.inference, fit_inference=centre.fit_inference, protocol=_protocol(study),
-        code_version=centre.code_version, annotators=annotators, clicks=clicks, centre_cell=centre_cell,
-        cells=assignments, trials=(), cases=named,
+        study=study, dataset=dataset, preset=preset_name(reference, dataset.source), reference=centre,
+        protocol=_protocol(study), annotators=annotators, clicks=clicks, centre_cell=centre_cell, cells=assignments,
+        trials=(), cases=named,
     )  # fmt: skip
     return _with_trials(plan)
 
 
 def _case(study: Study, dataset: DatasetSpec) -> Case:
     """The method of a study of one case: defaults, then the preset's settings, then the study's."""
-    method, preset = declaration(study.method), preset_name(study, dataset.source)
-    presets: dict[str, Any] = dict(method.PRESETS[study.dataset.name][preset])
-    snippets = presets.pop("snippets")
-    inference_presets = getattr(method, "INFERENCE_PRESETS", {}).get(study.dataset.name, {}).get(preset, {})
-    fit_inference = {**asdict(Inference()), **inference_presets}
+    method = specification(study.method)
+    preset = method.presets[study.dataset.name][preset_name(study, dataset.source)]
+    fit_inference = Inference(**preset.inference)
     return Case(
-        method=study.method, code_version=code_version(study.method), snippets=study.dataset.snippets or snippets,
-        hyperparameters={**asdict(method.Hyperparameters()), **presets, **study.hyperparameters},
-        inference={**fit_inference, **study.inference}, fit_inference=fit_inference,
+        method=study.method, code_version=code_version(study.method),
+        snippets=study.dataset.snippets or preset.snippets,
+        hyperparameters=method.hyperparameters(**{**preset.hyperparameters, **study.hyperparameters}),
+        inference=replace(fit_inference, **study.inference), fit_inference=fit_inference,
         clicks_fraction=study.dataset.clicks_fraction, clicks_per_minute=study.dataset.clicks_per_minute,
     )  # fmt: skip
 
@@ -158,7 +156,8 @@ def _case(study: Study, dataset: DatasetSpec) -> Case:
 def _centre_cell(study: Study, centre: Case) -> dict[str, Any]:
     if study.search.cases:
         return {CASE: next(iter(study.search.cases))}
-    named = {**centre.hyperparameters, **{INFERENCE + name: value for name, value in centre.inference.items()}}
+    inference = {INFERENCE + name: value for name, value in vars(centre.inference).items()}
+    named = {**vars(centre.hyperparameters), **inference}
     return {axis: named[axis] for axis in (study.search.space or study.search.axes)}
 
 
@@ -230,9 +229,9 @@ def _narrowest(study: Study) -> dict[str, Any]:
     return ends | {axis: min(d.choices or (d.low,)) for axis, d in space.items() if axis.endswith("_high")}
 
 
-def _threshold_problems(study: Study, centre: dict[str, Any], cell: dict[str, Any]) -> list[str]:
+def _threshold_problems(study: Study, centre: Inference, cell: dict[str, Any]) -> list[str]:
     """A range of thresholds that is empty would silently find nothing."""
-    inference, problems = {**centre, **split(cell)[1]}, []
+    inference, problems = {**vars(centre), **split(cell)[1]}, []
     for low in [name for name in inference if name.endswith("_low")]:
         high = low.removesuffix("_low") + "_high"
         if inference[low] >= inference[high]:

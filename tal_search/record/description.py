@@ -9,7 +9,7 @@ from typing import Any
 from tal_search.data.load import load_truths
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
-from tal_search.methods import declaration
+from tal_search.methods import specification
 from tal_search.metrics.video_sets import describe_videos
 from tal_search.plan.plan import Plan
 from tal_search.types import INFERENCE
@@ -46,6 +46,6 @@ def scored_by(plan: Plan) -> str:
 
 def symbols(plan: Plan) -> dict[str, str]:
     """The paper's symbol of every hyperparameter and inference setting."""
-    fields = {field.name: field for field in dataclasses.fields(declaration(plan.study.method).Hyperparameters)}
+    fields = {field.name: field for field in dataclasses.fields(specification(plan.study.method).hyperparameters)}
     fields |= {f"{INFERENCE}{field.name}": field for field in dataclasses.fields(Inference)}
     return {name: str(field.metadata["symbol"]) for name, field in fields.items()}

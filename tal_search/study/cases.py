@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tal_search.localization.inference import Inference
-from tal_search.methods import available, declaration
+from tal_search.methods import available, specification
 from tal_search.results.published import published_systems
 from tal_search.study.checking import Checker, closest, did_you_mean
 from tal_search.study.settings import CaseSettings, Study
@@ -40,7 +40,7 @@ def _read_case(checker: Checker, content: dict[str, Any], method: str, key: Key)
     inference = checker.chosen(Inference, case.inference, (*key, "inference"))
     hyperparameters: dict[str, Any] = {}
     if not wrong and (case.method or method) in available():
-        fields = declaration(case.method or method).Hyperparameters
+        fields = specification(case.method or method).hyperparameters
         hyperparameters = checker.chosen(fields, case.hyperparameters, (*key, "hyperparameters"))
     if case.clicks_fraction is not None and case.clicks_per_minute is not None:
         checker.written.add((*key, "clicks_per_minute"), "is given beside clicks_fraction; keep one of them")
@@ -52,7 +52,7 @@ def check_cases(study: Study, written: Written) -> None:
     dataset, systems = study.dataset.name, published_systems(study.dataset.name)
     for name, alone in case_studies(study):
         key, paper = (*CASES, name), study.search.cases[name].paper
-        presets = declaration(alone.method).PRESETS
+        presets = specification(alone.method).presets
         if dataset not in presets:
             known = f"its method {alone.method} knows {', '.join(presets)}"
             written.add(key, f"cannot run on the dataset {shown(dataset)}; {known}")
@@ -61,7 +61,7 @@ def check_cases(study: Study, written: Written) -> None:
             written.add(
                 (*key, "preset"), f"is {shown(alone.preset)}, which {alone.method} has not; it must be one of {valid}"
             )
-        if study.search.cases[name].inference and not _has_activations(alone.method):
+        if study.search.cases[name].inference and not specification(alone.method).has_activations:
             words = f"is given, but {alone.method} localizes without class activation sequences; remove it"
             written.add((*key, "inference"), words)
         if paper is not None and paper not in systems:
@@ -92,13 +92,9 @@ def case_studies(study: Study) -> Iterator[tuple[str, Study]]:
                 preset=case.preset or study.preset,
                 dataset=replace(study.dataset, **(ALL_CLICKS | budget if budget else {})),
                 hyperparameters={**shared, **case.hyperparameters},
-                inference={**(study.inference if _has_activations(method) else {}), **case.inference},
+                inference={**(study.inference if specification(method).has_activations else {}), **case.inference},
             ),
         )
-
-
-def _has_activations(method: str) -> bool:
-    return hasattr(declaration(method).METHOD, "activations")
 
 
 def reference_study(study: Study) -> Study:

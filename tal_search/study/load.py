@@ -14,7 +14,7 @@ from typing import Any
 
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
-from tal_search.methods import available, declaration
+from tal_search.methods import available, specification
 from tal_search.study.cases import check_cases, read_cases, reference_study
 from tal_search.study.checking import Checker, closest, did_you_mean, repeated
 from tal_search.study.overrides import apply_override
@@ -85,7 +85,7 @@ def _checked(name: str, written: Written) -> Study:
     method = content.get("method", "backtal")
     sections: dict[str, type] = {"inference": Inference}
     if method in available():
-        sections["hyperparameters"] = declaration(method).Hyperparameters
+        sections["hyperparameters"] = specification(method).hyperparameters
     else:
         near = did_you_mean(closest(str(method), available()))
         written.add(("method",), f"is {shown(method)}; it must be one of {', '.join(available())}{near}")
@@ -139,7 +139,7 @@ def _with_tiou_as_text(content: dict[str, Any]) -> dict[str, Any]:
 
 def _check_choices(study: Study, written: Written) -> None:
     """Report a dataset or preset that the method does not know."""
-    presets = declaration(study.method).PRESETS
+    presets = specification(study.method).presets
     choices = [("dataset.name", study.dataset.name, list(presets))]
     if study.dataset.name in presets:
         choices.append(("preset", study.preset, ["auto", *presets[study.dataset.name]]))
@@ -160,7 +160,7 @@ def _check_tiou(study: Study, written: Written) -> None:
 
 def _check_inference(study: Study, written: Written) -> None:
     """Report inference settings of a method without activations: nothing is kept to score again, none would count."""
-    if hasattr(declaration(study.method).METHOD, "activations"):
+    if specification(study.method).has_activations:
         return
     keys: list[Key] = [("inference", name) for name in study.inference]
     keys += [("search", "axes", *axis.split(".")) for axis in study.search.axes if axis.startswith(INFERENCE)]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from tal_search.data.catalog import known
 from tal_search.data.data_folder import CLICK_FILES
 from tal_search.data.features.timing import Timing
 from tal_search.data.find import default_annotators, find
-from tal_search.methods import declaration
+from tal_search.methods import specification
 from tal_search.metrics.average_precision import parse_tiou
 from tal_search.study.settings import Study
 from tal_search.types import DatasetSpec, Source
@@ -36,20 +35,20 @@ def find_dataset(study: Study) -> DatasetSpec:
     Raises InputError where it cannot be found or read.
     """
     settings = study.dataset
-    presets: dict[str, Any] = declaration(study.method).PRESETS[settings.name]
+    presets = specification(study.method).presets[settings.name]
     spec = find(
         name=settings.name,
         source=settings.source,
         root=settings.root,
         ground_truth=settings.ground_truth,
         clicks=settings.clicks,
-        snippets=settings.snippets or presets["paper"]["snippets"],
+        snippets=settings.snippets or presets["paper"].snippets,
         simulation=settings.simulation,
         wanted=settings.layout,
         timing=Timing(stride=settings.stride, offset=settings.offset, fps=settings.fps),
     )
     # What `auto` finds decides the preset, and the preset the number of snippets.
-    snippets = settings.snippets or presets[preset_name(study, spec.source)]["snippets"]
+    snippets = settings.snippets or presets[preset_name(study, spec.source)].snippets
     return replace(spec, snippets=snippets)
 
 

@@ -6,7 +6,7 @@ Elementwise work is not counted, as in the literature. B = 1 video, D channels, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from tal_search.methods import Batch, Method, declaration
+from tal_search.methods import specification
+from tal_search.methods.base import ActivationMethod, Batch, Method
 from tal_search.types import VideoSet
 
 # Products of vectors, which the counter leaves out; it counts two operations a multiply-add.
@@ -38,12 +39,11 @@ class Complexity(NamedTuple):
 
 
 def complexity(
-    method: str, hyperparameters: dict[str, Any], *, channels: int, snippets: int, classes: int
+    method: str, hyperparameters: Mapping[str, Any], *, channels: int, snippets: int, classes: int
 ) -> Complexity:
     """Of a method with these hyperparameters (the rest at their defaults), at any D, T and C."""
-    module = declaration(method)
     torch.manual_seed(0)
-    built: Method = module.METHOD(module.Hyperparameters(**hyperparameters), channels, classes)
+    built = specification(method).build(hyperparameters, channels, classes)
     batch = _batch(channels, snippets, classes)
     with torch.no_grad():
         built.network.eval()
@@ -82,7 +82,7 @@ def _batch(channels: int, snippets: int, classes: int) -> Batch:
     )
 
 
-def _localize(method: Any, batch: Batch) -> None:
+def _localize(method: Method, batch: Batch) -> None:
     """Only as far as the network goes: what follows multiplies nothing."""
     features = batch.features.numpy()
     snippets = features.shape[2]
@@ -93,7 +93,7 @@ def _localize(method: Any, batch: Batch) -> None:
         duration=np.array([SECONDS_PER_SNIPPET * snippets]),
         frames=np.array([FRAMES_PER_SNIPPET * snippets]),
     )
-    if hasattr(method, "activations"):
+    if isinstance(method, ActivationMethod):
         method.activations(videos)
     else:
         from tal_search.localization.inference import Inference

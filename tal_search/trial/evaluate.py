@@ -113,7 +113,7 @@ def detect(
     BackTAL npz files, or one that holds a folder named as the subset. snippets: T. Raises InputError: files that cannot
     be read or do not fit together, videos without features.
     """
-    from tal_search.methods.backtal import INFERENCE_PRESETS, BackTAL, Hyperparameters
+    from tal_search.methods.backtal import PRESETS, BackTAL, Hyperparameters
 
     if variant not in ("paper", "release"):
         raise InputError(f"variant={variant} is unknown; give paper or release")
@@ -124,7 +124,7 @@ def detect(
         raise InputError(f"{checkpoint}: has {classes} classes where the ground truth has {len(truth.classes)}")
     channels: int = method.network.base_module.conv_1.in_channels  # type: ignore[union-attr, assignment]
     videos = _test_videos(data, benchmark.subset, truth, channels, snippets)
-    return method.detect(videos, truth.classes, Inference(**INFERENCE_PRESETS["thumos14"][variant]))
+    return method.detect(videos, truth.classes, Inference(**PRESETS["thumos14"][variant].inference))
 
 
 def _load_state(checkpoint: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 import torch
 
 from tal_search.errors import TalSearchError
-from tal_search.methods import Batch, Method, Phase
+from tal_search.methods.base import Batch, Method, Phase
 from tal_search.nn.arrays import tensor
 from tal_search.types import Ints, VideoSet
 
@@ -36,7 +36,7 @@ class Fit:
         """rows: the videos of the set to train on; the others' features are not copied away."""
         hp = method.hyperparameters
         self.method, self.seed, self.device = method, seed, device
-        self.batch_size: int = hp.batch_size
+        self.batch_size = hp.batch_size
         self.bf16 = precision == "bf16"
         self.rows = torch.from_numpy(rows)
         if device.type == "cuda":

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,8 @@ from tal_search.files.atomic import write_atomically, write_json
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
-from tal_search.methods import Method, declaration
+from tal_search.methods import specification
+from tal_search.methods.base import ActivationMethod, Method
 from tal_search.metrics.average_precision import score
 from tal_search.trial.checkpoint import clear_progress, load_progress, save_progress, save_weights
 from tal_search.trial.folder import TrialFolder
@@ -226,7 +226,7 @@ class Progress:
     def _evaluate(self, evaluation: Evaluation) -> Scored:
         method, inference = self.fit.method, Inference(**self.spec.inference)
         activations: Activations | None = None
-        if hasattr(method, "activations"):
+        if isinstance(method, ActivationMethod):
             # Localized as kept on disk, so that scoring the kept activations again gives the same numbers.
             parts = (method.activations(videos).rounded() for videos in evaluation.batches())
             activations = Activations.joined(parts, evaluation.count)
@@ -244,9 +244,6 @@ class Progress:
 
 def build(spec: TrialSpec, dataset: Dataset) -> Method:
     """The method with the initial weights its seed gives."""
-    module: Any = declaration(spec.method)
     torch.manual_seed(spec.seed)
-    method: Method = module.METHOD(
-        module.Hyperparameters(**spec.hyperparameters), dataset.train.features.shape[1], len(dataset.classes)
-    )
-    return method
+    channels = dataset.train.features.shape[1]
+    return specification(spec.method).build(spec.hyperparameters, channels, len(dataset.classes))

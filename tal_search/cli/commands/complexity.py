@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tal_search.cli.console import console
 from tal_search.errors import InputError
-from tal_search.methods import available, declaration
+from tal_search.methods import available, specification
 from tal_search.study.checking import closest, did_you_mean
 
 if TYPE_CHECKING:
@@ -57,11 +57,9 @@ def complexity_text(names: list[str], *, snippets: int | None, channels: int, cl
 
     rows = []
     for name in names:
-        presets: dict[str, dict[str, Any]] = declaration(name).PRESETS[DATASET]
+        presets = specification(name).presets[DATASET]
         for preset in (preset for preset in PRESETS if preset in presets):
-            settings = dict(presets[preset])
-            length = settings.pop("snippets") if snippets is None else snippets
-            settings.pop("snippets", None)
+            length, settings = snippets or presets[preset].snippets, presets[preset].hyperparameters
             found = complexity(name, settings, channels=channels, snippets=length, classes=classes)
             paper = PAPER.get(name, ("not available",) * 2)
             counts = [f"{found.parameters / 1e6:.2f}", f"{found.training / 1e9:.1f}", f"{found.inference / 1e9:.1f}"]
