@@ -185,13 +185,7 @@ class Progress:
     def finish(self) -> None:
         """Write everything the folder keeps of a finished trial, the result last."""
         started = time.monotonic()
-        selected = self.reports[-1]
-        if self.best_holdout is not None:
-            selected = self._best()
-            self.fit.method.network.load_state_dict(self.best_holdout)
-        known = self.last is not None and self.last[0] == selected.epoch
-        watched = self.last[1] if known and self.last is not None else self._evaluate(self.watched)
-        tested = watched if self.watched is self.test else self._evaluate(self.test)
+        selected, watched, tested = self._outcome()
         write_detections(self.folder.detections, tested.detections)
         save_weights(self.folder.checkpoint, selected.epoch, self.fit.weights())
         if tested.activations is not None:
@@ -203,6 +197,16 @@ class Progress:
         seconds = sum(report.seconds for report in self.reports) + time.monotonic() - started
         self.folder.write_result(self._result(selected, tested.scores, watched.scores, seconds))
         clear_progress(self.folder.path)
+
+    def _outcome(self) -> tuple[EpochReport, Scored, Scored]:
+        """The selected epoch, and what the watched and the test split give at its weights, which are put back."""
+        selected = self.reports[-1]
+        if self.best_holdout is not None:
+            selected = self._best()
+            self.fit.method.network.load_state_dict(self.best_holdout)
+        known = self.last is not None and self.last[0] == selected.epoch
+        watched = self.last[1] if known and self.last is not None else self._evaluate(self.watched)
+        return selected, watched, watched if self.watched is self.test else self._evaluate(self.test)
 
     def _result(
         self, selected: EpochReport, tested: DetectionScores, watched: DetectionScores, seconds: float

@@ -35,7 +35,7 @@ def make_trial(**settings: Any) -> TrialSpec:
         BASNET.Hyperparameters(**{"epochs": 8, "batch_size": 8, "learning_rate": 5e-3, "dropout": 0.5, **settings})
     )
     return dataclasses.replace(
-        make_spec(make_data()), method="basnet", code_version=code_version("basnet"),
+        make_spec(make_data()), method="basnet", code_version=code_version("basnet", "simulated"),
         hyperparameters=hyperparameters, supervision=BASNET.supervision(hyperparameters),
     )  # fmt: skip
 
