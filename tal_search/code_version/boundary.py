@@ -54,7 +54,7 @@ BOUNDARY = {
     "Activations.load": FOLDER,
     "Activations.save": FOLDER,
     "DetectionScores.to_json": FOLDER,
-    "Progress.finish": FOLDER,
+    "Progress._keep": FOLDER,
     "Progress.save": FOLDER,
     "Progress._load": FOLDER,
     "EpochReport": "holds what an epoch gave",

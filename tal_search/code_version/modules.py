@@ -102,6 +102,7 @@ class Package:
         return self._modules[name]
 
     def _file(self, name: str) -> Path | None:
+        """Without a list of all files, which takes longer."""
         top, *parts = name.split(".")
         if top != self.name:
             return None
@@ -113,18 +114,17 @@ class Package:
         module.collect(ast.parse(file.read_bytes()).body)
         return module
 
-    @cached_property
-    def _texts(self) -> dict[str, bytes]:
-        """Text by module."""
+    def files(self) -> dict[str, Path]:
+        """Every module's file, by dotted name."""
         found = {}
         for file in sorted(self.folder.rglob("*.py")):
             parts = file.relative_to(self.folder.parent).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file.read_bytes()
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
         return found
 
-    def modules(self) -> list[str]:
-        """The dotted names of all modules."""
-        return list(self._texts)
+    @cached_property
+    def _texts(self) -> dict[str, bytes]:
+        return {name: file.read_bytes() for name, file in self.files().items()}
 
     def defining(self, name: str) -> list[str]:
         """The modules that define `name` at their top level, in whichever file."""

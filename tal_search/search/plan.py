@@ -148,7 +148,8 @@ def _case(study: Study, dataset: DatasetSpec) -> Case:
     inference_presets = getattr(method, "INFERENCE_PRESETS", {}).get(study.dataset.name, {}).get(preset, {})
     fit_inference = {**asdict(Inference()), **inference_presets}
     return Case(
-        method=study.method, code_version=code_version(study.method, dataset.source), snippets=study.dataset.snippets or snippets,
+        method=study.method, code_version=code_version(study.method, dataset.source),
+        snippets=study.dataset.snippets or snippets,
         hyperparameters={**asdict(method.Hyperparameters()), **presets, **study.hyperparameters},
         inference={**fit_inference, **study.inference}, fit_inference=fit_inference,
         clicks_fraction=study.dataset.clicks_fraction, clicks_per_minute=study.dataset.clicks_per_minute,
