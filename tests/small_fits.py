@@ -27,7 +27,7 @@ def make_spec(dataset: DatasetSpec, *, selection: str = "last", seed: int = 0, *
     settings = {"epochs": 6, "learning_rate": 5e-3, "dropout": 0.5, "batch_size": 8, **hyperparameters}
     return TrialSpec(
         method="backtal",
-        code_version=code_version("backtal"),
+        code_version=code_version("backtal", "simulated"),
         hyperparameters=dataclasses.asdict(Hyperparameters(**settings)),
         inference=dataclasses.asdict(Inference(class_threshold=0.04)),
         protocol={

@@ -193,7 +193,7 @@ def asl_spec(**changes: Any) -> TrialSpec:
     return dataclasses.replace(
         spec,
         method="asl",
-        code_version=code_version("asl"),
+        code_version=code_version("asl", "simulated"),
         hyperparameters=dataclasses.asdict(Hyperparameters(**SMALL)),
     )
 

@@ -35,7 +35,7 @@ def make_trial(**settings: Any) -> TrialSpec:
     chosen: dict[str, Any] = {"epochs": 8, "batch_size": 8, "learning_rate": 5e-3, "dropout": 0.5, **settings}
     hyperparameters = Hyperparameters(**chosen)
     return dataclasses.replace(
-        make_spec(make_data()), method="basnet", code_version=code_version("basnet"),
+        make_spec(make_data()), method="basnet", code_version=code_version("basnet", "simulated"),
         hyperparameters=dataclasses.asdict(hyperparameters), supervision=hyperparameters.supervision,
     )  # fmt: skip
 

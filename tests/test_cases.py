@@ -184,8 +184,16 @@ def test_each_method_of_a_study_has_its_code_its_clicks_and_its_accepted_older_t
     settings = (f"runs={tmp_path / 'runs'}", "accept_code_change=true")
     plan = resolve(load(tmp_path, MIXED, *settings))
     plain, clicks = plan.fits
-    assert (plain.method, plain.annotator, plain.code_version) == ("basnet", "none", code_version("basnet"))
-    assert (clicks.method, clicks.annotator, clicks.code_version) == ("backtal", "A1", code_version("backtal"))
+    assert (plain.method, plain.annotator, plain.code_version) == (
+        "basnet",
+        "none",
+        code_version("basnet", "simulated"),
+    )
+    assert (clicks.method, clicks.annotator, clicks.code_version) == (
+        "backtal",
+        "A1",
+        code_version("backtal", "simulated"),
+    )
     assert plan.clicks == ("background clicks",)
     older = replace(plain, code_version="older")
     TrialFolder.of(plan.study.runs, older.key).write_spec(older)

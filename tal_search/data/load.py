@@ -122,13 +122,22 @@ def _without_clicks(spec_json: str, shared: Path | None) -> tuple[Dataset, list[
 def _splits(spec: DatasetSpec, notes: list[str], folder: Path | None = None) -> tuple[VideoSet, VideoSet]:
     """Training and test arrays, read or simulated; clicks are those of the training files, if any.
 
-    Features that are read are in maps of new files of `folder` where it is given, else in memory. Where features cannot
-    be kept in half precision, `notes` says so.
+    Where features cannot be kept in half precision, `notes` says so.
     """
     if spec.source == "simulated":
-        simulation, truths = Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None
-        dataset = simulate(simulation, spec.snippets, truths, spec.name)
-        return in_half(dataset.train, notes), in_half(dataset.test, notes)
+        return simulated_splits(spec, notes)
+    return feature_splits(spec, notes, folder)
+
+
+def simulated_splits(spec: DatasetSpec, notes: list[str]) -> tuple[VideoSet, VideoSet]:
+    """Both splits of the simulated stand-in."""
+    simulation, truths = Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None
+    dataset = simulate(simulation, spec.snippets, truths, spec.name)
+    return in_half(dataset.train, notes), in_half(dataset.test, notes)
+
+
+def feature_splits(spec: DatasetSpec, notes: list[str], folder: Path | None) -> tuple[VideoSet, VideoSet]:
+    """Both splits of features that are read, in maps of new files of `folder` where it is given, else in memory."""
     problems: list[str] = []
     train, test = read_splits(spec, problems)
     stop(problems)

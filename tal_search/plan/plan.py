@@ -145,7 +145,7 @@ def _case(study: Study, dataset: DatasetSpec) -> Case:
     preset = method.presets[study.dataset.name][preset_name(study, dataset.source)]
     fit_inference = Inference(**preset.inference)
     return Case(
-        method=study.method, code_version=code_version(study.method),
+        method=study.method, code_version=code_version(study.method, dataset.source),
         snippets=study.dataset.snippets or preset.snippets,
         hyperparameters=method.hyperparameters(**{**preset.hyperparameters, **study.hyperparameters}),
         inference=replace(fit_inference, **study.inference), fit_inference=fit_inference,

@@ -36,8 +36,8 @@ def score_settings(spec: TrialSpec, folder: TrialFolder) -> Iterator[None]:
     if not missing:
         return
     train_truth, test_truth = load_truths(spec.dataset)
-    test = _activations(folder.path, folder.cas.name)
-    held = _activations(folder.path, folder.holdout_cas.name) if fit.holdout_mAP is not None else None
+    test = kept_activations(folder.path, folder.cas.name)
+    held = kept_activations(folder.path, folder.holdout_cas.name) if fit.holdout_mAP is not None else None
     missing.sort(key=lambda inference: proposal_key(Inference(**inference)))
     tested = _scores(spec, test, test_truth, missing, "test")
     held_out: Iterator[DetectionScores | None] = repeat(None)
@@ -71,7 +71,8 @@ def _scores(
         yield score(truth, detections, tuple(protocol["tiou"]), protocol=protocol["evaluation"], subset=subset)
 
 
-def _activations(folder: Path, name: str) -> Activations:
+def kept_activations(folder: Path, name: str) -> Activations:
+    """The activations that a finished fit left in its folder. Raises TalSearchError where they cannot be read."""
     try:
         return Activations.load(folder / name)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:

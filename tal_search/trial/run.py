@@ -176,15 +176,22 @@ class Progress:
         return notes
 
     def finish(self) -> None:
-        """Write everything the folder keeps of a finished trial, the result last."""
+        """Score the selected epoch and write everything the folder keeps of a finished trial."""
         started = time.monotonic()
+        self._keep(started, *self._outcome())
+
+    def _outcome(self) -> tuple[EpochReport, Scored, Scored]:
+        """The selected epoch, and what the watched and the test split give at its weights, which are put back."""
         selected = self.reports[-1]
         if self.best_holdout is not None:
             selected = self._best()
             self.fit.method.network.load_state_dict(self.best_holdout)
         known = self.last is not None and self.last[0] == selected.epoch
         watched = self.last[1] if known and self.last is not None else self._evaluate(self.watched)
-        tested = watched if self.watched is self.test else self._evaluate(self.test)
+        return selected, watched, watched if self.watched is self.test else self._evaluate(self.test)
+
+    def _keep(self, started: float, selected: EpochReport, watched: Scored, tested: Scored) -> None:
+        """Write all there is of a finished trial, the result last."""
         write_detections(self.folder.detections, tested.detections)
         save_weights(self.folder.checkpoint, selected.epoch, self.fit.weights())
         if tested.activations is not None:

@@ -133,9 +133,10 @@ class FeatureSplit:
             duration=np.ones(len(names)),
             frames=np.ones(len(names), np.int64),
         )
+        timing: Timing = self.layout.timing
         for name, video, duration in self.videos(problems):
             row, fps = row_of[name], self.fps_of(name, video)
-            sampled_DT = self.layout.timing.sampled(video.features, snippets, duration, fps)
+            sampled_DT = timing.sampled(video.features, snippets, duration, fps)
             loaded.features[row] = halved(sampled_DT, name) if loaded.features.dtype == np.float16 else sampled_DT
             loaded.labels[row] = video.labels
             loaded.duration[row] = duration

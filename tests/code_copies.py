@@ -1,0 +1,88 @@
+"""Copies of the package, changed, and the versions of their code."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from functools import cache
+from pathlib import Path
+
+from tal_search.methods import available
+from tal_search.trial.code_version import PACKAGE, version_of
+from tal_search.trial.code_version.modules import Package
+
+SOURCES = ("simulated", "features")
+EVERY = frozenset((method, source) for method in available() for source in SOURCES)
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the package to change."""
+    return Path(shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def versions(folder: Path) -> dict[tuple[str, str], str]:
+    """The version of every method's code, by method and source."""
+    package = Package(folder)
+    return {(method, source): version_of(package, method, source) for method, source in sorted(EVERY)}
+
+
+def changed(folder: Path) -> set[tuple[str, str]]:
+    """Methods and sources whose version differs from this package's."""
+    return {key for key, version in versions(folder).items() if version != unchanged()[key]}
+
+
+@cache
+def unchanged() -> dict[tuple[str, str], str]:
+    return versions(PACKAGE)
+
+
+def file_of(name: str, folder: Path = PACKAGE) -> Path:
+    """The file that defines `name`, which is unique in the package."""
+    package = Package(folder)
+    return package.files()[package.only(name).module]
+
+
+def edit(folder: Path, name: str, old: str, new: str) -> None:
+    """Replace a text once, in the file that defines `name`."""
+    file = file_of(name, folder)
+    text = file.read_text()
+    assert old in text, f"{old} is not in {file}"
+    file.write_text(text.replace(old, new, 1))
+
+
+class _Moved(ast.NodeTransformer):
+    def __init__(self, old: str, new: str) -> None:
+        self.old, self.new = old, new
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.ImportFrom]:
+        if node.module == self.old:
+            node.module = self.new
+        parent, _, stem = self.old.rpartition(".")
+        moved = [alias for alias in node.names if node.module == parent and alias.name == stem]
+        node.names = [alias for alias in node.names if alias not in moved]
+        new_parent, _, new_stem = self.new.rpartition(".")
+        names = [ast.alias(new_stem, alias.asname or alias.name) for alias in moved]
+        extra = [ast.ImportFrom(new_parent, names, 0)] if names else []
+        return [node, *extra] if node.names else extra
+
+
+def move(folder: Path, name: str, new: str) -> None:
+    """Give the file that defines `name` another dotted name, and write every import of it anew."""
+    package = Package(folder)
+    old = package.only(name).module
+    place = folder.parent.joinpath(*new.split(".")).with_suffix(".py")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    (place.parent / "__init__.py").touch()
+    package.files()[old].rename(place)
+    for file in folder.rglob("*.py"):
+        file.write_text(ast.unparse(ast.fix_missing_locations(_Moved(old, new).visit(ast.parse(file.read_text())))))
+
+
+def write_package(folder: Path, files: dict[str, str]) -> Package:
+    """A package of these files. Its trials run `run_trial`, which its `trial.py` defines unless one is given."""
+    trial = "def run_trial(): return 1\n"
+    for name, source in {"__init__.py": "", "methods/__init__.py": "", "trial.py": trial, **files}.items():
+        file = folder / "pack" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(source)
+    return Package(folder / "pack")
