@@ -72,4 +72,6 @@ def test_the_trials_run_what_counts(traced: list[Ran]) -> None:
     assert {"holdout_split", "Progress._best", "Progress._outcome", "plain_average_precision"} <= names["holdout"]
     assert {"_rows_per_minute", "Timing.sampled"} <= names["few clicks"] | names["timed"]
     assert "soften" in names["asl simulated"]
-    assert not [name for found in names.values() for name in found if name.startswith(("TrialFolder", "read_"))]
+    assert not [
+        name for found in names.values() for name in found if name.startswith(("TrialFolder", "read_video", "write_"))
+    ]

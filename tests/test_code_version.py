@@ -33,8 +33,8 @@ UNCHANGED = [
     ("separation_loss", "labels_BC: Tensor, clicks_BT", "labels_BC: object, clicks_BT"),  # an annotation
     ("BackTAL", "from tal_search.nn import losses", "import tal_search.nn.losses as losses"),
     ("require_finite", "np.isfinite(", "np.isreal("),  # a reader of features
-    ("read_annotations", "def read_annotations(", "READS = 2\n\n\ndef read_annotations("),
-    ("read_click_file", "def read_click_file(", "READS = 2\n\n\ndef read_click_file("),
+    ("read_annotations", "may_be_empty=True)\n            index", "may_be_empty=False)\n            index"),
+    ("read_click_file", "text.lstrip().startswith", "text.startswith"),
     ("FeatureSplit", "SNIPPETS_OFF * expected", "expected"),  # a check
     ("open_cache", 'manifest["snippets"] != snippets', 'manifest["snippets"] < snippets'),
     ("shared_splits", "found = _opened(place, notes)", "found = None"),
