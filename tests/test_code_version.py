@@ -158,7 +158,7 @@ def test_helpers_of_one_name_are_told_apart(tmp_path: Path) -> None:
     files = {
         "a.py": "def _h(x): return x + ONE\nONE = 1\n",
         "b.py": "def _h(x): return x + ONE\nONE = 2\n",
-        "methods/m.py": "from pack.a import _h\nfrom pack.b import _h as other\nSPECIFICATION = lambda x: _h(x) - other(x)\n",
+        "methods/m.py": "from pack.a import _h\nfrom pack.b import _h as o\nSPECIFICATION = lambda x: _h(x) - o(x)\n",
     }
     package = write_package(tmp_path / "1", files)
     swapped = {**files, "a.py": files["b.py"], "b.py": files["a.py"]}
