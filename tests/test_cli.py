@@ -108,7 +108,7 @@ class _Touch:
     [
         (["rum"], ["'rum' is not a command; did you mean 'run'?"]),
         (["run", "study=thumos_gird"], ["did you mean 'thumos_grid'?"]),
-        (["run", "study=quickstart", "--previw"], ["--previw is not an option"]),
+        (["run", "study=quickstart", "--previw"], ["'--previw' is unknown; did you mean '--preview'?"]),
         (["run", "dataset.root=x"], ["name one study"]),
         (
             [
@@ -146,6 +146,9 @@ def test_bad_arguments(
     "arguments",
     [
         ["tal_search", "--help"],
+        ["tal_search", "--version"],
+        ["tal_search", "status", "--help"],
+        ["tal_search", "list"],
         ["tal_search.run", "--help"],
         ["tal_search.run", "--list"],
         ["tal_search.run", "study=thumos_grid", "--preview"],

@@ -238,10 +238,21 @@ def test_the_command_lists_and_removes_only_when_told(
     assert capsys.readouterr().out.splitlines()[-1] == f"Nothing to remove in {runs}."
 
 
-@pytest.mark.parametrize("argument", ["yes", "--force", "run=x", "runs=", "runs"])
-def test_unknown_arguments(argument: str) -> None:
-    with pytest.raises(InputError, match=f"'{argument}' is unknown; gc takes runs=FOLDER and --yes"):
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [
+        ("now", "'now' is unknown; gc takes runs=, --yes"),
+        ("yes", "'yes' is unknown; did you mean '--yes'?"),
+        ("--force", "'--force' is unknown; gc takes runs=, --yes"),
+        ("run=x", "run is unknown; did you mean 'runs'?"),
+        ("runs=", "runs= has no value; give one, or leave it out"),
+        ("runs", "'runs' is unknown; did you mean 'runs'?"),
+    ],
+)
+def test_unknown_arguments(argument: str, says: str) -> None:
+    with pytest.raises(InputError) as raised:
         gc.command([argument, "--yes"])
+    assert raised.value.problems == (f"command line: {says}",)
 
 
 def test_a_runs_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_study_of_the_working_directory_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load_study("quickstart", []).description == "mine"
     assert load_study("thumos_single", []).search.repeats.annotators == ("A1",)
-    listed = dict(list_studies())
+    listed = {study.name: study.description for study in list_studies()}
     assert listed["quickstart"] == "mine"
     assert {"quickstart", "thumos_grid", "thumos_single"} <= listed.keys()
 
@@ -38,7 +38,7 @@ def test_a_study_of_the_working_directory_comes_first(tmp_path, monkeypatch):
 def test_listing_survives_a_broken_file(tmp_path):
     (tmp_path / "bad.yaml").write_text("a: [1")
     (tmp_path / "plain.yaml").write_text("description: |\n  first line\n  second line\n")
-    listed = dict(list_studies(tmp_path))
+    listed = {study.name: study.description for study in list_studies(tmp_path)}
     assert listed["bad"] == "cannot be read"
     assert listed["plain"] == "first line"
     assert listed["thumos_grid"] == yaml.safe_load((STUDIES / "thumos_grid.yaml").read_text())["description"]

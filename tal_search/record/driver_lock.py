@@ -19,6 +19,7 @@ from tal_search.errors import InputError
 from tal_search.files.disk import require_writable
 
 HOLDER = "driver"
+LOCK_FILE = "driver.lock"  # in the study's folder; empty after a run that ended in order
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def claimed(folder: Path) -> Iterator[str | None]:
     be written.
     """
     require_writable(folder)
-    with (folder / "driver.lock").open("a+") as lock:
+    with (folder / LOCK_FILE).open("a+") as lock:
         try:
             fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

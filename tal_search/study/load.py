@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
@@ -25,18 +25,28 @@ from tal_search.study.space import Dimension, read_space
 from tal_search.study.yaml_reader import Key, Written, read_study_file, shown
 from tal_search.types import INFERENCE
 
-OWN_FOLDER = Path(__file__).resolve().parents[2] / FOLDER
+CODE = Path(__file__).resolve().parents[1]
+# Installed, studies are beside the code; in a checkout they are at its top.
+INSTALLED = next((place for place in (CODE / FOLDER, CODE.parent / FOLDER) if place.is_dir()), CODE / FOLDER)
 STUDY_NAME = re.compile(r"[A-Za-z0-9_-]+")
 MOST_TRIALS = 20_000
 
 
+class ListedStudy(NamedTuple):
+    """A study that `load_study` finds. origin: "./studies", of the working folder, or "tal_search", installed."""
+
+    name: str
+    description: str
+    origin: str
+
+
 def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
-    """The study of `folder`/NAME.yaml (or of the repository's own folder), changed by command-line overrides.
+    """The study of `folder`/NAME.yaml, else of the folder that is installed, changed by command-line overrides.
 
     Raises InputError with every problem of the file and of the overrides, each with its place.
     """
     path = _find(name, folder)
-    source = f"{FOLDER.name}/{path.name}"
+    source = _shown(path, folder)
     try:
         written = read_study_file(path.read_text("utf-8"), source)
     except (OSError, UnicodeDecodeError) as error:
@@ -50,20 +60,27 @@ def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
     return study
 
 
-def list_studies(folder: Path = FOLDER) -> list[tuple[str, str]]:
-    """Name and one-line description of every study that `load_study` finds, by name."""
+def list_studies(folder: Path = FOLDER) -> list[ListedStudy]:
+    """Every study that `load_study` finds, by name, with its one-line description."""
     found = []
     for name, path in sorted(_files(folder).items()):
         written = read_study_file(path.read_text("utf-8", errors="replace"), path.name)
         description = str(written.content().get("description", "")).strip().split("\n")[0]
-        found.append((name, "cannot be read" if written.problems else description))
+        own = "tal_search" if path.parent == INSTALLED else f"./{folder.name}"
+        found.append(ListedStudy(name, "cannot be read" if written.problems else description, own))
     return found
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Study files by name; those of `folder` before the repository's own."""
-    paths = [*OWN_FOLDER.glob("*.yaml"), *folder.glob("*.yaml")]
+    """Study files by name; those of `folder` before those that are installed."""
+    paths = [*INSTALLED.glob("*.yaml"), *folder.glob("*.yaml")]
     return {path.stem: path for path in paths if STUDY_NAME.fullmatch(path.stem) and path.is_file()}
+
+
+def _shown(path: Path, folder: Path) -> str:
+    """How messages name a study's file: studies/NAME.yaml of the working folder, or the path that is installed."""
+    own = path.parent != INSTALLED or folder.resolve() == INSTALLED
+    return f"{FOLDER.name}/{path.name}" if own else str(path)
 
 
 def _find(name: str, folder: Path) -> Path:

@@ -31,7 +31,7 @@ def make_app(open_study: StudyReader, prefix: str = "/") -> dash.Dash:
     """The page of one study, served below `prefix`."""
     drawn = Ahead(lambda query: _drawn(open_study(), selection_of(query)))
     app = dash.Dash(
-        "dashboards", title=f"{open_study.name} – tal-search", update_title="", assets_folder=str(ASSETS),
+        "tal_dashboards", title=f"{open_study.name} – tal-search", update_title="", assets_folder=str(ASSETS),
         requests_pathname_prefix=prefix, routes_pathname_prefix="/", serve_locally=True,
         suppress_callback_exceptions=True,  # the controls of a view exist only while it is open
     )  # fmt: skip

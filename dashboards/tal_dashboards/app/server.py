@@ -14,10 +14,10 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from tal_dashboards.app.app import make_app, prefix_of
 from tal_dashboards.app.security import Guard
 from tal_dashboards.data.reader import StudyReader
-from tal_dashboards.data.record_rows import recorded_studies
 from tal_dashboards.style import figure
 from tal_dashboards.views import views
 from tal_search.errors import InputError
+from tal_search.record.record_reader import recorded_studies
 
 
 class Site:

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
-from tal_dashboards.data.record_rows import RecordReader, Row, recorded_studies
 from tal_dashboards.data.study_data import StudyData
 from tal_search.errors import InputError
+from tal_search.record.record_reader import RecordReader, Row, recorded_studies
 from tal_search.tracking.ledger import runs_noted
 from tal_search.types import INFERENCE, Floats, criterion
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from tal_search.cli.arguments import Grammar, Key, parse
 from tal_search.cli.console import console, said
 from tal_search.data import data_folder
 from tal_search.data.clicks.clicks import ClickedVideos, read_clicks
@@ -20,6 +21,10 @@ Counts the clicks of each file on the training videos: videos, clicks inside an 
 click, and where in the gap (or instance) the clicks lie. The format is recognised by the content: BackTAL's CSV,
 VIDEO,seconds,label lines, LACP's CSV, or JSON {VIDEO: [number, ...]}. Without ground_truth, the one beside each file.
 """
+GRAMMAR = Grammar(
+    command="clicks stats", keys={"ground_truth": Key(convert=Path)}, words=(1, None),
+    needs="needs a click file; name at least one",
+)  # fmt: skip
 
 
 def command(arguments: list[str]) -> int:
@@ -43,15 +48,8 @@ def command(arguments: list[str]) -> int:
 def _parsed(arguments: list[str]) -> tuple[list[Path], Path | None]:
     if arguments[0] != "stats":
         raise InputError(f"command line: '{arguments[0]}' is unknown; write `tal-search clicks stats FILE ...`")
-    truths = [argument for argument in arguments[1:] if argument.startswith("ground_truth=")]
-    paths = [Path(argument) for argument in arguments[1:] if argument not in truths]
-    problems = [f"command line: '{path}' is unknown; clicks stats takes files and ground_truth=FILE"
-                for path in paths if str(path).startswith("-") or "=" in str(path)]  # fmt: skip
-    if not paths:
-        problems.append("command line: clicks stats needs a click file; name at least one")
-    if problems:
-        raise InputError(problems)
-    return paths, Path(truths[-1].removeprefix("ground_truth=")) if truths else None
+    parsed = parse(GRAMMAR, arguments[1:])
+    return [Path(word) for word in parsed.words], parsed.values["ground_truth"]
 
 
 def _described(path: Path, ground_truth: Path) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tal_search.cli.arguments import Grammar, Key, one_of, parse, whole
 from tal_search.cli.console import console
-from tal_search.errors import InputError
 from tal_search.methods import available, specification
-from tal_search.study.checking import closest, did_you_mean
 
 if TYPE_CHECKING:
     from tal_search.cli.text_table import TextTable
@@ -18,7 +17,24 @@ tal-search complexity method=NAME|all [snippets=T] [channels=2048] [classes=20]
 Parameters and multiply-adds per video of a method, counted while its network runs on one made-up video, with its
 presets for THUMOS14; T by default is each preset's.
 """
-DEFAULTS: dict[str, int | None] = {"snippets": None, "channels": 2048, "classes": 20}
+SIZE = whole(2, 10**6, "is not a whole number of at least 2")
+
+
+def _channels(text: str) -> int:
+    if int(SIZE(text)) % 2:
+        raise ValueError("is odd; half of the channels are RGB, half are flow")
+    return int(text)
+
+
+GRAMMAR = Grammar(
+    command="complexity",
+    keys={
+        "method": Key(convert=one_of([*available(), "all"]), required="give a method, or method=all"),
+        "snippets": Key(convert=SIZE),
+        "channels": Key(convert=_channels, default=2048),
+        "classes": Key(convert=SIZE, default=20),
+    },
+)
 DATASET, PRESETS = "thumos14", ("paper", "release")
 PAPER = {"backtal": ("14.72 %", "14.89 %")}  # of HAM-Net's parameters and FLOPs, BackTAL Sec. 4.4
 HEADS = [
@@ -42,7 +58,9 @@ NOTE = (
 
 def command(arguments: list[str]) -> int:
     """Count and show; returns the exit code. Raises InputError."""
-    names, sizes = _checked(arguments)
+    sizes = parse(GRAMMAR, arguments).values
+    method = sizes.pop("method")
+    names = available() if method == "all" else [method]
     from tal_search.cli.text_table import drawn
 
     size = ", ".join(f"{key} {value}" for key, value in sizes.items() if value is not None)
@@ -65,30 +83,3 @@ def complexity_text(names: list[str], *, snippets: int | None, channels: int, cl
             counts = [f"{found.parameters / 1e6:.2f}", f"{found.training / 1e9:.1f}", f"{found.inference / 1e9:.1f}"]
             rows.append([name, preset, str(length), *counts, *paper])
     return TextTable("Complexity (Table 10)", HEADS, rows, ("method", "preset"), (), NOTE)
-
-
-def _checked(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
-    values = dict(DEFAULTS)
-    problems, names = [], list[str]()
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key == "method":
-            names = available() if value == "all" else [value]
-            if names[0] not in available():
-                near = did_you_mean(closest(value, available()))
-                problems.append(f"command line: method={value} is none of {', '.join(available())}, all{near}")
-        elif key not in DEFAULTS:
-            keys = ["method", *DEFAULTS]
-            near = did_you_mean(closest(key, keys)) or f"; the keys are {', '.join(keys)}"
-            problems.append(f"command line: {argument} is unknown{near}")
-        elif not value.isdecimal() or int(value) < 2:
-            problems.append(f"command line: {argument} is not a whole number of at least 2")
-        elif key == "channels" and int(value) % 2:
-            problems.append(f"command line: {argument} is odd; half of the channels are RGB, half are flow")
-        else:
-            values[key] = int(value)
-    if not names:
-        problems.append("command line: method= is missing; give a method, or method=all")
-    if problems:
-        raise InputError(problems)
-    return names, values

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from tal_search.cli.arguments import Grammar, Key, number, one_of, parse, whole
 from tal_search.cli.console import console, said
 from tal_search.data.catalog import DATASETS, known
 from tal_search.data.check import ClickSurvey, SplitSurvey, survey
@@ -32,15 +33,34 @@ large where half precision allows it; then dataset.root=DIR.
   ground_truth=FILE       where it is not beside the features
   clicks=DIR              likewise
 """
-KEYS = ("name", "layout", "stride", "offset", "fps", "ground_truth", "clicks", "snippets", "out")
 ANY_LENGTH = 2  # of a dataset that is only checked: nothing is rescaled
+NO_NUMBER = "is not a positive number; give one"
+NUMBER = number(0, 1e6, NO_NUMBER)
+KEYS = {
+    "name": Key(default="thumos14"),
+    "layout": Key(convert=one_of(NAMES), default="auto"),
+    "stride": Key(convert=NUMBER),
+    "offset": Key(convert=NUMBER),
+    "fps": Key(convert=NUMBER),
+    "ground_truth": Key(convert=Path),
+    "clicks": Key(convert=Path),
+    "snippets": Key(convert=whole(ANY_LENGTH, 10**6, NO_NUMBER)),
+}
+OUT = {"out": Key(convert=Path, required="give the new folder")}
+ROOT = "takes one folder of features"
+CHECK = Grammar(command="data check", keys={**KEYS, "out": Key(convert=Path)}, words=(1, 1), needs=ROOT)
+CONVERT = Grammar(command="data convert", keys={**KEYS, **OUT}, words=(1, 1), needs=ROOT)
+GRAMMARS = {"check": CHECK, "convert": CONVERT}
 
 
 def command(arguments: list[str]) -> int:
     """Check or convert; returns the exit code. Raises InputError with everything that is wrong."""
-    action, root, values = _parsed(arguments)
+    action = arguments[0]
+    if action not in GRAMMARS:
+        raise InputError(f"command line: '{action}' is unknown; write `tal-search data check ROOT` or `data convert`")
+    parsed = parse(GRAMMARS[action], arguments[1:])
     started = time.monotonic()
-    spec, screen = _found(root, values), console()
+    spec, screen = _found(Path(parsed.words[0]), parsed.values), console()
     screen.print(f"Data: {spec.description}", markup=False, soft_wrap=True)
     notes: list[str] = []
     splits, clicks = survey(spec, notes)
@@ -48,7 +68,7 @@ def command(arguments: list[str]) -> int:
     seconds, videos = time.monotonic() - started, sum(len(split.seconds) for split in splits)
     lines.append(f"Everything is whole: {videos} videos read in {seconds:.1f} s.")
     if action == "convert":
-        out, written = Path(values["out"]), list[str]()
+        out, written = parsed.values["out"], list[str]()
         convert(spec, out, written)
         lines += [*written, f"Converted to {spec.snippets} snippets; give dataset.root={out}"]
     for line in lines:
@@ -56,52 +76,13 @@ def command(arguments: list[str]) -> int:
     return 0
 
 
-def _parsed(arguments: list[str]) -> tuple[str, Path, dict[str, str]]:
-    action, problems = arguments[0], []
-    if action not in ("check", "convert"):
-        raise InputError(f"command line: '{action}' is unknown; write `tal-search data check ROOT` or `data convert`")
-    roots = [argument for argument in arguments[1:] if "=" not in argument]
-    values = dict(argument.split("=", 1) for argument in arguments[1:] if "=" in argument)
-    if len(roots) != 1 or roots[0].startswith("-"):
-        problems.append(f"command line: data {action} takes one folder of features, not {' '.join(roots) or 'none'}")
-    for key in values.keys() - set(KEYS):
-        near = difflib.get_close_matches(key, KEYS, 1)
-        problems.append(
-            f"command line: {key} is unknown; " + (f"did you mean '{near[0]}'?" if near else ", ".join(KEYS))
-        )
-    problems += [
-        f"command line: {key}={values[key]} is not a positive number; give one"
-        for key in ("stride", "offset", "fps", "snippets")
-        if key in values and _number(values[key], whole=key == "snippets") is None
-    ]
-    if values.get("layout", "auto") not in NAMES:
-        problems.append(f"command line: layout={values['layout']} is not one of {', '.join(NAMES)}")
-    if action == "convert" and not values.get("out"):
-        problems.append("command line: out= is missing; give the new folder")
-    if problems:
-        raise InputError(problems)
-    return action, Path(roots[0]), values
-
-
-def _number(text: str, *, whole: bool = False) -> float | None:
-    """A number of the command line that is no less than 0, or None."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    fits = number >= ANY_LENGTH and number.is_integer() if whole else number >= 0
-    return number if fits and number < 1e6 else None
-
-
-def _found(root: Path, values: dict[str, str]) -> DatasetSpec:
-    path = {key: Path(values[key]) for key in ("ground_truth", "clicks") if key in values}
-    timing = Timing(**{key: _number(values[key]) for key in ("stride", "offset", "fps") if key in values})
-    name = values.get("name", "thumos14")
+def _found(root: Path, values: dict[str, Any]) -> DatasetSpec:
+    timing = Timing(**{key: values[key] for key in ("stride", "offset", "fps") if values[key] is not None})
     spec = find(
-        name, "features", root, path.get("ground_truth"), path.get("clicks"), ANY_LENGTH, Simulation(),
-        values.get("layout", "auto"), timing,
+        values["name"], "features", root, values["ground_truth"], values["clicks"], ANY_LENGTH, Simulation(),
+        values["layout"], timing,
     )  # fmt: skip
-    snippets = spec.layout.get("snippets") or values.get("snippets") or known(name).snippets
+    snippets = spec.layout.get("snippets") or values["snippets"] or known(values["name"]).snippets
     return replace(spec, snippets=int(snippets))
 
 

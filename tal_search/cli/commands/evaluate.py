@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
+from tal_search.cli.arguments import Grammar, Key, ending, one_of, parse, whole
 from tal_search.cli.console import console
 from tal_search.data.annotations import Unknown
-from tal_search.errors import InputError
 from tal_search.files.atomic import write_atomically, write_json
 
 if TYPE_CHECKING:
@@ -33,104 +32,96 @@ tal-search evaluate checkpoint=FILE data=DIR ground_truth=FILE subset=NAME [vari
 Detections and ground truth are ActivityNet-style JSON. `data` holds features in BackTAL's layout, in DIR/SUBSET or in
 DIR itself.
 """
-COMMON_KEYS = (
-    "ground_truth", "subset", "tiou", "protocol", "ambiguous", "videos", "duplicates", "compare", "errors", "out",
-)  # fmt: skip
-FILE_KEYS = ("detections", "unknown", *COMMON_KEYS)
-CHECKPOINT_KEYS = ("checkpoint", "data", "variant", "snippets", "detections_out", *COMMON_KEYS)
-CHOICES = {"unknown": get_args(Unknown), "duplicates": ("keep", "drop")}
-ERRORS_ENDINGS = (".json", ".parquet")
+POSITIVE = whole(1, 10**9, "is not a positive whole number")
+MISSING = "see tal-search evaluate --help"
+COMMON = {
+    "ground_truth": Key(convert=Path, required=MISSING),
+    "subset": Key(required=MISSING),
+    "tiou": Key(default="0.1:0.9:0.1"),
+    "protocol": Key(default="activitynet"),
+    "ambiguous": Key(convert=Path),
+    "videos": Key(convert=POSITIVE),
+    "duplicates": Key(convert=one_of(("keep", "drop")), default="keep"),
+    "compare": Key(convert=Path),
+    "errors": Key(convert=ending((".json", ".parquet"))),
+    "out": Key(convert=Path),
+}
+FILE = Grammar(
+    command="evaluate",
+    keys={
+        "detections": Key(convert=Path, required=MISSING),
+        "unknown": Key(convert=one_of(get_args(Unknown)), default="error"),
+        **COMMON,
+    },
+)
+CHECKPOINT = Grammar(
+    command="evaluate checkpoint=",
+    keys={
+        "checkpoint": Key(convert=Path),
+        "data": Key(convert=Path, required=MISSING),
+        "variant": Key(default="paper"),
+        "snippets": Key(convert=POSITIVE, default=750),
+        "detections_out": Key(convert=Path),
+        **COMMON,
+    },
+)
 
 
 def command(arguments: list[str]) -> int:
     """Score a detection file or a checkpoint; returns the exit code. Raises InputError."""
-    values, problems = _key_values(arguments)
-    known = CHECKPOINT_KEYS if "checkpoint" in values else FILE_KEYS
-    for key in values.keys() - set(known):
-        near = difflib.get_close_matches(key, known, 1)
-        hint = f"did you mean '{near[0]}'?" if near else "the keys are " + ", ".join(known)
-        problems.append(f"command line: {key} is unknown; {hint}")
-    needed = ("data", "ground_truth", "subset") if "checkpoint" in values else ("detections", "ground_truth", "subset")
-    problems += [
-        f"command line: {key}= is missing; see tal-search evaluate --help" for key in needed if key not in values
-    ]
-    problems += _wrong_values(values)
-    if problems:
-        raise InputError(problems)
-    return _score_and_show(values)
+    trained = any(argument.startswith("checkpoint=") for argument in arguments)
+    return _score_and_show(parse(CHECKPOINT if trained else FILE, arguments).values)
 
 
-def _key_values(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
-    pairs = [argument.partition("=") for argument in arguments]
-    problems = [f"command line: '{key}' is not KEY=VALUE" for key, equals, _ in pairs if not equals]
-    return {key: value for key, equals, value in pairs if equals}, problems
-
-
-def _wrong_values(values: dict[str, str]) -> list[str]:
-    problems = [
-        f"command line: {key}={values[key]} is not one of {', '.join(choices)}"
-        for key, choices in CHOICES.items()
-        if values.get(key, choices[0]) not in choices
-    ]
-    problems += [
-        f"command line: {key}={values[key]} is not a positive whole number"
-        for key in ("snippets", "videos")
-        if key in values and not (values[key].isdecimal() and int(values[key]) > 0)
-    ]
-    if "errors" in values and Path(values["errors"]).suffix not in ERRORS_ENDINGS:
-        problems.append(f"command line: errors={values['errors']} must end in {' or '.join(ERRORS_ENDINGS)}")
-    return problems
-
-
-def _score_and_show(values: dict[str, str]) -> int:
+def _score_and_show(values: dict[str, Any]) -> int:
     from tal_search.cli.score_tables import comparison_table, profile_tables, scores_table
     from tal_search.data.truths import note_empty
     from tal_search.metrics.average_precision import parse_tiou, score
     from tal_search.metrics.comparison import compare
     from tal_search.metrics.error_profile import error_profile
 
-    tiou = parse_tiou(values.get("tiou", "0.1:0.9:0.1"))
+    tiou = parse_tiou(values["tiou"])
     benchmark, ours, others = _inputs(values)
     scores = score(benchmark.truth, ours, tiou, subset=benchmark.subset, **benchmark.rules)
     content, tables = scores.to_json(), [scores_table(scores)]
     for other in others:
         comparison = compare(benchmark.truth, ours, other, tiou, **benchmark.rules)
-        content["comparison"] = {"other": values["compare"], **comparison.to_json()}
-        tables.append(comparison_table(comparison, Path(values["compare"]).name))
-    if "errors" in values:
+        content["comparison"] = {"other": str(values["compare"]), **comparison.to_json()}
+        tables.append(comparison_table(comparison, values["compare"].name))
+    if values["errors"] is not None:
         profile = error_profile(benchmark.truth, ours, subset=benchmark.subset, **benchmark.rules)
-        _write_profile(Path(values["errors"]), profile)
+        _write_profile(values["errors"], profile)
         tables += profile_tables(profile)
-    if "out" in values:
-        write_json(Path(values["out"]), content)
-    for note in note_empty(Path(values["ground_truth"]), benchmark.truth):
+    if values["out"] is not None:
+        write_json(values["out"], content)
+    for note in note_empty(values["ground_truth"], benchmark.truth):
         console().print(note, markup=False, soft_wrap=True)
     for table in tables:
         console().print(table)
     return 0
 
 
-def _inputs(values: dict[str, str]) -> tuple[Benchmark, Detections, list[Detections]]:
+def _inputs(values: dict[str, Any]) -> tuple[Benchmark, Detections, list[Detections]]:
     """What is scored against, what is scored, and what it is compared with."""
     from tal_search.data.annotations import write_detections
-    from tal_search.trial.evaluate import SNIPPETS, detect, open_benchmark
+    from tal_search.trial.evaluate import detect, open_benchmark
 
+    checkpoint = values.get("checkpoint")
     benchmark, found = open_benchmark(
-        Path(values["ground_truth"]),
+        values["ground_truth"],
         values["subset"],
-        [Path(values[key]) for key in ("detections", "compare") if key in values],
-        protocol=values.get("protocol", "activitynet"),
-        ambiguous=Path(values["ambiguous"]) if "ambiguous" in values else None,
-        drop_duplicates=values.get("duplicates") == "drop",
-        videos=int(values["videos"]) if "videos" in values else None,
-        unknown=values.get("unknown", "error"),  # type: ignore[arg-type]  # one of the choices
+        [values[key] for key in ("detections", "compare") if values.get(key) is not None],
+        protocol=values["protocol"],
+        ambiguous=values["ambiguous"],
+        drop_duplicates=values["duplicates"] == "drop",
+        videos=values["videos"],
+        unknown=values.get("unknown", "error"),
     )
-    if "checkpoint" not in values:
+    if checkpoint is None:
         return benchmark, found[0], found[1:]
-    files, snippets = (Path(values["checkpoint"]), Path(values["data"])), int(values.get("snippets", SNIPPETS))
-    ours = detect(*files, benchmark, values.get("variant", "paper"), snippets)
-    if "detections_out" in values:
-        write_detections(Path(values["detections_out"]), ours)
+    ours = detect(checkpoint, values["data"], benchmark, values["variant"], values["snippets"])
+    if values["detections_out"] is not None:
+        write_detections(values["detections_out"], ours)
     return benchmark, ours, found
 
 

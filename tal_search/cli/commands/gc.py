@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tal_search.cli.arguments import Grammar, Key, parse
 from tal_search.cli.console import console
 from tal_search.errors import InputError
 from tal_search.files.disk import size_text
@@ -20,11 +21,13 @@ Lists the trial folders in FOLDER/trials (FOLDER is `runs` unless named) that no
 arrays in FOLDER/features that none of the other trials reads, with their sizes. Nothing is removed without --yes. A
 study gives its trials up when its own folder, FOLDER/STUDY, is removed; arrays that are missed are made again.
 """
+GRAMMAR = Grammar(command="gc", keys={"runs": Key(convert=Path, default=Path("runs"))}, flags=("--yes",))
 
 
 def command(arguments: list[str]) -> int:
     """List, and remove with --yes; returns the exit code. Raises InputError, or TalSearchError where removing fails."""
-    runs, yes = _parsed(arguments)
+    parsed = parse(GRAMMAR, arguments)
+    runs: Path = parsed.values["runs"]
     if not runs.is_dir():
         raise InputError(f"command line: runs={runs} is not a folder; give the one that holds trials/")
 
@@ -38,7 +41,7 @@ def command(arguments: list[str]) -> int:
     free = [item for item in found if not item.running]
     if not free:
         message = f"Nothing to remove in {runs}."
-    elif not yes:
+    elif "--yes" not in parsed.flags:
         message = f"{_count(free)}: no study refers to them. Nothing is removed; add --yes to remove them."
     else:
         removed = remove(runs, free)
@@ -47,21 +50,6 @@ def command(arguments: list[str]) -> int:
         message += f" {late} kept: meanwhile a process works in it or a study refers to it." if late else ""
     screen.print(message, markup=False, soft_wrap=True)
     return 0
-
-
-def _parsed(arguments: list[str]) -> tuple[Path, bool]:
-    runs, yes, problems = Path("runs"), False, []
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if argument == "--yes":
-            yes = True
-        elif key == "runs" and value:
-            runs = Path(value)
-        else:
-            problems.append(f"command line: '{argument}' is unknown; gc takes runs=FOLDER and --yes")
-    if problems:
-        raise InputError(problems)
-    return runs, yes
 
 
 def _count(garbage: Sequence[Garbage]) -> str:

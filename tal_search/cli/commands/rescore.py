@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tal_search.cli.arguments import Grammar, Parsed, parse_leniently
+from tal_search.cli.commands.run import run_plan
+from tal_search.cli.commands.study_arguments import STUDY, plan_of, study_of
+from tal_search.cli.console import console, count
 from tal_search.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,15 +22,32 @@ trained. The values become axes of the study for this run; each other KEY=VALUE 
 """
 
 
-def overrides_of(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """What names the study as it ran, and the wanted settings as axes of it. Raises InputError where none is given."""
-    wanted = [argument for argument in arguments if argument.startswith("inference.")]
-    single = [argument for argument in wanted if not argument.partition("=")[2].startswith("[")]
-    if single:
-        raise InputError(f"command line: {one}: give a list of values, {one.partition('=')[0]}=[...]" for one in single)
+GRAMMAR = Grammar(command="rescore", keys=STUDY, overrides=True)
+
+
+def command(arguments: list[str]) -> int:
+    """Score finished fits further; returns the exit code. Raises InputError with everything that is wrong."""
+    as_it_ran, with_axes = _parsed(arguments)
+    refuse_sampler(study_of(as_it_ran))
+    plan = plan_of(with_axes)
+    screen = console()
+    left = len(plan.fits) - len(plan.with_finished_fits().fits)
+    if left:
+        screen.print(f"Left out, because not trained yet: {count(left, 'fit')} of the study; `run` trains them.")
+    return run_plan(plan, screen, train=False)
+
+
+def _parsed(arguments: list[str]) -> tuple[Parsed, Parsed]:
+    """The study as it ran, and the same with the wanted settings as axes of it."""
+    parsed = parse_leniently(GRAMMAR, arguments)
+    wanted = [argument for argument in parsed.overrides if argument.startswith("inference.")]
+    problems = [f"command line: {one}: give a list of values, {one.partition('=')[0]}=[...]"
+                for one in wanted if not one.partition("=")[2].startswith("[")]  # fmt: skip
     if not wanted:
-        raise InputError("command line: name at least one inference setting, e.g. inference.nms=[0.4,0.5,0.6]")
-    return [argument for argument in arguments if argument not in wanted], [f"search.axes.{one}" for one in wanted]
+        problems.append("command line: name at least one inference setting, e.g. inference.nms=[0.4,0.5,0.6]")
+    others = tuple(argument for argument in parsed.overrides if argument not in wanted)
+    as_it_ran = parsed._replace(overrides=others, problems=(*parsed.problems, *problems))
+    return as_it_ran, as_it_ran._replace(overrides=(*others, *(f"search.axes.{one}" for one in wanted)))
 
 
 def refuse_sampler(study: Study) -> None:

@@ -1,4 +1,4 @@
-"""A study's record as the dashboards read it: never written, read again only where it grew."""
+"""A study's record as dashboards and `status` read it: never written, read again only where it grew."""
 
 from __future__ import annotations
 

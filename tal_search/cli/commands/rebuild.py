@@ -1,0 +1,25 @@
+"""The rebuild command: makes MLflow's copy of a study again."""
+
+from __future__ import annotations
+
+from tal_search.cli.arguments import Grammar, parse_leniently
+from tal_search.cli.commands.study_arguments import STUDY, plan_of
+from tal_search.cli.console import console
+
+USAGE = """\
+tal-search rebuild study=NAME [KEY=VALUE ...]
+
+Makes MLflow's copy of a study complete, or new where it is gone, from the study's record and its trial folders.
+KEY=VALUE as for `run`, for instance runs=FOLDER or tracking.uri=URL.
+"""
+GRAMMAR = Grammar(command="rebuild", keys=STUDY, overrides=True)
+
+
+def command(arguments: list[str]) -> int:
+    """Rebuild; returns the exit code. Raises InputError with everything that is wrong."""
+    plan = plan_of(parse_leniently(GRAMMAR, arguments))
+
+    from tal_search.tracking.rebuild import rebuild
+
+    console().print(rebuild(plan), markup=False, soft_wrap=True)
+    return 0

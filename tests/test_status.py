@@ -1,0 +1,143 @@
+"""Where each study that was run stands, and where each study that can be run is from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from small_dashboards import Made
+
+from tal_search.cli.main import main
+from tal_search.record.overview import Overview, overview
+from tal_search.study import list_studies, load_study
+
+
+@pytest.fixture
+def runs(swept: Made, tmp_path: Path) -> Path:
+    """A copy of a finished study of three axes and two repeats, and its record alone."""
+    folder = tmp_path / "runs" / swept.name
+    folder.mkdir(parents=True)
+    shutil.copy(swept.runs / swept.name / "record.db", folder)
+    return tmp_path / "runs"
+
+
+def hold(folder: Path, **holder: object) -> None:
+    (folder / "driver.lock").write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), **holder}))
+
+
+def ended_process() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_a_study_is_counted_from_its_record_alone(runs: Path, swept: Made) -> None:
+    record = runs / swept.name / "record.db"
+    before = record.read_bytes()
+    found = overview(runs / swept.name)
+    assert found == Overview(swept.name, "finished", found.done, found.done, 0, 0, found.changed)
+    assert found.done > 4
+    assert found.changed is not None
+    assert record.read_bytes() == before
+
+
+def test_a_driver_that_lives_runs_it_and_a_killed_one_does_not(runs: Path, swept: Made) -> None:
+    folder = runs / swept.name
+    for holder, state in (
+        ({}, "running"), ({"pid": ended_process()}, "finished"), ({"host": "another", "pid": 1}, "running"),
+    ):  # fmt: skip
+        hold(folder, **holder)
+        assert overview(folder).state == state, holder
+    for text in ("", "{", "[]", "{}"):
+        (folder / "driver.lock").write_text(text)
+        assert overview(folder).state == "finished", text
+
+
+@pytest.mark.parametrize(
+    ("statement", "state", "failed", "stopped"),
+    [
+        ("UPDATE trials SET state = 'FAIL' WHERE number = 0", "failed", 1, 0),
+        ("UPDATE trials SET state = 'PRUNED' WHERE number < 2", "finished", 0, 2),
+        ("UPDATE trials SET state = 'RUNNING' WHERE number = 1", "incomplete", 0, 0),
+    ],
+)
+def test_what_did_not_end_well_is_counted(
+    runs: Path, swept: Made, statement: str, state: str, failed: int, stopped: int
+) -> None:
+    import sqlite3
+
+    whole = overview(runs / swept.name).done
+    with sqlite3.connect(runs / swept.name / "record.db") as connection:
+        count = connection.execute(statement).rowcount
+    connection.close()
+    found = overview(runs / swept.name)
+    assert (found.state, found.failed, found.stopped, found.done) == (state, failed, stopped, whole - count)
+
+
+def test_the_table_is_one_row_a_study_and_fits_a_terminal(
+    runs: Path, swept: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shutil.copytree(runs / swept.name, runs / "another[red]_study")  # its record holds no study of this name
+    assert main(["status", f"runs={runs}", f"study={swept.name}"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert max(map(len, shown)) <= 80
+    [row] = [line.split() for line in shown if line.split()[:1] == [swept.name]]
+    done = overview(runs / swept.name).done
+    assert row[1:5] == ["finished", f"{done}/{done}", "0", "0"]
+    assert main(["status", f"runs={runs}"]) == 2
+    shown, error = capsys.readouterr()
+    assert swept.name in shown
+    assert "another[red]_study: its record holds no study of the name another[red]_study" in error
+
+
+def test_without_a_study_it_says_how_to_start_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out == "No study was run in runs yet; start one: tal-search run study=quickstart\n"
+    assert main(["status", "study=x"]) == 2
+    assert "runs has no record of a study x; no study was run there yet" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_of_the_working_folder_comes_before_the_installed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert {study.origin for study in list_studies()} == {"tal_search"}
+    (tmp_path / "studies").mkdir()
+    for name in ("quickstart", "mine"):
+        (tmp_path / "studies" / f"{name}.yaml").write_text("description: my own\nhyperparameters: {epochs: 3}\n")
+    assert main(["list"]) == 0
+    listed = {line.split()[0]: line.split(maxsplit=2)[1:] for line in capsys.readouterr().out.splitlines()}
+    assert listed["quickstart"] == listed["mine"] == ["./studies", "my own"]
+    assert listed["thumos_grid"][0] == "tal_search"
+    assert load_study("quickstart", []).hyperparameters == {"epochs": 3}
+    assert main(["--list"]) == main(["run", "--list"]) == 0
+
+
+def test_a_problem_names_the_file_that_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "mine.yaml").write_text("serach: {}\n")
+    assert main(["run", "study=mine"]) == 2
+    assert capsys.readouterr().err.startswith("studies/mine.yaml:1: serach is unknown; did you mean 'search'?")
+    wanted = load_study("quickstart", []).place("search.axes.lambda_sep")
+    assert wanted.partition(":")[0] == str(ROOT / "studies" / "quickstart.yaml")
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"tal-search {metadata.version('tal-search')}\n"
