@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from small_trials import Listed, counting_trial
+from waiting import IMPORTABLE
 
 from tal_search.search.backend import Backend, Event, Wait
 from tal_search.types import TrialSpec
@@ -25,7 +26,7 @@ def ray_backend(runs: Path, **settings: float | str) -> Backend:
 @pytest.fixture(name="importable", autouse=True)
 def importable_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Worker processes find the tests' trial function."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", IMPORTABLE)
 
 
 CLUSTER = """
@@ -44,7 +45,7 @@ def cluster_fixture() -> Iterator[str]:
     """The address of a Ray that serves all tests of this file that need not start their own."""
     import tal_search.search.ray_backend  # noqa: F401 - sets the token that this process and the cluster share
 
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": IMPORTABLE}
     with subprocess.Popen(
         [sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:

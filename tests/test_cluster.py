@@ -20,6 +20,7 @@ import pytest
 import three_nodes
 import yaml
 from small_trials import history, make_result
+from waiting import IMPORTABLE
 
 from tal_search.study import load_study
 from tal_search.trial_folder import TrialFolder
@@ -39,7 +40,7 @@ def environment() -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "TUNE_MAX_PENDING_TRIALS_PG": "3",  # the nodes' first trials begin together
     }
-    return {**inherited, **settings, "PYTHONPATH": str(Path(__file__).parent)}
+    return {**inherited, **settings, "PYTHONPATH": IMPORTABLE}
 
 
 class Running:

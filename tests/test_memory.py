@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 from small_trials import counting_trial, history, make_result, make_spec
+from waiting import IMPORTABLE
 
 from tal_search.errors import TalSearchError
 from tal_search.search import memory
@@ -71,7 +72,7 @@ def real_spec() -> TrialSpec:
 
 
 def in_a_program(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": IMPORTABLE}
     command = [sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
