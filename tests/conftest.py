@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dashboards.data import StudyData
 
 ROOT = Path(__file__).resolve().parents[1]
+# Ray starts its workers at a niceness of 15: beside programs that keep a machine busy they would hardly begin.
+os.environ.update(RAY_worker_niceness="0")
 
 
 @pytest.fixture(scope="session")

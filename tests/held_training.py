@@ -40,6 +40,6 @@ class Held(Training):
 
 
 if __name__ == "__main__":
-    interrupts.GRACE_SECONDS = 300.0
+    interrupts.GRACE_SECONDS = 600.0
     driver.Training = Held  # type: ignore[misc]
     sys.exit(main(["run", *sys.argv[1:]]))

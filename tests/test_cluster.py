@@ -38,6 +38,7 @@ def environment() -> dict[str, str]:
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # all on 127.0.0.1
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # see conftest.py
         "TUNE_MAX_PENDING_TRIALS_PG": "3",  # the nodes' first trials begin together
     }
     return {**inherited, **settings, "PYTHONPATH": IMPORTABLE}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-DEADLINE = 300.0  # seconds, for what takes moments on an idle machine: it only ends tests that would never end
+DEADLINE = 600.0  # seconds, for what takes moments on an idle machine: it only ends tests that would never end
 TESTS = Path(__file__).parent
 IMPORTABLE = f"{TESTS}{os.pathsep}{TESTS.parent}"  # PYTHONPATH of programs that import test modules and this code
 
