@@ -10,6 +10,7 @@ import tokenize
 from pathlib import Path
 
 import pytest
+from waiting import DEADLINE
 
 from tal_search.code_version import PACKAGE, code_version, import_closure, read_source, version_of
 
@@ -185,7 +186,7 @@ def test_files_that_import_one_another_and_helpers_of_methods(tmp_path: Path) ->
 
 def test_nothing_is_imported_to_read_it() -> None:
     code = "import sys, tal_search.code_version as c; c.code_version('backtal'); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE, check=True)
     loaded = done.stdout.split()
     assert "tal_search.code_version" in loaded
     assert not {"torch", "numpy", "tal_search.trial", "tal_search.methods", "tal_search.types"} & set(loaded)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from small_dashboards import Made, served
+from waiting import DEADLINE
 
 from dashboards.app import make_app
 from dashboards.reader import StudyReader
@@ -33,7 +34,7 @@ def ask(
     address: str, path: str, method: str = "GET", body: str | None = None, **headers: str
 ) -> tuple[int, dict[str, str], str]:
     """Status, headers (names in lower case) and text of one request; headers by name, "_" for "-"."""
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=DEADLINE)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, named)

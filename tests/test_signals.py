@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from small_trials import history, make_spec
-from waiting import DEADLINE, IMPORTABLE, TESTS, wait_for
+from waiting import DEADLINE, GONE_SECONDS, IMPORTABLE, TESTS, wait_for
 
 from tal_search.errors import Interrupted, TalSearchError
 from tal_search.search import interrupts
@@ -24,7 +24,6 @@ from tal_search.trial_folder import TrialFolder
 
 SHORT = {"epochs": 1000, "seconds": 0.05}
 ENDLESS = {"epochs": 3, "endless": 2}
-GONE_SECONDS = 30  # for processes that were killed; Ray's helpers that were not take a minute
 LONG = 2 * DEADLINE  # a grace that no test waits for
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 DEADLINE = 600.0  # seconds, for what takes moments on an idle machine: it only ends tests that would never end
+GONE_SECONDS = 30.0  # for killed processes to be gone; Ray's helpers that nobody killed take a minute
 TESTS = Path(__file__).parent
 IMPORTABLE = f"{TESTS}{os.pathsep}{TESTS.parent}"  # PYTHONPATH of programs that import test modules and this code
 
