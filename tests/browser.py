@@ -10,12 +10,13 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from playwright.sync_api import Browser, Page, Route, sync_playwright
+from waiting import DEADLINE
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
-SECONDS = 120  # a busy machine draws slowly
+SECONDS = DEADLINE  # a busy machine draws slowly
 ARTIFACTS = Path(__file__).parent / "artifacts"
 SCREENS = {"1280x800": (1280, 800), "390x844": (390, 844)}
 
@@ -23,7 +24,7 @@ SCREENS = {"1280x800": (1280, 800), "390x844": (390, 844)}
 @contextmanager
 def browser(program: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        opened = playwright.chromium.launch(executable_path=program, args=FLAGS, timeout=1000 * SECONDS)
         try:
             yield opened
         finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from make_dataset import make_dataset
 
 from tal_search.data import load
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from tal_dashboards.data.study_data import StudyData
 
 ROOT = Path(__file__).resolve().parents[1]
+# Ray starts its workers at a niceness of 15: beside programs that keep a machine busy they would hardly begin.
+os.environ.update(RAY_worker_niceness="0")
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

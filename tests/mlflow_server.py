@@ -6,15 +6,14 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from waiting import wait_for
 
-SECONDS = 120  # a busy machine starts slowly
 QUIET = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true",
 }  # fmt: skip
@@ -37,12 +36,10 @@ def mlflow_server(folder: Path, program: str, database: str, port: int, *options
     ]
     with log.open("a") as stream:
         process = subprocess.Popen(command, env={**os.environ, **QUIET}, cwd=folder, stdout=stream, stderr=stream)
-    address, until = f"http://127.0.0.1:{port}", time.monotonic() + SECONDS
+    address = f"http://127.0.0.1:{port}"
     try:
-        while not _answers(f"{address}/health"):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < until, f"mlflow {program} does not start"
-            time.sleep(0.1)
+        wait_for(lambda: process.poll() is not None or _answers(f"{address}/health"))
+        assert process.poll() is None, log.read_text()
         yield address
     finally:
         for one in [*psutil.Process(process.pid).children(recursive=True), process]:

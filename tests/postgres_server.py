@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import DEADLINE
 
 USER, DATABASE = "tal_search", "postgres"
-START_SECONDS = 60
 
 
 class Server:
@@ -43,7 +43,7 @@ class Server:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder, **self._account)
         ready = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + DEADLINE
         while subprocess.run(ready, cwd=self._folder).returncode != 0:
             if self._process.poll() is not None or time.monotonic() > until:
                 pytest.fail(f"PostgreSQL did not start: {(self._folder / 'log').read_text()}")

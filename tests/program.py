@@ -1,6 +1,7 @@
 """A program that runs counting trials on a backend, for tests that kill it or its servers; not a test itself.
 
-Arguments: inline | ray, the runs folder, the trials' behaviour as JSON. Prints each event, then how it ended.
+Arguments: inline | ray, the runs folder, the trials' behaviour as JSON, seconds of grace for epochs under way. Prints
+each event, then how it ended; once it has heard a signal there is a file `heard` in the runs folder.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from small_trials import Listed, counting_trial, make_spec
 
 from tal_search.errors import Interrupted, TalSearchError
+from tal_search.execution import interrupts
 from tal_search.execution.backend import Backend
 from tal_search.execution.inline_backend import InlineBackend
 from tal_search.proposers.events import Event
@@ -35,7 +37,19 @@ def show(event: Event) -> None:
     say(f"{type(event).__name__} {event.spec.seed}")
 
 
-def main(name: str, runs: str, behaviour: str) -> int:
+def leave_file_when_heard(file: Path) -> None:
+    plain = interrupts.DeferredInterrupt.request
+
+    def request(interrupt: interrupts.DeferredInterrupt, number: int) -> None:
+        plain(interrupt, number)
+        file.touch()
+
+    interrupts.DeferredInterrupt.request = request  # type: ignore[method-assign]
+
+
+def main(name: str, runs: str, behaviour: str, grace: str) -> int:
+    interrupts.GRACE_SECONDS = float(grace)
+    leave_file_when_heard(Path(runs, "heard"))
     specs = [make_spec(seed, **json.loads(behaviour)) for seed in range(2)]
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
     try:

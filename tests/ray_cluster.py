@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from small_trials import Listed, counting_trial
+from waiting import IMPORTABLE
 
 from tal_search.execution.backend import Backend
 from tal_search.proposers.events import Event, Wait
@@ -26,7 +27,7 @@ def ray_backend(runs: Path, **settings: float | str) -> Backend:
 @pytest.fixture(name="importable", autouse=True)
 def importable_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Worker processes find the tests' trial function."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", IMPORTABLE)
 
 
 CLUSTER = """
@@ -45,7 +46,7 @@ def cluster_fixture() -> Iterator[str]:
     """The address of a Ray that serves all tests of this file that need not start their own."""
     import tal_search.execution.ray_tune.ray_backend  # noqa: F401 - sets the token that this process and the cluster share
 
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": IMPORTABLE}
     with subprocess.Popen(
         [sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:

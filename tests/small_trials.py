@@ -94,7 +94,7 @@ def _counted(spec: TrialSpec, folder: TrialFolder) -> Iterator[EpochReport | str
             time.sleep(behaviour["seconds"])
             if epoch == behaviour.get("endless"):
                 note(folder, "endless")
-                time.sleep(600)
+                time.sleep(3600)
             if epoch == 2 and "raises" in behaviour:
                 raise ValueError(behaviour["raises"])
             note(folder, f"epoch {epoch}")

@@ -20,6 +20,7 @@ import optuna
 import psutil
 import pytest
 from chaos_driver import CHECKPOINT_EPOCHS
+from waiting import DEADLINE, GONE_SECONDS
 
 HERE = Path(__file__).parent
 KILLS = int(os.environ.get("TAL_CHAOS_KILLS", "20"))
@@ -57,7 +58,7 @@ def kill_again_and_again(runs: Path, study: list[str], kills: int, longest: floa
 def finish(runs: Path, study: list[str], *overrides: str) -> list[str]:
     """The trials that the last run knows to be finished."""
     with start(runs, study, *overrides) as driver:
-        out, err = driver.communicate(timeout=300)
+        out, err = driver.communicate(timeout=DEADLINE)
     assert driver.returncode == 0, err
     outcome = json.loads(out.splitlines()[-1])
     assert outcome["failed"] == {}
@@ -106,5 +107,6 @@ def test_ray_driver(tmp_path: Path) -> None:
     asked = planned(24 * RAY)
     kill_again_and_again(tmp_path, asked, RAY, 9.0)
     check(tmp_path, asked[0], finish(tmp_path, asked))
+    # Killed processes take a moment to go.
     left = [p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or [])]
-    assert not left
+    assert not psutil.wait_procs(left, timeout=GONE_SECONDS)[1]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from waiting import DEADLINE
 
 from tal_search.cli.main import main
 
@@ -163,7 +164,7 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
         "heavy = {'torch', 'ray', 'mlflow', 'optuna', 'pandas'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=DEADLINE)
 
 
 def test_preview_counts_the_whole_grid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

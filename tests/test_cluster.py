@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,12 +19,12 @@ import pytest
 import three_nodes
 import yaml
 from small_trials import history, make_result
+from waiting import DEADLINE, IMPORTABLE, wait_for
 
 from tal_search.study import load_study
 from tal_search.trial.folder import TrialFolder
 
 ROOT = Path(__file__).resolve().parents[1]
-SECONDS = 90  # generous: a cluster starts in about ten
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +36,10 @@ def environment() -> dict[str, str]:
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # all on 127.0.0.1
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # see conftest.py
         "TUNE_MAX_PENDING_TRIALS_PG": "3",  # the nodes' first trials begin together
     }
-    return {**inherited, **settings, "PYTHONPATH": str(Path(__file__).parent)}
+    return {**inherited, **settings, "PYTHONPATH": IMPORTABLE}
 
 
 class Running:
@@ -71,7 +71,7 @@ def cluster(environment: dict[str, str]) -> Iterator[Running]:
         try:
             yield Running(process)
         finally:
-            process.communicate("end\nend\n", timeout=SECONDS)
+            process.communicate("end\nend\n", timeout=DEADLINE)
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -119,13 +119,9 @@ def test_a_node_killed_midway_loses_no_trial_and_none_runs_twice(
     cluster: Running, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     with driving(cluster.address, tmp_path, environment) as (driver, _):
-        until = time.monotonic() + SECONDS
-        while len(events(tmp_path)) < 4 or not under_way_on_third(tmp_path):
-            assert driver.poll() is None, driver.communicate()[1]
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_for(lambda: len(events(tmp_path)) >= 4 and under_way_on_third(tmp_path), lambda: driver.poll() is None)
         cluster.kill_third_node()
-        _, errors = driver.communicate(timeout=SECONDS)
+        _, errors = driver.communicate(timeout=DEADLINE)
         assert driver.returncode == 0, errors
     finished = [event["seed"] for event in events(tmp_path) if event["event"] == "Finished"]
     assert sorted(finished) == list(range(three_nodes.TRIALS))  # each acknowledged once
@@ -142,7 +138,7 @@ def test_a_node_killed_midway_loses_no_trial_and_none_runs_twice(
 
 
 def test_a_driver_without_the_clusters_token_is_refused(cluster: Running, stranger: Driver) -> None:
-    _, errors = stranger.process.communicate(timeout=SECONDS)
+    _, errors = stranger.process.communicate(timeout=DEADLINE)
     assert stranger.process.returncode == 1
     assert f"InputError: ray.address is {cluster.address}, but it cannot be joined: " in errors
     assert events(stranger.folder) == []

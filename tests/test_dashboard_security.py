@@ -15,6 +15,7 @@ from tal_dashboards.app.app import make_app
 from tal_dashboards.app.security import check_binding
 from tal_dashboards.app.server import bound_server
 from tal_dashboards.data.reader import StudyReader
+from waiting import DEADLINE
 
 from tal_search.cli.main import main
 from tal_search.errors import InputError
@@ -33,7 +34,7 @@ def ask(
     address: str, path: str, method: str = "GET", body: str | None = None, **headers: str
 ) -> tuple[int, dict[str, str], str]:
     """Status, headers (names in lower case) and text of one request; headers by name, "_" for "-"."""
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=DEADLINE)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, named)

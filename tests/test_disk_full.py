@@ -8,14 +8,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import optuna
 import pytest
 from small_trials import make_result, make_spec
+from waiting import DEADLINE, wait_for
 
 from tal_search.errors import InputError
 from tal_search.execution.inline_backend import InlineBackend
@@ -27,7 +27,6 @@ from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, TrialSpec
 
 CHECKPOINT = 300_000  # bytes
-PATIENCE = 60.0
 
 
 def mount(folder: Path, options: str) -> None:
@@ -55,13 +54,6 @@ def fill(folder: Path, leave: int = 0) -> Path:
         free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
         file.write(b"\0" * (free - leave))
     return ballast
-
-
-def wait_for(happened: Callable[[], object]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.02)
 
 
 class Once:
@@ -139,7 +131,7 @@ def test_no_file_is_truncated_whichever_library_writes_it(kind: str, small: Path
     assert [entry.name for entry in path.parent.iterdir()] == ["file"], "the temporary file gives its room back"
     assert min(waiting(small / "trials")) > array.nbytes * 0.8
     ballast.unlink()
-    writer.join(PATIENCE)
+    writer.join(DEADLINE)
     assert not writer.is_alive()
     assert path.stat().st_size > array.nbytes * 0.8
     assert not waiting(small / "trials")
@@ -162,7 +154,7 @@ def test_ctrl_c_ends_the_wait_and_leaves_nothing(small: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", WRITER, str(small / "trials" / "key" / "file")])
     wait_for(lambda: waiting(small / "trials") or process.poll() is not None)
     process.send_signal(signal.SIGINT)
-    assert process.wait(PATIENCE) == 130
+    assert process.wait(DEADLINE) == 130
     assert {path.name for path in small.rglob("*")} == {"trials", "ballast", "key"}
 
 
@@ -204,7 +196,7 @@ def test_a_record_on_the_full_disk_waits_too(logged: bool, small: Path) -> None:
         wait_for(lambda: waiting(small) or not writer.is_alive())
         assert len(written) < 40
         ballast.unlink()
-        writer.join(PATIENCE)
+        writer.join(DEADLINE)
         assert written == list(range(40))
         assert storage.get_trial(trial._trial_id).user_attrs == {
             **({"first": 1} if logged else {}),

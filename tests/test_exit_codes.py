@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import held_training
 import pytest
+from waiting import DEADLINE, IMPORTABLE, wait_for
 
 from tal_search.cli.main import main
+from tal_search.proposers import deadline
 from tal_search.trial.checkpoint import load_progress
+from tal_search.trial.loop import Fit
 
 ONE_CELL = ["study=quickstart", "~search.axes", "search.repeats.seeds=[0]", "backend=inline", "tracking.mlflow=false"]
 
@@ -33,42 +38,47 @@ def test_a_failed_trial_ends_with_1_and_its_log(tmp_path: Path, capsys: pytest.C
     [("inline", signal.SIGINT, 130), ("inline", signal.SIGTERM, 143), ("ray", signal.SIGINT, 130)],
 )
 def test_a_signal_saves_and_the_same_command_goes_on(backend: str, number: int, code: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tal_search.run", *ONE_CELL, f"backend={backend}", f"runs={tmp_path}"]
-    command += ["resources.checkpoint_every_seconds=1e6", "hyperparameters.epochs=40", "protocol.evaluate_every=40"]
-    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        until = time.monotonic() + 60
-        while not any(tmp_path.glob("trials/*/spec.json")):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        time.sleep(0.5)
+    """The signal comes in the middle of the third epoch, which is trained to its end and saved."""
+    arguments = [*ONE_CELL, f"backend={backend}", f"runs={tmp_path}", "resources.checkpoint_every_seconds=1e6"]
+    arguments += ["hyperparameters.epochs=6", "protocol.evaluate_every=6"]
+    command = [sys.executable, held_training.__file__, *arguments]
+    environment = {**os.environ, "PYTHONPATH": IMPORTABLE}
+    with subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        wait_for(lambda: any(tmp_path.glob("trials/*/waits")), lambda: process.poll() is None)
+        (folder,) = tmp_path.glob("trials/*")
         process.send_signal(number)
-        out, error = process.communicate(timeout=60)
+        (folder / "goes_on").touch()
+        out, error = process.communicate(timeout=DEADLINE)
     assert process.returncode == code, (out, error)
     assert "The same command continues" in out
     assert "Traceback" not in error
-    (folder,) = tmp_path.glob("trials/*")
     state, _ = load_progress(folder)
     assert state is not None
-    assert 0 < len(state["reports"]) < 40
+    assert len(state["reports"]) == held_training.EPOCH
     if number == signal.SIGTERM:
         return  # what follows is the same
-    done = subprocess.run(command, text=True, capture_output=True, timeout=120, check=False)
+    command = [sys.executable, "-m", "tal_search.run", *arguments]
+    done = subprocess.run(command, text=True, capture_output=True, timeout=DEADLINE, check=False)
     assert done.returncode == 0, done.stderr
     assert (folder / "result.json").exists()
 
 
-def test_a_spent_time_budget_is_said_and_no_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = [*ONE_CELL, f"runs={tmp_path}", "hyperparameters.epochs=5000", "budget.minutes=0.02"]
-    assert main(["run", *settings]) == 0
-    out = capsys.readouterr().out
-    assert "The time budget of 0.02 minutes is spent; checkpoints are written. The same command continues." in out
-    (folder,) = tmp_path.glob("trials/*")
-    state, _ = load_progress(folder)
-    assert state is not None
-    first = len(state["reports"])
-    assert 0 < first < 5000
-    assert main(["run", *settings]) == 0
-    state, _ = load_progress(folder)
-    assert state is not None
-    assert len(state["reports"]) > first
+def test_a_spent_time_budget_is_said_and_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that an epoch takes a minute on."""
+    epochs, plain = list[int](), Fit.epoch
+    monkeypatch.setattr(Fit, "epoch", lambda fit, number: (epochs.append(number), plain(fit, number))[1])
+    monkeypatch.setattr(deadline, "time", SimpleNamespace(monotonic=lambda: 60.0 * len(epochs)))
+    settings = [*ONE_CELL, f"runs={tmp_path}", "hyperparameters.epochs=5000", "budget.minutes=2"]
+    for reports in (2, 4):
+        assert main(["run", *settings]) == 0
+        out = capsys.readouterr().out
+        assert "The time budget of 2 minutes is spent; checkpoints are written. The same command continues." in out
+        (folder,) = tmp_path.glob("trials/*")
+        state, _ = load_progress(folder)
+        assert state is not None
+        assert len(state["reports"]) == reports
+    assert epochs == [1, 2, 3, 4]

@@ -6,6 +6,8 @@ The readers are those of `make fuzz`, which looks for the same for an hour and a
 from __future__ import annotations
 
 import contextlib
+import itertools
+import sys
 import tracemalloc
 import warnings
 from functools import cache
@@ -16,10 +18,12 @@ import pytest
 from fuzz.readers import READERS, require_sentences
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import DEADLINE
 
 from tal_search.errors import InputError
 
 MOST_MEMORY = 32 << 20  # of a file of a few thousand bytes
+MOST_CALLS = 1_000_000  # of functions, and returns from them: a second or two
 
 
 @cache
@@ -41,10 +45,12 @@ def damaged(draw: st.DrawFn, name: str) -> bytes:
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_damaged_file_is_read_or_refused_in_sentences(name: str, tmp_path: Path) -> None:
-    @settings(max_examples=60, deadline=5000)  # milliseconds, of each case
+    @settings(max_examples=60, deadline=1000 * DEADLINE)  # milliseconds, of each case
     @given(damaged(name))
     def run(content: bytes) -> None:
+        calls = itertools.count()
         tracemalloc.start()
+        sys.setprofile(lambda *_: next(calls) and None)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*created on Python 2.*")  # NumPy's, of a header
             try:
@@ -52,9 +58,11 @@ def test_a_damaged_file_is_read_or_refused_in_sentences(name: str, tmp_path: Pat
             except InputError as error:
                 require_sentences(error)
             finally:
+                sys.setprofile(None)
                 peak = tracemalloc.get_traced_memory()[1]
                 tracemalloc.stop()
         assert peak < MOST_MEMORY
+        assert next(calls) < MOST_CALLS
 
     run()
 

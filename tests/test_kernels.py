@@ -12,6 +12,7 @@ from types import ModuleType
 
 import numba
 import pytest
+from waiting import DEADLINE
 
 SOURCE = """
 from tal_search.files.compiled import compiled
@@ -109,7 +110,7 @@ for kind in (np.float16, np.float32, np.float64):
         score(truth, found, (0.1, 0.5), subset="s")
 """
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environment, timeout=300)
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environment, timeout=DEADLINE)
     assert sorted(path.name.split("-")[0] for path in files(tmp_path, "nbc")) == [
         "matching_loop.match", "proposal_loops.propose", "proposal_loops.suppress",
     ]  # fmt: skip

@@ -6,12 +6,12 @@ import json
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import optuna
 import psutil
 import pytest
+from waiting import DEADLINE, wait_for
 
 from tal_search.tracking.mlflow_tracker import MlflowClient
 
@@ -57,11 +57,7 @@ def trials(runs: Path) -> list[optuna.trial.FrozenTrial]:
 def test_a_study_killed_midway_finishes_with_every_cell_exactly_once(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     with start(runs, "resources.concurrent_trials=1") as driver:
-        until = time.monotonic() + 120
-        while not (len(results(runs)) == 1 and unfinished(runs)):
-            assert driver.poll() is None, driver.communicate()[0]
-            assert time.monotonic() < until, "no trial finished in time"
-            time.sleep(0.02)
+        wait_for(lambda: results(runs) and unfinished(runs), lambda: driver.poll() is None)
         children = psutil.Process(driver.pid).children(recursive=True)
         names = {child: child.name() for child in children}  # read now: a process that has ended has no name
         driver.kill()
@@ -75,7 +71,7 @@ def test_a_study_killed_midway_finishes_with_every_cell_exactly_once(tmp_path: P
     written = {key: (runs / "trials" / key / "result.json").stat().st_mtime_ns for key in before}
 
     with start(runs) as driver:
-        said, _ = driver.communicate(timeout=300)
+        said, _ = driver.communicate(timeout=DEADLINE)
     assert driver.returncode == 0, said
     assert re.search(rf"The last run of this study \(process {killed} on .*\) was killed; this one goes on\.", said)
     assert len(results(runs)) == CELLS
@@ -95,6 +91,6 @@ def test_a_study_killed_midway_finishes_with_every_cell_exactly_once(tmp_path: P
 
     undisturbed = tmp_path / "undisturbed"
     with start(undisturbed, "backend=inline", "tracking.mlflow=false") as driver:
-        said, _ = driver.communicate(timeout=300)
+        said, _ = driver.communicate(timeout=DEADLINE)
     assert driver.returncode == 0, said
     assert results(undisturbed) == results(runs), "a resumed trial repeats an undisturbed one, on either backend"

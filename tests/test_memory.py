@@ -9,13 +9,13 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from small_trials import counting_trial, history, make_result, make_spec
+from waiting import DEADLINE, IMPORTABLE, wait_for
 
 from tal_search.errors import TalSearchError
 from tal_search.execution import out_of_memory as memory
@@ -34,7 +34,7 @@ def own_data() -> int:
     return int(line.split()[1]) * 1024
 
 
-def test_a_torch_allocation_beyond_the_limit_fails_and_one_below_it_does_not() -> None:
+def test_a_torch_allocation_beyond_the_limit_fails_and_one_below_it_does_not(one_thread: None) -> None:
     before, limit = resource.getrlimit(resource.RLIMIT_DATA), own_data() + GIB
     with limit_memory(limit):
         assert torch.ones(GIB // 16).sum() == GIB // 16  # 256 MiB
@@ -71,9 +71,9 @@ def real_spec() -> TrialSpec:
 
 
 def in_a_program(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": IMPORTABLE}
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE, check=False)
 
 
 def test_a_real_fit_that_needs_more_than_its_limit_fails_with_the_reason(tmp_path: Path) -> None:
@@ -139,9 +139,8 @@ def cgroup() -> Iterator[Path]:
         folder.rmdir()
         pytest.skip("cgroups here do not count memory")
     yield folder
-    until = time.monotonic() + 30
-    while (folder / "cgroup.procs").read_text().strip() and time.monotonic() < until:
-        time.sleep(0.1)  # Ray's helpers end a little after their driver
+    # Ray's helpers end a little after their driver.
+    wait_for(lambda: not (folder / "cgroup.procs").read_text().strip())
     folder.rmdir()
 
 

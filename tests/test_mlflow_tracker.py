@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow_contents import contents, finished_folder, full_trial, local, reports, runs_of, track, without_mlflow
 from small_trials import make_result, make_spec
+from waiting import DEADLINE, wait_for
 
 from tal_search.tracking.mlflow_tracker import MlflowClient, rebuild
 from tal_search.tracking.tracker import Status
@@ -88,7 +88,7 @@ def test_how_a_trial_ended_is_its_status_its_state_and_its_reason(tmp_path: Path
 def test_the_same_study_continues_its_runs_without_repeating_an_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tal_search.tracking.background.INTERRUPTED_SECONDS", 60)  # a machine may be slow
+    monkeypatch.setattr("tal_search.tracking.background.INTERRUPTED_SECONDS", DEADLINE)  # a machine may be slow
     done, cut, failing, pruned = (make_spec(seed) for seed in range(4))
     first = track(tmp_path)
     full_trial(first, done, tmp_path)
@@ -127,11 +127,8 @@ def test_metrics_appear_while_a_trial_runs(tmp_path: Path) -> None:
     tracker = track(tmp_path)
     tracker.start(spec)
     tracker.log_metrics(spec.key, reports(1, 1))
-    until = time.monotonic() + 60
     database = tmp_path / "trials" / spec.key / "reported.jsonl"
-    while not ((tmp_path / "grid" / "mlflow.jsonl").exists() and _has_losses(tmp_path)):
-        assert time.monotonic() < until
-        time.sleep(0.2)
+    wait_for(lambda: (tmp_path / "grid" / "mlflow.jsonl").exists() and _has_losses(tmp_path))
     assert database.exists(), "the curve of a trial that is not finished stays on disk"
     assert tracker.close() is None
 

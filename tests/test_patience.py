@@ -6,14 +6,16 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from chaos_driver import STUDIES, counting
 from postgres_server import Server, postgres_server
 from small_trials import make_result, make_spec
-from test_disk_full import fill, mount, wait_for
+from test_disk_full import fill, mount
+from waiting import DEADLINE, wait_for
 
 from tal_search.errors import InputError, TalSearchError
 from tal_search.execution.driver import run_study
@@ -43,16 +45,38 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "BUSY_SECONDS", 0.1)
 
 
-def test_a_locked_record_is_waited_for(impatient: None, tmp_path: Path) -> None:
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once the record has failed and waits to try again."""
+    event = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        event.set()
+        time.sleep(seconds)
+
+    monkeypatch.setattr(retry, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    return event
+
+
+def once(event: threading.Event, action: Callable[[], object]) -> threading.Thread:
+    """Does something in a thread of its own, which begins to wait for the event at once."""
+
+    def run() -> None:
+        assert event.wait(DEADLINE)
+        action()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_a_locked_record_is_waited_for(impatient: None, waits: threading.Event, tmp_path: Path) -> None:
     path = tmp_path / "record.db"
     with Record.open(path, "s", {}) as record:
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         other.execute("BEGIN EXCLUSIVE")
-        free = threading.Timer(3.0, lambda: other.execute("COMMIT"))
-        started = time.monotonic()
-        free.start()
+        free = once(waits, lambda: other.execute("COMMIT"))
         record.start(trial())
-        assert time.monotonic() - started > 2.5
         free.join()
         other.close()
         record.finish(trial(), make_result(trial().spec), cached=False)
@@ -82,7 +106,7 @@ def test_a_full_disk_under_the_record_is_waited_for(tmp_path: Path) -> None:
         (small / "s").mkdir()
         with Record.open(small / "s" / "record.db", "s", {}) as record, DiskWatch(small, said.append, 0.1):
             ballast = fill(small)
-            free = threading.Timer(2.0, ballast.unlink)
+            free = threading.Thread(target=lambda: (wait_for(lambda: said), ballast.unlink()))
             free.start()
             pairs = [(trial(seed), make_result(trial(seed).spec)) for seed in range(100)]
             record.finish_all(pairs, cached=True)
@@ -101,13 +125,14 @@ def server() -> Iterator[Server]:
         yield started
 
 
-def test_a_server_that_is_away_is_waited_for(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_away_is_waited_for(
+    server: Server, waits: threading.Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PGPASSWORD", server.password)
     with Record.open(server.url, "s", {}, folder=tmp_path / "s") as record:
         record.start(trial())
         server.stop()
-        back = threading.Timer(2.0, server.start)
-        back.start()
+        back = once(waits, server.start)
         record.finish(trial(), make_result(trial().spec), cached=False)
         back.join()
         assert [row.state.name for row in storage.rows(record.storage, 1)] == ["COMPLETE"]

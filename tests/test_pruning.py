@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sampled_plans import SMALL, finish, fits_trained, proposer, run, sampled_plan, states, stored
 from small_trials import counting_trial, history, make_result
+from waiting import IMPORTABLE
 
 from tal_search.execution.running import Outcome
 from tal_search.plan.plan import Plan
@@ -117,7 +118,7 @@ def test_a_single_repeat_is_not_stopped_after_its_last_epoch(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_losers_stop_early_on_ray_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # worker processes find the trial function
+    monkeypatch.setenv("PYTHONPATH", IMPORTABLE)  # worker processes find the trial function
     options = {"n_startup_trials": 2}
     plan = sampled_plan(
         tmp_path, sampler="tpe", pruner="median", pruner_options=options, seeds=(0, 1), trials=16, epochs=4, seconds=0.1

@@ -15,6 +15,7 @@ from ray_cluster import cluster_fixture, importable_fixture, of, on_cluster_fixt
 from small_plans import cell_spec, plan_of
 from small_trials import Listed, history, make_result, make_spec
 from test_locked_record import EPOCH_SECONDS, EPOCHS, check_that_trials_go_on
+from waiting import DEADLINE, GONE_SECONDS
 
 from tal_search.errors import InputError
 from tal_search.proposers.events import WAIT, Event, Failed, Finished, Noted, Started, Wait
@@ -52,9 +53,8 @@ def test_ray_takes_a_result_that_came_with_the_last_epoch_although_the_trial_was
 
 
 def test_a_ray_that_joins_gets_no_token_of_our_own() -> None:
-    script = (
-        "import os; from tal_search.execution.ray_tune import ray_settings; ray_settings.prepare('10.0.0.1:6379'); "
-    )
+    script = "import os; from tal_search.execution.ray_tune import ray_settings; "
+    script += "ray_settings.prepare('10.0.0.1:6379'); "
     script += "from tal_search.execution.ray_tune import ray_backend; print(os.environ.get('RAY_AUTH_TOKEN'))"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     said = subprocess.run([sys.executable, "-c", script], env=environment, text=True, capture_output=True, check=True)
@@ -81,9 +81,8 @@ def test_ray_asks_again_after_a_wait_only_when_a_trial_has_ended(on_cluster: Non
 def test_ray_runs_short_trials_on_every_worker_there_is_room_for(
     on_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "tal_search.execution.ray_tune.tune_adapter.HOLD_SECONDS", 60.0
-    )  # a busy machine starts a worker slowly
+    # A busy machine starts a worker slowly.
+    monkeypatch.setattr("tal_search.execution.ray_tune.tune_adapter.HOLD_SECONDS", DEADLINE)
     specs = [make_spec(seed, epochs=1, seconds=0.3) for seed in range(12)]
     live, together = set[str](), []
 
@@ -108,7 +107,7 @@ def test_workers_of_ray_go_on_while_the_record_is_locked(on_cluster: None, tmp_p
     plan = plan_of(tmp_path, specs)
     resources = ResourceSettings(backend="ray", cpus_per_trial=0.5, concurrent_trials=2)
     plan = replace(plan, study=replace(plan.study, resources=resources))
-    check_that_trials_go_on(plan, after=4)  # both workers run by then
+    check_that_trials_go_on(plan, after=4, meanwhile=6)  # both workers run by then
 
 
 def test_ray_honours_the_limit_stays_on_loopback_and_leaves_nothing_running(tmp_path: Path) -> None:
@@ -134,7 +133,7 @@ def test_ray_honours_the_limit_stays_on_loopback_and_leaves_nothing_running(tmp_
     assert most == 1
     assert not open_to_others
     assert len(children) > 2
-    assert not psutil.wait_procs(children, timeout=10)[1]
+    assert not psutil.wait_procs(children, timeout=GONE_SECONDS)[1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["trials"]
 
 

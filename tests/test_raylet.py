@@ -17,7 +17,7 @@ def test_the_driver_ends_where_ray_dies(server: str, name: str, behaviour: dict[
     with program("ray", tmp_path, behaviour) as process:
         (killed,) = [child for child in psutil.Process(process.pid).children() if child.name() == server]
         killed.kill()
-        out, error = end(process, 30)
+        out, error = end(process)
     assert process.returncode == 1, (out, error)
     assert error.startswith(f"Ray stopped: its {name} at 127.0.0.1:"), error
     assert error.endswith("no longer answers; finished trials are kept and the same command continues\n")

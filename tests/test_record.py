@@ -16,6 +16,7 @@ from typing import Any
 import optuna
 import pytest
 from small_trials import make_result, make_spec, setting_result
+from waiting import DEADLINE
 
 from tal_search.errors import InputError
 from tal_search.plan.cells import Trial
@@ -170,7 +171,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_trials_of_a_killed_driver_are_taken_up_under_their_numbers(tmp_path: Path) -> None:
     program = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
-    done = subprocess.run([sys.executable, "-c", program], env={**os.environ}, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], env={**os.environ}, timeout=DEADLINE)
     assert done.returncode == -signal.SIGKILL
     with open_record(tmp_path) as record:
         assert record.finished() == {trial_of(0).id: make_result(trial_of(0).spec)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from held_memory import held_by
 from make_dataset import SMALL, change, found, make_dataset
 
 from tal_search.data import load as loading
@@ -20,8 +20,6 @@ from tal_search.data.features import shared as shared_features
 from tal_search.data.load import load, load_truths
 from tal_search.nn.arrays import tensor
 from tal_search.types import BACKGROUND_CLICKS, Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
-
-TESTS = str(Path(__file__).parent)
 
 
 @pytest.fixture(autouse=True)
@@ -202,26 +200,32 @@ def test_without_room_or_right_to_write_every_process_keeps_its_own(
 
 
 PROCESS = """
-import json, sys, time
+import json, re, sys, tracemalloc
 from pathlib import Path
 import numpy as np
 from tal_search.data import load as loading
 from tal_search.types import DatasetSpec
 
-def kilobytes():
-    text = Path("/proc/self/smaps_rollup").read_text()
-    return int(next(line for line in text.splitlines() if line.startswith("Pss:")).split()[1])
+def mapped():
+    text = Path("/proc/self/smaps").read_text()  # of each file a line with its path, then lines with numbers
+    files = re.findall(r"^[0-9a-f]+-.* " + re.escape(sys.argv[2]) + r"/.*\\n((?:[A-Z].*\\n)+)", text, re.MULTILINE)
+    return sum(1024 * int(re.search(r"^Pss: *(\\d+) kB", lines, re.MULTILINE)[1]) for lines in files)
+
+def own():
+    arrays = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
+    return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([arrays]).traces)
 
 made, simulate = [], loading.simulate
 loading.simulate = lambda *arguments: (made.append(1), simulate(*arguments))[1]
 spec = DatasetSpec(**json.loads(sys.argv[1]))
-print(kilobytes(), flush=True)
+print(flush=True)
 sys.stdin.readline()
+tracemalloc.start()
 dataset = loading.load(spec, "A1", ("background clicks",), Path(sys.argv[2]))
 sums = [float(videos.features.sum(dtype=np.float64)) for videos in (dataset.train, dataset.test)]  # touch every page
 print(json.dumps([len(made), sums]), flush=True)
 sys.stdin.readline()
-print(kilobytes(), flush=True)
+print(json.dumps([mapped(), own()]), flush=True)
 sys.stdin.readline()
 """
 
@@ -241,9 +245,9 @@ def test_three_processes_hold_one_copy_in_memory_that_one_of_them_made(tmp_path:
         return lines
 
     try:
-        before = sum(map(int, answers()))  # all three begin at once
+        answers()  # all three begin at once
         loaded = [json.loads(line) for line in answers()]
-        after = sum(map(int, answers()))
+        held = np.array([json.loads(line) for line in answers()])
     finally:
         for process in processes:
             process.communicate()
@@ -251,33 +255,16 @@ def test_three_processes_hold_one_copy_in_memory_that_one_of_them_made(tmp_path:
     assert 0.5 < copy / (300 * 224 * 750 * 4) < 0.51  # of what float32 takes
     assert sorted(made for made, _ in loaded) == [0, 0, 1]
     assert loaded[0][1] == loaded[1][1] == loaded[2][1]
-    grown = (after - before) * 1024
-    assert 0.9 * copy < grown < 1.4 * copy, f"{grown / copy:.2f} copies"
+    mapped, own = (held / copy).T
+    assert 0.9 < mapped.sum() < 1.01, "of pages that processes share each counts its part"
+    assert (own < 0.1).all()  # clicks, a byte a snippet and class
 
 
-# Run in a process of its own that may take little more memory besides mapped files than an idle one has.
-BOUNDED = """
-import json, resource, sys
-from pathlib import Path
-from make_dataset import found, make_dataset
-from tal_search.data.load import load
-
-load(found(make_dataset(Path(sys.argv[2]) / "small")), "A1", (), Path(sys.argv[2]) / "shared")  # imports
-spec = found(Path(sys.argv[1]), snippets=400)
-used = int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1])
-resource.setrlimit(resource.RLIMIT_DATA, ((used << 10) + (16 << 20), -1))
-notes = []
-dataset = load(spec, "A1", (), Path(sys.argv[2]) / "shared", notes)
-print(json.dumps([dataset.train.features.nbytes >> 20, notes]))
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit on a process's own memory is Linux's")
-def test_shared_arrays_are_made_with_one_video_in_memory_at_a_time(tmp_path: Path) -> None:
-    """48 MB of training features, made in a process that may take 16 MB."""
-    root = make_dataset(tmp_path / "large", train=120, test=4, channels=512, snippets=400)
-    environment = {**os.environ, "PYTHONPATH": f"{TESTS}{os.pathsep}{Path(TESTS).parent}", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", BOUNDED, str(root), str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [46, []]
+def test_shared_arrays_are_made_with_one_video_in_memory_at_a_time(root: Path, tmp_path: Path) -> None:
+    """47 MiB of training features, made by a process that never holds 16."""
+    shared, notes = tmp_path / "shared", list[str]()
+    load(found(root), "A1", (), shared)  # what is imported once
+    large = found(make_dataset(tmp_path / "large", train=120, test=4, channels=512, snippets=400), snippets=400)
+    assert held_by(lambda: load(large, "A1", (), shared, notes)) < 16 << 20
+    assert load(large, "A1", (), shared, notes).train.features.nbytes > 46 << 20
+    assert notes == []

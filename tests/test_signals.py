@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,33 +15,32 @@ from typing import Any
 import psutil
 import pytest
 from small_trials import history, make_spec
+from waiting import DEADLINE, GONE_SECONDS, IMPORTABLE, TESTS, wait_for
 
 from tal_search.errors import Interrupted, TalSearchError
+from tal_search.execution import interrupts
 from tal_search.execution.interrupts import DeferredInterrupt
 from tal_search.trial.folder import TrialFolder
 
-TESTS = Path(__file__).parent
 SHORT = {"epochs": 1000, "seconds": 0.05}
 ENDLESS = {"epochs": 3, "endless": 2}
-EXIT_SECONDS = 10
+LONG = 2 * DEADLINE  # a grace that no test waits for
 
 
 @contextmanager
-def program(backend: str, runs: Path, behaviour: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
+def program(
+    backend: str, runs: Path, behaviour: dict[str, Any], grace: float = interrupts.GRACE_SECONDS
+) -> Iterator[subprocess.Popen[str]]:
     """`program.py`, once all the trials it runs at once are well under way; in a process group of its own."""
-    command = [sys.executable, str(TESTS / "program.py"), backend, str(runs), json.dumps(behaviour)]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    command = [sys.executable, str(TESTS / "program.py"), backend, str(runs), json.dumps(behaviour), str(grace)]
+    environment = {**os.environ, "PYTHONPATH": IMPORTABLE}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0, env=environment
     ) as process:
         try:
-            until = time.monotonic() + 180  # a Ray that starts beside other tests
             line = "endless" if "endless" in behaviour else "epoch 3"
             folders = [TrialFolder.of(runs, make_spec(seed, **behaviour).key) for seed in running(backend)]
-            while not all(line in history(folder) for folder in folders):
-                assert process.poll() is None, process.communicate()
-                assert time.monotonic() < until, "the trials did not start in time"
-                time.sleep(0.05)
+            wait_for(lambda: all(line in history(folder) for folder in folders), lambda: process.poll() is None)
             yield process
         finally:
             process.kill()
@@ -52,20 +50,19 @@ def running(backend: str) -> range:
     return range(1 if backend == "inline" else 2)
 
 
-def end(process: subprocess.Popen[str], within: float) -> tuple[str, str]:
-    """What the program said until its end; it leaves no process behind."""
-    began, descendants = time.monotonic(), psutil.Process(process.pid).children(recursive=True)
-    out, error = process.communicate(timeout=60)
-    assert time.monotonic() - began < within
-    assert not psutil.wait_procs(descendants, timeout=5)[1]
+def end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What the program said until its end, which comes before an endless epoch's; it leaves no process behind."""
+    descendants = psutil.Process(process.pid).children(recursive=True)
+    out, error = process.communicate(timeout=DEADLINE)
+    assert not psutil.wait_procs(descendants, timeout=GONE_SECONDS)[1]
     return out, error
 
 
 @pytest.mark.parametrize("backend", ["inline", "ray"])
 def test_ctrl_c_in_a_terminal_saves_running_trials(backend: str, tmp_path: Path) -> None:
-    with program(backend, tmp_path, SHORT) as process:
+    with program(backend, tmp_path, SHORT, LONG) as process:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the driver and all it started
-        out, error = end(process, EXIT_SECONDS)
+        out, error = end(process)
     assert process.returncode == 130, (out, error)
     assert out.splitlines()[-1] == "Interrupted handlers restored"
     assert error == ""
@@ -80,7 +77,7 @@ def test_ctrl_c_in_a_terminal_saves_running_trials(backend: str, tmp_path: Path)
 def test_sigterm_to_the_driver_alone_leaves_an_epoch_that_does_not_end(backend: str, tmp_path: Path) -> None:
     with program(backend, tmp_path, ENDLESS) as process:
         process.send_signal(signal.SIGTERM)
-        out, error = end(process, EXIT_SECONDS)
+        out, error = end(process)
     assert process.returncode == 143, (out, error)
     assert out.splitlines()[-1] == "Interrupted handlers restored"
     assert error == ""
@@ -89,12 +86,11 @@ def test_sigterm_to_the_driver_alone_leaves_an_epoch_that_does_not_end(backend: 
 
 @pytest.mark.parametrize("backend", ["inline", "ray"])
 def test_a_second_sigint_ends_at_once(backend: str, tmp_path: Path) -> None:
-    with program(backend, tmp_path, ENDLESS) as process:
+    with program(backend, tmp_path, ENDLESS, LONG) as process:
         process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
-        assert process.poll() is None
+        wait_for((tmp_path / "heard").exists, lambda: process.poll() is None)
         process.send_signal(signal.SIGINT)
-        out, error = end(process, 3)
+        out, error = end(process)
     assert process.returncode == 130, (out, error)
     assert "Interrupted" not in out
     assert error == ""
