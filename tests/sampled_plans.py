@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import optuna
+from small_plans import reference
 from small_trials import TIOU, counting_trial, history, make_result, make_spec, setting_result
 
 from tal_search.execution.driver import run_study
 from tal_search.execution.running import Outcome
+from tal_search.methods.base import MethodHyperparameters
 from tal_search.plan.cells import Trial
 from tal_search.plan.plan import Plan
 from tal_search.proposers.events import Event, Finished
@@ -32,7 +34,7 @@ from tal_search.study import (
 )
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialResult, TrialSpec
-from tal_search.types import BACKGROUND_CLICKS
+from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS
 
 SPACE = {
     "lambda_sep": Dimension(low=0.25, high=4.0, log=True),
@@ -41,10 +43,32 @@ SPACE = {
     "beta_aff": Dimension(low=0.2, high=2.0),
 }
 SMALL = {"kernel_size": Dimension(low=1, high=9, step=2)}  # five cells
-CENTRE = {
-    "lambda_sep": 1.0, "affinity": True, "kernel_size": 3, "beta_aff": 0.8, "frame_weight": 1.0, "embedding_dim": 32,
-    "k_ratio": 0.125, "tau_same": 0.5, "seconds": 0.0,
-}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(MethodHyperparameters):
+    """What the trials of these studies are asked to do; its defaults are the centre."""
+
+    lambda_sep: float = 1.0
+    affinity: bool = True
+    kernel_size: int = 3
+    beta_aff: float = 0.8
+    frame_weight: float = 1.0
+    embedding_dim: int = 32
+    k_ratio: float = 0.125
+    tau_same: float = 0.5
+    seconds: float = 0.0
+    epochs: int = 3
+    batch_size: int = 1
+    learning_rate: float = 1.0
+    weight_decay: float = 0.0
+
+    @property
+    def supervision(self) -> tuple[str, ...]:
+        return VIDEO_LABELS, BACKGROUND_CLICKS
+
+
+CENTRE = vars(Settings())
 
 
 def sampled_plan(
@@ -81,18 +105,14 @@ def sampled_plan(
         budget=BudgetSettings(trials=trials, minutes=minutes),
         runs=runs,
     )
-    inference = {"nms": 0.5}
-    centre = {**CENTRE, "epochs": epochs, **behaviour}
-    named = {**centre, **{f"inference.{name}": value for name, value in inference.items()}}
+    centre = Settings(epochs=epochs, **behaviour)
+    named = {**vars(centre), "inference.nms": 0.5}
     return Plan(
         study=study,
         dataset=replace(make_spec().dataset, source="features"),  # whose annotators no simulation knows
         preset="paper",
-        centre=centre,
-        inference=inference,
-        fit_inference=inference,
+        reference=replace(reference(), hyperparameters=centre),
         protocol={"evaluation": "activitynet", "selection": "holdout", "tiou": list(TIOU), "evaluate_every": 1},
-        code_version="1",
         annotators=("a",),
         clicks=(BACKGROUND_CLICKS,),
         centre_cell={axis: named[axis] for axis in space},

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import optuna
 from small_trials import counting_trial, make_spec
 
 from tal_search.execution.driver import run_study
 from tal_search.execution.running import Outcome
-from tal_search.plan.cells import Trial
+from tal_search.localization.inference import Inference
+from tal_search.methods.backtal import Hyperparameters
+from tal_search.plan.cells import Case, Trial
 from tal_search.plan.plan import Plan
 from tal_search.proposers.events import Event
 from tal_search.study import ResourceSettings, SearchSettings, Study, TrackingSettings
@@ -38,17 +41,23 @@ def plan_of(
         study=study,
         dataset=found[0].spec.dataset,
         preset="paper",
-        centre={"beta_aff": 0.8},
-        inference={"nms": 0.5},
-        fit_inference={"nms": 0.5},
+        reference=reference(beta_aff=0.8),
         protocol=found[0].spec.protocol,
-        code_version="1",
         annotators=("a",),
         clicks=(BACKGROUND_CLICKS,),
         centre_cell={"lambda_sep": 1.0, "inference.nms": 0.5},
         cells=tuple(trial.cell for trial in found),
         trials=found,
     )
+
+
+def reference(**hyperparameters: Any) -> Case:
+    """The centre of a plan, at the paper's settings but for these."""
+    inference = Inference(nms=0.5)
+    return Case(
+        method="backtal", code_version="1", hyperparameters=Hyperparameters(**hyperparameters), inference=inference,
+        fit_inference=inference, snippets=10, clicks_fraction=1.0, clicks_per_minute=None,
+    )  # fmt: skip
 
 
 def cell_spec(seed: int = 0, value: float = 1.0, **behaviour: object) -> TrialSpec:

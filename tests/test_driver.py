@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_plans import at, cell_spec, plan_of, recorded, run
+from small_plans import at, cell_spec, plan_of, recorded, reference, run
 from small_trials import counting_trial, history, make_result, note, setting_result
 
 from tal_search.errors import InputError
@@ -148,7 +148,7 @@ def test_a_study_whose_common_settings_changed_is_refused_and_a_fork_shares_its_
     spec = cell_spec()
     plan = plan_of(tmp_path, [spec])
     run(plan)
-    changed = replace(plan, centre={"beta_aff": 0.6})
+    changed = replace(plan, reference=reference(beta_aff=0.6))
     with pytest.raises(InputError, match=r"begun with other settings \(hyperparameters\.beta_aff was 0\.8, is 0\.6\)"):
         run(changed)
     assert recorded(plan) == [("COMPLETE", spec.key)]
