@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test chaos fuzz postgresql chromium axe bench lint clean
+.PHONY: demo test chaos fuzz postgresql chromium axe bench docs lint clean
 
 FUZZ_SECONDS ?= 600
 
@@ -27,6 +27,10 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# docs/api.md from the docstrings, in seconds; tests/test_documents.py fails where the page is older than they are.
+docs: $(VENV)/test.stamp
+	$(BIN)/python docs/make_api.py
 
 # Tests start a PostgreSQL of their own; Debian's package is installed where it is missing and may be.
 postgresql:
