@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from small_trials import TIOU, counting_trial, history, make_result, make_spec, setting_result
+from small_trials import TIOU, case_of, counting_trial, history, make_result, make_spec, setting_result
 
 from tal_search.execution.driver import run_study
 from tal_search.execution.running import Outcome
@@ -88,11 +88,8 @@ def sampled_plan(
         study=study,
         dataset=replace(make_spec().dataset, source="features"),  # whose annotators no simulation knows
         preset="paper",
-        centre=centre,
-        inference=inference,
-        fit_inference=inference,
+        reference=case_of(centre, inference),
         protocol={"evaluation": "activitynet", "selection": "holdout", "tiou": list(TIOU), "evaluate_every": 1},
-        code_version="1",
         annotators=("a",),
         clicks=(BACKGROUND_CLICKS,),
         centre_cell={axis: named[axis] for axis in space},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import optuna
-from small_trials import counting_trial, make_spec
+from small_trials import case_of, counting_trial, make_spec
 
 from tal_search.execution.driver import run_study
 from tal_search.execution.running import Outcome
@@ -38,11 +38,8 @@ def plan_of(
         study=study,
         dataset=found[0].spec.dataset,
         preset="paper",
-        centre={"beta_aff": 0.8},
-        inference={"nms": 0.5},
-        fit_inference={"nms": 0.5},
+        reference=case_of({"beta_aff": 0.8}, {"nms": 0.5}),
         protocol=found[0].spec.protocol,
-        code_version="1",
         annotators=("a",),
         clicks=(BACKGROUND_CLICKS,),
         centre_cell={"lambda_sep": 1.0, "inference.nms": 0.5},

@@ -76,7 +76,7 @@ REPEATS = st.dictionaries(st.tuples(st.integers(0, 4), st.sampled_from("ab")), s
 
 @settings(deadline=None)
 @given(REPEATS, REPEATS)
-def test_repeats_are_paired_by_seed_and_annotator_where_both_have_annotators_in_common(
+def test_repeats_are_paired_by_seed_and_annotator_where_both_have_some_in_common(
     cell: Repeats, centre: Repeats
 ) -> None:
     if {annotator for _, annotator in cell} & {annotator for _, annotator in centre}:
