@@ -18,6 +18,8 @@ from tal_dashboards.data.study_data import StudyData
 from tal_search.execution.driver import run_study
 from tal_search.execution.running import Outcome
 from tal_search.plan.plan import Plan, resolve
+from tal_search.plan.plan_frame import study_frame
+from tal_search.results.trials import StudyFrame
 from tal_search.study import load_study
 
 SMALL = [
@@ -49,6 +51,11 @@ class Made(NamedTuple):
     @property
     def name(self) -> str:
         return self.plan.study.name
+
+    @property
+    def frame(self) -> StudyFrame:
+        """As the end of the run has it."""
+        return study_frame(self.plan, self.outcome.trials.values(), self.outcome.finished)
 
     def read(self) -> StudyData:
         return StudyReader(self.runs, self.name)()

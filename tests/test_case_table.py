@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from hypothesis import given
-from hypothesis import strategies as st
 from mlflow_contents import local, runs_of
 from small_trials import counting_trial, make_result
 from study_files import load
@@ -25,12 +23,12 @@ from tal_search.data.clicks.cost import CostModel
 from tal_search.data.simulation.clickers import simulate_clicks
 from tal_search.data.simulation.videos import Simulation, simulated_truths
 from tal_search.execution.driver import run_study
-from tal_search.plan.adaptive_repeats import alike
 from tal_search.plan.plan import Plan, resolve
+from tal_search.plan.plan_frame import study_frame, supervision_words
 from tal_search.proposers.events import Finished, Started
-from tal_search.results.cases import NOT_AVAILABLE, Comparison, comparison_info
-from tal_search.results.cell_statistics import WITHIN
-from tal_search.results.published import published_systems
+from tal_search.results.case_comparison import Comparison, comparison_info
+from tal_search.results.published import NOT_AVAILABLE, published_systems
+from tal_search.results.statistics import WITHIN
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import BACKGROUND_CLICKS
@@ -78,7 +76,11 @@ def compared(plan: Plan, but: tuple[tuple[str, int], ...] = ()) -> Comparison:
     for trial in plan.trials:
         if (trial.cell["case"], trial.spec.seed) in but:
             del found[trial.id]
-    return comparison_info(plan, plan.trials, found)
+    return comparison_of(plan, found)
+
+
+def comparison_of(plan: Plan, found: dict[str, TrialResult]) -> Comparison:
+    return comparison_info(study_frame(plan, plan.trials, found), supervision_words(plan))
 
 
 def test_a_row_a_case_with_means_intervals_differences_and_verdicts(tmp_path: Path) -> None:
@@ -110,31 +112,16 @@ def test_a_repeat_that_one_of_two_lacks_is_no_pair_and_one_pair_says_nothing(tmp
 
 def test_a_case_without_clicks_has_a_repeat_a_seed_and_is_paired_by_seed(tmp_path: Path) -> None:
     plan = planned(tmp_path, "search.repeats.annotators=[A1,A2]")
-    rows = comparison_info(plan, plan.trials, results(plan)).rows
+    rows = comparison_of(plan, results(plan)).rows
     assert rows["n"].tolist() == [3, 6, 6, 6]
     assert rows["pairs"].tolist()[1:] == [3, 3, 3]
     assert rows["delta"].tolist()[1:] == pytest.approx([5, -3, 0.1])
     assert rows["seconds"].iloc[1] == pytest.approx(45 + fmean(map(click_seconds, ("A1", "A2"))))
-    half = comparison_info(planned(tmp_path, "dataset.clicks_fraction=0.5"), (), {}).rows
+    half = comparison_of(planned(tmp_path, "dataset.clicks_fraction=0.5"), {}).rows
     assert half["seconds"].tolist() == pytest.approx([45, *[45 + click_seconds("A1") / 2] * 3], abs=1e-3)
     assert half["n"].tolist() == [0, 0, 0, 0]
     by_clicks = planned(tmp_path, "search.repeats.annotators=[A1,A2]", "~search.cases.base | line")
-    assert comparison_info(by_clicks, by_clicks.trials, results(by_clicks)).rows["pairs"].tolist()[1:] == [6, 6]
-
-
-REPEATS = st.dictionaries(st.tuples(st.integers(0, 4), st.sampled_from("ab")), st.floats(0, 100), max_size=8)
-
-
-@given(REPEATS, REPEATS)
-def test_repeats_are_paired_by_seed_and_annotator_where_both_have_annotators_in_common(cell, centre):  # type: ignore[no-untyped-def]
-    if {annotator for _, annotator in cell} & {annotator for _, annotator in centre}:
-        assert alike(cell, centre) == (cell, centre)
-    alone = {(seed, "none"): value for (seed, _), value in centre.items()}
-    mine, others = alike(cell, alone)
-    assert {seed for seed, _ in others} == {seed for seed, _ in centre}
-    assert mine.keys() & others.keys() == {r for r in mine if r[0] in {seed for seed, _ in centre}}
-    for (seed, _), value in mine.items():
-        assert value == pytest.approx(np.mean([value for (other, _), value in cell.items() if other == seed]))
+    assert comparison_of(by_clicks, results(by_clicks)).rows["pairs"].tolist()[1:] == [6, 6]
 
 
 def test_the_papers_numbers_stand_beside_the_case_that_names_them_with_their_source(tmp_path: Path) -> None:
@@ -183,7 +170,7 @@ def test_a_study_of_cases_runs_resumes_and_is_copied_to_mlflow(tmp_path: Path) -
     assert (len(outcome.finished), outcome.failed, outcome.cached) == (12, {}, 0)
     assert sum(isinstance(event, Started) for event in events) == 9, "a case of other inference settings is not trained"
     assert describe(plan.trials[0].spec, plan.centre_cell) == "base | line seed=0 annotator=none"
-    rows = comparison_info(plan, outcome.trials.values(), outcome.finished).rows
+    rows = comparison_info(study_frame(plan, outcome.trials.values(), outcome.finished)).rows
     assert rows["n"].tolist() == [3, 3, 3, 3]
     assert rows["verdict"].tolist() == ["reference", "better", "better", "better"]
     _, children = runs_of(local(plan.study.runs))
@@ -211,5 +198,5 @@ def test_undecided_cases_get_further_seeds_with_the_reference(tmp_path: Path) ->
             folder.write_result(replace(result, mAP=mAP))
 
     outcome = run_study(plan, trial=noisy)
-    counts = comparison_info(plan, outcome.trials.values(), outcome.finished).rows.set_index("case")["n"]
+    counts = comparison_info(study_frame(plan, outcome.trials.values(), outcome.finished)).rows.set_index("case")["n"]
     assert counts.to_dict() == {"base | line": 5, "+ clicks (b=1)": 3, "full": 5, "its NMS": 3}

@@ -17,7 +17,8 @@ from study_files import load, problems
 from tal_search.data.clicks.budget import within_budget
 from tal_search.data.clicks.clicks import BACKGROUND, Clicks
 from tal_search.plan.plan import Plan, resolve
-from tal_search.results.cases import comparison_info
+from tal_search.plan.plan_frame import study_frame, supervision_words
+from tal_search.results.case_comparison import comparison_info
 from tal_search.study import load_study
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, NO_ANNOTATOR, VIDEO_LABELS, DatasetSpec
 
@@ -111,7 +112,7 @@ def test_a_case_has_its_own_budget_before_the_studys(tmp_path: Path) -> None:
     for half, full in zip(cost["the study's"], cost["all"], strict=True):
         assert half - 45 == pytest.approx((full - 45) / 2, abs=0.02), "whole clicks"
         assert 45 < half < full
-    rows = comparison_info(plan, (), {}).rows.set_index("case")
+    rows = comparison_info(study_frame(plan, plan.trials, {}), supervision_words(plan)).rows.set_index("case")
     assert rows["seconds"].to_dict() == pytest.approx({case: np.mean(values) for case, values in cost.items()})
     assert rows["supervision"].tolist() == ["background clicks", "video labels", *["background clicks"] * 2]
 
@@ -129,7 +130,7 @@ def test_the_study_of_budgets_goes_from_video_labels_to_all_clicks_of_three_anno
     assert len(plan.trials) == 1 + 4 * 3
     shares = [case.clicks_fraction for case in plan.cases.values()]
     assert shares == [0, 0.1, 0.25, 0.5, 1]
-    seconds = comparison_info(plan, (), {}).rows["seconds"].tolist()
+    seconds = comparison_info(study_frame(plan, plan.trials, {})).rows["seconds"].tolist()
     assert seconds[0] == 45
     for share, cost in zip(shares, seconds, strict=True):
         assert cost - 45 == pytest.approx(share * (seconds[-1] - 45), abs=0.005)

@@ -11,18 +11,20 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_statistics import difference, interval, table_of
 from scipy import stats
 from small_dashboards import Made
-from tal_dashboards.data.cell_table import cells, judged, names_of, noise
+from tal_dashboards.data.cell_names import names_of
 from tal_dashboards.data.study_data import StudyData
-from tal_dashboards.style import WITHIN, shown, text
+from tal_dashboards.style import shown, text
 from tal_dashboards.views import cost, modules, study, tables, views
 from tal_dashboards.views.trial_panel import trial_figures, trial_tables
 
-from tal_search.plan.adaptive_repeats import alike
-from tal_search.results.ranking import pareto_front
-from tal_search.results.sensitivity import sensitivity_info
-from tal_search.results.statistics import difference, interval, repeatability, verdicts
+from tal_search.results.cell_table import cells
+from tal_search.results.noise import noise
+from tal_search.results.ranking import cost_front, pareto_front
+from tal_search.results.sensitivity import judged, sensitivity_info
+from tal_search.results.statistics import WITHIN, repeatability, verdicts
 from tal_search.trial.folder import TrialFolder
 
 VALUES = [0.25, 1.0, 4.0]
@@ -55,14 +57,15 @@ def test_statistics_of_cells_are_those_of_one_cell_at_a_time(swept: Made, rows: 
         mine = by_cell[row["lambda_sep"]]
         mean = interval(mine.values())
         assert (row["n"], row["mAP@0.5"]) == (mean.n, pytest.approx(mean.mean))
-        assert row["mAP@0.5" + WITHIN] == near(mean.high - mean.mean)
+        assert row["mAP@0.5" + WITHIN] == near(mean.half)
         if not row["centre"]:
-            paired = difference(*alike(mine, centre))
+            paired = difference(mine, centre)
             wanted.append(paired)
             assert (row["pairs"], row["delta"]) == (paired.n, near(paired.mean))
-            assert row[f"delta{WITHIN}"] == near(paired.high - paired.mean)
-    assert noise(data) == near(repeatability(centre.values()))
-    assert [one for one in judged(data, table) if one != "centre"] == verdicts(wanted, repeatability(centre.values()))
+            assert row[f"delta{WITHIN}"] == near(paired.half)
+    repeatable = repeatability(pd.Series(centre.values(), dtype=float))
+    assert noise(data) == near(repeatable)
+    assert [one for one in judged(data, table) if one != "centre"] == verdicts(table_of(wanted), repeatable)
 
 
 def near(number: float) -> Any:
@@ -77,12 +80,12 @@ points = st.lists(st.tuples(st.sampled_from([45.0, 48.0, 50.0, 300.0]), st.integ
 def test_the_front_is_that_of_every_point_against_every_other(found: list[tuple[float, int]]) -> None:
     frame = pd.DataFrame(found, columns=["cost", "score"]).astype(float)
     wanted = pareto_front((frame * [-1, 1])[["cost", "score"]].to_numpy())
-    assert cost.on_front(frame["cost"], frame["score"]).tolist() == wanted
+    assert cost_front(frame["cost"], frame["score"]).tolist() == wanted
 
 
 def test_sensitivity_tables_hold_what_the_end_of_a_run_prints(swept: Made) -> None:
     found = tables.info(swept.read(), {})
-    printed = sensitivity_info(swept.plan, swept.outcome.trials.values(), swept.outcome.finished)
+    printed = sensitivity_info(swept.frame)
     assert len(found.tables) == len(printed) == 3
     for table, theirs in zip(found.tables.values(), printed, strict=True):
         (axis,) = theirs.axes

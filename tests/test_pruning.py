@@ -14,6 +14,7 @@ from waiting import IMPORTABLE
 
 from tal_search.execution.running import Outcome
 from tal_search.plan.plan import Plan
+from tal_search.plan.plan_frame import study_frame
 from tal_search.proposers.events import Event, Pruned, Reported, Started
 from tal_search.proposers.sampled import Sampled
 from tal_search.results.ranking import ranking
@@ -49,7 +50,7 @@ def test_losers_stop_early_and_are_recorded_with_their_curve(pruner: str, tmp_pa
         assert folder.result() is None
     best = max(cells, key=lambda cell: cell.value if cell.state.name == "COMPLETE" else -1)
     assert best.value == max(quality(trial.spec) for trial in outcome.trials.values())
-    assert len(ranking(plan, outcome.trials.values(), outcome.finished).rows) == 16 - len(lost)
+    assert len(ranking(study_frame(plan, outcome.trials.values(), outcome.finished)).rows) == 16 - len(lost)
 
 
 def test_nothing_of_a_pruned_cell_is_trained_afterwards(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sampled_plans import sampled_plan
+from scipy import stats
 from small_trials import TIOU, make_result
 
 from tal_search.plan.plan import Plan
+from tal_search.plan.plan_frame import study_frame
 from tal_search.proposers.objectives import observe, values
 from tal_search.results.ranking import Ranking, pareto_front, ranking
 from tal_search.trial.trial_types import TrialResult
@@ -55,7 +57,7 @@ def ranked(plan: Plan, missing: int = 0) -> tuple[Ranking, dict[str, TrialResult
             mAP=tuple(0.5 - lamda / 10 for _ in TIOU),
             parameters=int(10 * (lamda if lamda < 3 else 0.5)),
         )
-    return ranking(plan, trials, results), results
+    return ranking(study_frame(plan, trials, results)), results
 
 
 def plan_of(folder: Path, **objectives: str) -> Plan:
@@ -71,7 +73,8 @@ def test_the_best_cell_comes_first_by_held_out_videos(tmp_path: Path) -> None:
     assert list(found.rows["best"]) == [True, False, False, False]
     assert list(found.rows["n"]) == [2] * 4
     assert found.rows["mAP"].tolist() == pytest.approx([30.5, 20.5, 10.5, 5.5])
-    assert found.rows["mAP sd"].tolist() == pytest.approx([2**-0.5] * 4)
+    assert found.rows["mAP ±95%"].tolist() == pytest.approx([stats.t.ppf(0.975, 1) * 2**-0.5 / 2**0.5] * 4)
+    assert found.rows["test ±95%"].tolist() == pytest.approx([0] * 4, abs=1e-9)
     assert found.rows["test"].tolist() == pytest.approx([20, 30, 40, 45])
 
 

@@ -25,6 +25,7 @@ from sampled_plans import (
 from small_trials import counting_trial, history, make_result
 
 from tal_search.execution.driver import run_study
+from tal_search.plan.plan_frame import study_frame
 from tal_search.proposers import sampled
 from tal_search.proposers.events import WAIT, Event, Failed, Finished, Reported, Started
 from tal_search.results.ranking import ranking
@@ -42,7 +43,7 @@ def test_a_duplicate_is_answered_not_trained_and_the_study_ends(sampler: str, tm
     assert len(cells) < cells.total() <= 12
     assert len(fits_trained(plan)) == len(set(fits_trained(plan))) == 2 * len(cells)
     assert sum(isinstance(event, Started) for event in events) == 2 * len(cells)
-    assert len(ranking(plan, outcome.trials.values(), outcome.finished).rows) == len(cells)
+    assert len(ranking(study_frame(plan, outcome.trials.values(), outcome.finished)).rows) == len(cells)
 
 
 def test_a_study_whose_trials_are_spent_does_not_say_that_its_time_is(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_a_continued_study_shows_all_its_cells_and_trains_none_again(tmp_path: P
     assert list(outcome.finished) == list(whole.finished)
     assert outcome.cached == 6
     assert sum(isinstance(event, Started) for event in events) == 6
-    assert len(ranking(longer, outcome.trials.values(), outcome.finished).rows) == 6
+    assert len(ranking(study_frame(longer, outcome.trials.values(), outcome.finished)).rows) == 6
     again, events = run(longer)
     assert (again.finished, again.cached) == (outcome.finished, 12)
     assert len(proposed(longer)) == 6
@@ -139,7 +140,7 @@ def test_a_failed_repeat_fails_its_cell_and_no_other(tmp_path: Path) -> None:
     assert len(failures) == len(set(failures)) == len(outcome.failed) > 0, "a deterministic error is not tried again"
     started = [event.spec for event in events if isinstance(event, Started)]
     assert not [spec for spec in started if spec.hyperparameters["kernel_size"] < 5 and spec.seed == 2]
-    rows = ranking(plan, outcome.trials.values(), outcome.finished).rows
+    rows = ranking(study_frame(plan, outcome.trials.values(), outcome.finished)).rows
     assert min(rows["kernel_size"]) >= 5
     best = rows[rows["best"]]
     assert list(best["kernel_size"]) == [max(rows["kernel_size"])]
@@ -183,7 +184,7 @@ def test_two_objectives(sampler: str, options: dict[str, Any], tmp_path: Path, o
     results = [TrialResult.from_json(trial.user_attrs["result"]) for trial in stored(plan)]
     told = {(result.holdout_mAP[1], float(result.parameters)) for result in results if result.holdout_mAP}
     assert {tuple(cell.values) for cell in cells} == told
-    rows = ranking(plan, outcome.trials.values(), outcome.finished).rows
+    rows = ranking(study_frame(plan, outcome.trials.values(), outcome.finished)).rows
     front = {(round(row["mAP"] / 100, 9), row["parameters"]) for row in rows[rows["best"]].to_dict("records")}
     study = optuna.create_study(directions=list(objectives.values()))
     study.add_trials(cells)
@@ -227,6 +228,6 @@ def test_cells_that_share_a_fit_train_it_once(tmp_path: Path) -> None:
     outcome, _ = run(plan)
     assert len(fits_trained(plan)) == 2
     assert len(outcome.finished) == 20
-    rows = ranking(plan, outcome.trials.values(), outcome.finished).rows
+    rows = ranking(study_frame(plan, outcome.trials.values(), outcome.finished)).rows
     assert rows["mAP"].nunique() == 20
     assert rows["inference.nms"].iloc[0] == max(rows["inference.nms"])  # see small_trials.setting_result

@@ -14,7 +14,9 @@ from rich.console import Console
 from tal_search.cli.report import axis_text, write_tables
 from tal_search.cli.text_table import drawn
 from tal_search.plan.plan import Plan, resolve
-from tal_search.results.sensitivity import LEAKY, AxisTable, sensitivity_info
+from tal_search.plan.plan_frame import study_frame
+from tal_search.results.sensitivity import AxisTable, sensitivity_info
+from tal_search.results.trials import StudyFrame
 from tal_search.study import load_study
 from tal_search.trial.trial_types import TrialResult, TrialSpec
 
@@ -44,8 +46,12 @@ def results(plan: Plan) -> dict[str, TrialResult]:
     return found
 
 
+def frame_of(plan: Plan, found: dict[str, TrialResult] | None = None) -> StudyFrame:
+    return study_frame(plan, plan.trials, results(plan) if found is None else found)
+
+
 def tables_of(plan: Plan, found: dict[str, TrialResult] | None = None) -> list[AxisTable]:
-    return sensitivity_info(plan, plan.trials, results(plan) if found is None else found)
+    return sensitivity_info(frame_of(plan, found))
 
 
 def test_means_spreads_and_paired_differences() -> None:
@@ -57,7 +63,7 @@ def test_means_spreads_and_paired_differences() -> None:
     assert rows["n"].tolist() == [3, 3, 3]
     assert rows["mAP@0.5"].tolist() == pytest.approx([29, 32, 33])
     assert rows["mAP@0.5 ±95%"].tolist() == pytest.approx([4.968] * 3, abs=1e-3)  # 4.303 · 2 / √3
-    assert rows[LEAKY].tolist() == pytest.approx([29, 32, 33])
+    assert rows["leaky"].tolist() == pytest.approx([29, 32, 33])
     assert rows["average"].tolist() == pytest.approx([29, 32, 33])
     assert rows["delta"].tolist() == pytest.approx([-3, 0, 1])
     assert rows["centre"].tolist() == [False, True, False]
@@ -78,7 +84,7 @@ def test_annotation_seconds_stand_beside_cells_that_differ_in_them() -> None:
     (table,) = tables_of(plan, found)
     clicked = plan.trials[0].annotation_seconds
     assert clicked > 47
-    assert table.rows["seconds"].tolist() == [45, clicked]
+    assert table.rows["annotation_seconds"].tolist() == [45, clicked]
     shown = axis_text(plan, table)
     assert [row[shown.heads.index("s/min")] for row in shown.rows] == ["45.0", f"{clicked:.1f}"]
     assert "s/min" not in axis_text(make_plan(), tables_of(make_plan())[0]).heads, "all cells cost the same"
@@ -146,14 +152,14 @@ def test_epochs_that_were_not_scored_on_the_test_split_leave_no_leaky_number() -
     plan = make_plan()
     found = {name: replace(one, best_on_test_epoch=None, best_on_test_mAP=None) for name, one in results(plan).items()}
     rows = tables_of(plan, found)[0].rows
-    assert rows[LEAKY].isna().all()
+    assert rows["leaky"].isna().all()
     assert rows["mAP@0.5"].tolist() == pytest.approx([29, 32, 33])
 
 
 def test_files_and_terminal_say_the_source_and_the_numbers(tmp_path: Path) -> None:
     plan = make_plan()
     tables = tables_of(plan)
-    csv, markdown = write_tables(plan, tables, tmp_path)
+    csv, markdown = write_tables(plan, frame_of(plan), tables, tmp_path)
     content = pd.read_csv(csv)
     assert set(content["source"]) == {"simulated"}
     assert content.loc[content["lambda_sep"] == 2, "mAP@0.5"].item() == pytest.approx(33)

@@ -31,7 +31,7 @@ def made_up(study: StudyData, columns: dict[str, Any], scores: Any, **changes: A
 
 
 def test_lines_and_heat_map_hold_the_means_that_the_run_prints(grid: Made, small_study: StudyData) -> None:
-    (table,) = sensitivity_info(grid.plan, grid.outcome.trials.values(), grid.outcome.finished)
+    (table,) = sensitivity_info(grid.frame)
     written = table.rows
     found = plots.info(small_study, {})
     assert [line.band for line in found.lines] == [AT_CENTRE, AT_CENTRE]

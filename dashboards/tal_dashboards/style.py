@@ -13,6 +13,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from tal_search.results.published import NOT_AVAILABLE
+from tal_search.results.statistics import WITHIN
+
 # Okabe and Ito's colours, which the common kinds of colour blindness tell apart; dashes and markers say it again.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#B8A800")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -27,8 +30,6 @@ GRAPH: Any = {
     "displaylogo": False, "responsive": True, "showSendToCloud": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d"],
 }  # fmt: skip
-WITHIN = " ±95%"  # ends the name of a column that holds half the width of a 95 % interval of the column before it
-NOT_AVAILABLE = "not available"
 PERCENT = ("mAP@", "average", "holdout", "leaky", "Δ", "paper", "best", "sd", "repeatability")
 
 

@@ -11,12 +11,14 @@ from tal_search.cli.text_table import TextTable, compact, markdown, short, sprea
 from tal_search.files.atomic import write_atomically
 from tal_search.plan.cells import CASE
 from tal_search.plan.plan import Plan
-from tal_search.record.description import scored_by, symbols
-from tal_search.results.cases import NOT_AVAILABLE, Comparison
-from tal_search.results.cell_statistics import WITHIN
+from tal_search.plan.plan_frame import symbols
+from tal_search.record.description import scored_by
+from tal_search.results.case_comparison import Comparison
+from tal_search.results.published import NOT_AVAILABLE
 from tal_search.results.ranking import Ranking
-from tal_search.results.sensitivity import SHOWN_TIOU, AxisTable
-from tal_search.results.statistics import METHOD
+from tal_search.results.sensitivity import AxisTable, csv_columns
+from tal_search.results.statistics import METHOD, SPREAD, WITHIN
+from tal_search.results.trials import StudyFrame
 from tal_search.types import criterion
 
 PAPER_NOTES = {
@@ -24,6 +26,7 @@ PAPER_NOTES = {
     ("backtal", "thumos14", "kernel_size"): "The paper finds h = 3 best of 3 to 9.",
     ("backtal", "thumos14", "embedding_dim"): "The paper finds D_emb = 32 best.",
 }
+SHOWN_TIOU = (0.3, 0.5, 0.7)
 SHOWN_CELLS = 10
 SHOWN_ROWS = 40  # of a sensitivity table, in a terminal
 DIGITS = {"mAP": 1, "annotation_seconds": 1, "parameters": 0, "training_seconds": 1}
@@ -33,10 +36,11 @@ UNITS = {
 }  # fmt: skip
 
 
-def write_tables(plan: Plan, tables: list[AxisTable], folder: Path) -> tuple[Path, Path]:
+def write_tables(plan: Plan, data: StudyFrame, tables: list[AxisTable], folder: Path) -> tuple[Path, Path]:
     """Write `sensitivity.csv` (every number) and `sensitivity.md` (as shown) into `folder`; returns both paths."""
-    frames = [table.rows.assign(table=table.title) for table in tables]
-    content = pd.concat(frames).drop(columns="varied").rename(columns={"average": f"average {tables[0].average_over}"})
+    columns = csv_columns(data)
+    frames = [table.rows[list(columns)].rename(columns=columns).assign(table=table.title) for table in tables]
+    content = pd.concat(frames)
     texts = [axis_text(plan, table) for table in tables]
     return _write(plan, folder, "sensitivity", ["table", *plan.axes], content, texts, below_heading(tables))
 
@@ -79,23 +83,18 @@ def _write(
 def heading(plan: Plan) -> str:
     """What the numbers are and what they were obtained on."""
     return (
-        f"# {plan.study.name}: mAP in %, {spread_words(plan)}\n\n"
+        f"# {plan.study.name}: mAP in %, {SPREAD}\n\n"
         f"Data: {plan.dataset.description}. Source: {plan.dataset.source}. "
         f"Selection: {plan.protocol['selection']}. Scores: {scored_by(plan)}. "
         "Paper column: published numbers, on I3D features."
     )
 
 
-def spread_words(plan: Plan) -> str:
-    """What stands behind the ± of a study's tables."""
-    return "mean ± half its 95 % interval" if plan.study.search.plan != "sampler" else "mean ± standard deviation"
-
-
 def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTable:
     """A sensitivity table as text, at most the first `most` rows; the rest is counted below."""
     shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in table.rows]
     tiou = criterion(plan.protocol["tiou"])
-    cost = ["s/min"] if table.rows["seconds"].nunique() > 1 else []  # of annotation
+    cost = ["s/min"] if table.rows["annotation_seconds"].nunique() > 1 else []  # of annotation
     heads = [*table.axes, *cost, "n", *shown, f"average {table.average_over}", f"Δ @{tiou}", "verdict", "paper @0.5"]
     rows = []
     for row in table.rows.head(most or len(table.rows)).to_dict("records"):
@@ -104,7 +103,7 @@ def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTabl
         delta = "" if row["centre"] or math.isnan(row["delta"]) else compact(row["delta"], row["delta" + WITHIN], "+")
         verdict = "" if row["centre"] else row["verdict"]
         paper = NOT_AVAILABLE if math.isnan(row["paper"]) else f"{row['paper']:.1f}"
-        seconds = [f"{row['seconds']:.1f}"] if cost else []
+        seconds = [f"{row['annotation_seconds']:.1f}"] if cost else []
         rows.append([*values, *seconds, str(row["n"]), *spreads, delta, verdict, paper])
     more = f"... and {len(table.rows) - len(rows)} more rows in the file below." if len(table.rows) > len(rows) else ""
     remark = " ".join(PAPER_NOTES.get((plan.study.method, plan.dataset.name, axis), "") for axis in table.axes).strip()
@@ -122,9 +121,9 @@ def ranking_text(plan: Plan, found: Ranking, most: int = SHOWN_CELLS) -> TextTab
     heads = [*axes, *front, "n", *names.values(), f"test mAP@{found.tiou}"]
     rows = []
     for row in kept.to_dict("records"):
-        objectives = [spread(row[name], row[f"{name} sd"], DIGITS[name]) for name in found.objectives]
+        objectives = [spread(row[name], row[name + WITHIN], DIGITS[name]) for name in found.objectives]
         mark = ["yes" if row["best"] else ""] if several else []
-        test = spread(row["test"], row["test sd"])
+        test = spread(row["test"], row["test" + WITHIN])
         rows.append([*[short(row[axis]) for axis in found.axes], *mark, str(row["n"]), *objectives, test])
     wanted = ", ".join(f"{direction} {name}" for name, direction in found.objectives.items())
     remark = "The search read held-out training videos only; test scores are shown beside, and chose nothing."

@@ -45,14 +45,17 @@ def _show_dashboards(plan: Plan, screen: Console) -> None:
 
 
 def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    from tal_search.cli.report import SHOWN_ROWS, axis_text, below_heading, spread_words, write_tables
+    from tal_search.cli.report import SHOWN_ROWS, axis_text, below_heading, write_tables
     from tal_search.cli.text_table import drawn
+    from tal_search.plan.plan_frame import study_frame
     from tal_search.record.description import scored_by
     from tal_search.results.sensitivity import sensitivity_info
+    from tal_search.results.statistics import SPREAD
 
-    tables = sensitivity_info(plan, outcome.trials.values(), outcome.finished)
-    csv, markdown = write_tables(plan, tables, plan.study.runs / plan.study.name)
-    screen.print(f"mAP in %, {spread_words(plan)}; paper: published numbers, on I3D", markup=False)
+    data = study_frame(plan, outcome.trials.values(), outcome.finished)
+    tables = sensitivity_info(data)
+    csv, markdown = write_tables(plan, data, tables, plan.study.runs / plan.study.name)
+    screen.print(f"mAP in %, {SPREAD}; paper: published numbers, on I3D", markup=False)
     screen.print(f"Scores: {scored_by(plan)}", markup=False)
     screen.print(below_heading(tables), markup=False)
     for table in tables:
@@ -63,14 +66,17 @@ def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
 
 
 def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    from tal_search.cli.report import comparison_text, spread_words, write_comparison
+    from tal_search.cli.report import comparison_text, write_comparison
     from tal_search.cli.text_table import drawn
+    from tal_search.plan.plan_frame import study_frame, supervision_words
     from tal_search.record.description import scored_by
-    from tal_search.results.cases import comparison_info
+    from tal_search.results.case_comparison import comparison_info
+    from tal_search.results.statistics import SPREAD
 
-    found = comparison_info(plan, outcome.trials.values(), outcome.finished)
+    data = study_frame(plan, outcome.trials.values(), outcome.finished)
+    found = comparison_info(data, supervision_words(plan))
     csv, markdown = write_comparison(plan, found, plan.study.runs / plan.study.name)
-    screen.print(f"mAP in %, {spread_words(plan)}; paper: published numbers, on I3D", markup=False)
+    screen.print(f"mAP in %, {SPREAD}; paper: published numbers, on I3D", markup=False)
     screen.print(f"Scores: {scored_by(plan)}", markup=False)
     screen.print(drawn(comparison_text(found), plan.dataset.description))
     screen.print(f"Table: {csv} and {markdown}", markup=False, soft_wrap=True)
@@ -81,10 +87,11 @@ def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
 def _show_ranking(plan: Plan, outcome: Outcome, screen: Console) -> None:
     from tal_search.cli.report import ranking_text, write_ranking
     from tal_search.cli.text_table import drawn
+    from tal_search.plan.plan_frame import study_frame
     from tal_search.record.description import scored_by
     from tal_search.results.ranking import ranking
 
-    found = ranking(plan, outcome.trials.values(), outcome.finished)
+    found = ranking(study_frame(plan, outcome.trials.values(), outcome.finished))
     csv, markdown = write_ranking(plan, found, plan.study.runs / plan.study.name)
     screen.print(f"Scores: {scored_by(plan)}", markup=False)
     screen.print(drawn(ranking_text(plan, found), plan.dataset.description))

@@ -53,14 +53,14 @@ def short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def spread(mean: float, deviation: float, digits: int = 1, sign: str = "") -> str:
-    """mean ± deviation, as far as they exist. sign: "+" where a positive mean shows its sign."""
+def spread(mean: float, within: float, digits: int = 1, sign: str = "") -> str:
+    """mean ± half its interval, as far as they exist. sign: "+" where a positive mean shows its sign."""
     if math.isnan(mean):
         return "–"
     shown = f"{mean:{sign}.{digits}f}"
-    return shown if math.isnan(deviation) else f"{shown} ± {deviation:.{digits}f}"
+    return shown if math.isnan(within) else f"{shown} ± {within:.{digits}f}"
 
 
-def compact(mean: float, deviation: float, sign: str = "") -> str:
+def compact(mean: float, within: float, sign: str = "") -> str:
     """The same as one word, which a terminal does not break."""
-    return spread(mean, deviation, sign=sign).replace(" ", "")
+    return spread(mean, within, sign=sign).replace(" ", "")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import suppress
 from typing import Any
 
 from tal_search.data.load import load_truths
 from tal_search.errors import InputError
-from tal_search.localization.inference import Inference
-from tal_search.methods import specification
 from tal_search.metrics.video_sets import describe_videos
 from tal_search.plan.plan import Plan
-from tal_search.types import INFERENCE
+from tal_search.plan.plan_frame import symbols
 
 
 def about(plan: Plan) -> dict[str, Any]:
@@ -42,10 +39,3 @@ def scored_by(plan: Plan) -> str:
     with suppress(InputError):
         words += f", {describe_videos(load_truths(plan.dataset)[1].videos)}"
     return words
-
-
-def symbols(plan: Plan) -> dict[str, str]:
-    """The paper's symbol of every hyperparameter and inference setting."""
-    fields = {field.name: field for field in dataclasses.fields(specification(plan.study.method).hyperparameters)}
-    fields |= {f"{INFERENCE}{field.name}": field for field in dataclasses.fields(Inference)}
-    return {name: str(field.metadata["symbol"]) for name, field in fields.items()}

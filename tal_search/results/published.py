@@ -12,6 +12,7 @@ from typing import Any
 
 SYSTEMS = Path(__file__).with_name("published_systems.csv")
 CELLS = SYSTEMS.with_name("published.csv")
+NOT_AVAILABLE = "not available"  # in tables, where nothing is published
 
 
 @dataclass(frozen=True, kw_only=True)

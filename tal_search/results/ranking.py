@@ -1,24 +1,26 @@
-"""What a sampler found: one row a cell, ordered by the study's objectives, with the test split's score apart."""
+"""Ranking of cells: those of a sampler by the study's objectives, the test split's score apart; Pareto fronts."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean, stdev
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tal_search.plan.cells import Trial
-from tal_search.plan.plan import Plan
-from tal_search.proposers.objectives import Observation, observe
-from tal_search.trial.trial_types import TrialResult
-from tal_search.types import Floats, criterion
+from tal_search.results.cell_table import cells
+from tal_search.results.statistics import WITHIN
+from tal_search.results.trials import StudyFrame
+from tal_search.types import Floats
+
+COLUMNS = {
+    "mAP": "holdout", "annotation_seconds": "annotation_seconds", "parameters": "parameters",
+    "training_seconds": "seconds",
+}  # fmt: skip
+"""Objective → its column in the table of cells."""
 
 
 class Ranking(NamedTuple):
-    """Columns of `rows`: the axes, `best`, `n` repeats, each objective and `OBJECTIVE sd`, `test` and `test sd`.
+    """Columns of `rows`: the axes, `best`, `n` repeats, each objective and `test`, each with its `WITHIN`.
 
     best: on the Pareto front of the objectives (of one objective: its best). mAP in percent, on held-out training
     videos; test: mAP in percent on the test split, computed once a trial, never read by the search. `tiou` names both.
@@ -30,22 +32,18 @@ class Ranking(NamedTuple):
     rows: pd.DataFrame
 
 
-def ranking(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> Ranking:
+def ranking(data: StudyFrame) -> Ranking:
     """Every cell whose repeats are all finished, the best first."""
-    objectives = plan.study.search.objectives
-    groups: dict[tuple[Any, ...], list[Trial]] = {}
-    for trial in trials:
-        groups.setdefault(tuple(trial.cell.items()), []).append(trial)
-    whole = [cell for cell in groups.values() if all(trial.id in results for trial in cell)]
-    rows = pd.DataFrame([_row(plan, cell, [results[trial.id] for trial in cell]) for cell in whole])
-    tiou = criterion(plan.protocol["tiou"])
-    if rows.empty:
-        return Ranking(plan.axes, objectives, tiou, rows)
+    found, axes, objectives = cells(data), tuple(data.axes), data.objectives
+    whole = found[found["n"] == found["trials"]]
+    rows = whole[[*axes]].assign(best=False, n=whole["n"])
+    for name, column in [*((name, COLUMNS[name]) for name in objectives), ("test", data.score)]:
+        rows[name], rows[name + WITHIN] = whole[column], whole[column + WITHIN]
     signs = [1 if direction == "maximize" else -1 for direction in objectives.values()]
-    rows.insert(len(plan.axes), "best", pareto_front(rows[list(objectives)].to_numpy(dtype=float) * signs))
+    rows["best"] = pareto_front(rows[list(objectives)].to_numpy(dtype=float) * signs)
     first = next(iter(objectives))
     rows = rows.sort_values(["best", first], ascending=[False, objectives[first] == "minimize"], kind="stable")
-    return Ranking(plan.axes, objectives, tiou, rows.reset_index(drop=True))
+    return Ranking(axes, objectives, data.threshold, rows.reset_index(drop=True))
 
 
 def pareto_front(points: Floats) -> list[bool]:
@@ -53,15 +51,19 @@ def pareto_front(points: Floats) -> list[bool]:
     return [not np.any(np.all(points >= point, axis=1) & np.any(points > point, axis=1)) for point in points]
 
 
-def _row(plan: Plan, trials: Sequence[Trial], results: Sequence[TrialResult]) -> dict[str, Any]:
-    seen: list[Observation] = [observe(trial, result) for trial, result in zip(trials, results, strict=True)]
-    row: dict[str, Any] = {**trials[0].cell, "n": len(trials)}
-    for name in plan.study.search.objectives:
-        row |= _spread(name, [getattr(one, name) * (100 if name == "mAP" else 1) for one in seen])
-    tiou = criterion(plan.protocol["tiou"])
-    test = [100 * (sum(r.mAP) / len(r.mAP) if tiou == "average" else r.at(float(tiou))) for r in results]
-    return row | _spread("test", test)
+def cost_front(cost: pd.Series[float], score: pd.Series[float]) -> pd.Series[bool]:
+    """The same of low cost and high score, for ten thousand cells."""
+    peak = score.groupby(cost).max()
+    cheaper = cost.map(peak.cummax().shift())
+    return (score == cost.map(peak)) & ~(cheaper >= score)
 
 
-def _spread(name: str, column: Sequence[float]) -> dict[str, float]:
-    return {name: fmean(column), f"{name} sd": stdev(column) if len(column) > 1 else math.nan}
+def selected_by(data: StudyFrame) -> str:
+    """The column that says which cell is best: mAP on held-out training videos where there is any, else the score."""
+    return "holdout" if data.done["holdout"].notna().any() else data.score
+
+
+def best_first(data: StudyFrame) -> list[int]:
+    """Places in `cells` of those with a score, by `selected_by`, the best first."""
+    ranked = cells(data)[selected_by(data)].dropna().sort_values(ascending=False, kind="stable")
+    return [int(place) for place in ranked.index]

@@ -1,36 +1,28 @@
-"""What a study found, as tables: one row a cell, one table an axis, the paper's cell in its own column."""
+"""Sensitivity tables: one row a cell, one table an axis, each difference to the centre with its verdict."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
-from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
-from tal_search.plan.adaptive_repeats import Repeat, alike
-from tal_search.plan.cells import Trial
-from tal_search.plan.plan import Plan
-from tal_search.record.description import symbols
-from tal_search.results.cell_statistics import WITHIN, average_range, noise_floor, points, statistics, within
-from tal_search.results.published import paper_cell
-from tal_search.results.statistics import Difference, difference, repeatability, verdicts
-from tal_search.trial.trial_types import TrialResult
-from tal_search.types import criterion
+from tal_search.results.cell_table import cells, published, records
+from tal_search.results.noise import noise, noise_sentence
+from tal_search.results.published import NOT_AVAILABLE
+from tal_search.results.statistics import WITHIN, verdicts
+from tal_search.results.trials import StudyFrame
+from tal_search.types import CRITERION_TIOU
 
-SHOWN_TIOU = (0.3, 0.5, 0.7)
-LEAKY = "best epoch on test, leaky, as the released code does"
+PAPER_TIOU = f"{CRITERION_TIOU:g}"  # of the column `paper`
 
 
 class AxisTable(NamedTuple):
-    """One axis (or, for a grid, all of them): `rows` is ordered by value.
+    """One axis, `rows` ordered by its value; or all axes of any other plan, `rows` in order of their first trials.
 
-    Columns of `rows`: the axes, `centre` (bool), `n` finished repeats, `seconds` of annotation per minute of video,
-    `mAP@t` for every tIoU, `average` over `average_over`, `delta` (mean paired difference to the centre at
-    `criterion`), each with its `WITHIN`; `pairs` and `p` of that difference, `verdict` (see `paired.verdicts`),
-    `paper`, `paper source` and `LEAKY`, the best mAP@.5 any epoch had on the test set. Percent; NaN where there is
-    none. `noise`: how much the centre varies by itself.
+    Columns of `rows`: those of `cells` (`delta`: mean paired difference to the centre at `data.score`), `verdict` (see
+    `verdicts`; "centre" at the centre), `paper` (at tIoU 0.5) and `paper source`.
+    noise: how much the centre varies by itself.
     """
 
     title: str
@@ -40,69 +32,38 @@ class AxisTable(NamedTuple):
     noise: str
 
 
-def sensitivity_info(plan: Plan, trials: Collection[Trial], results: Mapping[str, TrialResult]) -> list[AxisTable]:
-    """Every axis's table from trials and the results there are (trial id → result); unfinished cells keep n = 0."""
-    at_centre = [trial for trial in trials if trial.cell == plan.centre_cell]
-    centre = {trial.repeat: results[trial.id] for trial in at_centre if trial.id in results}
-    cells = _cells(plan, trials, results, centre)
-    axes = tuple(plan.study.search.axes)
-    if plan.study.search.plan == "grid" or not axes:
-        return [_table(plan, axes, cells, centre)]
+def sensitivity_info(data: StudyFrame) -> list[AxisTable]:
+    """Every table of the study; a cell without a finished trial has n = 0."""
+    found = cells(data)
+    if data.plan != "one_at_a_time" or not data.axes:
+        return [_table(data, tuple(data.axes), found)]
     tables = []
-    for axis in axes:
-        mine = cells[cells["centre"] | (cells["varied"] == axis)].sort_values(axis, kind="stable")
-        tables.append(_table(plan, (axis,), mine.reset_index(drop=True), centre))
+    for axis in data.axes:
+        mine = found[found["centre"] | (found["varied"] == axis)].sort_values(axis, kind="stable")
+        tables.append(_table(data, (axis,), mine.reset_index(drop=True)))
     return tables
 
 
-def _title(plan: Plan, axes: tuple[str, ...]) -> str:
-    """Symbols of the paper beside the names of the study."""
-    named = symbols(plan)
-    return " × ".join(f"{named[axis]} ({axis})" for axis in axes) or "single cell"
+def csv_columns(data: StudyFrame) -> dict[str, str]:
+    """What a file of these tables holds, by column of `rows`: its name there."""
+    scores = [*(f"mAP@{tiou:g}" for tiou in data.tiou), "average"]
+    means = [name for score in scores for name in (score, score + WITHIN)]
+    kept = ["centre", "annotation_seconds", "n", *means, "leaky", "delta", "delta" + WITHIN, "pairs", "p"]
+    names = {name: name for name in (*data.axes, *kept, "paper", "paper source", "verdict")}
+    leaky = "best epoch on test, leaky, as the released code does"
+    return {**names, "annotation_seconds": "seconds", "average": f"average {data.average_over}", "leaky": leaky}
 
 
-def _cells(
-    plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult], centre: Mapping[Repeat, TrialResult]
-) -> pd.DataFrame:
-    """One row a cell, in plan order; the centre is the first cell of a one-at-a-time plan."""
-    groups: dict[tuple[Any, ...], list[Trial]] = {}
-    for trial in trials:
-        groups.setdefault(tuple(trial.cell.items()), []).append(trial)
-    centre_cell = plan.centre_cell
-    tiou = criterion(plan.protocol["tiou"])
-    rows = []
-    for cell, repeats in groups.items():
-        values = dict(cell)
-        varied = [axis for axis, value in values.items() if value != centre_cell[axis]]
-        row: dict[str, Any] = {**values, "centre": not varied, "varied": varied[0] if len(varied) == 1 else ""}
-        found = {trial.repeat: results[trial.id] for trial in repeats if trial.id in results}
-        beside = difference(*alike(points(tiou, found), points(tiou, centre)))
-        row["seconds"] = fmean(trial.annotation_seconds for trial in repeats)
-        row |= {**statistics(plan, found), LEAKY: _leaky(found.values()), **within("delta", beside)}
-        rows.append({**row, "pairs": beside.n, "p": beside.p, **_paper(plan, repeats[0])})
-    return pd.DataFrame(rows)
+def judged(data: StudyFrame, table: pd.DataFrame) -> list[str]:
+    """A verdict for each row of one table of cells, the family of Holm's correction; "centre" at the centre."""
+    said = iter(verdicts(table[~table["centre"]], noise(data)))
+    return ["centre" if centre else next(said) for centre in table["centre"]]
 
 
-def _table(plan: Plan, axes: tuple[str, ...], rows: pd.DataFrame, centre: Mapping[Repeat, TrialResult]) -> AxisTable:
-    """The table with its verdicts, corrected for all of its cells together."""
-    tiou = criterion(plan.protocol["tiou"])
-    alone = points(tiou, centre)
-    others = rows[~rows["centre"]]
-    half = others["delta" + WITHIN].fillna(math.inf)
-    columns = (others["pairs"], others["delta"], others["delta"] - half, others["delta"] + half, others["p"])
-    said = iter(verdicts([Difference(*values) for values in zip(*columns, strict=True)], repeatability(alone.values())))
-    rows = rows.assign(verdict=["centre" if centre else next(said) for centre in rows["centre"]])
-    return AxisTable(_title(plan, axes), axes, average_range(plan)[2], rows, noise_floor(tiou, alone))
-
-
-def _leaky(found: Iterable[TrialResult]) -> float:
-    best = [100 * result.best_on_test_mAP for result in found if result.best_on_test_mAP is not None]
-    return fmean(best) if best else math.nan
-
-
-def _paper(plan: Plan, trial: Trial) -> dict[str, Any]:
-    """The published cell: only where every published hyperparameter of this cell is at the paper's operating point."""
-    found = None
-    if trial.inference == plan.fit_inference:
-        found = paper_cell(trial.spec.method, plan.dataset.name, trial.spec.hyperparameters, plan.study.search.axes)
-    return {"paper": found.mAP if found else math.nan, "paper source": found.source if found else "not available"}
+def _table(data: StudyFrame, axes: tuple[str, ...], rows: pd.DataFrame) -> AxisTable:
+    papers = [published(data, cell) for cell in records(rows, list(data.axes))]
+    rows = rows.assign(verdict=judged(data, rows))
+    rows["paper"] = [numbers.get(PAPER_TIOU, math.nan) for numbers, _ in papers]
+    rows["paper source"] = [source or NOT_AVAILABLE for _, source in papers]
+    title = " × ".join(f"{data.axes[axis]} ({axis})" for axis in axes) or "single cell"
+    return AxisTable(title, axes, data.average_over, rows, noise_sentence(data))

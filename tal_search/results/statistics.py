@@ -1,61 +1,103 @@
-"""Differences between cells that share their repeats: paired intervals, and a verdict that names its corrections.
-
-Two cells are compared over the repeats (seed and annotator) that both have, so what a repeat adds to both drops out.
-"""
+"""Means with intervals, paired t tests, and a verdict that names its corrections. On arrays and frames, any length."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-CONFIDENCE = 0.95
-METHOD = "paired t, 95 % intervals, Holm's correction over the cells of a table"
+if TYPE_CHECKING:
+    import pandas as pd
 
-Repeat = TypeVar("Repeat", bound=Hashable)
+CONFIDENCE = 0.95
+WITHIN = " ±95%"  # ends the name of a column that holds half the width of a 95 % interval of the column before it
+METHOD = "paired t, 95 % intervals, Holm's correction over the cells of a table"
+SPREAD = "mean ± half its 95 % interval"
+
 Verdict = Literal["better", "worse", "within noise", "needs repeats"]
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A mean of n values and its t interval; both bounds infinite where n < 2, all NaN where n = 0."""
-
-    n: int
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Difference(Interval):
-    """A cell minus the centre over their common repeats; p: of the two-sided paired t test, NaN where n < 2."""
-
-    p: float
+def means(values: pd.DataFrame, by: pd.Series[Any]) -> pd.DataFrame:
+    """One row a group of `by`, in order of their first rows: of each column NAME its mean over the group, and
+    NAME + WITHIN, half its t interval; `n`: rows of the group. NaN is no value; NaN where there is none, or one alone.
+    """
+    groups = values.groupby(by, sort=False)
+    found = groups.size().to_frame("n")
+    mean, count, deviation = groups.mean(), groups.count(), groups.std()
+    for name in values.columns:
+        found[name] = mean[name]
+        found[name + WITHIN] = half_width(deviation[name].to_numpy(), count[name].to_numpy())
+    return found
 
 
-def interval(values: Iterable[float], confidence: float = CONFIDENCE) -> Interval:
-    """Mean and t interval of a sample."""
-    sample = np.array(list(values), np.float64)
-    n = len(sample)
-    mean = float(sample.mean()) if n else math.nan
-    if n < 2:
-        return Interval(n, mean, -math.inf if n else math.nan, math.inf if n else math.nan)
-    half = float(half_width(sample.std(ddof=1), n, confidence))
-    return Interval(n, mean, mean - half, mean + half)
+def means_within(values: pd.Series[float], by: pd.Series[Any]) -> pd.DataFrame:
+    """One row a group of `by`: `n`, `mean`, and the bounds `low` and `high` of its 95 % interval; NaN where n < 2."""
+    found = means(values.to_frame("mean"), by)
+    half = found["mean" + WITHIN]
+    return found.assign(low=found["mean"] - half, high=found["mean"] + half)
 
 
-def difference(
-    cell: Mapping[Repeat, float], centre: Mapping[Repeat, float], confidence: float = CONFIDENCE
-) -> Difference:
-    """Cell minus centre, values by repeat, over the repeats that both have."""
-    sample = np.array([value - centre[repeat] for repeat, value in cell.items() if repeat in centre], np.float64)
-    found = interval(sample, confidence)
-    p = float(p_value(found.mean, sample.std(ddof=1), found.n)) if found.n > 1 else math.nan
-    return Difference(found.n, found.mean, found.low, found.high, p)
+def middle_halves(values: pd.Series[float], by: pd.Series[Any]) -> pd.DataFrame:
+    """One row a group of `by`: `n`, `mean`, and the quartiles `low` and `high`; without those where n < 2."""
+    groups = values.groupby(by, sort=False)
+    quartiles = {"low": groups.quantile(0.25), "high": groups.quantile(0.75)}
+    found = groups.size().to_frame("n").assign(mean=groups.mean(), **quartiles)
+    found.loc[found["n"] < 2, ["low", "high"]] = math.nan
+    return found
+
+
+def means_by_two(values: pd.Series[float], rows: pd.Series[Any], columns: pd.Series[Any]) -> pd.DataFrame:
+    """The mean of each pair of values of `rows` and `columns`, in their order; NaN where there is none."""
+    return values.groupby([rows, columns]).mean().unstack()
+
+
+def differences(pairs: pd.Series[float], by: pd.Series[Any]) -> pd.DataFrame:
+    """One row a group of `by`: `delta`, the mean of its paired differences, `delta` + WITHIN, `pairs`, their number.
+
+    `p` is of the two-sided paired t test; NaN where there are fewer than two pairs.
+    """
+    groups = pairs.groupby(by, sort=False)
+    mean, n, deviation = groups.mean(), groups.count(), groups.std()
+    found = mean.to_frame("delta")
+    found["delta" + WITHIN] = half_width(deviation.to_numpy(), n.to_numpy())
+    return found.assign(pairs=n, p=p_value(mean.to_numpy(), deviation.to_numpy(), n.to_numpy()))
+
+
+def repeatability(values: pd.Series[float]) -> float:
+    """How far apart two runs of one cell are at most, 95 times in 100: 1.96 · √2 · sd (ISO 5725); NaN where n < 2."""
+    return 1.96 * math.sqrt(2) * deviation(values)
+
+
+def deviation(values: pd.Series[float]) -> float:
+    """The sample standard deviation; NaN where n < 2."""
+    return float(values.std())
+
+
+def pooled_deviation(values: pd.Series[float], by: pd.Series[Any]) -> float:
+    """Within the groups of `by`: the root of the mean variance of those with two values or more, NaN without any."""
+    variances = values.groupby(by).var().dropna()
+    return math.sqrt(variances.mean()) if len(variances) else math.nan
+
+
+def verdicts(table: pd.DataFrame, noise: float) -> list[Verdict]:
+    """One for each row of a table of `differences`, the family that is corrected for.
+
+    `better` or `worse` where the adjusted p is below 0.05; `within noise` where the whole interval lies inside the
+    centre's own repeatability `noise`; `needs repeats` where neither is known.
+    """
+    found: list[Verdict] = []
+    delta, half, p = (table[name].tolist() for name in ("delta", "delta" + WITHIN, "p"))
+    for mean, within, adjusted in zip(delta, half, holm(p), strict=True):
+        if adjusted < 1 - CONFIDENCE:
+            found.append("better" if mean > 0 else "worse")
+        elif abs(mean) + within <= noise:  # NaN, of fewer than two pairs, is not
+            found.append("within noise")
+        else:
+            found.append("needs repeats")
+    return found
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -69,36 +111,13 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def repeatability(values: Iterable[float]) -> float:
-    """How far apart two runs of one cell are at most, 95 times in 100: 1.96 · √2 · sd (ISO 5725); NaN where n < 2."""
-    sample = np.array(list(values), np.float64)
-    return 1.96 * math.sqrt(2) * float(sample.std(ddof=1)) if len(sample) > 1 else math.nan
-
-
-def verdicts(differences: Sequence[Difference], noise: float) -> list[Verdict]:
-    """One for each cell of a table.
-
-    `better` or `worse` where the adjusted p is below 0.05; `within noise` where the whole interval lies inside the
-    centre's own repeatability `noise`; `needs repeats` where neither is known.
-    """
-    found: list[Verdict] = []
-    for one, p in zip(differences, holm([one.p for one in differences]), strict=True):
-        if p < 1 - CONFIDENCE:
-            found.append("better" if one.mean > 0 else "worse")
-        elif max(abs(one.low), abs(one.high)) <= noise:
-            found.append("within noise")
-        else:
-            found.append("needs repeats")
-    return found
-
-
-def half_width(deviation: npt.ArrayLike, n: npt.ArrayLike, confidence: float = CONFIDENCE) -> npt.NDArray[np.float64]:
+def half_width(deviation: npt.ArrayLike, n: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Half the t interval of means of n values each with this sample standard deviation; NaN where n < 2."""
     from scipy.special import stdtrit
 
     deviation, n = np.asarray(deviation, np.float64), np.asarray(n, np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(n > 1, stdtrit(n - 1, (1 + confidence) / 2) * (deviation / np.sqrt(n)), np.nan)
+        return np.where(n > 1, stdtrit(n - 1, (1 + CONFIDENCE) / 2) * (deviation / np.sqrt(n)), np.nan)
 
 
 def p_value(mean: npt.ArrayLike, deviation: npt.ArrayLike, n: npt.ArrayLike) -> npt.NDArray[np.float64]:

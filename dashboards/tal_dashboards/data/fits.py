@@ -38,7 +38,7 @@ def words(data: StudyData, row: Mapping[Any, Any]) -> str:
 
 
 def _same(found: Any, centre: Any) -> bool:
-    """`data.equal` of one value."""
+    """`results.trials.equal` of one value."""
     return bool(pd.isna(found) if centre is None else found == centre)
 
 

@@ -21,8 +21,9 @@ import pyarrow.json as pa_json
 from tal_dashboards.data.study_data import StudyData
 from tal_search.errors import InputError
 from tal_search.record.record_reader import RecordReader, Row, recorded_studies
+from tal_search.results.trials import score_columns
 from tal_search.tracking.ledger import runs_noted
-from tal_search.types import INFERENCE, Floats, criterion
+from tal_search.types import INFERENCE, Floats
 
 MLFLOW_PAGE = "http://127.0.0.1:5000"  # of `mlflow ui`, where MLflow has no server of its own
 LISTS, NUMBERS = ("mAP", "holdout_mAP"), ("selected_epoch", "detections", "parameters", "seconds")  # of a result
@@ -126,14 +127,8 @@ def parsed(texts: Sequence[str | None]) -> list[Any]:
 def _results(data: StudyData, texts: Sequence[str | None]) -> dict[str, Floats]:
     """Columns of results, mAP in percent; NaN of trials without one."""
     found = _read_results(texts)
-    mAP_NT, held_NT = (_percent(found[name], len(data.tiou)) for name in LISTS)
-    low, high = data.averaged
-    inside = [low - 1e-9 <= tiou <= high + 1e-9 for tiou in data.tiou]
-    name = criterion(data.tiou)
-    held = held_NT.mean(1) if name == "average" else held_NT[:, data.tiou.index(float(name))]
-    columns = {f"mAP@{tiou:g}": mAP_NT[:, place] for place, tiou in enumerate(data.tiou)}
-    columns |= {"average": mAP_NT[:, inside].mean(1), "holdout": held}
-    columns["leaky"] = 100 * found["best_on_test_mAP"].to_numpy()
+    mAP_NT, held_NT = (_rows(found[name], len(data.tiou)) for name in LISTS)
+    columns = score_columns(data.tiou, mAP_NT, held_NT, found["best_on_test_mAP"].to_numpy())
     return columns | {name: found[name].to_numpy() for name in NUMBERS}
 
 
@@ -148,8 +143,8 @@ def _read_results(texts: Sequence[str | None]) -> pa.Table:
     return pa_json.read_json(io.BytesIO(lines), parse_options=options).combine_chunks()
 
 
-def _percent(lists: pa.ChunkedArray, length: int) -> Floats:
-    """Lists of this length as rows, in percent; NaN where there is none."""
+def _rows(lists: pa.ChunkedArray, length: int) -> Floats:
+    """Lists of this length as rows; NaN where there is none."""
     table_NT = np.full((len(lists), length), np.nan)
-    table_NT[lists.is_valid().to_numpy()] = 100 * pc.list_flatten(lists).to_numpy().reshape(-1, length)
+    table_NT[lists.is_valid().to_numpy()] = pc.list_flatten(lists).to_numpy().reshape(-1, length)
     return table_NT

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import pandas as pd
@@ -22,10 +21,11 @@ from tal_search.data.supervision import clicks_made
 from tal_search.data.truths import stated_seconds
 from tal_search.errors import InputError
 from tal_search.localization.activations import Activations
+from tal_search.results.trials import StudyFrame
 from tal_search.tracking import epoch_log
 from tal_search.trial.folder import TrialFolder, epoch_row
 from tal_search.trial.trial_types import TrialSpec
-from tal_search.types import Annotations, DatasetSpec, Detections, criterion
+from tal_search.types import Annotations, DatasetSpec, Detections
 
 Selection = Mapping[str, str]  # what the reader of a page chose, as in the URL's query; views prefix their names
 Files = tuple[Path, int, int]  # a file with its time and size: another content is another key of the caches
@@ -41,84 +41,34 @@ def query_of(selection: Selection) -> str:
     return f"?{urlencode(dict(selection))}" if selection else ""
 
 
-def equal(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
-    """Where a column of an axis has a value, which may be None."""
-    return column.isna() if value is None else column == value
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
-class StudyData:
+class StudyData(StudyFrame):
     """One study as it stood when it was read.
 
-    plan: one_at_a_time, grid, cases or sampler. axes: what is varied, by name, each with its symbol; centre: the value
-    of each axis at the centre (of a study of cases, its reference). planned: trials asked for, None where unknown.
-    hyperparameters, inference, protocol: the centre's, complete; fit_inference: what fits are scored with themselves.
-    scored: by which protocol, on which videos. cases: of a study of cases, the published system each rebuilds.
-    averaged: the tIoU thresholds of `average`.
+    planned: trials asked for, None where unknown. scored: by which protocol, on which videos.
 
-    trials, one row a trial (its newest attempt), in order of number: `number`, `id`, `key` (of its fit), the axes by
-    name, `method`, `seed`, `annotator`, `state` (done, running, failed, stopped early), `cached`, `epoch` (the newest,
-    0 of a trial that was not trained here), `mAP@t` for every threshold, `average`, `holdout` (held-out training
-    videos, at `criterion`), `leaky` (the best epoch on test, at `criterion`), all mAP in percent; `selected_epoch`,
-    `detections`, `annotation_seconds` (per minute of video), `parameters`, `seconds` (of training), `started`, `ended`,
-    `reason`, `mlflow` (the URL of its run, or None). NaN where there is no number. version: another one, other trials.
+    trials, one row a trial (its newest attempt), in order of number. Beside the columns of a StudyFrame: `number`,
+    `id`, `key` (of its fit), `cached`, `epoch` (the newest, 0 of a trial that was not trained here), `selected_epoch`,
+    `detections`, `started`, `ended`, `reason`, `mlflow` (the URL of its run, or None); `state`: done, running, failed,
+    stopped early. version: another one, other trials.
     """
 
     runs: Path
     name: str
     description: str
-    dataset: str
     data: str
     simulated: bool
-    plan: str
-    method: str
     preset: str
-    axes: dict[str, str]
-    centre: dict[str, Any]
-    hyperparameters: dict[str, Any]
-    inference: dict[str, Any]
-    fit_inference: dict[str, Any]
-    protocol: dict[str, Any]
     scored: str
     annotators: tuple[str, ...]
-    objectives: dict[str, str]
-    cases: dict[str, str | None]
     planned: int | None
     version: int
-    trials: pd.DataFrame = field(repr=False)
 
     @property
     def words(self) -> str:
         """What the numbers are of, for the head of a page."""
         chosen = self.protocol["selection"]
         return f"{self.method} on {self.dataset}, {self.data}. Selection: {chosen}. Scores: {self.scored}."
-
-    @property
-    def tiou(self) -> tuple[float, ...]:
-        return tuple(self.protocol["tiou"])
-
-    @property
-    def averaged(self) -> tuple[float, float]:
-        """First and last threshold of `average`: 0.3 to 0.7 as THUMOS14 papers print it, where all five are there."""
-        tious = self.tiou
-        return (0.3, 0.7) if {0.3, 0.4, 0.5, 0.6, 0.7} <= set(tious) else (min(tious), max(tious))
-
-    @property
-    def score(self) -> str:
-        """The column that cells are compared by: mAP at tIoU 0.5, or the average where 0.5 is not evaluated."""
-        name = criterion(self.tiou)
-        return name if name == "average" else f"mAP@{name}"
-
-    @property
-    def done(self) -> pd.DataFrame:
-        return self.trials[self.trials["state"] == "done"]
-
-    def is_centre(self, frame: pd.DataFrame, free: Collection[str] = ()) -> pd.Series[bool]:
-        """For each row with the axes as columns, whether it is at the centre in all of them but the free ones."""
-        at = pd.Series(True, index=frame.index)
-        for axis in self.axes.keys() - {*free}:
-            at &= equal(frame[axis], self.centre[axis])
-        return at
 
     @cached_property
     def _keys(self) -> frozenset[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 
 from tal_dashboards import style
 from tal_dashboards.data.study_data import StudyData
-from tal_search.results.statistics import interval
+from tal_search.results.statistics import means_by_two, means_within, middle_halves
 
 MOST_DRAWN = 1000  # trials in one figure; lines are of all of them
 MOST_VALUES = 24  # of an axis; more are drawn together in as many bins of equal count
@@ -44,41 +43,25 @@ def axis_line(data: StudyData, done: pd.DataFrame, axis: str, score: str) -> Axi
     there = data.is_centre(done, free=(axis,))
     at_centre = data.plan != "sampler" and done.loc[there, axis].map(style.value).nunique() > 1
     rows = done[there] if at_centre else done
-    groups = _groups(rows, axis)
-    line = [{"value": value, **_band(rows.loc[index, score], at_centre)} for value, index in groups]
+    line = (means_within if at_centre else middle_halves)(rows[score], _places(rows[axis]).rename("value"))
+    line = line.sort_index() if is_numeric(rows[axis]) else line
     points = thinned(rows, score, MOST_DRAWN)
     return AxisLine(
         axis=axis,
         symbol=data.axes[axis],
         centre=data.centre[axis],
         band=AT_CENTRE if at_centre else OVER_ALL,
-        line=pd.DataFrame(line, columns=["value", "mean", "low", "high", "n"]),
+        line=line.reset_index()[["value", "mean", "low", "high", "n"]],
         points=points.assign(value=points[axis], score=points[score]),
     )
 
 
-def _groups(rows: pd.DataFrame, axis: str) -> list[tuple[Any, pd.Index[Any]]]:
-    """Rows by value of the axis, numbers in order; a numeric axis of many values in bins, each at its median."""
-    values = rows[axis]
+def _places(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Where each trial's value is drawn; of a numeric axis of many values, at the median of its bin."""
     if is_numeric(values) and values.nunique() > MOST_VALUES:
         bins = pd.qcut(values.astype(float), MOST_VALUES, duplicates="drop")
-        found = values.groupby(bins, observed=True)
-        return [(float(part.median()), part.index) for _, part in found]
-    shown = positions(values)
-    return [(value, part.index) for value, part in shown.groupby(shown, sort=is_numeric(values))]
-
-
-def _band(values: pd.Series[float], repeats: bool) -> dict[str, float]:
-    """Without bounds where there is one value alone: the interval of one repeat is not known."""
-    found = interval(values) if repeats else None
-    low, high = (found.low, found.high) if found else values.quantile([0.25, 0.75])
-    known = len(values) > 1
-    return {
-        "mean": float(values.mean()),
-        "low": float(low) if known else math.nan,
-        "high": float(high) if known else math.nan,
-        "n": len(values),
-    }
+        return values.astype(float).groupby(bins, observed=True).transform("median")
+    return positions(values)
 
 
 def is_numeric(values: pd.Series[Any]) -> bool:
@@ -114,4 +97,4 @@ def heat_of(data: StudyData, done: pd.DataFrame, pair: tuple[str, str], score: s
     there = data.is_centre(done, free=pair)
     rows = done[there] if there.any() else done
     first, second = (positions(rows[axis]) for axis in pair)
-    return rows[score].groupby([second, first]).mean().unstack()
+    return means_by_two(rows[score], second, first)

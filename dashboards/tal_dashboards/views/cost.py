@@ -12,11 +12,14 @@ from dash import Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
 from tal_dashboards.app import components
-from tal_dashboards.data.cell_table import cells, names_of
+from tal_dashboards.data.cell_names import names_of
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
-from tal_dashboards.style import COLOURS, GREY, MARKERS, WITHIN, figure, text
+from tal_dashboards.style import COLOURS, GREY, MARKERS, figure, text
 from tal_dashboards.views.trial_panel import cell_query
+from tal_search.results.cell_table import cells
 from tal_search.results.published import published_systems
+from tal_search.results.ranking import cost_front
+from tal_search.results.statistics import WITHIN
 
 TITLE = "Cost and performance"
 SECONDS = "annotation s/min"
@@ -46,7 +49,7 @@ def info(data: StudyData, selection: Selection) -> CostInfo:
     ours = found.assign(cell=names_of(data, found))[found["n"] > 0]
     ours = ours[["cell", "n", "annotation_seconds", data.score, data.score + WITHIN]]
     ours = ours.rename(columns={"annotation_seconds": SECONDS}).reset_index(drop=True)
-    ours["front"] = on_front(ours[SECONDS], ours[data.score])
+    ours["front"] = cost_front(ours[SECONDS], ours[data.score])
     published = _published(data)
     budgets = tuple(sorted({*ours[SECONDS], *published[SECONDS]}))
     place = selection.get("cost-budget", "")
@@ -55,13 +58,6 @@ def info(data: StudyData, selection: Selection) -> CostInfo:
     within = ours[ours[SECONDS] <= budget]
     best = within.nlargest(1, data.score).iloc[0] if len(within) else None
     return CostInfo(data.score, ours, published, budgets, budget, best)
-
-
-def on_front(cost: pd.Series[float], score: pd.Series[float]) -> pd.Series[bool]:
-    """Whether no other point is as cheap and better, or cheaper and as good: the Pareto front."""
-    peak = score.groupby(cost).max()
-    cheaper = cost.map(peak.cummax().shift())
-    return (score == cost.map(peak)) & ~(cheaper >= score)
 
 
 def _published(data: StudyData) -> pd.DataFrame:

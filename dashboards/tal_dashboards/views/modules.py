@@ -12,11 +12,12 @@ import plotly.graph_objects as go
 from dash import html
 
 from tal_dashboards.app import components
-from tal_dashboards.data.cell_table import cells, judged, published, records
 from tal_dashboards.data.study_data import Selection, StudyData
-from tal_dashboards.style import COLOURS, DASHES, MARKERS, WITHIN, figure, text
+from tal_dashboards.style import COLOURS, DASHES, MARKERS, figure, text
 from tal_search.data.clicks.statistics import ClickStatistics, statistics_of
 from tal_search.errors import InputError
+from tal_search.results.case_comparison import comparison_info
+from tal_search.results.statistics import WITHIN
 from tal_search.types import BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR
 
 TITLE = "Modules and clicks"
@@ -58,15 +59,15 @@ def info(data: StudyData, selection: Selection) -> ModulesInfo:
 
 def _compared(data: StudyData) -> dict[str, pd.DataFrame]:
     """One table for each of a paper's ("Table 7: full" is of Table 7), and one of the cases without a published row."""
-    order = list(data.cases)
-    mine = cells(data).sort_values("case", key=lambda names: names.map(order.index), kind="stable")
-    papers = [published(data, cell)[0] for cell in records(mine, ["case"])]
-    threshold = data.score.removeprefix("mAP@")
-    whole = mine[["case", "annotation_seconds", "n", data.score, data.score + WITHIN, "average", f"average{WITHIN}"]]
-    whole = whole.rename(columns={"annotation_seconds": "annotation s/min"})
-    whole[f"paper {data.score}"] = [numbers.get(threshold, math.nan) for numbers in papers]
-    whole[f"Δ {data.score}"], whole[f"Δ {data.score}{WITHIN}"] = mine["delta"], mine[f"delta{WITHIN}"]
-    whole["verdict"] = ["reference" if said == "centre" else said for said in judged(data, mine)]
+    paper = f"paper@{data.threshold}"
+    rows = comparison_info(data).rows.assign(**{} if data.threshold != "average" else {paper: math.nan})
+    delta, score = f"Δ {data.score}", data.score
+    names = {
+        "case": "case", "seconds": "annotation s/min", "n": "n", score: score, score + WITHIN: score + WITHIN,
+        "average": "average", "average" + WITHIN: "average" + WITHIN, paper: f"paper {score}", "delta": delta,
+        "delta" + WITHIN: delta + WITHIN, "verdict": "verdict",
+    }  # fmt: skip
+    whole = rows[list(names)].rename(columns=names)
     systems = [data.cases[case] for case in whole["case"]]
     titles = [system.partition(":")[0] if system else "without a published row" for system in systems]
     return {title: whole[[one == title for one in titles]].reset_index(drop=True) for title in dict.fromkeys(titles)}

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from dash import Input, Output, State, html
 
 from tal_dashboards.app import components
-from tal_dashboards.data.cell_table import cells, names_of, records
+from tal_dashboards.data.cell_names import names_of
 from tal_dashboards.data.fits import offered
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
-from tal_dashboards.style import COLOURS, DASHES, WITHIN, figure, text, translucent
+from tal_dashboards.style import COLOURS, DASHES, figure, text, translucent
 from tal_dashboards.views.trial_panel import TrialInfo, trial_info, trial_layout, trial_query
-from tal_search.results.statistics import half_width
+from tal_search.results.cell_table import cells, records
+from tal_search.results.ranking import best_first, selected_by
+from tal_search.results.statistics import WITHIN, means
 from tal_search.types import criterion
 
 TITLE = "Study"
@@ -49,9 +50,8 @@ def info(data: StudyData, selection: Selection) -> StudyInfo:
     """Selection: `study-cell`, whose curve stands beside those of the best and the centre; `trial`, a fit's key."""
     found = cells(data)
     names = names_of(data, found)
-    by = "holdout" if found["holdout"].notna().any() else data.score
-    ranked = found[by].sort_values(ascending=False, kind="stable").dropna().index
-    best = names[ranked[0]] if len(ranked) else None
+    by, ranked = selected_by(data), best_first(data)
+    best = names[ranked[0]] if ranked else None
     chosen = [name for name in (best, selection.get("study-cell")) if name in set(names)]
     rows = [*(place for place, centre in enumerate(found["centre"]) if centre), *(names.index(name) for name in chosen)]
     rows = list(dict.fromkeys(rows))
@@ -106,11 +106,8 @@ def _curves(data: StudyData, found: pd.DataFrame, names: list[str]) -> tuple[str
         keys = mine["key"].drop_duplicates().head(MOST_REPEATS)
         frames = [frame for frame in (data.epochs(key) for key in keys) if column in frame]
         if frames:
-            scores = (100 * pd.concat(frames).set_index("epoch")[column].dropna()).groupby("epoch")
-            n = scores.count()
-            within = half_width(np.asarray(scores.std(), np.float64), np.asarray(n, np.float64))
-            curve = pd.DataFrame({"n": n, "mean": scores.mean(), f"mean{WITHIN}": within})
-            curves[name] = curve.reset_index()
+            scores = pd.concat(frames).dropna(subset=column).assign(mean=lambda rows: 100 * rows[column])
+            curves[name] = means(scores[["mean"]], scores["epoch"]).sort_index().reset_index()
     return watched, curves
 
 

@@ -11,11 +11,12 @@ import plotly.graph_objects as go
 from dash import html
 
 from tal_dashboards.app import components
-from tal_dashboards.data import cell_table
-from tal_dashboards.data.cell_table import cells, judged, noise, published, records
 from tal_dashboards.data.study_data import Selection, StudyData
-from tal_dashboards.style import WITHIN, number
-from tal_search.results.statistics import METHOD
+from tal_dashboards.style import number
+from tal_search.results.noise import noise, noise_floor
+from tal_search.results.ranking import selected_by
+from tal_search.results.sensitivity import AxisTable, sensitivity_info
+from tal_search.results.statistics import METHOD, WITHIN
 
 TITLE = "Sensitivity tables"
 MOST_ROWS = 500  # of one table: a grid or a sampler may have ten thousand cells
@@ -35,50 +36,29 @@ class TablesInfo(NamedTuple):
 def info(data: StudyData, selection: Selection) -> TablesInfo:
     """Every table of the study; nothing is chosen here."""
     del selection
-    found = cells(data)
-    titles = {axis: f"{symbol} ({axis})" for axis, symbol in data.axes.items()}
-    tables = {}
-    if data.plan == "one_at_a_time":
-        for axis in data.axes:
-            mine = found[found["centre"] | (found["varied"] == axis)].sort_values(axis, kind="stable")
-            tables[titles[axis]] = _table(data, mine, [axis])
-    else:
-        ordered = found
-        if data.plan == "cases":
-            order = list(data.cases)
-            ordered = found.sort_values("case", key=lambda names: names.map(order.index), kind="stable")
-        else:
-            by = "holdout" if found["holdout"].notna().any() else data.score
-            ordered = found.sort_values(["centre", by], ascending=False, kind="stable").head(MOST_ROWS)
-        tables[" × ".join(titles.values())] = _table(data, ordered, list(data.axes))
-    return TablesInfo(tables, data.score, noise(data), _floor(data))
+    found = {table.title: _table(data, table) for table in sensitivity_info(data)} if data.axes else {}
+    return TablesInfo(found, data.score, noise(data), noise_floor(data))
 
 
-def _table(data: StudyData, mine: pd.DataFrame, axes: list[str]) -> pd.DataFrame:
-    scores = cell_table.measures(data)[: len(data.tiou) + 1]
+def _table(data: StudyData, found: AxisTable) -> pd.DataFrame:
+    mine = _ordered(data, found.rows)
     held = ["holdout"] if mine["holdout"].notna().any() else []
-    columns = [name for score in (*scores, *held) for name in (score, score + WITHIN)]
-    table = mine[[*axes, "n", *columns]].reset_index(drop=True)
-    difference = f"Δ {data.score}"
-    table[difference] = mine["delta"].to_numpy()
-    table[difference + WITHIN] = mine[f"delta{WITHIN}"].to_numpy()
-    table["verdict"] = judged(data, mine)
-    threshold = data.score.removeprefix("mAP@")
-    papers = [published(data, cell)[0] for cell in records(mine, list(data.axes))]
-    table[f"paper {data.score}"] = [found.get(threshold, math.nan) for found in papers]
-    return table
+    scores = [*(f"mAP@{tiou:g}" for tiou in data.tiou), "average", *held]
+    table = mine[[*found.axes, "n", *(name for score in scores for name in (score, score + WITHIN))]].copy()
+    for ending in ("", WITHIN):
+        table[f"Δ {data.score}{ending}"] = mine[f"delta{ending}"].mask(mine["centre"])
+    table["verdict"] = mine["verdict"]
+    table[f"paper {data.score}"] = mine["paper"] if data.threshold != "average" else math.nan
+    return table.reset_index(drop=True)
 
 
-def _floor(data: StudyData) -> pd.DataFrame:
-    """Spread of the centre over seeds, over annotators, and over both: sample standard deviations, points of mAP."""
-    centre = data.done[data.is_centre(data.done)]
-    rows = []
-    for source, fixed in (("seeds", "annotator"), ("annotators", "seed")):
-        groups = centre.groupby(fixed)[data.score]
-        pooled = math.sqrt(groups.var().mean()) if (groups.count() > 1).any() else math.nan
-        rows.append({"spread over": source, "n": int(groups.count().max()) if len(centre) else 0, "sd": pooled})
-    rows.append({"spread over": "all repeats", "n": len(centre), "sd": float(centre[data.score].std())})
-    return pd.DataFrame(rows)
+def _ordered(data: StudyData, rows: pd.DataFrame) -> pd.DataFrame:
+    """As they are, by the value of one axis; else the centre and the best, or the cases in the study's order."""
+    if data.plan == "one_at_a_time":
+        return rows
+    if data.plan == "cases":
+        return rows.sort_values("case", key=lambda names: names.map(list(data.cases).index), kind="stable")
+    return rows.sort_values(["centre", selected_by(data)], ascending=False, kind="stable").head(MOST_ROWS)
 
 
 def figures(info: TablesInfo) -> dict[str, go.Figure]:

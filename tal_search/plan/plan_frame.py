@@ -1,0 +1,64 @@
+"""From a plan and its finished trials to the `StudyFrame` that results are computed from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tal_search.localization.inference import Inference
+from tal_search.methods import specification
+from tal_search.plan.cells import Trial
+from tal_search.plan.plan import Plan
+from tal_search.results.trials import StudyFrame, score_columns
+from tal_search.trial.trial_types import TrialResult
+from tal_search.types import INFERENCE, VIDEO_LABELS
+
+
+def study_frame(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> StudyFrame:
+    """The study with these trials, in their order, and the results there are (trial id → result)."""
+    known = symbols(plan)
+    return StudyFrame(
+        plan=plan.study.search.plan, method=plan.study.method, dataset=plan.dataset.name,
+        axes={axis: known.get(axis, axis) for axis in plan.axes}, centre=plan.centre_cell,
+        hyperparameters=plan.centre, inference=plan.inference, fit_inference=plan.fit_inference,
+        protocol=plan.protocol, objectives=plan.study.search.objectives,
+        cases={name: case.paper for name, case in plan.study.search.cases.items()},
+        trials=_trial_table(plan, list(trials), results),
+    )  # fmt: skip
+
+
+def symbols(plan: Plan) -> dict[str, str]:
+    """The paper's symbol of every hyperparameter and inference setting."""
+    fields = {field.name: field for field in dataclasses.fields(specification(plan.study.method).hyperparameters)}
+    fields |= {f"{INFERENCE}{field.name}": field for field in dataclasses.fields(Inference)}
+    return {name: str(field.metadata["symbol"]) for name, field in fields.items()}
+
+
+def supervision_words(plan: Plan) -> dict[str, str]:
+    """What each case reads beyond video labels, by name of the case."""
+    beyond = {name: [kind for kind in case.supervision if kind != VIDEO_LABELS] for name, case in plan.cases.items()}
+    return {name: ", ".join(kinds) or VIDEO_LABELS for name, kinds in beyond.items()}
+
+
+def _trial_table(plan: Plan, trials: list[Trial], results: Mapping[str, TrialResult]) -> pd.DataFrame:
+    """The `trials` of a StudyFrame."""
+    table: dict[str, Any] = {axis: [trial.cell[axis] for trial in trials] for axis in plan.axes}
+    table |= {name: [getattr(trial.spec, name) for trial in trials] for name in ("seed", "annotator", "method")}
+    table["annotation_seconds"] = [trial.annotation_seconds for trial in trials]
+    table["state"] = ["done" if trial.id in results else "open" for trial in trials]
+    found = [results.get(trial.id) for trial in trials]
+    tiou = tuple(plan.protocol["tiou"])
+    nothing = (np.nan,) * len(tiou)
+    mAP = [nothing if result is None else result.mAP for result in found]
+    held = [nothing if result is None else result.holdout_mAP or nothing for result in found]
+    mAP_NT, held_NT = (np.array(rows, np.float64).reshape(-1, len(tiou)) for rows in (mAP, held))
+    number = {
+        name: np.array([getattr(result, name, None) for result in found], np.float64)
+        for name in ("best_on_test_mAP", "parameters", "seconds")
+    }
+    table |= score_columns(tiou, mAP_NT, held_NT, number.pop("best_on_test_mAP"))
+    return pd.DataFrame(table | number)

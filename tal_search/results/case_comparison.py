@@ -1,0 +1,59 @@
+"""Comparison of cases: one row a case, beside the reference and beside the published system it rebuilds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from tal_search.results.cell_table import cells, published
+from tal_search.results.published import NOT_AVAILABLE
+from tal_search.results.sensitivity import judged
+from tal_search.results.statistics import WITHIN
+from tal_search.results.trials import StudyFrame
+
+
+class Comparison(NamedTuple):
+    """`rows` in the study's order, the reference first.
+
+    Columns: `case`, `method`, `supervision`, `seconds` (of annotation, per minute of video, mean over the repeats),
+    `n` finished repeats, `mAP@t` for every tIoU and `average` over `average_over`, `delta` (mean paired difference to
+    the reference at tIoU `tiou`), each with its `WITHIN`; `pairs` the difference is of; `verdict` (see
+    `statistics.verdicts`); `paper@t` and `paper source`. Percent; NaN where there is none.
+    """
+
+    reference: str
+    tiou: str
+    average_over: str
+    rows: pd.DataFrame
+
+
+def comparison_info(data: StudyFrame, supervision: Mapping[str, str] | None = None) -> Comparison:
+    """Every case with a trial; n = 0 without a finished one. supervision: in words by case, where it is known."""
+    found = cells(data)
+    found = found.sort_values("case", key=lambda names: names.map(list(data.cases).index), kind="stable")
+    scores = [*(f"mAP@{tiou:g}" for tiou in data.tiou), "average"]
+    means = found[["n", *(name for score in scores for name in (score, score + WITHIN))]]
+    verdict = ["reference" if said == "centre" else said for said in judged(data, found)]
+    beside = found[["delta", "delta" + WITHIN, "pairs"]].astype(float)
+    beside.loc[found["centre"]] = math.nan
+    papers = pd.DataFrame([_paper(data, name) for name in found["case"]], index=found.index)
+    methods = data.trials.drop_duplicates("case").set_index("case")["method"]
+    heads = pd.DataFrame(
+        {
+            "case": found["case"],
+            "method": found["case"].map(methods),
+            "supervision": [(supervision or {}).get(name, "") for name in found["case"]],
+            "seconds": found["annotation_seconds"],
+        }
+    )
+    rows = pd.concat([heads, means, papers, pd.Series(verdict, found.index, name="verdict"), beside], axis=1)
+    return Comparison(next(iter(data.cases)), data.threshold, data.average_over, rows.reset_index(drop=True))
+
+
+def _paper(data: StudyFrame, name: str) -> dict[str, Any]:
+    numbers, source = published(data, {"case": name})
+    tious = (*(f"{tiou:g}" for tiou in data.tiou), data.average_over)
+    return {**{f"paper@{tiou}": numbers.get(tiou, math.nan) for tiou in tious}, "paper source": source or NOT_AVAILABLE}

@@ -1,0 +1,103 @@
+"""A study as its results are computed from: its description and a frame of its trials. No file, no record, no plan."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tal_search.types import Floats, criterion
+
+PAPERS_RANGE = (0.3, 0.4, 0.5, 0.6, 0.7)  # whose average THUMOS14 papers print
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StudyFrame:
+    """One study with the trials it has so far.
+
+    plan: one_at_a_time, grid, cases or sampler. axes: what is varied, by name, each with its symbol; centre: the value
+    of each axis at the centre (of a study of cases, its reference). dataset: its name. hyperparameters, inference,
+    protocol: the centre's, complete; fit_inference: what fits are scored with themselves. cases: of a study of cases,
+    the published system each rebuilds. objectives: of a sampler, each with its direction.
+
+    trials, one row a trial, with at least these columns: the axes by name, `seed`, `annotator`, `method`, `state`
+    ("done", or anything else), `annotation_seconds` (per minute of video), those of `score_columns`, and of the result
+    `parameters` and `seconds` (of training). mAP in percent; NaN where there is no number.
+    """
+
+    plan: str
+    method: str
+    dataset: str
+    axes: dict[str, str]
+    centre: dict[str, Any]
+    hyperparameters: dict[str, Any]
+    inference: dict[str, Any]
+    fit_inference: dict[str, Any]
+    protocol: dict[str, Any]
+    objectives: dict[str, str]
+    cases: dict[str, str | None]
+    trials: pd.DataFrame = field(repr=False)
+
+    @property
+    def tiou(self) -> tuple[float, ...]:
+        return tuple(self.protocol["tiou"])
+
+    @property
+    def average_over(self) -> str:
+        """The thresholds of `average`, as published ranges are named: "0.3:0.7"."""
+        low, high = averaged(self.tiou)
+        return f"{low:g}:{high:g}"
+
+    @property
+    def threshold(self) -> str:
+        """What cells are compared by: tIoU "0.5", or "average" where 0.5 is not evaluated."""
+        return criterion(self.tiou)
+
+    @property
+    def score(self) -> str:
+        """The column of `threshold`."""
+        return self.threshold if self.threshold == "average" else f"mAP@{self.threshold}"
+
+    @property
+    def done(self) -> pd.DataFrame:
+        return self.trials[self.trials["state"] == "done"]
+
+    def is_centre(self, frame: pd.DataFrame, free: Collection[str] = ()) -> pd.Series[bool]:
+        """For each row with the axes as columns, whether it is at the centre in all of them but the free ones."""
+        at = pd.Series(True, index=frame.index)
+        for axis in self.axes.keys() - {*free}:
+            at &= equal(frame[axis], self.centre[axis])
+        return at
+
+
+def equal(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
+    """Where a column of an axis has a value, which may be None."""
+    return column.isna() if value is None else column == value
+
+
+def averaged(tiou: Collection[float]) -> tuple[float, float]:
+    """First and last threshold of `average`: 0.3 to 0.7 where all five are evaluated, else all there are."""
+    return (PAPERS_RANGE[0], PAPERS_RANGE[-1]) if {*PAPERS_RANGE} <= {*tiou} else (min(tiou), max(tiou))
+
+
+def score_columns(tiou: tuple[float, ...], mAP_NT: Floats, held_NT: Floats, leaky_N: Floats) -> dict[str, Floats]:
+    """Columns of N trials, in percent, from fractions on the test split, on held-out videos, and of the best epoch.
+
+    `mAP@t` for each of the T thresholds, `average` over `averaged`; `holdout` (held-out training videos, by
+    `criterion`) and `leaky` (the best epoch on the test split, likewise). NaN where there is no number.
+    """
+    low, high = averaged(tiou)
+    inside = [low - 1e-9 <= threshold <= high + 1e-9 for threshold in tiou]
+    name = criterion(tiou)
+    held = _mean(held_NT) if name == "average" else held_NT[:, tiou.index(float(name))]
+    columns = {f"mAP@{threshold:g}": 100 * mAP_NT[:, place] for place, threshold in enumerate(tiou)}
+    return columns | {"average": 100 * _mean(mAP_NT[:, inside]), "holdout": 100 * held, "leaky": 100 * leaky_N}
+
+
+def _mean(values_NT: Floats) -> Floats:
+    """Of each row. Memory in rows, so that the sum does not depend on how many rows there are."""
+    means: Floats = np.ascontiguousarray(values_NT).mean(axis=1)
+    return means
