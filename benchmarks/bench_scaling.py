@@ -101,7 +101,7 @@ def _resident(process: psutil.Process) -> float:
 
 def timeline(videos: int, classes: int, seed: int) -> Annotations:
     """A drawn timeline."""
-    from tal_search.data.simulation.timeline import class_lengths, draw_timeline
+    from tal_search.data.simulation.drawn_timeline import class_lengths, draw_timeline
 
     random = np.random.default_rng(seed)
     names = tuple(f"class_{index}" for index in range(classes))

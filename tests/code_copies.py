@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tal_search.methods import available
 from tal_search.trial.code_version import PACKAGE, version_of
-from tal_search.trial.code_version.modules import Package
+from tal_search.trial.code_version.sources import Package
 
 SOURCES = ("simulated", "features")
 EVERY = frozenset((method, source) for method in available() for source in SOURCES)

@@ -10,8 +10,8 @@ import pytest
 from make_dataset import edit_json, found
 from study_files import load, problems
 
-from tal_search.data.clicks.cost import THUMOS14_RATES, CostModel, annotation_seconds
-from tal_search.data.clicks.rates import annotation_rates
+from tal_search.data.clicks.annotation_cost import THUMOS14_RATES, CostModel, annotation_seconds
+from tal_search.data.clicks.annotation_rates import annotation_rates
 from tal_search.data.simulation.clickers import simulate_clicks
 from tal_search.data.simulation.videos import simulated_truths
 from tal_search.plan.compatibility import settings_of

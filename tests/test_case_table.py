@@ -19,7 +19,7 @@ from study_files import load
 
 from tal_search.cli.progress import describe
 from tal_search.cli.report import comparison_text, write_comparison
-from tal_search.data.clicks.cost import CostModel
+from tal_search.data.clicks.annotation_cost import CostModel
 from tal_search.data.simulation.clickers import simulate_clicks
 from tal_search.data.simulation.videos import Simulation, simulated_truths
 from tal_search.execution.driver import run_study

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from small_fits import make_data, make_spec, run
 from study_files import load, problems
 
-from tal_search.data.clicks.budget import within_budget
+from tal_search.data.clicks.click_budget import within_budget
 from tal_search.data.clicks.clicks import BACKGROUND, Clicks
 from tal_search.plan.plan import Plan, resolve
 from tal_search.plan.plan_frame import study_frame, supervision_words

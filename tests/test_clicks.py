@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from make_dataset import HEADER
 
 from tal_search.data.annotations import read_annotations
+from tal_search.data.clicks.click_statistics import statistics_of
 from tal_search.data.clicks.clicks import ClickedVideos, read_clicks, snippet_of
-from tal_search.data.clicks.statistics import statistics_of
 from tal_search.data.simulation.clickers import CLICKERS, HUMANS, SHORT_GAP, simulate_clicks
 from tal_search.data.truths import background_gaps
 from tal_search.errors import InputError

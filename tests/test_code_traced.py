@@ -13,7 +13,7 @@ import pytest
 
 from tal_search.methods import available
 from tal_search.trial.code_version import PACKAGE, reach
-from tal_search.trial.code_version.modules import Definition, Package
+from tal_search.trial.code_version.sources import Definition, Package
 
 pytestmark = pytest.mark.slow
 # Functions that ran and are neither in the version nor behind its boundary, and why that is right.

@@ -13,7 +13,7 @@ from code_copies import EVERY, SOURCES, changed, copied, edit, move, write_packa
 from tal_search.methods import available
 from tal_search.trial.code_version import PACKAGE, code_version, reach, version_of
 from tal_search.trial.code_version.boundary import BOUNDARY, OF_SOURCE
-from tal_search.trial.code_version.modules import Definition, Package
+from tal_search.trial.code_version.sources import Definition, Package
 
 # What is found by a name that the program computes. All are fields of a record, whose class is in the version whole.
 COMPUTED = {

@@ -25,7 +25,7 @@ from tal_search.localization.inference import Inference
 from tal_search.methods import available, specification
 from tal_search.trial.code_version import PACKAGE
 from tal_search.trial.code_version.boundary import BOUNDARY
-from tal_search.trial.code_version.modules import Package
+from tal_search.trial.code_version.sources import Package
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.run import run_trial
 from tal_search.trial.trial_types import TrialSpec

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.data import data_folder
-from tal_search.data.clicks.budget import within_budget
+from tal_search.data.clicks.click_budget import within_budget
 from tal_search.data.clicks.clicks import BACKGROUND, ClickedVideos, Clicks, read_clicks, snippet_of
 from tal_search.data.simulation.clickers import CLICKERS, simulate_clicks
 from tal_search.data.truths import rows_by_video

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from tal_search.data.clicks.cost import annotation_seconds
-from tal_search.data.clicks.rates import annotation_rates
+from tal_search.data.clicks.annotation_cost import annotation_seconds
+from tal_search.data.clicks.annotation_rates import annotation_rates
 from tal_search.data.find import default_annotators
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tal_search.data.clicks.cost import CostModel
+from tal_search.data.clicks.annotation_cost import CostModel
 from tal_search.data.features.layouts import AUTO, NAMES
 from tal_search.data.simulation.videos import Simulation
 from tal_search.fields import hyper

@@ -14,7 +14,7 @@ from dash import html
 from tal_dashboards.app import components
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.style import COLOURS, DASHES, MARKERS, figure, text
-from tal_search.data.clicks.statistics import ClickStatistics, statistics_of
+from tal_search.data.clicks.click_statistics import ClickStatistics, statistics_of
 from tal_search.errors import InputError
 from tal_search.results.case_comparison import comparison_info
 from tal_search.results.statistics import WITHIN

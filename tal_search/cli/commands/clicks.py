@@ -8,8 +8,8 @@ from pathlib import Path
 from tal_search.cli.arguments import Grammar, Key, parse
 from tal_search.cli.console import console, said
 from tal_search.data import data_folder
+from tal_search.data.clicks.click_statistics import ClickStatistics, statistics_of
 from tal_search.data.clicks.clicks import ClickedVideos, read_clicks
-from tal_search.data.clicks.statistics import ClickStatistics, statistics_of
 from tal_search.data.features.split_reader import read_both
 from tal_search.errors import InputError
 from tal_search.types import BACKGROUND_CLICKS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tal_search.data.clicks.formats import Row, read_click_file
+from tal_search.data.clicks.click_files import Row, read_click_file
 from tal_search.errors import InputError
 from tal_search.files.json_reader import Problems, brief, nearest_of
 from tal_search.types import Floats, Ints

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.data.catalog import known
-from tal_search.data.simulation.timeline import class_lengths, draw_timeline
+from tal_search.data.simulation.drawn_timeline import class_lengths, draw_timeline
 from tal_search.data.truths import present, rows_by_video
 from tal_search.errors import InputError
 from tal_search.fields import hyper

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tal_search.trial.code_version.boundary import BOUNDARY, ENTRY, OF_METHOD, OF_SOURCE
 from tal_search.trial.code_version.canonical import Described, alias_of, describe, returned
-from tal_search.trial.code_version.modules import STATEMENTS, Definition, Package
+from tal_search.trial.code_version.sources import STATEMENTS, Definition, Package
 
 PACKAGE = Path(__file__).parents[2]
 

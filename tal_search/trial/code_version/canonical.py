@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tal_search.trial.code_version.modules import Definition, Package
+from tal_search.trial.code_version.sources import Definition, Package
 from tal_search.trial.code_version.writer import Writer
 
 

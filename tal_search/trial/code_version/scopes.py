@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from tal_search.trial.code_version.modules import Package, Target, bound_names, imported, own_nodes
+from tal_search.trial.code_version.sources import Package, Target, bound_names, imported, own_nodes
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp

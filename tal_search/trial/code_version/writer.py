@@ -6,7 +6,8 @@ import ast
 import builtins
 from collections.abc import Iterable
 
-from tal_search.trial.code_version.modules import (
+from tal_search.trial.code_version.scopes import Comprehension, Scope, lookup, scope_of, scope_of_comprehension
+from tal_search.trial.code_version.sources import (
     Definition,
     External,
     Module,
@@ -16,7 +17,6 @@ from tal_search.trial.code_version.modules import (
     is_silent,
     is_type_checking,
 )
-from tal_search.trial.code_version.scopes import Comprehension, Scope, lookup, scope_of, scope_of_comprehension
 
 SKIPPED = ("ctx", "kind", "type_comment")
 HYPER = "hyper"  # makes a field of hyperparameters: their values are in a trial's key, so the field's name is enough

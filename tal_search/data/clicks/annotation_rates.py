@@ -6,8 +6,8 @@ import contextlib
 import math
 from collections.abc import Hashable
 
-from tal_search.data.clicks.budget import within_budget
-from tal_search.data.clicks.cost import THUMOS14_RATES
+from tal_search.data.clicks.annotation_cost import THUMOS14_RATES
+from tal_search.data.clicks.click_budget import within_budget
 from tal_search.data.load import load_truths
 from tal_search.data.supervision import clicks_made
 from tal_search.errors import InputError
