@@ -16,6 +16,7 @@ from tal_search.data import load
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from small_dashboards import Made
+
     from tal_dashboards.data.study_data import StudyData
 
 ROOT = Path(__file__).resolve().parents[1]

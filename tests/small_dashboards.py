@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 from tal_dashboards.app.server import bound_server
 from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.data.study_data import StudyData
-
 from tal_search.execution.driver import run_study
 from tal_search.execution.running import Outcome
 from tal_search.plan.plan import Plan, resolve

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from tal_dashboards.app.prefetch import Ahead
 
+from tal_dashboards.app.prefetch import Ahead
 from tal_search.errors import InputError
 
 

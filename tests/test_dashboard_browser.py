@@ -14,6 +14,7 @@ from browser import ARTIFACTS, SCREENS, Visit, visit
 from playwright.sync_api import Browser
 from small_dashboards import Made, served
 from small_plans import cell_spec, plan_of, run
+
 from tal_dashboards.style import shown
 from tal_dashboards.views import cost, modules, study, tables, views
 

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from postgres_server import postgres_server
 from small_dashboards import AXES, Made, make_study
 from small_plans import cell_spec, plan_of, run
+
 from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.data.study_data import StudyData, query_of, selection_of
-
 from tal_search.errors import InputError
 from tal_search.record.description import about
 from tal_search.trial.folder import TrialFolder

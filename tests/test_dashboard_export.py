@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from small_dashboards import Made, chromium
+
 from tal_dashboards.export.export import escaped, export_study, file_name, latex
 from tal_dashboards.style import WITHIN
 from tal_dashboards.views import cost, plots, tables, views
-
 from tal_search.cli.main import main
 from tal_search.cli.summary import show_results
 

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from small_dashboards import Made, served
+from waiting import DEADLINE
+
 from tal_dashboards.app.app import make_app
 from tal_dashboards.app.security import check_binding
 from tal_dashboards.app.server import bound_server
 from tal_dashboards.data.reader import StudyReader
-from waiting import DEADLINE
-
 from tal_search.cli.main import main
 from tal_search.errors import InputError
 

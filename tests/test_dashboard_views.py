@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from plain_statistics import difference, interval, table_of
 from scipy import stats
 from small_dashboards import Made
+
 from tal_dashboards.data.cell_names import names_of
 from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.style import shown, text
 from tal_dashboards.views import cost, modules, study, tables, views
 from tal_dashboards.views.trial_panel import trial_figures, trial_tables
-
 from tal_search.results.cell_table import cells
 from tal_search.results.noise import noise
 from tal_search.results.ranking import cost_front, pareto_front

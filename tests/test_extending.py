@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 from make_dataset import make_dataset
+
 from tal_dashboards.data.reader import StudyReader
 
 PAGE = (ROOT / "docs" / "extending.md").read_text("utf-8")

@@ -14,8 +14,8 @@ from browser import ARTIFACTS, SECONDS
 from mlflow_server import free_port, mlflow_server
 from playwright.sync_api import Browser, Page, expect
 from small_dashboards import GRID, Made, make_study, served
-from tal_dashboards.data.reader import MLFLOW_PAGE
 
+from tal_dashboards.data.reader import MLFLOW_PAGE
 from tal_search.trial.folder import TrialFolder
 
 pytestmark = pytest.mark.slow

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tal_dashboards.data.reader import StudyReader
 
+from tal_dashboards.data.reader import StudyReader
 from tal_search.execution.driver import run_study
 from tal_search.plan.plan import Plan, resolve
 from tal_search.plan.preview import preview

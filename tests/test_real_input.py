@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tal_dashboards.data.reader import StudyReader
 
+from tal_dashboards.data.reader import StudyReader
 from tal_search.cli.main import main
 from tal_search.trial.folder import TrialFolder
 

@@ -11,11 +11,11 @@ import pytest
 from browser import Visit, visit
 from playwright.sync_api import Browser
 from small_dashboards import Made, served
+
 from tal_dashboards.data.fits import chosen_fit, offered
 from tal_dashboards.style import shown
 from tal_dashboards.views import errors, playground, study, timeline
 from tal_dashboards.views.trial_panel import trial_tables
-
 from tal_search.trial.folder import TrialFolder
 
 pytestmark = pytest.mark.slow

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.views import errors
-
 from tal_search.metrics.error_profile import ERRORS, KINDS, error_profile
 
 

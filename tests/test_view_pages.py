@@ -12,6 +12,7 @@ import pytest
 from browser import ARTIFACTS, SCREENS, visit
 from playwright.sync_api import Browser
 from small_dashboards import Made, served
+
 from tal_dashboards.views import views
 
 pytestmark = pytest.mark.slow

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from tal_dashboards.data.inference_settings import SLIDERS, SWEPT, Scored, best_on, own_inference
 from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.views import playground
 from tal_dashboards.views.playground import CHOSEN, HOLDOUT, LEAKY, OWN
-
 from tal_search.data.splits import restrict
 from tal_search.errors import InputError
 from tal_search.localization.activations import Activations
