@@ -14,8 +14,7 @@ def settings_of(plan: Plan) -> dict[str, Any]:
     Axis values, seeds and annotators are not among them: a plan may be widened. The content of each annotator's clicks
     is (`clicks`), and may only gain annotators and kinds; so are the settings of each case, and cases may come and go.
     """
-    study, search = plan.study, plan.study.search
-    dataset = plan.dataset
+    study, search, dataset = plan.study, plan.study.search, plan.dataset
     content = {"source": dataset.source, "content": dataset.fingerprint[:12]}
     budget = {"clicks_fraction": study.dataset.clicks_fraction, "clicks_per_minute": study.dataset.clicks_per_minute}
     common: dict[str, Any] = {
