@@ -150,6 +150,7 @@ def test_bad_arguments(
         ["tal_search", "--version"],
         ["tal_search", "status", "--help"],
         ["tal_search", "list"],
+        ["tal_search", "status", "runs=none"],
         ["tal_search.run", "--help"],
         ["tal_search.run", "--list"],
         ["tal_search.run", "study=thumos_grid", "--preview"],

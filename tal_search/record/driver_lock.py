@@ -10,13 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from optuna.storages import RDBStorage
 
 from tal_search.errors import InputError
 from tal_search.files.disk import require_writable
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
 
 HOLDER = "driver"
 LOCK_FILE = "driver.lock"  # in the study's folder; empty after a run that ended in order

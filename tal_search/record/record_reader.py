@@ -45,13 +45,16 @@ ATTRIBUTES = Row._fields[Row._fields.index("id") :]
 
 
 class RecordReader:
-    """The trials of one study, of the record in its folder: `record.db`, or the database that `record.url` names."""
+    """The trials of one study, of the record in its folder: `record.db`, or the database that `record.url` names.
 
-    def __init__(self, folder: Path) -> None:
+    still: no process writes to the file, so it is read without a lock and without SQLite's files beside it.
+    """
+
+    def __init__(self, folder: Path, *, still: bool = False) -> None:
         self.folder, self.study = folder, folder.name
         self._rows: dict[int, Row] = {}
         self._seen: object = None
-        self._engine = _engine(folder)
+        self._engine = _engine(folder, still)
 
     def rows(self) -> tuple[dict[int, Row], bool]:
         """Trials by trial id in order, and whether anything changed since the last call. InputError: no such record."""
@@ -120,7 +123,7 @@ def recorded_studies(runs: Path) -> Iterator[str]:
             yield folder.name
 
 
-def _engine(folder: Path) -> sqlalchemy.Engine:
+def _engine(folder: Path, still: bool) -> sqlalchemy.Engine:
     if (folder / "record.url").exists():
         try:
             return sqlalchemy.create_engine((folder / "record.url").read_text().strip(), poolclass=NullPool)
@@ -128,7 +131,8 @@ def _engine(folder: Path) -> sqlalchemy.Engine:
             raise MissingExtra("psycopg", "postgres") from None
     path = folder / "record.db"
     # A folder that may not be written has no place for the lock file that reading beside a writer takes.
-    mode = "mode=ro" if os.access(folder, os.W_OK) or path.with_name("record.db-wal").exists() else "immutable=1"
+    shared = os.access(folder, os.W_OK) or path.with_name("record.db-wal").exists()
+    mode = "mode=ro" if shared and not still else "immutable=1"
     url = f"file:{quote(str(path.resolve()))}?{mode}"
     connect = lambda: sqlite3.connect(url, uri=True, timeout=BUSY_SECONDS)  # noqa: E731
     return sqlalchemy.create_engine("sqlite://", creator=connect, poolclass=NullPool)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tal_search.cli.arguments import Grammar, Key, parse
-from tal_search.cli.console import console
+from tal_search.cli.console import console, printable
 from tal_search.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def status_text(found: list[Overview]) -> TextTable:
     ordered = sorted(found, key=lambda one: one.changed.timestamp() if one.changed else 0.0, reverse=True)
     rows = [
         [
-            one.name,
+            printable(one.name),
             one.state,
             f"{one.done}" if one.planned is None else f"{one.done}/{one.planned}",
             str(one.failed),
