@@ -6,13 +6,18 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
+import optuna
 import pytest
 from conftest import ROOT
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState, create_trial
+from postgres_server import postgres_server
 from small_dashboards import Made
 
 from tal_search.cli.main import main
@@ -122,8 +127,6 @@ def test_a_record_that_is_written_meanwhile_is_read_again(
 def test_what_did_not_end_well_is_counted(
     runs: Path, swept: Made, statement: str, state: str, failed: int, stopped: int
 ) -> None:
-    import sqlite3
-
     whole = overview(runs / swept.name).done
     with sqlite3.connect(runs / swept.name / "record.db") as connection:
         count = connection.execute(statement).rowcount
@@ -204,3 +207,36 @@ def test_the_version_is_that_of_the_package(
     assert main(["--version"]) == 0
     (project,) = [line for line in (ROOT / "pyproject.toml").read_text().splitlines() if line.startswith("version = ")]
     assert capsys.readouterr().out == f"tal-search {project.split(chr(34))[1]}\n"
+
+
+def test_a_study_whose_record_is_on_postgresql_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s").mkdir()
+    with postgres_server() as server:
+        monkeypatch.setenv("PGPASSWORD", server.password)
+        (tmp_path / "s" / "record.url").write_text(f"{server.url}\n")
+        storage = RDBStorage(server.url)
+        study = optuna.create_study(storage=storage, study_name="s")
+        study.set_user_attr("about", {"trials": 3})
+        for name, state in (("a", TrialState.FAIL), ("a", TrialState.RUNNING), ("b", TrialState.PRUNED)):
+            study.add_trial(create_trial(state=state, user_attrs={"id": name}))
+        storage.remove_session()
+        storage.engine.dispose()
+        found = overview(tmp_path / "s")
+        assert found == Overview("s", "incomplete", 0, 3, 0, 1, found.changed)
+    with pytest.raises(InputError, match="the record cannot be read"):
+        overview(tmp_path / "s")
+
+
+def test_a_long_name_still_fits_a_terminal(
+    runs: Path, swept: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "a_study_with_a_name_" * 5
+    (runs / swept.name).rename(runs / name)
+    with sqlite3.connect(runs / name / "record.db") as connection:
+        connection.execute("UPDATE studies SET study_name = ?", (name,))
+    connection.close()
+    assert main(["status", f"runs={runs}"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert max(map(len, shown)) <= 80
+    assert any("finished" in line and line.split()[0] in name for line in shown)
