@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from tal_search.errors import InputError
 
 HELP = ("-h", "--help")
-Converter = Callable[[str], Any]  # raises ValueError with what is wrong, as words after "KEY=VALUE"
+# Raises ValueError with what is wrong, as words after "KEY=VALUE", or InputError with whole sentences.
+Converter = Callable[[str], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +100,9 @@ def _converted(name: str, text: str, key: Key, problems: list[str]) -> Any:
         return key.convert(text)
     except ValueError as error:
         problems.append(f"command line: {name}={text} {error}")
-        return key.default
+    except InputError as error:
+        problems += [f"command line: {problem}" for problem in error.problems]
+    return key.default
 
 
 def _instead(name: str, overrides: Sequence[str]) -> str:

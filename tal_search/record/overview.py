@@ -6,19 +6,20 @@ import json
 import os
 import socket
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tal_search.record.driver_lock import LOCK_FILE
-from tal_search.record.record_reader import RecordReader, Row
+from tal_search.record.record_reader import RecordReader, Row, is_asked_for
+from tal_search.types import INFERENCE
 
 
 class Overview(NamedTuple):
     """state: "running", "finished", "incomplete" or "failed" (all trials have ended, some by an error).
 
-    done, failed, stopped: trials by their newest attempt; planned: None where a sampler goes on without end. changed:
-    when a trial last began or ended, None before the first.
+    done, failed, stopped: trials of the study as it ran last, by their newest attempt; planned: None where a sampler
+    goes on without end. changed: when a trial last began or ended, by this machine's clock, None before the first.
     """
 
     name: str
@@ -32,24 +33,28 @@ class Overview(NamedTuple):
 
 def overview(folder: Path) -> Overview:
     """Of the study in a folder of `runs`. Raises InputError where its record cannot be read."""
-    rows, planned = _read(folder)
-    newest = {row.id: row for row in rows.values() if row.id is not None}
+    rows, about, driver = _read(folder)
+    planned = about.get("trials")
+    newest = {row.id: row for row in rows.values() if row.id is not None and _is_asked_for(row, about)}
     counts = Counter(row.state for row in newest.values())
     times = [_time(when) for row in newest.values() for when in (row.started, row.ended) if when is not None]
     done, failed, stopped = counts["done"], counts["failed"], counts["stopped early"]
     whole = planned is not None and done + failed + stopped >= planned and not counts["running"]
-    state = "running" if is_held(folder) else "incomplete" if not whole else "failed" if failed else "finished"
+    running = is_held(folder) if driver is None else driver
+    state = "running" if running else "incomplete" if not whole else "failed" if failed else "finished"
     return Overview(folder.name, state, done, planned, failed, stopped, max(times, default=None))
 
 
-def _read(folder: Path) -> tuple[dict[int, Row], int | None]:
-    """Trials, and how many are planned. A file in SQLite's WAL mode is locked, and has files beside it made, only where
-    its writer has done so already; one that a driver opens meanwhile is read again.
+def _read(folder: Path) -> tuple[dict[int, Row], dict[str, Any], bool | None]:
+    """Trials, what the record says of its study, and whether a driver holds it, None where the record does not know.
+
+    A file in SQLite's WAL mode is locked, and has files beside it made, only where its writer has done so already; one
+    that a driver opens meanwhile is read again.
     """
     before = _written(folder)
     for still in (True, False) if before is not None else (False,):
         reader = RecordReader(folder, still=still)
-        found = reader.rows()[0], reader.attributes().get("about", {}).get("trials")
+        found = reader.rows()[0], reader.attributes().get("about", {}), reader.has_driver()
         if still and _written(folder) == before:
             break
     return found
@@ -100,6 +105,15 @@ def _locked_by(path: Path, pid: int) -> bool | None:
     return any(row[4] == str(pid) and row[5].endswith(f":{inode}") for row in rows if len(row) > 5 and row[1] != "->")
 
 
+def _is_asked_for(row: Row, about: dict[str, Any]) -> bool:
+    """Whether the study as it ran last has the trial's cell, as far as its axes say."""
+    if row.cell is None or "axes" not in about:
+        return True
+    inference = {f"{INFERENCE}{name}": value for name, value in about.get("inference", {}).items()}
+    return is_asked_for(json.loads(row.cell), about["axes"], {**about.get("hyperparameters", {}), **inference})
+
+
 def _time(when: Any) -> datetime:
-    """SQLite has times as text."""
-    return when if isinstance(when, datetime) else datetime.fromisoformat(str(when))
+    """In this machine's time zone. Databases have UTC, SQLite as text."""
+    utc = when if isinstance(when, datetime) else datetime.fromisoformat(str(when))
+    return utc.replace(tzinfo=UTC).astimezone()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from tal_search.errors import InputError, MissingExtra
+from tal_search.record.driver_lock import held_in_database
 
 STATES = {"COMPLETE": "done", "RUNNING": "running", "WAITING": "running", "FAIL": "failed", "PRUNED": "stopped early"}
 ENDED = ("done", "failed", "stopped early")
@@ -78,6 +79,13 @@ class RecordReader:
             raise InputError(f"{self.folder}: its record holds no study of the name {self.study}; run the study first")
         return {key: json.loads(value) for key, value in found if key is not None}
 
+    def has_driver(self) -> bool | None:
+        """Whether a driver, on whatever machine, holds a record on PostgreSQL; None of any other record."""
+        if self._engine.dialect.name != "postgresql":
+            return None
+        with self._connected() as connection:
+            return held_in_database(connection, self.study)
+
     @contextmanager
     def _connected(self) -> Iterator[sqlalchemy.Connection]:
         try:
@@ -114,6 +122,14 @@ class RecordReader:
             if trial_id in open_ids:
                 self._rows[trial_id] = Row(number, STATES[state], *rest)
         return True
+
+
+def is_asked_for(cell: Mapping[str, Any], axes: Collection[str], centre: Mapping[str, Any]) -> bool:
+    """Whether a study has the cell: off its centre only along its axes.
+
+    An axis that was dropped and a setting that was rescored leave cells behind that are none of the study's any more.
+    """
+    return all(name in axes or centre.get(name, value) == value for name, value in cell.items())
 
 
 def recorded_studies(runs: Path) -> Iterator[str]:
