@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from tal_search.cli.arguments import Grammar, parse
@@ -25,9 +26,13 @@ def command(arguments: list[str]) -> int:
     studies = list_studies()
     width = max((len(study.name) for study in studies), default=0)
     origin = max((len(study.origin) for study in studies), default=0)
-    for study in studies:
-        description = printable(study.description)
-        if study.replaces:
-            description += f" (instead of the one from {study.replaces})"
-        sys.stdout.write(f"{study.name:{width}}  {study.origin:{origin}}  {description}\n")
+    try:
+        for study in studies:
+            description = printable(study.description)
+            if study.replaces:
+                description += f" (instead of the one from {study.replaces})"
+            sys.stdout.write(f"{study.name:{width}}  {study.origin:{origin}}  {description}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # of `tal-search list | head`; Python would write the rest as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
