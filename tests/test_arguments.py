@@ -42,6 +42,7 @@ def test_values_are_converted_and_the_rest_has_its_defaults() -> None:
     assert found.values == {"size": 12, "share": 0.5, "kind": "plain", "out": Path("x=y.json")}
     assert (found.words, found.flags, found.overrides) == (("a b.txt",), {"--quick"}, ())
     assert parse(GRAMMAR, ["a", "out=o.json"]).values["size"] == 7
+    assert parse(GRAMMAR, ["./a=b.txt", "out=o.json"]).words == ("./a=b.txt",)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,11 @@ def test_values_are_converted_and_the_rest_has_its_defaults() -> None:
         (["colour=red"], "colour is unknown; try takes size=, share=, kind=, out=, --quick"),
         (["=3"], " is unknown; try takes size=, share=, kind=, out=, --quick"),
         (["--quik"], "'--quik' is unknown; did you mean '--quick'?"),
-        (["--quick=yes"], "--quick is unknown; did you mean '--quick'?"),
+        (["--quick=yes"], "--quick takes no value; leave out '=yes'"),
+        (["--size=3"], "--size is unknown; write size=3"),
+        (["--size"], "'--size' is unknown; write size=VALUE"),
+        (["out="], "out= is given 2 times (o.json, ); keep one"),
+        (["x=y/z"], "x is unknown; try takes size=, share=, kind=, out=, --quick"),
         (["-x"], "'-x' is unknown; try takes size=, share=, kind=, out=, --quick"),
         (["b", "c"], "try takes one or two files, not a b c"),
     ],
@@ -83,6 +88,9 @@ def test_overrides_are_kept_as_they_are() -> None:
     found = parse(OVERRIDDEN, ["study=x", "~search.axes.k", "a.b=[1, 2]", "word", "--quick"])
     assert found.overrides == ("~search.axes.k", "a.b=[1, 2]", "word")
     assert found.values == {"study": "x"}
+    assert problems(OVERRIDDEN, "quickstart") == ["study= is missing; write study=quickstart instead of 'quickstart'"]
+    assert problems(OVERRIDDEN, "a=1", "stuyd=x") == ["study= is missing; write study=x instead of 'stuyd=x'"]
+    assert problems(OVERRIDDEN, "study=") == ["study= has no value; name one"]
     assert problems(OVERRIDDEN, "a.b=1", "--slow", "--a.b=2") == [
         "'--slow' is unknown; try takes study=, --quick", "--a.b is unknown; try takes study=, --quick",
         "study= is missing; name one",
@@ -112,7 +120,7 @@ def test_usage_names_every_key_and_flag_and_no_other(module: ModuleType) -> None
         ("ui", "dashboard"),
         ("serve", "dashboard"), ("dashbord", "dashboard"), ("eval", "evaluate"), ("resume", "run"), ("rum", "run"),
         ("clean", "gc"), ("exp", "export"), ("click", "clicks"), ("--run", "run"), ("RUN", "run"), ("re", None),
-        ("zzz", None), ("", None),
+        ("zzz", None), ("", None), ("help", "--help"), ("version", "--version"), ("study=x", "run study=x"),
     ],
 )  # fmt: skip
 def test_a_wrong_command_suggests_what_is_meant(
@@ -122,6 +130,20 @@ def test_a_wrong_command_suggests_what_is_meant(
     assert main([typed]) == 2
     hint = f"; did you mean '{command}'?" if command else f"; the commands are {', '.join(COMMANDS)}"
     assert capsys.readouterr().err == f"'{typed}' is not a command{hint}\n"
+
+
+def test_listing_by_run_refuses_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--list", "--bogus"]) == 2
+    assert capsys.readouterr().err == "command line: '--bogus' is unknown; run takes study=, --preview, --list\n"
+    assert main(["run", "--list", "study=quickstart"]) == 0
+
+
+def test_what_steers_a_terminal_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["\x1b[31m\n"], ["gc", "runs=\x1b[31m\n"], ["gc", "\x1b[31m\n"]):
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert "\\x1b[31m\\n" in said
+        assert (said.count("\x1b"), said.count("\n")) == (0, 1)
 
 
 def test_every_synonym_is_another_word_for_a_command() -> None:

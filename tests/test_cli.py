@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +151,7 @@ def test_bad_arguments(
         ["tal_search", "--version"],
         ["tal_search", "status", "--help"],
         ["tal_search", "list"],
+        ["tal_search", "status", "runs=none"],
         ["tal_search.run", "--help"],
         ["tal_search.run", "--list"],
         ["tal_search.run", "study=thumos_grid", "--preview"],
@@ -204,3 +206,11 @@ def test_list_describes_every_study(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == sorted(path.stem for path in STUDIES.glob("*.yaml"))
     assert all(len(line.split()) > 4 for line in lines)
+
+
+def test_a_list_that_is_read_in_part_ends_without_a_traceback() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        done = subprocess.run([sys.executable, "-m", "tal_search", "list"], stdout=pipe, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -54,7 +54,7 @@ def test_every_file_that_cannot_be_used_is_named_at_once(tmp_path: Path, root: P
     problems = problems_of(lambda: command(["stats", str(root / "bad.txt"), str(root / "clicks_background_A9.txt")]))
     assert "bad.txt: is no click file" in problems[0]
     assert "clicks_background_A9.txt: cannot be read" in problems[1]
-    assert "needs a click file" in problems_of(lambda: command(["stats"]))[0]
+    assert "takes one click file or more, not none" in problems_of(lambda: command(["stats"]))[0]
     assert "'count' is unknown" in problems_of(lambda: command(["count", "x"]))[0]
     assert "'--all' is unknown" in problems_of(lambda: command(["stats", "--all"]))[0]
 

@@ -180,13 +180,22 @@ def test_ambiguous_instances_and_duplicates_by_command(tmp_path: Path, capsys: p
 
 
 def test_every_wrong_key_is_said_before_a_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    wrong = "unknown=drop", "duplicates=once", "videos=all", "errors=errors.csv"
+    wrong = "unknown=drop", "duplicates=once", "videos=all", "errors=errors.csv", "protocol=thumos", "tiou=0,0.5,2"
     assert main(command(tmp_path / "none", tmp_path / "none", *wrong)) == 2
     assert capsys.readouterr().err.splitlines() == [
         "command line: unknown=drop is not one of error, ignore, count",
         "command line: duplicates=once is not one of keep, drop",
         "command line: videos=all is not a positive whole number",
         "command line: errors=errors.csv must end in .json or .parquet",
+        "command line: protocol=thumos is not one of activitynet, thumos14; did you mean 'thumos14'?",
+        "command line: tiou=0,0.5,2: 0 is outside (0, 1]; give a fraction",
+        "command line: tiou=0,0.5,2: 2 is outside (0, 1]; give a fraction",
+    ]
+    files = "checkpoint=none", "data=none", "ground_truth=none", "subset=test"
+    assert main(["evaluate", *files, "variant=papr", "snippets=x"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "command line: variant=papr is not one of paper, release; did you mean 'paper'?",
+        "command line: snippets=x is not a positive whole number",
     ]
 
 

@@ -246,7 +246,7 @@ def test_the_command_lists_and_removes_only_when_told(
         ("--force", "'--force' is unknown; gc takes runs=, --yes"),
         ("run=x", "run is unknown; did you mean 'runs'?"),
         ("runs=", "runs= has no value; give one, or leave it out"),
-        ("runs", "'runs' is unknown; did you mean 'runs'?"),
+        ("runs", "'runs' is unknown; write runs=VALUE"),
     ],
 )
 def test_unknown_arguments(argument: str, says: str) -> None:

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 from tal_search.errors import InputError
 
 HELP = ("-h", "--help")
-Converter = Callable[[str], Any]  # raises ValueError with what is wrong, as words after "KEY=VALUE"
+# Raises ValueError with what is wrong, as words after "KEY=VALUE", or InputError with whole sentences.
+Converter = Callable[[str], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One KEY=VALUE. required: the sentence that is said after "KEY= is missing; " where it is not given."""
+    """One KEY=VALUE. required: what is said after "KEY= is missing; ", or after "KEY= has no value; "."""
 
     convert: Converter = str
     default: Any = None
@@ -26,8 +27,9 @@ class Key:
 @dataclass(frozen=True, kw_only=True)
 class Grammar:
     """What a command takes. words: least and greatest number of words that are neither KEY=VALUE nor flags, None where
-    there is no end of them; `needs` is said where their number is wrong. overrides: any other argument that is no flag
-    is kept as an override of a study.
+    there is no end of them; `needs` is said where their number is wrong. A path whose name has an equals sign is a word
+    when its folder is written too: ./a=b.txt. overrides: any other argument that is no flag is kept as an override of a
+    study.
     """
 
     command: str
@@ -71,17 +73,19 @@ def parse_leniently(grammar: Grammar, arguments: Sequence[str]) -> Parsed:
             flags.add(argument)
         elif grammar.overrides and not argument.startswith("-"):
             overrides.append(argument)
-        elif argument.startswith("-") or equals or grammar.words[1] == 0:
-            problems.append(_unknown(grammar, argument))
-        else:
+        elif grammar.words[1] != 0 and not argument.startswith("-") and (not equals or "/" in name):
             words.append(argument)
+        else:
+            problems.append(_unknown(grammar, argument))
     problems += [
         f"command line: {name}= is given {len(texts)} times ({', '.join(texts)}); keep one"
         for name, texts in given.items()
         if len(texts) > 1
     ]
     missing = ((name, key) for name, key in grammar.keys.items() if key.required and name not in given)
-    problems += [f"command line: {name}= is missing; {key.required}" for name, key in missing]
+    problems += [
+        f"command line: {name}= is missing; {_instead(name, overrides) or key.required}" for name, key in missing
+    ]
     least, most = grammar.words
     if len(words) < least or (most is not None and len(words) > most):
         problems.append(f"command line: {grammar.command} {grammar.needs}, not {' '.join(words) or 'none'}")
@@ -90,18 +94,33 @@ def parse_leniently(grammar: Grammar, arguments: Sequence[str]) -> Parsed:
 
 def _converted(name: str, text: str, key: Key, problems: list[str]) -> Any:
     if not text:
-        problems.append(f"command line: {name}= has no value; give one, or leave it out")
+        problems.append(f"command line: {name}= has no value; {key.required or 'give one, or leave it out'}")
         return key.default
     try:
         return key.convert(text)
     except ValueError as error:
         problems.append(f"command line: {name}={text} {error}")
-        return key.default
+    except InputError as error:
+        problems += [f"command line: {problem}" for problem in error.problems]
+    return key.default
+
+
+def _instead(name: str, overrides: Sequence[str]) -> str:
+    """Which argument was probably meant for the missing key: its value alone, or its name misspelt."""
+    for argument in overrides:
+        key, equals, text = argument.partition("=")
+        if argument.isidentifier() or (text and get_close_matches(key, [name], 1)):
+            return f"write {name}={text if equals else argument} instead of '{argument}'"
+    return ""
 
 
 def _unknown(grammar: Grammar, argument: str) -> str:
-    name, equals, _ = argument.partition("=")
+    name, equals, text = argument.partition("=")
+    if name in grammar.flags:
+        return f"command line: {name} takes no value; leave out '={text}'"
     shown = f"{name} is unknown" if equals else f"'{argument}' is unknown"
+    if name.lstrip("-") in grammar.keys:
+        return f"command line: {shown}; write {name.lstrip('-')}={text or 'VALUE'}"
     near = get_close_matches(name, [*grammar.keys, *grammar.flags], 1)
     if near:
         return f"command line: {shown}; did you mean '{near[0]}'?"

@@ -20,6 +20,11 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH)
 
 
+def printable(text: str) -> str:
+    """Text from outside (names, paths, arguments) with what steers a terminal written out: \\x1b, \\n."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 def said(sentence: str) -> Text:
     """A sentence for the user; a warning stands out."""
     from rich.text import Text

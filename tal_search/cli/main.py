@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module, metadata
+from pathlib import Path
 from types import ModuleType
 
 from tal_search.cli.arguments import HELP
-from tal_search.errors import Interrupted, TalSearchError
+from tal_search.cli.console import printable
+from tal_search.errors import InputError, Interrupted, TalSearchError
 
 USAGE = """\
 Hyperparameter studies for temporal action localization.
@@ -72,7 +76,7 @@ def _main(arguments: list[str]) -> int:
     if name not in COMMANDS:
         near = meant(name)
         hint = f"; did you mean '{near}'?" if near else f"; the commands are {', '.join(COMMANDS)}"
-        sys.stderr.write(f"'{name}' is not a command{hint}\n")
+        sys.stderr.write(printable(f"'{name}' is not a command{hint}") + "\n")
         return 2
     module = import_module(f"tal_search.cli.commands.{COMMANDS[name]}")
     if any(word in rest for word in HELP) or (not rest and name not in WITHOUT_ARGUMENTS):
@@ -85,7 +89,8 @@ def _run(module: ModuleType, arguments: list[str]) -> int:
     try:
         return int(module.command(arguments))
     except TalSearchError as error:
-        sys.stderr.write(f"{error}\n")
+        sentences = error.problems if isinstance(error, InputError) else str(error).split("\n")
+        sys.stderr.writelines(f"{printable(sentence)}\n" for sentence in sentences)
         return error.exit_code
     except Interrupted as interrupted:
         return interrupted.exit_code
@@ -95,7 +100,11 @@ def _run(module: ModuleType, arguments: list[str]) -> int:
 
 def meant(name: str) -> str | None:
     """The command that a wrong name probably means: by another tool's word, by its beginning, by its spelling."""
+    if name.startswith("study="):
+        return f"run {name}"
     name = name.lower().lstrip("-")
+    if name in ("help", "version"):
+        return f"--{name}"
     if name in COMMANDS or name in SYNONYMS:
         return SYNONYMS.get(name, name)
     begun = [command for command in COMMANDS if len(name) > 1 and command.startswith(name)]
@@ -106,7 +115,8 @@ def meant(name: str) -> str | None:
 
 
 def version() -> str:
-    try:
+    """Of the installed package, or of the checkout that this code is in."""
+    with suppress(metadata.PackageNotFoundError):
         return metadata.version("tal-search")
-    except metadata.PackageNotFoundError:
-        return "of a checkout that is not installed"
+    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    return str(tomllib.loads(project.read_text("utf-8"))["project"]["version"])

@@ -10,15 +10,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from optuna.storages import RDBStorage
 
 from tal_search.errors import InputError
 from tal_search.files.disk import require_writable
 
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
 HOLDER = "driver"
+ADVISORY = 7416  # the first number of our locks in PostgreSQL; the second is the study's id
 LOCK_FILE = "driver.lock"  # in the study's folder; empty after a run that ended in order
 
 
@@ -54,12 +57,24 @@ def claimed_in_database(storage: RDBStorage, study: str) -> Iterator[None]:
         return
     study_id = storage.get_study_id_from_name(study)
     with storage.engine.connect() as connection:
-        got = connection.execute(sqlalchemy.text("SELECT pg_try_advisory_lock(7416, :id)"), {"id": study_id}).scalar()
+        statement = sqlalchemy.text("SELECT pg_try_advisory_lock(:ours, :id)")
+        got = connection.execute(statement, {"ours": ADVISORY, "id": study_id}).scalar()
         connection.commit()
         if not got:
             raise InputError(_refusal(study, storage.get_study_user_attrs(study_id).get(HOLDER)))
         storage.set_study_user_attr(study_id, HOLDER, _myself())
         yield
+
+
+def held_in_database(connection: sqlalchemy.Connection, study: str) -> bool:
+    """Whether a driver holds a study on PostgreSQL; its lock is looked up and not tried."""
+    statement = sqlalchemy.text(
+        "SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+        "JOIN studies s ON s.study_id = CAST(l.objid AS bigint) "
+        "WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database() "
+        "AND CAST(l.classid AS bigint) = :ours AND s.study_name = :study)"
+    )
+    return bool(connection.execute(statement, {"ours": ADVISORY, "study": study}).scalar())
 
 
 def _myself() -> dict[str, Any]:

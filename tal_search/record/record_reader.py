@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from tal_search.errors import InputError, MissingExtra
+from tal_search.record.driver_lock import held_in_database
 
 STATES = {"COMPLETE": "done", "RUNNING": "running", "WAITING": "running", "FAIL": "failed", "PRUNED": "stopped early"}
 ENDED = ("done", "failed", "stopped early")
@@ -45,13 +46,16 @@ ATTRIBUTES = Row._fields[Row._fields.index("id") :]
 
 
 class RecordReader:
-    """The trials of one study, of the record in its folder: `record.db`, or the database that `record.url` names."""
+    """The trials of one study, of the record in its folder: `record.db`, or the database that `record.url` names.
 
-    def __init__(self, folder: Path) -> None:
+    still: no process writes to the file, so it is read without a lock and without SQLite's files beside it.
+    """
+
+    def __init__(self, folder: Path, *, still: bool = False) -> None:
         self.folder, self.study = folder, folder.name
         self._rows: dict[int, Row] = {}
         self._seen: object = None
-        self._engine = _engine(folder)
+        self._engine = _engine(folder, still)
 
     def rows(self) -> tuple[dict[int, Row], bool]:
         """Trials by trial id in order, and whether anything changed since the last call. InputError: no such record."""
@@ -74,6 +78,13 @@ class RecordReader:
         if not found:
             raise InputError(f"{self.folder}: its record holds no study of the name {self.study}; run the study first")
         return {key: json.loads(value) for key, value in found if key is not None}
+
+    def has_driver(self) -> bool | None:
+        """Whether a driver, on whatever machine, holds a record on PostgreSQL; None of any other record."""
+        if self._engine.dialect.name != "postgresql":
+            return None
+        with self._connected() as connection:
+            return held_in_database(connection, self.study)
 
     @contextmanager
     def _connected(self) -> Iterator[sqlalchemy.Connection]:
@@ -113,6 +124,14 @@ class RecordReader:
         return True
 
 
+def is_asked_for(cell: Mapping[str, Any], axes: Collection[str], centre: Mapping[str, Any]) -> bool:
+    """Whether a study has the cell: off its centre only along its axes.
+
+    An axis that was dropped and a setting that was rescored leave cells behind that are none of the study's any more.
+    """
+    return all(name in axes or centre.get(name, value) == value for name, value in cell.items())
+
+
 def recorded_studies(runs: Path) -> Iterator[str]:
     """Names of the studies that have a record in a runs folder."""
     for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
@@ -120,7 +139,7 @@ def recorded_studies(runs: Path) -> Iterator[str]:
             yield folder.name
 
 
-def _engine(folder: Path) -> sqlalchemy.Engine:
+def _engine(folder: Path, still: bool) -> sqlalchemy.Engine:
     if (folder / "record.url").exists():
         try:
             return sqlalchemy.create_engine((folder / "record.url").read_text().strip(), poolclass=NullPool)
@@ -128,7 +147,8 @@ def _engine(folder: Path) -> sqlalchemy.Engine:
             raise MissingExtra("psycopg", "postgres") from None
     path = folder / "record.db"
     # A folder that may not be written has no place for the lock file that reading beside a writer takes.
-    mode = "mode=ro" if os.access(folder, os.W_OK) or path.with_name("record.db-wal").exists() else "immutable=1"
+    shared = os.access(folder, os.W_OK) or path.with_name("record.db-wal").exists()
+    mode = "mode=ro" if shared and not still else "immutable=1"
     url = f"file:{quote(str(path.resolve()))}?{mode}"
     connect = lambda: sqlite3.connect(url, uri=True, timeout=BUSY_SECONDS)  # noqa: E731
     return sqlalchemy.create_engine("sqlite://", creator=connect, poolclass=NullPool)

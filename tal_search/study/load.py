@@ -27,17 +27,21 @@ from tal_search.types import INFERENCE
 
 CODE = Path(__file__).resolve().parents[1]
 # Installed, studies are beside the code; in a checkout they are at its top.
-INSTALLED = next((place for place in (CODE / FOLDER, CODE.parent / FOLDER) if place.is_dir()), CODE / FOLDER)
+IN_PACKAGE, IN_CHECKOUT = CODE / FOLDER, CODE.parent / FOLDER
+INSTALLED = IN_PACKAGE if IN_PACKAGE.is_dir() or not (CODE.parent / "pyproject.toml").is_file() else IN_CHECKOUT
 STUDY_NAME = re.compile(r"[A-Za-z0-9_-]+")
 MOST_TRIALS = 20_000
 
 
 class ListedStudy(NamedTuple):
-    """A study that `load_study` finds. origin: "./studies", of the working folder, or "tal_search", installed."""
+    """A study that `load_study` finds. origin: "./studies", of the working folder; "tal_search", installed with it; or
+    "repository", of the checkout that holds this code. replaces: the origin of another one of its name, or "".
+    """
 
     name: str
     description: str
     origin: str
+    replaces: str
 
 
 def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
@@ -62,12 +66,14 @@ def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
 
 def list_studies(folder: Path = FOLDER) -> list[ListedStudy]:
     """Every study that `load_study` finds, by name, with its one-line description."""
-    found = []
+    found, elsewhere = [], "repository" if INSTALLED == IN_CHECKOUT else "tal_search"
     for name, path in sorted(_files(folder).items()):
         written = read_study_file(path.read_text("utf-8", errors="replace"), path.name)
         description = str(written.content().get("description", "")).strip().split("\n")[0]
-        own = "tal_search" if path.parent == INSTALLED else f"./{folder.name}"
-        found.append(ListedStudy(name, "cannot be read" if written.problems else description, own))
+        own = path.parent != INSTALLED
+        replaced = own and folder.resolve() != INSTALLED and (INSTALLED / path.name).is_file()
+        origin, replaces = f"./{folder.name}" if own else elsewhere, elsewhere if replaced else ""
+        found.append(ListedStudy(name, "cannot be read" if written.problems else description, origin, replaces))
     return found
 
 
@@ -130,7 +136,7 @@ def _checked(name: str, written: Written) -> Study:
     _check_tiou(study, written)
     _check_size(study, written)
     _check_packing(study, written)
-    return replace(study, places={".".join(key): place for key, place in written.places.items()})
+    return replace(study, places={".".join(key): at for key, at in written.places.items()} | {"": written.source})
 
 
 def _data_problems(study: Study, written: Written) -> list[str]:

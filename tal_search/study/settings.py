@@ -228,4 +228,4 @@ class Study:
         """Where `key` ("search.repeats.annotators"), or else the section around it, was written; else the file."""
         while key and key not in self.places:
             key = key.rpartition(".")[0]
-        return self.places[key] if key else f"{FOLDER.name}/{self.name}.yaml"
+        return self.places.get(key, f"{FOLDER.name}/{self.name}.yaml")

@@ -20,7 +20,7 @@ import pyarrow.json as pa_json
 
 from tal_dashboards.data.study_data import StudyData
 from tal_search.errors import InputError
-from tal_search.record.record_reader import RecordReader, Row, recorded_studies
+from tal_search.record.record_reader import RecordReader, Row, is_asked_for, recorded_studies
 from tal_search.results.trials import score_columns
 from tal_search.tracking.ledger import runs_noted
 from tal_search.types import INFERENCE, Floats
@@ -111,9 +111,7 @@ def trial_table(data: StudyData, rows: list[Row], links: Mapping[str, str]) -> p
     table["reason"] = [reason or "" for reason in parsed(column["reason"])]
     table["mlflow"] = pd.Series([links.get(key) for key in keys], dtype=object)
     centre = {**data.hyperparameters, **{f"{INFERENCE}{name}": value for name, value in data.inference.items()}}
-    here = [
-        all(name in data.axes or centre.get(name, value) == value for name, value in cell.items()) for cell in cells
-    ]
+    here = [is_asked_for(cell, data.axes, centre) for cell in cells]
     return pd.DataFrame(table).loc[here].sort_values("number", ignore_index=True)
 
 

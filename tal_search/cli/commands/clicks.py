@@ -23,7 +23,7 @@ VIDEO,seconds,label lines, LACP's CSV, or JSON {VIDEO: [number, ...]}. Without g
 """
 GRAMMAR = Grammar(
     command="clicks stats", keys={"ground_truth": Key(convert=Path)}, words=(1, None),
-    needs="needs a click file; name at least one",
+    needs="takes one click file or more",
 )  # fmt: skip
 
 

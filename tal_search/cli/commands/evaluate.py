@@ -9,6 +9,8 @@ from tal_search.cli.arguments import Grammar, Key, ending, one_of, parse, whole
 from tal_search.cli.console import console
 from tal_search.data.annotations import Unknown
 from tal_search.files.atomic import write_atomically, write_json
+from tal_search.metrics.average_precision import parse_tiou
+from tal_search.metrics.matching import PROTOCOLS
 
 if TYPE_CHECKING:
     from tal_search.metrics.error_profile import ErrorProfile
@@ -37,8 +39,8 @@ MISSING = "see tal-search evaluate --help"
 COMMON = {
     "ground_truth": Key(convert=Path, required=MISSING),
     "subset": Key(required=MISSING),
-    "tiou": Key(default="0.1:0.9:0.1"),
-    "protocol": Key(default="activitynet"),
+    "tiou": Key(convert=parse_tiou, default=parse_tiou("0.1:0.9:0.1")),
+    "protocol": Key(convert=one_of(PROTOCOLS), default="activitynet"),
     "ambiguous": Key(convert=Path),
     "videos": Key(convert=POSITIVE),
     "duplicates": Key(convert=one_of(("keep", "drop")), default="keep"),
@@ -59,7 +61,7 @@ CHECKPOINT = Grammar(
     keys={
         "checkpoint": Key(convert=Path),
         "data": Key(convert=Path, required=MISSING),
-        "variant": Key(default="paper"),
+        "variant": Key(convert=one_of(("paper", "release")), default="paper"),
         "snippets": Key(convert=POSITIVE, default=750),
         "detections_out": Key(convert=Path),
         **COMMON,
@@ -76,12 +78,11 @@ def command(arguments: list[str]) -> int:
 def _score_and_show(values: dict[str, Any]) -> int:
     from tal_search.cli.score_tables import comparison_table, profile_tables, scores_table
     from tal_search.data.truths import note_empty
-    from tal_search.metrics.average_precision import parse_tiou, score
+    from tal_search.metrics.average_precision import score
     from tal_search.metrics.comparison import compare
     from tal_search.metrics.error_profile import error_profile
 
-    tiou = parse_tiou(values["tiou"])
-    benchmark, ours, others = _inputs(values)
+    tiou, (benchmark, ours, others) = values["tiou"], _inputs(values)
     scores = score(benchmark.truth, ours, tiou, subset=benchmark.subset, **benchmark.rules)
     content, tables = scores.to_json(), [scores_table(scores)]
     for other in others:

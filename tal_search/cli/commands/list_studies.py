@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from tal_search.cli.arguments import Grammar, parse
+from tal_search.cli.console import printable
 
 USAGE = """\
 tal-search list
 
-The studies, one line each: name, description, and where it is from: ./studies (a file of your own, which comes before
-one of the same name that is installed), or tal_search (installed with it).
+The studies, one line each: name, where it is from, and description. From ./studies is a file of your own, which comes
+before one of the same name from elsewhere, and says so; from tal_search, installed with it; from repository, the folder
+studies/ of the checkout whose code this is.
 """
 GRAMMAR = Grammar(command="list")
 
@@ -23,5 +26,13 @@ def command(arguments: list[str]) -> int:
     studies = list_studies()
     width = max((len(study.name) for study in studies), default=0)
     origin = max((len(study.origin) for study in studies), default=0)
-    sys.stdout.writelines(f"{study.name:{width}}  {study.origin:{origin}}  {study.description}\n" for study in studies)
+    try:
+        for study in studies:
+            description = printable(study.description)
+            if study.replaces:
+                description += f" (instead of the one from {study.replaces})"
+            sys.stdout.write(f"{study.name:{width}}  {study.origin:{origin}}  {description}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # of `tal-search list | head`; Python would write the rest as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tal_search.cli.arguments import Grammar, parse_leniently
+from tal_search.cli.arguments import Grammar, Key, parse, parse_leniently
 from tal_search.cli.commands import list_studies
 from tal_search.cli.commands.study_arguments import STUDY, plan_of
 from tal_search.cli.console import console, count
@@ -28,14 +28,17 @@ KEY=VALUE overrides a key of studies/NAME.yaml, in Hydra's grammar:
 The same command again continues: only what is missing is trained.
 """
 USAGE = RUN_USAGE
-GRAMMAR = Grammar(command="run", keys=STUDY, flags=("--preview", "--list"), overrides=True)
+FLAGS = ("--preview", "--list")
+GRAMMAR = Grammar(command="run", keys=STUDY, flags=FLAGS, overrides=True)
+LIST = Grammar(command="run", keys={"study": Key()}, flags=FLAGS, overrides=True)  # with --list, no study is needed
 
 
 def command(arguments: list[str]) -> int:
     """Run, preview or list; returns the exit code. Raises InputError with everything that is wrong."""
-    parsed = parse_leniently(GRAMMAR, arguments)
-    if "--list" in parsed.flags:
+    if "--list" in arguments:
+        parse(LIST, arguments)
         return list_studies.command([])
+    parsed = parse_leniently(GRAMMAR, arguments)
     plan = plan_of(parsed)
     screen = console()
     screen.print(f"Data: {plan.dataset.description}", markup=False, soft_wrap=True)

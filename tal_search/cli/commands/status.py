@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tal_search.cli.arguments import Grammar, Key, parse
-from tal_search.cli.console import console
+from tal_search.cli.console import console, printable
 from tal_search.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,7 +48,12 @@ def command(arguments: list[str]) -> int:
         except InputError as error:
             problems += error.problems
     if found:
-        screen.print(drawn(status_text(found), str(runs)))
+        table = drawn(status_text(found), printable(str(runs)))
+        # In a narrow terminal a long name goes on in the next line, and the numbers beside it stay whole.
+        table.columns[0].overflow = "fold"
+        for column in table.columns[1:]:
+            column.no_wrap = True
+        screen.print(table)
     if problems:
         raise InputError(problems)
     return 0
@@ -61,7 +66,7 @@ def status_text(found: list[Overview]) -> TextTable:
     ordered = sorted(found, key=lambda one: one.changed.timestamp() if one.changed else 0.0, reverse=True)
     rows = [
         [
-            one.name,
+            printable(one.name),
             one.state,
             f"{one.done}" if one.planned is None else f"{one.done}/{one.planned}",
             str(one.failed),
