@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import tomllib
 from contextlib import suppress
@@ -59,10 +60,19 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code = _main(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has enough, as `head`
+    except BrokenPipeError:
+        if not _has_lost_its_reader():
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return code
+
+
+def _has_lost_its_reader() -> bool:
+    """Whether who read the output has enough, as `head`."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _main(arguments: list[str]) -> int:
