@@ -169,17 +169,6 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=DEADLINE)
 
 
-def test_a_reader_that_has_enough_is_no_error() -> None:
-    """As in `tal-search list | head -1`."""
-    with subprocess.Popen(
-        [sys.executable, "-u", "-m", "tal_search", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert (process.stderr.read(), process.wait()) == (b"", 141)
-
-
 def test_preview_counts_the_whole_grid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = ["search.repeats.seeds=[0,1]", "search.axes.inference.nms=[0.3,0.7]", f"runs={tmp_path}"]
     assert main(["run", "study=thumos_grid", *settings, "dataset.source=simulated", "--preview"]) == 0
