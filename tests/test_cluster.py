@@ -119,7 +119,7 @@ def test_a_node_killed_midway_loses_no_trial_and_none_runs_twice(
     cluster: Running, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     with driving(cluster.address, tmp_path, environment) as (driver, _):
-        wait_for(lambda: len(events(tmp_path)) >= 4 and under_way_on_third(tmp_path), lambda: driver.poll() is None)
+        wait_for(lambda: len(events(tmp_path)) >= 4 and under_way_on_third(tmp_path), driver)
         cluster.kill_third_node()
         _, errors = driver.communicate(timeout=DEADLINE)
         assert driver.returncode == 0, errors

@@ -46,7 +46,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(backend: str, number: int, 
     with subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        wait_for(lambda: any(tmp_path.glob("trials/*/waits")), lambda: process.poll() is None)
+        wait_for(lambda: any(tmp_path.glob("trials/*/waits")), process)
         (folder,) = tmp_path.glob("trials/*")
         process.send_signal(number)
         (folder / "goes_on").touch()

@@ -57,7 +57,7 @@ def trials(runs: Path) -> list[optuna.trial.FrozenTrial]:
 def test_a_study_killed_midway_finishes_with_every_cell_exactly_once(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     with start(runs, "resources.concurrent_trials=1") as driver:
-        wait_for(lambda: results(runs) and unfinished(runs), lambda: driver.poll() is None)
+        wait_for(lambda: results(runs) and unfinished(runs), driver)
         children = psutil.Process(driver.pid).children(recursive=True)
         names = {child: child.name() for child in children}  # read now: a process that has ended has no name
         driver.kill()

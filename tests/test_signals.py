@@ -40,7 +40,7 @@ def program(
         try:
             line = "endless" if "endless" in behaviour else "epoch 3"
             folders = [TrialFolder.of(runs, make_spec(seed, **behaviour).key) for seed in running(backend)]
-            wait_for(lambda: all(line in history(folder) for folder in folders), lambda: process.poll() is None)
+            wait_for(lambda: all(line in history(folder) for folder in folders), process)
             yield process
         finally:
             process.kill()
@@ -88,7 +88,7 @@ def test_sigterm_to_the_driver_alone_leaves_an_epoch_that_does_not_end(backend: 
 def test_a_second_sigint_ends_at_once(backend: str, tmp_path: Path) -> None:
     with program(backend, tmp_path, ENDLESS, LONG) as process:
         process.send_signal(signal.SIGINT)
-        wait_for((tmp_path / "heard").exists, lambda: process.poll() is None)
+        wait_for((tmp_path / "heard").exists, process)
         process.send_signal(signal.SIGINT)
         out, error = end(process)
     assert process.returncode == 130, (out, error)

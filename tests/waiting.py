@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,11 @@ TESTS = Path(__file__).parent
 IMPORTABLE = f"{TESTS}{os.pathsep}{TESTS.parent}"  # PYTHONPATH of programs that import test modules and this code
 
 
-def wait_for(happened: Callable[[], object], lives: Callable[[], object] = lambda: True) -> None:
-    """Until it happened. lives: asked meanwhile; fails once that is over without it."""
+def wait_for(happened: Callable[[], object], process: subprocess.Popen[str] | None = None) -> None:
+    """Until it happened; the process, if any, that is to bring it about must not end without it."""
     until = time.monotonic() + DEADLINE
     while not happened():
         assert time.monotonic() < until, "it did not happen in time"
-        assert lives() or happened(), "what was to make it happen has ended"
+        ended = process is not None and process.poll() is not None
+        assert not ended or happened(), process and process.communicate()
         time.sleep(0.02)
