@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from tal_dashboards.data.study_data import StudyData
 
 ROOT = Path(__file__).resolve().parents[1]
+# A shell's background job ignores Ctrl-C, and so would every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Ray starts its workers at a niceness of 15: beside programs that keep a machine busy they would hardly begin.
 os.environ.update(RAY_worker_niceness="0")
 settings.register_profile("any machine", deadline=None)
