@@ -10,7 +10,6 @@ from tal_search.fields import broken_rule
 from tal_search.study.checking import WRONG, Checker, closest, converted, did_you_mean, words
 from tal_search.study.yaml_reader import Key, shown
 
-RANGE = ("low", "high", "log", "step", "when")
 LARGEST_RANGE = 100_000  # whole numbers of one range that are tried against a rule such as oddness
 
 
