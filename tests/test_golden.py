@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from batches import background_batch
-from conftest import ROOT
+from golden_files import assert_close, files, read
 
 from tal_search.methods.backtal import BackTAL, Hyperparameters
 from tal_search.methods.base import Batch
 from tal_search.nn.losses import top_k, video_scores
 
-FOLDER = Path(os.environ.get("TAL_GOLDEN_DIR", ROOT.parent / "shared" / "golden"))
-FILES = sorted(FOLDER.glob("backtal_release_*.npz"))
+RELATIVE = 1e-5  # the files are of float32
 # Names of ours beside those of the golden files.
 LOSSES = {"cls_base": "base", "cls_supp": "supp", "norm": "norm", "frame": "frame", "sep": "sep", "aff": "aff"}
 
 
-def test_golden_files_are_there(shared: Path) -> None:
-    assert shared.is_dir()
-    assert FILES, f"no backtal_release_*.npz in {FOLDER}; set TAL_GOLDEN_DIR"
-
-
-@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+@pytest.fixture(params=files("backtal_release"), ids=lambda path: path.stem)
 def golden(request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
-    with np.load(request.param, allow_pickle=False) as file:
-        return dict(file)
+    return read(request.param)
 
 
 def build(golden: dict[str, np.ndarray]) -> tuple[BackTAL, Batch]:
@@ -42,11 +33,8 @@ def build(golden: dict[str, np.ndarray]) -> tuple[BackTAL, Batch]:
     return method, background_batch(torch.from_numpy(golden["features"]), torch.from_numpy(golden["labels"]), clicks)
 
 
-def assert_close(ours: torch.Tensor, theirs: np.ndarray, name: str) -> None:
-    """Within 1e-5 of the largest magnitude of the expected tensor."""
-    scale = float(np.abs(theirs).max())
-    difference = float(np.abs(ours.detach().double().numpy() - theirs).max())
-    assert difference <= 1e-5 * scale + 1e-9, f"{name}: differs by {difference:.2e} at scale {scale:.2e}"
+def assert_equal(ours: torch.Tensor, theirs: np.ndarray, name: str) -> None:
+    assert_close(ours.detach(), theirs, name, RELATIVE)
 
 
 def test_outputs(golden: dict[str, np.ndarray]) -> None:
@@ -54,29 +42,29 @@ def test_outputs(golden: dict[str, np.ndarray]) -> None:
     output = method.network(batch.features)
     k = top_k(0.125, batch.features.shape[-1])
     for name in ("cas_base", "cas_supp", "embedding", "filter"):
-        assert_close(getattr(output, name), golden[f"out/{name}"], name)
-    assert_close(video_scores(output.cas_base, k), golden["out/score_base"], "score_base")
-    assert_close(video_scores(output.cas_supp, k), golden["out/score_supp"], "score_supp")
+        assert_equal(getattr(output, name), golden[f"out/{name}"], name)
+    assert_equal(video_scores(output.cas_base, k), golden["out/score_base"], "score_base")
+    assert_equal(video_scores(output.cas_supp, k), golden["out/score_supp"], "score_supp")
 
 
 def test_suppressed_branch_alone_is_the_same(golden: dict[str, np.ndarray]) -> None:
     method, batch = build(golden)
-    assert_close(method.network.suppressed(batch.features)[0], golden["out/cas_supp"], "cas_supp")
+    assert_equal(method.network.suppressed(batch.features)[0], golden["out/cas_supp"], "cas_supp")
 
 
 def test_losses_and_gradients(golden: dict[str, np.ndarray]) -> None:
     method, batch = build(golden)
     losses = method.losses(batch, "all")
     for ours, theirs in LOSSES.items():
-        assert_close(losses[ours], golden[f"loss/{theirs}"], ours)
-    assert_close(losses["total"], golden["loss/total"], "total")
+        assert_equal(losses[ours], golden[f"loss/{theirs}"], ours)
+    assert_equal(losses["total"], golden["loss/total"], "total")
     losses["total"].backward()
     parameters = dict(method.network.named_parameters())
     expected = {name[5:] for name in golden if name.startswith("grad/")}
     assert set(parameters) == expected
     for name, parameter in parameters.items():
         assert parameter.grad is not None
-        assert_close(parameter.grad, golden[f"grad/{name}"], name)
+        assert_equal(parameter.grad, golden[f"grad/{name}"], name)
 
 
 def test_a_batch_without_any_click_has_zero_click_terms(golden: dict[str, np.ndarray]) -> None:

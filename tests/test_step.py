@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from batches import background_batch
-from conftest import ROOT
+from golden_files import files, read
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import unfold_reference
@@ -24,7 +23,6 @@ from tal_search.types import BACKGROUND_CLICKS, VideoSet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-FOLDER = Path(os.environ.get("TAL_GOLDEN_DIR", ROOT.parent / "shared" / "golden"))
 CPU = torch.device("cpu")
 CHANNELS, CLASSES, SNIPPETS, BATCH = 16, 4, 48, 6
 
@@ -49,10 +47,9 @@ def make_fit(videos: VideoSet, precision: str = "float32", device: torch.device 
     return Fit(method, videos, np.arange(len(videos.videos)), seed=0, precision=precision, device=device)
 
 
-@pytest.mark.parametrize("name", ["backtal_release_a", "backtal_release_b"])
-def test_the_unfolding_reference_has_the_golden_values(shared: Path, name: str) -> None:
-    with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as file:
-        golden = {key: torch.from_numpy(file[key]) for key in file.files}
+@pytest.mark.parametrize("path", files("backtal_release"), ids=lambda path: path.stem)
+def test_the_unfolding_reference_has_the_golden_values(path: Path) -> None:
+    golden = {key: torch.from_numpy(array) for key, array in read(path).items()}
     weights = {key[6:]: golden[key].requires_grad_() for key in golden if key.startswith("state/")}
     clicked = golden["clicks"] == golden["labels"].shape[1]
     found = unfold_reference.losses(weights, golden["features"], golden["labels"], clicked, variant="release")
