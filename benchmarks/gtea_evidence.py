@@ -39,7 +39,7 @@ SETTINGS = [
     "dataset.source=features",
     "dataset.snippets=400",
     "preset=simulated",
-    "search.cases.BackTAL.inference.class_threshold=0.0625",  # as in BackTAL's other presets for GTEA
+    "search.cases.BackTAL.inference.class_threshold=0.0625",  # as in BackTAL's preset adapted for GTEA
     *(f"search.cases.{case}.hyperparameters.{key}={value}" for case in WIDTHS for key, value in WIDTHS[case].items()),
 ]
 

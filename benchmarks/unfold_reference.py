@@ -66,7 +66,7 @@ def losses(
         "cls_base": classification(base, labels, k, 1.0),
         "cls_supp": classification(suppressed, labels, k, 0.0),
         "norm": gate.sum((1, 2)).mean(),
-        "frame": mean([-base.log_softmax(1)[:, -1][clicked].mean()] if with_clicks else []),
+        "frame": frame([-base[v].log_softmax(0)[-1, clicked[v]] for v in with_clicks], variant),
         "sep": mean([separation(base[v], labels[v], clicked[v], k, variant) for v in with_clicks]),
         "aff": mean([affinity(embedding[v], suppressed[v], labels[v], clicked[v], k, variant) for v in with_clicks]),
     }
@@ -76,6 +76,12 @@ def losses(
 
 def mean(values: list[Tensor]) -> Tensor:
     return torch.stack(values).mean() if values else torch.zeros(())
+
+
+def frame(clicks_by_video: list[Tensor], variant: str) -> Tensor:
+    """Mean over the clicks of each video, then over videos; release: over the clicks of all videos."""
+    groups = [torch.cat(clicks_by_video)] if variant == "release" and clicks_by_video else clicks_by_video
+    return mean([clicks.mean() for clicks in groups])
 
 
 def classification(cas: Tensor, labels: Tensor, k: int, background: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Localization in plain NumPy: slow, and what the compiled one must equal to the last bit.
+"""Localization in plain NumPy: slow, and what the compiled one must equal to the last bit. Rules thresholds and basnet.
 
 Shapes: N videos, C classes (background has index C in a CAS), T snippets, F frames of one video, R thresholds.
 """
@@ -8,10 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tal_search.data.features.resampling import resample
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
-from tal_search.localization.localize import normalise
 from tal_search.types import Detections, Floats, Ints
 
 
@@ -38,19 +36,51 @@ def _localize_video(activations: Activations, number: int, inference: Inference)
     confident = np.flatnonzero(scores >= inference.class_threshold)
     if not len(confident):
         return []
-    frames = int(activations.frames[number])
-    cas_KF = resample(normalise(activations.cas[number, confident].astype(np.float64)), frames)
-    attention_F = resample(normalise(activations.attention[number].astype(np.float64)), frames)
+    if inference.rule == "basnet" and confident.tolist() == [0]:
+        return []
+    basnet, snippets = inference.rule == "basnet", activations.cas.shape[-1]
+    frames = 24 * snippets if basnet else int(activations.frames[number])
+    upsampled = from_starts if basnet else from_centres
+    cas_KF = upsampled(_normalised(activations.cas[number, confident].astype(np.float64)), frames)
+    attention_F = upsampled(_normalised(activations.attention[number].astype(np.float64)), frames)
     attention_runs = find_runs(_thresholded(attention_F, _thresholds(inference, "attention")) > 0)[1:]
+    if basnet or not inference.attention_proposals:
+        attention_runs = attention_runs[0][:0], attention_runs[1][:0]
     seconds = activations.duration[number] / frames
     found = []
     for label, cas_F in zip(confident, cas_KF, strict=True):
         runs = _scored_runs(cas_F, attention_runs, inference)
-        runs[:, 2] += inference.score_weight * scores[label]
+        runs[:, 2] += inference.score_weight * (1.0 if basnet else scores[label])
         runs = _long_instances(runs, frames, inference)
         runs[:, :2] *= seconds
         found.append((int(label), runs[suppress(runs, inference.nms, release=inference.overlap == "release")]))
     return found
+
+
+def _normalised(sequence: Floats) -> Floats:
+    """Min-max over time, both ends clipped at 0 from below; shifted alone where nothing is left between them."""
+    low, high = (np.maximum(end, 0.0)[..., None] for end in (sequence.min(-1), sequence.max(-1)))
+    shifted = sequence - low
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.select([high > low, high == low], [shifted / (high - low), shifted], 0.0)
+
+
+def from_centres(sequence: Floats, frames: int) -> Floats:
+    """Linear between the middles of snippets, held before the first and after the last."""
+    snippets = sequence.shape[-1]
+    position = np.clip((np.arange(frames) + 0.5) * snippets / frames - 0.5, 0, snippets - 1)
+    left = np.minimum(position.astype(np.int64), max(snippets - 2, 0))
+    share = position - left
+    return sequence[..., left] * (1 - share) + sequence[..., np.minimum(left + 1, snippets - 1)] * share
+
+
+def from_starts(sequence: Floats, frames: int) -> Floats:
+    """Linear between the starts of snippets; the line through the last two goes on to the end."""
+    snippets = sequence.shape[-1]
+    position = np.arange(frames) * (snippets / frames)
+    left = np.clip(np.searchsorted(np.arange(snippets), position) - 1, 0, max(snippets - 2, 0))
+    rise = sequence[..., np.minimum(left + 1, snippets - 1)] - sequence[..., left]
+    return rise * (position - left) + sequence[..., left]
 
 
 def _long_instances(runs: Floats, frames: int, inference: Inference) -> Floats:
@@ -81,7 +111,8 @@ def _scored_runs(cas_F: Floats, attention_runs: tuple[Ints, Ints], inference: In
     sequences = np.concatenate([kept_RF, cas_F[None]])  # attention runs are scored on the unthresholded sequence
     row = np.concatenate([row, np.full(len(attention_runs[0]), len(kept_RF))])
     first, last = np.concatenate([first, attention_runs[0]]), np.concatenate([last, attention_runs[1]])
-    contrast = inner_outer(sequences, row, first, last, inference.outer_margin)
+    mirrored = inference.rule == "basnet"
+    contrast = inner_outer(sequences, row, first, last, inference.outer_margin, mirrored=mirrored)
     return np.stack([first.astype(np.float64), last + 1.0, contrast], axis=1)
 
 
@@ -99,16 +130,18 @@ def find_runs(mask_RF: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
     return row, first, after - 1
 
 
-def inner_outer(sequences_RF: Floats, row: Ints, first: Ints, last: Ints, margin: float) -> Floats:
+def inner_outer(
+    sequences_RF: Floats, row: Ints, first: Ints, last: Ints, margin: float, *, mirrored: bool = False
+) -> Floats:
     """Mean inside a run minus mean outside it, `margin` run lengths each side (0 where the outside is empty).
 
-    Positions are truncated to integers as in the released code, whose right side ends one frame before the left's
-    mirror image; its detections are reproduced only so.
+    Positions are truncated to integers as in the released codes. The right side is the left's mirror image in BaS-Net's
+    and ends one frame before it in BackTAL's; the detections of each are reproduced only so.
     """
     total = np.pad(np.cumsum(sequences_RF, axis=1), ((0, 0), (1, 0)))
     length = last - first + 1
     outer_first = np.maximum(0, np.trunc(first - margin * length)).astype(np.int64)
-    outer_end = np.minimum(sequences_RF.shape[1], np.trunc(last + margin * length)).astype(np.int64)
+    outer_end = np.minimum(sequences_RF.shape[1], np.trunc(last + margin * length) + int(mirrored)).astype(np.int64)
     outer_end = np.maximum(outer_end, last + 1)
     inner_sum = total[row, last + 1] - total[row, first]
     outer_sum = total[row, outer_end] - total[row, outer_first] - inner_sum
@@ -120,7 +153,7 @@ def suppress(segments: Floats, threshold: float, *, release: bool = False) -> In
     """Greedy non-maximum suppression of rows (start, end, score): indices kept, by falling score.
 
     A row overlapping a kept one by more than `threshold` goes. release: 1 second is added to every length and
-    intersection before the overlap is taken.
+    intersection before the overlap is taken, and an overlap of `threshold` goes too.
     """
     extra = 1.0 if release else 0.0
     order = np.argsort(-segments[:, 2], kind="stable")
@@ -135,5 +168,6 @@ def suppress(segments: Floats, threshold: float, *, release: bool = False) -> In
         later = slice(index + 1, None)
         shared = np.minimum(end[index], end[later]) - np.maximum(start[index], start[later]) + extra
         shared = np.maximum(shared, 0.0)
-        alive[later] &= shared <= threshold * (length[index] + length[later] - shared)
+        union = length[index] + length[later] - shared
+        alive[later] &= (shared / union < threshold) if release else (shared <= threshold * union)
     return np.array(kept, np.int64)

@@ -10,11 +10,14 @@ import pytest
 import torch
 from make_dataset import found
 from small_fits import make_data, make_spec, run
+from torch.nn import functional
 
 from tal_search.data.find import load
 from tal_search.data.simulation.videos import Simulation
+from tal_search.localization.inference import Inference
+from tal_search.methods.backtal import Hyperparameters as BackTALHyperparameters
 from tal_search.methods.base import Batch, Method
-from tal_search.methods.basnet import BaSNet, Hyperparameters
+from tal_search.methods.basnet import PRESETS, BaSNet, Hyperparameters
 from tal_search.nn.two_branch import TwoBranchNetwork
 from tal_search.trial.code_version import code_version
 from tal_search.trial.loop import Fit
@@ -61,6 +64,47 @@ def test_each_switch_reads_its_clicks_and_adds_its_weighted_loss(
     added = sum(settings[weights[name]] * losses[name] for name in terms)
     plain = losses["cls_base"] + losses["cls_supp"] + 1e-4 * losses["norm"]
     torch.testing.assert_close(losses["total"], plain + added)
+
+
+@pytest.mark.parametrize("settings", [{}, {"frame_weight": 1.0, "action_weight": 1.0, "filter_weight": 1.0}])
+def test_the_release_has_its_own_classification_biases_and_means_over_clicks(settings: dict[str, float]) -> None:
+    torch.manual_seed(0)
+    method = BaSNet(Hyperparameters(variant="release", **settings), 12, 20)
+    biases = {name for name, _ in method.network.named_parameters() if name.endswith("bias")}
+    assert {"base_module.conv_1.bias", "base_module.conv_2.bias"} < biases
+    assert "classifier_module.conv.bias" not in biases
+    method.network.eval()
+    batch = first_batch(method)
+    release = method.losses(batch, "all")
+    release["total"].backward()
+    assert all(parameter.grad is not None for parameter in method.network.parameters())
+    method.hyperparameters = Hyperparameters(**settings)
+    paper = method.losses(batch, "all")
+    differ = {name for name in paper if not torch.equal(paper[name], release[name])}
+    assert differ == {"cls_base", "cls_supp", "frame", "action", "total"}
+
+
+def test_a_bias_is_added_in_either_branch_as_an_ordinary_convolution_adds_it() -> None:
+    torch.manual_seed(0)
+    network = BaSNet(Hyperparameters(variant="release", dropout=0.0), 8, 3).network
+    assert isinstance(network, TwoBranchNetwork)
+    features = torch.randn(2, 8, 20)
+    found = network(features)
+    for cas, inputs in ((found.cas_base, features), (found.cas_supp, found.filter * features)):
+        hidden = functional.leaky_relu(network.base_module.conv_1(inputs), 0.01)
+        hidden = functional.leaky_relu(network.base_module.conv_2(hidden), 0.01)
+        torch.testing.assert_close(cas, network.classifier_module.conv(hidden))
+
+
+def test_presets_are_named_by_what_they_are() -> None:
+    assert set(PRESETS["thumos14"]) == {"paper", "adapted", "simulated"}
+    baseline, adapted = (Hyperparameters(**PRESETS["thumos14"][name].hyperparameters) for name in ("paper", "adapted"))
+    backtal = BackTALHyperparameters()
+    shared = ("epochs", "batch_size", "learning_rate", "weight_decay", "dropout", "k_ratio", "kernel_size", "variant")
+    assert {name: getattr(baseline, name) for name in shared} == {name: getattr(backtal, name) for name in shared}
+    assert (adapted.variant, adapted.epochs * 13) == ("release", 1495)
+    inference = Inference(**PRESETS["thumos14"]["adapted"].inference)
+    assert inference == Inference(rule="basnet", nms=0.7, overlap="release")
 
 
 def test_its_network_is_backtals_with_ordinary_convolutions_and_no_embedding() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -68,12 +69,20 @@ def test_stand_ins_of_two_datasets_are_not_taken_for_one() -> None:
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_preset_is_made_of_settings_that_exist(name: str) -> None:
-    assert set(PRESETS[name]) == {"paper", "release", "simulated"}
+    published = {"paper", "release"} if name in ("thumos14", "activitynet12", "hacs") else {"adapted"}
+    assert set(PRESETS[name]) == {*published, "simulated"}
     for preset in PRESETS[name].values():
         assert preset.snippets >= 100
         Hyperparameters(**preset.hyperparameters)
         Inference(**preset.inference)
-    assert PRESETS[name]["paper"].snippets == known(name).snippets
+    assert {PRESETS[name][preset].snippets for preset in published} == {known(name).snippets}
+
+
+@pytest.mark.parametrize("name", ["beoid", "gtea"])
+def test_a_fit_on_a_small_set_has_as_many_steps_as_on_thumos14(name: str) -> None:
+    hyperparameters = Hyperparameters(**PRESETS[name]["adapted"].hyperparameters)
+    steps = hyperparameters.epochs * math.ceil(known(name).videos[0] / hyperparameters.batch_size)
+    assert steps == pytest.approx(100 * math.ceil(200 / 16), abs=2)
 
 
 @pytest.mark.parametrize(

@@ -43,17 +43,20 @@ def test_runs_equal_the_loop(mask: np.ndarray) -> None:
     hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1)),
     st.data(),
     st.sampled_from([0.0, 0.25, 1.0, 20.0]),
+    st.booleans(),
 )
-def test_contrast_equals_the_loop(sequence: np.ndarray, data: st.DataObject, margin: float) -> None:
+def test_contrast_equals_the_loop(sequence: np.ndarray, data: st.DataObject, margin: float, mirrored: bool) -> None:
     first = data.draw(st.integers(0, len(sequence) - 1))
     last = data.draw(st.integers(first, len(sequence) - 1))
     length = last - first + 1
     left = range(max(0, int(np.trunc(first - margin * length))), first)
-    right = range(last + 1, min(len(sequence), int(last + margin * length)))
+    right = range(last + 1, min(len(sequence), int(last + margin * length) + mirrored))
     outside = [sequence[i] for i in (*left, *right)]
     expected = sequence[first : last + 1].mean() - (np.mean(outside) if outside else 0.0)
     zero = np.zeros(1, np.int64)
-    ours = reference_localization.inner_outer(sequence[None], zero, zero + first, zero + last, margin)
+    ours = reference_localization.inner_outer(
+        sequence[None], zero, zero + first, zero + last, margin, mirrored=mirrored
+    )
     assert ours[0] == pytest.approx(expected, abs=1e-9)
 
 
@@ -74,7 +77,7 @@ def test_suppression_equals_the_loop(rows: list[tuple[float, float, float]], thr
             b = segments[other]
             shared = max(0.0, min(a[1], b[1]) - max(a[0], b[0]) + extra)
             union = (a[1] - a[0] + extra) + (b[1] - b[0] + extra) - shared
-            clear = clear and shared <= threshold * union
+            clear = clear and (shared / union < threshold if release else shared <= threshold * union)
         if clear:
             kept.append(int(index))
     assert reference_localization.suppress(segments, threshold, release=release).tolist() == kept
@@ -115,10 +118,12 @@ def grid_value(least: float, most: float) -> st.SearchStrategy[float]:
 
 INFERENCES = st.builds(
     Inference,
+    rule=st.sampled_from(["thresholds", "basnet"]),
     class_threshold=grid_value(0, 1),
     activation_low=grid_value(0, 0.5),
     activation_high=grid_value(0.01, 1),
     activation_step=st.floats(0.02, 1),
+    attention_proposals=st.booleans(),
     attention_low=grid_value(0, 0.5),
     attention_high=grid_value(0.01, 1),
     attention_step=st.floats(0.02, 1),
@@ -196,7 +201,10 @@ def test_upsampling_uses_half_pixel_centres() -> None:
 def test_normalising_keeps_negative_floor_and_flat_sequences() -> None:
     assert normalise(np.array([-1.0, 0.0, 2.0])).tolist() == [-0.5, 0.0, 1.0]
     assert normalise(np.array([3.0, 3.0])).tolist() == [0.0, 0.0]
-    assert normalise(np.array([-3.0, -1.0])).tolist() == [0.0, 0.0]
+    assert normalise(np.array([-3.0, -1.0])).tolist() == [-3.0, -1.0]
+    with np.errstate(invalid="ignore"):
+        assert normalise(np.array([np.inf, 1.0])).tolist()[1] == 0.0
+    assert normalise(np.array([np.nan, 1.0])).tolist() == [0.0, 0.0]
 
 
 def activations(cas: np.ndarray, scores: list[list[float]]) -> Activations:

@@ -31,9 +31,12 @@ def top(values: Tensor, k: int) -> list[int]:
     return sorted(range(len(values)), key=lambda index: -float(values[index]))[:k]
 
 
-def naive_frame(cas: Tensor, clicked: Tensor) -> float:
-    terms = [-float(cas[b, :, t].log_softmax(0)[-1]) for b, t in clicked.nonzero().tolist()]
-    return sum(terms) / len(terms) if terms else 0.0
+def naive_frame(cas: Tensor, clicked: Tensor, *, release: bool) -> float:
+    """Eq. 4 of each video that has clicks, then their mean; release: all clicks as those of one video."""
+    videos = [[-float(cas[b, :, t].log_softmax(0)[-1]) for t in clicked[b].nonzero().flatten()] for b in range(BATCH)]
+    groups = [list(itertools.chain(*videos))] if release else videos
+    means = [sum(terms) / len(terms) for terms in groups if terms]
+    return sum(means) / len(means) if means else 0.0
 
 
 def naive_separation(cas: Tensor, labels: Tensor, clicked: Tensor, k: int, *, release: bool) -> float:
@@ -82,12 +85,12 @@ def test_click_losses_equal_the_equations(seed: int, clicks: float, k: int, rele
     scores, chosen = losses.highest(cas, k)
     counts = losses.action_counts(chosen, labels)
     ours = (
-        losses.frame_loss(cas, clicked),
+        losses.frame_loss(cas, clicked, per_video=not release),
         losses.separation_loss(cas, scores, labels, clicked, release=release),
         losses.affinity_loss(embedding, counts, clicked, 0.5, 0.1, release=release),
     )
     theirs = (
-        naive_frame(cas, clicked),
+        naive_frame(cas, clicked, release=release),
         naive_separation(cas, labels, clicked, k, release=release),
         naive_affinity(cas, labels, clicked, embedding, k, release=release),
     )
@@ -138,6 +141,31 @@ def test_classification_loss_is_cross_entropy_with_normalised_labels(seed: int, 
     torch.testing.assert_close(losses.classification_loss(scores, labels, background=background), expected)
 
 
+@given(st.integers(0, 10_000), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_binary_classification_loss_is_over_videos_and_classes(seed: int, background: bool) -> None:
+    cas, labels, _, _ = problem(seed, 0.1)
+    scores = losses.video_scores(cas, 3)
+    terms = []
+    for b in range(BATCH):
+        target = torch.cat([labels[b], torch.tensor([float(background)], dtype=torch.float64)])
+        target = target / target.sum()
+        p = scores[b].softmax(0)
+        terms += (-(target * p.log() + (1 - target) * (1 - p).log())).tolist()
+    ours = losses.binary_classification_loss(scores, labels, background=background)
+    assert float(ours) == pytest.approx(sum(terms) / len(terms))
+
+
+def test_clicks_of_a_video_weigh_as_much_as_anothers_in_the_paper_and_as_many_as_they_are_in_the_release() -> None:
+    cas = torch.zeros(3, 2, 5)
+    cas[0, 1] = 3.0  # background is certain in the first video
+    clicked = torch.zeros(3, 5, dtype=torch.bool)
+    clicked[0, :4] = clicked[1, 0] = True
+    sure, unsure = (float(-torch.tensor(values).log_softmax(0)[1]) for values in ([0.0, 3.0], [0.0, 0.0]))
+    assert float(losses.frame_loss(cas, clicked)) == pytest.approx((4 * sure + unsure) / 5)
+    assert float(losses.frame_loss(cas, clicked, per_video=True)) == pytest.approx((sure + unsure) / 2)
+
+
 def test_paper_separation_at_half_the_weight_is_the_release_one() -> None:
     cas, labels, clicked, _ = problem(3, 0.2)
     scores = losses.video_scores(cas, 4)
@@ -161,6 +189,10 @@ def test_losses_at_action_clicks_and_of_the_filter_are_their_equations(seed: int
     weight = torch.rand(BATCH, SNIPPETS, generator=generator, dtype=torch.float64)
     at_clicks = [-float(cas[b, :, t].log_softmax(0)[c]) for b, c, t in action.nonzero().tolist()]
     assert float(losses.action_frame_loss(cas, action)) == pytest.approx(sum(at_clicks) / max(1, len(at_clicks)))
+    means = [-float(cas[b].log_softmax(0)[:-1][action[b]].mean()) for b in range(BATCH) if action[b].any()]
+    assert float(losses.action_frame_loss(cas, action, per_video=True)) == pytest.approx(
+        sum(means) / max(1, len(means))
+    )
     terms = [-float((1 - weight[b, t]).log()) for b, t in background.nonzero().tolist()]
     terms += [-float(weight[b, t].log()) for b, t in action.any(1).nonzero().tolist()]
     assert float(losses.filter_loss(weight, background, action.any(1))) == pytest.approx(

@@ -8,15 +8,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tal_dashboards.data.inference_settings import SLIDERS, SWEPT, Scored, best_on, own_inference
+from tal_dashboards.data.inference_settings import (
+    SLIDERS,
+    SWEPT,
+    Scored,
+    along,
+    best_on,
+    own_inference,
+    rescored,
+    slider_range,
+)
 from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.views import playground
-from tal_dashboards.views.playground import CHOSEN, HOLDOUT, LEAKY, OWN
+from tal_dashboards.views.playground import CHOSEN, HOLDOUT, LEAKY, OWN, chosen_settings
 from tal_search.data.splits import restrict
 from tal_search.errors import InputError
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
+from tal_search.methods.backtal import PRESETS
 from tal_search.metrics.average_precision import score
 
 
@@ -111,6 +121,21 @@ def test_selections_out_of_range_are_passed_over_and_crossed_thresholds_are_a_se
     with pytest.raises(InputError, match=r"θ_low is 0\.5 and θ_high is 0\.25; the first must be smaller"):
         playground.info(small_study, crossed)
     assert "the first must be smaller" in str(playground.layout(small_study, crossed))
+
+
+def test_a_slider_reaches_the_study_s_own_value_and_other_settings_stay(small_study: StudyData) -> None:
+    """HACS's margin is 200 run lengths, and it has no attention proposals."""
+    hacs = Inference(**PRESETS["hacs"]["paper"].inference)
+    assert slider_range("outer_margin", hacs)[:2] == (0.0, 200.0)
+    assert slider_range("outer_margin", Inference()) == SLIDERS["outer_margin"]
+    chosen = chosen_settings(hacs, {"playground-outer_margin": "120", "playground-nms": "0.5"})
+    assert chosen == replace(hacs, outer_margin=120.0, nms=0.5)
+    assert along(hacs, "outer_margin")[-1] == hacs
+    key = small_study.done["key"].iloc[0]
+    settings = [replace(Inference(), class_threshold=0.0, attention_proposals=on) for on in (True, False, True)]
+    found = rescored(small_study, key, settings)
+    assert [one.test for one in found] == [directly(small_study, key, one, "test") for one in settings]
+    assert found[0].test == found[2].test != found[1].test
 
 
 def test_the_study_s_settings_are_the_centre_s_where_the_fit_was_scored_with_them(small_study: StudyData) -> None:

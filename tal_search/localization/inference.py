@@ -11,17 +11,27 @@ from tal_search.fields import hyper
 class Inference:
     """Inference hyperparameters: scored again from cached class activation sequences, never fitted.
 
-    Rule mean reads class_threshold (as a share of the video's highest score), score_weight, nms, overlap and
-    actionness_weight; rule thresholds reads all but the last.
+    Rule thresholds is BackTAL's: runs above each of several thresholds of the class sequence and, with
+    attention_proposals, of the attention sequence. Rule basnet is that of BaS-Net's release, which has no attention
+    proposals: the class sequence is upsampled by 24 between the starts of snippets, the video score counts as 1 once it
+    reaches class_threshold, both sides of the outer region have the same length, and a video whose only class is the
+    first one has no detection. Rule mean reads class_threshold (as a share of the video's highest score), score_weight,
+    nms, overlap and actionness_weight, which no other rule reads.
     """
 
     rule: str = hyper(
-        "thresholds", "rule", choices=("thresholds", "mean"), help="mean: SF-Net's, runs above a sequence's mean"
+        "thresholds",
+        "rule",
+        choices=("thresholds", "mean", "basnet"),
+        help="mean: SF-Net's, runs above a sequence's mean; basnet: as BaS-Net's release",
     )
     class_threshold: float = hyper(0.25, "τ_cls", low=0, high=1, help="video score a class needs")
     activation_low: float = hyper(0.0, "θ_low", low=0, high=1, help="first threshold on the class sequence")
     activation_high: float = hyper(0.25, "θ_high", above=0, high=1, help="end of the thresholds, exclusive")
     activation_step: float = hyper(0.025, "θ_step", low=0.001, high=1)
+    attention_proposals: bool = hyper(
+        True, "attention", help="class-agnostic runs of the attention sequence beside those of the class sequence"
+    )
     attention_low: float = hyper(0.3, "α_low", low=0, high=1, help="first threshold on the attention sequence")
     attention_high: float = hyper(0.8, "α_high", above=0, high=1, help="end of the thresholds, exclusive")
     attention_step: float = hyper(0.075, "α_step", low=0.001, high=1)
@@ -31,4 +41,9 @@ class Inference:
     whole_video: float = hyper(0.0, "whole", low=0, help="score of the whole video for a class with runs; 0 = left out")
     actionness_weight: float = hyper(2.0, "w_act", low=0, help="weight of the attention sequence under rule mean")
     nms: float = hyper(0.55, "tIoU_NMS", above=0, high=1, help="class-wise non-maximum suppression")
-    overlap: str = hyper("plain", "overlap", choices=("plain", "release"), help="release adds 1 s to lengths in NMS")
+    overlap: str = hyper(
+        "plain",
+        "overlap",
+        choices=("plain", "release"),
+        help="release adds 1 s to lengths in NMS and keeps an overlap below the threshold, plain one up to it",
+    )

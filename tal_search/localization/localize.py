@@ -1,6 +1,7 @@
 """From class activation sequences to detections (BackTAL paper Sec. 3.5; details as in its released code).
 
-SF-Net's rule, `rule: mean`, takes one threshold a class, the mean of its sequence (SF-Net paper, Sec. 3.5).
+SF-Net's rule, `rule: mean`, takes one threshold a class, the mean of its sequence (SF-Net paper, Sec. 3.5). BaS-Net's,
+`rule: basnet`, is what BackTAL's came from, as in its released code.
 
 Shapes: N videos, C classes (background has index C in a CAS), T snippets, R thresholds, P pairs of a video and a class
 whose score in it is high enough, n proposals.
@@ -13,10 +14,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.types import Detections, Floats, Ints
+
+BASNET_SCALE = 24  # positions a snippet in BaS-Net's release; frames are its positions then
 
 
 def localize(activations: Activations, classes: tuple[str, ...], inference: Inference) -> Detections:
@@ -45,8 +49,12 @@ def proposal_key(inference: Inference) -> tuple[float, ...]:
         return (inference.actionness_weight,)
     names = ("low", "high", "step")
     activation = (getattr(inference, f"activation_{name}") for name in names)
-    attention = (getattr(inference, f"attention_{name}") for name in names)
-    return *activation, *attention, inference.outer_margin, inference.trim, float(inference.whole_video > 0)
+    shared = *activation, inference.outer_margin, inference.trim, float(inference.whole_video > 0)
+    if inference.rule == "basnet":
+        return -1.0, *shared  # no threshold is negative
+    if not inference.attention_proposals:
+        return shared
+    return *shared, *(getattr(inference, f"attention_{name}") for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,22 +80,17 @@ class _Proposals:
 def _propose(activations: Activations, inference: Inference, class_threshold: float) -> _Proposals:
     if inference.rule == "mean":
         return _propose_above_mean(activations, inference.actionness_weight, class_threshold)
-    from tal_search.localization import proposal_loops
-
     scores = activations.scores[:, :-1].astype(np.float64)
     confident = scores >= class_threshold
-    arguments = _thresholds(inference, "activation"), _thresholds(inference, "attention"), float(inference.outer_margin)
+    basnet = inference.rule == "basnet"
+    with_attention = inference.attention_proposals and not basnet
+    thresholds = (
+        _thresholds(inference, "activation"),
+        _thresholds(inference, "attention")[: None if with_attention else 0],
+    )
     tables, counts = [np.zeros((0, 3))], [np.zeros(0, np.int64)]
-    for number in np.flatnonzero(confident.any(axis=1)):
-        cas_KT = normalise(activations.cas[number, np.flatnonzero(confident[number])].astype(np.float64))
-        attention_T = normalise(activations.attention[number].astype(np.float64))
-        frames = int(activations.frames[number])
-        table, rows = proposal_loops.propose(cas_KT, attention_T, frames, *arguments)
-        if inference.trim > 0:
-            table[:, :2] += inference.trim * (table[:, 1] - table[:, 0])[:, None] * np.array([1, -1])
-        if inference.whole_video > 0:
-            table, rows = _with_whole_video(table, rows, frames)
-        table[:, :2] *= activations.duration[number] / frames
+    for number in np.flatnonzero(confident.any(axis=1)).tolist():
+        table, rows = _propose_in(activations, number, np.flatnonzero(confident[number]), thresholds, inference)
         tables.append(table)
         counts.append(rows)
     joined = np.concatenate(tables)
@@ -97,13 +100,34 @@ def _propose(activations: Activations, inference: Inference, class_threshold: fl
     return _Proposals(
         video=video,
         label=label,
-        video_score=scores[video, label],
+        video_score=np.ones(len(video)) if basnet else scores[video, label],
         level=scores[video, label],
         segment=joined[:, :2].copy(),
         contrast=joined[:, 2].copy(),
         bounds=bounds,
         whole=last if inference.whole_video > 0 else last[:0],
     )
+
+
+def _propose_in(
+    activations: Activations, number: int, labels: Ints, thresholds: tuple[Floats, Floats], inference: Inference
+) -> tuple[Floats, Ints]:
+    """Rows (start s, end s, contrast) of one video, class by class; and how many of each of the classes `labels`."""
+    from tal_search.localization import proposal_loops
+
+    cas_KT = normalise(activations.cas[number, labels].astype(np.float64))
+    attention_T = normalise(activations.attention[number].astype(np.float64))
+    basnet = inference.rule == "basnet"
+    frames = BASNET_SCALE * cas_KT.shape[1] if basnet else int(activations.frames[number])
+    table, rows = proposal_loops.propose(
+        cas_KT, attention_T, frames, *thresholds, float(inference.outer_margin), basnet
+    )
+    if inference.trim > 0:
+        table[:, :2] += inference.trim * (table[:, 1] - table[:, 0])[:, None] * np.array([1, -1])
+    if inference.whole_video > 0:
+        table, rows = _with_whole_video(table, rows, frames)
+    table[:, :2] *= activations.duration[number] / frames
+    return table, rows
 
 
 def _with_whole_video(table: Floats, rows: Ints, frames: int) -> tuple[Floats, Ints]:
@@ -152,7 +176,7 @@ def _detect(
     pair = np.repeat(np.arange(len(proposals.video)), np.diff(proposals.bounds))
     score = proposals.contrast + inference.score_weight * proposals.video_score[pair]
     score[proposals.whole] = inference.whole_video
-    confident = np.flatnonzero(proposals.level >= inference.class_threshold)
+    confident = np.flatnonzero(_confident(proposals, inference))
     extra = 1.0 if inference.overlap == "release" else 0.0
     kept = proposal_loops.suppress(proposals.segment, score, proposals.bounds, confident, float(inference.nms), extra)
     return Detections(
@@ -165,14 +189,25 @@ def _detect(
     )
 
 
+def _confident(proposals: _Proposals, inference: Inference) -> NDArray[np.bool_]:
+    """Which pairs have a score that is high enough, bool [P]."""
+    found = proposals.level >= inference.class_threshold
+    if inference.rule == "basnet":  # as released: a video whose only class is the first one has no detection
+        found &= np.isin(proposals.video, proposals.video[found & (proposals.label > 0)])
+    return found
+
+
 def _thresholds(inference: Inference, sequence: str) -> Floats:
     low, high, step = (getattr(inference, f"{sequence}_{part}") for part in ("low", "high", "step"))
     return np.arange(low, high, step, dtype=np.float64)
 
 
 def normalise(sequence: Floats) -> Floats:
-    """Min-max over the last axis, minimum and maximum clipped at 0 from below; a flat sequence becomes zero."""
+    """Min-max over the last axis, minimum and maximum clipped at 0 from below.
+
+    What is flat or nowhere positive is shifted alone, as in the released codes: none of it is positive.
+    """
     low = np.maximum(sequence.min(-1, keepdims=True), 0.0)
     high = np.maximum(sequence.max(-1, keepdims=True), 0.0)
     span = high - low
-    return np.where(span > 0, (sequence - low) / np.where(span > 0, span, 1.0), 0.0)
+    return np.where(span >= 0, (sequence - low) / np.where(span > 0, span, 1.0), 0.0)  # not a number: no activation

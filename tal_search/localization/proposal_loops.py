@@ -13,44 +13,58 @@ from tal_search.types import Floats, Ints
 
 @compiled
 def propose(
-    cas_KT: Floats, attention_T: Floats, frames: int, activation_R: Floats, attention_R: Floats, margin: float
-) -> tuple[Floats, Ints]:
+    cas_KT: Floats, attention_T: Floats, frames: int, activation_R: Floats, attention_R: Floats, margin: float,
+    basnet: bool,
+) -> tuple[Floats, Ints]:  # fmt: skip
     """Rows (first frame, last frame + 1, inner − outer contrast) [n, 3] of one video, class by class; rows a class [K].
 
-    Runs of every threshold of the class sequence come first, then those of the attention sequence.
+    Runs of every threshold of the class sequence come first, then those of the attention sequence, if that has
+    thresholds. basnet: sequences are upsampled, and outer regions end, as in BaS-Net's release.
     """
     rows, count, spans, span_count = np.empty((256, 3)), 0, np.empty((256, 3)), 0
     counts = np.zeros(len(cas_KT), np.int64)
     totals = np.zeros(frames + 1)
-    attention_F = _upsample(attention_T, frames)
-    for threshold in attention_R:
-        spans, span_count = _runs(attention_F, threshold, totals, spans, span_count)
+    if len(attention_R) > 0:
+        attention_F = _upsample(attention_T, frames, basnet)
+        for threshold in attention_R:
+            spans, span_count = _runs(attention_F, threshold, totals, spans, span_count)
     for k in range(len(cas_KT)):
-        cas_F = _upsample(cas_KT[k], frames)
+        cas_F = _upsample(cas_KT[k], frames, basnet)
         before = count
         for threshold in activation_R:
             first = count
             rows, count = _runs(cas_F, threshold, totals, rows, count)
-            _contrast(totals, rows[first:count], margin)
-        for index in range(frames):  # attention runs are scored on the unthresholded sequence
-            totals[index + 1] = totals[index] + cas_F[index]
-        rows = _copied(spans, span_count, _with_room(rows, count + span_count), count)
-        _contrast(totals, rows[count : count + span_count], margin)
-        count += span_count
+            _contrast(totals, rows[first:count], margin, basnet)
+        if span_count > 0:
+            for index in range(frames):  # attention runs are scored on the unthresholded sequence
+                totals[index + 1] = totals[index] + cas_F[index]
+            rows = _copied(spans, span_count, _with_room(rows, count + span_count), count)
+            _contrast(totals, rows[count : count + span_count], margin, basnet)
+            count += span_count
         counts[k] = count - before
     return rows[:count], counts
 
 
 @inlined
-def _upsample(sequence_T: Floats, length: int) -> Floats:
-    """`resampling.resample` of one sequence: NumPy takes five times as long."""
+def _upsample(sequence_T: Floats, length: int, starts: bool) -> Floats:
+    """`resampling.resample` of one sequence: NumPy takes five times as long.
+
+    starts: a snippet's value is that of its start instead of its middle, and the last two are extrapolated to the end;
+    computed in the order of BaS-Net's release, which decides what is just 0 or just at a threshold.
+    """
     stored = len(sequence_T)
     upsampled = np.empty(length)
     for index in range(length):
-        position = min(max((index + 0.5) * stored / length - 0.5, 0.0), stored - 1.0)
-        left = min(int(position), max(stored - 2, 0))
-        share = position - left
-        upsampled[index] = sequence_T[left] * (1 - share) + sequence_T[min(left + 1, stored - 1)] * share
+        if starts:
+            position = index * (stored / length)
+            left = max(min(int(np.ceil(position)) - 1, stored - 2), 0)
+            right = min(left + 1, stored - 1)
+            upsampled[index] = (sequence_T[right] - sequence_T[left]) * (position - left) + sequence_T[left]
+        else:
+            position = min(max((index + 0.5) * stored / length - 0.5, 0.0), stored - 1.0)
+            left = min(int(position), max(stored - 2, 0))
+            share = position - left
+            upsampled[index] = sequence_T[left] * (1 - share) + sequence_T[min(left + 1, stored - 1)] * share
     return upsampled
 
 
@@ -98,17 +112,19 @@ def _copied(source: Floats, count: int, target: Floats, position: int) -> Floats
 
 
 @inlined
-def _contrast(totals: Floats, rows: Floats, margin: float) -> None:
+def _contrast(totals: Floats, rows: Floats, margin: float, mirrored: bool) -> None:
     """Write into column 2 the mean inside a run minus the mean outside, `margin` run lengths each side.
 
-    The outside's mean is 0 where it is empty. Positions are truncated to integers as in the released code, whose right
-    side ends one frame before the left's mirror image; its detections are reproduced only so.
+    The outside's mean is 0 where it is empty. Positions are truncated to integers as in the released codes. The right
+    side is the left's mirror image in BaS-Net's and ends one frame before it in BackTAL's; the detections of each are
+    reproduced only so.
     """
+    beyond = 1.0 if mirrored else 0.0
     for index in range(len(rows)):
         first, end = int(rows[index, 0]), int(rows[index, 1])
         length = end - first
         outer_first = int(max(0.0, np.trunc(first - margin * length)))
-        outer_end = max(int(min(len(totals) - 1.0, np.trunc(end - 1 + margin * length))), end)
+        outer_end = max(int(min(len(totals) - 1.0, np.trunc(end - 1 + margin * length) + beyond)), end)
         inner = totals[end] - totals[first]
         outer = totals[outer_end] - totals[outer_first] - inner
         outer_length = outer_end - outer_first - length
@@ -121,7 +137,8 @@ def suppress(segments: Floats, score: Floats, bounds: Ints, groups: Ints, thresh
 
     segments [n, 2], score [n]; group p is rows bounds[p] to bounds[p + 1]; `groups` says which, in which order. A row
     that overlaps a kept one by more than `threshold` goes; of equal scores the first comes first. `extra` seconds are
-    added to every length and intersection before the overlap is taken.
+    added to every length and intersection before the overlap is taken; where there are any, an overlap of `threshold`
+    goes too, and is computed in the order of the released codes, which decides equal ones.
     """
     kept, count = np.empty(len(score), np.int64), 0
     for group in groups:
@@ -136,8 +153,11 @@ def suppress(segments: Floats, score: Floats, bounds: Ints, groups: Ints, thresh
                 shared = min(end, segments[other, 1]) - max(start, segments[other, 0]) + extra
                 shared = max(shared, 0.0)
                 lengths = (segments[other, 1] - segments[other, 0] + extra) + (end - start + extra)
-                if not shared <= threshold * (lengths - shared):
-                    clear = False
+                if extra > 0:
+                    clear = shared / (lengths - shared) < threshold
+                else:
+                    clear = shared <= threshold * (lengths - shared)
+                if not clear:
                     break
             if clear:
                 kept[count] = index

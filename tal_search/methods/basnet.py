@@ -1,9 +1,12 @@
-"""The baseline that BackTAL starts from: BaS-Net (Lee, Uh, Byun, AAAI 2020), simplified as in BackTAL's Sec. 4.2.
+"""BaS-Net (Lee, Uh, Byun, AAAI 2020): as released, and simplified as the baseline of BackTAL (Sec. 4.1).
 
-Base and suppressed branch with shared weights and ordinary convolutions, the whole video rescaled to T snippets. Its
-switches are the rows of BackTAL's tables: a frame loss on background clicks or on action clicks (Table 6), the first
-steps of Table 7, and where the clicks supervise (Table 8): the class activation sequence (`frame_weight`, the "CAS
-supervision"), the filter w_t (`filter_weight`, the "weight supervision"), or both.
+Base and suppressed branch with shared weights and ordinary convolutions, the whole video rescaled to T snippets.
+Variant paper is BackTAL's baseline: cross-entropy, no biases, BackTAL's localization. Variant release is BaS-Net's
+released code: binary cross-entropy, biases; `rule: basnet` localizes as it does.
+
+The switches are the rows of BackTAL's tables: a frame loss on background clicks or on action clicks (Table 6), the
+first steps of Table 7, and where the clicks supervise (Table 8): the class activation sequence (`frame_weight`, the
+"CAS supervision"), the filter w_t (`filter_weight`, the "weight supervision"), or both. BaS-Net's release has none.
 """
 
 from __future__ import annotations
@@ -28,6 +31,9 @@ FILTER_NORM_WEIGHT = 1e-4
 class Hyperparameters(MethodHyperparameters):
     """Defaults are the baseline row: video labels alone, at BackTAL's settings for THUMOS14."""
 
+    variant: str = hyper(
+        "paper", "variant", choices=("paper", "release"), help="paper: BackTAL's baseline; release: BaS-Net's code"
+    )
     frame_weight: float = hyper(
         0.0, "w_frame", low=0, help="weight of cross-entropy at background clicks (1 in the paper; 0 = off)"
     )
@@ -55,10 +61,16 @@ class Hyperparameters(MethodHyperparameters):
         return (VIDEO_LABELS, *(kind for kind, read in clicks.items() if read))
 
 
+# Localization as released; its thresholds, margin and weight are the defaults of `Inference`.
+RELEASED = {"rule": "basnet", "nms": 0.7, "overlap": "release"}
 # By data set and name; what a preset leaves out has the default above, or that of `Inference`.
+# "paper": BackTAL's baseline, with what its Sec. 4.1 states and the rest of BackTAL's release. "adapted": BaS-Net's
+# release, but for the sampling of snippets (random within T equal parts in training, the first of each part at test;
+# here linear interpolation) and the number of steps: 1500 there, 115 epochs of 13 here.
 PRESETS: dict[str, dict[str, Preset]] = {
     "thumos14": {
         "paper": Preset(snippets=750),
+        "adapted": Preset(snippets=750, hyperparameters={"variant": "release", "epochs": 115}, inference=RELEASED),
         "simulated": Preset(snippets=200, hyperparameters={"epochs": 40, "learning_rate": 2e-3, "dropout": 0.5}),
     },
 }
@@ -85,6 +97,7 @@ class BaSNet(ActivationMethod):
             taps=hp.kernel_size,
             dropout=hp.dropout,
             convolution="ordinary",
+            biases=hp.variant == "release",
         )
 
     def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
@@ -107,16 +120,20 @@ class BaSNet(ActivationMethod):
 
     def _terms(self, output: Output, batch: Batch) -> dict[str, torch.Tensor]:
         from tal_search.nn import losses
+        from tal_search.nn.arrays import full
 
-        base, suppressed, weight = output.cas_base.float(), output.cas_supp.float(), output.filter.float()
+        release = self.hyperparameters.variant == "release"
+        classification = losses.binary_classification_loss if release else losses.classification_loss
+        base, suppressed, weight = full(output.cas_base), full(output.cas_supp), full(output.filter)
         k = losses.top_k(self.hyperparameters.k_ratio, base.shape[-1])
+        background, action = batch.background_clicks, batch.action_clicks
         return {
-            "cls_base": losses.classification_loss(losses.video_scores(base, k), batch.labels, background=True),
-            "cls_supp": losses.classification_loss(losses.video_scores(suppressed, k), batch.labels, background=False),
+            "cls_base": classification(losses.video_scores(base, k), batch.labels, background=True),
+            "cls_supp": classification(losses.video_scores(suppressed, k), batch.labels, background=False),
             "norm": weight.abs().sum((1, 2)).mean(),
-            "frame": losses.frame_loss(base, batch.background_clicks),
-            "action": losses.action_frame_loss(base, batch.action_clicks),
-            "filter": losses.filter_loss(weight[:, 0], batch.background_clicks, batch.action_clicks.any(1)),
+            "frame": losses.frame_loss(base, background, per_video=not release),
+            "action": losses.action_frame_loss(base, action, per_video=not release),
+            "filter": losses.filter_loss(weight[:, 0], background, action.any(1)),
         }
 
     def activations(self, videos: VideoSet) -> Activations:

@@ -20,6 +20,11 @@ def tensor(array: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(array)
 
 
+def full(values: torch.Tensor) -> torch.Tensor:
+    """At least float32: float64 stays what it is. For normalisations and losses under mixed precision."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def evaluated(
     network: torch.nn.Module,
     features_NDT: NDArray[np.floating],

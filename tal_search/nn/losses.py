@@ -40,23 +40,43 @@ def highest(cas_BCT: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def classification_loss(scores_BC1: Tensor, labels_BC: Tensor, *, background: bool) -> Tensor:
     """L_cls: cross-entropy of the video scores [B, C+1] against labels normalised to sum 1 (Eq. 3)."""
-    column = torch.full_like(labels_BC[:, :1], float(background))
-    target = torch.cat([labels_BC, column], dim=1)
-    target = target / target.sum(1, keepdim=True).clamp_min(1e-8)
-    return -(target * scores_BC1.log_softmax(1)).sum(1).mean()
+    target_BC1 = _normalised_labels(labels_BC, background=background)
+    return -(target_BC1 * scores_BC1.log_softmax(1)).sum(1).mean()
 
 
-def frame_loss(cas_BC1T: Tensor, clicks_BT: Tensor) -> Tensor:
-    """L_frame: −log softmax(CAS[:, t])[background], mean over all clicks of the batch (Eq. 4)."""
-    log_background_BT = cas_BC1T.log_softmax(1)[:, -1]
-    weight = clicks_BT.to(cas_BC1T.dtype)
-    return -(log_background_BT * weight).sum() / weight.sum().clamp_min(1)
+def binary_classification_loss(scores_BC1: Tensor, labels_BC: Tensor, *, background: bool) -> Tensor:
+    """BaS-Net's release: binary cross-entropy of the softmaxed video scores against the same labels, mean over all."""
+    target_BC1 = _normalised_labels(labels_BC, background=background)
+    return functional.binary_cross_entropy(scores_BC1.softmax(1), target_BC1.to(scores_BC1.dtype))
 
 
-def action_frame_loss(cas_BC1T: Tensor, clicks_BCT: Tensor) -> Tensor:
-    """−log softmax(CAS[:, t])[c] at action clicks of class c, bool [B, C, T], mean over all clicks of the batch."""
-    weight = clicks_BCT.to(cas_BC1T.dtype)
-    return -(cas_BC1T.log_softmax(1)[:, :-1] * weight).sum() / weight.sum().clamp_min(1)
+def _normalised_labels(labels_BC: Tensor, *, background: bool) -> Tensor:
+    """Labels with background in the last column, divided by their sum: [B, C+1]."""
+    column_B1 = torch.full_like(labels_BC[:, :1], float(background))
+    target_BC1 = torch.cat([labels_BC, column_B1], dim=1)
+    return target_BC1 / target_BC1.sum(1, keepdim=True).clamp_min(1e-8)
+
+
+def frame_loss(cas_BC1T: Tensor, clicks_BT: Tensor, *, per_video: bool = False) -> Tensor:
+    """L_frame: −log softmax(CAS[:, t])[background], mean over all clicks of the batch, as released.
+
+    per_video: mean over the clicks of a video (Eq. 4, whose N_frame counts those of "this video"), then over the videos
+    that have clicks.
+    """
+    return _mean_at(-cas_BC1T.log_softmax(1)[:, -1:], clicks_BT[:, None], per_video=per_video)
+
+
+def action_frame_loss(cas_BC1T: Tensor, clicks_BCT: Tensor, *, per_video: bool = False) -> Tensor:
+    """−log softmax(CAS[:, t])[c] at action clicks of class c, bool [B, C, T]; means as in `frame_loss`."""
+    return _mean_at(-cas_BC1T.log_softmax(1)[:, :-1], clicks_BCT, per_video=per_video)
+
+
+def _mean_at(values_BCT: Tensor, clicks_BCT: Tensor, *, per_video: bool) -> Tensor:
+    weight_BCT = clicks_BCT.to(values_BCT.dtype)
+    sum_B, count_B = (values_BCT * weight_BCT).sum((1, 2)), weight_BCT.sum((1, 2))
+    if per_video:
+        return mean_over(sum_B / count_B.clamp_min(1), count_B > 0)
+    return sum_B.sum() / count_B.sum().clamp_min(1)
 
 
 def filter_loss(filter_BT: Tensor, background_BT: Tensor, action_BT: Tensor) -> Tensor:

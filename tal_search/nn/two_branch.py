@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tal_search.nn import affinity, losses
-from tal_search.nn.arrays import evaluated
+from tal_search.nn.arrays import evaluated, full
 
 # The released network's; the paper does not state one.
 NEGATIVE_SLOPE = 0.01
@@ -44,7 +44,7 @@ class Embedding(nn.Module):
         """From what the first layer's taps make of x, `tap_rows(conv_1.weight) · x`, to [B, E, T]."""
         hidden = _activate(_ordinary(products_RBT, self.conv_1))
         embedding = _ordinary(affinity.multiply(affinity.tap_rows(self.conv_2.weight), hidden), self.conv_2)
-        return _unit(_full(embedding.transpose(0, 1)))
+        return _unit(full(embedding.transpose(0, 1)))
 
 
 class Filter(nn.Module):
@@ -61,7 +61,7 @@ class Filter(nn.Module):
         first, second = self.layers()
         hidden = _activate(_ordinary(products_RBT, first))
         weight = _ordinary(affinity.multiply(affinity.tap_rows(second.weight), hidden), second)
-        return torch.sigmoid(_full(weight.transpose(0, 1)))
+        return torch.sigmoid(full(weight.transpose(0, 1)))
 
     def layers(self) -> tuple[nn.Conv1d, nn.Conv1d]:
         first, second = self.conv_1[0], self.conv_2[0]
@@ -73,10 +73,10 @@ class Filter(nn.Module):
 class Base(nn.Module):
     """Weights of the two temporal convolutions; how their taps are weighted is the network's choice."""
 
-    def __init__(self, channels: int, hidden: int, taps: int) -> None:
+    def __init__(self, channels: int, hidden: int, taps: int, *, biases: bool) -> None:
         super().__init__()
-        self.conv_1 = nn.Conv1d(channels, hidden, taps, padding=taps // 2, bias=False)
-        self.conv_2 = nn.Conv1d(hidden, hidden, taps, padding=taps // 2, bias=False)
+        self.conv_1 = nn.Conv1d(channels, hidden, taps, padding=taps // 2, bias=biases)
+        self.conv_2 = nn.Conv1d(hidden, hidden, taps, padding=taps // 2, bias=biases)
 
 
 class Classifier(nn.Module):
@@ -98,20 +98,20 @@ class TwoBranchNetwork(nn.Module):
     """Base branch on x, suppressed branch on w_t·x, shared weights. Parameter names are the release's.
 
     convolution: "paper" or "release" affinity convolutions, or "ordinary", which alone does without an embedding
-    (embedding_dim = 0).
+    (embedding_dim = 0). biases: of the two temporal convolutions, which only BaS-Net's release has.
     """
 
     def __init__(
         self, channels: int, classes: int, *, hidden: int, embedding_hidden: int, filter_hidden: int,
-        embedding_dim: int, taps: int, dropout: float, convolution: str,
+        embedding_dim: int, taps: int, dropout: float, convolution: str, biases: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.convolution = convolution
         self.taps = taps
-        assert embedding_dim or convolution == "ordinary"
+        assert convolution == "ordinary" or (embedding_dim and not biases)
         self.embedding_module = Embedding(channels, embedding_hidden, embedding_dim) if embedding_dim else None
         self.filter_module = Filter(channels, filter_hidden)
-        self.base_module = Base(channels, hidden, taps)
+        self.base_module = Base(channels, hidden, taps, biases=biases)
         self.classifier_module = Classifier(hidden, classes, dropout)
         for module in self.modules():
             if isinstance(module, nn.Conv1d):
@@ -157,7 +157,8 @@ class TwoBranchNetwork(nn.Module):
             return _activate(self._convolve(inputs, self.base_module.conv_1, repeated))
         offsets = affinity.tap_offsets(self.taps)
         neighbours = torch.stack([affinity.shifted(gates_GB1T[:, :, 0], offset) for offset in offsets], dim=2)
-        return _activate(affinity.weigh_taps(products, similarity * neighbours, offsets))
+        summed = affinity.weigh_taps(products, similarity * neighbours, offsets)
+        return _activate(_biased(summed, self.base_module.conv_1))
 
     def _convolve(self, inputs_DBT: Tensor, layer: nn.Conv1d, similarity: Tensor) -> Tensor:
         if self.convolution == "release":
@@ -166,7 +167,7 @@ class TwoBranchNetwork(nn.Module):
         return affinity.affinity_convolution(inputs_DBT, layer.weight, similarity)
 
     def _classify(self, first_HBT: Tensor, similarity: Tensor) -> Tensor:
-        second = self._convolve(first_HBT, self.base_module.conv_2, similarity)
+        second = _biased(self._convolve(first_HBT, self.base_module.conv_2, similarity), self.base_module.conv_2)
         return self.classifier_module(_activate(second))  # type: ignore[no-any-return]
 
 
@@ -181,9 +182,9 @@ def read_out(
 
     def outputs(features: Tensor) -> tuple[Tensor, ...]:
         cas, hidden, similarity = network.suppressed(features)
-        cas = cas.float()
+        cas = full(cas)
         scores = losses.video_scores(cas, losses.top_k(k_ratio, cas.shape[-1])).softmax(1)
-        return cas, _squares(hidden.float())[:, 0].sqrt(), scores, similarity.float()
+        return cas, _squares(full(hidden))[:, 0].sqrt(), scores, full(similarity)
 
     cas, attention, scores, similarity = evaluated(network, features_NDT, outputs)
     return cas, attention, scores, similarity
@@ -196,6 +197,11 @@ def _ordinary(products_RBT: Tensor, layer: nn.Conv1d) -> Tensor:
     ones = products_RBT.new_ones(1, products_RBT.shape[1], taps, products_RBT.shape[2])
     summed = affinity.weigh_taps(products_RBT, ones, affinity.tap_offsets(taps)) if taps > 1 else products_RBT
     return summed + layer.bias.to(summed.dtype)[:, None, None]
+
+
+def _biased(summed_HBT: Tensor, layer: nn.Conv1d) -> Tensor:
+    """With the layer's bias, where it has one; in place, as there is no other reader."""
+    return summed_HBT if layer.bias is None else summed_HBT.add_(layer.bias.to(summed_HBT.dtype)[:, None, None])
 
 
 def _dropout(hidden: Tensor, share: float) -> Tensor:
@@ -227,8 +233,3 @@ def _squares(vectors_BET: Tensor) -> Tensor:
     """Squared lengths over E, [B, 1, T]: a tenth of the time that `norm` takes where E is not the last axis."""
     squares: Tensor = (vectors_BET * vectors_BET).sum(1, keepdim=True)
     return squares
-
-
-def _full(tensor: Tensor) -> Tensor:
-    """At least float32, for normalisations under mixed precision."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

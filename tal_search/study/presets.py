@@ -8,6 +8,7 @@ from tal_search.data.catalog import known
 from tal_search.data.data_folder import CLICK_FILES
 from tal_search.data.features.timing import Timing
 from tal_search.data.find import default_annotators, find
+from tal_search.errors import InputError
 from tal_search.methods import specification
 from tal_search.metrics.average_precision import parse_tiou
 from tal_search.study.settings import Study
@@ -15,12 +16,22 @@ from tal_search.types import DatasetSpec, Source
 
 
 def preset_name(study: Study, source: Source) -> str:
-    """The study's preset; `auto` is `simulated` for simulated data, else `release` for that variant, else `paper`."""
+    """The study's preset; `auto` is `simulated` for simulated data, else what is named like the variant, or `adapted`.
+
+    Raises InputError where the method has none of these for the dataset.
+    """
     if study.preset != "auto":
         return study.preset
-    if source == "simulated":
-        return "simulated"
-    return "release" if study.hyperparameters.get("variant") == "release" else "paper"
+    presets = specification(study.method).presets[study.dataset.name]
+    variant = "release" if study.hyperparameters.get("variant") == "release" else "paper"
+    wanted = ("simulated",) if source == "simulated" else (variant, "adapted")
+    found = [name for name in wanted if name in presets]
+    if not found:
+        raise InputError(
+            f"{study.place('preset')}: preset is auto, but {study.method} has no preset {' or '.join(wanted)} for "
+            f"{study.dataset.name}; give one of {', '.join(presets)}"
+        )
+    return found[0]
 
 
 def thresholds(study: Study) -> tuple[float, ...]:
@@ -42,7 +53,7 @@ def find_dataset(study: Study) -> DatasetSpec:
         root=settings.root,
         ground_truth=settings.ground_truth,
         clicks=settings.clicks,
-        snippets=settings.snippets or presets["paper"].snippets,
+        snippets=settings.snippets or next(iter(presets.values())).snippets,
         simulation=settings.simulation,
         wanted=settings.layout,
         timing=Timing(stride=settings.stride, offset=settings.offset, fps=settings.fps),

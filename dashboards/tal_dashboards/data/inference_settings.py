@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from itertools import repeat
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from tal_search.localization.localize import localize, localize_many, proposal_k
 from tal_search.metrics.average_precision import score
 from tal_search.types import Detections
 
-# Slider → its range and step; `Inference` allows more.
+# Slider → its range and step; `Inference` allows more, and a study may use it: see `slider_range`.
 SLIDERS = {
     "class_threshold": (0.0, 1.0, 0.01),
     "activation_low": (0.0, 0.95, 0.05),
@@ -59,14 +59,20 @@ def own_inference(data: StudyData, key: str) -> Inference:
 
 def detections_at(data: StudyData, key: str, inference: Inference) -> Detections:
     """Test detections of a fit: those it keeps, or, at other settings, localized from its activations."""
-    if asdict(inference) == data.spec(key).inference:
+    if inference == Inference(**data.spec(key).inference):
         return data.detections(key)
     return localize(data.activations(key), data.truth(key).classes, inference)
 
 
+def slider_range(slider: str, own: Inference) -> tuple[float, float, float]:
+    """Range and step of a slider, as far as the study's own value: margins are 200 lengths on HACS."""
+    low, high, step = SLIDERS[slider]
+    return low, max(high, getattr(own, slider)), step
+
+
 def along(inference: Inference, slider: str) -> list[Inference]:
     """Settings from one end of a slider to the other, the rest as it is; those without thresholds left out."""
-    low, high, _ = SLIDERS[slider]
+    low, high, _ = slider_range(slider, inference)
     values = np.linspace(low, high, SWEPT).round(6).tolist()
     swept = [replace(inference, **{slider: value}) for value in values]
     return [one for one in swept if one.activation_low < one.activation_high]

@@ -27,6 +27,7 @@ from tal_dashboards.data.inference_settings import (
     own_inference,
     recorded,
     rescored,
+    slider_range,
 )
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_search.errors import InputError
@@ -80,9 +81,9 @@ def with_sweep(data: StudyData, found: PlaygroundInfo, slider: str) -> Playgroun
     return found._replace(varied=slider if wanted else "", swept=rescored(data, found.key, wanted))
 
 
-def picked(selection: Selection, slider: str) -> float | None:
+def picked(selection: Selection, slider: str, own: Inference) -> float | None:
     """The selected value of a slider; None where there is none in its range."""
-    low, high, _ = SLIDERS[slider]
+    low, high, _ = slider_range(slider, own)
     try:
         value = float(selection.get(f"playground-{slider}", ""))
     except ValueError:
@@ -92,7 +93,7 @@ def picked(selection: Selection, slider: str) -> float | None:
 
 def chosen_settings(own: Inference, selection: Selection) -> Inference:
     """The fit's own settings, changed by what is selected."""
-    values: dict[str, Any] = {name: picked(selection, name) for name in SLIDERS}
+    values: dict[str, Any] = {name: picked(selection, name, own) for name in SLIDERS}
     wanted = dataclasses.replace(own, **{name: value for name, value in values.items() if value is not None})
     if wanted.activation_low >= wanted.activation_high:
         raise InputError(
@@ -180,7 +181,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
             "No finished trial keeps activations, which are what is scored again.", f"tal-search run study={data.name}"
         )
     own = own_inference(data, key)
-    sliders = [_slider(name, picked(selection, name), getattr(own, name)) for name in SLIDERS]
+    sliders = [_slider(name, picked(selection, name, own), own) for name in SLIDERS]
     varied = {"": "none", **{name: FIELDS[name].metadata["symbol"] for name in SLIDERS}}
     sweep = components.select("playground-sweep", "sweep a slider", varied, selection.get("playground-sweep", ""))
     return html.Section(
@@ -192,12 +193,12 @@ def layout(data: StudyData, selection: Selection) -> Any:
     )
 
 
-def _slider(name: str, chosen: float | None, own: float) -> Any:
-    low, high, step = SLIDERS[name]
+def _slider(name: str, chosen: float | None, own: Inference) -> Any:
+    low, high, step = slider_range(name, own)
     label = f"{FIELDS[name].metadata['symbol']} ({name})"
     control = dcc.Slider(
         low, high, step, marks=None, id=components.name_of(f"playground-{name}"), allow_direct_input=False,
-        value=own if chosen is None else chosen, tooltip={"placement": "bottom", "always_visible": True},
+        value=getattr(own, name) if chosen is None else chosen, tooltip={"placement": "bottom", "always_visible": True},
     )  # fmt: skip
     return components.chosen(label, control)
 

@@ -194,9 +194,9 @@ def _draw_detections(drawn: go.Figure, place: int, track: Track, classes: Sequen
         x, y = _with_gaps(rows, rows["score"].round(4).tolist())
         drawn.add_scatter(
             x=x, y=y, mode="lines+markers", line={"color": _colour(str(label), classes), "width": 3},
-            marker={"size": 5, "symbol": "line-ns-open"}, name=style.text(label), legendgroup=str(label),
+            marker={"size": 5, "symbol": "line-ns-open"}, name=style.text(label), legendgroup=style.text(label),
             hovertemplate="%{x:.1f} s, score %{y:.3f}<extra>%{fullData.name}</extra>", row=place, col=1,
-            showlegend=label not in named,
+            showlegend=style.text(label) not in named,
         )  # fmt: skip
     drawn.update_yaxes(title={"text": "score"}, row=place, col=1)
 

@@ -35,7 +35,7 @@ GRAMMAR = Grammar(
         "classes": Key(convert=SIZE, default=20),
     },
 )
-DATASET, PRESETS = "thumos14", ("paper", "release")
+DATASET, PRESETS = "thumos14", ("paper", "release", "adapted")
 PAPER = {"backtal": ("14.72 %", "14.89 %")}  # of HAM-Net's parameters and FLOPs, BackTAL Sec. 4.4
 HEADS = [
     "method",
