@@ -1,4 +1,4 @@
-"""What version 0.1.0 left opens: its trials are shown, and taken where a study accepts the change of code."""
+"""What version 0.1.0 left opens: its trials are shown, and stay when the study is begun anew with today's settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tal_dashboards.data.reader import StudyReader
+from tal_search.errors import InputError
 from tal_search.execution.driver import run_study
 from tal_search.plan.plan import Plan, resolve
 from tal_search.plan.preview import preview
@@ -57,16 +58,16 @@ def test_its_trials_are_shown_with_their_scores(old: Path) -> None:
     assert max(shown) > 0
 
 
-def test_they_are_taken_without_training_where_the_change_of_code_is_accepted(old: Path) -> None:
+def test_they_are_not_taken_for_what_the_study_means_today(old: Path) -> None:
+    """SF-Net has settings that 0.1.0 did not know, and its presets another class rule: equal but for code is none."""
     before = {spec.key: TrialFolder.of(old / "runs", spec.key).results() for spec in specs(old)}
-    outcome = run_study(plan_of(old, "accept_code_change=true"))
+    for settings in ([], ["accept_code_change=true"]):
+        found = preview(plan_of(old, *settings))
+        assert (found.cached, found.to_train) == (0, 2)
+    with pytest.raises(InputError, match=r"other settings .*inference\.class_threshold was 0\.5, .*study\.fork"):
+        run_study(plan_of(old, "accept_code_change=true"))
+    outcome = run_study(plan_of(old, "study.fork=again"))
     assert not outcome.failed
-    assert outcome.cached == len(outcome.finished) == 3
-    assert {spec.key: TrialFolder.of(old / "runs", spec.key).results() for spec in specs(old)} == before
-    assert len(list((old / "runs" / "trials").iterdir())) == 2
-
-
-def test_without_that_they_are_planned_anew(old: Path) -> None:
-    accepted, plain = (preview(plan_of(old, *settings)) for settings in (["accept_code_change=true"], []))
-    assert (accepted.cached, accepted.to_train) == (3, 0)
-    assert (plain.cached, plain.to_train) == (0, 2)
+    assert (outcome.cached, len(outcome.finished)) == (0, 3)
+    after = {path.name: TrialFolder(path).results() for path in (old / "runs" / "trials").iterdir()}
+    assert before.items() <= after.items()

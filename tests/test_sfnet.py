@@ -1,4 +1,4 @@
-"""SF-Net: mining, losses and click expansion against loops, its rule of localization, and fits that learn."""
+"""SF-Net: its losses together, what it keeps between epochs, and fits that learn."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import Tensor
 
 from tal_search.data.find import find, load
 from tal_search.data.simulation.videos import Simulation
-from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
-from tal_search.localization.localize import localize, localize_many
 from tal_search.methods.base import Batch
 from tal_search.methods.sfnet import PRESETS, Hyperparameters, SFNet
 from tal_search.metrics.average_precision import score
 from tal_search.nn import sfnet
+from tal_search.study import Study, preset_name
+from tal_search.study.settings import DatasetSettings
 from tal_search.trial.checkpoint import load_progress, save_progress
 from tal_search.trial.loop import Fit
 from tal_search.types import Dataset
@@ -33,146 +30,6 @@ CPU = torch.device("cpu")
 BATCH, CHANNELS, CLASSES, SNIPPETS = 3, 10, 4, 18
 RULE = Inference(**PRESETS["thumos14"]["simulated"].inference)
 EVERYTHING = {"lambda_sep": 1.0, "beta_aff": 0.8}
-
-
-def problem(seed: int, density: float, batch: int = BATCH) -> tuple[Tensor, Tensor]:
-    """CAS [B, C+1, T] with ties, and action clicks bool [B, C, T]; a snippet may have two classes, a video none."""
-    generator = torch.Generator().manual_seed(seed)
-    cas = torch.randint(-6, 7, (batch, CLASSES + 1, SNIPPETS), generator=generator).double() / 2
-    clicks = torch.rand(batch, CLASSES, SNIPPETS, generator=generator) < density
-    clicks &= torch.rand(batch, 1, 1, generator=generator) < 0.8
-    return cas, clicks
-
-
-PROBLEMS = (st.integers(0, 10_000), st.sampled_from([0.0, 0.03, 0.1, 0.4]))
-
-
-def naive_mined(scores: Tensor, clicked: Tensor, ratio: float) -> list[tuple[int, int]]:
-    candidates, wanted = [], 0
-    for b in range(len(scores)):
-        clicks = int(clicked[b].sum())
-        take = min(int(clicks * ratio), SNIPPETS - clicks)
-        if take >= 1:
-            wanted += take
-            candidates += [(b, t) for t in range(SNIPPETS) if not clicked[b, t]]
-    return sorted(candidates, key=lambda place: -float(scores[place]))[:wanted]
-
-
-@given(*PROBLEMS, st.sampled_from([0.0, 0.5, 1.0, 7.0]))
-@settings(max_examples=80, deadline=None)
-def test_mined_background_is_the_highest_of_the_batch(seed: int, density: float, ratio: float) -> None:
-    cas, clicks = problem(seed, density)
-    scores, clicked = cas[:, -1], clicks.any(1)
-    mask = sfnet.mined(scores, clicked, ratio)
-    assert sorted(naive_mined(scores, clicked, ratio)) == [tuple(place) for place in mask.nonzero().tolist()]
-
-
-@given(*PROBLEMS)
-@settings(max_examples=60, deadline=None)
-def test_click_and_actionness_losses_equal_the_equations(seed: int, density: float) -> None:
-    cas, clicks = problem(seed, density)
-    logits, clicked = cas[:, 0], clicks.any(1)
-    background = sfnet.mined(logits, clicked, 7.0)
-    entropies = []
-    for b, t in clicked.nonzero().tolist():
-        mine = clicks[b, :, t].nonzero().flatten().tolist()
-        entropies.append(sum(-float(cas[b, :, t].log_softmax(0)[c]) for c in mine) / len(mine))
-    sigmoid = torch.sigmoid(logits)
-    positive = [-math.log(sigmoid[b, t]) for b, t in clicked.nonzero().tolist()]
-    negative = [-math.log(1 - sigmoid[b, t]) for b, t in background.nonzero().tolist()]
-    mean = [sum(terms) / max(1, len(terms)) for terms in (entropies, positive, negative)]
-    assert float(sfnet.click_loss(cas, clicks)) == pytest.approx(mean[0])
-    assert float(sfnet.actionness_loss(logits, clicked, background)) == pytest.approx(mean[1] + mean[2])
-
-
-def naive_expanded(cas: Tensor, clicks: Tensor, radius: int, share: float) -> list[tuple[int, ...]]:
-    found = {tuple(place) for place in clicks.nonzero().tolist()}
-    best, clicked = cas.argmax(1), clicks.any(1)
-    for b, c, t in clicks.nonzero().tolist():
-        for direction in (-1, 1):
-            for step in range(1, radius + 1):
-                at = t + direction * step
-                if not 0 <= at < cas.shape[2] or clicked[b, at] or best[b, at] != best[b, t]:
-                    break
-                if not cas[b, c, at] >= share * cas[b, c, t]:
-                    break
-                found.add((b, c, at))
-    return sorted(found)
-
-
-@given(*PROBLEMS, st.integers(1, 20), st.sampled_from([0.0, 0.5, 0.95]), st.booleans())
-@settings(max_examples=80, deadline=None)
-def test_clicks_grow_while_class_and_score_stay(
-    seed: int, density: float, radius: int, share: float, smooth: bool
-) -> None:
-    cas, clicks = problem(seed, density)
-    if smooth:  # so that clicks can grow to the radius
-        cas = cas[:, :, : SNIPPETS // 6].repeat_interleave(6, dim=2)
-    grown = sfnet.expanded(cas[:, :-1], clicks, radius, share)
-    assert naive_expanded(cas[:, :-1], clicks, radius, share) == [tuple(place) for place in grown.nonzero().tolist()]
-
-
-def naive_localization(activations: Activations, inference: Inference) -> list[tuple[int, int, float, float, float]]:
-    found = []
-    for v in range(len(activations.videos)):
-        scores = [float(value) for value in activations.scores[v, :-1]]
-        for c, video_score in enumerate(scores):
-            if video_score <= 0 or video_score / max(scores) < inference.class_threshold:
-                continue
-            cas, actionness = activations.cas[v, c].tolist(), activations.attention[v].tolist()
-            sequence = [a + inference.actionness_weight * b for a, b in zip(cas, actionness, strict=True)]
-            mean, runs, run = sum(sequence) / len(sequence), [], []
-            for t in range(len(sequence) + 1):
-                if t < len(sequence) and sequence[t] > mean:
-                    run.append(t)
-                elif run:
-                    runs.append(run)
-                    run = []
-            seconds = activations.duration[v] / len(sequence)
-            for run in runs:
-                if len(run) >= 2:
-                    peak = max(sequence[t] for t in run) + inference.score_weight * video_score
-                    found.append((v, c, run[0] * seconds, (run[-1] + 1) * seconds, peak))
-    return sorted(found)
-
-
-@st.composite
-def any_activations(draw: st.DrawFn) -> Activations:
-    videos, classes, snippets = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 16))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return Activations(
-        videos=tuple(f"v{index}" for index in range(videos)),
-        cas=rng.integers(-5, 6, (videos, classes + 1, snippets)) / 4,
-        attention=rng.integers(-3, 4, (videos, snippets)) / 4,
-        scores=rng.integers(-4, 5, (videos, classes + 1)) / 4,
-        duration=rng.integers(1, 300, videos) / 7,
-        frames=rng.integers(1, 200, videos),
-    )
-
-
-@given(any_activations(), st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.0, 0.5, 2.0]))
-@settings(max_examples=150, deadline=None)
-def test_rule_mean_equals_the_loop(activations: Activations, threshold: float, weight: float) -> None:
-    inference = replace(RULE, class_threshold=threshold, actionness_weight=weight)
-    ours = localize(activations, tuple("abc"), inference)
-    rows = sorted(zip(ours.video.tolist(), ours.label.tolist(), *ours.segment.T, ours.score, strict=True))
-    theirs = naive_localization(activations, inference)
-    assert len(rows) == len(theirs)
-    for row, expected in zip(rows, theirs, strict=True):
-        assert row == pytest.approx(expected)
-    assert (ours.segment[:, 0] >= 0).all()
-    assert (ours.segment[:, 1] <= activations.duration[ours.video]).all()
-
-
-@given(any_activations())
-@settings(max_examples=30, deadline=None)
-def test_settings_of_both_rules_may_be_scored_together(activations: Activations) -> None:
-    wanted = [RULE, replace(RULE, class_threshold=0.0), replace(RULE, actionness_weight=0.5), Inference(nms=0.3)]
-    together = list(localize_many(activations, tuple("abc"), wanted))
-    for found, inference in zip(together, wanted, strict=True):
-        alone = localize(activations, tuple("abc"), inference)
-        assert np.array_equal(found.segment, alone.segment)
-        assert np.array_equal(found.score, alone.score)
 
 
 @pytest.fixture(scope="module")
@@ -275,7 +132,7 @@ def detached(method: SFNet, batch: Batch) -> dict[str, float]:
     return {name: float(loss.detach()) for name, loss in method.losses(batch, "all").items()}
 
 
-@pytest.mark.parametrize("switches", [{}, EVERYTHING, {"lambda_act": 0.0}, {"eta": 0.0}])
+@pytest.mark.parametrize("switches", [{}, EVERYTHING, {"lambda_act": 0.0}, {"eta": 0.0}, {"variant": "release"}])
 def test_every_loss_is_in_the_total_and_reaches_every_parameter(switches: dict[str, float]) -> None:
     method = make_method(**switches)
     losses = method.losses(hand_made(), "all")
@@ -289,6 +146,22 @@ def test_every_loss_is_in_the_total_and_reaches_every_parameter(switches: dict[s
     for name, parameter in method.network.named_parameters():
         assert parameter.grad is not None, name
         assert float(parameter.grad.abs().sum()) > 0, name
+
+
+@pytest.mark.parametrize(("variant", "kept"), [("paper", True), ("release", False)])
+def test_the_release_leaves_a_small_actionness_loss_out_of_the_total(variant: str, kept: bool) -> None:
+    method, batch = make_method(variant=variant, lambda_act=3.0, eta=0.0), hand_made()
+    with torch.no_grad():
+        method.network.get_parameter("actionness_weights").fill_(1)
+        for stream in method.network.streams:
+            stream.actionness_classifier.weight.zero_()
+            stream.actionness_classifier.bias.fill_(4)  # −log σ(4) = .018, of the sum .0003
+    losses = method.losses(batch, "all")
+    assert 0.01 < float(losses["actionness"].detach()) < 0.1
+    assert "actionness" in losses, "it is logged all the same"
+    rest = losses["video"] + losses["frame"] + losses["background"] / (CLASSES + 1)
+    expected = rest + 3 * losses["actionness"] if kept else rest
+    assert float(losses["total"].detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
 
 
 def test_without_mining_no_background_is_learnt_from() -> None:
@@ -330,14 +203,15 @@ def test_a_batch_without_clicks_and_labels_has_zero_losses_that_can_be_minimised
     assert all(bool(parameter.grad.isfinite().all()) for parameter in method.network.parameters())  # type: ignore[union-attr]
 
 
-def test_no_step_waits_for_the_device() -> None:
+@pytest.mark.parametrize("variant", ["paper", "release"])
+def test_no_step_waits_for_the_device(variant: str) -> None:
     """Tensors without values stand for a GPU's: whatever would bring one to the host raises."""
     with torch.device("meta"):
-        method = SFNet(Hyperparameters(**EVERYTHING), CHANNELS, CLASSES)  # type: ignore[arg-type]
+        method = SFNet(Hyperparameters(variant=variant, **EVERYTHING), CHANNELS, CLASSES)  # type: ignore[arg-type]
     batch = hand_made(torch.device("meta"))
-    terms = method._terms(method.network(batch.features), batch.labels, batch.action_clicks)
-    total = torch.stack(list(terms.values())).sum()
-    total.backward()  # type: ignore[no-untyped-call]
+    streams = method._by_stream(method.network(batch.features), batch.labels, batch.action_clicks)
+    terms = {name: torch.stack(parts).sum() for name, parts in streams.items()}
+    method._total(terms, CLASSES + 1).backward()  # type: ignore[no-untyped-call]
     assert all(weight.grad is not None for weight in method.network.parameters())
 
 
@@ -403,3 +277,15 @@ def test_detections_do_not_depend_on_the_other_videos(dataset: Dataset) -> None:
 
 def test_what_it_reads_is_video_labels_and_action_clicks() -> None:
     assert Hyperparameters().supervision == SFNet.supervision == ("video labels", "action clicks")
+
+
+@pytest.mark.parametrize("dataset", ["thumos14", "beoid", "gtea"])
+def test_real_features_take_the_adapted_preset_whatever_the_variant(dataset: str) -> None:
+    """Nothing trains on native snippets, as paper and release do: no preset has their names."""
+    assert set(PRESETS[dataset]) == {"adapted", "simulated"}
+    for hyperparameters in ({}, {"variant": "release"}):
+        study = Study(name="x", method="sfnet", dataset=DatasetSettings(name=dataset), hyperparameters=hyperparameters)
+        assert preset_name(study, "features") == "adapted"
+        assert preset_name(study, "simulated") == "simulated"
+    if dataset == "thumos14":
+        assert preset_name(replace(study, method="backtal"), "features") == "release"

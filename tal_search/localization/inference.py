@@ -15,8 +15,9 @@ class Inference:
     attention_proposals, of the attention sequence. Rule basnet is that of BaS-Net's release, which has no attention
     proposals: the class sequence is upsampled by 24 between the starts of snippets, the video score counts as 1 once it
     reaches class_threshold, both sides of the outer region have the same length, and a video whose only class is the
-    first one has no detection. Rule mean reads class_threshold (as a share of the video's highest score), score_weight,
-    nms, overlap and actionness_weight, which no other rule reads.
+    first one has no detection. Rule mean reads class_threshold (as a share of the video's highest score, which a class
+    must exceed), score_weight, nms, overlap and actionness_weight, which no other rule reads; its runs do not overlap
+    within a class, so only seconds that `overlap: release` adds can make nms remove one.
     """
 
     rule: str = hyper(

@@ -1,7 +1,7 @@
 """From class activation sequences to detections (BackTAL paper Sec. 3.5; details as in its released code).
 
-SF-Net's rule, `rule: mean`, takes one threshold a class, the mean of its sequence (SF-Net paper, Sec. 3.5). BaS-Net's,
-`rule: basnet`, is what BackTAL's came from, as in its released code.
+BaS-Net's rule, `rule: basnet`, is what BackTAL's came from, as in its released code. SF-Net's, `rule: mean`, takes one
+threshold a class, the mean of its sequence (SF-Net paper, Sec. 3.5; its released code decides where that is silent).
 
 Shapes: N videos, C classes (background has index C in a CAS), T snippets, R thresholds, P pairs of a video and a class
 whose score in it is high enough, n proposals.
@@ -21,6 +21,7 @@ from tal_search.localization.inference import Inference
 from tal_search.types import Detections, Floats, Ints
 
 BASNET_SCALE = 24  # positions a snippet in BaS-Net's release; frames are its positions then
+MEAN_RULE_UNIT = 100.0  # the release writes the scores of its logits in hundredths; no order depends on it
 
 
 def localize(activations: Activations, classes: tuple[str, ...], inference: Inference) -> Detections:
@@ -142,10 +143,11 @@ def _with_whole_video(table: Floats, rows: Ints, frames: int) -> tuple[Floats, I
 def _propose_above_mean(activations: Activations, actionness_weight: float, class_threshold: float) -> _Proposals:
     """SF-Net's: runs of two snippets or more where a class's activation + weighted actionness is above its mean.
 
-    A class needs a positive video score, and that share of the video's highest.
+    A class needs a positive video score, and more than that share of the video's highest.
     """
     scores = activations.scores[:, :-1].astype(np.float64)
     level = np.where(scores > 0, scores / np.maximum(scores.max(1, keepdims=True), np.finfo(np.float64).tiny), -1.0)
+    level = np.nextafter(level, -1.0)  # a share that is just reached is not enough
     video, label = np.nonzero(level >= class_threshold)
     sequence_PT = activations.cas[video, label].astype(np.float64)
     sequence_PT += actionness_weight * activations.attention[video].astype(np.float64)
@@ -160,10 +162,10 @@ def _propose_above_mean(activations: Activations, actionness_weight: float, clas
     return _Proposals(
         video=video,
         label=label,
-        video_score=scores[video, label],
+        video_score=scores[video, label] / MEAN_RULE_UNIT,
         level=level[video, label],
         segment=np.stack([first, end], axis=1) / snippets * activations.duration[video[pair], None],
-        contrast=np.maximum.reduceat(padded.ravel(), ends_within_2n)[::2],
+        contrast=np.maximum.reduceat(padded.ravel(), ends_within_2n)[::2] / MEAN_RULE_UNIT,
         bounds=np.searchsorted(pair, np.arange(len(video) + 1)),
     )
 

@@ -6,9 +6,10 @@ A method's module imports without torch, so that a study is read and previewed i
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
@@ -22,11 +23,20 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MethodHyperparameters(ABC):
-    """What a study may set of a method. Each method derives its own; fields are made by `tal_search.fields.hyper`."""
+    """What a study may set of a method. Each method derives its own; fields are made by `tal_search.fields.hyper`.
+
+    A training is as long as `epochs` says. A method with a field `steps` may leave its `epochs` None: `trained_on` then
+    gives them, so that a training has as many steps on every data set.
+    """
 
     @property
     @abstractmethod
-    def epochs(self) -> int: ...
+    def epochs(self) -> int | None: ...
+
+    @property
+    def steps(self) -> int | None:
+        """Steps of the optimizer, a batch each; None of methods that count epochs alone."""
+        return None
 
     @property
     @abstractmethod
@@ -45,6 +55,32 @@ class MethodHyperparameters(ABC):
     def supervision(self) -> tuple[str, ...]:
         """The kinds of annotation that a trial with these settings reads, words of `tal_search.types`."""
 
+    @final
+    def trained_on(self, videos: int) -> Self:
+        """The same with its length on so many training videos, in epochs and in steps.
+
+        `epochs` that are None become the fewest whole ones of at least `steps` steps. An epoch's last batch, of the
+        videos that are left, is a step like the others.
+        """
+        if self.steps is None:
+            return self
+        batches = max(1, math.ceil(videos / self.batch_size))
+        epochs = self.epochs or math.ceil(self.steps / batches)
+        length: dict[str, Any] = {"epochs": epochs, "steps": epochs * batches}
+        return dataclasses.replace(self, **length)
+
+
+def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters by name, later layers over earlier ones; steps replace epochs given before, and the reverse."""
+    found: dict[str, Any] = {}
+    for layer in layers:
+        if layer.get("steps") is not None:
+            found["epochs"] = None
+        elif layer.get("epochs") is not None:
+            found.pop("steps", None)
+        found |= layer
+    return found
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preset:
@@ -59,8 +95,9 @@ class Preset:
 class MethodSpecification:
     """What other rooms know of a method; its module holds one as SPECIFICATION.
 
-    presets: by data set and name ("paper", "release", "simulated"); each is built once here, so that a setting that
-    there is not raises TypeError as soon as the module is imported.
+    presets: by data set and name. "paper" or "release" has every setting of that source, "adapted" has not
+    (docs/methods.md says where it differs), "simulated" is for the stand-in. Each is built once here, so that a setting
+    that there is not raises TypeError as soon as the module is imported.
     """
 
     method: type[Method]
@@ -77,6 +114,10 @@ class MethodSpecification:
     def has_activations(self) -> bool:
         """Whether it localizes from class activation sequences, which a trial keeps to be scored again."""
         return issubclass(self.method, ActivationMethod)
+
+    def configured(self, *layers: Mapping[str, Any]) -> MethodHyperparameters:
+        """The hyperparameters of several layers, see `layered`; what none gives has its default."""
+        return self.hyperparameters(**layered(*layers))
 
     def build(self, hyperparameters: Mapping[str, Any], channels: int, classes: int) -> Method:
         """The method for D `channels` and C `classes`; hyperparameters that are not given have their defaults."""

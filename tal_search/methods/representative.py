@@ -48,7 +48,10 @@ class Hyperparameters(MethodHyperparameters):
     k_ratio: float = hyper(1 / 8, "k/T", above=0, high=1, help="share of snippets in top-k aggregation")
     hidden_channels: int | None = hyper(None, "H", low=1, help="None = input channels")
     dropout: float = hyper(0.7, "dropout", low=0, high=0.99)
-    epochs: int = hyper(90, "epochs", low=1, help="of all rounds together")
+    steps: int = hyper(
+        1170, "steps", low=1, help="of all rounds together, in whole epochs: 90 on THUMOS14's 200 videos"
+    )
+    epochs: int | None = hyper(None, "epochs", low=1, help="of all rounds together; None = as many as `steps` make")
     batch_size: int = hyper(16, "batch", low=1)
     learning_rate: float = hyper(1e-4, "lr", above=0)
     weight_decay: float = hyper(5e-4, "wd", low=0)
@@ -108,6 +111,7 @@ class Representative(ActivationMethod):
     def round_of(self, epoch: int) -> int:
         """The round that an epoch (from 1) belongs to; rounds share the epochs evenly."""
         rounds, epochs = self.hyperparameters.rounds, self.hyperparameters.epochs
+        assert epochs is not None, "hyperparameters.trained_on comes first"
         return 1 + (epoch - 1) * rounds // epochs
 
     def prepare(self, epoch: int, batches: Callable[[], Iterator[Batch]]) -> bool:

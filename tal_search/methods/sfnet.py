@@ -1,5 +1,9 @@
 """SF-Net: single-frame (action-click) supervision for temporal action localization (Ma, Zhu, Yang, et al., ECCV 2020).
 
+Variants differ in the negatives of the actionness loss (paper: the snippets of highest actionness; release: the last
+ones, with a guard, and no step on a loss of at most 0.1) and in how clicks grow. Where the paper is silent, both do as
+the release.
+
 With `lambda_sep` and `beta_aff` above 0, BackTAL's L_sep and L_aff on SF-Net's clicks, its mined snippets standing for
 background clicks (BackTAL paper, Table 13). L_aff needs an embedding: one linear layer on the class heads' last hidden
 layers, so that the loss reaches the features that are classified; a mined snippet is never of its action group.
@@ -23,13 +27,16 @@ if TYPE_CHECKING:
     from tal_search.nn.sfnet import Output
 
 TRAINING_SHARE = 8  # video scores in training: mean of the ⌈T/8⌉ highest
-INFERENCE_SHARE = 12  # and in inference: of the ⌈T/12⌉ highest
+INFERENCE_SHARE = 12  # and in inference: of the ⌊T/12⌋ highest
+RELEASED_GUARD = 1e-3  # keeps the logarithm of 1 − σ(a) finite
+RELEASED_LEAST = 0.1  # an actionness loss, of the three streams together, that is no greater is not minimised
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters(MethodHyperparameters):
     """Defaults are the release's for THUMOS14; a width of None follows the input (1024 on I3D)."""
 
+    variant: str = hyper("paper", "variant", choices=("paper", "release"), help="where paper and released code differ")
     eta: float = hyper(7.0, "η", low=0, help="mined background snippets per clicked one; 0 = no mining")
     lambda_act: float = hyper(1.0, "λ_act", low=0, help="weight of the actionness loss; 0 = no actionness heads")
     expand_radius: int = hyper(3, "r", low=0, help="snippets a click may grow by on each side; 0 = no expansion")
@@ -44,7 +51,8 @@ class Hyperparameters(MethodHyperparameters):
     embedding_dim: int = hyper(32, "D_emb", low=1, help="channels of the embedding that the affinity loss needs")
     hidden_channels: int | None = hyper(None, "H", low=1, help="of each stream's heads; None = half the input channels")
     dropout: float = hyper(0.7, "dropout", low=0, high=0.99)
-    epochs: int = hyper(1143, "epochs", low=1, help="on the 200 THUMOS14 videos 1143 are the release's 8000 steps")
+    steps: int = hyper(8000, "steps", low=1, help="in whole epochs: 1143 on THUMOS14's 200 videos")
+    epochs: int | None = hyper(None, "epochs", low=1, help="None = as many as `steps` make")
     batch_size: int = hyper(32, "batch", low=1)
     learning_rate: float = hyper(1e-4, "lr", above=0)
     weight_decay: float = hyper(5e-4, "wd", low=0)
@@ -55,17 +63,24 @@ class Hyperparameters(MethodHyperparameters):
         return VIDEO_LABELS, ACTION_CLICKS
 
 
-# By data set and name; what a preset leaves out has the default above, or that of `Inference`.
-RULE = {"rule": "mean", "class_threshold": 0.5, "score_weight": 1.0}
+# The release keeps classes above the highest score / 1.5, and suppresses nothing.
+RULE = {"rule": "mean", "class_threshold": 1 / 1.5, "score_weight": 1.0, "nms": 1.0}
 SIMULATED = {"epochs": 24, "batch_size": 16, "learning_rate": 1e-3}
+SIMULATED_FEW = {**SIMULATED, "batch_size": 4}
+# By data set and name; what a preset leaves out has the default above, or that of `Inference`. Adapted: paper and
+# release train on random crops of native snippets (docs/methods.md), and ours has T snippets of every whole video.
 PRESETS: dict[str, dict[str, Preset]] = {
     "thumos14": {
-        "paper": Preset(snippets=750, inference=RULE),
+        "adapted": Preset(snippets=750, inference=RULE),
         "simulated": Preset(snippets=200, hyperparameters=SIMULATED, inference=RULE),
     },
+    "beoid": {
+        "adapted": Preset(snippets=400, inference=RULE),
+        "simulated": Preset(snippets=200, hyperparameters=SIMULATED_FEW, inference=RULE),
+    },
     "gtea": {
-        "paper": Preset(snippets=400, inference=RULE),
-        "simulated": Preset(snippets=200, hyperparameters={**SIMULATED, "batch_size": 4}, inference=RULE),
+        "adapted": Preset(snippets=400, inference=RULE),
+        "simulated": Preset(snippets=200, hyperparameters=SIMULATED_FEW, inference=RULE),
     },
 }
 
@@ -73,8 +88,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
 class SFNet(ActivationMethod):
     """Class and actionness heads on two streams, mined background, and clicks that grow once (Sec. 3.2-3.4).
 
-    Streams are the halves of the channels, RGB first. Left out of the release: every other step on longer videos (here
-    every video has T snippets), and no step on an actionness loss below 0.1.
+    Streams are the halves of the channels, RGB first.
     """
 
     hyperparameters: Hyperparameters
@@ -103,16 +117,18 @@ class SFNet(ActivationMethod):
         """
         import torch
 
-        from tal_search.nn.sfnet import expanded
+        from tal_search.nn import sfnet
 
         hp = self.hyperparameters
+        grow = sfnet.expanded_as_released if hp.variant == "release" else sfnet.expanded
+        assert hp.epochs is not None, "hyperparameters.trained_on comes first"
         if hp.expand_radius == 0 or epoch != 1 + max(1, round(hp.expand_after * hp.epochs)):
             return False
         rows, parts = [], []
         for batch in batches():
             cas = self.network(batch.features).cas[-1][:, :-1]
             rows.append(batch.rows)
-            parts.append(expanded(cas, batch.action_clicks, hp.expand_radius, hp.expand_score))
+            parts.append(grow(cas, batch.action_clicks, hp.expand_radius, hp.expand_score))
         row, clicks = torch.cat(rows), torch.cat(parts)
         none_NCT = clicks.new_zeros(int(row.max()) + 1, *clicks.shape[1:])  # held-out rows stay so, and are not trained
         self._memory = {"clicks": none_NCT.index_copy(0, row, clicks)}
@@ -135,30 +151,35 @@ class SFNet(ActivationMethod):
         output = self.network(batch.features)
         clicks = self._memory["clicks"][batch.rows] if self._memory else batch.action_clicks
         with torch.autocast(batch.features.device.type, enabled=False):  # losses stay float32 under mixed precision
-            terms = self._terms(output, batch.labels, clicks)
-        hp = self.hyperparameters
-        weights = {
-            "background": 1 / output.cas[-1].shape[1], "actionness": hp.lambda_act, "sep": hp.lambda_sep,
-            "aff": hp.beta_aff,
-        }  # fmt: skip
-        total = torch.stack([terms[name] * weights.get(name, 1.0) for name in terms]).sum()
-        return {**terms, "total": total}
+            streams = self._by_stream(output, batch.labels, clicks)
+            terms = {name: sum(parts[1:], parts[0]) for name, parts in streams.items()}
+        return {**terms, "total": self._total(terms, output.cas[-1].shape[1])}
 
-    def _terms(self, output: Output, labels: torch.Tensor, clicks: torch.Tensor) -> dict[str, torch.Tensor]:
-        from tal_search.nn import losses
-        from tal_search.nn.sfnet import actionness_loss, click_loss, mined
+    def _total(self, terms: dict[str, torch.Tensor], channels: int) -> torch.Tensor:
+        """The weighted sum; `channels`: C + 1."""
+        import torch
+
+        hp = self.hyperparameters
+        weights = {"background": 1 / channels, "actionness": hp.lambda_act, "sep": hp.lambda_sep, "aff": hp.beta_aff}
+        minimised = {name: term * weights.get(name, 1.0) for name, term in terms.items()}
+        if hp.variant == "release" and "actionness" in terms:
+            minimised["actionness"] = minimised["actionness"] * (terms["actionness"] > RELEASED_LEAST)
+        return torch.stack(list(minimised.values())).sum()
+
+    def _by_stream(self, output: Output, labels: torch.Tensor, clicks: torch.Tensor) -> dict[str, list[torch.Tensor]]:
+        """Each loss, unweighted, of RGB, flow and fused; L_sep and L_aff of fused alone."""
+        from tal_search.nn import losses, sfnet
 
         hp, clicked = self.hyperparameters, clicks.any(1)
-        cas = [sequence.float() for sequence in output.cas]
-        actionness = [logits.float() for logits in output.actionness]
+        cas, actionness = ([sfnet.full(each) for each in streams] for streams in (output.cas, output.actionness))
         k = math.ceil(clicks.shape[-1] / TRAINING_SHARE)
-        background = [mined(sequence[:, -1], clicked, hp.eta) for sequence in cas]
+        background = [sfnet.mined(sequence[:, -1], clicked, hp.eta) for sequence in cas]
         scores, chosen = zip(*[losses.highest(sequence, k) for sequence in cas], strict=True)
         by_name = {
-            "video": [losses.classification_loss(score, labels, background=False) for score in scores],
-            "frame": [click_loss(sequence, clicks) for sequence in cas],
+            "video": [sfnet.video_loss(score, labels) for score in scores],
+            "frame": [sfnet.click_loss(sequence, clicks) for sequence in cas],
             "background": [losses.frame_loss(sequence, mask) for sequence, mask in zip(cas, background, strict=True)],
-            "actionness": [actionness_loss(logits, clicked, mined(logits, clicked, hp.eta)) for logits in actionness],
+            "actionness": [self._actionness_loss(logits, clicked) for logits in actionness],
         }
         if hp.lambda_sep > 0:
             by_name["sep"] = [losses.separation_loss(cas[-1], scores[-1], labels, background[-1], release=False)]
@@ -169,18 +190,26 @@ class SFNet(ActivationMethod):
             by_name["aff"] = [
                 losses.affinity_loss(output.embedding, counts, background[-1], *thresholds, release=False)
             ]
-        return {name: sum(parts[1:], parts[0]) for name, parts in by_name.items() if parts}
+        return {name: parts for name, parts in by_name.items() if parts}
+
+    def _actionness_loss(self, logits: torch.Tensor, clicked: torch.Tensor) -> torch.Tensor:
+        from tal_search.nn import sfnet
+
+        if self.hyperparameters.variant == "release":
+            negatives = sfnet.last_unclicked(clicked, self.hyperparameters.eta)
+            return sfnet.actionness_loss(logits, clicked, negatives, RELEASED_GUARD)
+        return sfnet.actionness_loss(logits, clicked, sfnet.mined(logits, clicked, self.hyperparameters.eta))
 
     def activations(self, videos: VideoSet) -> Activations:
         """What localization reads: fused CAS and actionness, both logits, and the mean of the highest CAS values."""
-        from tal_search.nn import losses
+        from tal_search.nn import losses, sfnet
         from tal_search.nn.arrays import evaluated
 
         def outputs(features: torch.Tensor) -> tuple[torch.Tensor, ...]:
             output = self.network(features)
-            cas = output.cas[-1].float()
-            actionness = output.actionness[-1].float() if output.actionness else cas.new_zeros(len(cas), cas.shape[-1])
-            return cas, actionness, losses.video_scores(cas, math.ceil(cas.shape[-1] / INFERENCE_SHARE))
+            cas = sfnet.full(output.cas[-1])
+            actionness = sfnet.full(output.actionness[-1]) if output.actionness else cas.new_zeros(cas.shape[::2])
+            return cas, actionness, losses.video_scores(cas, max(1, cas.shape[-1] // INFERENCE_SHARE))
 
         arrays = evaluated(self.network, videos.features, outputs)
         return Activations(

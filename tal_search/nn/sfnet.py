@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from tal_search.nn.affinity import shifted
-from tal_search.nn.losses import mean_over
+from tal_search.nn.losses import classification_loss, mean_over
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,13 @@ class SFNetwork(nn.Module):
             actionness = (rgb, flow, rgb * self.actionness_weights[0] + flow * self.actionness_weights[1])
         embedding = None
         if self.embedding is not None:
-            embedding = functional.normalize(self.embedding(torch.cat(hidden, dim=1)).float(), dim=1)
+            embedding = functional.normalize(full(self.embedding(torch.cat(hidden, dim=1))), dim=1)
         return Output(cas=(*cas, fused), actionness=actionness, embedding=embedding)
+
+
+def full(tensor: Tensor) -> Tensor:
+    """At least float32: under mixed precision the network's outputs are not."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def mined(scores_BT: Tensor, clicked_BT: Tensor, ratio: float) -> Tensor:
@@ -113,6 +120,21 @@ def mined(scores_BT: Tensor, clicked_BT: Tensor, ratio: float) -> Tensor:
     return candidates_BT & (rank_BT < wanted_B.sum())
 
 
+def last_unclicked(clicked_BT: Tensor, ratio: float) -> Tensor:
+    """The release's negatives of the actionness loss: as many as `mined` takes, but the last ones of the batch.
+
+    It means to sort by actionness, but does so along an axis of length 1, which leaves videos and snippets in order.
+    """
+    places = torch.arange(clicked_BT.numel(), device=clicked_BT.device, dtype=torch.float32)
+    return mined(places.view(clicked_BT.shape), clicked_BT, ratio)
+
+
+def video_loss(scores_BC1: Tensor, labels_BC: Tensor) -> Tensor:
+    """Cross-entropy of video scores against labels, which share 1, background 0: mean over the videos with labels."""
+    labelled = (labels_BC > 0).any(1).sum().clamp_min(1)
+    return classification_loss(scores_BC1, labels_BC, background=False) * len(labels_BC) / labelled
+
+
 def click_loss(cas_BC1T: Tensor, clicks_BCT: Tensor) -> Tensor:
     """Cross-entropy at clicked snippets, mean over those of the batch; classes of one snippet share it equally."""
     clicks_BCT = clicks_BCT.to(cas_BC1T.dtype)
@@ -121,26 +143,56 @@ def click_loss(cas_BC1T: Tensor, clicks_BCT: Tensor) -> Tensor:
     return mean_over(entropy_BT, shares_BCT.sum(1) > 0)
 
 
-def actionness_loss(logits_BT: Tensor, clicked_BT: Tensor, background_BT: Tensor) -> Tensor:
-    """−log σ(a), mean over clicked snippets, and −log(1 − σ(a)), mean over mined ones."""
+def actionness_loss(logits_BT: Tensor, clicked_BT: Tensor, background_BT: Tensor, guard: float = 0.0) -> Tensor:
+    """−log σ(a), mean over clicked snippets, and −log(1 + guard − σ(a)), mean over negatives."""
     positive = mean_over(functional.softplus(-logits_BT), clicked_BT)
-    return positive + mean_over(functional.softplus(logits_BT), background_BT)
+    each_BT = -(1 + guard - logits_BT.sigmoid()).log() if guard else functional.softplus(logits_BT)
+    return positive + mean_over(each_BT, background_BT)
 
 
 def expanded(cas_BCT: Tensor, clicks_BCT: Tensor, radius: int, share: float) -> Tensor:
     """Clicks grown to both sides by up to `radius` snippets: bool [B, C, T] with the clicks themselves (Sec. 3.4).
 
-    `cas_BCT` has no background. From a click of class c a side grows while the snippet has the highest class that the
-    click's snippet has, at least `share` of its score of c, and no click of its own. The order of clicks is of no
-    account.
+    `cas_BCT` has no background. From a click of class c a side grows while c is the snippet's highest class, its score
+    of c is at least `share` of the click's, and it has no click of its own. The order of clicks is of no account.
     """
-    best_BT, clicked_BT = cas_BCT.argmax(1), clicks_BCT.any(1)
+    classes = torch.arange(cas_BCT.shape[1], device=cas_BCT.device)
+    wins_BCT, clicked_BT = cas_BCT.argmax(1)[:, None] == classes[:, None], clicks_BCT.any(1)
     grown_BCT = clicks_BCT
     for direction in (-1, 1):
         alive_BCT = clicks_BCT
         for offset in range(direction, direction * (radius + 1), direction):
             free_BT = shifted(~clicked_BT, offset)  # false outside the video
-            same_BT = shifted(best_BT, offset) == best_BT
-            alive_BCT = alive_BCT & (free_BT & same_BT)[:, None] & (shifted(cas_BCT, offset) >= share * cas_BCT)
+            joins_BCT = shifted(wins_BCT, offset) & (shifted(cas_BCT, offset) >= share * cas_BCT)
+            alive_BCT = alive_BCT & free_BT[:, None] & joins_BCT
             grown_BCT = grown_BCT | shifted(alive_BCT, -offset)
     return grown_BCT
+
+
+def expanded_as_released(cas_BCT: Tensor, clicks_BCT: Tensor, radius: int, share: float) -> Tensor:
+    """The same as the release does it: click by click in order of time, in place. Shapes as in `expanded`.
+
+    A side of the click at i ends at a snippet that has a label, given or grown, or at the video's end. The snippet at
+    i + o joins, with all classes of the click's snippet, where the highest classes of i ± 1, i + o and the one beyond
+    are the same, whichever that is, and its mean score of the click's classes is at least `share` of the click's. One
+    that does not join does not end the side.
+    """
+    grown_BCT = clicks_BCT.cpu().numpy().copy()
+    for cas_CT, labels_CT in zip(cas_BCT.detach().cpu().double().numpy(), grown_BCT, strict=True):
+        for click in np.flatnonzero(labels_CT.any(0)):
+            for side in (-1, 1):
+                _grow_side(cas_CT, labels_CT, int(click), side, radius, share)
+    return torch.from_numpy(grown_BCT).to(clicks_BCT.device)
+
+
+def _grow_side(
+    cas_CT: NDArray[np.float64], labels_CT: NDArray[np.bool_], click: int, side: int, radius: int, share: float
+) -> None:
+    best_T, classes_C = cas_CT.argmax(0), labels_CT[:, click]
+    wanted = share * cas_CT[classes_C, click].mean()
+    for at in range(click + side, click + side * (radius + 1), side):
+        if not 0 <= at + side < cas_CT.shape[1] or labels_CT[:, at].any():
+            return
+        alike = best_T[click + side] == best_T[at] == best_T[at + side]
+        if alike and cas_CT[classes_C, at].mean() >= wanted:
+            labels_CT[:, at] = classes_C

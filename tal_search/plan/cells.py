@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from tal_search.localization.inference import Inference
-from tal_search.methods.base import MethodHyperparameters
+from tal_search.methods.base import MethodHyperparameters, layered
 from tal_search.study import SearchSettings
 from tal_search.trial.trial_types import TrialSpec, setting_name
 from tal_search.types import BACKGROUND_CLICKS, INFERENCE, DatasetSpec
@@ -50,7 +50,8 @@ class Trial:
 class Case:
     """A method with complete settings, on videos of T `snippets`: a named case, or the centre. See `Plan`.
 
-    `clicks_fraction`, `clicks_per_minute`: background clicks kept, see `DatasetSpec`.
+    `clicks_fraction`, `clicks_per_minute`: background clicks kept, see `DatasetSpec`. videos: how many it trains on,
+    where the length of the training may depend on that.
     """
 
     method: str
@@ -61,13 +62,25 @@ class Case:
     snippets: int
     clicks_fraction: float
     clicks_per_minute: float | None
+    videos: int | None = None
+
+    @cached_property
+    def trained(self) -> MethodHyperparameters:
+        """Those of its fits: a training that is set in steps has its epochs."""
+        return self.hyperparameters if self.videos is None else self.hyperparameters.trained_on(self.videos)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Every hyperparameter by name: those of its fits, but steps as they were set."""
+        own = self.hyperparameters
+        return {**vars(self.trained), **({"steps": own.steps} if own.epochs is None else {})}
 
     def at(self, cell: dict[str, Any]) -> Case:
         """The same with a cell's values."""
         training, inference = split(cell)
         return replace(
             self,
-            hyperparameters=replace(self.hyperparameters, **training),
+            hyperparameters=replace(self.hyperparameters, **layered(training)),
             inference=replace(self.inference, **inference),
         )
 

@@ -17,6 +17,7 @@ from tal_search.localization.inference import Inference
 from tal_search.methods import specification
 from tal_search.plan.cells import CASE, Case, Trial, cells, fits, split
 from tal_search.plan.code_change import trained_by_other_code
+from tal_search.plan.training_videos import training_videos
 from tal_search.study import (
     Study,
     annotator_problems,
@@ -57,7 +58,7 @@ class Plan:
     @cached_property
     def centre(self) -> dict[str, Any]:
         """Every hyperparameter at the centre, by name."""
-        return asdict(self.reference.hyperparameters)
+        return self.reference.settings
 
     @cached_property
     def inference(self) -> dict[str, Any]:
@@ -94,7 +95,7 @@ class Plan:
         case = self.cases[cell[CASE]] if self.cases else self.reference.at(cell)
         # Flat settings: asdict would copy each value of ten thousand trials, in half of a preview's time.
         spec = TrialSpec(
-            method=case.method, code_version=case.code_version, hyperparameters=dict(vars(case.hyperparameters)),
+            method=case.method, code_version=case.code_version, hyperparameters=dict(vars(case.trained)),
             inference=dict(vars(case.fit_inference)), protocol=self.protocol, supervision=case.supervision,
             dataset=case.reading(self.dataset),
             annotator=annotator if clicks_of(case.supervision) else NO_ANNOTATOR, seed=seed,
@@ -145,12 +146,13 @@ def _case(study: Study, dataset: DatasetSpec) -> Case:
     method = specification(study.method)
     preset = method.presets[study.dataset.name][preset_name(study, dataset.source)]
     fit_inference = Inference(**preset.inference)
+    hp = method.configured(preset.hyperparameters, study.hyperparameters)
     return Case(
         method=study.method, code_version=code_version(study.method, dataset.source),
         snippets=study.dataset.snippets or preset.snippets,
-        hyperparameters=method.hyperparameters(**{**preset.hyperparameters, **study.hyperparameters}),
-        inference=replace(fit_inference, **study.inference), fit_inference=fit_inference,
+        hyperparameters=hp, inference=replace(fit_inference, **study.inference), fit_inference=fit_inference,
         clicks_fraction=study.dataset.clicks_fraction, clicks_per_minute=study.dataset.clicks_per_minute,
+        videos=None if hp.steps is None else training_videos(dataset, _protocol(study)),
     )  # fmt: skip
 
 
@@ -158,7 +160,7 @@ def _centre_cell(study: Study, centre: Case) -> dict[str, Any]:
     if study.search.cases:
         return {CASE: next(iter(study.search.cases))}
     inference = {INFERENCE + name: value for name, value in vars(centre.inference).items()}
-    named = {**vars(centre.hyperparameters), **inference}
+    named = {**centre.settings, **inference}
     return {axis: named[axis] for axis in (study.search.space or study.search.axes)}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tal_search.localization.inference import Inference
 from tal_search.methods import available, specification
+from tal_search.methods.base import layered
 from tal_search.results.published import published_systems
 from tal_search.study.checking import Checker, closest, did_you_mean
 from tal_search.study.settings import CaseSettings, Study
@@ -91,7 +92,7 @@ def case_studies(study: Study) -> Iterator[tuple[str, Study]]:
                 method=method,
                 preset=case.preset or study.preset,
                 dataset=replace(study.dataset, **(ALL_CLICKS | budget if budget else {})),
-                hyperparameters={**shared, **case.hyperparameters},
+                hyperparameters=layered(shared, case.hyperparameters),
                 inference={**(study.inference if specification(method).has_activations else {}), **case.inference},
             ),
         )

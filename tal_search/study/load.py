@@ -19,7 +19,7 @@ from tal_search.study.cases import check_cases, read_cases, reference_study
 from tal_search.study.checking import Checker, closest, did_you_mean, repeated
 from tal_search.study.overrides import apply_override
 from tal_search.study.presets import annotator_problems, find_dataset, thresholds
-from tal_search.study.rules import check_search, checked_options, with_long_forms
+from tal_search.study.rules import check_lengths, check_search, checked_options, with_long_forms
 from tal_search.study.settings import FOLDER, Study
 from tal_search.study.space import Dimension, read_space
 from tal_search.study.yaml_reader import Key, Written, read_study_file, shown
@@ -126,6 +126,7 @@ def _checked(name: str, written: Written) -> Study:
     search = replace(checked_options(checker, study.search), axes=axes, space=space, cases=cases)
     study = replace(study, **chosen, search=search, name=study.study.fork or name)
     check_search(study, written)
+    check_lengths(study, written)
     if study.search.cases:
         check_cases(study, written)
     else:

@@ -61,6 +61,24 @@ def check_search(study: Study, written: Written) -> None:
         written.add(("study", "fork"), f"is {study.name}, a folder that all studies share; choose another name")
 
 
+def check_lengths(study: Study, written: Written) -> None:
+    """Report a training length that is given in epochs and in steps: one of them would count for nothing."""
+    search = study.search
+    own = _given_in(("hyperparameters",), study.hyperparameters)
+    own |= {name: (*SEARCH, section, name) for section in ("axes", "space") for name in getattr(search, section)}
+    layers = [own]
+    for name, case in search.cases.items():
+        layers.append(_given_in((*SEARCH, "cases", name, "hyperparameters"), case.hyperparameters))
+    for keys in layers:
+        if {"epochs", "steps"} <= keys.keys():
+            words = f"is given beside {dotted(keys['epochs'])}, and each says how long to train; keep one of them"
+            written.add(keys["steps"], words)
+
+
+def _given_in(section: Key, settings: dict[str, Any]) -> dict[str, Key]:
+    return {name: (*section, name) for name, value in settings.items() if value is not None}
+
+
 def _check_objectives(search: SearchSettings, written: Written) -> None:
     place = (*SEARCH, "objectives")
     if not search.objectives and not _reported(written, place):

@@ -43,7 +43,8 @@ def complexity(
 ) -> Complexity:
     """Of a method with these hyperparameters (the rest at their defaults), at any D, T and C."""
     torch.manual_seed(0)
-    built = specification(method).build(hyperparameters, channels, classes)
+    kind = specification(method)
+    built = kind.method(kind.configured(hyperparameters).trained_on(videos=1), channels, classes)
     batch = _batch(channels, snippets, classes)
     with torch.no_grad():
         built.network.eval()

@@ -1,0 +1,21 @@
+"""How many videos the trials of a study train on, from the ground truth alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tal_search.data.load import load_truths
+from tal_search.data.splits import holdout_split
+from tal_search.data.truths import present
+from tal_search.types import DatasetSpec
+
+
+def training_videos(dataset: DatasetSpec, protocol: dict[str, Any]) -> int:
+    """Videos of the training split, without those that the protocol holds out.
+
+    Raises InputError where the ground truth cannot be used, or where none can be held out.
+    """
+    truth, _ = load_truths(dataset)
+    if protocol["selection"] != "holdout":
+        return len(truth.videos)
+    return len(holdout_split(present(truth), protocol["holdout_fraction"], protocol["holdout_seed"])[0])
