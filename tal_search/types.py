@@ -41,6 +41,7 @@ class Annotations:
 
     video, label: int64 [N] into `videos` and `classes`; segment: float64 [N, 2] start and end in seconds, equal
     where an instance has no length; duration: float64 [len(videos)] seconds, NaN where the file gives none.
+    ambiguous: instances of the same videos that are labelled "Ambiguous", which is never one of `classes`.
     """
 
     videos: tuple[str, ...]
@@ -49,6 +50,7 @@ class Annotations:
     label: Ints
     segment: Floats
     duration: Floats
+    ambiguous: Annotations | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

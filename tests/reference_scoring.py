@@ -25,7 +25,9 @@ def score(
     """As `average_precision.score`, of a truth with at least one instance."""
     video = _positions(detections.videos, truth.videos)[detections.video]
     label = _positions(detections.classes, truth.classes)[detections.label]
-    by_score = np.argsort(-detections.score, kind="stable")
+    strict = protocol == "thumos14"
+    rank = [(detections.videos[v] if strict else "", row) for row, v in enumerate(detections.video)]
+    by_score = np.array(sorted(range(len(rank)), key=lambda row: (-detections.score[row], *rank[row])), np.int64)
     by_video = np.argsort(truth.video, kind="stable")
     thresholds = np.array(tiou, np.float64)
     touching = np.array([_touches(detections, row, ambiguous) for row in range(len(label))], np.bool_)
@@ -33,11 +35,12 @@ def score(
     for index in np.unique(truth.label):
         found = by_score[label[by_score] == index]
         instances = by_video[truth.label[by_video] == index]
-        pairs = _pairs(
-            detections.segment[found], video[found], truth.segment[instances], truth.video[instances], thresholds.min()
-        )
-        strict = protocol == "thumos14"
-        hits_RD = np.stack([_match(*pairs, threshold, len(found), strict) for threshold in thresholds])
+        both = detections.segment[found], video[found], truth.segment[instances], truth.video[instances]
+        if strict:
+            hits_RD = np.stack([_match_instances(*both, threshold) for threshold in thresholds])
+        else:
+            pairs = _pairs(*both, thresholds.min())
+            hits_RD = np.stack([_match_detections(*pairs, threshold, len(found)) for threshold in thresholds])
         precisions[truth.classes[index]] = (
             np.array([_plain(hits, touching[found], len(instances)) for hits in hits_RD])
             if strict
@@ -49,12 +52,20 @@ def score(
         video_set=describe_videos(truth.videos),
         videos=len(truth.videos),
         instances=len(truth.label),
-        ambiguous=0 if ambiguous is None else sum(ambiguous.videos[v] in truth.videos for v in ambiguous.video),
+        ambiguous=len({row for row in _rows(ambiguous) if row[0] in truth.videos}),
         detections=len(detections.label),
         tiou=tiou,
         mAP=tuple(np.mean(list(precisions.values()), axis=0).tolist()),
         per_class={name: tuple(values.tolist()) for name, values in precisions.items()},
     )
+
+
+def _rows(ambiguous: Annotations | None) -> list[tuple[str, float, float]]:
+    """Video, start and end of each instance."""
+    if ambiguous is None:
+        return []
+    both = zip(ambiguous.video, ambiguous.segment.tolist(), strict=True)
+    return [(ambiguous.videos[video], start, end) for video, (start, end) in both]
 
 
 def _touches(detections: Detections, row: int, ambiguous: Annotations | None) -> bool:
@@ -112,14 +123,14 @@ def _pairs(
     return detection[order], instance[order], overlap[order]
 
 
-def _match(
-    detection: Ints, instance: Ints, overlap: Floats, threshold: float, detections: int, strict: bool
+def _match_detections(
+    detection: Ints, instance: Ints, overlap: Floats, threshold: float, detections: int
 ) -> NDArray[np.bool_]:
     """Greedy matching over ordered pairs: True [D] for each detection that takes an instance.
 
     A plain loop: the few pairs that reach the threshold depend on one another through the instances taken.
     """
-    reached = overlap > threshold if strict else overlap >= threshold
+    reached = overlap >= threshold
     hits = np.zeros(detections, np.bool_)
     taken: set[int] = set()
     last = -1
@@ -128,4 +139,19 @@ def _match(
             taken.add(wanted)
             hits[found] = True
             last = found
+    return hits
+
+
+def _match_instances(
+    segment_D: Floats, video_D: Ints, segment_G: Floats, video_G: Ints, threshold: float
+) -> NDArray[np.bool_]:
+    """True [D] for each detection that an instance takes: instances in their order, the first of the best overlaps."""
+    hits = np.zeros(len(segment_D), np.bool_)
+    for segment, video in zip(segment_G, video_G, strict=True):
+        (free,) = np.nonzero(~hits & (video_D == video))
+        shared = np.minimum(segment_D[free, 1], segment[1]) - np.maximum(segment_D[free, 0], segment[0])
+        span = np.maximum(segment_D[free, 1], segment[1]) - np.minimum(segment_D[free, 0], segment[0])
+        overlap = np.divide(shared, span, out=np.zeros(len(free)), where=shared > 0)
+        if len(free) and overlap.max() > threshold:
+            hits[free[overlap.argmax()]] = True
     return hits

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from golden_files import DATA
 
 from tal_search.data.annotations import read_annotations
-from tal_search.data.truths import lasting, note_empty
+from tal_search.data.class_names import THUMOS14
+from tal_search.data.truths import lasting, truth_notes
 from tal_search.errors import InputError
 
 
@@ -31,29 +33,45 @@ def problems_of(path: Path, subset: str = "test") -> tuple[str, ...]:
     return caught.value.problems
 
 
+def require_counts(path: Path, subset: str, videos: int, instances: int, classes: int) -> None:
+    truth = read_annotations(path, subset)
+    assert (len(truth.videos), len(truth.label), len(truth.classes)) == (videos, instances, classes)
+    assert truth.segment.shape == (instances, 2)
+    assert np.all(truth.segment[:, 1] > truth.segment[:, 0])
+    assert np.isnan(truth.duration).all() == ("stpn" in path.parts)
+    assert truth.ambiguous is None
+
+
+@pytest.mark.parametrize(
+    ("file", "subset", "videos", "instances", "classes"),
+    [
+        ("thumos14/gt_hrpro.json", "Validation", 200, 3007, 20),
+        ("thumos14/gt_hrpro.json", "Test", 212, 3358, 20),
+        ("stpn/ground_truth.json", "test", 210, 3311, 20),
+    ],
+)
+def test_real_ground_truths(file: str, subset: str, videos: int, instances: int, classes: int) -> None:
+    require_counts(DATA / file, subset, videos, instances, classes)
+
+
 @pytest.mark.parametrize(
     ("file", "subset", "videos", "instances", "classes"),
     [
         ("thumos14/gt_thumos14.json", "val", 200, 3003, 20),
         ("thumos14/gt_thumos14.json", "test", 210, 3311, 20),
-        ("thumos14/gt_hrpro.json", "Test", 212, 3358, 20),
-        ("stpn/ground_truth.json", "test", 210, 3311, 20),
         ("beoid/beoid_groundtruth.json", "training", 46, 594, 34),
         ("gtea/gtea_groundtruth.json", "validation", 7, 130, 7),
     ],
 )
-def test_real_ground_truths(shared: Path, file: str, subset: str, videos: int, instances: int, classes: int) -> None:
-    truth = read_annotations(shared / "data" / file, subset)
-    assert (len(truth.videos), len(truth.label), len(truth.classes)) == (videos, instances, classes)
-    assert truth.segment.shape == (instances, 2)
-    assert np.all(truth.segment[:, 1] > truth.segment[:, 0])
-    assert np.isnan(truth.duration).all() == file.startswith("stpn")
+def test_ground_truths_that_no_clone_has(
+    shared: Path, file: str, subset: str, videos: int, instances: int, classes: int
+) -> None:
+    require_counts(shared / "data" / file, subset, videos, instances, classes)
 
 
-def test_both_thumos14_subsets_number_the_listed_classes_alike(shared: Path) -> None:
-    path = shared / "data/thumos14/gt_thumos14.json"
-    listed = tuple(json.loads(path.read_text())["activity_list"])
-    assert read_annotations(path, "val").classes == read_annotations(path, "test").classes == listed
+def test_both_thumos14_subsets_number_the_classes_alike() -> None:
+    path = DATA / "thumos14/gt_hrpro.json"
+    assert read_annotations(path, "Validation").classes == read_annotations(path, "Test").classes == THUMOS14
 
 
 def test_activitynet_is_read_with_its_ten_instances_of_no_length(shared: Path) -> None:
@@ -64,8 +82,8 @@ def test_activitynet_is_read_with_its_ten_instances_of_no_length(shared: Path) -
     ]  # fmt: skip
     assert [len(truth.label) - len(lasting(truth).label) for truth in truths] == [7, 3]
     says = "no length; they count in every score, and no detection can find them"
-    assert note_empty(path, *truths) == [f"{path}: 10 instances have {says}"]
-    assert note_empty(path, *map(lasting, truths)) == []
+    assert truth_notes(path, *truths) == [f"{path}: 10 instances have {says}"]
+    assert truth_notes(path, *map(lasting, truths)) == []
     (only,) = problems_of(path, "testing")
     assert "'testing' has no instance in its 2480 videos" in only
 

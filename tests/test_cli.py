@@ -10,20 +10,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from golden_files import DATA, KEPT
 from waiting import DEADLINE
 
 from tal_search.cli.main import main
+from tal_search.data.class_names import THUMOS14
+from tal_search.metrics.matching import PROTOCOLS
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 
 
 def test_released_checkpoint_reproduces_the_expected_scores(shared: Path, tmp_path: Path) -> None:
-    golden = shared / "golden"
-    expected = json.loads((golden / "expected.json").read_text())
+    expected = json.loads((KEPT / "expected.json").read_text())
     code = main(
         [
             "evaluate",
-            f"checkpoint={golden / 'release_small.pth'}",
+            f"checkpoint={KEPT / 'release_small.pth'}",
             f"data={shared / 'data' / 'thumos14_evidence'}",
             f"ground_truth={shared / 'data' / 'thumos14' / 'gt_thumos14.json'}",
             "subset=test",
@@ -39,17 +41,43 @@ def test_released_checkpoint_reproduces_the_expected_scores(shared: Path, tmp_pa
     assert ours == pytest.approx(expected["mAP"], abs=0.001)
     assert scores["average_mAP"] == pytest.approx(expected["average_mAP"], abs=0.001)
 
-    reference = json.loads((golden / "expected_detections_12_videos.json").read_text())["results"]
-    found = json.loads((tmp_path / "detections.json").read_text())["results"]
+    require_golden_detections(tmp_path / "detections.json")
+
+    again = ["evaluate", f"detections={tmp_path / 'detections.json'}", "subset=test", f"out={tmp_path / 'again.json'}"]
+    assert main([*again, f"ground_truth={shared / 'data' / 'thumos14' / 'gt_thumos14.json'}"]) == 0
+    assert json.loads((tmp_path / "again.json").read_text()) == scores
+
+
+def require_golden_detections(file: Path) -> None:
+    """Of the twelve videos the same detections as the released code's, times and scores to 1e-4."""
+    reference = json.loads((KEPT / "expected_detections_12_videos.json").read_text())["results"]
+    found = json.loads(file.read_text())["results"]
+    assert len(reference) == 12
     for video, rows in reference.items():
         theirs = sorted((row["label"], *row["segment"], row["score"]) for row in rows)
         mine = sorted((row["label"], *row["segment"], row["score"]) for row in found.get(video, []))
         assert [row[0] for row in mine] == [row[0] for row in theirs]
         assert [x for row in mine for x in row[1:]] == pytest.approx([x for row in theirs for x in row[1:]], abs=1e-4)
 
-    again = ["evaluate", f"detections={tmp_path / 'detections.json'}", "subset=test", f"out={tmp_path / 'again.json'}"]
-    assert main([*again, f"ground_truth={shared / 'data' / 'thumos14' / 'gt_thumos14.json'}"]) == 0
-    assert json.loads((tmp_path / "again.json").read_text()) == scores
+
+def test_released_checkpoint_gives_the_golden_detections_of_twelve_videos(tmp_path: Path) -> None:
+    """And their scores as a detection file, under both protocols."""
+    content = json.loads((DATA / "thumos14/gt_hrpro.json").read_text())
+    kept = {path.stem for path in (DATA / "thumos14_evidence/test").glob("*.npz")}
+    database = {name: {**entry, "subset": "test"} for name, entry in content["database"].items() if name in kept}
+    truth = tmp_path / "truth.json"
+    truth.write_text(json.dumps({"database": database, "activity_list": THUMOS14}))
+    scored = f"ground_truth={truth}", "subset=test"
+    for protocol in PROTOCOLS:
+        files = f"checkpoint={KEPT / 'release_small.pth'}", f"data={DATA / 'thumos14_evidence'}", "variant=release"
+        out = f"detections_out={tmp_path / 'detections.json'}", f"out={tmp_path / 'scores.json'}"
+        assert main(["evaluate", *files, *scored, *out, f"protocol={protocol}"]) == 0
+        require_golden_detections(tmp_path / "detections.json")
+        again = f"detections={KEPT / 'expected_detections_12_videos.json'}", f"out={tmp_path / 'again.json'}"
+        assert main(["evaluate", *again, *scored, f"protocol={protocol}"]) == 0
+        ours, theirs = (json.loads((tmp_path / name).read_text()) for name in ("scores.json", "again.json"))
+        assert ours["detections"] == theirs["detections"] == 166
+        assert ours["mAP"] == pytest.approx(theirs["mAP"], abs=1e-3)
 
 
 def truth_file(folder: Path) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_files import DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from make_dataset import problems_of
@@ -156,9 +157,11 @@ REAL = {  # set → subset trained on, then rows, videos, clicks inside an insta
 }
 
 
-def real(shared: Path, name: str, file: str, kind: str, notes: list[str]) -> tuple[Clicks, Annotations]:
-    folder = shared / "data" / name
-    path = folder / ("gt_thumos14.json" if name == "thumos14" else f"{name}_groundtruth.json")
+def real(folder: Path, file: str, kind: str, notes: list[str]) -> tuple[Clicks, Annotations]:
+    """Clicks of a folder that is named like its dataset, and the training instances of its ground truth."""
+    name = folder.name
+    files = ("gt_thumos14.json", "gt_hrpro.json", f"{name}_groundtruth.json")
+    path = next(folder / file for file in files if (folder / file).exists())
     train, test, fps = data_folder.subsets_and_fps(path, name)
     truth = read_annotations(path, train)
     seconds = dict(zip(truth.videos, truth.duration.tolist(), strict=True))
@@ -180,20 +183,20 @@ def inside(clicks: Clicks, truth: Annotations) -> int:
 def test_real_action_clicks(shared: Path, name: str) -> None:
     for number, expected in enumerate(REAL[name][1], 1):
         notes: list[str] = []
-        clicks, truth = real(shared, name, f"clicks_action_{number}.txt", ACTION_CLICKS, notes)
+        clicks, truth = real(shared / "data" / name, f"clicks_action_{number}.txt", ACTION_CLICKS, notes)
         assert (len(clicks.time), len(set(clicks.video)), inside(clicks, truth)) == expected
         strays = ["passed over, of unknown videos" in note and "ideo_validation_0000945" in note for note in notes]
         assert strays == ([True] if (name, number) == ("thumos14", 2) else [])
 
 
-def test_real_lacp_clicks(shared: Path) -> None:
+def test_real_lacp_clicks() -> None:
     notes: list[str] = []
-    clicks, truth = real(shared, "thumos14", "clicks_action_gaussian_lacp.csv", ACTION_CLICKS, notes)
+    clicks, truth = real(DATA / "thumos14", "clicks_action_gaussian_lacp.csv", ACTION_CLICKS, notes)
     assert (len(clicks.time), len(set(clicks.video)), len(notes)) == (3003, 200, 1)
-    assert inside(clicks, truth) == 2986  # the rest are one frame off, in instances of 0.2 s
+    assert inside(clicks, truth) == 3003
 
 
 @pytest.mark.parametrize(("name", "expected"), [("beoid", (594, 46, 336)), ("gtea", (229, 21, 0))])
 def test_real_background_frames(shared: Path, name: str, expected: tuple[int, int, int]) -> None:
-    clicks, truth = real(shared, name, "clicks_background_uniform.json", BACKGROUND_CLICKS, [])
+    clicks, truth = real(shared / "data" / name, "clicks_background_uniform.json", BACKGROUND_CLICKS, [])
     assert (len(clicks.time), len(set(clicks.video)), inside(clicks, truth)) == expected

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_files import DATA
 from hypothesis import given
 from hypothesis import strategies as st
 from make_dataset import HEADER
@@ -158,8 +159,8 @@ def missed_by_length(truth: Annotations, clicks: dict[str, np.ndarray]) -> tuple
     return float(np.mean(missed[True] or [math.nan])), float(np.mean(missed[False]))
 
 
-def test_real_gaps(shared: Path) -> None:
-    truth = read_annotations(shared / "data" / "thumos14" / "gt_thumos14.json", "val")
+def test_real_gaps() -> None:
+    truth = read_annotations(DATA / "thumos14" / "gt_hrpro.json", "Validation")
     gaps = [background_gaps(truth, index, float(duration)) for index, duration in enumerate(truth.duration)]
     assert sum(map(len, gaps)) == 2880
     assert truth.duration.sum() / 60 == pytest.approx(696.7, abs=0.05)
@@ -219,9 +220,9 @@ def test_simulated_humans_miss_and_slip_at_their_rates(annotator: str) -> None:
 
 @pytest.mark.parametrize(("annotator", "missed"), [("A1", 1036), ("A2", 615), ("A3", 811)])
 def test_simulated_humans_on_the_real_timeline_miss_and_slip_as_often_as_the_real_ones(
-    shared: Path, annotator: str, missed: int
+    annotator: str, missed: int
 ) -> None:
-    truth = read_annotations(shared / "data" / "thumos14" / "gt_thumos14.json", "val")
+    truth = read_annotations(DATA / "thumos14" / "gt_hrpro.json", "Validation")
     found = [
         statistics_of(simulate_clicks(BACKGROUND_CLICKS, truth, truth.duration, annotator, seed), truth)
         for seed in range(8)

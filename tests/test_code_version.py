@@ -76,7 +76,8 @@ CHANGED = [
     ("suppress", "shared = max(shared, 0.0)", "shared = max(shared, 0.1)", ALL, SOURCES),
     ("compiled", 'cache=True, nogil=True, error_model="numpy"', "cache=True, fastmath=True", ALL, SOURCES),
     ("interpolated_average_precision", "np.maximum.accumulate", "np.minimum.accumulate", ALL, SOURCES),
-    ("least_overlap", 'protocol == "thumos14"', 'protocol != "thumos14"', ALL, SOURCES),
+    ("match_classes", 'protocol == "thumos14"', 'protocol != "thumos14"', ALL, SOURCES),
+    ("match_instances", "overlap[d] > wanted", "overlap[d] >= wanted", ALL, SOURCES),
 ]  # fmt: skip
 
 

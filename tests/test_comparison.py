@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from golden_files import DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_scorer import Rows, Scored
@@ -24,10 +24,11 @@ from tal_search.types import Annotations, Detections, Ints
 THRESHOLDS = (0.5, 0.1, 0.25)
 
 
-def copies(truth: Annotations, found: Detections, weights: list[int]) -> tuple[Annotations, Detections]:
+def copies(truth: Annotations, found: Detections, weights: list[int], protocol: str) -> tuple[Annotations, Detections]:
     """A truth and detections in which each video stands as often as it was drawn, under names of its own.
 
-    Copies of a row follow one another; detections in videos that the truth does not have stay as they are.
+    Copies of a detection are ranked one after another, where the detection is ranked by the protocol; scores are made
+    of that rank, so that there are no ties. Detections in videos that the truth does not have stay as they are.
     """
     weight = dict(zip(truth.videos, weights, strict=True))
     videos = tuple(f"{name}{copy}" for name in truth.videos for copy in range(weight[name]))
@@ -38,6 +39,9 @@ def copies(truth: Annotations, found: Detections, weights: list[int]) -> tuple[A
 
     (kept, in_truth), (taken, in_found) = copied(truth.videos, truth.video), copied(found.videos, found.video)
     names = tuple(dict.fromkeys([*videos, *in_found]))
+    tied = [found.videos[v] if protocol == "thumos14" else "" for v in found.video]
+    best_first = sorted(range(len(tied)), key=lambda row: (-found.score[row], tied[row], row))
+    rank = {row: position for position, row in enumerate(best_first)}
     many = replace(
         truth,
         videos=videos,
@@ -52,14 +56,14 @@ def copies(truth: Annotations, found: Detections, weights: list[int]) -> tuple[A
         video=np.array([names.index(name) for name in in_found], np.int64),
         label=found.label[taken],
         segment=found.segment[taken],
-        score=found.score[taken],
+        score=np.array([-10.0 * rank[row] - int(name[1:]) for row, name in zip(taken, in_found, strict=True)]),
     )
     return many, detected
 
 
 def naive(truth: Annotations, found: Detections, weights: list[int], protocol: str, unclear: Rows) -> list[float]:
     """mAP of the copies, ambiguous instances copied too; NaN where they have no instance."""
-    many, detected = copies(truth, found, weights)
+    many, detected = copies(truth, found, weights, protocol)
     if not len(many.label):
         return [np.nan] * len(THRESHOLDS)
     listed = None
@@ -144,9 +148,9 @@ def test_a_draw_without_instances_is_left_out() -> None:
     assert (found.difference, found.low, found.high) == ((1.0, 1.0),) * 3
 
 
-def test_equal_files_differ_by_nothing_and_half_of_one_by_something(shared: Path) -> None:
-    files = [shared / "data/stpn/detections.json"] * 2
-    benchmark, (ours, theirs) = open_benchmark(shared / "data/stpn/ground_truth.json", "test", files)
+def test_equal_files_differ_by_nothing_and_half_of_one_by_something() -> None:
+    files = [DATA / "stpn/detections.json"] * 2
+    benchmark, (ours, theirs) = open_benchmark(DATA / "stpn/ground_truth.json", "test", files)
     tiou = parse_tiou("0.1:0.9:0.1")
     same = compare(benchmark.truth, ours, theirs, tiou, **benchmark.rules)
     assert same.difference == same.low == same.high == (0.0,) * 10

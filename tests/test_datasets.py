@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+from golden_files import DATA
 from make_dataset import SMALL
 
 from tal_search.data import data_folder
@@ -16,12 +17,12 @@ from tal_search.data.find import check, find, load
 from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import PRESETS, Hyperparameters
 from tal_search.metrics.average_precision import parse_tiou
+from tal_search.metrics.video_sets import left_out
 from tal_search.plan.plan import resolve
 from tal_search.study import load_study
 from tal_search.types import BACKGROUND_CLICKS
 
 FILES = {
-    "thumos14": "thumos14/gt_thumos14.json",
     "activitynet12": "activitynet/activity_net.v1-2.min.json",
     "beoid": "beoid/beoid_groundtruth.json",
     "gtea": "gtea/gtea_groundtruth.json",
@@ -37,6 +38,15 @@ def test_classes_and_numbers_of_videos_are_those_of_the_real_ground_truth(shared
     assert counts == known(name).videos
     labels = {item["label"] for entry in entries for item in entry["annotations"]}
     assert labels == set(known(name).classes)
+
+
+def test_classes_and_numbers_of_videos_of_thumos14_are_those_of_a_real_ground_truth() -> None:
+    path = DATA / "thumos14/gt_hrpro.json"
+    train, test, _ = data_folder.subsets_and_fps(path, "thumos14")
+    truths = [read_annotations(path, subset) for subset in (train, test)]
+    dropped = left_out(truths[1].videos, 210)
+    assert (len(truths[0].videos), len({*truths[1].videos} - {*dropped})) == known("thumos14").videos
+    assert truths[0].classes == truths[1].classes == known("thumos14").classes
 
 
 @pytest.mark.parametrize("name", ["beoid", "gtea"])

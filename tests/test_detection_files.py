@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from golden_files import DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,8 +119,8 @@ def test_a_score_that_is_not_finite_is_never_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_published_detections_survive_a_round_trip(shared: Path, tmp_path: Path) -> None:
-    folder = shared / "data/stpn"
+def test_the_published_detections_survive_a_round_trip(tmp_path: Path) -> None:
+    folder = DATA / "stpn"
     truth = read_annotations(folder / "ground_truth.json", "test")
     found = read_detections(folder / "detections.json", truth.classes, truth.videos)
     write_detections(tmp_path / "again.json", found)

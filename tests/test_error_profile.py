@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from golden_files import DATA
 from hypothesis import given, settings
-from naive_scorer import Rows, Scored
+from naive_scorer import Rows, Scored, instance_takes, tIoU
 from small_truths import annotations, as_detections, detections, rows, scored
 
 from tal_search.cli.main import main
@@ -25,31 +26,42 @@ from tal_search.types import Annotations, Detections
 RIGHT, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND = KINDS
 
 
+def right_rows(truth: Rows, found: Scored, strict: bool) -> set[int]:
+    """The detections that find an instance: by THUMOS14's rule (strict), where instances choose, or ActivityNet's."""
+    ranked = sorted(range(len(found)), key=lambda row: -found[row][4])
+    if strict:
+        right: set[int] = set()
+        for key in {row[:2] for row in found}:
+            rows = [row for row in ranked if found[row][:2] == key]
+            hits = instance_takes([row for row in truth if row[:2] == key], [found[row] for row in rows], 0.5)
+            right |= {row for row, hit in zip(rows, hits, strict=True) if hit}
+        return right
+    takes: dict[int, int] = {}
+    for row in ranked:
+        here = [i for i, instance in enumerate(truth) if instance[:2] == found[row][:2] and i not in takes]
+        free = [i for i in here if tIoU(truth[i], found[row]) >= 0.5]
+        if free:
+            takes[max(free, key=lambda i: (tIoU(truth[i], found[row]), i))] = row
+    return set(takes.values())
+
+
 def kinds_of(truth: Rows, found: Scored, strict: bool, unclear: Rows) -> list[str]:
     """One by one, straight from the definitions: "" for what is ignored or of a class without an instance."""
     result = [""] * len(found)
-    taken: set[int] = set()
-    for row in sorted(range(len(found)), key=lambda index: -found[index][4]):
-        video, label, start, end, _ = found[row]
-        if not any(instance[1] == label for instance in truth):
+    right = right_rows(truth, found, strict)
+    for row, detection in enumerate(found):
+        here = [instance for instance in truth if instance[0] == detection[0]]
+        if not any(instance[1] == detection[1] for instance in truth):
             continue
-
-        def overlap(
-            other: tuple[str, str, float, float], video: str = video, a: float = start, b: float = end
-        ) -> float:
-            shared = max(min(b, other[3]) - max(a, other[2]), 0.0)
-            return shared / (b - a + other[3] - other[2] - shared) if other[0] == video else 0.0
 
         def reaches(value: float, threshold: float) -> bool:
             return value > threshold if strict else value >= threshold
 
-        free = [i for i, t in enumerate(truth) if i not in taken and t[1] == label and reaches(overlap(t), 0.5)]
-        best = max((overlap(instance) for instance in truth), default=0.0)
-        own = any(overlap(instance) == best and instance[1] == label for instance in truth)
-        if free:
-            taken.add(max(free, key=lambda i: (overlap(truth[i]), i)))
+        best = max((tIoU(instance, detection) for instance in here), default=0.0)
+        own = any(tIoU(instance, detection) == best and instance[1] == detection[1] for instance in here)
+        if row in right:
             result[row] = RIGHT
-        elif strict and any(t[0] == video and min(end, t[3]) > max(start, t[2]) for t in unclear):
+        elif strict and any(t[0] == detection[0] and tIoU(t, detection) > 0 for t in unclear):
             continue
         elif reaches(best, 0.5):
             result[row] = DOUBLE if own else WRONG_LABEL
@@ -68,13 +80,14 @@ def test_kinds_tops_and_gains_equal_the_definitions(truth: Rows, found: Scored, 
         rules: dict[str, Any] = {"subset": "s", "protocol": protocol, "ambiguous": listed}
         profile = error_profile(annotations(truth), detections(found), **rules)
         kinds = kinds_of(truth, found, protocol == "thumos14", unclear)
+        tied = [row[0] if protocol == "thumos14" else "" for row in found]
         assert profile.counts == {kind: kinds.count(kind) for kind in KINDS}
         for top in profile.top:
             counts = dict.fromkeys(KINDS, 0)
             for label in {instance[1] for instance in truth}:
-                ranked = sorted((-row[4], i) for i, row in enumerate(found) if row[1] == label and kinds[i])
+                ranked = sorted((-row[4], tied[i], i) for i, row in enumerate(found) if row[1] == label and kinds[i])
                 most = top.times * sum(instance[1] == label for instance in truth)
-                for _, i in ranked[:most]:
+                for _, _, i in ranked[:most]:
                     counts[kinds[i]] += 1
             assert top.counts == counts
             shares = [top.share(kind) for kind in ERRORS]
@@ -176,16 +189,17 @@ def test_an_instance_found_among_hundreds_of_wrong_detections_is_missed() -> Non
         assert sum(bucket.missed for bucket in buckets) == missed
 
 
-def published(shared: Path) -> tuple[Annotations, Detections, ErrorProfile]:
-    files = shared / "data/stpn/ground_truth.json", "test", [shared / "data/stpn/detections.json"]
-    benchmark, (found,) = open_benchmark(*files)
-    return benchmark.truth, found, error_profile(benchmark.truth, found, subset="test")
+def published(protocol: str) -> tuple[Annotations, Detections, ErrorProfile]:
+    files = DATA / "stpn/ground_truth.json", "test", [DATA / "stpn/detections.json"]
+    benchmark, (found,) = open_benchmark(*files, protocol=protocol)
+    return benchmark.truth, found, error_profile(benchmark.truth, found, subset="test", **benchmark.rules)
 
 
-def test_a_published_file(shared: Path) -> None:
-    truth, found, profile = published(shared)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_published_file(protocol: str) -> None:
+    truth, found, profile = published(protocol)
     assert sum(profile.counts.values()) == 9151
-    assert profile.mAP == score(truth, found, (0.5,), subset="test").mAP[0]
+    assert profile.mAP == score(truth, found, (0.5,), subset="test", protocol=protocol).mAP[0]
     assert [top.times for top in profile.top] == list(range(1, 11))
     for top in profile.top:
         assert sum(top.share(kind) or 0 for kind in ERRORS) == pytest.approx(1)
@@ -198,11 +212,19 @@ def test_a_published_file(shared: Path) -> None:
         assert 3311 - profile.counts[RIGHT] <= missed < 3311 - 0.95 * profile.counts[RIGHT]  # few at low precision
 
 
-def test_ground_truth_as_predictions_has_no_error(shared: Path) -> None:
-    truth = lasting(read_annotations(shared / "data/activitynet/activity_net.v1-2.min.json", "validation"))
+def test_ground_truth_as_predictions_has_no_error() -> None:
+    require_no_error(read_annotations(DATA / "thumos14/gt_hrpro.json", "Test"), "THUMOS14")
+
+
+def test_activitynets_ground_truth_as_predictions_has_no_error(shared: Path) -> None:
+    path = shared / "data/activitynet/activity_net.v1-2.min.json"
+    require_no_error(lasting(read_annotations(path, "validation")), "ActivityNet")
+
+
+def require_no_error(truth: Annotations, edges: str) -> None:
     profile = error_profile(truth, as_detections(truth), subset="validation")
     assert profile.counts == {**dict.fromkeys(KINDS, 0), RIGHT: len(truth.label)}
-    assert profile.edges == "ActivityNet"
+    assert profile.edges == edges
     assert set(profile.buckets) == {"length", "coverage", "instances"}
     for bucket in (bucket for buckets in profile.buckets.values() for bucket in buckets):
         assert bucket.missed == 0
@@ -210,12 +232,12 @@ def test_ground_truth_as_predictions_has_no_error(shared: Path) -> None:
     assert profile.top[0].share(BACKGROUND) is None
 
 
-def test_json_and_parquet_hold_the_same_numbers(shared: Path, tmp_path: Path) -> None:
+def test_json_and_parquet_hold_the_same_numbers(tmp_path: Path) -> None:
     import pandas
 
-    _, _, profile = published(shared)
+    _, _, profile = published("activitynet")
     for ending in ("json", "parquet"):
-        files = f"detections={shared}/data/stpn/detections.json", f"ground_truth={shared}/data/stpn/ground_truth.json"
+        files = f"detections={DATA}/stpn/detections.json", f"ground_truth={DATA}/stpn/ground_truth.json"
         assert main(["evaluate", *files, "subset=test", "tiou=0.5", f"errors={tmp_path}/errors.{ending}"]) == 0
     content = json.loads((tmp_path / "errors.json").read_text())
     assert content == json.loads(json.dumps(profile.to_json(), allow_nan=False))

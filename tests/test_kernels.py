@@ -107,10 +107,12 @@ for kind in (np.float16, np.float32, np.float64):
             videos=("v", "u"), classes=("a", "b"), video=np.array([0]), label=np.array([1]),
             segment=np.array([[0.0, 3.0]]), duration=np.array([4.0, 9.0]),
         )
-        score(truth, found, (0.1, 0.5), subset="s")
+        for protocol in ("activitynet", "thumos14"):
+            score(truth, found, (0.1, 0.5), subset="s", protocol=protocol)
 """
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environment, timeout=DEADLINE)
     assert sorted(path.name.split("-")[0] for path in files(tmp_path, "nbc")) == [
-        "matching_loop.match", "proposal_loops.propose", "proposal_loops.suppress",
+        "matching_loop.match_detections", "matching_loop.match_instances", "proposal_loops.propose",
+        "proposal_loops.suppress",
     ]  # fmt: skip

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_files import DATA
 
 from tal_search.data.annotations import read_annotations
 from tal_search.data.class_names import THUMOS14
@@ -75,8 +75,8 @@ def test_drawn_timeline_has_the_statistics_of_thumos14(default: Dataset) -> None
         assert (truth.segment[:, 1] <= truth.duration[truth.video] + 1e-9).all()
 
 
-def test_drawn_timeline_is_near_the_real_one(shared: Path, default: Dataset) -> None:
-    real = statistics(read_annotations(shared / "data" / "thumos14" / "gt_thumos14.json", "val"))
+def test_drawn_timeline_is_near_the_real_one(default: Dataset) -> None:
+    real = statistics(read_annotations(DATA / "thumos14" / "gt_hrpro.json", "Validation"))
     drawn = statistics(default.train_truth)
     for name, value in real.items():
         assert 0.6 * value < drawn[name] < 1.6 * value, name
@@ -89,9 +89,9 @@ def test_instances_of_a_video_do_not_overlap(default: Dataset) -> None:
         assert (segments[1:, 0] >= segments[:-1, 1] - 1e-6).all()
 
 
-def test_real_timeline_is_kept(shared: Path) -> None:
-    path = shared / "data" / "thumos14" / "gt_thumos14.json"
-    truths = read_annotations(path, "val"), read_annotations(path, "test")
+def test_real_timeline_is_kept() -> None:
+    path = DATA / "thumos14" / "gt_hrpro.json"
+    truths = read_annotations(path, "Validation"), read_annotations(path, "Test")
     dataset = simulate(Simulation(channels=8), 50, truths)
     assert dataset.train_truth is truths[0]
     assert dataset.test.videos == truths[1].videos

@@ -1,4 +1,4 @@
-"""THUMOS14's protocol (no interpolation, strict overlaps, ambiguous instances), duplicates, and its video sets."""
+"""THUMOS14's protocol (instances choose detections, strict overlaps, no interpolation), and its video sets."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import reference_scoring
+from golden_files import DATA
 from hypothesis import given, settings
-from naive_scorer import Rows, Scored
+from naive_scorer import Rows, Scored, naive_thumos14
+from scored_files import evaluate_file
 from small_truths import annotations, as_detections, detections, rows, scored
 
 from tal_search.data.ambiguous import read_ambiguous
 from tal_search.data.annotations import read_annotations
-from tal_search.data.splits import restrict
 from tal_search.errors import InputError
 from tal_search.metrics.average_precision import parse_tiou, score
 from tal_search.metrics.matching import PROTOCOLS
@@ -23,6 +24,34 @@ from tal_search.metrics.video_sets import LEFT_OUT, SPECIAL, describe_videos, le
 from tal_search.trial.evaluate import open_benchmark
 
 NINE = parse_tiou("0.1:0.9:0.1")
+# Percent at tIoU .1 to .9, of STPN's published detections on 210 videos by the toolkit, with the ambiguous list.
+STPN = (47.19, 40.82, 32.94, 25.47, 17.51, 9.97, 4.90, 1.31, 0.09)
+HR_PRO = DATA / "thumos14/gt_hrpro.json"
+AMBIGUOUS_LIST = DATA / "thumos14/ambiguous_test.txt"
+
+
+def test_published_detections_have_the_toolkits_map() -> None:
+    folder = DATA / "stpn"
+    scores = evaluate_file(
+        folder / "detections.json", folder / "ground_truth.json", "test", NINE, protocol="thumos14",
+        ambiguous=AMBIGUOUS_LIST,
+    )  # fmt: skip
+    assert tuple(round(100 * value, 2) for value in scores.mAP) == STPN
+    assert (scores.instances, scores.ambiguous, scores.detections) == (3311, 87, 9151)
+
+
+@settings(max_examples=300, deadline=None)
+@given(rows(1, shortest=0), scored(), rows(0))
+def test_equals_the_toolkit_written_down(truth: Rows, found: Scored, unclear: Rows) -> None:
+    """Whole seconds and scores: overlaps that equal a threshold or one another, and ties in score across videos."""
+    thresholds = (0.1, 0.3, 0.5, 0.75)
+    rules: dict[str, Any] = {"protocol": "thumos14", "subset": "s", "ambiguous": annotations(unclear)}
+    for videos in ("uvw", "wvu"):
+        scores = score(annotations(truth, videos), detections(found, videos), thresholds, **rules)
+        for position, threshold in enumerate(thresholds):
+            expected = naive_thumos14(truth, found, threshold, unclear)
+            ours = {name: values[position] for name, values in scores.per_class.items()}
+            assert ours == pytest.approx(expected, abs=1e-12)
 
 
 @settings(max_examples=200, deadline=None)
@@ -32,6 +61,33 @@ def test_ignoring_equals_the_plain_code_to_the_last_bit(truth: Rows, found: Scor
     pair = annotations(truth), detections(found)
     thumos: dict[str, Any] = {"protocol": "thumos14", "subset": "s", "ambiguous": annotations(unclear, videos="xwvu")}
     assert score(*pair, (0.1, 0.25, 0.5), **thumos) == reference_scoring.score(*pair, (0.1, 0.25, 0.5), **thumos)
+
+
+def test_instances_choose_in_their_order_whatever_the_scores_are() -> None:
+    """The first instance takes the detection that overlaps it most, and leaves none that reaches the second.
+
+    Where detections choose, the one of the higher score takes the first instance and the other the second.
+    """
+    truth = annotations([("u", "a", 0, 10), ("u", "a", 2, 12)])
+    early, between = ("u", "a", 0.0, 7.0, 0.9), ("u", "a", 1.0, 11.0, 0.8)
+    assert score(truth, detections([early, between]), (0.5,), subset="s").mAP == (1.0,)
+    assert score(truth, detections([early, between]), (0.5,), protocol="thumos14", subset="s").mAP == (0.25,)
+
+
+def test_of_equal_overlaps_the_detection_of_the_higher_score_is_taken() -> None:
+    truth = annotations([("u", "a", 0, 10)])
+    early, late, false = ("u", "a", 0, 8, 0.5), ("u", "a", 2, 10, 0.9), ("u", "a", 50, 60, 0.7)
+    for found in ([early, false, late], [late, false, early]):
+        assert score(truth, detections(found), (0.5,), protocol="thumos14", subset="s").mAP == (1.0,)
+
+
+def test_ties_in_score_are_in_order_of_the_videos_names_then_of_the_input() -> None:
+    right, wrong, elsewhere = ("u", "a", 0, 10, 1.0), ("u", "a", 50, 60, 1.0), ("t", "a", 0, 10, 1.0)
+    for found, area in (
+        ([right, wrong], 1.0), ([wrong, right], 0.5), ([right, elsewhere], 0.5), ([elsewhere, right], 0.5),
+    ):  # fmt: skip
+        rows = annotations([("u", "a", 0, 10)], videos="ut")
+        assert score(rows, detections(found, videos="ut"), (0.5,), protocol="thumos14", subset="s").mAP == (area,)
 
 
 def test_without_interpolation_precision_counts_at_true_positives_alone() -> None:
@@ -117,36 +173,35 @@ def test_a_video_set_leaves_out_what_it_does_not_have_and_wants_all_it_has() -> 
             left_out(videos, wanted)
 
 
-def test_the_real_ground_truth_is_cut_to_the_set_that_is_asked_for(shared: Path, tmp_path: Path) -> None:
-    """212 videos in HR-Pro's file, 210 in BackTAL's: cut to 210 both have the same 3311 instances."""
-    data = shared / "data" / "thumos14"
-    whole, _ = open_benchmark(data / "gt_hrpro.json", "Test", videos=212)
+def test_the_real_ground_truth_is_cut_to_the_set_that_is_asked_for(tmp_path: Path) -> None:
+    """212 videos in HR-Pro's file, 210 in STPN's: cut to 210 both have as many instances of every class."""
+    whole, _ = open_benchmark(HR_PRO, "Test", videos=212)
     assert (len(whole.truth.videos), len(whole.truth.label)) == (212, 3358)
     found = tmp_path / "found.json"
     results = {name: [{"label": "Diving", "score": 1, "segment": [0, 1]}] for name in whole.truth.videos}
     found.write_text(json.dumps({"results": results}))
-    cut, (kept,) = open_benchmark(data / "gt_hrpro.json", "Test", [found], videos=210)
+    cut, (kept,) = open_benchmark(HR_PRO, "Test", [found], videos=210)
     assert describe_videos(cut.truth.videos) == "210 videos (THUMOS14 test without 270, 1292, 1496)"
     assert len(kept.label) == 210  # those in the two videos left out are no unknown videos
-    ours = read_annotations(data / "gt_thumos14.json", "test")
-    both = [sorted(map(tuple, restrict(t, ours.videos).segment.tolist())) for t in (cut.truth, ours)]
-    assert both[0] == both[1]
+    other = read_annotations(DATA / "stpn/ground_truth.json", "test")
+    assert set(cut.truth.videos) == set(other.videos)
+    assert cut.truth.classes == other.classes
+    assert np.array_equal(np.bincount(cut.truth.label), np.bincount(other.label))
     with pytest.raises(InputError, match="videos=213 needs video_test_0001292"):
-        open_benchmark(data / "gt_hrpro.json", "Test", videos=213)
+        open_benchmark(HR_PRO, "Test", videos=213)
 
 
-def test_the_real_ambiguous_list_and_ground_truth_as_predictions(shared: Path) -> None:
-    data = shared / "data"
-    unclear = read_ambiguous(data / "thumos14" / "ambiguous_test.txt")
+def test_the_real_ambiguous_list_and_ground_truth_as_predictions() -> None:
+    unclear = read_ambiguous(AMBIGUOUS_LIST)
     assert (len(unclear.videos), len(unclear.label)) == (37, 99)
     assert unclear.segment[:2].tolist() == [[0.0, 1.4], [95.7, 97.2]]
-    truth = read_annotations(data / "thumos14" / "gt_thumos14.json", "test")
-    scores = score(truth, as_detections(truth), NINE, protocol="thumos14", subset="test", ambiguous=unclear)
+    benchmark, _ = open_benchmark(HR_PRO, "Test", videos=210, protocol="thumos14", ambiguous=AMBIGUOUS_LIST)
+    scores = score(benchmark.truth, as_detections(benchmark.truth), NINE, subset="Test", **benchmark.rules)
     assert scores.mAP == (1.0,) * 9
     assert scores.ambiguous == 87  # the others lie in videos that are not scored
     rules: dict[str, Any] = {"protocol": "thumos14", "subset": "test"}
-    _, (found,) = open_benchmark(data / "stpn/ground_truth.json", "test", [data / "stpn/detections.json"])
-    strict, lenient = (score(truth, found, NINE, **rules, ambiguous=some).mAP for some in (None, unclear))
+    stpn, (found,) = open_benchmark(DATA / "stpn/ground_truth.json", "test", [DATA / "stpn/detections.json"])
+    strict, lenient = (score(stpn.truth, found, NINE, **rules, ambiguous=some).mAP for some in (None, unclear))
     assert (np.array(strict) < lenient).all()  # ignoring false positives raises precision
 
 

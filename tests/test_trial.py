@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
 from tal_search.methods import specification
 from tal_search.metrics.average_precision import score
+from tal_search.trial import run as trial_run
 from tal_search.trial.checkpoint import load_progress, save_progress
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.run import run_trial
@@ -35,7 +37,7 @@ def dataset() -> DatasetSpec:
 
 
 def numbers(result: TrialResult) -> dict[str, Any]:
-    return {**result.to_json(), "seconds": 0}
+    return {**result.to_json(), "seconds": 0, "scoring_seconds": 0}
 
 
 def test_same_seed_gives_the_same_numbers_and_another_seed_does_not(dataset: DatasetSpec, tmp_path: Path) -> None:
@@ -131,6 +133,46 @@ def test_a_trial_is_scored_by_the_protocol_its_study_names(dataset: DatasetSpec,
     assert score(truth, found, (0.3, 0.5), protocol="thumos14", subset="test").mAP == result.mAP
     assert score(truth, found, (0.3, 0.5), subset="test").mAP > result.mAP  # interpolation never lowers AP
     assert strict.key != spec.key
+
+
+@pytest.mark.parametrize("selection", ["last", "holdout"])
+def test_training_seconds_contain_no_scoring(
+    dataset: DatasetSpec, tmp_path: Path, selection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that only these advance: an epoch 1 s, a scored split 100 s, saved weights or activations 10 000 s."""
+    clock = [0]
+
+    def slow(owner: Any, name: str, seconds: int) -> None:
+        quick = getattr(owner, name)
+
+        def called(*arguments: Any, **options: Any) -> Any:
+            clock[0] += seconds
+            return quick(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, called)
+
+    monkeypatch.setattr(trial_run, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    slow(trial_run.Fit, "epoch", 1)
+    slow(trial_run, "score", 100)
+    slow(trial_run, "save_weights", 10_000)
+    slow(trial_run, "save_progress", 10_000)
+    slow(trial_run, "write_atomically", 10_000)
+    folder = TrialFolder(tmp_path / "trial")
+    spec = make_spec(dataset, selection=selection)
+    steps = run_trial(spec, folder, device="cpu", checkpoint_every_seconds=0)
+    reports = [next(steps) for _ in range(3)]
+    assert [(report.seconds, report.scoring_seconds) for report in reports] == [(1, 0), (1, 100), (1, 0)]
+    steps.close()
+    result = run(spec, folder.path, checkpoint_every_seconds=1e9)
+    assert result.seconds == 6
+    scored, written = divmod(result.scoring_seconds, 10_000)[::-1]
+    # Epochs 2, 4 and 6; with held-out videos the test split, and those again where another epoch than the last is best.
+    assert scored in ({300} if selection == "last" else {400, 500})
+    assert written == (2 if selection == "last" else 3)  # the weights, and the activations of each split
+    assert result.wall_seconds == result.seconds + result.scoring_seconds
+    assert TrialResult.from_json(json.loads(json.dumps(result.to_json()))) == result
+    old = {name: value for name, value in result.to_json().items() if name != "scoring_seconds"}
+    assert TrialResult.from_json(old).wall_seconds == result.seconds
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ class StudyView:
             self.running.pop(key, None)
             self.done[key] = (event.spec, event.result)
             if not cached:
-                self._line(event.spec, f"{self._shown(event.result)}  {event.result.seconds:.0f} s")
+                self._line(event.spec, f"{self._shown(event.result)}  {event.result.wall_seconds:.0f} s")
         elif isinstance(event, Failed):
             self.running.pop(key, None)
             self.failed += 1

@@ -11,6 +11,8 @@ from tal_search.errors import InputError
 from tal_search.files.json_reader import Problems, brief, number_of
 from tal_search.types import Annotations
 
+AMBIGUOUS = "Ambiguous"  # the label of such instances in ground truths
+
 
 def read_ambiguous(path: Path) -> Annotations:
     """The instances of every video of the list, in its order, all of one class "Ambiguous".
@@ -38,7 +40,7 @@ def read_ambiguous(path: Path) -> Annotations:
     position = {name: index for index, name in enumerate(videos)}
     return Annotations(
         videos=videos,
-        classes=("Ambiguous",),
+        classes=(AMBIGUOUS,),
         video=np.array([position[name] for name in names], np.int64),
         label=np.zeros(len(names), np.int64),
         segment=np.array(segments, np.float64).reshape(-1, 2),

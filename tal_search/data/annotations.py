@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from tal_search.data.ambiguous import AMBIGUOUS
 from tal_search.errors import InputError
 from tal_search.files.atomic import write_json
 from tal_search.files.json_reader import (
@@ -38,14 +40,15 @@ def read_annotations(path: Path, subset: str) -> Annotations:
     classes: the file's `activity_list` in its order, else the sorted labels of the whole file, so that every subset
     numbers them alike. A video may have no instance; it still counts as a video. An instance may have no length: no
     detection can find it, and it counts in every recall, as in the official evaluation of ActivityNet (`lasting` drops
-    such instances). duration: NaN where not given.
+    such instances). Instances labelled "Ambiguous" are no class, trained or scored, but `ambiguous` of the result.
+    duration: NaN where not given.
     Raises InputError: no such file, not JSON, subset or instances absent, segments that are not finite or end before
     they start, labels outside `activity_list`.
     """
     content, problems = read_object(path, "database")
     entries = _entries_of(content["database"], subset, problems)
     classes = _classes(content, problems)
-    position = {name: index for index, name in enumerate(classes)}
+    position = {AMBIGUOUS: -1} | {name: index for index, name in enumerate(classes)}
     video, label, segments = [], [], []
     for row, (name, entry) in enumerate(entries.items()):
         for where, instance in items_of(f"database.{name}.annotations", entry.get("annotations"), problems):
@@ -56,10 +59,10 @@ def read_annotations(path: Path, subset: str) -> Annotations:
                 label.append(index)
                 segments.append(segment)
     duration = [_duration(name, entry, problems) for name, entry in entries.items()]
-    if not segments and not problems.sentences:
+    if max(label, default=-1) < 0 and not problems.sentences:
         problems.add(f"subset '{subset}' has no instance in its {len(entries)} videos; choose one with annotations")
     problems.stop()
-    return Annotations(
+    found = Annotations(
         videos=tuple(entries),
         classes=classes,
         video=np.array(video, np.int64),
@@ -67,6 +70,18 @@ def read_annotations(path: Path, subset: str) -> Annotations:
         segment=np.array(segments, np.float64),
         duration=np.array(duration, np.float64),
     )
+    return _separated(found)
+
+
+def _separated(truth: Annotations) -> Annotations:
+    """The instances of label -1 moved into `ambiguous`; None there without any."""
+    kept, unclear = (
+        replace(truth, **{name: getattr(truth, name)[rows] for name in ("video", "label", "segment")})
+        for rows in (truth.label >= 0, truth.label < 0)
+    )
+    if not len(unclear.label):
+        return kept
+    return replace(kept, ambiguous=replace(unclear, classes=(AMBIGUOUS,), label=np.zeros_like(unclear.label)))
 
 
 def read_detections(
@@ -141,14 +156,14 @@ def _classes(content: dict[str, Any], problems: Problems) -> tuple[str, ...]:
         entries = [entry for entry in content["database"].values() if isinstance(entry, dict)]
         lists = [entry["annotations"] for entry in entries if isinstance(entry.get("annotations"), list)]
         labels = [item.get("label") for items in lists for item in items if isinstance(item, dict)]
-        return tuple(sorted({label for label in labels if isinstance(label, str)}))
+        return tuple(sorted({label for label in labels if isinstance(label, str)} - {AMBIGUOUS}))
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         problems.add(f"activity_list is {brief(listed)}; give a list of labels, or leave it out")
         problems.stop()
     for name, count in Counter(listed).items():
         if count > 1:
             problems.add(f"activity_list names '{brief(name)}' {count} times; keep one")
-    return tuple(listed)
+    return tuple(name for name in listed if name != AMBIGUOUS)
 
 
 def _detection_rows(results: dict[str, Any], problems: Problems) -> Iterator[Row]:

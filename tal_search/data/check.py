@@ -13,7 +13,7 @@ from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
 from tal_search.data.features.split_reader import FeatureSplit, read_splits, read_truths
 from tal_search.data.load import stop
 from tal_search.data.supervision import clicked_videos
-from tal_search.data.truths import note_empty, stated_seconds
+from tal_search.data.truths import stated_seconds, truth_notes
 from tal_search.errors import gathered
 from tal_search.types import Annotations, DatasetSpec, Floats, Ints
 
@@ -51,7 +51,7 @@ def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list
     with gathered(problems):
         truths = read_truths(spec)
         seconds = stated_seconds(truths[0])
-        notes += note_empty(Path(spec.ground_truth), *truths)
+        notes += truth_notes(Path(spec.ground_truth), *truths)
         if spec.layout["name"] == CONVERTED:
             splits = _of_cache(spec, *truths)
         else:

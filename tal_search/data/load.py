@@ -18,7 +18,7 @@ from tal_search.data.features.split_reader import read_splits, read_truths
 from tal_search.data.simulation.videos import Simulation, require_durations, simulate, simulated_truths
 from tal_search.data.splits import shared_videos
 from tal_search.data.supervision import click_file, clicked_videos, supervise
-from tal_search.data.truths import note_empty, stated_seconds
+from tal_search.data.truths import stated_seconds, truth_notes
 from tal_search.errors import InputError
 from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
 
@@ -37,7 +37,7 @@ def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]
     durations: dict[str, float] = {}
     try:
         durations = _check_features(spec, problems) if spec.source == "features" else _check_timeline(spec)
-        notes += note_empty(Path(spec.ground_truth), *load_truths(spec))
+        notes += truth_notes(Path(spec.ground_truth), *load_truths(spec))
     except InputError as error:
         problems.extend(error.problems)
     for kind, annotator in itertools.product(kinds, annotators):

@@ -58,4 +58,5 @@ def restrict(truth: Annotations, videos: tuple[str, ...]) -> Annotations:
         label=truth.label[kept],
         segment=truth.segment[kept],
         duration=np.array([duration.get(name, np.nan) for name in videos]),
+        ambiguous=truth.ambiguous and restrict(truth.ambiguous, videos),
     )

@@ -30,13 +30,21 @@ def lasting(truth: Annotations) -> Annotations:
     return replace(truth, video=truth.video[kept], label=truth.label[kept], segment=truth.segment[kept])
 
 
-def note_empty(path: Path, *truths: Annotations) -> list[str]:
-    """What the user should know of a ground truth's instances of no length: one sentence, or nothing."""
-    count = sum(len(truth.label) - len(lasting(truth).label) for truth in truths)
-    if not count:
-        return []
-    have = "instance has" if count == 1 else "instances have"
-    return [f"{path}: {count} {have} no length; they count in every score, and no detection can find them"]
+def truth_notes(path: Path, *truths: Annotations) -> list[str]:
+    """What the user should know of a ground truth: a sentence on instances of no length, one on ambiguous instances."""
+    empty = sum(len(truth.label) - len(lasting(truth).label) for truth in truths)
+    ambiguous = sum(len(truth.ambiguous.label) for truth in truths if truth.ambiguous is not None)
+    notes = []
+    if empty:
+        have = "instance has" if empty == 1 else "instances have"
+        notes.append(f"{path}: {empty} {have} no length; they count in every score, and no detection can find them")
+    if ambiguous:
+        are = "instance is" if ambiguous == 1 else "instances are"
+        notes.append(
+            f"{path}: {ambiguous} {are} labelled Ambiguous, which is no class; protocol thumos14 ignores false "
+            "detections that touch one, activitynet leaves such instances out"
+        )
+    return notes
 
 
 def background_gaps(truth: Annotations, row: int, duration: float) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.errors import InputError
-from tal_search.metrics.matching import ClassMatches, match_classes
+from tal_search.metrics.matching import ClassMatches, ambiguous_instances, match_classes
 from tal_search.metrics.video_sets import describe_videos
 from tal_search.types import Annotations, Detections, DetectionScores, Floats
 
@@ -27,18 +27,19 @@ def score(
     subset: str,
     ambiguous: Annotations | None = None,
 ) -> DetectionScores:
-    """mAP and per-class AP at each tIoU threshold.
+    """mAP and per-class AP at each tIoU threshold; the classes averaged are those with an instance in `truth`.
 
-    Per class, detections are taken by falling score (ties in input order); each is a true positive when its overlap
-    with the best-overlap still-unmatched instance of its video (of equal ones the last in input order) reaches the
-    threshold. An instance given twice is two instances: finding both takes two detections (`without_duplicates` drops
-    the second). The classes averaged are those with an instance in `truth`.
+    `activitynet` (ActivityNet challenge): detections choose. By falling score (ties in input order), each is a true
+    positive when its overlap with the best-overlap instance still free in its video (of equal ones the last in input
+    order) reaches the threshold. VOC 2011 interpolated AP. `truth.ambiguous` changes nothing.
 
-    `activitynet` (ActivityNet challenge): VOC 2011 interpolated AP. `thumos14` (THUMOS14 toolkit): no interpolation; an
-    overlap must exceed the threshold; a detection that is no true positive and shares any time with an instance of
-    `ambiguous` in its video, whatever its class, is ignored. Unlike the rules here, the toolkit's MATLAB code goes
-    through the instances, in file order, and gives each the best-overlap detection still free, whatever its score.
+    `thumos14` (THUMOS14 toolkit, TH14evalDet): instances choose. In input order, each takes the detection still free in
+    its video of highest overlap (of equal ones that of the highest score), if that exceeds the threshold. Of the rest,
+    a detection that shares any time with an instance of `truth.ambiguous` or `ambiguous` in its video is ignored, the
+    others are false. AP: the precision at each true positive, summed and divided by the number of instances, of which
+    ambiguous ones are none. Ties in score: by name of the video, then in input order.
 
+    An instance given twice is two instances: finding both takes two detections (`without_duplicates` drops the second).
     Videos and classes are matched by name: a detection in a video that `truth` does not have is a false positive, one
     whose class has no instance changes no AP; both are in the count of detections. `subset` names what was scored.
     Raises InputError: unknown protocol, `ambiguous` under another than `thumos14`, no instance at all.
@@ -53,12 +54,23 @@ def score(
         video_set=describe_videos(truth.videos),
         videos=len(truth.videos),
         instances=len(truth.label),
-        ambiguous=0 if ambiguous is None else int(np.isin(ambiguous.videos, truth.videos)[ambiguous.video].sum()),
+        ambiguous=_ambiguous_count(truth, ambiguous_instances(truth, ambiguous, protocol)),
         detections=len(detections.label),
         tiou=tiou,
         mAP=tuple(np.mean(list(per_class.values()), axis=0).tolist()),
         per_class={name: tuple(values.tolist()) for name, values in per_class.items()},
     )
+
+
+def _ambiguous_count(truth: Annotations, ambiguous: list[Annotations]) -> int:
+    """Different ambiguous instances in the videos of `truth`."""
+    rows = {
+        (instances.videos[video], *segment)
+        for instances in ambiguous
+        for video, segment in zip(instances.video.tolist(), instances.segment.tolist(), strict=True)
+    }
+    known = set(truth.videos)
+    return sum(row[0] in known for row in rows)
 
 
 def class_average_precision(found: ClassMatches, protocol: str) -> Floats:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tal_search.metrics.average_precision import class_average_precision, score
 from tal_search.metrics.instance_buckets import Bucket, describe_buckets, normalized_mAP
-from tal_search.metrics.matching import UNMATCHED, ClassMatches, least_overlap, match_classes, positions
+from tal_search.metrics.matching import UNMATCHED, ClassMatches, match_classes, positions
 from tal_search.types import Annotations, Detections, Floats, Ints
 
 TIOU, BACKGROUND_TIOU = 0.5, 0.1  # α and the overlap below which a detection is background
@@ -120,7 +121,7 @@ def error_profile(
     rules: dict[str, Any] = {"protocol": protocol, "ambiguous": ambiguous}
     mAP = score(truth, detections, (tiou,), subset=subset, **rules).mAP[0]
     matches = match_classes(truth, detections, (tiou,), **rules)
-    kind_N = _kinds(truth, detections, matches, least_overlap((tiou, background_tiou), protocol))
+    kind_N = _kinds(truth, detections, matches, (tiou, background_tiou), protocol)
     edges, buckets = describe_buckets(truth, matches)
     return ErrorProfile(
         protocol=protocol,
@@ -137,8 +138,14 @@ def error_profile(
     )
 
 
-def _kinds(truth: Annotations, detections: Detections, matches: list[ClassMatches], least: Floats) -> Ints:
-    """int64 [N] into KINDS, or OUTSIDE; `least` are the smallest overlaps of the two thresholds."""
+def _kinds(
+    truth: Annotations,
+    detections: Detections,
+    matches: list[ClassMatches],
+    thresholds: tuple[float, float],
+    protocol: str,
+) -> Ints:
+    """int64 [N] into KINDS, or OUTSIDE; thresholds: tiou and background_tiou."""
     kind_N = np.full(len(detections.label), OUTSIDE)
     for found in matches:
         kind_N[found.detection] = np.select(
@@ -154,25 +161,32 @@ def _kinds(truth: Annotations, detections: Detections, matches: list[ClassMatche
         instances = by_video[slice(*np.searchsorted(truth.video[by_video], [video, video + 1]))]
         if not len(instances):
             continue
-        overlap_DG = overlaps(detections.segment[rows], truth.segment[instances])
+        overlap_DG = overlaps(detections.segment[rows], truth.segment[instances], protocol)
         best_D = overlap_DG.max(axis=1)
         own_DG = label_N[rows][:, None] == truth.label[instances]
         own_D = (own_DG & (overlap_DG == best_D[:, None])).any(axis=1)
-        reached, near = best_D >= least[0], best_D >= least[1]
+        reached, near = (_reaches(best_D, threshold, protocol) for threshold in thresholds)
         kind_N[rows] = np.select(
             [reached & own_D, reached, near & own_D, near], [DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION], BACKGROUND
         )
     return kind_N
 
 
-def overlaps(segment_D: Floats, segment_G: Floats) -> Floats:
-    """tIoU [D, G] of segments in seconds, as `matching_loop.match` takes it."""
+def overlaps(segment_D: Floats, segment_G: Floats, protocol: str) -> Floats:
+    """tIoU [D, G] of segments in seconds, to the last bit as the protocol's loop in `matching_loop` has it."""
     start_D1, end_D1 = segment_D[:, :1], segment_D[:, 1:]
     start_G, end_G = segment_G[:, 0], segment_G[:, 1]
     shared = np.maximum(np.minimum(end_D1, end_G) - np.maximum(start_D1, start_G), 0.0)
-    union = (end_D1 - start_D1) + (end_G - start_G) - shared
+    if protocol == "thumos14":
+        union = np.maximum(end_D1, end_G) - np.minimum(start_D1, start_G)
+    else:
+        union = (end_D1 - start_D1) + (end_G - start_G) - shared
     overlap_DG: Floats = np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
     return overlap_DG
+
+
+def _reaches(overlap_D: Floats, threshold: float, protocol: str) -> NDArray[np.bool_]:
+    return overlap_D > threshold if protocol == "thumos14" else overlap_D >= threshold
 
 
 def _counted(kinds: Ints) -> dict[str, int]:
@@ -185,7 +199,7 @@ def _top(matches: list[ClassMatches], kind_N: Ints, times: int) -> Top:
 
 
 def _mean_without(matches: list[ClassMatches], kind_N: Ints, kind: int, protocol: str) -> float:
-    """mAP without the detections of one kind: a false positive takes no instance from another detection."""
+    """mAP without the detections of one kind: without a false positive, the others find the same instances."""
     areas = []
     for found in matches:
         kept = kind_N[found.detection] != kind

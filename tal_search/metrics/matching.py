@@ -1,4 +1,4 @@
-"""Which detection takes which instance: greedy matching by class at tIoU thresholds, under a named protocol.
+"""Which detection finds which instance: greedy matching by class at tIoU thresholds, under a named protocol.
 
 Shapes: D detections and G instances of one class, R thresholds.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.errors import InputError
-from tal_search.types import Annotations, Detections, Floats, Ints
+from tal_search.types import Annotations, Detections, Ints
 
 PROTOCOLS = ("activitynet", "thumos14")
 UNMATCHED, IGNORED = -1, -2
@@ -19,7 +19,7 @@ UNMATCHED, IGNORED = -1, -2
 
 @dataclass(frozen=True, kw_only=True)
 class ClassMatches:
-    """The detections of one class by falling score, and the instance that each takes at each threshold.
+    """The detections of one class by falling score, and the instance that each finds at each threshold.
 
     detection: int64 [D] rows of the detections; video: int64 [D] into the truth's videos, -1 where it has none of that
     name; instance: int64 [R, D] rows of the truth, UNMATCHED for a false positive, IGNORED for neither right nor wrong;
@@ -55,16 +55,19 @@ def match_classes(
 ) -> list[ClassMatches]:
     """Matches of each class that has an instance in `truth`, by `average_precision.score`'s rules, in their order.
 
-    ambiguous: what `thumos14` ignores detections over, of any videos. Raises InputError: an unknown protocol, or
-    ambiguous instances under one that has none.
+    ambiguous: what `thumos14` ignores detections over beside `truth.ambiguous`, of any videos. Raises InputError: an
+    unknown protocol, or a list of ambiguous instances under one that has none.
     """
-    from tal_search.metrics.matching_loop import match
+    from tal_search.metrics.matching_loop import match_detections, match_instances
 
     require_protocol(protocol, ambiguous is not None)
+    match = match_instances if protocol == "thumos14" else match_detections
     video = positions(detections.videos, truth.videos)[detections.video]
     label = positions(detections.classes, truth.classes)[detections.label]
-    touching = touches(detections, ambiguous) if ambiguous is not None else np.zeros(len(video), np.bool_)
-    by_score = np.argsort(-detections.score, kind="stable")
+    touching = np.zeros(len(video), np.bool_)
+    for unclear in ambiguous_instances(truth, ambiguous, protocol):
+        touching |= touches(detections, unclear)
+    by_score = _by_score(detections, protocol)
     by_video = np.argsort(truth.video, kind="stable")
     found_label, instance_label = label[by_score], truth.label[by_video]
     matches = []
@@ -72,7 +75,7 @@ def match_classes(
         found, instances = by_score[found_label == index], by_video[instance_label == index]
         first_G = np.searchsorted(truth.video[instances], np.arange(len(truth.videos) + 1))
         taken_RD = match(
-            detections.segment[found], video[found], truth.segment[instances], first_G, least_overlap(tiou, protocol)
+            detections.segment[found], video[found], truth.segment[instances], first_G, np.array(tiou, np.float64)
         )
         rows_RD = np.where(taken_RD >= 0, instances[taken_RD], np.where(touching[found], IGNORED, UNMATCHED))
         matches.append(
@@ -91,10 +94,20 @@ def require_protocol(protocol: str, ambiguous: bool = False) -> None:
         raise InputError(f"protocol={protocol} knows no ambiguous instances; set protocol=thumos14, or give no list")
 
 
-def least_overlap(tiou: tuple[float, ...], protocol: str) -> Floats:
-    """The smallest overlap [R] that reaches each threshold: itself, or the next number where it must be exceeded."""
-    thresholds_R = np.array(tiou, np.float64)
-    return np.nextafter(thresholds_R, np.inf) if protocol == "thumos14" else thresholds_R
+def ambiguous_instances(truth: Annotations, listed: Annotations | None, protocol: str) -> list[Annotations]:
+    """What the protocol ignores detections over: the truth's own ambiguous instances and those of a list."""
+    return [one for one in (truth.ambiguous, listed) if one is not None] if protocol == "thumos14" else []
+
+
+def _by_score(detections: Detections, protocol: str) -> Ints:
+    """Rows of the detections by falling score, ties in input order.
+
+    thumos14: the toolkit takes the videos in order of their names, so ties are in that order, then in input order.
+    """
+    if protocol != "thumos14":
+        return np.argsort(-detections.score, kind="stable")
+    name_rank = np.argsort(np.argsort(np.array(detections.videos)))
+    return np.lexsort((name_rank[detections.video], -detections.score))
 
 
 def touches(detections: Detections, instances: Annotations) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""The loop that matches detections with instances.
+"""The loops that match detections with instances, one for each protocol.
 
 Shapes: R thresholds, D detections and G instances of one class.
 """
@@ -12,8 +12,8 @@ from tal_search.types import Floats, Ints
 
 
 @compiled
-def match(segment_D: Floats, video_D: Ints, segment_G: Floats, first_G: Ints, thresholds_R: Floats) -> Ints:
-    """The instance that each detection takes at each tIoU threshold, -1 where it takes none: int [R, D].
+def match_detections(segment_D: Floats, video_D: Ints, segment_G: Floats, first_G: Ints, thresholds_R: Floats) -> Ints:
+    """Detections choose: the instance that each takes at each tIoU threshold, -1 where it takes none: int [R, D].
 
     Detections by falling score; video v has instances first_G[v] to first_G[v + 1], and a detection of video -1 none.
     Each takes the best-overlap instance still free that reaches the threshold. Of equal overlaps the later instance is
@@ -43,9 +43,48 @@ def match(segment_D: Floats, video_D: Ints, segment_G: Floats, first_G: Ints, th
     return instance
 
 
+@compiled
+def match_instances(segment_D: Floats, video_D: Ints, segment_G: Floats, first_G: Ints, thresholds_R: Floats) -> Ints:
+    """Instances choose, as in the THUMOS14 toolkit: the same as `match_detections` gives, by the other rule.
+
+    The instances of a video take turns in their order. Each takes the detection still free of highest overlap, if that
+    exceeds the threshold; of equal overlaps the detection of the higher score, whatever the scores otherwise are.
+    """
+    instance = np.full((len(thresholds_R), len(segment_D)), -1)
+    overlap = np.empty(len(segment_D))
+    first_V, next_D = np.full(len(first_G) - 1, -1), np.full(len(segment_D), -1)  # a chain of detections for each video
+    for d in range(len(segment_D) - 1, -1, -1):
+        if video_D[d] >= 0:
+            next_D[d] = first_V[video_D[d]]
+            first_V[video_D[d]] = d
+    for v in range(len(first_V)):
+        for g in range(first_G[v], first_G[v + 1]):
+            highest, d = 0.0, first_V[v]
+            while d >= 0:
+                overlap[d] = _overlap_in_span(segment_D[d], segment_G[g])
+                highest = max(highest, overlap[d])
+                d = next_D[d]
+            for r in range(len(thresholds_R)):
+                best, wanted, d = -1, thresholds_R[r], first_V[v]
+                while d >= 0 and wanted < highest:
+                    if overlap[d] > wanted and instance[r, d] < 0:
+                        best, wanted = d, overlap[d]
+                    d = next_D[d]
+                if best >= 0:
+                    instance[r, best] = g
+    return instance
+
+
 @inlined
 def _overlap(a: Floats, b: Floats) -> float:
     """tIoU of two segments (start, end) in seconds; 0 where neither has a length."""
     shared = max(min(a[1], b[1]) - max(a[0], b[0]), 0.0)
     union = (a[1] - a[0]) + (b[1] - b[0]) - shared
     return shared / union if union > 0 else 0.0
+
+
+@inlined
+def _overlap_in_span(a: Floats, b: Floats) -> float:
+    """The same as the toolkit rounds it: where segments meet, their union is the span from first start to last end."""
+    shared = min(a[1], b[1]) - max(a[0], b[0])
+    return shared / (max(a[1], b[1]) - min(a[0], b[0])) if shared > 0 else 0.0

@@ -87,7 +87,7 @@ def training_seconds(plan: Plan, wanted: Sequence[TrialSpec]) -> float | None:
 
 
 def _seconds_per_epoch(runs: Path) -> dict[Kind, list[float]]:
-    """Seconds an epoch of the newest finished trials of each kind."""
+    """Seconds an epoch, scoring included, of the newest finished trials of each kind."""
     folders = runs / "trials"
     results = folders.glob("*/result.json") if folders.is_dir() else []
     found: dict[Kind, list[float]] = {}
@@ -96,7 +96,8 @@ def _seconds_per_epoch(runs: Path) -> dict[Kind, list[float]]:
             result = json.loads(path.read_text())["result"]
             spec = json.loads(path.with_name("spec.json").read_text())
             kind = spec["method"], spec["dataset"]["fingerprint"], spec["dataset"]["snippets"]
-            found.setdefault(kind, []).append(float(result["seconds"]) / spec["hyperparameters"].get("epochs", 1))
+            seconds = float(result["seconds"]) + float(result.get("scoring_seconds", 0.0))
+            found.setdefault(kind, []).append(seconds / spec["hyperparameters"].get("epochs", 1))
         except (OSError, ValueError, KeyError, TypeError):
             continue  # a folder half written or of another version tells nothing
     return found

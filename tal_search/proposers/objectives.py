@@ -14,7 +14,8 @@ from tal_search.trial.trial_types import TrialResult, objective
 class Observation:
     """One finished trial as a sampler sees it; the fields are the objectives a study may name.
 
-    mAP: fraction, on held-out training videos; annotation_seconds: per minute of video; training_seconds: of the fit.
+    mAP: fraction, on held-out training videos; annotation_seconds: per minute of video; training_seconds: of the fit,
+    without scoring, so that nothing about the test split enters it.
     """
 
     mAP: float

@@ -25,7 +25,7 @@ class StudyFrame:
 
     trials, one row a trial, with at least these columns: the axes by name, `seed`, `annotator`, `method`, `state`
     ("done", or anything else), `annotation_seconds` (per minute of video), those of `score_columns`, and of the result
-    `parameters` and `seconds` (of training). mAP in percent; NaN where there is no number.
+    `parameters` and `seconds` (of training, without scoring). mAP in percent; NaN where there is no number.
     """
 
     plan: str

@@ -49,7 +49,7 @@ def run_name(spec: TrialSpec) -> str:
 
 
 def epoch_values(report: EpochReport) -> dict[str, float]:
-    """`loss/NAME`, `SPLIT/mAP/TIOU` and the epoch's seconds."""
+    """`loss/NAME`, `SPLIT/mAP/TIOU` and the epoch's seconds of training."""
     losses = {f"loss/{name}": value for name, value in report.losses.items()}
     return {**losses, **report.scores, EPOCH_MARK: report.seconds}
 

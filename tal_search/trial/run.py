@@ -146,6 +146,7 @@ class Progress:
         """Train one epoch, and evaluate it where the protocol says so (the last always)."""
         started, number = time.monotonic(), self.epoch + 1
         losses = self.fit.epoch(number)
+        trained = time.monotonic()
         scores: dict[str, float] = {}
         if number % self.spec.protocol["evaluate_every"] == 0 or number == self.epochs:
             scored = self._evaluate(self.watched)
@@ -155,8 +156,10 @@ class Progress:
                 for tiou, value in zip(scored.scores.tiou, scored.scores.mAP, strict=True)
             }
             scores[f"{self.watched.name}/mAP/average"] = scored.scores.average_mAP
-        seconds = time.monotonic() - started
-        report = EpochReport(epoch=number, epochs=self.epochs, seconds=seconds, losses=losses, scores=scores)
+        report = EpochReport(
+            epoch=number, epochs=self.epochs, seconds=trained - started, losses=losses, scores=scores,
+            scoring_seconds=time.monotonic() - trained,
+        )  # fmt: skip
         self.reports.append(report)
         if "holdout/mAP/average" in scores and self._best().epoch == number:
             self.best_holdout = self.fit.weights()
@@ -200,12 +203,12 @@ class Progress:
             write_atomically(self.folder.holdout_cas, watched.activations.save)
         write_json(self.folder.scores, tested.scores.to_json())
         self.folder.write_epochs(self.reports)
-        seconds = sum(report.seconds for report in self.reports) + time.monotonic() - started
-        self.folder.write_result(self._result(selected, tested.scores, watched.scores, seconds))
+        scoring_seconds = sum(report.scoring_seconds for report in self.reports) + time.monotonic() - started
+        self.folder.write_result(self._result(selected, tested.scores, watched.scores, scoring_seconds))
         clear_progress(self.folder.path)
 
     def _result(
-        self, selected: EpochReport, tested: DetectionScores, watched: DetectionScores, seconds: float
+        self, selected: EpochReport, tested: DetectionScores, watched: DetectionScores, scoring_seconds: float
     ) -> TrialResult:
         leaky = self._best() if self.watched is self.test else None
         return TrialResult(
@@ -218,7 +221,8 @@ class Progress:
             best_on_test_mAP=leaky.scores[self._criterion] if leaky else None,
             detections=tested.detections,
             parameters=sum(tensor.numel() for tensor in self.fit.method.network.parameters()),
-            seconds=seconds,
+            seconds=sum(report.seconds for report in self.reports),
+            scoring_seconds=scoring_seconds,
         )
 
     @property

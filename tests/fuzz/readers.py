@@ -1,6 +1,6 @@
 """What is fuzzed: each reader of foreign files, the inputs it starts from, and one call of it on some bytes.
 
-Seeds are files that the tests' own helpers write, and the beginnings of the real files where ../shared is there.
+Seeds are files that the tests' own helpers write, and beginnings of real ones in tests/data and, if present, ../shared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from make_dataset import CLASSES, make_dataset
 
 from tal_search.data import data_folder
-from tal_search.data.ambiguous import read_ambiguous
+from tal_search.data.ambiguous import AMBIGUOUS, read_ambiguous
 from tal_search.data.annotations import read_annotations, read_detections
 from tal_search.data.clicks.clicks import ClickedVideos, read_clicks
 from tal_search.data.features import hdf5, npy, npz
@@ -27,7 +27,7 @@ from tal_search.errors import InputError
 from tal_search.study import load_study
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHARED = REPOSITORY.parent / "shared" / "data"
+REAL = (REPOSITORY / "tests" / "data", REPOSITORY.parent / "shared" / "data")
 VIDEOS = ("video_val_0000", "video_val_0001")
 LABELS = (*CLASSES, "wash", "pour_spoon")
 KNOWN = ClickedVideos(
@@ -129,12 +129,13 @@ def _require_sound(features_DT: np.ndarray) -> None:
 
 def _annotation_seeds(folder: Path) -> list[bytes]:
     seeds = [(make_dataset(folder) / "gt_thumos14.json").read_bytes()]
-    for path in sorted(SHARED.glob("*/*g*t*.json")):
+    for path in sorted(path for folder in REAL for path in folder.glob("*/*g*t*.json")):
         content = json.loads(path.read_text())
         if "database" in content:
             for subset in {entry["subset"] for entry in content["database"].values()}:
                 videos = [(name, entry) for name, entry in content["database"].items() if entry["subset"] == subset]
                 seeds.append(json.dumps({**content, "database": dict(videos[:3])}).encode())
+    seeds.append(seeds[0].replace(CLASSES[0].encode(), AMBIGUOUS.encode()))
     return [seed.replace(b'"val"', b'"validation"') for seed in seeds]
 
 
@@ -146,16 +147,17 @@ def _read_annotations(folder: Path, data: bytes) -> None:
     truth = read_annotations(path, "validation")
     assert np.isfinite(truth.segment).all()
     assert (truth.segment[:, 1] >= truth.segment[:, 0]).all()
+    assert AMBIGUOUS not in truth.classes
+    assert truth.ambiguous is None or len(truth.ambiguous.label)
 
 
 def _detection_seeds(folder: Path) -> list[bytes]:
     row = {"label": CLASSES[0], "score": 0.5, "segment": [1, 2.5]}
     results = {VIDEOS[0]: [row, {**row, "label": "another", "score": "1e-3"}], VIDEOS[1]: [], "x": [row]}
     seeds = [json.dumps({"results": results, "version": "VERSION 1.3", "external_data": {}}).encode()]
-    if (path := SHARED / "stpn" / "detections.json").is_file():
-        content = json.loads(path.read_text())
-        for video, rows in list(content["results"].items())[:5]:
-            seeds.append(json.dumps({"results": {video: rows[:3]}}).encode())
+    content = json.loads((REAL[0] / "stpn" / "detections.json").read_text())
+    for video, rows in list(content["results"].items())[:5]:
+        seeds.append(json.dumps({"results": {video: rows[:3]}}).encode())
     return seeds
 
 
@@ -170,7 +172,7 @@ def _read_detections(folder: Path, data: bytes) -> None:
 
 
 def _click_seeds(folder: Path) -> list[bytes]:
-    paths = [*make_dataset(folder).glob("clicks_*"), *SHARED.glob("*/clicks_*")]
+    paths = [*make_dataset(folder).glob("clicks_*"), *(path for place in REAL for path in place.glob("*/clicks_*"))]
     heads = [b"".join(path.read_bytes().splitlines(keepends=True)[:6])[:4000] for path in paths]
     made = (
         '\ufeffURLID,URL,TagID,Tag,Start,End,Time,State\nvideo_val_0000,x.mp4,20,"a,b",2,2,1,1\n',

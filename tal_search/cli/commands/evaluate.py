@@ -23,8 +23,9 @@ tal-search evaluate checkpoint=FILE data=DIR ground_truth=FILE subset=NAME [vari
                     [snippets=750] [detections_out=FILE] [KEY=VALUE ...]
 
   tiou=0.1:0.9:0.1        thresholds: START:STOP:STEP, both ends included, or a list
-  protocol=activitynet    or thumos14: AP without interpolation, overlaps above the threshold
-  ambiguous=FILE          thumos14: lines of VIDEO START END; detections touching one are ignored, not counted false
+  protocol=activitynet    or thumos14, the toolkit's: instances choose detections, AP without interpolation
+  ambiguous=FILE          thumos14: lines of VIDEO START END; false detections that touch one are ignored, as they are
+                          of instances labelled Ambiguous in the ground truth
   videos=210|211|212|213  one of THUMOS14's test sets; all videos of the subset without it
   duplicates=keep|drop    whether an instance given twice in the ground truth counts twice
   compare=FILE            other detections: the difference in mAP and its interval, by a paired bootstrap over videos
@@ -77,7 +78,7 @@ def command(arguments: list[str]) -> int:
 
 def _score_and_show(values: dict[str, Any]) -> int:
     from tal_search.cli.score_tables import comparison_table, profile_tables, scores_table
-    from tal_search.data.truths import note_empty
+    from tal_search.data.truths import truth_notes
     from tal_search.metrics.average_precision import score
     from tal_search.metrics.comparison import compare
     from tal_search.metrics.error_profile import error_profile
@@ -95,7 +96,7 @@ def _score_and_show(values: dict[str, Any]) -> int:
         tables += profile_tables(profile)
     if values["out"] is not None:
         write_json(values["out"], content)
-    for note in note_empty(values["ground_truth"], benchmark.truth):
+    for note in truth_notes(values["ground_truth"], benchmark.truth):
         console().print(note, markup=False, soft_wrap=True)
     for table in tables:
         console().print(table)
