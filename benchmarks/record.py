@@ -46,6 +46,7 @@ BENCHES = (
     Bench("bench_precision", "--device cuda", "--device cuda --seeds 1 --epochs 1", gpu=True),
     Bench("bench_evaluator"),
     Bench("bench_localize"),
+    Bench("bench_parity"),
     Bench("bench_data", small="--videos 8 --channels 64 --rows 1000 --train 100"),
     Bench("bench_search", "ray noop second propose reopen", small="inline noop"),
     Bench("bench_scaling", small="--points 2"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from conftest import ROOT
 DATA = ROOT / "tests" / "data"  # what every clone has
 KEPT = DATA / "golden"
 FOLDER = Path(os.environ.get("TAL_GOLDEN_DIR", KEPT))
+# Told of every comparison: name, what is expected, relative difference. For `benchmarks.bench_parity`.
+observers: list[Callable[[str, np.ndarray, float], None]] = []
 
 
 def files(kind: str, folder: Path = FOLDER) -> list[Path]:
@@ -35,4 +38,6 @@ def assert_close(ours: object, theirs: np.ndarray, name: str, relative: float) -
     assert found.shape == theirs.shape, f"{name}: shape {found.shape} instead of {theirs.shape}"
     scale = float(np.abs(theirs).max(initial=0.0))
     difference = float(np.abs(found - theirs).max(initial=0.0))
+    for observer in observers:
+        observer(name, theirs, difference / (scale or 1.0))
     assert difference <= relative * scale + 1e-12, f"{name}: differs by {difference:.2e} at scale {scale:.2e}"

@@ -27,7 +27,7 @@ from tal_search.plan.plan import Plan, resolve
 from tal_search.plan.plan_frame import study_frame, supervision_words
 from tal_search.proposers.events import Finished, Started
 from tal_search.results.case_comparison import Comparison, comparison_info
-from tal_search.results.published import NOT_AVAILABLE, published_systems
+from tal_search.results.published import BEST_ON_TEST, MARK_NOTE, NOT_AVAILABLE, published_systems
 from tal_search.results.statistics import WITHIN
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialResult, TrialSpec
@@ -130,6 +130,7 @@ def test_the_papers_numbers_stand_beside_the_case_that_names_them_with_their_sou
     assert rows["paper@0.7"].fillna(0).tolist() == [0, 9.6, 0, 0]
     assert rows["paper source"].tolist()[2:] == [NOT_AVAILABLE] * 2
     assert "Table 6" in rows["paper source"].iloc[0]
+    assert rows["paper selection"].tolist() == [BEST_ON_TEST] * 2 + [NOT_AVAILABLE] * 2
     assert all(system.source for name in ("thumos14", "hacs") for system in published_systems(name).values())
     assert published_systems("nothing") == {}
 
@@ -145,12 +146,13 @@ def test_files_say_the_source_escape_names_and_hold_every_number(tmp_path: Path)
     text = markdown.read_text()
     assert "Source: simulated" in text
     assert "| base \\| line | video labels | 45.0 | 3 | 41.0±2.5 |" in text
-    assert "| +5.0±0.5 | better | 29.3 |" in text
+    assert "| +5.0±0.5 | better | 29.3 † |" in text
     assert "BackTAL Table 6" in text
+    assert text.count(MARK_NOTE) == 1
     shown = comparison_text(found)
     assert all(len(row) == len(shown.heads) for row in shown.rows)
     assert shown.bold == (True, False, False, False)
-    assert [row[-1] for row in shown.rows] == ["28.6", "29.3", NOT_AVAILABLE, NOT_AVAILABLE]
+    assert [row[-1] for row in shown.rows] == ["28.6 †", "29.3 †", NOT_AVAILABLE, NOT_AVAILABLE]
 
 
 def trial_function(spec: TrialSpec, folder: TrialFolder) -> Iterator[Any]:

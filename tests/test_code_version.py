@@ -56,7 +56,7 @@ CHANGED = [
     ("separation_loss", "(1 if release else 2)", "(1 if release else 3)", {"backtal", "sfnet"}, SOURCES),
     ("affinity_convolution", "(tap_rows(weight_HDh)", "(2 * tap_rows(weight_HDh)", {"backtal", "basnet"}, SOURCES),
     ("sampling_weights", "clamp_min(1) * proposed", "clamp_min(2) * proposed", {"representative"}, SOURCES),
-    ("PyramidNetwork", "* 2**number", "* 3**number", {"asl"}, SOURCES),
+    ("decode", "* 2**level", "* 3**level", {"asl"}, SOURCES),
     ("guide_loss", "def guide_loss(", "@torch.no_grad()\ndef guide_loss(", {"dgam"}, SOURCES),
     ("DGAM", "BETAS = (0.8", "BETAS = (0.9", {"dgam"}, SOURCES),
     ("soften", "** 2) / sigma)", "** 2) / sigma / 2)", {"asl"}, SOURCES),

@@ -22,6 +22,7 @@ from tal_dashboards.views import cost, modules, study, tables, views
 from tal_dashboards.views.trial_panel import trial_figures, trial_tables
 from tal_search.results.cell_table import cells
 from tal_search.results.noise import noise
+from tal_search.results.published import BEST_ON_TEST
 from tal_search.results.ranking import cost_front, pareto_front
 from tal_search.results.sensitivity import judged, sensitivity_info
 from tal_search.results.statistics import WITHIN, repeatability, verdicts
@@ -107,8 +108,10 @@ def test_the_papers_cell_stands_at_its_operating_point_alone(swept: Made) -> Non
         centre={**data.centre, "inference.nms": data.fit_inference["nms"]},
         hyperparameters={**data.hyperparameters, "embedding_dim": 32, "k_ratio": 0.125},
     )  # fmt: skip
-    paper = tables.info(at_point, {}).tables["λ (lambda_sep)"].set_index("lambda_sep")["paper mAP@0.5"]
+    table = tables.info(at_point, {}).tables["λ (lambda_sep)"].set_index("lambda_sep")
+    paper = table["paper mAP@0.5"]
     assert paper[1.0] == 36.3
+    assert table["paper selection"][1.0] == BEST_ON_TEST
     assert math.isnan(paper[0.25])
     assert shown(paper.to_frame())["paper mAP@0.5"].tolist() == ["not available", "36.3"]
 
@@ -197,6 +200,9 @@ def test_a_few_cells_are_drawn_by_name_and_many_by_whether_they_are_on_the_front
     found = cost.info(compared.read(), {})
     named = [trace.name for trace in cost.figures(found)["cost"].data if trace.mode == "markers"]
     assert sorted(named) == sorted(["published", *found.ours["cell"]])
+    (published,) = [trace for trace in cost.figures(found)["cost"].data if trace.name == "published"]
+    chosen = {name for name, about in published.customdata if about.endswith(BEST_ON_TEST)}
+    assert chosen == {"BackTAL", "BaS-Net", "DGAM", "SF-Net"}
     many = found._replace(ours=pd.concat([found.ours] * 3, ignore_index=True))
     named = [trace.name for trace in cost.figures(many)["cost"].data if trace.mode == "markers"]
     assert named == ["published", "ours", "ours, front"]

@@ -17,6 +17,7 @@ from tal_dashboards.views import modules, tables
 from tal_search.cli.report import write_comparison, write_tables
 from tal_search.plan.plan_frame import supervision_words
 from tal_search.results.case_comparison import comparison_info
+from tal_search.results.published import BEST_ON_TEST
 from tal_search.results.sensitivity import sensitivity_info
 from tal_search.results.statistics import WITHIN
 
@@ -112,6 +113,7 @@ def test_the_runs_file_and_the_dashboards_agree_to_the_last_digit(swept: Made, t
             assert same(mine[f"Δ {data.score}{ending}"], theirs["delta" + ending].where(off))
         assert mine["verdict"].tolist() == theirs["verdict"].tolist()
         assert same(mine[f"paper {data.score}"], theirs["paper"])
+        assert ("paper selection" in mine) == theirs["paper"].notna().any()
     assert written["mAP@0.3"].max() > 0, "equal zeros would show nothing"
 
 
@@ -126,6 +128,7 @@ def test_cases_agree_to_the_last_digit(compared: Made, tmp_path: Path) -> None:
     assert same(mine[f"mAP@0.5{WITHIN}"], theirs[f"mAP@0.5{WITHIN}"])
     assert same(mine[f"Δ mAP@0.5{WITHIN}"], theirs[f"delta{WITHIN}"])
     assert mine["verdict"].tolist() == theirs["verdict"].tolist()
+    assert mine["paper selection"].tolist() == theirs["paper selection"].tolist() == [BEST_ON_TEST] * 3
 
 
 def test_a_grid_agrees_cell_by_cell_whatever_the_order(grid: Made, tmp_path: Path) -> None:

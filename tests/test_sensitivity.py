@@ -141,7 +141,7 @@ def test_cells_at_other_inference_settings_have_a_table_and_no_published_number(
     assert nms.rows["paper"].fillna(0).tolist() == [0, 36.3, 0]
     assert nms.rows["paper source"].tolist()[::2] == ["not available"] * 2
     shown = axis_text(plan, nms)
-    assert [row[shown.heads.index("paper @0.5")] for row in shown.rows] == ["not available", "36.3", "not available"]
+    assert [row[shown.heads.index("paper @0.5")] for row in shown.rows] == ["not available", "36.3 †", "not available"]
     elsewhere = make_plan("~search.axes", axes, "inference.nms=0.4")
     assert elsewhere.centre_cell["inference.nms"] == 0.4
     values = {trial.id: result(trial.spec, 0.3) for trial in elsewhere.trials}

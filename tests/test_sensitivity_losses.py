@@ -80,7 +80,7 @@ def test_each_point_learns_the_shortest_instance_within_its_levels_reach(seed: i
     segments, labels = problem(seed, most)
     targets = assignment.assign(LENGTHS, segments.float(), labels)
     reach = [(0, 4), (4, 8), (8, math.inf)]
-    points = [(level, (t + 0.5) * 2**level) for level, points in enumerate(LENGTHS) for t in range(points)]
+    points = [(level, t * 2**level + 0.5) for level, points in enumerate(LENGTHS) for t in range(points)]
     for b in range(BATCH):
         for p, (level, time) in enumerate(points):
             low, high = reach[level]

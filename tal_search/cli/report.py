@@ -14,7 +14,7 @@ from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import symbols
 from tal_search.record.description import scored_by
 from tal_search.results.case_comparison import Comparison
-from tal_search.results.published import NOT_AVAILABLE
+from tal_search.results.published import MARK, MARK_NOTE, NOT_AVAILABLE, marked
 from tal_search.results.ranking import Ranking
 from tal_search.results.sensitivity import AxisTable, csv_columns
 from tal_search.results.statistics import METHOD, SPREAD, WITHIN
@@ -102,13 +102,19 @@ def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTabl
         spreads = [compact(row[name], row[name + WITHIN]) for name in (*shown, "average")]
         delta = "" if row["centre"] or math.isnan(row["delta"]) else compact(row["delta"], row["delta" + WITHIN], "+")
         verdict = "" if row["centre"] else row["verdict"]
-        paper = NOT_AVAILABLE if math.isnan(row["paper"]) else f"{row['paper']:.1f}"
+        paper = marked(row["paper"], row["paper selection"])
         seconds = [f"{row['annotation_seconds']:.1f}"] if cost else []
         rows.append([*values, *seconds, str(row["n"]), *spreads, delta, verdict, paper])
     more = f"... and {len(table.rows) - len(rows)} more rows in the file below." if len(table.rows) > len(rows) else ""
     remark = " ".join(PAPER_NOTES.get((plan.study.method, plan.dataset.name, axis), "") for axis in table.axes).strip()
     left = (*table.axes, "verdict")
-    return TextTable(table.title, heads, rows, left, tuple(table.rows["centre"]), f"{more} {remark}".strip())
+    remarks = " ".join(filter(None, [more, remark, _mark_note(rows)]))
+    return TextTable(table.title, heads, rows, left, tuple(table.rows["centre"]), remarks)
+
+
+def _mark_note(rows: list[list[str]]) -> str:
+    """What the mark of published numbers means, where one of the last column has it."""
+    return MARK_NOTE if any(row[-1].endswith(MARK) for row in rows) else ""
 
 
 def ranking_text(plan: Plan, found: Ranking, most: int = SHOWN_CELLS) -> TextTable:
@@ -141,13 +147,12 @@ def comparison_text(found: Comparison) -> TextTable:
     for row in found.rows.to_dict("records"):
         values = [compact(row[name], row[name + WITHIN]) for name in named]
         delta = "" if row[CASE] == found.reference else compact(row["delta"], row["delta" + WITHIN], "+")
-        paper = row.get(f"paper@{found.tiou}", math.nan)
-        published = NOT_AVAILABLE if math.isnan(paper) else f"{paper:.1f}"
+        published = marked(row.get(f"paper@{found.tiou}", math.nan), row["paper selection"])
         head = [row[CASE], row["supervision"], f"{row['seconds']:.1f}", str(row["n"])]
         rows.append([*head, *values, delta, row["verdict"], published])
     sources = [source for source in dict.fromkeys(found.rows["paper source"]) if source != NOT_AVAILABLE]
     remark = f"Δ: mean difference to the reference over common repeats; {METHOD}."
-    remark += f" Paper: {'; '.join(sources)}." if sources else ""
+    remark += f" Paper: {'; '.join(sources)}. {_mark_note(rows)}".rstrip() if sources else ""
     left = (CASE, "labels", "verdict")
     bold = tuple(found.rows[CASE] == found.reference)
     return TextTable(f"Cases beside {found.reference}", heads, rows, left, bold, remark)

@@ -61,7 +61,7 @@ class Hyperparameters(MethodHyperparameters):
 # By data set and name; what a preset leaves out has the default above, or that of `Inference`.
 SIMULATED = {"width": 32, "levels": 5, "epochs": 10, "batch_size": 8, "learning_rate": 2e-3}
 PRESETS: dict[str, dict[str, Preset]] = {
-    "thumos14": {"paper": Preset(snippets=750), "simulated": Preset(snippets=200, hyperparameters=SIMULATED)},
+    "thumos14": {"adapted": Preset(snippets=750), "simulated": Preset(snippets=200, hyperparameters=SIMULATED)},
 }
 
 

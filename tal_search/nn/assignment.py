@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tal_search.nn.pyramid import centres
+from tal_search.nn.pyramid import locations
 
 FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2.0
 SHORTEST = 1e-6  # snippets; guards divisions by a length
@@ -59,7 +59,7 @@ def _reach(lengths: list[int], device: torch.device) -> tuple[Tensor, Tensor, Te
     last = len(lengths) - 1
     parts = []
     for level, points in enumerate(lengths):
-        time = centres(points, level, device)
+        time = locations(points, level, device)
         low, high = 0.0 if level == 0 else 2.0 * 2**level, math.inf if level == last else 4.0 * 2**level
         parts.append(torch.stack([time, torch.full_like(time, low), torch.full_like(time, high)]))
     time_P, low_P, high_P = torch.cat(parts, 1)

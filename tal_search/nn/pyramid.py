@@ -21,7 +21,7 @@ RARE = 0.01  # score of every class at the start, so that background does not dr
 
 @dataclass(frozen=True)
 class Output:
-    """At every point: class logits [B, P, C]; segments [B, P, 2], start and end in snippets, start ≤ point ≤ end;
+    """At every point: class logits [B, P, C]; segments [B, P, 2], start and end in snippets, start < point < end;
     `levels`, what the pyramid gives, [B, T_l, H] each."""
 
     logits: Tensor
@@ -123,12 +123,22 @@ class PyramidNetwork(nn.Module):
         for number, level_BTH in enumerate(levels):
             logits.append(self.classifier(level_BTH))
             # softplus where others use ReLU: a distance of zero still learns
-            distances_BT2 = functional.softplus(self.regressor(level_BTH).float() * self.scales[number]) * 2**number
-            centre_T1 = centres(level_BTH.shape[1], number, features_BDT.device)[:, None]
-            segments.append(torch.cat([centre_T1 - distances_BT2[..., :1], centre_T1 + distances_BT2[..., 1:]], 2))
+            distances_BT2 = functional.softplus(self.regressor(level_BTH).float() * self.scales[number])
+            segments.append(decode(distances_BT2, number))
         return Output(torch.cat(logits, 1), torch.cat(segments, 1), tuple(levels))
 
 
-def centres(points: int, level: int, device: torch.device) -> Tensor:
-    """Time of a level's points, in the middle of the 2^level snippets each stands for: [T_l] snippets."""
-    return (torch.arange(points, device=device) + 0.5) * float(2**level)
+def decode(distances_BT2: Tensor, level: int) -> Tensor:
+    """Segments [B, T_l, 2] in snippets, of distances to start and end in strides of the level, 2^level snippets."""
+    time_T = locations(distances_BT2.shape[1], level, distances_BT2.device)
+    before_BT, after_BT = (distances_BT2 * 2**level).unbind(2)
+    return torch.stack([time_T - before_BT, time_T + after_BT], 2)
+
+
+def locations(points: int, level: int, device: torch.device) -> Tensor:
+    """Time of a level's points, i·2^level + .5 snippets, [T_l].
+
+    Convolutions and pooling of stride 2 with a padding of 1 are centred on every second point, beginning with the
+    first, so a point stays at the middle of snippet i·2^level (as in ActionFormer), not of the 2^level snippets.
+    """
+    return torch.arange(points, device=device) * float(2**level) + 0.5

@@ -26,10 +26,14 @@ MARGIN = 1e-6  # keeps logarithms finite
 
 
 class Output(NamedTuple):
-    """features [B, H, P] after redistribution; scores [B, C+1, P]: P_c = S_c · (1 − S_bg), and S_bg last."""
+    """features [B, H, P] after redistribution; scores [B, C+1, P]: P_c = S_c · (1 − S_bg), and S_bg last.
+
+    classes [B, C, P]: S_c itself, which video scores are read from.
+    """
 
     features: Tensor
     scores: Tensor
+    classes: Tensor
 
 
 class Network(nn.Module):
@@ -57,8 +61,8 @@ class Network(nn.Module):
         if self.omega > 0:
             features_BHP = redistribute(features_BHP, self.prototypes, valid_BP, self.omega)
         raw = self.classifier(self.dropout(features_BHP)).float().sigmoid()
-        background = raw[:, -1:]
-        return Output(features_BHP.float(), torch.cat([raw[:, :-1] * (1 - background), background], dim=1))
+        classes, background = raw[:, :-1], raw[:, -1:]
+        return Output(features_BHP.float(), torch.cat([classes * (1 - background), background], dim=1), classes)
 
 
 def redistribute(features_BHP: Tensor, prototypes_KH: Tensor, valid_BP: Tensor, omega: float) -> Tensor:
@@ -88,10 +92,8 @@ def video_scores(scores_BCP: Tensor, valid_BP: Tensor, ratio: float) -> Tensor:
 
 
 def video_loss(scores_BC: Tensor, labels_BC: Tensor) -> Tensor:
-    """L_vid: binary cross-entropy of the video scores, summed over classes, mean over videos."""
-    return (
-        functional.binary_cross_entropy(scores_BC.clamp(MARGIN, 1 - MARGIN), labels_BC, reduction="none").sum(1).mean()
-    )
+    """L_vid: binary cross-entropy of the video scores of S_c, mean over classes and videos."""
+    return functional.binary_cross_entropy(scores_BC.clamp(MARGIN, 1 - MARGIN), labels_BC)
 
 
 def snippet_loss(scores_BC1P: Tensor, target_BC1P: Tensor, chosen_BP: Tensor) -> Tensor:
@@ -107,20 +109,34 @@ def with_background(labels_BCP: Tensor, background_BP: Tensor) -> Tensor:
 
 
 def mined_background(background_BP: Tensor, clicks_BCP: Tensor, labels_BCP: Tensor, valid_BP: Tensor) -> Tensor:
-    """Snippets taken for background, bool [B, P], in videos that have a click.
+    """Snippets taken for background, bool [B, P], in videos that have a click (LACP, pseudo background points).
 
-    Each instance has one click, so between two clicked snippets there is background: the one with the highest S_bg.
-    Besides, every snippet outside the pseudo-labels whose S_bg is certain.
+    Each instance has one click, so each section between two clicked snippets, before the first and after the last has
+    background. Seeds are its snippets outside the pseudo-labels whose S_bg is certain; where none is, the one with the
+    highest S_bg. From the first seed of a section to its last all is background, before the first click from the
+    start of the video, after the last click to its end; pseudo-labels yield to a seed alone.
     """
-    clicked_BP = clicks_BCP.any(1)
-    section_BP = clicked_BP.long().cumsum(1)
-    open_BP = valid_BP & ~clicked_BP
+    clicked_BP, labelled_BP = clicks_BCP.any(1), labels_BCP.any(1)
+    section_BP, open_BP = clicked_BP.long().cumsum(1), valid_BP & ~clicked_BP
     score_BP = background_BP.detach().masked_fill(~open_BP, -1.0)
-    highest_BS = score_BP.new_full((len(score_BP), score_BP.shape[1] + 1), -1.0)
-    highest_BP = highest_BS.scatter_reduce(1, section_BP, score_BP, "amax").gather(1, section_BP)
-    between_BP = (section_BP > 0) & (section_BP < section_BP[:, -1:])
-    certain_BP = (score_BP >= CERTAIN) & ~labels_BCP.any(1)
-    return open_BP & ((between_BP & (score_BP >= highest_BP)) | certain_BP) & clicked_BP.any(1, keepdim=True)
+    position_BP = torch.arange(score_BP.shape[1], device=score_BP.device).expand_as(section_BP)
+    beyond = score_BP.shape[1]
+
+    def in_section(values_BP: Tensor, empty: float, extreme: str) -> Tensor:
+        """The extreme value of each snippet's section, [B, P]."""
+        found_BS = values_BP.new_full((len(values_BP), beyond + 1), empty)
+        return found_BS.scatter_reduce(1, section_BP, values_BP, extreme).gather(1, section_BP)
+
+    highest_BP = open_BP & (score_BP >= in_section(score_BP, -1.0, "amax"))
+    one_BP = position_BP == in_section(position_BP.masked_fill(~highest_BP, beyond), beyond, "amin")
+    certain_BP = (score_BP >= CERTAIN) & ~labelled_BP
+    seed_BP = torch.where(in_section(certain_BP.long(), 0, "amax") > 0, certain_BP, one_BP)
+    first_BP = in_section(position_BP.masked_fill(~seed_BP, beyond), beyond, "amin")
+    last_BP = in_section(position_BP.masked_fill(~seed_BP, -1), -1, "amax")
+    after_BP = (section_BP == 0) | (position_BP >= first_BP)
+    before_BP = (section_BP == section_BP[:, -1:]) | (position_BP <= last_BP)
+    filled_BP = open_BP & after_BP & before_BP & ~labelled_BP
+    return (filled_BP | seed_BP) & clicked_BP.any(1, keepdim=True)
 
 
 def labelled(labels_BC: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from tal_search.results.cell_table import cells, published
-from tal_search.results.published import NOT_AVAILABLE
 from tal_search.results.sensitivity import judged
 from tal_search.results.statistics import WITHIN
 from tal_search.results.trials import StudyFrame
@@ -21,7 +20,8 @@ class Comparison(NamedTuple):
     Columns: `case`, `method`, `supervision`, `seconds` (of annotation, per minute of video, mean over the repeats),
     `n` finished repeats, `mAP@t` for every tIoU and `average` over `average_over`, `delta` (mean paired difference to
     the reference at tIoU `tiou`), each with its `WITHIN`; `pairs` the difference is of; `verdict` (see
-    `statistics.verdicts`); `paper@t` and `paper source`. Percent; NaN where there is none.
+    `statistics.verdicts`); `paper@t`, `paper source` and `paper selection` (how its epoch was chosen). Percent; NaN
+    where there is none.
     """
 
     reference: str
@@ -54,6 +54,7 @@ def comparison_info(data: StudyFrame, supervision: Mapping[str, str] | None = No
 
 
 def _paper(data: StudyFrame, name: str) -> dict[str, Any]:
-    numbers, source = published(data, {"case": name})
+    paper = published(data, {"case": name})
     tious = (*(f"{tiou:g}" for tiou in data.tiou), data.average_over)
-    return {**{f"paper@{tiou}": numbers.get(tiou, math.nan) for tiou in tious}, "paper source": source or NOT_AVAILABLE}
+    numbers = {f"paper@{tiou}": paper.mAP.get(tiou, math.nan) for tiou in tious}
+    return {**numbers, "paper source": paper.source, "paper selection": paper.selection}

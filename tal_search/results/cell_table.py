@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tal_search.results.published import paper_cell, published_systems
+from tal_search.results.published import NOTHING, Published, paper_cell, published_systems
 from tal_search.results.statistics import differences, means
 from tal_search.results.trials import StudyFrame, equal
 from tal_search.types import INFERENCE
@@ -80,20 +80,20 @@ def paired(found: pd.DataFrame, done: pd.DataFrame, score: str) -> pd.DataFrame:
     return table.assign(pairs=table["pairs"].fillna(0).astype(int))
 
 
-def published(data: StudyFrame, cell: dict[str, Any]) -> tuple[dict[str, float], str]:
-    """The paper's mAP of a cell by tIoU or range, in percent, and its source; empty where it has none.
+def published(data: StudyFrame, cell: dict[str, Any]) -> Published:
+    """What the paper says of a cell.
 
     Only where every published hyperparameter is at the paper's operating point, at the preset's inference settings.
     """
     if data.plan == "cases":
         system = published_systems(data.dataset).get(data.cases.get(str(cell["case"])) or "")
-        return (dict(system.mAP), system.source) if system else ({}, "")
+        return Published(dict(system.mAP), system.source, system.selection) if system else NOTHING
     scored = {name.removeprefix(INFERENCE): one for name, one in cell.items() if name.startswith(INFERENCE)}
     if {**data.inference, **scored} != data.fit_inference:
-        return {}, ""
+        return NOTHING
     settings = {**data.hyperparameters, **{name: one for name, one in cell.items() if not name.startswith(INFERENCE)}}
     found = paper_cell(data.method, data.dataset, settings, data.axes)
-    return ({found.tiou: found.mAP}, found.source) if found else ({}, "")
+    return Published({found.tiou: found.mAP}, found.source, found.selection) if found else NOTHING
 
 
 def records(table: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:

@@ -8,11 +8,35 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 SYSTEMS = Path(__file__).with_name("published_systems.csv")
 CELLS = SYSTEMS.with_name("published.csv")
 NOT_AVAILABLE = "not available"  # in tables, where nothing is published
+# How the epoch that a number is of was chosen, by the column `selection` of the two files.
+BEST_ON_TEST = "best epoch on the test split"
+SELECTIONS = {"test": BEST_ON_TEST, "": "not stated"}
+MARK = "†"  # of BEST_ON_TEST, in text tables
+MARK_NOTE = f"{MARK}: {BEST_ON_TEST}, as the released code of its authors chooses it."
+
+
+class Published(NamedTuple):
+    """What is published of one cell or case: mAP in percent by tIoU or range, its source, and how its epoch was chosen.
+
+    The texts are NOT_AVAILABLE where nothing is.
+    """
+
+    mAP: dict[str, float]
+    source: str
+    selection: str
+
+
+NOTHING = Published({}, NOT_AVAILABLE, NOT_AVAILABLE)
+
+
+def marked(mAP: float, selection: str) -> str:
+    """A published number in a text table; NaN where there is none."""
+    return NOT_AVAILABLE if math.isnan(mAP) else f"{mAP:.1f}{f' {MARK}' if selection == BEST_ON_TEST else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +44,13 @@ class PublishedSystem:
     """What its authors report on one dataset. mAP: percent by tIoU threshold ("0.5") or range ("0.3:0.7").
 
     supervision and seconds (of annotation, per minute of video) are empty and None where the source gives none.
+    selection: one of SELECTIONS in words.
     """
 
     supervision: str
     seconds: float | None
     source: str
+    selection: str
     mAP: dict[str, float] = field(default_factory=dict)
 
 
@@ -36,7 +62,10 @@ def published_systems(dataset: str) -> dict[str, PublishedSystem]:
         for row in csv.DictReader(stream):
             if row["dataset"] == dataset:
                 seconds = float(row["seconds"]) if row["seconds"] else None
-                system = PublishedSystem(supervision=row["supervision"], seconds=seconds, source=row["source"])
+                chosen = SELECTIONS[row["selection"]]
+                system = PublishedSystem(
+                    supervision=row["supervision"], seconds=seconds, source=row["source"], selection=chosen
+                )
                 found.setdefault(row["system"], system).mAP[row["tiou"]] = float(row["mAP"])
     return found
 
@@ -50,6 +79,7 @@ class PublishedCell:
     tiou: str
     mAP: float
     source: str
+    selection: str
 
 
 @cache
@@ -59,7 +89,12 @@ def published_cells(method: str, dataset: str) -> tuple[PublishedCell, ...]:
         rows = [row for row in csv.DictReader(stream) if (row["method"], row["dataset"]) == (method, dataset)]
     return tuple(
         PublishedCell(
-            axis=row["axis"], value=float(row["value"]), tiou=row["tiou"], mAP=float(row["mAP"]), source=row["source"]
+            axis=row["axis"],
+            value=float(row["value"]),
+            tiou=row["tiou"],
+            mAP=float(row["mAP"]),
+            source=row["source"],
+            selection=SELECTIONS[row["selection"]],
         )
         for row in rows
     )

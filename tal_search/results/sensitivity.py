@@ -9,7 +9,6 @@ import pandas as pd
 
 from tal_search.results.cell_table import cells, published, records
 from tal_search.results.noise import noise, noise_sentence
-from tal_search.results.published import NOT_AVAILABLE
 from tal_search.results.statistics import WITHIN, verdicts
 from tal_search.results.trials import StudyFrame
 from tal_search.types import CRITERION_TIOU
@@ -21,7 +20,7 @@ class AxisTable(NamedTuple):
     """One axis, `rows` ordered by its value; or all axes of any other plan, `rows` in order of their first trials.
 
     Columns of `rows`: those of `cells` (`delta`: mean paired difference to the centre at `data.score`), `verdict` (see
-    `verdicts`; "centre" at the centre), `paper` (at tIoU 0.5) and `paper source`.
+    `verdicts`; "centre" at the centre), `paper` (at tIoU 0.5), `paper source` and `paper selection` (of its epoch).
     noise: how much the centre varies by itself.
     """
 
@@ -49,7 +48,7 @@ def csv_columns(data: StudyFrame) -> dict[str, str]:
     scores = [*(f"mAP@{tiou:g}" for tiou in data.tiou), "average"]
     means = [name for score in scores for name in (score, score + WITHIN)]
     kept = ["centre", "annotation_seconds", "n", *means, "leaky", "delta", "delta" + WITHIN, "pairs", "p"]
-    names = {name: name for name in (*data.axes, *kept, "paper", "paper source", "verdict")}
+    names = {name: name for name in (*data.axes, *kept, "paper", "paper source", "paper selection", "verdict")}
     leaky = "best epoch on test, leaky, as the released code does"
     return {**names, "annotation_seconds": "seconds", "average": f"average {data.average_over}", "leaky": leaky}
 
@@ -63,7 +62,8 @@ def judged(data: StudyFrame, table: pd.DataFrame) -> list[str]:
 def _table(data: StudyFrame, axes: tuple[str, ...], rows: pd.DataFrame) -> AxisTable:
     papers = [published(data, cell) for cell in records(rows, list(data.axes))]
     rows = rows.assign(verdict=judged(data, rows))
-    rows["paper"] = [numbers.get(PAPER_TIOU, math.nan) for numbers, _ in papers]
-    rows["paper source"] = [source or NOT_AVAILABLE for _, source in papers]
+    rows["paper"] = [paper.mAP.get(PAPER_TIOU, math.nan) for paper in papers]
+    rows["paper source"] = [paper.source for paper in papers]
+    rows["paper selection"] = [paper.selection for paper in papers]
     title = " × ".join(f"{data.axes[axis]} ({axis})" for axis in axes) or "single cell"
     return AxisTable(title, axes, data.average_over, rows, noise_sentence(data))

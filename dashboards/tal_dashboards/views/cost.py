@@ -17,7 +17,7 @@ from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_dashboards.style import COLOURS, GREY, MARKERS, figure, text
 from tal_dashboards.views.trial_panel import cell_query
 from tal_search.results.cell_table import cells
-from tal_search.results.published import published_systems
+from tal_search.results.published import BEST_ON_TEST, published_systems
 from tal_search.results.ranking import cost_front
 from tal_search.results.statistics import WITHIN
 
@@ -31,8 +31,9 @@ TABLE_ROW = "Table "  # begins the names of rows of a paper's own ablations, whi
 
 class CostInfo(NamedTuple):
     """ours: one row a cell with a finished trial: `cell`, `n`, SECONDS, `score` with its WITHIN, `front` (whether no
-    other cell is cheaper and as good). published: `system`, `supervision`, SECONDS, `score`, `source`. budgets: what
-    annotation may cost, s/min; budget: the one chosen; best: the best row of ours within it, None where there is none.
+    other cell is cheaper and as good). published: `system`, `supervision`, SECONDS, `score`, `selection` (of the
+    epoch), `source`. budgets: what annotation may cost, s/min; budget: the one chosen; best: the best row of ours
+    within it, None where there is none.
     """
 
     score: str
@@ -64,11 +65,11 @@ def _published(data: StudyData) -> pd.DataFrame:
     threshold = data.score.removeprefix("mAP@")
     rows = [
         {"system": name, "supervision": one.supervision, SECONDS: one.seconds, data.score: one.mAP[threshold],
-         "source": one.source}
+         "selection": one.selection, "source": one.source}
         for name, one in published_systems(data.dataset).items()
         if one.seconds is not None and threshold in one.mAP and not name.startswith(TABLE_ROW)
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["system", "supervision", SECONDS, data.score, "source"])
+    return pd.DataFrame(rows, columns=["system", "supervision", SECONDS, data.score, "selection", "source"])
 
 
 def figures(info: CostInfo) -> dict[str, go.Figure]:
@@ -76,7 +77,7 @@ def figures(info: CostInfo) -> dict[str, go.Figure]:
     theirs, score = info.published, info.score
     drawn.add_scatter(x=theirs[SECONDS], y=theirs[score], mode="markers", name="published",
                       marker={"symbol": "circle-open", "size": 10, "color": GREY, "line": {"width": 2}},
-                      customdata=[[text(cell) for cell in row] for row in theirs[["system", "source"]].to_numpy()],
+                      customdata=_about(theirs),
                       hovertemplate="%{customdata[0]}: %{y:.1f} % at %{x:.3g} s/min<br>%{customdata[1]}")  # fmt: skip
     front = info.ours[info.ours["front"]].drop_duplicates(SECONDS).sort_values(SECONDS)
     drawn.add_scatter(x=front[SECONDS], y=front[score], mode="lines", name="Pareto front", showlegend=len(front) > 1,
@@ -95,6 +96,14 @@ def figures(info: CostInfo) -> dict[str, go.Figure]:
     drawn.update_xaxes(type="log", range=spread, tickvals=TICKS, ticktext=[str(tick) for tick in TICKS])
     drawn.update_yaxes(rangemode="tozero", minallowed=0)
     return {"cost": drawn}
+
+
+def _about(published: pd.DataFrame) -> list[list[str]]:
+    """For the hover of every published system: its name; its source, and how its epoch was chosen."""
+    rows = published[["system", "source", "selection"]].to_numpy().tolist()
+    return [
+        [text(name), text(f"{source}; {chosen}" if chosen == BEST_ON_TEST else source)] for name, source, chosen in rows
+    ]
 
 
 def _groups(info: CostInfo) -> list[tuple[str, pd.DataFrame, str, str]]:

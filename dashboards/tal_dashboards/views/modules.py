@@ -64,8 +64,8 @@ def _compared(data: StudyData) -> dict[str, pd.DataFrame]:
     delta, score = f"Δ {data.score}", data.score
     names = {
         "case": "case", "seconds": "annotation s/min", "n": "n", score: score, score + WITHIN: score + WITHIN,
-        "average": "average", "average" + WITHIN: "average" + WITHIN, paper: f"paper {score}", "delta": delta,
-        "delta" + WITHIN: delta + WITHIN, "verdict": "verdict",
+        "average": "average", "average" + WITHIN: "average" + WITHIN, paper: f"paper {score}",
+        "paper selection": "paper selection", "delta": delta, "delta" + WITHIN: delta + WITHIN, "verdict": "verdict",
     }  # fmt: skip
     whole = rows[list(names)].rename(columns=names)
     systems = [data.cases[case] for case in whole["case"]]

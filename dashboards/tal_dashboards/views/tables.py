@@ -49,6 +49,8 @@ def _table(data: StudyData, found: AxisTable) -> pd.DataFrame:
         table[f"Δ {data.score}{ending}"] = mine[f"delta{ending}"].mask(mine["centre"])
     table["verdict"] = mine["verdict"]
     table[f"paper {data.score}"] = mine["paper"] if data.threshold != "average" else math.nan
+    if table[f"paper {data.score}"].notna().any():
+        table["paper selection"] = mine["paper selection"]
     return table.reset_index(drop=True)
 
 

@@ -1,0 +1,78 @@
+"""Greatest relative differences to the numbers of the released code: `python -m benchmarks.bench_parity [FOLDER]`.
+
+Runs the golden tests, on FOLDER instead of tests/data/golden if given, and prints what their comparisons measured: the
+greatest difference of a quantity, over the greatest magnitude of what is expected. A golden test that compares with
+`golden_files.assert_close` is measured without a line here. The exit code is 1 where a test fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+GROUPS = ("outputs", "losses", "gradients", "detections")
+
+
+def group(test: str, expected: np.ndarray) -> str:
+    """The group of a quantity that a test of this name compares."""
+    if "detection" in test:
+        return "detections"
+    if expected.ndim == 0:
+        return "losses"
+    return "gradients" if "gradient" in test else "outputs"
+
+
+class Measured:
+    """A plugin of pytest. found: by golden file and group, (difference, quantity) of every comparison."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, str], list[tuple[float, str]]] = {}
+        self.test = self.file = ""
+
+    def pytest_collection_finish(self) -> None:
+        # The tests' own module: tests/ is on the path of modules from the collection on.
+        importlib.import_module("golden_files").observers.append(self.compared)
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """The golden file of a test is the one among its parameters that is a path."""
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        self.file = next((value.stem for value in values if isinstance(value, Path)), "")
+        self.test = item.name
+
+    def compared(self, name: str, expected: np.ndarray, difference: float) -> None:
+        if self.file:
+            self.found.setdefault((self.file, group(self.test, expected)), []).append((difference, name))
+
+    def rows(self) -> list[str]:
+        """One row a file and group: how many comparisons, the greatest difference, and of which quantity."""
+        order = sorted(self.found, key=lambda key: (key[0], GROUPS.index(key[1])))
+        greatest = [(*key, len(self.found[key]), *max(self.found[key])) for key in order]
+        return [
+            f"{file:<20} {what:<11} {count:>11} {difference:>10.1e}  {name}"
+            for file, what, count, difference, name in greatest
+        ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path)
+    folder = parser.parse_args().folder
+    if folder is not None:
+        os.environ["TAL_GOLDEN_DIR"] = str(folder.resolve())
+    measured = Measured()
+    files = [str(path) for path in sorted(TESTS.glob("test_*golden*.py"))]
+    code = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *files], plugins=[measured])
+    print(f"\n{'golden file':<20} {'group':<11} {'comparisons':>11} {'greatest':>10}  of")
+    print("\n".join(measured.rows()))
+    return int(code != pytest.ExitCode.OK)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
