@@ -151,6 +151,16 @@ def test_thresholds_that_leave_nothing_are_refused(override, place):
     assert sentence.endswith("the first must be smaller")
 
 
+def test_a_method_of_one_stream_is_refused_the_rule_of_two():
+    for override in ("inference.rule=streams", "search.axes.inference.rule=[streams]"):
+        with pytest.raises(InputError) as raised:
+            planned("thumos_single", override)
+        (sentence,) = raised.value.problems
+        assert sentence.endswith("inference.rule is streams, but backtal has one stream; give thresholds or mean")
+    assert planned("thumos_single", "method=dgam").inference["rule"] == "streams"
+    assert planned("thumos_single", "method=dgam", "inference.rule=thresholds").inference["rule"] == "thresholds"
+
+
 def test_studies_share_the_trials_they_have_in_common():
     wide = keys(planned("quickstart", "search.axes.lambda_sep=[.25,2,4]"))
     assert set(keys(planned("quickstart"))) < set(wide)

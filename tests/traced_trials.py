@@ -40,7 +40,7 @@ SETTINGS: dict[str, dict[str, Any]] = {  # under which a method runs all that it
     "sfnet": {"lambda_sep": 1.0, "beta_aff": 0.8, "embedding_dim": 4},
 }
 # Other settings of a method, which run more of it.
-MORE = {"backtal": {"variant": "release"}, "sfnet": {"expand_after": 0.01, "epochs": 4}}
+MORE = {"backtal": {"variant": "release"}, "dgam": {"variant": "release"}, "sfnet": {"expand_after": 0.01, "epochs": 4}}
 THRESHOLDS = [0.1, 0.5]
 
 
@@ -83,7 +83,9 @@ def spec_of(method: str, dataset: Any, **changes: Any) -> TrialSpec:
     hyperparameters = found.hyperparameters(**settings)
     supervision = hyperparameters.supervision
     inference = dataclasses.asdict(Inference(class_threshold=0.0))
-    others = ({"nms": 0.3}, {"rule": "mean", "actionness_weight": 1.0}, {"whole_video": 0.5, "trim": 0.1})
+    others: list[dict[str, Any]] = [{"nms": 0.3}, {"rule": "mean", "actionness_weight": 1.0}]
+    others += [{"whole_video": 0.5, "trim": 0.1}]
+    others += [{"rule": "streams"}] if found.has_streams else []
     return TrialSpec(
         method=method, code_version="", hyperparameters=dataclasses.asdict(hyperparameters), inference=inference,
         protocol={

@@ -6,7 +6,7 @@ Shapes: N videos, C classes (background has index C in a CAS), T snippets.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +24,10 @@ class Activations:
     actionness); scores [N, C+1], the video scores, softmaxed but for rule mean; duration float64 [N] seconds; frames
     int64 [N]. affinity [N, h, T], which localization does not read: the similarities that weigh the h taps of a
     snippet's convolution; None from methods without.
+
+    What rule streams reads, of S = 2 streams (RGB, flow), None from methods of one: stream_cas [N, S, C, T], class
+    activations in 0 to 1 that no attention weighs; stream_attention [N, S, T]; stream_scores [N, S, C], class
+    probabilities.
     """
 
     videos: tuple[str, ...]
@@ -33,10 +37,13 @@ class Activations:
     duration: Floats
     frames: Ints
     affinity: NDArray[np.floating] | None = None
+    stream_cas: NDArray[np.floating] | None = None
+    stream_attention: NDArray[np.floating] | None = None
+    stream_scores: NDArray[np.floating] | None = None
 
     def rounded(self) -> Activations:
         """As a trial keeps them (float16 sequences): scores taken from these are reproduced from the file exactly."""
-        sequences = ("cas", "attention", "affinity")
+        sequences = ("cas", "attention", "affinity", "stream_cas", "stream_attention")
         half = {name: array.astype(np.float16) for name, array in self.arrays().items() if name in sequences}
         return Activations(videos=self.videos, **{**self.arrays(), **half})
 
@@ -71,6 +78,6 @@ class Activations:
     def load(cls, path: Path) -> Activations:
         # Opened here: on a file that is no archive, np.load leaves its own open.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            names = [spec.name for spec in fields(cls) if spec.name in file or spec.name != "affinity"]
+            names = [spec.name for spec in fields(cls) if spec.name in file or spec.default is MISSING]
             arrays = {name: file[name] for name in names}
         return cls(**{**arrays, "videos": tuple(str(name) for name in arrays["videos"])})

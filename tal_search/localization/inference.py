@@ -17,14 +17,16 @@ class Inference:
     reaches class_threshold, both sides of the outer region have the same length, and a video whose only class is the
     first one has no detection. Rule mean reads class_threshold (as a share of the video's highest score, which a class
     must exceed), score_weight, nms, overlap and actionness_weight, which no other rule reads; its runs do not overlap
-    within a class, so only seconds that `overlap: release` adds can make nms remove one.
+    within a class, so only seconds that `overlap: release` adds can make nms remove one. Rule streams is DGAM's, of two
+    streams: it reads class_threshold, outer_margin, score_weight, nms and what follows overlap, which no other rule
+    reads.
     """
 
     rule: str = hyper(
         "thresholds",
         "rule",
-        choices=("thresholds", "mean", "basnet"),
-        help="mean: SF-Net's, runs above a sequence's mean; basnet: as BaS-Net's release",
+        choices=("thresholds", "mean", "basnet", "streams"),
+        help="mean: SF-Net's, runs above a mean; basnet: as BaS-Net's release; streams: DGAM's, of RGB and flow",
     )
     class_threshold: float = hyper(0.25, "τ_cls", low=0, high=1, help="video score a class needs")
     activation_low: float = hyper(0.0, "θ_low", low=0, high=1, help="first threshold on the class sequence")
@@ -48,3 +50,13 @@ class Inference:
         choices=("plain", "release"),
         help="release adds 1 s to lengths in NMS and keeps an overlap below the threshold, plain one up to it",
     )
+    rgb_share: float = hyper(0.35, "ρ_rgb", low=0, high=1, help="share of RGB where a stream's runs are scored")
+    rgb_threshold: float = hyper(0.03, "θ_rgb", low=0, high=1, help="threshold of RGB's runs")
+    flow_threshold: float = hyper(0.08, "θ_flow", low=0, high=1, help="threshold of flow's runs")
+    smoothing: float = hyper(
+        0.0, "σ_seq", low=0, help="snippets; Gaussian over the sequence that is thresholded; 0 = none"
+    )
+    lone_first_class: str = hyper(
+        "kept", "first", choices=("kept", "dropped"),
+        help="dropped: a stream that would propose the first class alone proposes nothing, as in the released code",
+    )  # fmt: skip

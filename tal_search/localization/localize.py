@@ -2,6 +2,7 @@
 
 BaS-Net's rule, `rule: basnet`, is what BackTAL's came from, as in its released code. SF-Net's, `rule: mean`, takes one
 threshold a class, the mean of its sequence (SF-Net paper, Sec. 3.5; its released code decides where that is silent).
+DGAM's, `rule: streams`, is in `streams`.
 
 Shapes: N videos, C classes (background has index C in a CAS), T snippets, R thresholds, P pairs of a video and a class
 whose score in it is high enough, n proposals.
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
+from tal_search.localization.streams import localize_streams
 from tal_search.types import Detections, Floats, Ints
 
 BASNET_SCALE = 24  # positions a snippet in BaS-Net's release; frames are its positions then
@@ -39,6 +41,9 @@ def localize_many(
     """
     for _, neighbours in groupby(settings, key=proposal_key):
         sharing = list(neighbours)
+        if sharing[0].rule == "streams":
+            yield from localize_streams(activations, classes, sharing)
+            continue
         proposals = _propose(activations, sharing[0], min(inference.class_threshold for inference in sharing))
         for inference in sharing:
             yield _detect(proposals, activations.videos, classes, inference)
@@ -48,6 +53,9 @@ def proposal_key(inference: Inference) -> tuple[float, ...]:
     """What proposals depend on, but for the class threshold, which only chooses among them."""
     if inference.rule == "mean":
         return (inference.actionness_weight,)
+    if inference.rule == "streams":
+        streams = (inference.rgb_share, inference.rgb_threshold, inference.flow_threshold)
+        return *streams, inference.smoothing, inference.outer_margin
     names = ("low", "high", "step")
     activation = (getattr(inference, f"activation_{name}") for name in names)
     shared = *activation, inference.outer_margin, inference.trim, float(inference.whole_video > 0)

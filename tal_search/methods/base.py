@@ -119,6 +119,11 @@ class MethodSpecification:
         """The hyperparameters of several layers, see `layered`; what none gives has its default."""
         return self.hyperparameters(**layered(*layers))
 
+    @property
+    def has_streams(self) -> bool:
+        """Whether its activations are of two streams each for itself, as the inference rule streams needs."""
+        return issubclass(self.method, ActivationMethod) and self.method.streams
+
     def build(self, hyperparameters: Mapping[str, Any], channels: int, classes: int) -> Method:
         """The method for D `channels` and C `classes`; hyperparameters that are not given have their defaults."""
         return self.method(self.hyperparameters(**hyperparameters), channels, classes)
@@ -200,6 +205,8 @@ class Method(ABC):
 
 class ActivationMethod(Method):
     """A method that localizes from class activation sequences."""
+
+    streams: ClassVar[bool] = False  # whether its activations have those of RGB and flow each for itself
 
     @abstractmethod
     def activations(self, videos: VideoSet) -> Activations:

@@ -32,13 +32,13 @@ def evaluated(
 ) -> list[NDArray[Any]]:
     """What `outputs` makes of a few videos at a time, [B, D, T] to tensors [B, ...], as arrays over all of them.
 
-    Without gradients, on the network's device, the network in evaluation mode.
+    Without gradients, on the network's device and in its precision, the network in evaluation mode.
     """
-    device = next(network.parameters()).device
+    weight = next(network.parameters())
     network.eval()
     with torch.no_grad():
         parts = [
-            outputs(tensor(features_NDT[first : first + EVALUATION_BATCH]).to(device).float())
+            outputs(tensor(features_NDT[first : first + EVALUATION_BATCH]).to(weight.device, weight.dtype))
             for first in range(0, len(features_NDT), EVALUATION_BATCH)
         ]
     return [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]

@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from tal_search.nn.arrays import full
 from tal_search.nn.losses import classification_loss
 
-# Least sum of weights: where all attention is 0 (or all 1) the mean is taken of features that fade to zero.
+# Least sum of weights in a loss: where all attention is 0 (or all 1) the mean is of features that fade to zero.
 LEAST_WEIGHT = 1e-6
+# By variant, what x_fg = Σλx / (Σλ + a) and x_bg = Σ(1−λ)x / (Σ(1−λ) + a) have as a.
+ADDED_WEIGHT = {"paper": (0.0, 0.0), "release": (1.0, 1e-6)}
 SMOOTHING_SNIPPETS = 1.0  # σ_s of the Gaussian over the guidance
 
 
@@ -34,8 +37,9 @@ class Output:
 class Stream(nn.Module):
     """What one stream has for itself: attention (Linear ReLU Linear sigmoid), linear classifier, conditional VAE."""
 
-    def __init__(self, channels: int, classes: int, *, attention_hidden: int, latent: int) -> None:
+    def __init__(self, channels: int, classes: int, *, attention_hidden: int, latent: int, variant: str) -> None:
         super().__init__()
+        self.added_weight = ADDED_WEIGHT[variant]
         self.attention = nn.Sequential(nn.Linear(channels, attention_hidden), nn.ReLU(), nn.Linear(attention_hidden, 1))
         self.classifier = nn.Linear(channels, classes + 1)
         self.cvae = ConditionalVAE(channels, latent)
@@ -43,19 +47,30 @@ class Stream(nn.Module):
     def weigh(self, features_BTD: Tensor) -> Tensor:
         """λ: [B, T]."""
         weights: Tensor = self.attention(features_BTD)
-        return torch.sigmoid(weights.float().squeeze(2))
+        return torch.sigmoid(full(weights.squeeze(2)))
 
     def forward(self, features_BTD: Tensor) -> Output:
         """Classifying a weighted mean of features is the weighted mean of their class activations, and the bias."""
         attention_BT = self.weigh(features_BTD)
-        cam_BTC = functional.linear(features_BTD, self.classifier.weight).float()
-        bias_C = self.classifier.bias.float()
+        cam_BTC = full(functional.linear(features_BTD, self.classifier.weight))
+        bias_C = full(self.classifier.bias)
+        added_fg, added_bg = self.added_weight
         return Output(
             attention=attention_BT,
             cam=cam_BTC,
-            foreground=weighted_mean(cam_BTC, attention_BT) + bias_C,
-            background=weighted_mean(cam_BTC, 1 - attention_BT) + bias_C,
+            foreground=weighted_mean(cam_BTC, attention_BT, added=added_fg) + bias_C,
+            background=weighted_mean(cam_BTC, 1 - attention_BT, added=added_bg) + bias_C,
         )
+
+    def read_out(self, features_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What localization reads: σ(class activations) [B, C+1, T], λ [B, T], class probabilities [B, C+1].
+
+        The probabilities are of the weighted mean of features in both variants, however little all weights are.
+        """
+        output = self(features_BTD)
+        tiny = torch.finfo(output.cam.dtype).tiny
+        logits_BC = weighted_mean(output.cam, output.attention, least=tiny) + full(self.classifier.bias)
+        return torch.sigmoid(output.cam).transpose(1, 2), output.attention, logits_BC.softmax(1)
 
 
 class ConditionalVAE(nn.Module):
@@ -73,22 +88,22 @@ class ConditionalVAE(nn.Module):
     def forward(self, features_BTD: Tensor, attention_BT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean and log-variance of q(z | x, λ), [B, T, Z] each, and the features decoded from one z, [B, T, D]."""
         condition_BT1 = attention_BT[..., None]
-        encoded = self.encoder(torch.cat([features_BTD, condition_BT1], 2)).float()
+        encoded = full(self.encoder(torch.cat([features_BTD, condition_BT1], 2)))
         mean_BTZ, log_variance_BTZ = encoded.chunk(2, dim=2)
-        z_BTZ = mean_BTZ + self._noise(mean_BTZ) * (log_variance_BTZ / 2).exp()
-        decoded_BTD = self.decoder(torch.cat([z_BTZ, condition_BT1], 2)).float()
+        z_BTZ = mean_BTZ + self.noise(mean_BTZ) * (log_variance_BTZ / 2).exp()
+        decoded_BTD = full(self.decoder(torch.cat([z_BTZ, condition_BT1], 2)))
         return mean_BTZ, log_variance_BTZ, decoded_BTD
 
     def generate(self, attention_BT: Tensor, prior_ratio: float) -> Tensor:
         """Features [B, T, D] decoded from one z of the prior. Gradients reach the attention, not the decoder."""
         condition_BT1 = attention_BT[..., None]
         prior_BTZ = prior_ratio * condition_BT1.expand(-1, -1, self.latent)
-        z_BTZ = prior_BTZ + self._noise(prior_BTZ)
+        z_BTZ = prior_BTZ + self.noise(prior_BTZ)
         fixed = {name: weight.detach() for name, weight in self.decoder.named_parameters()}
-        generated: Tensor = functional_call(self.decoder, fixed, (torch.cat([z_BTZ, condition_BT1], 2),))
-        return generated.float()
+        return full(functional_call(self.decoder, fixed, (torch.cat([z_BTZ, condition_BT1], 2),)))
 
-    def _noise(self, like: Tensor) -> Tensor:
+    def noise(self, like: Tensor) -> Tensor:
+        """Of one z: standard normal, zero in evaluation mode."""
         return torch.randn_like(like) if self.training else torch.zeros_like(like)
 
 
@@ -101,10 +116,12 @@ def _three_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 class TwoStreamNetwork(nn.Module):
     """A `Stream` for RGB, the first half of the channels, and one for flow, the second half."""
 
-    def __init__(self, channels: int, classes: int, *, attention_hidden: int, latent: int) -> None:
+    def __init__(self, channels: int, classes: int, *, attention_hidden: int, latent: int, variant: str) -> None:
         super().__init__()
-        self.rgb = Stream(channels // 2, classes, attention_hidden=attention_hidden, latent=latent)
-        self.flow = Stream(channels // 2, classes, attention_hidden=attention_hidden, latent=latent)
+        self.rgb, self.flow = (
+            Stream(channels // 2, classes, attention_hidden=attention_hidden, latent=latent, variant=variant)
+            for _ in range(2)
+        )
 
     def streams(self, features_BDT: Tensor) -> dict[str, tuple[Stream, Tensor]]:
         """Each stream by name with its features, [B, T, D/2]."""
@@ -114,25 +131,15 @@ class TwoStreamNetwork(nn.Module):
     def forward(self, features_BDT: Tensor) -> dict[str, Output]:
         return {name: stream(features) for name, (stream, features) in self.streams(features_BDT).items()}
 
-
-def fuse(outputs: dict[str, Output], rgb_share: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Weighted over the streams: λ·σ(class activations) [B, C+1, T], λ [B, T], class probabilities [B, C+1]."""
-    rgb, flow = outputs["rgb"], outputs["flow"]
-
-    def mix(of_rgb: Tensor, of_flow: Tensor) -> Tensor:
-        return rgb_share * of_rgb + (1 - rgb_share) * of_flow
-
-    weighted_BTC = [torch.sigmoid(output.cam) * output.attention[..., None] for output in (rgb, flow)]
-    return (
-        mix(*weighted_BTC).transpose(1, 2),
-        mix(rgb.attention, flow.attention),
-        mix(rgb.foreground.softmax(1), flow.foreground.softmax(1)),
-    )
+    def read_out(self, features_BDT: Tensor) -> tuple[Tensor, ...]:
+        """`Stream.read_out` of RGB and flow: [B, 2, C+1, T], [B, 2, T], [B, 2, C+1]."""
+        both = [stream.read_out(features) for stream, features in self.streams(features_BDT).values()]
+        return tuple(torch.stack(of_streams, 1) for of_streams in zip(*both, strict=True))
 
 
-def weighted_mean(values_BTC: Tensor, weights_BT: Tensor) -> Tensor:
-    """Σ_t w_t·v_t / Σ_t w_t: [B, C], zero where all weights are."""
-    total_B1 = weights_BT.sum(1, keepdim=True).clamp_min(LEAST_WEIGHT)
+def weighted_mean(values_BTC: Tensor, weights_BT: Tensor, *, added: float = 0.0, least: float = LEAST_WEIGHT) -> Tensor:
+    """Σ_t w_t·v_t / (Σ_t w_t + added): [B, C], zero where all weights are. The divisor is `least` or more."""
+    total_B1 = (weights_BT.sum(1, keepdim=True) + added).clamp_min(least)
     # A sum, not a matrix product, which mixed precision would round to bf16.
     return (values_BTC * weights_BT[..., None]).sum(1) / total_B1
 
@@ -159,7 +166,7 @@ def guide_loss(output: Output, labels_BC: Tensor) -> Tensor:
 
 
 def smooth(values_BTC: Tensor) -> Tensor:
-    """Over snippets, by a Gaussian of σ_s snippets cut at 4σ_s; the first and last snippet are held at the edges."""
+    """Over snippets, by a Gaussian of σ_s snippets cut at 4σ_s; mirrored beyond the edges (d c b a | a b c d)."""
     radius, snippets = math.ceil(4 * SMOOTHING_SNIPPETS), values_BTC.shape[1]
     offsets = range(-radius, radius + 1)
     weights = [math.exp(-0.5 * (offset / SMOOTHING_SNIPPETS) ** 2) for offset in offsets]
@@ -167,7 +174,8 @@ def smooth(values_BTC: Tensor) -> Tensor:
     smoothed_BTC = torch.zeros_like(values_BTC)
     # Sums, not a convolution, which mixed precision would round to bf16.
     for offset, weight in zip(offsets, weights, strict=True):
-        smoothed_BTC += weight / sum(weights) * values_BTC[:, (position_T + offset).clamp(0, snippets - 1)]
+        unfolded_T = (position_T + offset) % (2 * snippets)
+        smoothed_BTC += weight / sum(weights) * values_BTC[:, torch.minimum(unfolded_T, 2 * snippets - 1 - unfolded_T)]
     return smoothed_BTC
 
 

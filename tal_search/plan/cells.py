@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from tal_search.localization.inference import Inference
+from tal_search.methods import specification
 from tal_search.methods.base import MethodHyperparameters, layered
-from tal_search.study import SearchSettings
+from tal_search.study import SearchSettings, Study
 from tal_search.trial.trial_types import TrialSpec, setting_name
 from tal_search.types import BACKGROUND_CLICKS, INFERENCE, DatasetSpec
 
@@ -119,6 +120,17 @@ def split(cell: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     training = {axis: value for axis, value in cell.items() if not axis.startswith(INFERENCE)}
     inference = {axis.removeprefix(INFERENCE): value for axis, value in cell.items() if axis not in training}
     return training, inference
+
+
+def rule_problems(study: Study, cases: Iterable[Case]) -> list[str]:
+    """A sentence for each method of one stream whose inference rule needs two."""
+    methods = (case.method for case in cases if case.inference.rule == "streams")
+    key = f"{study.place('inference.rule')}: inference.rule"
+    return [
+        f"{key} is streams, but {method} has one stream; give thresholds or mean"
+        for method in dict.fromkeys(methods)
+        if not specification(method).has_streams
+    ]
 
 
 def fits(trials: Iterable[Trial]) -> list[TrialSpec]:

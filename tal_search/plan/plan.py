@@ -15,7 +15,7 @@ from tal_search.data.find import default_annotators
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
 from tal_search.methods import specification
-from tal_search.plan.cells import CASE, Case, Trial, cells, fits, split
+from tal_search.plan.cells import CASE, Case, Trial, cells, fits, rule_problems, split
 from tal_search.plan.code_change import trained_by_other_code
 from tal_search.plan.training_videos import training_videos
 from tal_search.study import (
@@ -130,6 +130,7 @@ def resolve(study: Study) -> Plan:
         for cell in extremes
         for p in _threshold_problems(study, named.get(cell.get(CASE, ""), centre).inference, cell)
     )
+    problems += rule_problems(study, tried)
     problems += [*_repeated_cases(study, named), *_repeat_problems(study, len(annotators))]
     if problems:
         raise InputError(problems)
