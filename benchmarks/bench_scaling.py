@@ -101,11 +101,11 @@ def _resident(process: psutil.Process) -> float:
 
 def timeline(videos: int, classes: int, seed: int) -> Annotations:
     """A drawn timeline."""
-    from tal_search.data.simulation.drawn_timeline import class_lengths, draw_timeline
+    from tal_search.data.simulation.drawn_timeline import class_moments, draw_timeline
 
     random = np.random.default_rng(seed)
     names = tuple(f"class_{index}" for index in range(classes))
-    return draw_timeline(f"video_{seed}", videos, names, class_lengths(classes, random), random)
+    return draw_timeline(f"video_{seed}", videos, names, class_moments(names, random), random)
 
 
 def trial_parts(clock: Clock, videos: int, snippets: int, classes: int) -> Rows:

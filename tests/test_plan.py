@@ -62,7 +62,7 @@ def test_thumos_grid_is_29_cells_around_the_centre():
         assert (spec.seed, spec.annotator, spec.precision) == (0, "A1", "bf16")
         assert spec.protocol == {
             "evaluation": "activitynet", "tiou": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], "selection": "last",
-            "holdout_fraction": 0.2, "holdout_seed": 0, "evaluate_every": 10,
+            "holdout_fraction": 0.2, "holdout_seed": 0, "evaluate_every": 5,
         }  # fmt: skip
         Hyperparameters(**spec.hyperparameters)
     assert len(set(keys(plan))) == 29

@@ -82,13 +82,6 @@ def test_drawn_timeline_is_near_the_real_one(default: Dataset) -> None:
         assert 0.6 * value < drawn[name] < 1.6 * value, name
 
 
-def test_instances_of_a_video_do_not_overlap(default: Dataset) -> None:
-    truth = default.train_truth
-    for row in range(len(truth.videos)):
-        segments = truth.segment[truth.video == row]
-        assert (segments[1:, 0] >= segments[:-1, 1] - 1e-6).all()
-
-
 def test_real_timeline_is_kept() -> None:
     path = DATA / "thumos14" / "gt_hrpro.json"
     truths = read_annotations(path, "Validation"), read_annotations(path, "Test")

@@ -19,7 +19,7 @@ from tal_search.data.features.npz import has_clicks
 from tal_search.data.features.timing import AS_LAYOUT, Timing
 from tal_search.data.load import check, load
 from tal_search.data.simulation.clickers import CLICKERS
-from tal_search.data.simulation.videos import VERSION, Simulation
+from tal_search.data.simulation.videos import RECIPE, Simulation
 from tal_search.data.supervision import EMBEDDED
 from tal_search.errors import InputError, gathered
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR, DatasetSpec, canonical_json
@@ -162,7 +162,7 @@ def _simulated(
     files: dict[str, dict[str, Path]]
     files = data_folder.find_clicks(None, name, clicks) if truth and clicks else {}
     files_of, fingerprints = _clicks(dict.fromkeys(CLICKS, CLICKERS), files)
-    stand_in, settings = known(name), dataclasses.asdict(simulation)
+    stand_in, settings = known(name), {"recipe": RECIPE, **dataclasses.asdict(simulation)}
     timeline = f"; the timeline is that of {truth.name}" if truth else ""
     return DatasetSpec(
         name=name,
@@ -173,8 +173,8 @@ def _simulated(
         click_fingerprints=fingerprints,
         snippets=snippets,
         simulation=settings,
-        fingerprint=_digest([VERSION, settings, _hash_of(truth) if truth else dataclasses.asdict(stand_in)]),
-        description=f"simulated {stand_in.title} stand-in ({why}){timeline}",
+        fingerprint=_digest([settings, _hash_of(truth) if truth else dataclasses.asdict(stand_in)]),
+        description=f"simulated {stand_in.title} stand-in, recipe {RECIPE} ({why}){timeline}",
     )
 
 

@@ -15,7 +15,7 @@ from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
 from tal_search.data.features.half_precision import in_half
 from tal_search.data.features.shared import SPLITS, array_file, place_of, shared_splits
 from tal_search.data.features.split_reader import read_splits, read_truths
-from tal_search.data.simulation.videos import Simulation, require_durations, simulate, simulated_truths
+from tal_search.data.simulation.videos import recorded, require_durations, simulate, simulated_truths
 from tal_search.data.splits import shared_videos
 from tal_search.data.supervision import click_file, clicked_videos, supervise
 from tal_search.data.truths import stated_seconds, truth_notes
@@ -93,7 +93,7 @@ def _truths(spec_json: str) -> tuple[Annotations, Annotations]:
     spec = DatasetSpec(**json.loads(spec_json))
     if spec.source == "features":
         return read_truths(spec)
-    return simulated_truths(Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None, spec.name)
+    return simulated_truths(recorded(spec.simulation), read_truths(spec) if spec.ground_truth else None, spec.name)
 
 
 @lru_cache(maxsize=2)
@@ -131,7 +131,7 @@ def _splits(spec: DatasetSpec, notes: list[str], folder: Path | None = None) -> 
 
 def simulated_splits(spec: DatasetSpec, notes: list[str]) -> tuple[VideoSet, VideoSet]:
     """Both splits of the simulated stand-in."""
-    simulation, truths = Simulation(**spec.simulation), read_truths(spec) if spec.ground_truth else None
+    simulation, truths = recorded(spec.simulation), read_truths(spec) if spec.ground_truth else None
     dataset = simulate(simulation, spec.snippets, truths, spec.name)
     return in_half(dataset.train, notes), in_half(dataset.test, notes)
 

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
+from tal_search.fields import hyper
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
 from tal_search.types import Detections, VideoSet
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from tal_search.localization.activations import Activations
 
+SCHEDULES = ("constant", "cosine")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MethodHyperparameters(ABC):
@@ -28,6 +31,10 @@ class MethodHyperparameters(ABC):
     A training is as long as `epochs` says. A method with a field `steps` may leave its `epochs` None: `trained_on` then
     gives them, so that a training has as many steps on every data set.
     """
+
+    schedule: str = hyper(
+        "constant", "schedule", choices=SCHEDULES, help="of the learning rate; cosine = short warm-up, then down to 0"
+    )
 
     @property
     @abstractmethod

@@ -98,16 +98,17 @@ class TwoBranchNetwork(nn.Module):
     """Base branch on x, suppressed branch on w_t·x, shared weights. Parameter names are the release's.
 
     convolution: "paper" or "release" affinity convolutions, or "ordinary", which alone does without an embedding
-    (embedding_dim = 0). biases: of the two temporal convolutions, which only BaS-Net's release has.
+    (embedding_dim = 0). biases: of the two temporal convolutions, which only BaS-Net's release has. scale: what
+    features are multiplied by.
     """
 
     def __init__(
         self, channels: int, classes: int, *, hidden: int, embedding_hidden: int, filter_hidden: int,
-        embedding_dim: int, taps: int, dropout: float, convolution: str, biases: bool = False,
+        embedding_dim: int, taps: int, dropout: float, convolution: str, biases: bool = False, scale: float = 1.0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.convolution = convolution
-        self.taps = taps
+        self.taps, self.scale = taps, scale
         assert convolution == "ordinary" or (embedding_dim and not biases)
         self.embedding_module = Embedding(channels, embedding_hidden, embedding_dim) if embedding_dim else None
         self.filter_module = Filter(channels, filter_hidden)
@@ -118,6 +119,7 @@ class TwoBranchNetwork(nn.Module):
                 affinity.store_tap_major(module)
 
     def forward(self, features_BDT: Tensor) -> Output:
+        features_BDT = self._scaled(features_BDT)
         embedding, weight, similarity, products = self._read(features_BDT)
         ones = torch.ones_like(weight)
         first = self._first_layer(features_BDT, products, similarity, torch.stack([ones, weight]))
@@ -126,9 +128,13 @@ class TwoBranchNetwork(nn.Module):
 
     def suppressed(self, features_BDT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The suppressed branch alone: CAS [B, C+1, T] and first layer [B, H, T]; and similarities [B, h, T]."""
+        features_BDT = self._scaled(features_BDT)
         _, weight, similarity, products = self._read(features_BDT)
         first = self._first_layer(features_BDT, products, similarity, weight[None])
         return self._classify(first, similarity), first.transpose(0, 1), similarity
+
+    def _scaled(self, features_BDT: Tensor) -> Tensor:
+        return features_BDT if self.scale == 1 else features_BDT * self.scale
 
     def _read(self, features_BDT: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One matrix product for everything that reads x: embedding, w_t, similarities [B, h, T] and, but for variant

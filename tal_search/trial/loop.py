@@ -14,6 +14,7 @@ import torch
 from tal_search.errors import TalSearchError
 from tal_search.methods.base import Batch, Method, Phase
 from tal_search.nn.arrays import tensor
+from tal_search.trial.schedule import rate_factor
 from tal_search.types import Ints, VideoSet
 
 
@@ -69,7 +70,8 @@ class Fit:
         for phase in self.method.active(number):
             shuffled = self.rows[torch.randperm(len(self.rows))]
             batches = shuffled.to(self.device).split(self.batch_size)  # type: ignore[no-untyped-call]
-            for rows in batches:
+            for step, rows in enumerate(batches):
+                self._set_rate(phase, number - 1 + (step + 0.5) / len(batches))
                 for name, loss in self._step(phase, rows).items():
                     # A loss that two phases log is the sum of both means.
                     sums[name] = sums.get(name, 0) + loss.detach() / len(batches)
@@ -106,6 +108,15 @@ class Fit:
             raise TalSearchError(
                 f"diverged at epoch {epoch}: {broken[0]}; lower hyperparameters.learning_rate, now {rate:g}"
             )
+
+    def _set_rate(self, phase: Phase, passed: float) -> None:
+        """The learning rate of a step; passed: the epochs before the middle of it."""
+        hp = self.method.hyperparameters
+        if hp.schedule != "constant":
+            assert hp.epochs is not None, "known before a fit, see trained_on"
+            rate = getattr(hp, phase.learning_rate) * rate_factor(hp.schedule, passed / hp.epochs)
+            for group in self.optimizers[phase.name].param_groups:
+                group["lr"] = rate
 
     def _step(self, phase: Phase, rows: torch.Tensor) -> dict[str, torch.Tensor]:
         batch, optimizer = self._batch(rows), self.optimizers[phase.name]

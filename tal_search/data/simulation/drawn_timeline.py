@@ -1,7 +1,7 @@
-"""A timeline of action instances drawn to look like THUMOS14's: durations, counts, lengths and gaps, no data copied.
+"""A timeline of action instances drawn to THUMOS14's statistics: durations, counts, gaps, coverage, co-occurrence.
 
-The constants are moments of the 200 THUMOS14 validation videos (3003 instances), so that a drawn set has their
-statistics: median instance about 3 s, shortest 0.2 s, longest about 118 s, a median of 8 instances a video.
+What a video draws is log-normal around the means of its first class, with the correlations that remain between videos
+of one class. `thumos14_moments` has the measured numbers, `docs/datasets.md` the limits.
 """
 
 from __future__ import annotations
@@ -9,58 +9,61 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tal_search.types import Annotations, Floats
+from tal_search.data.simulation.thumos14_moments import (
+    CLASSES,
+    COMPANIONS,
+    COUNT_LENGTH,
+    LENGTH_WITHIN,
+    SECONDS_COUNT,
+    SECONDS_LENGTH,
+    SPREAD,
+)
+from tal_search.types import Annotations, Floats, Ints
 
-# Mean and standard deviation of the logarithm, one value a video; then the range seen.
-VIDEO_SECONDS = (4.94, 0.92, 9.0, 1400.0)
-INSTANCES = (2.04, 1.18, 1.0, 128.0)
-COUNT_FOLLOWS_DURATION = 0.65  # correlation of the two logarithms
-# log seconds of an instance = class + video + instance effects; lengths fall as counts rise.
-LENGTH_MEAN, LENGTH_OF_CLASS, LENGTH_OF_VIDEO, LENGTH_OF_INSTANCE = 1.34, 0.58, 0.57, 0.44
-LENGTH_FOLLOWS_COUNT = -0.4
-LENGTH_RANGE = (0.2, 118.0)
-MOST_COVERED = 0.7  # share of a video that instances may take; 9 videos in 10 are below it
-GAP_SHAPE = 0.8  # gamma shape of the gaps of one video: uneven, as those of real videos (variation about 1)
-SECOND_CLASS = 0.14  # share of videos with instances of two classes
+CORRELATION = [[1, SECONDS_COUNT, SECONDS_LENGTH], [SECONDS_COUNT, 1, COUNT_LENGTH], [SECONDS_LENGTH, COUNT_LENGTH, 1]]
+SECONDS_SCALE = (4.98, 0.88)
+SECONDS_QUANTILES = ([-3, -1.645, -0.674, 0, 0.674, 1.645, 3], np.log([9, 32, 88, 157, 229, 695, 1680]))
+MOST_INSTANCES = 220  # of the first class, in one video
+LENGTH_RANGE = (0.2, 118.0)  # seconds of an instance
+MOST_COVERED = 0.95  # share of a video that its instances may take
+# Standard deviation of the logarithm of a video's gaps, and of its head and tail, which are longer and less even.
+GAP_SPREAD, EDGE_SPREAD, EDGE_TIMES = 0.95, 1.2, 2.0
+OTHER_CLASS = 0.02  # share of videos in which half of the instances are of another class, any one (8 of 410)
 
 
 @dataclass(frozen=True)
 class _Video:
-    """What one video draws its instances from."""
+    """What one video draws its instances from; log_length: mean of their log seconds."""
 
     seconds: float
     count: int
-    log_length: float  # class effect left out
+    log_length: float
 
 
-def class_lengths(classes: int, generator: np.random.Generator) -> Floats:
-    """Each class's effect on log seconds [C]: normal quantiles in random order, so that no draw lacks long classes."""
-    normal = np.sort(generator.standard_normal((2001, classes)), axis=1).mean(0)
-    return generator.permutation(LENGTH_OF_CLASS * normal / normal.std())
+def class_moments(names: tuple[str, ...], generator: np.random.Generator) -> Floats:
+    """Row by row a class's moments, as in CLASSES [C, 3]; a class that is not there takes those of one that is."""
+    rows = generator.permutation(list(CLASSES.values()))
+    return np.array([CLASSES.get(name, rows[place % len(rows)]) for place, name in enumerate(names)])
 
 
 def draw_timeline(
-    prefix: str, videos: int, names: tuple[str, ...], lengths_C: Floats, generator: np.random.Generator
+    prefix: str, videos: int, names: tuple[str, ...], moments_C3: Floats, generator: np.random.Generator
 ) -> Annotations:
     """Annotations of `videos` simulated videos named PREFIX_0000 on; times in seconds, rounded to 0.1 s.
 
-    Each of the C classes, which `names` says, is the first class of every Cth video; instances of one video do not
-    overlap.
+    Each of the C classes, which `names` says, is the first class of every Cth video. Instances of one class do not
+    overlap; those of a companion lie over its partner's.
     """
-    classes = len(names)
-    first_N = generator.permutation(np.arange(videos) % classes)
-    second_N = (first_N + generator.integers(1, classes, videos)) % classes
-    second_N = np.where(generator.random(videos) < SECOND_CLASS, second_N, first_N)
+    first_N = generator.permutation(np.arange(videos) % len(names))
     durations, rows, labels, segments = [], [], [], []
-    for row in range(videos):
-        video = _draw_video(generator)
-        label_K = np.where(generator.random(video.count) < 0.5, second_N[row], first_N[row])
-        label_K[0] = first_N[row]
-        segment_K2 = _place(video, lengths_C[label_K], generator)
+    for row, first in enumerate(first_N.tolist()):
+        video = _draw_video(moments_C3[first], generator)
+        label_K, segment_K2 = _draw_instances(video, first, names, generator)
         durations.append(video.seconds)
-        rows.append(np.full(len(segment_K2), row))
-        labels.append(label_K[: len(segment_K2)])
+        rows.append(np.full(len(label_K), row))
+        labels.append(label_K)
         segments.append(segment_K2)
     return Annotations(
         videos=tuple(f"{prefix}_{row:04d}" for row in range(videos)),
@@ -72,32 +75,66 @@ def draw_timeline(
     )
 
 
-def _draw_video(generator: np.random.Generator) -> _Video:
-    z_seconds, z_count, z_length = generator.standard_normal(3)
-    z_count = COUNT_FOLLOWS_DURATION * z_seconds + np.sqrt(1 - COUNT_FOLLOWS_DURATION**2) * z_count
-    z_length = LENGTH_FOLLOWS_COUNT * z_count + np.sqrt(1 - LENGTH_FOLLOWS_COUNT**2) * z_length
+def _draw_video(moments_3: Floats, generator: np.random.Generator) -> _Video:
+    normal_3 = np.linalg.cholesky(CORRELATION) @ generator.standard_normal(3)
+    seconds, count, length = moments_3 + SPREAD * normal_3
+    seconds = np.interp((seconds - SECONDS_SCALE[0]) / SECONDS_SCALE[1], *SECONDS_QUANTILES)
     return _Video(
-        seconds=round(_log_normal(VIDEO_SECONDS, z_seconds), 1),
-        count=round(_log_normal(INSTANCES, z_count)),
-        log_length=LENGTH_MEAN + LENGTH_OF_VIDEO * z_length,
+        seconds=round(float(np.exp(seconds)), 1),
+        count=int(np.clip(np.round(np.exp(count)), 1, MOST_INSTANCES)),
+        log_length=float(length),
     )
 
 
-def _log_normal(moments: tuple[float, float, float, float], z: float) -> float:
-    mean, deviation, least, most = moments
-    return float(np.clip(np.exp(mean + deviation * z), least, most))
-
-
-def _place(video: _Video, effect_K: Floats, generator: np.random.Generator) -> Floats:
-    """Instances [K', 2] in order of time: as many of the wanted ones as fit, with gaps before, between and after."""
-    noise_K = LENGTH_OF_INSTANCE * generator.standard_normal(video.count)
-    length_K = np.clip(np.exp(video.log_length + effect_K + noise_K), *LENGTH_RANGE)
+def _draw_instances(
+    video: _Video, first: int, names: tuple[str, ...], generator: np.random.Generator
+) -> tuple[Ints, Floats]:
+    """Labels [K] and segments [K, 2] of one video in order of time: as many of the wanted ones as it has room for."""
     room = MOST_COVERED * video.seconds
-    length_K[0] = min(length_K[0], room)
-    length_K = length_K[np.cumsum(length_K) <= room + 1e-9]
-    gap_share = generator.gamma(GAP_SHAPE, size=len(length_K) + 1)
-    gap_G = gap_share / gap_share.sum() * (video.seconds - length_K.sum())
-    start_K = np.cumsum(gap_G[:-1]) + np.cumsum(length_K) - length_K
-    segment_K2 = np.round(np.stack([start_K, start_K + length_K], 1), 1)
-    segment_K2[:, 1] = np.maximum(segment_K2[:, 1], segment_K2[:, 0] + 0.1)  # rounding must not empty an instance
-    return np.minimum(segment_K2, [video.seconds - 0.1, video.seconds])
+    length_K = np.exp(video.log_length + LENGTH_WITHIN * generator.standard_normal(video.count))
+    length_K = np.clip(length_K, *LENGTH_RANGE).clip(0, room / 2 if names[first] in COMPANIONS else room)
+    own_K2 = np.stack([np.zeros(video.count), length_K], 1)
+    other, other_K2, seen_K = _companions(names, first, length_K, generator)
+    both_K2 = np.stack([np.minimum(own_K2[:, 0], other_K2[:, 0]), np.maximum(own_K2[:, 1], other_K2[:, 1])], 1)
+    taken_K2 = np.where(seen_K[:, None], both_K2, own_K2)
+    extent_K = np.diff(taken_K2, axis=1)[:, 0]
+    fits_K = np.cumsum(extent_K) <= room + 1e-9
+    label_K = np.full(video.count, first)
+    if generator.random() < OTHER_CLASS:
+        label_K[1:][generator.random(video.count - 1) < 0.5] = generator.integers(len(names))
+    shift_K = _starts(extent_K[fits_K], video.seconds, generator) - taken_K2[fits_K, 0]
+    seen_K = seen_K[fits_K]
+    segments = [own_K2[fits_K] + shift_K[:, None], (other_K2[fits_K] + shift_K[:, None])[seen_K]]
+    label_K = np.concatenate([label_K[fits_K], np.full(seen_K.sum(), other)])
+    segment_K2 = _rounded(np.concatenate(segments), video.seconds)
+    order = np.lexsort((label_K, segment_K2[:, 0]))
+    return label_K[order], segment_K2[order]
+
+
+def _companions(
+    names: tuple[str, ...], first: int, length_K: Floats, generator: np.random.Generator
+) -> tuple[int, Floats, NDArray[np.bool_]]:
+    """The first class's companion: its label, its segments [K, 2] from its partner's start on, which are there [K]."""
+    companion = COMPANIONS.get(names[first])
+    if companion is None or companion.name not in names or generator.random() >= companion.videos:
+        return first, np.zeros((len(length_K), 2)), np.zeros(len(length_K), np.bool_)
+    own_K = length_K * np.exp(companion.spread * generator.standard_normal(len(length_K)))
+    start_K = companion.after * length_K - companion.before * own_K
+    seen_K = generator.random(len(length_K)) < companion.instances
+    return names.index(companion.name), np.stack([start_K, start_K + own_K], 1), seen_K
+
+
+def _starts(extent_K: Floats, seconds: float, generator: np.random.Generator) -> Floats:
+    """Where each of what follows one another begins, in a video of `seconds`."""
+    gap_G = np.exp(GAP_SPREAD * generator.standard_normal(len(extent_K) + 1))
+    gap_G[[0, -1]] = EDGE_TIMES * np.exp(EDGE_SPREAD * generator.standard_normal(2))
+    gap_G *= (seconds - extent_K.sum()) / gap_G.sum()
+    starts_K: Floats = np.cumsum(gap_G[:-1]) + np.cumsum(extent_K) - extent_K
+    return starts_K
+
+
+def _rounded(segment_K2: Floats, seconds: float) -> Floats:
+    """To 0.1 s, as the ground truth is; no instance becomes empty, or leaves its video."""
+    segment_K2 = np.round(segment_K2, 1)
+    segment_K2[:, 1] = np.maximum(segment_K2[:, 1], segment_K2[:, 0] + 0.1)
+    return np.clip(segment_K2, 0, [seconds - 0.1, seconds])
