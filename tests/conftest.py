@@ -50,7 +50,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A finished study of three axes, one at a time, two repeats a cell."""
+    """A finished study of three axes, one at a time, three repeats a cell."""
     from small_dashboards import AXES, make_study
 
     return make_study(tmp_path_factory.mktemp("runs"), "thumos_single", AXES)
@@ -66,7 +66,7 @@ def compared(swept: Made) -> Made:
 
 @pytest.fixture(scope="session")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A finished study of a training axis and an inference axis, with held-out videos, two repeats a cell."""
+    """A finished study of a training axis and an inference axis, with held-out videos, three repeats a cell."""
     from small_dashboards import GRID, make_study
 
     return make_study(tmp_path_factory.mktemp("grid") / "runs", "thumos_single", *GRID)

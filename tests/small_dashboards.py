@@ -26,8 +26,9 @@ SMALL = [
     "resources.backend=inline", "resources.device=cpu", "resources.cpus_per_trial=1", "tracking.mlflow=false",
     "dataset.source=simulated", "dataset.snippets=60", "dataset.simulation.train_videos=40",
     "dataset.simulation.test_videos=20", "dataset.simulation.channels=12", "hyperparameters.epochs=4",
-    "hyperparameters.learning_rate=0.005", "hyperparameters.batch_size=8", "inference.class_threshold=0.04",
-    "protocol.evaluate_every=2", "search.repeats.seeds=[0,1]",
+    "hyperparameters.learning_rate=0.005", "hyperparameters.schedule=constant", "hyperparameters.feature_scale=1",
+    "hyperparameters.batch_size=8", "inference.class_threshold=0.04",
+    "protocol.evaluate_every=2", "search.repeats.seeds=[0,1,2]",
 ]  # fmt: skip
 AXES = "search.axes={lambda_sep: [0.25], kernel_size: [1], inference.nms: [0.3]}"
 CASES = ["~search.cases.baseline", "~search.cases.+ affinity", "~search.cases.+ affinity without L_aff"]
@@ -36,7 +37,7 @@ CASES = ["~search.cases.baseline", "~search.cases.+ affinity", "~search.cases.+ 
 GRID = [
     "search.plan=grid", "search.axes={lambda_sep: [0.5, 1.0, 8.0], inference.nms: [0.3, 0.55]}",
     "dataset.simulation.train_videos=60", "dataset.simulation.channels=16", "hyperparameters.epochs=8",
-    "hyperparameters.learning_rate=0.01", "protocol.selection=holdout", "protocol.holdout_fraction=0.5",
+    "hyperparameters.learning_rate=0.01", "hyperparameters.feature_scale=8", "protocol.selection=holdout", "protocol.holdout_fraction=0.5",
     "protocol.evaluate_every=4",
 ]  # fmt: skip
 

@@ -28,7 +28,7 @@ from tal_search.plan.plan_frame import study_frame, supervision_words
 from tal_search.proposers.events import Finished, Started
 from tal_search.results.case_comparison import Comparison, comparison_info
 from tal_search.results.published import BEST_ON_TEST, MARK_NOTE, NOT_AVAILABLE, published_systems
-from tal_search.results.statistics import WITHIN
+from tal_search.results.statistics import HIGH, LOW
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import BACKGROUND_CLICKS
@@ -91,21 +91,28 @@ def test_a_row_a_case_with_means_intervals_differences_and_verdicts(tmp_path: Pa
     assert rows["mAP@0.3"].tolist() == pytest.approx([41, 46, 38, 41.1])
     assert rows["average"].tolist() == pytest.approx([31, 36, 28, 31.1])
     t = scipy.stats.t.ppf(0.975, 2) / math.sqrt(3)
-    assert rows["mAP@0.5" + WITHIN].iloc[0] == pytest.approx(t * np.std([30, 31, 32], ddof=1))
+    half = t * np.std([30, 31, 32], ddof=1)
+    assert rows[["mAP@0.5" + LOW, "mAP@0.5" + HIGH]].iloc[0].tolist() == pytest.approx([31 - half, 31 + half])
     assert rows["delta"].tolist()[1:] == pytest.approx([5, -3, 0.1])
-    assert rows["delta" + WITHIN].tolist()[1:] == pytest.approx([t * 0.2, t * 0.2, t * 3.0])
+    assert (rows["delta" + HIGH] - rows["delta"]).tolist()[1:] == pytest.approx([t * 0.2, t * 0.2, t * 3.0])
+    assert (rows["delta"] - rows["delta" + LOW]).tolist()[1:] == pytest.approx([t * 0.2, t * 0.2, t * 3.0])
+    assert rows[["delta", "delta" + LOW]].iloc[0].isna().all()
     assert rows["pairs"].tolist()[1:] == [3, 3, 3]
     assert rows["verdict"].tolist() == ["reference", "better", "worse", "needs repeats"]
+    assert rows["needs"].tolist()[:3] == [""] * 3
+    assert rows["needs"].iloc[3].endswith(" seeds")
     assert rows["supervision"].tolist() == ["video labels", *["background clicks"] * 3]
     assert rows["seconds"].tolist() == pytest.approx([45, *[45 + click_seconds("A1")] * 3])
 
 
-def test_a_repeat_that_one_of_two_lacks_is_no_pair_and_one_pair_says_nothing(tmp_path: Path) -> None:
+def test_a_repeat_that_one_of_two_lacks_is_no_pair_and_two_pairs_say_nothing(tmp_path: Path) -> None:
     plan = planned(tmp_path)
     rows = compared(plan, (("base | line", 0), ("full", 1), ("its NMS", 1), ("its NMS", 2))).rows.set_index("case")
     assert rows["n"].tolist() == [2, 3, 2, 1]
     assert rows["pairs"].tolist()[1:] == [2, 1, 0]
-    assert rows["verdict"].tolist()[1:] == ["better", "needs repeats", "needs repeats"]
+    assert rows["verdict"].tolist() == ["reference", *["needs repeats"] * 3]
+    assert rows["needs"].tolist() == ["", "3 seeds", "3 seeds", "repeats in common with the centre"]
+    assert rows[["delta" + LOW, "delta" + HIGH]].isna().all(axis=None), "two pairs are too few for an interval"
     assert rows["delta"].iloc[1] == pytest.approx(5.1)
     assert math.isnan(rows["delta"].iloc[3])
 

@@ -67,11 +67,13 @@ def test_the_numbers_on_screen_are_those_of_the_record(page: Visit, swept: Made,
         ]
         centre = next(row for row in rows if row[head.index("verdict")] == "centre")
         mean = sum(100 * result.at(0.5) for result in results) / len(results)
-        assert centre[head.index("mAP@0.5")].startswith(f"{mean:.1f} ± ")
+        assert centre[head.index("mAP@0.5")].startswith((f"{mean:.1f} ± ", f"{mean:.1f} ["))
+    axes = shown(tables.info(swept.read(), {}).axes)
+    assert page.rows("tables-axes") == [list(axes), *axes.to_numpy().tolist()]
     page.open(swept.name, "study")
-    assert page.page.text_content("#study-progress") == "8done0running0failed0remaining"
+    assert page.page.text_content("#study-progress") == "12done0running0failed0remaining"
     head, *rows = page.rows("study-trials")
-    assert [row[head.index("number")] for row in rows] == [str(number) for number in reversed(range(8))]
+    assert [row[head.index("number")] for row in rows] == [str(number) for number in reversed(range(12))]
     page.open(compared.name, "modules")
     (table,) = modules.info(compared.read(), {}).compared.values()
     assert page.rows("modules-0")[1:] == shown(table).to_numpy().tolist()

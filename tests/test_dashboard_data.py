@@ -41,7 +41,7 @@ def test_a_study_is_read_as_its_driver_left_it(swept: Made) -> None:
     assert (data.name, data.simulated, data.plan) == ("thumos_single", True, "one_at_a_time")
     assert data.axes == {"lambda_sep": "λ", "kernel_size": "h", "inference.nms": "tIoU_NMS"}
     assert data.centre == swept.plan.centre_cell
-    assert data.planned == len(data.trials) == len(swept.outcome.finished) == 8
+    assert data.planned == len(data.trials) == len(swept.outcome.finished) == 12
     assert set(data.trials["state"]) == {"done"}
     for row in data.trials.to_dict("records"):
         trial, result = swept.outcome.trials[row["id"]], swept.outcome.finished[row["id"]]
@@ -59,11 +59,11 @@ def test_trials_of_an_axis_that_was_dropped_are_no_repeats_of_others(swept: Made
     fewer = make_study(
         tmp_path / "runs", "thumos_single", AXES, "~search.axes.inference.nms", "~search.axes.kernel_size"
     )
-    assert fewer.outcome.cached == len(fewer.outcome.finished) == 4
+    assert fewer.outcome.cached == len(fewer.outcome.finished) == 6
     data = fewer.read()
     assert list(data.axes) == ["lambda_sep"]
     assert set(data.trials["id"]) == set(fewer.outcome.finished)
-    assert data.planned == len(data.trials) == 4
+    assert data.planned == len(data.trials) == 6
 
 
 def test_what_a_fit_keeps_is_read_from_its_folder(swept: Made) -> None:

@@ -17,6 +17,7 @@ from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import study_frame
 from tal_search.proposers.objectives import observe, values
 from tal_search.results.ranking import Ranking, pareto_front, ranking
+from tal_search.results.statistics import HIGH, LOW
 from tal_search.trial.trial_types import TrialResult
 
 points = st.integers(1, 3).flatmap(
@@ -41,6 +42,7 @@ def test_the_front_is_what_nothing_beats(found: list[list[int]]) -> None:
     assert any(expected)
 
 
+SEEDS = (0, 1, 2)
 CELLS = [{"lambda_sep": value, "beta_aff": 0.8} for value in (0.5, 1.0, 2.0, 3.0)]
 
 
@@ -62,7 +64,7 @@ def ranked(plan: Plan, missing: int = 0) -> tuple[Ranking, dict[str, TrialResult
 
 def plan_of(folder: Path, **objectives: str) -> Plan:
     space = dict(list(sampled_plan(folder).study.search.space.items())[::3])
-    return sampled_plan(folder, seeds=(0, 1), objectives=objectives, space=space)
+    return sampled_plan(folder, seeds=SEEDS, objectives=objectives, space=space)
 
 
 def test_the_best_cell_comes_first_by_held_out_videos(tmp_path: Path) -> None:
@@ -71,10 +73,12 @@ def test_the_best_cell_comes_first_by_held_out_videos(tmp_path: Path) -> None:
     assert found.tiou == "0.5"
     assert list(found.rows["lambda_sep"]) == [3.0, 2.0, 1.0, 0.5]
     assert list(found.rows["best"]) == [True, False, False, False]
-    assert list(found.rows["n"]) == [2] * 4
-    assert found.rows["mAP"].tolist() == pytest.approx([30.5, 20.5, 10.5, 5.5])
-    assert found.rows["mAP ±95%"].tolist() == pytest.approx([stats.t.ppf(0.975, 1) * 2**-0.5 / 2**0.5] * 4)
-    assert found.rows["test ±95%"].tolist() == pytest.approx([0] * 4, abs=1e-9)
+    assert list(found.rows["n"]) == [3] * 4
+    assert found.rows["mAP"].tolist() == pytest.approx([31, 21, 11, 6])
+    half = stats.t.ppf(0.975, 2) / 3**0.5  # of three seeds, a point apart
+    for ending, sign in ((LOW, -1), (HIGH, 1)):
+        assert (found.rows["mAP" + ending] - found.rows["mAP"]).tolist() == pytest.approx([sign * half] * 4)
+        assert (found.rows["test" + ending] - found.rows["test"]).tolist() == pytest.approx([0] * 4, abs=1e-9)
     assert found.rows["test"].tolist() == pytest.approx([20, 30, 40, 45])
 
 
@@ -91,7 +95,7 @@ def test_a_minimized_objective_and_a_front(tmp_path: Path) -> None:
 def test_a_cell_with_a_repeat_missing_is_left_out(tmp_path: Path) -> None:
     found, _ = ranked(plan_of(tmp_path, mAP="maximize"), missing=1)
     assert list(found.rows["lambda_sep"]) == [2.0, 1.0, 0.5]
-    nothing, _ = ranked(plan_of(tmp_path, mAP="maximize"), missing=8)
+    nothing, _ = ranked(plan_of(tmp_path, mAP="maximize"), missing=12)
     assert nothing.rows.empty
 
 
@@ -101,7 +105,7 @@ def test_objectives_are_means_over_the_repeats_in_the_studys_order(tmp_path: Pat
     seen = [observe(trial, replace(make_result(trial.spec), seconds=trial.spec.seed + 2.0)) for trial in trials]
     mAPs = [one.mAP for one in seen]
     assert mAPs[0] == make_result(trials[0].spec).holdout_mAP[TIOU.index(0.5)]  # type: ignore[index]
-    assert values({"training_seconds": "minimize", "mAP": "maximize"}, seen) == [2.5, sum(mAPs) / 2]
+    assert values({"training_seconds": "minimize", "mAP": "maximize"}, seen) == [3.0, pytest.approx(sum(mAPs) / 3)]
     assert values({"annotation_seconds": "minimize", "parameters": "minimize"}, seen) == [
         seen[0].annotation_seconds, 3.0
     ]  # fmt: skip

@@ -62,7 +62,8 @@ def test_means_spreads_and_paired_differences() -> None:
     assert rows["lambda_sep"].tolist() == [0.5, 1.0, 2.0]
     assert rows["n"].tolist() == [3, 3, 3]
     assert rows["mAP@0.5"].tolist() == pytest.approx([29, 32, 33])
-    assert rows["mAP@0.5 ±95%"].tolist() == pytest.approx([4.968] * 3, abs=1e-3)  # 4.303 · 2 / √3
+    half = (rows["mAP@0.5 high"] - rows["mAP@0.5 low"]) / 2
+    assert half.tolist() == pytest.approx([4.968] * 3, abs=1e-3)  # 4.303 · 2 / √3
     assert rows["leaky"].tolist() == pytest.approx([29, 32, 33])
     assert rows["average"].tolist() == pytest.approx([29, 32, 33])
     assert rows["delta"].tolist() == pytest.approx([-3, 0, 1])
@@ -106,7 +107,8 @@ def test_an_unfinished_study_shows_what_it_has() -> None:
     rows = tables_of(plan, {centre[0].id: result(centre[0].spec, 0.3)})[0].rows
     assert rows["n"].tolist() == [0, 1, 0]
     assert math.isnan(rows["mAP@0.5"].iloc[0])
-    assert math.isnan(rows["mAP@0.5 ±95%"].iloc[1])
+    assert rows[["mAP@0.5 low", "mAP@0.5 high", "delta low", "p adjusted"]].isna().all(axis=None)
+    assert rows["needs"].tolist() == ["", "", ""]
     assert rows["verdict"].tolist() == ["needs repeats", "centre", "needs repeats"]
 
 

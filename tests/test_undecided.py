@@ -25,7 +25,7 @@ CLEAR, NOISY = 2.0, 4.0  # lambda_sep of a cell that is always 3 points worse, a
 
 def plan_of(
     runs: Path,
-    seeds: tuple[int, ...] = (0, 1),
+    seeds: tuple[int, ...] = (0, 1, 2),
     annotators: tuple[str, ...] = ("a",),
     at_most: int = 5,
     interval: float = 1.0,
@@ -73,23 +73,24 @@ def known(trials: list[Trial], but: tuple[Trial, ...] = ()) -> dict[str, TrialRe
 
 def test_undecided_cells_get_a_repeat_paired_with_the_centre(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
-    assert names(undecided(plan, plan.trials, known(list(plan.trials)))) == [(1.0, 2, "a"), (NOISY, 2, "a")]
+    assert names(undecided(plan, plan.trials, known(list(plan.trials)))) == [(1.0, 3, "a"), (NOISY, 3, "a")]
 
 
 def test_without_until_there_are_none(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
-    search = replace(plan.study.search, repeats=RepeatSettings(seeds=(0, 1)))
+    search = replace(plan.study.search, repeats=RepeatSettings(seeds=(0, 1, 2)))
     once = replace(plan, study=replace(plan.study, search=search))
     assert undecided(once, plan.trials, known(list(plan.trials))) == []
 
 
-def test_a_difference_counts_from_two_repeats_on_whatever_its_sign(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, seeds=(4,))
-    trials = undecided(plan, plan.trials, known(list(plan.trials)))
-    assert names(trials) == [(1.0, 5, "a"), (CLEAR, 5, "a"), (NOISY, 5, "a")]
-    wide = plan_of(tmp_path, interval=60.0)  # the differences of NOISY, ±4, have an interval of about 102
-    assert undecided(wide, wide.trials, known(list(wide.trials)))
-    wider = plan_of(tmp_path, interval=100.0, seeds=(0, 1, 2))
+def test_a_difference_counts_from_three_repeats_on_whatever_its_sign(tmp_path: Path) -> None:
+    for seeds in ((4,), (3, 4)):
+        plan = plan_of(tmp_path, seeds=seeds, interval=1000.0)
+        trials = undecided(plan, plan.trials, known(list(plan.trials)))
+        assert names(trials) == [(1.0, 5, "a"), (CLEAR, 5, "a"), (NOISY, 5, "a")]
+    wide = plan_of(tmp_path, interval=22.9)  # the differences of NOISY, 4, -4 and 4, have an interval of 22.95
+    assert names(undecided(wide, wide.trials, known(list(wide.trials)))) == [(1.0, 3, "a"), (NOISY, 3, "a")]
+    wider = plan_of(tmp_path, interval=23.0)
     assert undecided(wider, wider.trials, known(list(wider.trials))) == []
 
 
@@ -111,7 +112,7 @@ def test_further_seeds_run_over_all_annotators(tmp_path: Path) -> None:
 
 
 def test_a_failed_repeat_counts_as_tried(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, at_most=4)
+    plan = plan_of(tmp_path, at_most=5)
     trials = list(plan.trials)
     results = known(trials)
     asked = []
@@ -119,7 +120,7 @@ def test_a_failed_repeat_counts_as_tried(tmp_path: Path) -> None:
         asked += [trial for trial in new if trial.cell["lambda_sep"] == NOISY]
         trials += new
         results |= known([trial for trial in new if trial.cell["lambda_sep"] != NOISY])
-    assert names(asked) == [(NOISY, 2, "a"), (NOISY, 3, "a")]
+    assert names(asked) == [(NOISY, 3, "a"), (NOISY, 4, "a")]
 
 
 def test_a_centre_that_failed_is_not_asked_for_without_end(tmp_path: Path) -> None:
@@ -137,9 +138,8 @@ def test_a_centre_that_failed_is_not_asked_for_without_end(tmp_path: Path) -> No
 
 def test_a_grid_without_the_centre_gets_it(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, kind="grid", axis=(CLEAR, NOISY))
-    assert {trial.cell["lambda_sep"] for trial in plan.trials} == {CLEAR, NOISY}
-    new = undecided(plan, plan.trials, known(list(plan.trials)))
-    assert names(new)[:2] == [(1.0, 0, "a"), (1.0, 1, "a")]
+    assert {trial.cell["lambda_sep"] for trial in plan.trials} == {1.0, CLEAR, NOISY}
+    assert plan.trials[0].cell == plan.centre_cell
 
 
 def run(plan: Plan, kill_after: int | None = None) -> tuple[list[tuple[float, int]], int | None]:
@@ -160,10 +160,10 @@ def test_a_study_spends_repeats_where_they_are_needed_and_resumes(tmp_path: Path
     plan = plan_of(tmp_path / "whole")
     whole, _ = run(plan)
     counts = Counter(cell for cell, _ in whole)
-    assert counts == {1.0: 5, CLEAR: 2, NOISY: 5}
+    assert counts == {1.0: 5, CLEAR: 3, NOISY: 5}
     assert run(plan) == ([], None)
     parts = plan_of(tmp_path / "parts")
-    first, interrupted = run(parts, kill_after=8)
+    first, interrupted = run(parts, kill_after=10)
     assert interrupted == 130
     second, _ = run(parts)
     assert first[:-1] + second == whole

@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from tal_search.results.published import NOT_AVAILABLE
-from tal_search.results.statistics import WITHIN
+from tal_search.results.statistics import HIGH, LOW, around
 
 # Okabe and Ito's colours, which the common kinds of colour blindness tell apart; dashes and markers say it again.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#B8A800")
@@ -77,10 +77,10 @@ def number(found: float, digits: int = 1, sign: str = "") -> str:
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of numbers as text: percents with one digit, `X` and `X ±95%` as one column, differences signed."""
+    """A table of numbers as text: percents with one digit, `X` with its interval as one column, differences signed."""
     columns: dict[str, list[str]] = {}
     for name in (str(column) for column in table.columns):
-        if name.endswith(WITHIN):
+        if name.endswith((LOW, HIGH)):
             continue
         found = table[name].tolist()
         if (name.startswith(PERCENT) or name.endswith("(%)")) and pd.api.types.is_float_dtype(table[name]):
@@ -89,11 +89,11 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
             cells = [nothing if math.isnan(one) else number(one, 1, sign) for one in found]
         else:
             cells = [value(one) for one in found]
-        if name + WITHIN in table.columns:
-            widths = table[name + WITHIN].tolist()
+        if name + LOW in table.columns:
+            bounds = zip(table[name + LOW].tolist(), table[name + HIGH].tolist(), strict=True)
             cells = [
-                cell if math.isnan(width) or math.isnan(one) else f"{cell} ± {width:.1f}"
-                for cell, width, one in zip(cells, widths, found, strict=True)
+                cell if math.isnan(one) else cell + around(one, *ends)
+                for cell, ends, one in zip(cells, bounds, found, strict=True)
             ]
         columns[name] = cells
     return pd.DataFrame(columns, index=table.index)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,13 +13,15 @@ from tal_search.cli.text_table import TextTable, compact, markdown, short, sprea
 from tal_search.files.atomic import write_atomically
 from tal_search.plan.cells import CASE
 from tal_search.plan.plan import Plan
-from tal_search.plan.plan_frame import symbols
+from tal_search.plan.plan_frame import speeds, symbols
 from tal_search.record.description import scored_by
+from tal_search.results.axis_effects import MATTERS, axis_table
+from tal_search.results.axis_effects import METHOD as OF_AXES
 from tal_search.results.case_comparison import Comparison
 from tal_search.results.published import MARK, MARK_NOTE, NOT_AVAILABLE, marked
 from tal_search.results.ranking import Ranking
 from tal_search.results.sensitivity import AxisTable, csv_columns
-from tal_search.results.statistics import METHOD, SPREAD, WITHIN
+from tal_search.results.statistics import HIGH, LOW, METHOD, SPREAD
 from tal_search.results.trials import StudyFrame
 from tal_search.types import criterion
 
@@ -41,8 +45,30 @@ def write_tables(plan: Plan, data: StudyFrame, tables: list[AxisTable], folder: 
     columns = csv_columns(data)
     frames = [table.rows[list(columns)].rename(columns=columns).assign(table=table.title) for table in tables]
     content = pd.concat(frames)
-    texts = [axis_text(plan, table) for table in tables]
-    return _write(plan, folder, "sensitivity", ["table", *plan.axes], content, texts, below_heading(tables))
+    axes = axes_text(data)
+    texts = [*([axes] if axes else []), *[axis_text(plan, table) for table in tables]]
+    return _write(
+        plan, folder, "sensitivity", ["table", *plan.axes], content, texts, speeds(plan, data), below_heading(tables)
+    )
+
+
+def axes_text(data: StudyFrame) -> TextTable | None:
+    """Which axes matter, as text; None where there is nothing to compare."""
+    table = axis_table(data)
+    if table.empty:
+        return None
+    rows = [
+        [str(row["axis"]), *[_cell(name, row[name]) for name in table.columns[1:]]] for row in table.to_dict("records")
+    ]
+    left = ("axis", "verdict", "needs")
+    matters = tuple(table["verdict"] == MATTERS)
+    return TextTable("Which axes matter", list(table.columns), rows, left, matters, f"{OF_AXES}.")
+
+
+def _cell(name: str, value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return "–" if math.isnan(value) else f"{value:.3f}" if name == "p" else f"{value:.1f}"
 
 
 def below_heading(tables: list[AxisTable]) -> str:
@@ -50,16 +76,16 @@ def below_heading(tables: list[AxisTable]) -> str:
     return f"{tables[0].noise} Δ: mean difference to the centre over common repeats; {METHOD}."
 
 
-def write_ranking(plan: Plan, found: Ranking, folder: Path) -> tuple[Path, Path]:
+def write_ranking(plan: Plan, found: Ranking, folder: Path, remark: str = "") -> tuple[Path, Path]:
     """Write `cells.csv` (every number) and `cells.md` (as shown) into `folder`; returns both paths."""
     table = ranking_text(plan, found, len(found.rows))
-    return _write(plan, folder, "cells", list(plan.axes), found.rows, [table])
+    return _write(plan, folder, "cells", list(plan.axes), found.rows, [table], remark)
 
 
-def write_comparison(plan: Plan, found: Comparison, folder: Path) -> tuple[Path, Path]:
+def write_comparison(plan: Plan, found: Comparison, folder: Path, remark: str = "") -> tuple[Path, Path]:
     """Write `cases.csv` (every number) and `cases.md` (as shown) into `folder`; returns both paths."""
     content = found.rows.rename(columns={"average": f"average {found.average_over}"})
-    return _write(plan, folder, "cases", [CASE], content, [comparison_text(found)])
+    return _write(plan, folder, "cases", [CASE], content, [comparison_text(found)], remark)
 
 
 def _write(
@@ -69,21 +95,23 @@ def _write(
     first: list[str],
     content: pd.DataFrame,
     tables: list[TextTable],
+    remark: str,
     note: str = "",
 ) -> tuple[Path, Path]:
     csv, text = folder / f"{name}.csv", folder / f"{name}.md"
-    content = content.assign(source=plan.dataset.source, dataset=plan.dataset.description)
+    content = content.assign(source=plan.dataset.source, dataset=plan.dataset.description, remark=remark)
     content = content[[*first, *[column for column in content.columns if column not in first]]]
     write_atomically(csv, lambda stream: stream.write(content.to_csv(index=False).encode()))
-    page = "\n".join([heading(plan), "", *([note, ""] if note else []), *[markdown(table) for table in tables]])
+    page = "\n".join([heading(plan, remark), "", *([note, ""] if note else []), *[markdown(table) for table in tables]])
     write_atomically(text, lambda stream: stream.write(page.encode()))
     return csv, text
 
 
-def heading(plan: Plan) -> str:
-    """What the numbers are and what they were obtained on."""
+def heading(plan: Plan, remark: str) -> str:
+    """What the numbers are and what they were obtained on; remark: see `plateau.speed_note`."""
     return (
         f"# {plan.study.name}: mAP in %, {SPREAD}\n\n"
+        f"{remark}{' ' if remark else ''}"
         f"Data: {plan.dataset.description}. Source: {plan.dataset.source}. "
         f"Selection: {plan.protocol['selection']}. Scores: {scored_by(plan)}. "
         "Paper column: published numbers, on I3D features."
@@ -99,9 +127,9 @@ def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTabl
     rows = []
     for row in table.rows.head(most or len(table.rows)).to_dict("records"):
         values = [f"{short(row[axis])}{' (centre)' if row['centre'] else ''}" for axis in table.axes]
-        spreads = [compact(row[name], row[name + WITHIN]) for name in (*shown, "average")]
-        delta = "" if row["centre"] or math.isnan(row["delta"]) else compact(row["delta"], row["delta" + WITHIN], "+")
-        verdict = "" if row["centre"] else row["verdict"]
+        spreads = [_compact(row, name) for name in (*shown, "average")]
+        delta = "" if row["centre"] or math.isnan(row["delta"]) else _compact(row, "delta", "+")
+        verdict = "" if row["centre"] else _said(row)
         paper = marked(row["paper"], row["paper selection"])
         seconds = [f"{row['annotation_seconds']:.1f}"] if cost else []
         rows.append([*values, *seconds, str(row["n"]), *spreads, delta, verdict, paper])
@@ -127,9 +155,9 @@ def ranking_text(plan: Plan, found: Ranking, most: int = SHOWN_CELLS) -> TextTab
     heads = [*axes, *front, "n", *names.values(), f"test mAP@{found.tiou}"]
     rows = []
     for row in kept.to_dict("records"):
-        objectives = [spread(row[name], row[name + WITHIN], DIGITS[name]) for name in found.objectives]
+        objectives = [_spread(row, name, DIGITS[name]) for name in found.objectives]
         mark = ["yes" if row["best"] else ""] if several else []
-        test = spread(row["test"], row["test" + WITHIN])
+        test = _spread(row, "test")
         rows.append([*[short(row[axis]) for axis in found.axes], *mark, str(row["n"]), *objectives, test])
     wanted = ", ".join(f"{direction} {name}" for name, direction in found.objectives.items())
     remark = "The search read held-out training videos only; test scores are shown beside, and chose nothing."
@@ -145,14 +173,27 @@ def comparison_text(found: Comparison) -> TextTable:
     heads = [CASE, "labels", "s/min", "n", *named.values(), f"Δ @{found.tiou}", "verdict", f"paper @{found.tiou}"]
     rows = []
     for row in found.rows.to_dict("records"):
-        values = [compact(row[name], row[name + WITHIN]) for name in named]
-        delta = "" if row[CASE] == found.reference else compact(row["delta"], row["delta" + WITHIN], "+")
+        values = [_compact(row, name) for name in named]
+        delta = "" if row[CASE] == found.reference else _compact(row, "delta", "+")
         published = marked(row.get(f"paper@{found.tiou}", math.nan), row["paper selection"])
         head = [row[CASE], row["supervision"], f"{row['seconds']:.1f}", str(row["n"])]
-        rows.append([*head, *values, delta, row["verdict"], published])
+        rows.append([*head, *values, delta, _said(row), published])
     sources = [source for source in dict.fromkeys(found.rows["paper source"]) if source != NOT_AVAILABLE]
     remark = f"Δ: mean difference to the reference over common repeats; {METHOD}."
     remark += f" Paper: {'; '.join(sources)}. {_mark_note(rows)}".rstrip() if sources else ""
     left = (CASE, "labels", "verdict")
     bold = tuple(found.rows[CASE] == found.reference)
     return TextTable(f"Cases beside {found.reference}", heads, rows, left, bold, remark)
+
+
+def _said(row: Mapping[Any, Any]) -> str:
+    """The verdict; of a cell that needs repeats, what it needs."""
+    return f"needs {row['needs']}" if row["needs"] else str(row["verdict"])
+
+
+def _compact(row: Mapping[Any, Any], name: str, sign: str = "") -> str:
+    return compact(row[name], row[name + LOW], row[name + HIGH], sign)
+
+
+def _spread(row: Mapping[Any, Any], name: str, digits: int = 1) -> str:
+    return spread(row[name], row[name + LOW], row[name + HIGH], digits)

@@ -45,21 +45,25 @@ def _show_dashboards(plan: Plan, screen: Console) -> None:
 
 
 def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    from tal_search.cli.report import SHOWN_ROWS, axis_text, below_heading, write_tables
+    from tal_search.cli.report import SHOWN_ROWS, axes_text, axis_text, below_heading, write_tables
     from tal_search.cli.text_table import drawn
-    from tal_search.plan.plan_frame import study_frame
+    from tal_search.plan.plan_frame import speeds, study_frame
     from tal_search.record.description import scored_by
     from tal_search.results.sensitivity import sensitivity_info
     from tal_search.results.statistics import SPREAD
 
     data = study_frame(plan, outcome.trials.values(), outcome.finished)
-    tables = sensitivity_info(data)
+    tables, remark = sensitivity_info(data), speeds(plan, data)
+    _say(remark, screen)
     csv, markdown = write_tables(plan, data, tables, plan.study.runs / plan.study.name)
     screen.print(f"mAP in %, {SPREAD}; paper: published numbers, on I3D", markup=False)
     screen.print(f"Scores: {scored_by(plan)}", markup=False)
     screen.print(below_heading(tables), markup=False)
+    axes = axes_text(data)
+    if axes:
+        screen.print(drawn(axes, _about(plan, remark)))
     for table in tables:
-        screen.print(drawn(axis_text(plan, table, SHOWN_ROWS), plan.dataset.description))
+        screen.print(drawn(axis_text(plan, table, SHOWN_ROWS), _about(plan, remark)))
     screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
     if all((table.rows["n"] <= 1).all() for table in tables):
         screen.print(ONE_REPEAT, markup=False)
@@ -68,17 +72,18 @@ def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
 def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
     from tal_search.cli.report import comparison_text, write_comparison
     from tal_search.cli.text_table import drawn
-    from tal_search.plan.plan_frame import study_frame, supervision_words
+    from tal_search.plan.plan_frame import speeds, study_frame, supervision_words
     from tal_search.record.description import scored_by
     from tal_search.results.case_comparison import comparison_info
     from tal_search.results.statistics import SPREAD
 
     data = study_frame(plan, outcome.trials.values(), outcome.finished)
-    found = comparison_info(data, supervision_words(plan))
-    csv, markdown = write_comparison(plan, found, plan.study.runs / plan.study.name)
+    found, remark = comparison_info(data, supervision_words(plan)), speeds(plan, data)
+    csv, markdown = write_comparison(plan, found, plan.study.runs / plan.study.name, remark)
+    _say(remark, screen)
     screen.print(f"mAP in %, {SPREAD}; paper: published numbers, on I3D", markup=False)
     screen.print(f"Scores: {scored_by(plan)}", markup=False)
-    screen.print(drawn(comparison_text(found), plan.dataset.description))
+    screen.print(drawn(comparison_text(found), _about(plan, remark)))
     screen.print(f"Table: {csv} and {markdown}", markup=False, soft_wrap=True)
     if (found.rows["n"] <= 1).all():
         screen.print(ONE_REPEAT, markup=False)
@@ -87,17 +92,29 @@ def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
 def _show_ranking(plan: Plan, outcome: Outcome, screen: Console) -> None:
     from tal_search.cli.report import ranking_text, write_ranking
     from tal_search.cli.text_table import drawn
-    from tal_search.plan.plan_frame import study_frame
+    from tal_search.plan.plan_frame import speeds, study_frame
     from tal_search.record.description import scored_by
     from tal_search.results.ranking import ranking
 
-    found = ranking(study_frame(plan, outcome.trials.values(), outcome.finished))
-    csv, markdown = write_ranking(plan, found, plan.study.runs / plan.study.name)
+    data = study_frame(plan, outcome.trials.values(), outcome.finished)
+    found, remark = ranking(data), speeds(plan, data)
+    csv, markdown = write_ranking(plan, found, plan.study.runs / plan.study.name, remark)
+    _say(remark, screen)
     screen.print(f"Scores: {scored_by(plan)}", markup=False)
-    screen.print(drawn(ranking_text(plan, found), plan.dataset.description))
+    screen.print(drawn(ranking_text(plan, found), _about(plan, remark)))
     if outcome.pruned:
         screen.print(f"{count(len(outcome.pruned), 'trial')} stopped early; their curves are in the record.")
     screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
+
+
+def _say(remark: str, screen: Console) -> None:
+    if remark:
+        screen.print(remark, markup=False)
+
+
+def _about(plan: Plan, remark: str) -> str:
+    """What stands behind a table's title."""
+    return plan.dataset.description + ("; speeds of learning" if remark else "")
 
 
 def _show_mlflow(plan: Plan, screen: Console) -> None:

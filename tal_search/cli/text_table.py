@@ -53,14 +53,13 @@ def short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def spread(mean: float, within: float, digits: int = 1, sign: str = "") -> str:
+def spread(mean: float, low: float, high: float, digits: int = 1, sign: str = "") -> str:
     """mean ± half its interval, as far as they exist. sign: "+" where a positive mean shows its sign."""
-    if math.isnan(mean):
-        return "–"
-    shown = f"{mean:{sign}.{digits}f}"
-    return shown if math.isnan(within) else f"{shown} ± {within:.{digits}f}"
+    from tal_search.results.statistics import around  # and with it pandas, for which light commands do not wait
+
+    return "–" if math.isnan(mean) else f"{mean:{sign}.{digits}f}{around(mean, low, high, digits)}"
 
 
-def compact(mean: float, within: float, sign: str = "") -> str:
+def compact(mean: float, low: float, high: float, sign: str = "") -> str:
     """The same as one word, which a terminal does not break."""
-    return spread(mean, within, sign=sign).replace(" ", "")
+    return spread(mean, low, high, sign=sign).replace(" ", "")

@@ -10,7 +10,7 @@ from tal_search.plan.cells import Trial
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import study_frame
 from tal_search.results.cell_table import objective_differences
-from tal_search.results.statistics import WITHIN
+from tal_search.results.statistics import HIGH, LOW
 from tal_search.trial.trial_types import TrialResult
 
 Repeat = tuple[int, str]
@@ -31,11 +31,11 @@ def undecided(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialRe
         by_cell.setdefault(_key(trial.cell), {})[trial.repeat] = trial
     centre = by_cell.get(_key(plan.centre_cell), {})
     begun = [trial for trial in plan.trials_of(plan.centre_cell) if trial.repeat not in centre]
-    wanted = {trial.id: trial for trial in begun}  # a grid need not hold the centre
-    halves = objective_differences(study_frame(plan, trials, results))["delta" + WITHIN]
-    for tried, half in zip(by_cell.values(), halves, strict=True):
+    wanted = {trial.id: trial for trial in begun}
+    table = objective_differences(study_frame(plan, trials, results))
+    for tried, width in zip(by_cell.values(), table["delta" + HIGH] - table["delta" + LOW], strict=True):
         cell = next(iter(tried.values())).cell
-        if cell == plan.centre_cell or len(tried) >= until.at_most or 2 * half <= until.interval:
+        if cell == plan.centre_cell or len(tried) >= until.at_most or width <= until.interval:
             continue
         repeat = next(repeat for repeat in _repeats(plan) if plan.trial(cell, *repeat).repeat not in tried)
         for trial in (plan.trial(plan.centre_cell, *repeat), plan.trial(cell, *repeat)):

@@ -102,17 +102,24 @@ class Case:
 def cells(search: SearchSettings, centre: dict[str, Any]) -> list[dict[str, Any]]:
     """Every assignment of the axes, each once, the centre first; `centre` holds each axis' value there.
 
-    one_at_a_time: the centre, then each axis in order, one value changed at a time. grid: the product of the axes.
-    cases: one axis, CASE, whose values are the names of the cases, the reference first.
+    one_at_a_time: the centre, then each axis in order, one value changed at a time. grid: the product of the axes, and
+    the centre where that leaves it out, as differences are to it. cases: one axis, CASE, whose values are the names of
+    the cases, the reference first.
     """
     if search.plan == "cases":
         return [{CASE: name} for name in search.cases]
     if search.plan == "grid":
         product = [dict(zip(search.axes, values, strict=True)) for values in itertools.product(*search.axes.values())]
-        return sorted(product, key=lambda cell: cell != centre)
+        return [dict(centre), *(cell for cell in product if cell != centre)]
     return [dict(centre)] + [
         {**centre, axis: value} for axis, values in search.axes.items() for value in values if value != centre[axis]
     ]
+
+
+def left_out(search: SearchSettings, centre: dict[str, Any]) -> dict[str, Any]:
+    """The centre's values, by axis, that a grid does not name, so that the centre is a cell beside its product."""
+    axes = search.axes if search.plan == "grid" else {}
+    return {axis: centre[axis] for axis, values in axes.items() if centre[axis] not in values}
 
 
 def split(cell: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

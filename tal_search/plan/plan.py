@@ -39,7 +39,7 @@ class Plan:
     """A study resolved: its data, its complete centre, and the trials it asks for, the centre's first.
 
     `reference` is the centre, complete; of a study of cases the first one. `clicks`: the kinds of clicks that any cell
-    reads. `centre_cell` is the centre by axis (in a grid it need not be one of the cells). `cells` and `trials` are
+    reads. `centre_cell` is the centre by axis (always one of the cells). `cells` and `trials` are
     empty where a sampler proposes them. `cases`: of a study of cases, by name.
     """
 

@@ -13,7 +13,9 @@ from tal_search.localization.inference import Inference
 from tal_search.methods import specification
 from tal_search.plan.cells import Trial
 from tal_search.plan.plan import Plan
+from tal_search.results.plateau import speed_note
 from tal_search.results.trials import StudyFrame, score_columns
+from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialResult
 from tal_search.types import INFERENCE, VIDEO_LABELS
 
@@ -29,6 +31,16 @@ def study_frame(plan: Plan, trials: Iterable[Trial], results: Mapping[str, Trial
         cases={name: case.paper for name, case in plan.study.search.cases.items()},
         trials=_trial_table(plan, list(trials), results),
     )  # fmt: skip
+
+
+def speeds(plan: Plan, data: StudyFrame) -> str:
+    """Whether speeds of learning are compared, see `plateau.speed_note`."""
+
+    def epochs_of(key: str) -> pd.DataFrame:
+        path = TrialFolder.of(plan.study.runs, key).epochs
+        return pd.read_parquet(path) if path.exists() else pd.DataFrame()
+
+    return speed_note(data, epochs_of)
 
 
 def symbols(plan: Plan) -> dict[str, str]:
@@ -47,7 +59,7 @@ def supervision_words(plan: Plan) -> dict[str, str]:
 def _trial_table(plan: Plan, trials: list[Trial], results: Mapping[str, TrialResult]) -> pd.DataFrame:
     """The `trials` of a StudyFrame."""
     table: dict[str, Any] = {axis: [trial.cell[axis] for trial in trials] for axis in plan.axes}
-    table |= {name: [getattr(trial.spec, name) for trial in trials] for name in ("seed", "annotator", "method")}
+    table |= {name: [getattr(trial.spec, name) for trial in trials] for name in ("key", "seed", "annotator", "method")}
     table["annotation_seconds"] = [trial.annotation_seconds for trial in trials]
     table["state"] = ["done" if trial.id in results else "open" for trial in trials]
     found = [results.get(trial.id) for trial in trials]

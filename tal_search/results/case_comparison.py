@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from tal_search.results.cell_table import cells, published
-from tal_search.results.sensitivity import judged
-from tal_search.results.statistics import WITHIN
+from tal_search.results.statistics import HIGH, LOW
 from tal_search.results.trials import StudyFrame
 
 
@@ -19,8 +18,8 @@ class Comparison(NamedTuple):
 
     Columns: `case`, `method`, `supervision`, `seconds` (of annotation, per minute of video, mean over the repeats),
     `n` finished repeats, `mAP@t` for every tIoU and `average` over `average_over`, `delta` (mean paired difference to
-    the reference at tIoU `tiou`), each with its `WITHIN`; `pairs` the difference is of; `verdict` (see
-    `statistics.verdicts`); `paper@t`, `paper source` and `paper selection` (how its epoch was chosen). Percent; NaN
+    the reference at tIoU `tiou`), each with its LOW and HIGH; `pairs` the difference is of; `verdict` and `needs` (see
+    `statistics.differences`); `paper@t`, `paper source` and `paper selection` (how its epoch was chosen). Percent; NaN
     where there is none.
     """
 
@@ -35,9 +34,9 @@ def comparison_info(data: StudyFrame, supervision: Mapping[str, str] | None = No
     found = cells(data)
     found = found.sort_values("case", key=lambda names: names.map(list(data.cases).index), kind="stable")
     scores = [*(f"mAP@{tiou:g}" for tiou in data.tiou), "average"]
-    means = found[["n", *(name for score in scores for name in (score, score + WITHIN))]]
-    verdict = ["reference" if said == "centre" else said for said in judged(data, found)]
-    beside = found[["delta", "delta" + WITHIN, "pairs"]].astype(float)
+    means = found[["n", *(name for score in scores for name in (score, score + LOW, score + HIGH))]]
+    verdict = found["verdict"].replace("centre", "reference")
+    beside = found[["delta", "delta" + LOW, "delta" + HIGH, "pairs"]].astype(float)
     beside.loc[found["centre"]] = math.nan
     papers = pd.DataFrame([_paper(data, name) for name in found["case"]], index=found.index)
     methods = data.trials.drop_duplicates("case").set_index("case")["method"]
@@ -49,7 +48,7 @@ def comparison_info(data: StudyFrame, supervision: Mapping[str, str] | None = No
             "seconds": found["annotation_seconds"],
         }
     )
-    rows = pd.concat([heads, means, papers, pd.Series(verdict, found.index, name="verdict"), beside], axis=1)
+    rows = pd.concat([heads, means, papers, verdict, found["needs"], beside], axis=1)
     return Comparison(next(iter(data.cases)), data.threshold, data.average_over, rows.reset_index(drop=True))
 
 

@@ -1,6 +1,5 @@
-"""The table of a study's cells: means over repeats with intervals, and paired differences to the centre.
+"""The table of a study's cells: means over repeats with intervals, and differences to the centre with verdicts.
 
-Two cells are compared over the repeats (seed and annotator) that both have, so what a repeat adds to both drops out.
 Vectorised: a study may have ten thousand cells.
 """
 
@@ -24,14 +23,16 @@ def cells(data: StudyFrame) -> pd.DataFrame:
     """One row a cell with a trial, in order of their first trials. Do not write to it.
 
     Columns: the axes, `centre`, `varied` (the one axis that is off the centre, else ""), `trials`, finished or not,
-    and `annotation_seconds` over them; `n` finished repeats, and each of `measures` over those; all as means with half
-    their 95 % interval (name + WITHIN); and those of `paired`. mAP in percent; NaN where there is none.
+    and `annotation_seconds` over them; `n` finished repeats, and each of `measures` over those; all as means with their
+    95 % interval (name + LOW, name + HIGH); and those of `paired`. mAP in percent; NaN where there is none.
     """
     found, trials = numbered(data)
     done = repeats(trials)
-    asked = means(trials[["annotation_seconds"]], trials["cell"]).rename(columns={"n": "trials"})
-    averaged = means(done[measures(data)], done["cell"]).reindex(found.index)
+    repeated = ["seed", "annotator"]
+    asked = means(trials[["annotation_seconds"]], trials["cell"], trials[repeated], ()).reindex(found.index)
+    averaged = means(done[measures(data)], done["cell"], done[repeated], percents(data)).reindex(found.index)
     averaged = averaged.assign(n=averaged["n"].fillna(0).astype(int))
+    asked = asked.rename(columns={"n": "trials"})
     return pd.concat([found, asked, averaged, paired(found, done, data.score)], axis=1)
 
 
@@ -44,40 +45,52 @@ def objective_differences(data: StudyFrame) -> pd.DataFrame:
 
 def measures(data: StudyFrame) -> list[str]:
     """What is averaged over the finished repeats of a cell."""
-    return [*(f"mAP@{tiou:g}" for tiou in data.tiou), "average", "holdout", "leaky", "parameters", "seconds"]
+    return [*percents(data), "parameters", "seconds"]
+
+
+def percents(data: StudyFrame) -> list[str]:
+    """Those of them that are percent."""
+    return [*(f"mAP@{tiou:g}" for tiou in data.tiou), "average", "holdout", "leaky"]
 
 
 def numbered(data: StudyFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The cells by number, with `centre` and `varied`; and the trials, each with the number of its `cell`."""
-    axes = list(data.axes)
+    """The cells by number, with `centre` and `varied`; and the trials, each with the number of its `cell`.
+
+    Trials in an order of their own, by what their cells are: no digit depends on which was asked for or ended first.
+    """
+    axes, repeat = list(data.axes), ["seed", "annotator"]
     if not axes:
-        return pd.DataFrame({"centre": [True], "varied": [""]}), data.trials.assign(cell=0)
+        trials = data.trials.sort_values(repeat, kind="stable")
+        return pd.DataFrame({"centre": [True], "varied": [""]}), trials.assign(cell=0)
     found = data.trials[axes].drop_duplicates(ignore_index=True)
     off = pd.DataFrame({axis: ~equal(found[axis], data.centre[axis]) for axis in axes}, index=found.index)
     varied = np.where(off.sum(axis=1) == 1, off.idxmax(axis=1), "")
     found = found.assign(centre=~off.any(axis=1), varied=varied)
-    return found, data.trials.merge(found[axes].assign(cell=found.index), on=axes)
+    trials = data.trials.merge(found[axes].assign(cell=found.index), on=axes)
+    place = {number: place for place, number in enumerate(found[axes].astype(str).sort_values(axes).index)}
+    order = trials[repeat].assign(place=trials["cell"].map(place)).sort_values(["place", *repeat], kind="stable").index
+    return found, trials.loc[order]
 
 
 def repeats(trials: pd.DataFrame) -> pd.DataFrame:
-    """The finished trials, in an order of their own: no digit depends on which ended first."""
-    return trials[trials["state"] == "done"].sort_values(["cell", "seed", "annotator"], kind="stable")
+    """The finished trials."""
+    return trials[trials["state"] == "done"]
 
 
 def paired(found: pd.DataFrame, done: pd.DataFrame, score: str) -> pd.DataFrame:
-    """For every cell: `delta`, its mean difference of `score` to the centre, and the rest of `differences`.
+    """For every cell `statistics.differences` of `score` to the centre, over all cells of the study at once.
 
-    Paired by seed and annotator; by seed, annotators averaged, where they share no annotator (a cell that reads no
-    clicks has none). The centre's own is 0.
+    The verdict is "centre" at the centre, and "needs repeats" of a cell that has no finished trial.
     """
-    centre = done[done["cell"].isin(found.index[found["centre"]])]
-    shared = done["annotator"].isin(centre["annotator"]).groupby(done["cell"]).transform("any").astype(bool)
-    whole = done[shared].merge(centre, on=["seed", "annotator"], suffixes=("", " centre"))
-    by_seed = done[~shared].groupby(["cell", "seed"], as_index=False)[score].mean()
-    by_seed = by_seed.merge(centre.groupby("seed", as_index=False)[score].mean(), on="seed", suffixes=("", " centre"))
-    pairs = pd.concat([whole, by_seed])
-    table = differences(pairs[score] - pairs[f"{score} centre"], pairs["cell"]).reindex(found.index)
-    return table.assign(pairs=table["pairs"].fillna(0).astype(int))
+    code_N, numbers = pd.factorize(done["cell"])
+    centre = found.index[found["centre"]]
+    place = next((index for index, number in enumerate(numbers) if number in centre), None)
+    table = differences(done.assign(cell=code_N), score, place)
+    table = table.set_axis(numbers).reindex(found.index)
+    table["pairs"] = table["pairs"].fillna(0).astype(int)
+    table["needs"] = table["needs"].fillna("").mask(found["centre"], "")
+    table["verdict"] = table["verdict"].fillna("needs repeats").mask(found["centre"], "centre")
+    return table
 
 
 def published(data: StudyFrame, cell: dict[str, Any]) -> Published:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tal_search.results.cell_table import cells
-from tal_search.results.statistics import WITHIN
+from tal_search.results.statistics import HIGH, LOW
 from tal_search.results.trials import StudyFrame
 from tal_search.types import Floats
 
@@ -20,7 +20,7 @@ COLUMNS = {
 
 
 class Ranking(NamedTuple):
-    """Columns of `rows`: the axes, `best`, `n` repeats, each objective and `test`, each with its `WITHIN`.
+    """Columns of `rows`: the axes, `best`, `n` repeats, each objective and `test`, each with its LOW and HIGH.
 
     best: on the Pareto front of the objectives (of one objective: its best). mAP in percent, on held-out training
     videos; test: mAP in percent on the test split, computed once a trial, never read by the search. `tiou` names both.
@@ -38,7 +38,8 @@ def ranking(data: StudyFrame) -> Ranking:
     whole = found[found["n"] == found["trials"]]
     rows = whole[[*axes]].assign(best=False, n=whole["n"])
     for name, column in [*((name, COLUMNS[name]) for name in objectives), ("test", data.score)]:
-        rows[name], rows[name + WITHIN] = whole[column], whole[column + WITHIN]
+        for ending in ("", LOW, HIGH):
+            rows[name + ending] = whole[column + ending]
     signs = [1 if direction == "maximize" else -1 for direction in objectives.values()]
     rows["best"] = pareto_front(rows[list(objectives)].to_numpy(dtype=float) * signs)
     first = next(iter(objectives))

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from tal_search.results.cell_table import cells, published, records
-from tal_search.results.noise import noise, noise_sentence
-from tal_search.results.statistics import WITHIN, verdicts
+from tal_search.results.noise import noise_sentence
+from tal_search.results.statistics import HIGH, LOW
 from tal_search.results.trials import StudyFrame
 from tal_search.types import CRITERION_TIOU
 
@@ -19,8 +19,8 @@ PAPER_TIOU = f"{CRITERION_TIOU:g}"  # of the column `paper`
 class AxisTable(NamedTuple):
     """One axis, `rows` ordered by its value; or all axes of any other plan, `rows` in order of their first trials.
 
-    Columns of `rows`: those of `cells` (`delta`: mean paired difference to the centre at `data.score`), `verdict` (see
-    `verdicts`; "centre" at the centre), `paper` (at tIoU 0.5), `paper source` and `paper selection` (of its epoch).
+    Columns of `rows`: those of `cells`, `paper` (at tIoU 0.5), `paper source` and `paper selection`
+    (of its epoch).
     noise: how much the centre varies by itself.
     """
 
@@ -46,22 +46,17 @@ def sensitivity_info(data: StudyFrame) -> list[AxisTable]:
 def csv_columns(data: StudyFrame) -> dict[str, str]:
     """What a file of these tables holds, by column of `rows`: its name there."""
     scores = [*(f"mAP@{tiou:g}" for tiou in data.tiou), "average"]
-    means = [name for score in scores for name in (score, score + WITHIN)]
-    kept = ["centre", "annotation_seconds", "n", *means, "leaky", "delta", "delta" + WITHIN, "pairs", "p"]
-    names = {name: name for name in (*data.axes, *kept, "paper", "paper source", "paper selection", "verdict")}
+    means = [name for score in scores for name in (score, score + LOW, score + HIGH)]
+    delta = ["delta", "delta" + LOW, "delta" + HIGH, "pairs", "p", "p adjusted"]
+    kept = ["centre", "annotation_seconds", "n", *means, "leaky", *delta]
+    names = {name: name for name in (*data.axes, *kept, "paper", "paper source", "paper selection", "verdict", "needs")}
     leaky = "best epoch on test, leaky, as the released code does"
     return {**names, "annotation_seconds": "seconds", "average": f"average {data.average_over}", "leaky": leaky}
 
 
-def judged(data: StudyFrame, table: pd.DataFrame) -> list[str]:
-    """A verdict for each row of one table of cells, the family of Holm's correction; "centre" at the centre."""
-    said = iter(verdicts(table[~table["centre"]], noise(data)))
-    return ["centre" if centre else next(said) for centre in table["centre"]]
-
-
 def _table(data: StudyFrame, axes: tuple[str, ...], rows: pd.DataFrame) -> AxisTable:
     papers = [published(data, cell) for cell in records(rows, list(data.axes))]
-    rows = rows.assign(verdict=judged(data, rows))
+    rows = rows.copy()
     rows["paper"] = [paper.mAP.get(PAPER_TIOU, math.nan) for paper in papers]
     rows["paper source"] = [paper.source for paper in papers]
     rows["paper selection"] = [paper.selection for paper in papers]

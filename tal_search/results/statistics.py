@@ -1,69 +1,163 @@
-"""Means with intervals, paired t tests, and a verdict that names its corrections. On arrays and frames, any length."""
+"""Means with intervals, differences with verdicts, on frames of any length; what they rest on is in `uncertainty`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Collection
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
+from tal_search.results.uncertainty.components import Runs, components, squares, weights
+from tal_search.results.uncertainty.contrasts import CONFIDENCE, LEAST_REPEATS, Contrasts, contrasts, quantile
+from tal_search.results.uncertainty.families import SIGNIFICANT
+from tal_search.results.uncertainty.model import Claim
+from tal_search.types import NO_ANNOTATOR, Floats, Ints
 
-CONFIDENCE = 0.95
-WITHIN = " ±95%"  # ends the name of a column that holds half the width of a 95 % interval of the column before it
-METHOD = "paired t, 95 % intervals, Holm's correction over the cells of a table"
+LOW, HIGH = " low", " high"  # end the names of columns that hold the 95 % interval of the column before them
+METHOD = (
+    "95 % intervals for new seeds and annotators (one annotator: for that one), variances shared between cells; "
+    "Dunnett's correction over all cells of the study"
+)
 SPREAD = "mean ± half its 95 % interval"
+MOST_SEEDS = 100  # that are ever advised
 
 Verdict = Literal["better", "worse", "within noise", "needs repeats"]
 
 
-def means(values: pd.DataFrame, by: pd.Series[Any]) -> pd.DataFrame:
-    """One row a group of `by`, in order of their first rows: of each column NAME its mean over the group, and
-    NAME + WITHIN, half its t interval; `n`: rows of the group. NaN is no value; NaN where there is none, or one alone.
+def means(values: pd.DataFrame, by: pd.Series[Any], repeats: pd.DataFrame, percent: Collection[str]) -> pd.DataFrame:
+    """One row a group of `by`, in order of their first rows: `n`, rows of the group, and of each column its mean.
+
+    NAME + LOW and NAME + HIGH are its 95 % interval for new seeds and annotators, none of it below 0 or, of `percent`
+    columns, above 100; NaN with fewer than three values, or of one seed. repeats: `seed` and `annotator` of each row.
     """
-    groups = values.groupby(by, sort=False)
-    found = groups.size().to_frame("n")
-    mean, count, deviation = groups.mean(), groups.count(), groups.std()
+    code_N, groups = pd.factorize(by)
+    found: dict[str, Any] = {"n": np.bincount(code_N, minlength=len(groups))}
     for name in values.columns:
-        found[name] = mean[name]
-        found[name + WITHIN] = half_width(deviation[name].to_numpy(), count[name].to_numpy())
-    return found
+        mean, low, high = _intervals(runs_of(values[name], code_N, repeats))
+        found[name] = mean
+        found[name + LOW] = np.maximum(low, 0.0)
+        found[name + HIGH] = np.minimum(high, 100.0) if name in percent else high
+    return pd.DataFrame(found, index=pd.Index(groups, name=by.name))
 
 
-def means_within(values: pd.Series[float], by: pd.Series[Any]) -> pd.DataFrame:
-    """One row a group of `by`: `n`, `mean`, and the bounds `low` and `high` of its 95 % interval; NaN where n < 2."""
-    found = means(values.to_frame("mean"), by)
-    half = found["mean" + WITHIN]
-    return found.assign(low=found["mean"] - half, high=found["mean"] + half)
+def runs_of(values: pd.Series[float], cell_N: Ints, repeats: pd.DataFrame) -> Runs:
+    """The values by cell, 0 to C − 1, and repeat; a repeat of which a cell has several counts by their mean."""
+    seed_N, _ = pd.factorize(repeats["seed"])
+    annotator_N, annotators = pd.factorize(repeats["annotator"])
+    repeat_N, pair_R = pd.factorize(seed_N * max(1, len(annotators)) + annotator_N)
+    seed_R, annotator_R = np.divmod(pair_R, max(1, len(annotators)))
+    score_N = values.to_numpy(np.float64)
+    known_N, shape = np.isfinite(score_N), (int(cell_N.max(initial=-1)) + 1, len(pair_R))
+    place_N = cell_N[known_N] * shape[1] + repeat_N[known_N]
+    total_CR = np.bincount(place_N, score_N[known_N], math.prod(shape)).reshape(shape)
+    count_CR = np.bincount(place_N, minlength=math.prod(shape)).reshape(shape)
+    unread_R = np.asarray(annotators == NO_ANNOTATOR)[annotator_R]
+    with np.errstate(invalid="ignore"):
+        return Runs(
+            value=np.where(count_CR > 0, total_CR / count_CR, np.nan),
+            seed=seed_R, annotator=annotator_R,
+            single=np.asarray((count_CR[:, unread_R] > 0).any(1) & ~(count_CR[:, ~unread_R] > 0).any(1)),
+        )  # fmt: skip
+
+
+def _intervals(runs: Runs) -> tuple[Floats, Floats, Floats]:
+    """Mean, low and high of each cell by its own runs alone: what they share with other cells is part of its spread."""
+    n_C = runs.present.sum(1)
+    share_CR = runs.present / np.maximum(n_C, 1)[:, None]
+    mean_C = np.where(n_C > 0, np.nansum(share_CR * runs.value, 1), np.nan)
+    found, share = squares(runs.value - mean_C[:, None], runs), weights(share_CR, runs)
+    own = components(found)
+    variance_C = own.variance(share)
+    degrees_C = np.where(variance_C > 0, own.degrees(share), n_C - 1.0)
+    known_C = (n_C >= LEAST_REPEATS) & (found.seed.df + found.rest.df > 0)
+    half_C = np.full(len(n_C), np.nan)
+    half_C[known_C] = np.sqrt(variance_C[known_C]) * quantile(degrees_C[known_C])
+    return mean_C, mean_C - half_C, mean_C + half_C
+
+
+def differences(rows: pd.DataFrame, score: str, centre: int | None, claim: Claim = "new annotators") -> pd.DataFrame:
+    """Of every cell's `score` to the centre's, by cell; rows: `cell`, 0 to C − 1, `seed`, `annotator` and the score.
+
+    `delta` over `pairs` common repeats with its LOW and HIGH; `p` of the two-sided test, `p adjusted` over all cells;
+    `verdict`, and `needs`, what would decide it. NaN and "" where there is nothing to compare.
+    """
+    runs = runs_of(rows[score], rows["cell"].to_numpy(), rows)
+    if centre is None or centre >= len(runs.value):
+        count = len(runs.value)
+        nothing = dict.fromkeys(("delta", "delta" + LOW, "delta" + HIGH, "p", "p adjusted"), np.full(count, np.nan))
+        return pd.DataFrame({**nothing, "pairs": 0, "verdict": "needs repeats", "needs": ""}, index=range(count))
+    found = contrasts(runs, centre, claim)
+    noise = repeatability(pd.Series(runs.value[centre]).dropna())
+    said, seeds = verdicts(found, noise), int((runs.present[centre] @ runs.of_seed > 0).sum())
+    return pd.DataFrame({
+        "delta": found.delta, "delta" + LOW: found.low, "delta" + HIGH: found.high, "p": found.p,
+        "p adjusted": found.adjusted, "pairs": found.pairs, "verdict": said, "needs": needs(found, seeds, said, noise),
+    })  # fmt: skip
+
+
+def verdicts(found: Contrasts, noise: float) -> list[Verdict]:
+    """`better` or `worse` where the adjusted p is below 0.05; `within noise` where the whole interval lies inside the
+    centre's own repeatability `noise`; `needs repeats` where neither is known.
+    """
+    significant, small = found.adjusted < SIGNIFICANT, np.maximum(np.abs(found.low), np.abs(found.high)) <= noise
+    said = np.select(
+        [significant & (found.delta > 0), significant, small], ["better", "worse", "within noise"], "needs repeats"
+    )
+    return said.tolist()  # type: ignore[no-any-return]
+
+
+def needs(found: Contrasts, seeds: int, said: list[Verdict], noise: float) -> list[str]:
+    """What would decide each cell that needs repeats, were its difference what it seems: "12 seeds", "more annotators".
+
+    The spread must let the difference be seen, by Bonferroni's bound for as many cells, or let it be seen to be within
+    the noise, whichever asks for less. Annotators put a floor under the spread that seeds do not lower.
+    """
+    from scipy.special import ndtri
+
+    tested = int(np.isfinite(found.p).sum())
+    seen = np.abs(found.delta) / -ndtri((1 - CONFIDENCE) / 2 / max(1, tested))
+    within = (noise - np.abs(found.delta)) / -ndtri((1 - CONFIDENCE) / 2)
+    room = np.fmax(seen, within) ** 2 - found.by_annotator
+    with np.errstate(invalid="ignore", divide="ignore"):
+        wanted = np.ceil(seeds * (found.error**2 - found.by_annotator) / room)
+    words = []
+    for verdict, pairs, left, count in zip(said, found.pairs, room, wanted, strict=True):
+        if verdict != "needs repeats":
+            words.append("")
+        elif math.isnan(count):
+            words.append(f"{LEAST_REPEATS} seeds" if pairs else "repeats in common with the centre")
+        elif left <= 0:
+            words.append("more annotators")
+        else:
+            words.append(
+                f"{max(count, seeds + 1):.0f} seeds" if count <= MOST_SEEDS else f"more than {MOST_SEEDS} seeds"
+            )
+    return words
+
+
+def around(mean: float, low: float, high: float, digits: int = 1) -> str:
+    """An interval as it stands behind its mean: " ± half", " [low, high]" where the unit's bounds cut it, or ""."""
+    if math.isnan(low):
+        return ""
+    if math.isclose(high - mean, mean - low, rel_tol=1e-6, abs_tol=1e-9):
+        return f" ± {high - mean:.{digits}f}"
+    return f" [{low:.0f}, {high:.0f}]"
 
 
 def middle_halves(values: pd.Series[float], by: pd.Series[Any]) -> pd.DataFrame:
-    """One row a group of `by`: `n`, `mean`, and the quartiles `low` and `high`; without those where n < 2."""
+    """One row a group of `by`: `n`, `mean`, and the quartiles `low` and `high`; without those where n < 3."""
     groups = values.groupby(by, sort=False)
     quartiles = {"low": groups.quantile(0.25), "high": groups.quantile(0.75)}
     found = groups.size().to_frame("n").assign(mean=groups.mean(), **quartiles)
-    found.loc[found["n"] < 2, ["low", "high"]] = math.nan
+    found.loc[found["n"] < LEAST_REPEATS, ["low", "high"]] = math.nan
     return found
 
 
 def means_by_two(values: pd.Series[float], rows: pd.Series[Any], columns: pd.Series[Any]) -> pd.DataFrame:
     """The mean of each pair of values of `rows` and `columns`, in their order; NaN where there is none."""
     return values.groupby([rows, columns]).mean().unstack()
-
-
-def differences(pairs: pd.Series[float], by: pd.Series[Any]) -> pd.DataFrame:
-    """One row a group of `by`: `delta`, the mean of its paired differences, `delta` + WITHIN, `pairs`, their number.
-
-    `p` is of the two-sided paired t test; NaN where there are fewer than two pairs.
-    """
-    groups = pairs.groupby(by, sort=False)
-    mean, n, deviation = groups.mean(), groups.count(), groups.std()
-    found = mean.to_frame("delta")
-    found["delta" + WITHIN] = half_width(deviation.to_numpy(), n.to_numpy())
-    return found.assign(pairs=n, p=p_value(mean.to_numpy(), deviation.to_numpy(), n.to_numpy()))
 
 
 def repeatability(values: pd.Series[float]) -> float:
@@ -80,55 +174,3 @@ def pooled_deviation(values: pd.Series[float], by: pd.Series[Any]) -> float:
     """Within the groups of `by`: the root of the mean variance of those with two values or more, NaN without any."""
     variances = values.groupby(by).var().dropna()
     return math.sqrt(variances.mean()) if len(variances) else math.nan
-
-
-def verdicts(table: pd.DataFrame, noise: float) -> list[Verdict]:
-    """One for each row of a table of `differences`, the family that is corrected for.
-
-    `better` or `worse` where the adjusted p is below 0.05; `within noise` where the whole interval lies inside the
-    centre's own repeatability `noise`; `needs repeats` where neither is known.
-    """
-    found: list[Verdict] = []
-    delta, half, p = (table[name].tolist() for name in ("delta", "delta" + WITHIN, "p"))
-    for mean, within, adjusted in zip(delta, half, holm(p), strict=True):
-        if adjusted < 1 - CONFIDENCE:
-            found.append("better" if mean > 0 else "worse")
-        elif abs(mean) + within <= noise:  # NaN, of fewer than two pairs, is not
-            found.append("within noise")
-        else:
-            found.append("needs repeats")
-    return found
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """p values adjusted by Holm's step-down rule over all that are numbers; NaN stays NaN."""
-    known = [index for index, value in enumerate(p) if not math.isnan(value)]
-    adjusted = [math.nan] * len(p)
-    highest = 0.0
-    for rank, index in enumerate(sorted(known, key=lambda index: p[index])):
-        highest = max(highest, min(1.0, (len(known) - rank) * p[index]))
-        adjusted[index] = highest
-    return adjusted
-
-
-def half_width(deviation: npt.ArrayLike, n: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Half the t interval of means of n values each with this sample standard deviation; NaN where n < 2."""
-    from scipy.special import stdtrit
-
-    deviation, n = np.asarray(deviation, np.float64), np.asarray(n, np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(n > 1, stdtrit(n - 1, (1 + CONFIDENCE) / 2) * (deviation / np.sqrt(n)), np.nan)
-
-
-def p_value(mean: npt.ArrayLike, deviation: npt.ArrayLike, n: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Of the two-sided t test of means of n differences with this sample standard deviation; NaN where n < 2.
-
-    Equal differences are certain: 0, or 1 where they are nothing.
-    """
-    from scipy.special import stdtr
-
-    mean, deviation, n = (np.asarray(values, np.float64) for values in (mean, deviation, n))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        tested = 2 * stdtr(n - 1, -np.abs(mean / (deviation / np.sqrt(n))))
-    certain = np.where(mean == 0, 1.0, 0.0)
-    return np.where(n < 2, np.nan, np.where(deviation == 0, certain, tested))

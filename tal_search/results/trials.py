@@ -23,9 +23,10 @@ class StudyFrame:
     protocol: the centre's, complete; fit_inference: what fits are scored with themselves. cases: of a study of cases,
     the published system each rebuilds. objectives: of a sampler, each with its direction.
 
-    trials, one row a trial, with at least these columns: the axes by name, `seed`, `annotator`, `method`, `state`
-    ("done", or anything else), `annotation_seconds` (per minute of video), those of `score_columns`, and of the result
-    `parameters` and `seconds` (of training, without scoring). mAP in percent; NaN where there is no number.
+    trials, one row a trial, with at least these columns: the axes by name, `key` (of its fit), `seed`, `annotator`,
+    `method`, `state` ("done", or anything else), `annotation_seconds` (per minute of video), those of `score_columns`,
+    and of the result `parameters` and `seconds` (of training, without scoring). mAP in percent; NaN where there is no
+    number.
     """
 
     plan: str

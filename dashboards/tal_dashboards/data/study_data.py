@@ -21,6 +21,7 @@ from tal_search.data.supervision import clicks_made
 from tal_search.data.truths import stated_seconds
 from tal_search.errors import InputError
 from tal_search.localization.activations import Activations
+from tal_search.results.plateau import speed_note
 from tal_search.results.trials import StudyFrame
 from tal_search.tracking import epoch_log
 from tal_search.trial.folder import TrialFolder, epoch_row
@@ -68,7 +69,12 @@ class StudyData(StudyFrame):
     def words(self) -> str:
         """What the numbers are of, for the head of a page."""
         chosen = self.protocol["selection"]
-        return f"{self.method} on {self.dataset}, {self.data}. Selection: {chosen}. Scores: {self.scored}."
+        about = f"{self.method} on {self.dataset}, {self.data}. Selection: {chosen}. Scores: {self.scored}."
+        return f"{self._speeds} {about}" if self._speeds else about
+
+    @cached_property
+    def _speeds(self) -> str:
+        return speed_note(self, self.epochs)
 
     @cached_property
     def _keys(self) -> frozenset[str]:

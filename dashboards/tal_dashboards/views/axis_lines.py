@@ -9,7 +9,7 @@ import pandas as pd
 
 from tal_dashboards import style
 from tal_dashboards.data.study_data import StudyData
-from tal_search.results.statistics import means_by_two, means_within, middle_halves
+from tal_search.results.statistics import HIGH, LOW, means, means_by_two, middle_halves
 
 MOST_DRAWN = 1000  # trials in one figure; lines are of all of them
 MOST_VALUES = 24  # of an axis; more are drawn together in as many bins of equal count
@@ -43,7 +43,8 @@ def axis_line(data: StudyData, done: pd.DataFrame, axis: str, score: str) -> Axi
     there = data.is_centre(done, free=(axis,))
     at_centre = data.plan != "sampler" and done.loc[there, axis].map(style.value).nunique() > 1
     rows = done[there] if at_centre else done
-    line = (means_within if at_centre else middle_halves)(rows[score], _places(rows[axis]).rename("value"))
+    by = _places(rows[axis]).rename("value")
+    line = _means(rows, score, by) if at_centre else middle_halves(rows[score], by)
     line = line.sort_index() if is_numeric(rows[axis]) else line
     points = thinned(rows, score, MOST_DRAWN)
     return AxisLine(
@@ -54,6 +55,11 @@ def axis_line(data: StudyData, done: pd.DataFrame, axis: str, score: str) -> Axi
         line=line.reset_index()[["value", "mean", "low", "high", "n"]],
         points=points.assign(value=points[axis], score=points[score]),
     )
+
+
+def _means(rows: pd.DataFrame, score: str, by: pd.Series[Any]) -> pd.DataFrame:
+    found = means(rows[[score]], by, rows[["seed", "annotator"]], (score,))
+    return found.rename(columns={score: "mean", score + LOW: "low", score + HIGH: "high"})
 
 
 def _places(values: pd.Series[Any]) -> pd.Series[Any]:

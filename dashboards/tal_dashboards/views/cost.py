@@ -19,7 +19,7 @@ from tal_dashboards.views.trial_panel import cell_query
 from tal_search.results.cell_table import cells
 from tal_search.results.published import BEST_ON_TEST, published_systems
 from tal_search.results.ranking import cost_front
-from tal_search.results.statistics import WITHIN
+from tal_search.results.statistics import HIGH, LOW
 
 TITLE = "Cost and performance"
 SECONDS = "annotation s/min"
@@ -30,7 +30,7 @@ TABLE_ROW = "Table "  # begins the names of rows of a paper's own ablations, whi
 
 
 class CostInfo(NamedTuple):
-    """ours: one row a cell with a finished trial: `cell`, `n`, SECONDS, `score` with its WITHIN, `front` (whether no
+    """ours: one row a cell with a finished trial: `cell`, `n`, SECONDS, `score` with LOW and HIGH, `front` (whether no
     other cell is cheaper and as good). published: `system`, `supervision`, SECONDS, `score`, `selection` (of the
     epoch), `source`. budgets: what annotation may cost, s/min; budget: the one chosen; best: the best row of ours
     within it, None where there is none.
@@ -48,7 +48,7 @@ def info(data: StudyData, selection: Selection) -> CostInfo:
     """Selection: `cost-budget`, the place of the budget among those there are."""
     found = cells(data)
     ours = found.assign(cell=names_of(data, found))[found["n"] > 0]
-    ours = ours[["cell", "n", "annotation_seconds", data.score, data.score + WITHIN]]
+    ours = ours[["cell", "n", "annotation_seconds", data.score, data.score + LOW, data.score + HIGH]]
     ours = ours.rename(columns={"annotation_seconds": SECONDS}).reset_index(drop=True)
     ours["front"] = cost_front(ours[SECONDS], ours[data.score])
     published = _published(data)
@@ -85,7 +85,8 @@ def figures(info: CostInfo) -> dict[str, go.Figure]:
     for name, mine, colour, symbol in _groups(info):
         drawn.add_scatter(x=mine[SECONDS], y=mine[score], mode="markers", name=text(name),
                           marker={"symbol": symbol, "size": 10, "color": colour},
-                          error_y={"array": mine[score + WITHIN].fillna(0), "thickness": 1.2, "width": 4},
+                          error_y={"array": (mine[score + HIGH] - mine[score]).fillna(0), "thickness": 1.2, "width": 4,
+                                   "arrayminus": (mine[score] - mine[score + LOW]).fillna(0)},
                           customdata=[[text(cell), n, cell] for cell, n in zip(mine["cell"], mine["n"], strict=True)],
                           hovertemplate="%{customdata[0]}: %{y:.1f} %, %{x:.3g} s/min, n %{customdata[1]}")  # fmt: skip
     if info.budget < max(info.budgets, default=0):

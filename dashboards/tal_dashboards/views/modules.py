@@ -17,7 +17,7 @@ from tal_dashboards.style import COLOURS, DASHES, MARKERS, figure, text
 from tal_search.data.clicks.click_statistics import ClickStatistics, statistics_of
 from tal_search.errors import InputError
 from tal_search.results.case_comparison import comparison_info
-from tal_search.results.statistics import WITHIN
+from tal_search.results.statistics import HIGH, LOW
 from tal_search.types import BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR
 
 TITLE = "Modules and clicks"
@@ -62,11 +62,10 @@ def _compared(data: StudyData) -> dict[str, pd.DataFrame]:
     paper = f"paper@{data.threshold}"
     rows = comparison_info(data).rows.assign(**{} if data.threshold != "average" else {paper: math.nan})
     delta, score = f"Δ {data.score}", data.score
-    names = {
-        "case": "case", "seconds": "annotation s/min", "n": "n", score: score, score + WITHIN: score + WITHIN,
-        "average": "average", "average" + WITHIN: "average" + WITHIN, paper: f"paper {score}",
-        "paper selection": "paper selection", "delta": delta, "delta" + WITHIN: delta + WITHIN, "verdict": "verdict",
-    }  # fmt: skip
+    names = {"case": "case", "seconds": "annotation s/min", "n": "n"}
+    names |= {name + ending: name + ending for name in (score, "average") for ending in ("", LOW, HIGH)}
+    names |= {paper: f"paper {score}", "paper selection": "paper selection"}
+    names |= {"delta" + ending: delta + ending for ending in ("", LOW, HIGH)} | {"verdict": "verdict", "needs": "needs"}
     whole = rows[list(names)].rename(columns=names)
     systems = [data.cases[case] for case in whole["case"]]
     titles = [system.partition(":")[0] if system else "without a published row" for system in systems]

@@ -17,7 +17,7 @@ from tal_dashboards.style import COLOURS, DASHES, figure, text, translucent
 from tal_dashboards.views.trial_panel import TrialInfo, trial_info, trial_layout, trial_query
 from tal_search.results.cell_table import cells, records
 from tal_search.results.ranking import best_first, selected_by
-from tal_search.results.statistics import WITHIN, means
+from tal_search.results.statistics import HIGH, LOW, means
 from tal_search.types import criterion
 
 TITLE = "Study"
@@ -30,7 +30,8 @@ MOST_REPEATS = 50  # whose curves are read for one cell
 class StudyInfo(NamedTuple):
     """progress: trials by state. seconds_left: None where nothing tells. best: the cell with the highest mean of `by`
     (held-out videos, else the test split, which is leaky); compared: it and the centre. curves: by cell, columns
-    `epoch`, `n`, `mean` and its WITHIN, percent, of the split `watched`. trial: the fit that was opened, None for none.
+    `epoch`, `n`, `mean` with its LOW and HIGH, percent, of the split `watched`. trial: the fit that was
+    opened, None for none.
     """
 
     progress: pd.DataFrame
@@ -56,9 +57,8 @@ def info(data: StudyData, selection: Selection) -> StudyInfo:
     rows = [*(place for place, centre in enumerate(found["centre"]) if centre), *(names.index(name) for name in chosen)]
     rows = list(dict.fromkeys(rows))
     watched, curves = _curves(data, found.loc[rows], [names[row] for row in rows])
-    compared = found.loc[
-        rows, ["n", data.score, data.score + WITHIN, "average", f"average{WITHIN}", "holdout", "leaky"]
-    ]
+    scores = [score + ending for score in (data.score, "average") for ending in ("", LOW, HIGH)]
+    compared = found.loc[rows, ["n", *scores, "holdout", "leaky"]]
     compared.insert(0, "cell", [names[row] for row in rows])
     return StudyInfo(
         progress=_progress(data), seconds_left=seconds_left(data), by=by, best=best,
@@ -96,18 +96,20 @@ def seconds_left(data: StudyData) -> float | None:
     return float(max(0, left) * elapsed / len(trained))
 
 
-def _curves(data: StudyData, found: pd.DataFrame, names: list[str]) -> tuple[str, dict[str, pd.DataFrame]]:
+def _curves(data: StudyData, drawn: pd.DataFrame, names: list[str]) -> tuple[str, dict[str, pd.DataFrame]]:
     """Means over repeats by epoch; the split is that which epochs were scored on."""
     watched = "holdout" if data.protocol["selection"] == "holdout" else "test"
     column = f"{watched}/mAP/{criterion(data.tiou)}"
     axes, curves = list(data.axes), {}
-    for name, row in zip(names, records(found, axes), strict=True):
+    for name, row in zip(names, records(drawn, axes), strict=True):
         mine = data.trials.merge(pd.DataFrame([row]).astype(data.trials[axes].dtypes.to_dict()), on=axes)
-        keys = mine["key"].drop_duplicates().head(MOST_REPEATS)
-        frames = [frame for frame in (data.epochs(key) for key in keys) if column in frame]
+        fits = mine.drop_duplicates("key").head(MOST_REPEATS)[["key", "seed", "annotator"]].itertuples(index=False)
+        found = [data.epochs(key).assign(seed=seed, annotator=annotator) for key, seed, annotator in fits]
+        frames = [frame for frame in found if column in frame]
         if frames:
             scores = pd.concat(frames).dropna(subset=column).assign(mean=lambda rows: 100 * rows[column])
-            curves[name] = means(scores[["mean"]], scores["epoch"]).sort_index().reset_index()
+            curve = means(scores[["mean"]], scores["epoch"], scores[["seed", "annotator"]], ("mean",))
+            curves[name] = curve.sort_index().reset_index()
     return watched, curves
 
 
@@ -126,8 +128,8 @@ def _curve_figure(info: StudyInfo) -> go.Figure:
     drawn = figure("epoch", f"{info.watched} mAP (%)")
     for place, (name, curve) in enumerate(info.curves.items()):
         colour, dash = COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
-        within = curve[f"mean{WITHIN}"].fillna(0)
-        around = pd.concat([curve["mean"] + within, (curve["mean"] - within).iloc[::-1]])
+        high, low = (curve["mean" + ending].fillna(curve["mean"]) for ending in (HIGH, LOW))
+        around = pd.concat([high, low.iloc[::-1]])
         both = pd.concat([curve["epoch"], curve["epoch"].iloc[::-1]])
         drawn.add_scatter(x=both, y=around, fill="toself", fillcolor=translucent(colour), mode="none",
                           hoverinfo="skip", showlegend=False, legendgroup=str(place))  # fmt: skip

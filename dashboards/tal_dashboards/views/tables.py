@@ -13,20 +13,25 @@ from dash import html
 from tal_dashboards.app import components
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.style import number
+from tal_search.results.axis_effects import METHOD as OF_AXES
+from tal_search.results.axis_effects import axis_table
 from tal_search.results.noise import noise, noise_floor
 from tal_search.results.ranking import selected_by
 from tal_search.results.sensitivity import AxisTable, sensitivity_info
-from tal_search.results.statistics import METHOD, WITHIN
+from tal_search.results.statistics import HIGH, LOW, METHOD
 
 TITLE = "Sensitivity tables"
+AXES = "Which axes matter, the surest first (mAP in points)"
 MOST_ROWS = 500  # of one table: a grid or a sampler may have ten thousand cells
 
 
 class TablesInfo(NamedTuple):
-    """tables: by title, the centre's row marked by "centre" in `verdict`; score: what differences are of; noise: the
-    centre's repeatability in points of mAP; floor: where that comes from, one row a source of spread.
+    """axes: `results.axis_effects`. tables: by title, the centre's row marked by "centre" in `verdict`; score: what
+    differences are of; noise: the centre's repeatability in points of mAP; floor: where that comes from, one row a
+    source of spread.
     """
 
+    axes: pd.DataFrame
     tables: dict[str, pd.DataFrame]
     score: str
     noise: float
@@ -37,17 +42,17 @@ def info(data: StudyData, selection: Selection) -> TablesInfo:
     """Every table of the study; nothing is chosen here."""
     del selection
     found = {table.title: _table(data, table) for table in sensitivity_info(data)} if data.axes else {}
-    return TablesInfo(found, data.score, noise(data), noise_floor(data))
+    return TablesInfo(axis_table(data), found, data.score, noise(data), noise_floor(data))
 
 
 def _table(data: StudyData, found: AxisTable) -> pd.DataFrame:
     mine = _ordered(data, found.rows)
     held = ["holdout"] if mine["holdout"].notna().any() else []
     scores = [*(f"mAP@{tiou:g}" for tiou in data.tiou), "average", *held]
-    table = mine[[*found.axes, "n", *(name for score in scores for name in (score, score + WITHIN))]].copy()
-    for ending in ("", WITHIN):
+    table = mine[[*found.axes, "n", *(name for score in scores for name in (score, score + LOW, score + HIGH))]].copy()
+    for ending in ("", LOW, HIGH):
         table[f"Δ {data.score}{ending}"] = mine[f"delta{ending}"].mask(mine["centre"])
-    table["verdict"] = mine["verdict"]
+    table["verdict"], table["needs"] = mine["verdict"], mine["needs"]
     table[f"paper {data.score}"] = mine["paper"] if data.threshold != "average" else math.nan
     if table[f"paper {data.score}"].notna().any():
         table["paper selection"] = mine["paper selection"]
@@ -70,7 +75,8 @@ def figures(info: TablesInfo) -> dict[str, go.Figure]:
 
 
 def tables(info: TablesInfo) -> dict[str, pd.DataFrame]:
-    return {**info.tables, "noise floor": info.floor}
+    axes = {"axes": info.axes} if len(info.axes) else {}
+    return {**axes, **info.tables, "noise floor": info.floor}
 
 
 def layout(data: StudyData, selection: Selection) -> Any:
@@ -83,24 +89,26 @@ def layout(data: StudyData, selection: Selection) -> Any:
         if not math.isnan(found.noise)
         else "The noise floor is not known: the centre has one repeat. More: search.repeats.seeds=[0,1,2]"
     )
+    axes = [components.table(found.axes, AXES, "tables-axes")] if len(found.axes) else []
     content = [
         components.table(_narrow(table), title, f"tables-{place}", bold=table["verdict"] == "centre")
         for place, (title, table) in enumerate(found.tables.items())
     ]
     legend = (
         "mAP in %, mean ± half the 95 % interval over n repeats (seed × annotator). Δ: paired difference to the "
-        f"centre; {METHOD}. Paper: published numbers, on I3D features."
+        f"centre; {METHOD}. Axes: {OF_AXES}. Paper: published numbers, on I3D features."
     )
     spread = components.table(found.floor, "Spread of the centre (points of mAP)", "tables-floor")
-    return html.Section([html.P(floor, id="tables-noise"), spread, *content, html.P(legend, className="quiet")])
+    return html.Section([html.P(floor, id="tables-noise"), *axes, spread, *content, html.P(legend, className="quiet")])
 
 
 def _narrow(table: pd.DataFrame) -> pd.DataFrame:
     """Without the thresholds that THUMOS14 papers leave out, where those that they print are there."""
     papers = {f"mAP@{tiou:g}" for tiou in (0.3, 0.4, 0.5, 0.6, 0.7)}
-    scores = {name for name in table if str(name).startswith("mAP@") and WITHIN not in str(name)}
+    names = [str(name) for name in table]
+    scores = {name for name in names if name.startswith("mAP@") and not name.endswith((LOW, HIGH))}
     left_out = scores - papers if papers <= scores else set()
-    return table.drop(columns=[name for score in left_out for name in (score, f"{score}{WITHIN}")])
+    return table.drop(columns=[name for score in left_out for name in (score, score + LOW, score + HIGH)])
 
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:

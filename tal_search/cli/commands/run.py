@@ -8,6 +8,8 @@ from tal_search.cli.arguments import Grammar, Key, parse, parse_leniently
 from tal_search.cli.commands import list_studies
 from tal_search.cli.commands.study_arguments import STUDY, plan_of
 from tal_search.cli.console import console, count
+from tal_search.plan.cells import left_out
+from tal_search.trial.folder import TrialFolder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,10 +43,28 @@ def command(arguments: list[str]) -> int:
     parsed = parse_leniently(GRAMMAR, arguments)
     plan = plan_of(parsed)
     screen = console()
-    screen.print(f"Data: {plan.dataset.description}", markup=False, soft_wrap=True)
+    screen.print(f"Data: {plan.dataset.description}{_known_speeds(plan)}", markup=False, soft_wrap=True)
+    missing = left_out(plan.study.search, plan.centre_cell)
+    if missing:
+        values = ", ".join(f"{axis}={value}" for axis, value in missing.items())
+        words = f"The grid leaves out the centre ({values}); it is run too, as the cell that others are compared with."
+        screen.print(words, markup=False, soft_wrap=True)
     if "--preview" in parsed.flags:
         return _preview(plan, screen)
     return run_plan(plan, screen)
+
+
+def _known_speeds(plan: Plan) -> str:
+    """Of an earlier run of the study, whether it compares speeds of learning."""
+    trials = [] if plan.study.search.plan == "sampler" else plan.trials_of(plan.centre_cell)
+    results = {trial.id: TrialFolder.of(plan.study.runs, trial.spec.key).results() for trial in trials}
+    known = {name: found[None] for name, found in results.items() if None in found}
+    if not known:
+        return ""
+    from tal_search.plan.plan_frame import speeds, study_frame
+
+    remark = speeds(plan, study_frame(plan, trials, known))
+    return f". {remark}" if remark else ""
 
 
 def _preview(plan: Plan, screen: Console) -> int:

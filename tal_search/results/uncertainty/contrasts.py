@@ -1,0 +1,140 @@
+"""Differences to one cell, the centre, over common repeats: means, intervals and tests. The one engine for all of them.
+
+A claim is for new seeds and new annotators; where the data have one annotator, for that one; on wish for the annotators
+in the data alone. The model is that of `components`; why so, and what it holds, is in docs/adr/0015.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from tal_search.results.uncertainty.components import Runs
+from tal_search.results.uncertainty.families import dunnett
+from tal_search.results.uncertainty.model import Claim, added, modelled
+from tal_search.results.uncertainty.moderation import LEAST_CELLS
+from tal_search.types import Floats, Ints
+
+CONFIDENCE = 0.95
+LEAST_REPEATS = 3  # with fewer an interval would say more than the data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Of each cell's difference to the centre, [C].
+
+    variance; degrees: of freedom of it, 0 where nothing tells (all runs of one seed); by_annotator: the part of it that
+    more seeds do not lower; shared: the centre's share of it.
+    """
+
+    variance: Floats
+    degrees: Floats
+    by_annotator: Floats
+    shared: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrasts:
+    """Of each cell beside the centre, [C]; the centre's own difference is 0, without an interval.
+
+    delta: mean difference over `pairs` common repeats (common seeds, where one of both has no annotators), NaN without
+    any; error: its standard error, with `degrees` of freedom; low and high: its 95 % interval; p: of the two-sided t
+    test; adjusted: the same by Dunnett's rule over all cells. NaN with fewer than three pairs, or one seed.
+    by_annotator: variance of delta that more seeds do not lower.
+    """
+
+    delta: Floats
+    pairs: Ints
+    error: Floats
+    degrees: Floats
+    by_annotator: Floats
+    low: Floats
+    high: Floats
+    p: Floats
+    adjusted: Floats
+
+
+def contrasts(runs: Runs, centre: int, claim: Claim = "new annotators") -> Contrasts:
+    """Of every cell with the centre, a row of `runs`."""
+    own_CR, other_CR, pairs = _shares(runs, centre)
+    delta = np.nansum(own_CR * runs.value, 1) - np.nansum(other_CR * runs.value[centre], 1)
+    spread = _spread(runs, centre, own_CR, other_CR, claim)
+    known = (pairs >= LEAST_REPEATS) & (spread.degrees > 0) & (np.arange(len(pairs)) != centre)
+    error, degrees = np.where(known, np.sqrt(spread.variance), np.nan), np.where(known, spread.degrees, np.nan)
+    delta = np.where(pairs > 0, delta, np.nan)
+    p = p_value(delta, error, degrees)
+    half = error * quantile(degrees)
+    return Contrasts(
+        delta=delta, pairs=pairs, error=error, degrees=degrees, by_annotator=spread.by_annotator,
+        low=delta - half, high=delta + half, p=p, adjusted=dunnett(p, spread.shared, degrees),
+    )  # fmt: skip
+
+
+def p_value(mean: Floats, error: Floats, degrees: Floats) -> Floats:
+    """Of the two-sided t test. Without any spread it is certain: 0, or 1 where the mean is nothing."""
+    from scipy.special import stdtr
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tested = 2 * stdtr(degrees, -np.abs(mean / error))
+    return np.where(error == 0, np.where(mean == 0, 1.0, 0.0), tested)
+
+
+def quantile(degrees: Floats) -> Floats:
+    """Of Student's t, for a 95 % interval."""
+    from scipy.special import stdtrit
+
+    different, place = np.unique(degrees, return_inverse=True)  # a tenth of the time where many are alike
+    found: Floats = stdtrit(different, (1 + CONFIDENCE) / 2)[place.reshape(np.shape(degrees))]
+    return found
+
+
+def _shares(runs: Runs, centre: int) -> tuple[Floats, Floats, Ints]:
+    """What each run of a cell, and each of the centre's, counts in their difference, [C, R] twice; common repeats [C].
+
+    Paired by seed and annotator; by seed, over whose annotators a mean is taken, where they share no annotator.
+    """
+    present_CR = runs.present
+    common_CR = present_CR & present_CR[centre]
+    known_CJ = present_CR @ runs.of_annotator > 0
+    alike_C = (runs.single == runs.single[centre]) & (known_CJ & known_CJ[centre]).any(1)
+    pairs_C = common_CR.sum(1)
+    whole_CR = common_CR / np.maximum(pairs_C, 1)[:, None]
+    count_CI = present_CR @ runs.of_seed
+    both_CI = (count_CI > 0) & (count_CI[centre] > 0)
+    seeds_C = both_CI.sum(1)
+    of_seed_CI = both_CI / np.maximum(seeds_C, 1)[:, None]
+    own_CR = present_CR * ((of_seed_CI / np.maximum(count_CI, 1)) @ runs.of_seed.T)
+    other_CR = present_CR[centre] * ((of_seed_CI / np.maximum(count_CI[centre], 1)) @ runs.of_seed.T)
+    rows = alike_C[:, None]
+    return np.where(rows, whole_CR, own_CR), np.where(rows, whole_CR, other_CR), np.where(alike_C, pairs_C, seeds_C)
+
+
+def _spread(runs: Runs, centre: int, own_CR: Floats, other_CR: Floats, claim: Claim) -> Spread:
+    """Of all cells as one study, or of each beside the centre alone where there are too few to lend to one another."""
+    if len(runs.value) >= LEAST_CELLS or len(runs.value) <= 2:
+        return _spread_of_all(runs, centre, own_CR, other_CR, claim)
+    parts = []
+    for cell in range(len(runs.value)):
+        pair = np.array([centre, cell])
+        found = _spread_of_all(runs.of(pair), 0, own_CR[pair], other_CR[pair], claim)
+        parts.append([getattr(found, spec.name)[1] for spec in fields(Spread)])
+    return Spread(
+        **{spec.name: np.array(column) for spec, column in zip(fields(Spread), zip(*parts, strict=True), strict=True)}
+    )
+
+
+def _spread_of_all(runs: Runs, centre: int, own_CR: Floats, other_CR: Floats, claim: Claim) -> Spread:
+    model = modelled(runs, centre, claim)
+    ratio_C = model.noisy.ratio
+    ratio = np.full(len(ratio_C), ratio_C[centre])
+    own, other = model.weights(own_CR, runs.single), model.weights(other_CR, runs.single[[centre]])
+    of_cell, of_centre = model.variance(own, ratio_C), model.variance(other, ratio)
+    variance, degrees = of_cell + of_centre, model.common_degrees(added(own, other))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moderation = (of_cell / variance) ** 2 / model.noisy.degrees
+        moderation += (of_centre / variance) ** 2 / model.noisy.degrees[centre]
+        degrees = np.where(model.degrees > 0, 1 / (1 / degrees + np.nan_to_num(moderation)), 0.0)
+        shared = np.nan_to_num(of_centre / variance, nan=0.5)
+    by_annotator = model.by_annotator(own, ratio_C) + model.by_annotator(other, ratio)
+    return Spread(variance=variance, degrees=degrees, by_annotator=by_annotator, shared=shared)

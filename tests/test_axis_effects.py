@@ -1,0 +1,238 @@
+"""Which axes matter: beside a slow F test, blind to what blocks do, found where an axis does something."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn_runs import SCORE, drawn, one_at_a_time, repeats_of, study_of, without
+from plain_statistics import Shares, of_study, variance_and_degrees
+from scipy import stats
+
+from tal_search.results.axis_effects import axis_effects, axis_table, expected_range
+from tal_search.results.cell_table import cells
+from tal_search.results.uncertainty.components import Runs
+from tal_search.results.uncertainty.model import modelled
+from tal_search.types import Floats
+
+GRID = [dict(zip(("a", "b"), pair, strict=True)) for pair in itertools.product((0.0, 1.0, 2.0), (0.0, 1.0, 2.0, 3.0))]
+
+
+def shifted(runs: Runs, points: Floats) -> Runs:
+    """With what each cell's settings add to it."""
+    return Runs(value=runs.value + points[:, None], seed=runs.seed, annotator=runs.annotator, single=runs.single)
+
+
+def of(found: pd.DataFrame, axis: str) -> dict[str, Any]:
+    (row,) = found[found["axis"] == axis].to_dict("records")
+    return {str(name): value for name, value in row.items()}
+
+
+def equal_grid(**effects: float) -> Runs:
+    """Runs of the grid's cells, no cell noisier than all as far as can be told."""
+    for number in itertools.count():
+        runs = drawn(np.random.default_rng(number), len(GRID), **effects)
+        if (modelled(runs, 0, "new annotators").noisy.ratio == 1).all():
+            return runs
+    raise AssertionError
+
+
+def of_a_mean(runs: Runs) -> tuple[float, float]:
+    """Variance of a cell's mean, and its degrees of freedom, from all cells."""
+    cells = [repeats_of(runs, cell) for cell in range(len(runs.value))]
+    return variance_and_degrees(of_study(cells), Shares(1 / 3, 1 / 3, 1 / 9))
+
+
+@pytest.mark.parametrize("effects", [{}, {"seed": 1.5}, {"annotator": 0.7, "seed": 0.7}])
+def test_of_a_grid_it_is_the_f_test_of_values_within_blocks(effects: dict[str, float]) -> None:
+    runs = equal_grid(**effects)
+    found = axis_effects(study_of(runs, GRID, "grid"))
+    means = runs.value.mean(1).reshape(3, 4)
+    variance, degrees = of_a_mean(runs)
+    for axis, along, blocks in (("a", means.mean(1), 4), ("b", means.mean(0), 3)):
+        row, values = of(found, axis), len(along)
+        size = blocks * ((along - along.mean()) ** 2).sum() / (values - 1) / variance
+        assert row["p"] == pytest.approx(stats.f.sf(size, values - 1, degrees))
+        assert row["range"] == pytest.approx(np.ptp(along))
+        assert row["noise range"] == pytest.approx(expected_range(values) * math.sqrt(variance / blocks))
+        assert row["best"] == int(np.argmax(along))
+        assert row["values"] == values
+
+
+def test_one_at_a_time_it_is_the_f_test_of_the_axis_cells_with_the_centre() -> None:
+    runs, settings = equal_grid(), one_at_a_time(3, 4)[:10] + one_at_a_time(4, 3)[-2:]
+    settings = [{**{f"axis {number}": 0.0 for number in range(4)}, **one} for one in settings]
+    found = axis_effects(study_of(runs, settings))
+    variance, degrees = of_a_mean(runs)
+    for axis in settings[0]:
+        mine = [cell for cell, one in enumerate(settings) if cell == 0 or one[axis] != 0]
+        means = runs.value[mine].mean(1)
+        size = ((means - means.mean()) ** 2).sum() / (len(mine) - 1) / variance
+        row = of(found, axis)
+        assert row["p"] == pytest.approx(stats.f.sf(size, len(mine) - 1, degrees))
+        assert row["range"] == pytest.approx(np.ptp(means))
+        assert row["best"] == settings[mine[int(np.argmax(means))]][axis]
+
+
+def test_what_blocks_do_is_not_seen() -> None:
+    """The other axis moves cells by thirty points, and what it does to one is what it does to all of a block."""
+    runs = drawn(np.random.default_rng(1), len(GRID), seed=0.7, annotator=0.7)
+    b = np.array([cell["b"] for cell in GRID])
+    one = of(axis_effects(study_of(runs, GRID, "grid")), "a")
+    found = axis_effects(study_of(shifted(runs, 10 * b - 20 * (b == 2)), GRID, "grid"))
+    other = of(found, "a")
+    for name in ("range", "noise range", "p"):
+        assert other[name] == pytest.approx(one[name], rel=1e-6)
+    assert (other["best"], other["verdict"] == "matters") == (one["best"], False)
+    assert of(found, "b")["verdict"] == "matters"
+    assert found["axis"].tolist() == ["b", "a"], "the surest first"
+
+
+def test_with_cells_missing_blocks_are_still_not_seen() -> None:
+    """A grid in which b's highest value was never tried at a's first: means of values alone would mix them."""
+    kept = [place for place, cell in enumerate(GRID) if not (cell["b"] == 3 and cell["a"] == 0)]
+    runs, settings = drawn(np.random.default_rng(2), len(kept)), [GRID[place] for place in kept]
+    b = np.array([cell["b"] for cell in settings])
+    one, other = (of(axis_effects(study_of(shifted(runs, scale * b), settings, "grid")), "a") for scale in (0.0, 50.0))
+    for name in ("range", "noise range", "p"):
+        assert other[name] == pytest.approx(one[name], rel=1e-6)
+
+
+def test_an_axis_that_matters_is_found_with_its_best_value() -> None:
+    settings = one_at_a_time(7, 5)
+    points = np.array([-1.5 * (cell["axis 2"] - 3) ** 2 for cell in settings])
+    found = axis_effects(study_of(shifted(drawn(np.random.default_rng(3), 29, seed=0.7), points), settings))
+    first = found.iloc[0]
+    assert (first["axis"], first["verdict"], first["needs"], first["best"]) == ("axis 2", "matters", "", 3.0)
+    assert first["p adjusted"] == pytest.approx(min(1, 7 * first["p"]))
+    assert first["range"] > 10 * first["noise range"]
+    assert not (found["verdict"].iloc[1:] == "matters").any()
+    assert found["symbol"].tolist() == ["a"] * 7
+
+
+def test_an_effect_at_one_value_of_many_cells_is_found_where_no_pair_would_be() -> None:
+    """The test is of all values of an axis in all blocks; each cell alone is too noisy."""
+    random, hits, pairs = np.random.default_rng(4), 0, 0
+    a = np.array([cell["a"] for cell in GRID])
+    for _ in range(10):
+        data = study_of(shifted(drawn(random, len(GRID), noise=2.0), 2.5 * (a == 1)), GRID, "grid")
+        hits += of(axis_effects(data), "a")["verdict"] == "matters"
+        table = cells(data)
+        pairs += bool((table["p adjusted"] < 0.05)[(table["a"] == 1) & (table["b"] == 0)].any())
+    assert hits >= 8
+    assert hits > pairs
+
+
+def test_an_axis_that_does_nothing_is_within_the_noise_once_there_are_repeats_enough() -> None:
+    runs = drawn(np.random.default_rng(5), len(GRID), 10, 3)
+    assert set(axis_effects(study_of(runs, GRID, "grid"))["verdict"]) == {"within noise"}
+
+
+def test_no_order_of_trials_or_cells_changes_a_number() -> None:
+    random = np.random.default_rng(6)
+    runs = drawn(random, len(GRID), seed=0.7, annotator=0.7, noise=1 + random.random(len(GRID)))
+    runs = without(runs, [(3, 2), (7, 0), (0, 4)])
+    data = study_of(runs, GRID, "grid")
+    expected = axis_effects(data)
+    for seed in range(3):
+        other = replace(data, trials=data.trials.sample(frac=1, random_state=seed).reset_index(drop=True))
+        pd.testing.assert_frame_equal(axis_effects(other), expected, check_exact=True)
+        one, another = (cells(study).sort_values(["a", "b"]).reset_index(drop=True) for study in (data, other))
+        pd.testing.assert_frame_equal(another, one, check_exact=True)
+        assert cells(other).index.tolist() == list(range(len(GRID)))
+    turned = replace(data, axes=dict(reversed(data.axes.items())))
+    pd.testing.assert_frame_equal(axis_effects(turned), expected, rtol=1e-9)
+
+
+def test_values_keep_their_kind_and_may_be_none() -> None:
+    settings: list[dict[str, Any]] = [
+        {"head": head, "size": size} for head, size in itertools.product((None, "flat", "deep"), (3, 5, 9))
+    ]
+    points = np.array([4.0 * (cell["head"] is None) + (cell["size"] == 9) * 4 for cell in settings])
+    found = axis_effects(study_of(shifted(drawn(np.random.default_rng(7), 9, repeat=0.0), points), settings, "grid"))
+    assert of(found, "head")["values"] == 3
+    assert pd.isna(of(found, "head")["best"])
+    assert of(found, "size")["best"] == 9
+    assert found["verdict"].tolist() == ["matters"] * 2
+
+
+def test_the_range_of_pure_noise_is_what_a_simulation_has() -> None:
+    random = np.random.default_rng(8)
+    for count in (2, 3, 5, 12):
+        assert expected_range(count) == pytest.approx(
+            np.ptp(random.normal(size=(40_000, count)), axis=1).mean(), rel=0.01
+        )
+    found = pd.concat(
+        axis_effects(study_of(drawn(random, len(GRID), seed=0.7, annotator=0.7), GRID, "grid")) for _ in range(60)
+    )
+    by_axis = found.groupby("axis")[["range", "noise range"]].mean()
+    assert by_axis["range"].to_numpy() == pytest.approx(by_axis["noise range"].to_numpy(), rel=0.12)
+    assert by_axis.loc["a", "noise range"] < by_axis.loc["b", "noise range"]
+    assert found["p"].lt(0.05).mean() < 0.12
+
+
+@pytest.mark.parametrize(("seeds", "annotators", "wanted"), [(1, 1, "3 seeds"), (2, 1, "3 seeds"), (1, 4, "3 seeds")])
+def test_with_fewer_than_three_repeats_or_one_seed_an_axis_needs_repeats(
+    seeds: int, annotators: int, wanted: str
+) -> None:
+    runs = drawn(np.random.default_rng(9), len(GRID), seeds, annotators)
+    found = axis_effects(study_of(runs, GRID, "grid"))
+    assert found["verdict"].tolist() == ["needs repeats"] * 2
+    assert found["needs"].tolist() == [wanted] * 2
+    assert found["p"].isna().all()
+    assert (found["range"] > 0).all()
+
+
+def test_what_an_axis_needs_follows_from_what_its_spread_is_of() -> None:
+    """Seeds where seeds lower it; annotators where it is theirs. The centre is quiet: its noise decides nothing."""
+    random, noise = np.random.default_rng(10), np.r_[0.3, np.ones(len(GRID) - 1)]
+    a = np.array([cell["a"] for cell in GRID])
+    words: dict[str, list[str]] = {"seeds": [], "annotators": []}
+    for _ in range(12):
+        for name, effects in (("seeds", {"seed": 2.0}), ("annotators", {"annotator": 2.0})):
+            runs = shifted(drawn(random, len(GRID), noise=noise, **effects), 1.0 * (a == 1))
+            row = of(axis_effects(study_of(runs, GRID, "grid")), "a")
+            words[name] += [row["needs"]] if row["verdict"] == "needs repeats" else []
+    assert len(words["seeds"]) > 4
+    assert all(word.endswith("seeds") for word in words["seeds"])
+    assert all(int(word.split()[-2]) > 3 for word in words["seeds"])
+    assert words["annotators"].count("more annotators") > len(words["annotators"]) / 2
+
+
+@pytest.mark.parametrize("plan", ["sampler", "cases"])
+def test_cells_of_a_sampler_share_no_block_and_cases_no_axis(plan: str) -> None:
+    data = study_of(drawn(np.random.default_rng(11), len(GRID)), GRID, plan)
+    assert axis_effects(data).empty
+    assert axis_table(data).empty
+    nothing = study_of(drawn(np.random.default_rng(11), len(GRID)), GRID, "grid")
+    assert axis_effects(replace(nothing, trials=nothing.trials.assign(state="failed"))).empty
+
+
+def test_the_best_value_is_that_of_held_out_videos_where_there_are_any() -> None:
+    runs, a = drawn(np.random.default_rng(12), len(GRID)), np.array([cell["a"] for cell in GRID])
+    runs = shifted(runs, 5 * a)
+    leaky, held = study_of(runs, GRID, "grid"), study_of(runs, GRID, "grid", holdout=20 - 3 * a)
+    assert (of(axis_effects(leaky), "a")["best"], of(axis_effects(held), "a")["best"]) == (2, 0)
+    assert of(axis_effects(leaky), "a")["range"] == of(axis_effects(held), "a")["range"], "of the test split, both"
+    assert "best (on test, leaky)" in axis_table(leaky)
+    assert "best" in axis_table(held)
+    table = axis_table(held)
+    assert table["axis"].tolist()[0] == "a (a)"
+    assert table[f"range of {SCORE} (%)"].tolist() == axis_effects(held)["range"].tolist()
+    assert table["p"].tolist() == axis_effects(held)["p adjusted"].tolist()
+
+
+def test_of_few_cells_an_axis_is_as_sure_as_its_surest_cell() -> None:
+    runs, settings = drawn(np.random.default_rng(13), 4), [*one_at_a_time(2, 2), {"axis 0": 0.0, "axis 1": 2.0}]
+    data = study_of(shifted(runs, np.array([0.0, 0.5, 8.0, 0.0])), settings)
+    found, table = axis_effects(data), cells(data)
+    for axis in settings[0]:
+        row = of(found, axis)
+        assert row["p adjusted"] == row["p"] == table.loc[table["varied"] == axis, "p adjusted"].min()
+    assert found["axis"].tolist() == ["axis 1", "axis 0"]
+    assert repeats_of(runs, 0).keys() == repeats_of(runs, 3).keys()
