@@ -37,7 +37,8 @@ CASES = ["~search.cases.baseline", "~search.cases.+ affinity", "~search.cases.+ 
 GRID = [
     "search.plan=grid", "search.axes={lambda_sep: [0.5, 1.0, 8.0], inference.nms: [0.3, 0.55]}",
     "dataset.simulation.train_videos=60", "dataset.simulation.channels=16", "hyperparameters.epochs=8",
-    "hyperparameters.learning_rate=0.01", "hyperparameters.feature_scale=8", "protocol.selection=holdout", "protocol.holdout_fraction=0.5",
+    "hyperparameters.learning_rate=0.01", "hyperparameters.feature_scale=8",
+    "protocol.selection=holdout", "protocol.holdout_fraction=0.5",
     "protocol.evaluate_every=4",
 ]  # fmt: skip
 
