@@ -13,6 +13,7 @@ import pytest
 from make_dataset import SMALL, change, edit_json, found, problems_of
 
 from tal_search.data.find import check, default_annotators, find, load
+from tal_search.data.simulation.videos import RECIPE
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
 
 
@@ -33,7 +34,7 @@ def test_features_are_found_with_ground_truth_and_clicks(root: Path) -> None:
 def test_auto_without_features_simulates_and_says_why(tmp_path: Path) -> None:
     spec = found(tmp_path / "absent")
     assert spec.source == "simulated"
-    assert spec.description == f"simulated THUMOS14 stand-in (no features under {tmp_path / 'absent'})"
+    assert spec.description == f"simulated THUMOS14 stand-in, recipe {RECIPE} (no features under {tmp_path / 'absent'})"
     assert default_annotators(spec, (BACKGROUND_CLICKS,)) == ("A1",)
     assert sorted(spec.clicks[BACKGROUND_CLICKS]) == ["A1", "A2", "A3", "gaussian", "uniform"]
     assert "dataset.root is not given" in found(None).description

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from test_step import make_fit, one_batch
 
+from tal_search.methods import available, specification
 from tal_search.trial.schedule import WARM_UP, rate_factor
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -41,3 +44,23 @@ def test_features_are_multiplied_by_their_scale() -> None:
     scaled.load_state_dict(plain.state_dict())
     assert torch.equal(scaled(features).cas_supp, plain(3 * features).cas_supp)
     assert torch.equal(scaled.suppressed(features)[0], plain.suppressed(3 * features)[0])
+
+
+@pytest.mark.parametrize("method", available())
+def test_papers_and_releases_train_at_a_constant_rate(method: str) -> None:
+    known = specification(method)
+    (spec,) = (one for one in dataclasses.fields(known.hyperparameters) if one.name == "schedule")
+    assert spec.default == "constant"
+    for presets in known.presets.values():
+        others = [preset.hyperparameters for name, preset in presets.items() if name != "simulated"]
+        assert not any("schedule" in settings or "feature_scale" in settings for settings in others)
+
+
+def test_basnet_and_backtal_are_trained_alike_on_simulated_videos() -> None:
+    names = ("epochs", "batch_size", "learning_rate", "schedule", "feature_scale", "dropout", "weight_decay")
+    both = []
+    for method in ("backtal", "basnet"):
+        known = specification(method)
+        settings = known.hyperparameters(**known.presets["thumos14"]["simulated"].hyperparameters)
+        both.append([getattr(settings, name) for name in names])
+    assert both[0] == both[1]
