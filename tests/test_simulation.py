@@ -10,7 +10,9 @@ from golden_files import DATA
 
 from tal_search.data.annotations import read_annotations
 from tal_search.data.class_names import THUMOS14
-from tal_search.data.simulation.videos import Simulation, simulate
+from tal_search.data.find import find
+from tal_search.data.load import load_truths
+from tal_search.data.simulation.videos import Simulation, recorded, simulate
 from tal_search.data.truths import background_gaps, present
 from tal_search.errors import InputError
 from tal_search.fields import broken_rule
@@ -210,3 +212,16 @@ def test_defaults_keep_their_own_rules() -> None:
     for spec in dataclasses.fields(Simulation):
         assert broken_rule(spec, getattr(Simulation(), spec.name)) is None
         assert spec.metadata["symbol"]
+
+
+def test_another_recipe_is_another_dataset_and_is_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    today = find("thumos14", "simulated", None, None, None, 20, SMALL)
+    assert recorded(today.simulation) == SMALL
+    monkeypatch.setattr("tal_search.data.find.RECIPE", 3)
+    later = find("thumos14", "simulated", None, None, None, 20, SMALL)
+    assert later.fingerprint != today.fingerprint
+    # Version 0.1.0 wrote no recipe: it was the first.
+    first = {name: value for name, value in today.simulation.items() if name != "recipe"}
+    for settings, recipe in ((later.simulation, 3), (first, 1)):
+        with pytest.raises(InputError, match=f"drawn by recipe {recipe}"):
+            load_truths(dataclasses.replace(today, simulation=settings))

@@ -47,11 +47,11 @@ def test_same_seed_gives_the_same_numbers_and_another_seed_does_not(dataset: Dat
     assert run(make_spec(dataset, seed=1), tmp_path / "c").mAP != first.mAP
 
 
-@pytest.mark.parametrize("selection", ["last", "holdout"])
+@pytest.mark.parametrize(("selection", "schedule"), [("last", "constant"), ("holdout", "constant"), ("last", "cosine")])
 def test_an_interrupted_trial_ends_as_an_uninterrupted_one(
-    dataset: DatasetSpec, tmp_path: Path, selection: str
+    dataset: DatasetSpec, tmp_path: Path, selection: str, schedule: str
 ) -> None:
-    spec = make_spec(dataset, selection=selection)
+    spec = make_spec(dataset, selection=selection, schedule=schedule)
     whole = run(spec, tmp_path / "whole")
     folder = TrialFolder(tmp_path / "parts")
     for stop_after in (1, 3):
