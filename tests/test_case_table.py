@@ -111,7 +111,7 @@ def test_a_repeat_that_one_of_two_lacks_is_no_pair_and_two_pairs_say_nothing(tmp
     assert rows["n"].tolist() == [2, 3, 2, 1]
     assert rows["pairs"].tolist()[1:] == [2, 1, 0]
     assert rows["verdict"].tolist() == ["reference", *["needs repeats"] * 3]
-    assert rows["needs"].tolist() == ["", "3 seeds", "3 seeds", "repeats in common with the centre"]
+    assert rows["needs"].tolist() == ["", "3 seeds", "3 seeds", "repeats in common"]
     assert rows[["delta" + LOW, "delta" + HIGH]].isna().all(axis=None), "two pairs are too few for an interval"
     assert rows["delta"].iloc[1] == pytest.approx(5.1)
     assert math.isnan(rows["delta"].iloc[3])

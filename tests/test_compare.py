@@ -96,7 +96,7 @@ def test_it_says_what_it_needs() -> None:
     assert math.isfinite(few.mean)
     assert all(math.isnan(value) for value in (few.low, few.high, few.p))
     apart = compare(a, b.assign(seed=b["seed"] + 10))
-    assert (apart.pairs, apart.needs) == (0, "repeats in common with the centre")
+    assert (apart.pairs, apart.needs) == (0, "repeats in common")
     assert math.isnan(apart.mean)
     one_seed = compare(*two(1, 4))
     assert (one_seed.pairs, one_seed.needs) == (4, "3 seeds")

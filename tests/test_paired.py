@@ -234,5 +234,5 @@ def test_what_a_cell_needs_is_what_would_decide_it() -> None:
     soon = contrasts_of([Interval(3, 1.95, 1.96, 0.06)])
     assert needs(soon, 3, ["needs repeats"], 0.1) == ["4 seeds"]
     fewer = contrasts_of([Interval(2, 1.0, math.nan, math.nan), Interval(0, math.nan, math.nan, math.nan)])
-    wanted = ["3 seeds", "repeats in common with the centre"]
+    wanted = ["3 seeds", "repeats in common"]
     assert needs(fewer, 2, ["needs repeats"] * 2, 1.0) == wanted

@@ -127,7 +127,7 @@ def needs(found: Contrasts, seeds: int, said: list[Verdict], noise: float) -> li
         if verdict != "needs repeats":
             words.append("")
         elif math.isnan(count):
-            words.append(f"{LEAST_REPEATS} seeds" if pairs else "repeats in common with the centre")
+            words.append(f"{LEAST_REPEATS} seeds" if pairs else "repeats in common")
         elif left <= 0:
             words.append("more annotators")
         else:
