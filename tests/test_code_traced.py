@@ -61,7 +61,7 @@ def test_the_trials_run_what_counts(traced: list[Ran]) -> None:
         "score_settings",
         "suppress",
         "propose",
-        "match",
+        "match_detections",
         "supervise",
         "Activations.rounded",
         "halved",
