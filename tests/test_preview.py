@@ -65,16 +65,18 @@ def test_inference_cells_are_counted_apart_and_cost_no_time(tmp_path):
     plan = planned(
         "quickstart", "search.plan=grid", "~search.axes.kernel_size", axes, f"runs={tmp_path}", "backend=inline"
     )
-    assert preview(plan) == (6, 1, 6, 0, 0, 2, 2, None)
+    assert preview(plan) == (7, 1, 7, 0, 0, 3, 3, None), "six, and the centre, which they leave out"
     finish(plan, 1, seconds=8.0)
-    assert preview(plan) == (6, 1, 6, 0, 3, 2, 1, pytest.approx(8.0)), "none of its cells is at the preset's settings"
-    score(plan, plan.fits[0], 2)
-    assert preview(plan) == (6, 1, 6, 2, 1, 2, 1, pytest.approx(8.0))
+    assert preview(plan) == (7, 1, 7, 1, 0, 3, 2, pytest.approx(16.0))
     finish(plan, 2, seconds=8.0)
-    assert preview(plan) == (6, 1, 6, 2, 4, 2, 0, 0.0)
-    for spec in plan.fits:
+    assert preview(plan) == (7, 1, 7, 1, 3, 3, 1, pytest.approx(8.0)), "none of its cells is at the preset's settings"
+    score(plan, plan.fits[1], 2)
+    assert preview(plan) == (7, 1, 7, 3, 1, 3, 1, pytest.approx(8.0))
+    finish(plan, 3, seconds=8.0)
+    assert preview(plan) == (7, 1, 7, 3, 4, 3, 0, 0.0)
+    for spec in plan.fits[1:]:
         score(plan, spec, 3)
-    assert preview(plan) == (6, 1, 6, 6, 0, 2, 0, 0.0)
+    assert preview(plan) == (7, 1, 7, 7, 0, 3, 0, 0.0)
 
 
 def test_another_study_over_the_same_cells_is_cached(tmp_path):

@@ -23,7 +23,7 @@ def test_a_single_trial_on_real_videos_ends_with_its_table(
         "hyperparameters.hidden_channels=8",
         "hyperparameters.epochs=1",
         "hyperparameters.learning_rate=2e-2",
-        "inference.class_threshold=0.06",
+        "inference.class_threshold=0.045",
         "backend=inline",
         "tracking.mlflow=false",
         f"runs={tmp_path}",
@@ -48,7 +48,7 @@ def test_a_single_trial_on_real_videos_ends_with_its_table(
         scores = json.loads(folder.scores.read_text())
         assert (scores["videos"], scores["instances"]) == (210, 3311)
         (studied,) = folder.settings().values()  # the fit itself is scored at the preset's class threshold
-        assert studied["inference"]["class_threshold"] == 0.06
+        assert studied["inference"]["class_threshold"] == 0.045
         assert studied["detections"] > 0
         assert {"loss/frame", "loss/sep", "loss/aff"} <= set(pd.read_parquet(folder.epochs).columns)
     losses = {folder.epoch_reports()[0].losses["frame"] for folder in folders}

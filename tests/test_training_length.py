@@ -27,7 +27,7 @@ from tal_search.trial.run import run_trial
 ONE_CELL = """
 method: sfnet
 dataset: {name: thumos14, source: simulated, snippets: 20, simulation: {train_videos: 10, test_videos: 4, channels: 4}}
-search: {plan: grid, axes: {dropout: [0.5]}, repeats: {seeds: [0]}}
+search: {plan: grid, axes: {dropout: [0.7]}, repeats: {seeds: [0]}}
 protocol: {evaluate_every: 100}
 resources: {backend: inline}
 """
@@ -58,7 +58,7 @@ def test_every_data_set_is_trained_for_the_steps_of_thumos14(
 ) -> None:
     """SF-Net's release makes 8000 steps; the representative segments' 90 epochs on THUMOS14 are 1170."""
     steps = {"sfnet": 8000, "representative": 1170}[method]
-    preset = "adapted" if method == "sfnet" else "paper"
+    preset = "adapted"
     plan = planned(tmp_path, method, dataset, preset)
     assert plan.reference.videos == videos
     assert math.ceil(videos / plan.centre["batch_size"]) == batches
@@ -68,7 +68,9 @@ def test_every_data_set_is_trained_for_the_steps_of_thumos14(
     assert plan.fits[0].hyperparameters["steps"] == epochs * batches, "a trial's settings say what it does"
 
 
-@pytest.mark.parametrize(("method", "preset", "steps"), [("sfnet", "adapted", 8000), ("representative", "paper", 1170)])
+@pytest.mark.parametrize(
+    ("method", "preset", "steps"), [("sfnet", "adapted", 8000), ("representative", "adapted", 1170)]
+)
 def test_videos_that_are_held_out_are_not_trained_on(tmp_path: Path, method: str, preset: str, steps: int) -> None:
     plan = planned(tmp_path, method, "gtea", preset, "protocol.selection=holdout")
     train, protocol = load(plan.dataset, "A1", ()).train, plan.protocol
@@ -138,7 +140,7 @@ def test_the_preview_counts_the_epochs_that_follow(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given_here", "epochs"),
     [
-        ([], 24),  # the simulated preset's
+        ([], 32),  # the simulated preset's
         (["hyperparameters.epochs=7"], 7),
         (["hyperparameters.steps=7"], 7),  # one batch of all ten videos
         (["hyperparameters.steps=7", "hyperparameters.batch_size=4"], 3),
@@ -181,7 +183,7 @@ def test_a_case_has_its_own_length(tmp_path: Path) -> None:
 
 
 def axes_plan(folder: Path, axes: str, *overrides: str) -> Plan:
-    text = ONE_CELL.replace("plan: grid, axes: {dropout: [0.5]}, ", "")
+    text = ONE_CELL.replace("plan: grid, axes: {dropout: [0.7]}, ", "")
     return resolve(load_text(folder, text, f"search.axes={axes}", *overrides))
 
 
@@ -191,20 +193,20 @@ def test_steps_and_what_decides_the_batches_may_be_axes(tmp_path: Path) -> None:
     )
     assert plan.centre_cell == {"steps": 12, "batch_size": 5}
     assert [(spec.cell["steps"], spec.hyperparameters["epochs"]) for spec in plan.fits] == [(12, 6), (6, 3), (12, 4)]
-    by_preset = axes_plan(tmp_path, "{steps: [24, 48]}")  # 24 epochs of one step
-    assert by_preset.centre_cell == {"steps": 24}
-    assert epochs_of(by_preset) == [24, 48]
+    by_preset = axes_plan(tmp_path, "{steps: [32, 64]}")  # 32 epochs of one step
+    assert by_preset.centre_cell == {"steps": 32}
+    assert epochs_of(by_preset) == [32, 64]
     by_epochs = axes_plan(tmp_path, "{epochs: [3, 12]}", "preset=adapted", "hyperparameters.batch_size=5")
     assert by_epochs.centre_cell == {"epochs": 4000}
     assert epochs_of(by_epochs) == [4000, 3, 12]
 
 
 def test_a_space_may_hold_steps(tmp_path: Path) -> None:
-    text = ONE_CELL.replace("{plan: grid, axes: {dropout: [0.5]}", "{plan: sampler, space: {steps: {low: 3, high: 9}}")
+    text = ONE_CELL.replace("{plan: grid, axes: {dropout: [0.7]}", "{plan: sampler, space: {steps: {low: 3, high: 9}}")
     plan = resolve(
         load_text(tmp_path, text.replace("10", "40") + "budget: {trials: 3}\n", "hyperparameters.batch_size=2")
     )
-    assert plan.centre["epochs"] == 24, "which pruners know the length by"
+    assert plan.centre["epochs"] == 32, "which pruners know the length by"
     assert plan.reference.videos is not None
     batches = math.ceil(plan.reference.videos / 2)
     trial = plan.trial({"steps": 9}, 0, "A1")
