@@ -52,7 +52,7 @@ def test_preview_counts_and_estimates(tmp_path):
     assert found.seconds == pytest.approx(21.0)
     two = preview(planned("quickstart", f"runs={tmp_path}", "resources.concurrent_trials=2"))
     assert two.seconds == pytest.approx(10.5)
-    longer = preview(planned("quickstart", f"runs={tmp_path}", "backend=inline", "hyperparameters.epochs=80"))
+    longer = preview(planned("quickstart", f"runs={tmp_path}", "backend=inline", "hyperparameters.epochs=40"))
     assert (longer.cached, longer.to_train) == (0, 5)
     assert longer.seconds == pytest.approx(5 * 14.0)
     assert preview(planned("quickstart", f"runs={tmp_path}", "dataset.snippets=50")).seconds is None
