@@ -44,7 +44,8 @@ def dunnett(p: npt.ArrayLike, shared: npt.ArrayLike, degrees: npt.ArrayLike) -> 
     p, shared, degrees = (np.asarray(values, np.float64) for values in (p, shared, degrees))
     known = np.flatnonzero(np.isfinite(p))
     adjusted = np.full(len(p), np.nan)
-    if not len(known):
+    if len(known) < 2:  # one comparison is corrected for nothing
+        adjusted[known] = p[known]
         return adjusted
     df = float(np.median(degrees[known]))
     size = -stdtrit(df, np.maximum(p[known] / 2, stdtr(df, -FARTHEST)))
