@@ -1,8 +1,7 @@
 """How often verdicts are false, and how often they find what is there: `python -m benchmarks.bench_verdicts`.
 
-Simulated studies of a centre and 28 cells on 7 axes, through `results.uncertainty` and `tal_search.compare`.
-The unit is
-the standard deviation of one run of an ordinary cell. Seeds and annotators add to each cell what they add to no other
+Simulated studies of a centre and 28 cells on 7 axes, through `results.uncertainty` and `tal_search.compare`. Unit: the
+standard deviation of one run of an ordinary cell. Seeds and annotators add to each cell what they add to no other
 (effects common to all cells cancel). Unequal cells have runs of sd .5, 1 or 2, or ("scaled") those and effects too.
 Columns: share of studies with a false verdict among their cells, in percent; where only one annotator is there, its
 effect is part of what is true of that annotator, so there is nothing false to count ("–" under annotator effects).

@@ -13,7 +13,7 @@ from tal_search.cli.text_table import TextTable, compact, markdown, short, sprea
 from tal_search.files.atomic import write_atomically
 from tal_search.plan.cells import CASE
 from tal_search.plan.plan import Plan
-from tal_search.plan.plan_frame import speeds, symbols
+from tal_search.plan.plan_frame import symbols
 from tal_search.record.description import scored_by
 from tal_search.results.axis_effects import MATTERS, axis_table
 from tal_search.results.axis_effects import METHOD as OF_AXES
@@ -40,16 +40,19 @@ UNITS = {
 }  # fmt: skip
 
 
-def write_tables(plan: Plan, data: StudyFrame, tables: list[AxisTable], folder: Path) -> tuple[Path, Path]:
-    """Write `sensitivity.csv` (every number) and `sensitivity.md` (as shown) into `folder`; returns both paths."""
+def write_tables(
+    plan: Plan, data: StudyFrame, tables: list[AxisTable], folder: Path, remark: str = ""
+) -> tuple[Path, Path]:
+    """Write `sensitivity.csv` (every number) and `sensitivity.md` (as shown) into `folder`; returns both paths.
+
+    remark, here and below: `plateau.speed_note`.
+    """
     columns = csv_columns(data)
     frames = [table.rows[list(columns)].rename(columns=columns).assign(table=table.title) for table in tables]
     content = pd.concat(frames)
     axes = axes_text(data)
     texts = [*([axes] if axes else []), *[axis_text(plan, table) for table in tables]]
-    return _write(
-        plan, folder, "sensitivity", ["table", *plan.axes], content, texts, speeds(plan, data), below_heading(tables)
-    )
+    return _write(plan, folder, "sensitivity", ["table", *plan.axes], content, texts, remark, below_heading(tables))
 
 
 def axes_text(data: StudyFrame) -> TextTable | None:

@@ -55,7 +55,7 @@ def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
     data = study_frame(plan, outcome.trials.values(), outcome.finished)
     tables, remark = sensitivity_info(data), speeds(plan, data)
     _say(remark, screen)
-    csv, markdown = write_tables(plan, data, tables, plan.study.runs / plan.study.name)
+    csv, markdown = write_tables(plan, data, tables, plan.study.runs / plan.study.name, remark)
     screen.print(f"mAP in %, {SPREAD}; paper: published numbers, on I3D", markup=False)
     screen.print(f"Scores: {scored_by(plan)}", markup=False)
     screen.print(below_heading(tables), markup=False)

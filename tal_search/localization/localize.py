@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
-from tal_search.localization.streams import localize_streams
+from tal_search.localization.streams import find_runs, localize_streams
 from tal_search.types import Detections, Floats, Ints
 
 BASNET_SCALE = 24  # positions a snippet in BaS-Net's release; frames are its positions then
@@ -159,10 +159,7 @@ def _propose_above_mean(activations: Activations, actionness_weight: float, clas
     video, label = np.nonzero(level >= class_threshold)
     sequence_PT = activations.cas[video, label].astype(np.float64)
     sequence_PT += actionness_weight * activations.attention[video].astype(np.float64)
-    above_PT = sequence_PT > sequence_PT.mean(1, keepdims=True)
-    edges = np.diff(np.pad(above_PT.astype(np.int8), ((0, 0), (1, 1))))
-    pair, first = np.nonzero(edges == 1)
-    _, end = np.nonzero(edges == -1)
+    pair, first, end = find_runs(sequence_PT > sequence_PT.mean(1, keepdims=True))
     pair, first, end = (array[end - first >= 2] for array in (pair, first, end))
     snippets = sequence_PT.shape[1]
     ends_within_2n = ((snippets + 1) * pair + np.stack([first, end])).T.ravel()  # the column added holds end = T

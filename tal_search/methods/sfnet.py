@@ -169,9 +169,10 @@ class SFNet(ActivationMethod):
     def _by_stream(self, output: Output, labels: torch.Tensor, clicks: torch.Tensor) -> dict[str, list[torch.Tensor]]:
         """Each loss, unweighted, of RGB, flow and fused; L_sep and L_aff of fused alone."""
         from tal_search.nn import losses, sfnet
+        from tal_search.nn.arrays import full
 
         hp, clicked = self.hyperparameters, clicks.any(1)
-        cas, actionness = ([sfnet.full(each) for each in streams] for streams in (output.cas, output.actionness))
+        cas, actionness = ([full(each) for each in streams] for streams in (output.cas, output.actionness))
         k = math.ceil(clicks.shape[-1] / TRAINING_SHARE)
         background = [sfnet.mined(sequence[:, -1], clicked, hp.eta) for sequence in cas]
         scores, chosen = zip(*[losses.highest(sequence, k) for sequence in cas], strict=True)
@@ -202,13 +203,13 @@ class SFNet(ActivationMethod):
 
     def activations(self, videos: VideoSet) -> Activations:
         """What localization reads: fused CAS and actionness, both logits, and the mean of the highest CAS values."""
-        from tal_search.nn import losses, sfnet
-        from tal_search.nn.arrays import evaluated
+        from tal_search.nn import losses
+        from tal_search.nn.arrays import evaluated, full
 
         def outputs(features: torch.Tensor) -> tuple[torch.Tensor, ...]:
             output = self.network(features)
-            cas = sfnet.full(output.cas[-1])
-            actionness = sfnet.full(output.actionness[-1]) if output.actionness else cas.new_zeros(cas.shape[::2])
+            cas = full(output.cas[-1])
+            actionness = full(output.actionness[-1]) if output.actionness else cas.new_zeros(cas.shape[::2])
             return cas, actionness, losses.video_scores(cas, max(1, cas.shape[-1] // INFERENCE_SHARE))
 
         arrays = evaluated(self.network, videos.features, outputs)

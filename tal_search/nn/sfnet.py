@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tal_search.nn.affinity import shifted
+from tal_search.nn.arrays import full
 from tal_search.nn.losses import classification_loss, mean_over
 
 
@@ -97,11 +98,6 @@ class SFNetwork(nn.Module):
         if self.embedding is not None:
             embedding = functional.normalize(full(self.embedding(torch.cat(hidden, dim=1))), dim=1)
         return Output(cas=(*cas, fused), actionness=actionness, embedding=embedding)
-
-
-def full(tensor: Tensor) -> Tensor:
-    """At least float32: under mixed precision the network's outputs are not."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def mined(scores_BT: Tensor, clicked_BT: Tensor, ratio: float) -> Tensor:

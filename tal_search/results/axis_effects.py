@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ import pandas as pd
 from tal_search.results.cell_table import cells, numbered, repeats
 from tal_search.results.noise import noise
 from tal_search.results.ranking import selected_by
-from tal_search.results.statistics import MOST_SEEDS, runs_of
+from tal_search.results.statistics import runs_of, what_lowers
 from tal_search.results.trials import StudyFrame
 from tal_search.results.uncertainty.contrasts import CONFIDENCE, LEAST_REPEATS, quantile
 from tal_search.results.uncertainty.families import SIGNIFICANT, holm
@@ -26,6 +26,19 @@ from tal_search.types import Floats, Ints
 
 MATTERS, WITHIN_NOISE, NEEDS_REPEATS = "matters", "within noise", "needs repeats"
 METHOD = "F test of an axis' values within blocks, Holm's correction over axes (below six cells the surest cell's p)"
+
+
+class _Means(NamedTuple):
+    """Of each cell, [C]: its mean, what repeats add to all taken out; the variance of it, and the part of that which
+    more seeds do not lower; degrees of freedom of what is common, and of what is the cell's own; known: of any.
+    """
+
+    mean: Floats
+    variance: Floats
+    by_annotator: Floats
+    common_degrees: Floats
+    own_degrees: Floats
+    known: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +73,9 @@ class _Effect:
         return expected_range(len(self.value)) * math.sqrt(self.pair_variance / 2)
 
 
+@lru_cache(maxsize=4)
 def axis_effects(data: StudyFrame) -> pd.DataFrame:
-    """One row an axis, the surest first. A sampler's cells share no block, so there are no rows.
+    """One row an axis, the surest first. A sampler's cells share no block, so there are no rows. Do not write to it.
 
     Columns: `axis`, `symbol`, `values` (how many), `best` (by `ranking.selected_by`), `range` of mean mAP at
     `data.score` in points, `noise range` (its expectation where the axis does nothing), `p` and `p adjusted` over axes,
@@ -75,8 +89,9 @@ def axis_effects(data: StudyFrame) -> pd.DataFrame:
     code_N, numbers = pd.factorize(done["cell"])
     rows, runs = found.loc[numbers].reset_index(drop=True), runs_of(done[data.score], code_N, done)
     centre = next(iter(np.flatnonzero(rows["centre"])), -1)
-    model, chosen = modelled(runs, int(centre), "new annotators"), _chosen(data, numbers)
-    effects = {axis: _effect(rows, list(data.axes), axis, model, chosen) for axis in data.axes}
+    means = _means(modelled(runs, int(centre), "new annotators"))
+    chosen = cells(data).loc[numbers, selected_by(data)].to_numpy(np.float64)
+    effects = {axis: _effect(rows, list(data.axes), axis, means, chosen) for axis in data.axes}
     known = {axis: effect for axis, effect in effects.items() if effect is not None}
     few = {axis: _least_p(data, axis) for axis in known} if len(rows) < LEAST_CELLS else None
     p = [_p_value(effect, runs.present.sum(1)) if few is None else few[axis] for axis, effect in known.items()]
@@ -103,20 +118,24 @@ def axis_table(data: StudyFrame) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _chosen(data: StudyFrame, numbers: pd.Index[Any]) -> Floats:
-    """What the best value is chosen by, of each cell."""
-    chosen: Floats = cells(data).loc[numbers, selected_by(data)].to_numpy(np.float64)
-    return chosen
+def _means(model: Model) -> _Means:
+    present = model.runs.present
+    share, ratio = present / np.maximum(present.sum(1), 1)[:, None], model.noisy.ratio
+    weights = model.weights(share, model.runs.single)
+    return _Means(
+        mean=model.mean, variance=model.variance(weights, ratio), by_annotator=model.by_annotator(weights, ratio),
+        common_degrees=model.common_degrees(weights), own_degrees=model.noisy.degrees, known=model.degrees > 0,
+    )  # fmt: skip
 
 
-def _effect(rows: pd.DataFrame, axes: list[str], axis: str, model: Model, chosen: Floats) -> _Effect | None:
+def _effect(rows: pd.DataFrame, axes: list[str], axis: str, means: _Means, chosen: Floats) -> _Effect | None:
     """Least squares of cells' means on values and blocks; None where no block has two values."""
     others = [name for name in axes if name != axis]
     block = (
         rows[others].astype(object).groupby(others, sort=False, dropna=False).ngroup() if others else rows["centre"] * 0
     )
     several = rows[axis].groupby(block).transform("nunique", dropna=False) > 1
-    mine = np.flatnonzero(several & np.isfinite(chosen) & np.isfinite(model.mean))
+    mine = np.flatnonzero(several & np.isfinite(chosen) & np.isfinite(means.mean))
     code, values = pd.factorize(rows[axis].iloc[mine], use_na_sentinel=False)
     if len(values) < 2:
         return None
@@ -124,15 +143,13 @@ def _effect(rows: pd.DataFrame, axes: list[str], axis: str, model: Model, chosen
     design = pd.DataFrame(np.eye(len(values))[place[code]])
     within = (design - design.groupby(block.iloc[mine].to_numpy()).transform("mean")).to_numpy()
     solve = np.linalg.pinv(within.T @ within) @ within.T
-    share = model.runs.present / np.maximum(model.runs.present.sum(1), 1)[:, None]
-    weights, ratio = model.weights(share, model.runs.single), model.noisy.ratio
-    variance, fixed = model.variance(weights, ratio)[mine], model.by_annotator(weights, ratio)[mine]
+    variance, fixed = means.variance[mine], means.by_annotator[mine]
     with np.errstate(divide="ignore", invalid="ignore"):
-        own = np.nan_to_num((variance**2 / model.noisy.degrees[mine]).sum() / variance.sum() ** 2)
-        degrees = 1 / (1 / model.common_degrees(weights)[mine].mean() + own) if model.degrees > 0 else 0.0
+        own = np.nan_to_num((variance**2 / means.own_degrees[mine]).sum() / variance.sum() ** 2)
+        degrees = 1 / (1 / means.common_degrees[mine].mean() + own) if means.known else 0.0
     return _Effect(
         value=[values[index] for index in np.argsort(place)],
-        effect=solve @ model.mean[mine],
+        effect=solve @ means.mean[mine],
         covariance=(solve * variance) @ solve.T,
         degrees=float(degrees),
         by_annotator=float(fixed.sum() / variance.sum()) if variance.sum() > 0 else 0.0,
@@ -169,11 +186,8 @@ def _verdict(effect: _Effect, p: float, repeatability: float, seeds: int) -> tup
     if effect.range + float(quantile(np.array(effect.degrees))) * math.sqrt(spread) <= repeatability:
         return WITHIN_NOISE, ""
     pairs = len(effect.value) * (len(effect.value) - 1) / 2
-    room = (effect.range / -float(ndtri((1 - CONFIDENCE) / 2 / pairs))) ** 2 - effect.by_annotator * spread
-    if room <= 0:
-        return NEEDS_REPEATS, "more annotators"
-    wanted = max(seeds + 1, math.ceil(seeds * (1 - effect.by_annotator) * spread / room))
-    return NEEDS_REPEATS, f"{wanted} seeds" if wanted <= MOST_SEEDS else f"more than {MOST_SEEDS} seeds"
+    wanted = (effect.range / -float(ndtri((1 - CONFIDENCE) / 2 / pairs))) ** 2
+    return NEEDS_REPEATS, what_lowers(spread, effect.by_annotator * spread, seeds, wanted)
 
 
 @lru_cache(maxsize=128)

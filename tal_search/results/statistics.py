@@ -119,22 +119,28 @@ def needs(found: Contrasts, seeds: int, said: list[Verdict], noise: float) -> li
     tested = int(np.isfinite(found.p).sum())
     seen = np.abs(found.delta) / -ndtri((1 - CONFIDENCE) / 2 / max(1, tested))
     within = (noise - np.abs(found.delta)) / -ndtri((1 - CONFIDENCE) / 2)
-    room = np.fmax(seen, within) ** 2 - found.by_annotator
-    with np.errstate(invalid="ignore", divide="ignore"):
-        wanted = np.ceil(seeds * (found.error**2 - found.by_annotator) / room)
-    words = []
-    for verdict, pairs, left, count in zip(said, found.pairs, room, wanted, strict=True):
+    wanted, words = np.fmax(seen, within), []
+    columns = zip(said, found.pairs, found.error, found.by_annotator, wanted, strict=True)
+    for verdict, pairs, error, by_annotator, enough in columns:
         if verdict != "needs repeats":
             words.append("")
-        elif math.isnan(count):
+        elif math.isnan(error):
             words.append(f"{LEAST_REPEATS} seeds" if pairs else "repeats in common")
-        elif left <= 0:
-            words.append("more annotators")
         else:
-            words.append(
-                f"{max(count, seeds + 1):.0f} seeds" if count <= MOST_SEEDS else f"more than {MOST_SEEDS} seeds"
-            )
+            words.append(what_lowers(error**2, by_annotator, seeds, enough**2))
     return words
+
+
+def what_lowers(variance: float, by_annotator: float, seeds: int, wanted: float) -> str:
+    """What brings the variance of a difference down to `wanted`: so many seeds instead of `seeds`, or more annotators.
+
+    by_annotator: the part of it that seeds do not lower.
+    """
+    room = wanted - by_annotator
+    if room <= 0:
+        return "more annotators"
+    needed = seeds * (variance - by_annotator) / room
+    return f"{max(math.ceil(needed), seeds + 1)} seeds" if needed <= MOST_SEEDS else f"more than {MOST_SEEDS} seeds"
 
 
 def around(mean: float, low: float, high: float, digits: int = 1) -> str:

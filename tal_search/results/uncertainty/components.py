@@ -133,9 +133,9 @@ def residuals(runs: Runs) -> tuple[Floats, float, Floats]:
     Residuals are scaled so that a run's variance is what it would be without the fit, and NaN also where no other cell
     has the repeat. Σ g_ij = 0.
     """
-    value_CR, present_CR = _repeated(runs), _repeated_present(runs)
-    others_R = present_CR.sum(0)
-    present_CR = present_CR & (others_R > 1)
+    value_CR = _repeated(runs)
+    present_CR = np.isfinite(value_CR)
+    present_CR &= present_CR.sum(0) > 1
     value_CR = np.where(present_CR, value_CR, 0.0)
     cells_R, runs_C = np.maximum(present_CR.sum(0), 1), np.maximum(present_CR.sum(1), 1)
     repeat_R, cell_C = np.zeros(value_CR.shape[1]), value_CR.sum(1) / runs_C
@@ -213,11 +213,6 @@ def _repeated(runs: Runs) -> Floats:
         for seed, value in zip(runs.seed[runs.present[cell]], runs.value[cell, runs.present[cell]], strict=True):
             value_CR[cell, runs.seed == seed] = value
     return value_CR
-
-
-def _repeated_present(runs: Runs) -> NDArray[np.bool_]:
-    present_CR: NDArray[np.bool_] = np.isfinite(_repeated(runs))
-    return present_CR
 
 
 def _collapsed(left_CR: Floats, runs: Runs) -> Floats:
