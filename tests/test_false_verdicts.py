@@ -37,7 +37,7 @@ def test_a_study_without_a_difference_names_one_in_six_of_a_hundred_at_most(
     assert false / studies <= MOST_FALSE + two_errors(MOST_FALSE, studies)
 
 
-@pytest.mark.parametrize(("seeds", "annotators"), [(3, 1), (1, 3), (2, 3), (5, 3)])
+@pytest.mark.parametrize(("seeds", "annotators"), [(3, 1), (5, 1), (10, 1), (1, 3), (2, 3), (5, 3), (10, 3)])
 def test_nor_with_other_repeats_some_of_them_missing(seeds: int, annotators: int) -> None:
     """Of one seed nothing is claimed; of one annotator only for that one, to whom its effects are differences."""
     random, studies, false, effect = np.random.default_rng(1), 120, 0, 0.7 * (annotators > 1)
