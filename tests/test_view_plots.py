@@ -15,9 +15,9 @@ from small_dashboards import Made
 
 from tal_dashboards.data.importance import SEED, importances
 from tal_dashboards.data.study_data import StudyData
+from tal_dashboards.figures.axis_figures import contour_figure
+from tal_dashboards.figures.axis_lines import AT_CENTRE, MOST_DRAWN, MOST_VALUES, OVER_ALL
 from tal_dashboards.views import plots
-from tal_dashboards.views.axis_figures import contour_figure
-from tal_dashboards.views.axis_lines import AT_CENTRE, MOST_DRAWN, MOST_VALUES, OVER_ALL
 from tal_search.results.sensitivity import sensitivity_info
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from tal_dashboards.data.study_data import StudyData
+from tal_dashboards.figures.timeline_figures import Track, mask_table, timeline_figure
 from tal_dashboards.views import timeline
-from tal_dashboards.views.timeline_figures import Track, mask_table, timeline_figure
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize

@@ -16,14 +16,14 @@ from tal_dashboards.app import components
 from tal_dashboards.app.callbacks import redrawn
 from tal_dashboards.data.importance import LEAST_TRIALS, MOST_FOR_FANOVA, importances
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
-from tal_dashboards.views.axis_figures import (
+from tal_dashboards.figures.axis_figures import (
     contour_figure,
     heat_figure,
     importance_figure,
     line_figure,
     parallel_figure,
 )
-from tal_dashboards.views.axis_lines import AxisLine, axis_line, heat_of, scores, thinned
+from tal_dashboards.figures.axis_lines import AxisLine, axis_line, heat_of, scores, thinned
 from tal_dashboards.views.trial_panel import trial_query
 
 TITLE = "Sensitivity plots"

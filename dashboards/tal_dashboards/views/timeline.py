@@ -16,7 +16,7 @@ from tal_dashboards.app.callbacks import redrawn
 from tal_dashboards.data.fits import chooser, chosen_fit, offered
 from tal_dashboards.data.inference_settings import own_inference
 from tal_dashboards.data.study_data import Selection, StudyData
-from tal_dashboards.views.timeline_figures import Track, mask_figure, mask_table, timeline_figure
+from tal_dashboards.figures.timeline_figures import Track, mask_figure, mask_table, timeline_figure
 from tal_search.data.clicks.click_budget import within_budget
 from tal_search.errors import InputError
 from tal_search.localization.activations import Activations

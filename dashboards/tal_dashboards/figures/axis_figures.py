@@ -12,7 +12,7 @@ from plotly.colors import sample_colorscale
 
 from tal_dashboards import style
 from tal_dashboards.data.importance import ESTIMATES
-from tal_dashboards.views.axis_lines import AT_CENTRE, AxisLine, is_numeric, positions, scale
+from tal_dashboards.figures.axis_lines import AT_CENTRE, AxisLine, is_numeric, positions, scale
 from tal_search.types import Floats
 
 SHADES = 8

@@ -1,0 +1,1 @@
+"""Pure figures of the views, and the tables that they draw."""
