@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +29,33 @@ ACTION_CLICKS = "action clicks"
 INSTANCES = "instances"
 CLICKS = (BACKGROUND_CLICKS, ACTION_CLICKS)
 NO_ANNOTATOR = "none"  # of a trial that reads no clicks: it is the same experiment whoever clicked
+
+
+CASE = "case"  # the one axis of a study of cases
+MOST_PARTS = 32  # the greatest denominator of a hyperparameter that is shown as a fraction
+
+
+def written(value: Any) -> str:
+    """A hyperparameter's value as a study file has it: 1/12 for 0.08333, 0.3 for 0.3, yes or no, "–" for none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:.4g}"
+    if math.isfinite(value) and not math.isclose(float(short), value, rel_tol=1e-12):
+        near = Fraction(value).limit_denominator(MOST_PARTS)
+        if near.numerator and math.isclose(near.numerator / near.denominator, value, rel_tol=1e-9):
+            return f"{near.numerator}/{near.denominator}"
+    return short
+
+
+def cell_words(cell: Mapping[str, Any], centre: Mapping[str, Any]) -> str:
+    """A cell by what is off the centre, "kernel_size=1 k_ratio=1/12", or "centre"; of a study of cases, its name."""
+    if CASE in cell:
+        return str(cell[CASE])
+    return " ".join(f"{axis}={written(value)}" for axis, value in cell.items() if value != centre[axis]) or "centre"
 
 
 def clicks_of(supervision: Iterable[str]) -> tuple[str, ...]:

@@ -70,7 +70,8 @@ def test_with_few_cells_each_stands_beside_the_centre_alone() -> None:
     found = contrasts(runs, 0)
     for cell in range(1, 5):
         alone = difference(repeats_of(runs, cell), repeats_of(runs, 0))
-        assert (found.high[cell] - found.delta[cell], found.p[cell]) == pytest.approx((alone.half, alone.p))
+        assert found.p[cell] == pytest.approx(alone.p)
+        assert found.high[cell] - found.delta[cell] > alone.half, "four intervals at once are wider than one"
     assert found.error[4] > 5 * found.error[1:4].max()
 
 
@@ -82,9 +83,10 @@ def test_an_interval_leaves_nothing_out_where_p_is_below_its_level(cells: int) -
         runs = without(runs, [(cell, cell % 9) for cell in range(1, cells)])
         found = contrasts(runs, 0)
         outside = (found.low[1:] > 0) | (found.high[1:] < 0)
-        assert (outside == (found.p[1:] < 0.05)).all()
+        assert (outside | (found.low[1:] == 0) | (found.high[1:] == 0) == (found.adjusted[1:] < 0.05)).all()
         assert (found.adjusted[1:] >= found.p[1:]).all()
-        assert found.high - found.delta == pytest.approx(found.delta - found.low, nan_ok=True)
+        whole = (found.low != 0) & (found.high != 0)
+        assert (found.high - found.delta)[whole] == pytest.approx((found.delta - found.low)[whole], nan_ok=True)
         sides |= {*outside.tolist()}
         assert found.delta[0] == 0
         assert np.isnan([found.low[0], found.p[0], found.adjusted[0]]).all(), "the centre is not beside itself"

@@ -63,7 +63,7 @@ def test_an_effect_of_twice_the_noise_is_found_at_three_seeds_and_annotators() -
 
 @pytest.mark.parametrize("claim", ["new annotators", "these annotators"])
 def test_intervals_hold_the_difference_of_the_annotators_they_claim(claim: str) -> None:
-    """Of new annotators: none, on the whole. Of these: what they add to each cell. In 95 of 100 cells, or more."""
+    """Of new annotators: none, on the whole. Of these: what they add to each cell. All of a study's in 95 of 100."""
     random, inside, draws = np.random.default_rng(3), [], 60
     for _ in range(draws):
         runs = drawn(random, CELLS, 4, 3)
@@ -71,13 +71,12 @@ def test_intervals_hold_the_difference_of_the_annotators_they_claim(claim: str) 
         runs.value[:] += theirs[:, runs.annotator]
         found = contrasts(runs, 0, claim)  # type: ignore[arg-type]
         truth = np.zeros(CELLS) if claim == "new annotators" else theirs.mean(1) - theirs[0].mean()
-        inside.append(((found.low <= truth) & (truth <= found.high))[1:].mean())
-    error = float(np.std(inside)) / math.sqrt(draws)  # cells of a study share their centre
-    assert 0.95 - 2 * error - 0.01 <= np.mean(inside) <= 0.995
+        inside.append(((found.low <= truth) & (truth <= found.high))[1:].all())
+    assert np.mean(inside) >= 0.95 - two_errors(0.05, draws)
 
 
 def test_axes_that_do_nothing_matter_in_six_studies_of_a_hundred_at_most() -> None:
-    random, cells, false, p = np.random.default_rng(4), one_at_a_time(7, 5), 0, []
+    random, cells, false = np.random.default_rng(4), one_at_a_time(7, 5), 0
     settings = [(effects, noise) for effects in EFFECTS for noise in (EQUAL, UNEQUAL)]
     each = 18
     for (annotator, seed), noise in settings:
@@ -85,7 +84,6 @@ def test_axes_that_do_nothing_matter_in_six_studies_of_a_hundred_at_most() -> No
             runs = drawn(random, CELLS, annotator=annotator, seed=seed, noise=noise)
             found = axis_effects(study_of(runs, cells))
             false += bool((found["verdict"] == "matters").any())
-            p += found["p"].tolist()
     studies = each * len(settings)
     assert false / studies <= MOST_FALSE + two_errors(MOST_FALSE, studies)
-    assert 0.005 < np.mean(np.array(p) < 0.05) <= 0.05 + two_errors(0.05, studies)
+    assert false, "a rule that never calls anything an effect proves nothing"

@@ -71,7 +71,9 @@ def test_means_spreads_and_paired_differences() -> None:
     assert rows["verdict"].tolist() == ["worse", "centre", "better"]
     assert tables[1].rows["delta"].tolist() == pytest.approx([0, 0])
     assert tables[1].rows["verdict"].tolist() == ["centre", "within noise"]
-    assert "over seeds sd 2.0; two single runs differ by less than 5.5 points" in tables[0].noise
+    assert (
+        "two single runs of the centre differ by less than 5.5 points 95 times in 100 (from 3 runs" in tables[0].noise
+    )
 
 
 def test_annotation_seconds_stand_beside_cells_that_differ_in_them() -> None:
@@ -169,7 +171,7 @@ def test_files_and_terminal_say_the_source_and_the_numbers(tmp_path: Path) -> No
     assert "Source: simulated" in text
     assert "| 0.5 | 3 |" in text
     assert "29.0±5.0" in text
-    assert "Noise floor at tIoU 0.5, from 3 repeats" in text
+    assert "Noise floor at tIoU 0.5: two single runs" in text
     assert "not available" in text
     assert "costs 0.5 mAP" in text
     console = Console(width=120, record=True, file=io.StringIO())

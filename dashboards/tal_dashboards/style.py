@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 
 from tal_search.results.published import NOT_AVAILABLE
 from tal_search.results.statistics import HIGH, LOW, around
+from tal_search.types import written
 
 # Okabe and Ito's colours, which the common kinds of colour blindness tell apart; dashes and markers say it again.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#B8A800")
@@ -64,11 +65,7 @@ def figure(x: str, y: str, *, height: int = 400) -> go.Figure:
 
 def value(number: Any) -> str:
     """A hyperparameter's value in words."""
-    if isinstance(number, float):
-        return "–" if math.isnan(number) else f"{number:.4g}"
-    if isinstance(number, bool):
-        return "yes" if number else "no"
-    return "–" if number is None else str(number)
+    return written(number)
 
 
 def number(found: float, digits: int = 1, sign: str = "") -> str:

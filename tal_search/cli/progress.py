@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.text import Text
 
 from tal_search.cli.console import said
-from tal_search.plan.cells import CASE
 from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Started
 from tal_search.trial.trial_types import TrialResult, TrialSpec
+from tal_search.types import cell_words
 
 if TYPE_CHECKING:
     from tal_search.plan.plan import Plan
@@ -118,28 +118,17 @@ class StudyView:
             tiou = SHOWN_TIOU if SHOWN_TIOU in result.tiou else result.tiou[0]
             values, leaky = (result.holdout_mAP, "") if result.holdout_mAP else (result.mAP, " on test, leaky")
             mean = 100 * values[result.tiou.index(tiou)]
-            means.setdefault(describe_cell(spec.cell, self.plan.centre_cell), []).append(mean)
+            means.setdefault(cell_words(spec.cell, self.plan.centre_cell), []).append(mean)
         if not means:
             return ""
         best = max(means, key=lambda cell: sum(means[cell]) / len(means[cell]))
         value = sum(means[best]) / len(means[best])
-        name = describe_cell(self.plan.centre_cell, self.plan.centre_cell)
+        name = cell_words(self.plan.centre_cell, self.plan.centre_cell)
         centre = means.get(name, [])
         beside = f" ({name} {sum(centre) / len(centre):.1f})" if centre else ""
         return f"best{leaky}: {value:.1f} at {best}{beside}"
 
 
-def describe_cell(cell: dict[str, Any], centre: dict[str, Any]) -> str:
-    """What differs from the centre, or "centre"; of a study of cases, the case's name."""
-    if CASE in cell:
-        return str(cell[CASE])
-    changed = {axis: value for axis, value in cell.items() if value != centre[axis]}
-    shown = (
-        f"{axis}={value:.4g}" if isinstance(value, float) else f"{axis}={value}" for axis, value in changed.items()
-    )
-    return " ".join(shown) or "centre"
-
-
 def describe(spec: TrialSpec, centre: dict[str, Any]) -> str:
     """One trial in words: its cell, seed and annotator."""
-    return f"{describe_cell(spec.cell, centre)} seed={spec.seed} annotator={spec.annotator}"
+    return f"{cell_words(spec.cell, centre)} seed={spec.seed} annotator={spec.annotator}"

@@ -11,7 +11,6 @@ import pandas as pd
 
 from tal_search.cli.text_table import TextTable, compact, markdown, short, spread
 from tal_search.files.atomic import write_atomically
-from tal_search.plan.cells import CASE
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import symbols
 from tal_search.record.description import scored_by
@@ -23,7 +22,7 @@ from tal_search.results.ranking import Ranking
 from tal_search.results.sensitivity import AxisTable, csv_columns
 from tal_search.results.statistics import HIGH, LOW, METHOD, SPREAD
 from tal_search.results.trials import StudyFrame
-from tal_search.types import criterion
+from tal_search.types import CASE, criterion
 
 PAPER_NOTES = {
     ("backtal", "thumos14", "lambda_sep"): "The paper says that lowering λ costs 0.5 mAP, without naming the value.",

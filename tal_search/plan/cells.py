@@ -13,9 +13,7 @@ from tal_search.methods import specification
 from tal_search.methods.base import MethodHyperparameters, layered
 from tal_search.study import SearchSettings, Study
 from tal_search.trial.trial_types import TrialSpec, setting_name
-from tal_search.types import BACKGROUND_CLICKS, INFERENCE, DatasetSpec
-
-CASE = "case"  # the one axis of a study of cases
+from tal_search.types import BACKGROUND_CLICKS, CASE, INFERENCE, DatasetSpec
 
 
 @dataclass(frozen=True, kw_only=True)

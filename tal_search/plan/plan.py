@@ -15,7 +15,7 @@ from tal_search.data.find import default_annotators
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
 from tal_search.methods import specification
-from tal_search.plan.cells import CASE, Case, Trial, cells, fits, rule_problems, split
+from tal_search.plan.cells import Case, Trial, cells, fits, rule_problems, split
 from tal_search.plan.code_change import trained_by_other_code
 from tal_search.plan.training_videos import training_videos
 from tal_search.study import (
@@ -31,7 +31,7 @@ from tal_search.study.samplers import OVER_REPEATS, Wilcoxon
 from tal_search.trial.code_version import code_version
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialSpec
-from tal_search.types import INFERENCE, NO_ANNOTATOR, DatasetSpec, canonical_json, clicks_of
+from tal_search.types import CASE, INFERENCE, NO_ANNOTATOR, DatasetSpec, canonical_json, clicks_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from tal_search.localization.inference import Inference
 from tal_search.methods import specification
 from tal_search.plan.cells import Trial
 from tal_search.plan.plan import Plan
+from tal_search.plan.preview import lanes
 from tal_search.results.plateau import speed_note
 from tal_search.results.trials import StudyFrame, score_columns
 from tal_search.trial.folder import TrialFolder
@@ -29,7 +30,8 @@ def study_frame(plan: Plan, trials: Iterable[Trial], results: Mapping[str, Trial
         hyperparameters=plan.centre, inference=plan.inference, fit_inference=plan.fit_inference,
         protocol=plan.protocol, objectives=plan.study.search.objectives,
         cases={name: case.paper for name, case in plan.study.search.cases.items()},
-        trials=_trial_table(plan, list(trials), results),
+        trials=_trial_table(plan, list(trials), results), name=plan.study.name, overrides=plan.study.overrides,
+        lanes=lanes(plan),
     )  # fmt: skip
 
 
@@ -70,7 +72,7 @@ def _trial_table(plan: Plan, trials: list[Trial], results: Mapping[str, TrialRes
     mAP_NT, held_NT = (np.array(rows, np.float64).reshape(-1, len(tiou)) for rows in (mAP, held))
     number = {
         name: np.array([getattr(result, name, None) for result in found], np.float64)
-        for name in ("best_on_test_mAP", "parameters", "seconds")
+        for name in ("best_on_test_mAP", "parameters", "seconds", "scoring_seconds")
     }
     table |= score_columns(tiou, mAP_NT, held_NT, number.pop("best_on_test_mAP"))
     return pd.DataFrame(table | number)

@@ -74,16 +74,22 @@ def training_seconds(plan: Plan, wanted: Sequence[TrialSpec]) -> float | None:
     """Estimated wall-clock of fits, from recorded trials of their methods; None where a method has none."""
     if not wanted:
         return 0.0
-    resources = plan.study.resources
     recorded = _seconds_per_epoch(plan.study.runs)
     epochs: Counter[Kind] = Counter()
     for spec in wanted:
         epochs[spec.method, spec.dataset.fingerprint, spec.dataset.snippets] += spec.hyperparameters.get("epochs", 1)
     if not epochs.keys() <= recorded.keys():
         return None
-    concurrent = resources.concurrent_trials or max(1, int(_processors() / resources.cpus_per_trial))
-    lanes = 1 if resources.backend == "inline" else min(concurrent, len(wanted))
-    return sum(number * fmean(recorded[kind]) for kind, number in epochs.items()) / lanes
+    at_once = min(lanes(plan), len(wanted))
+    return sum(number * fmean(recorded[kind]) for kind, number in epochs.items()) / at_once
+
+
+def lanes(plan: Plan) -> int:
+    """How many trials of a plan run at once, on this machine's processors unless the study says otherwise."""
+    resources = plan.study.resources
+    if resources.backend == "inline":
+        return 1
+    return resources.concurrent_trials or max(1, int(_processors() / resources.cpus_per_trial))
 
 
 def _seconds_per_epoch(runs: Path) -> dict[Kind, list[float]]:

@@ -10,6 +10,7 @@ from tal_search.errors import InputError
 from tal_search.metrics.video_sets import describe_videos
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import symbols
+from tal_search.plan.preview import lanes
 
 
 def about(plan: Plan) -> dict[str, Any]:
@@ -17,7 +18,7 @@ def about(plan: Plan) -> dict[str, Any]:
 
     scored: by which protocol, on which videos. trials: how many the study asks for, None where a sampler goes on
     without end. cases: by name, the published system each rebuilds, if any. mlflow: whether its trials are copied
-    there; server: the address of its page.
+    there; server: the address of its page. overrides and lanes: see `results.trials.StudyFrame`.
     """
     study, dataset = plan.study, plan.dataset
     known = symbols(plan)
@@ -29,7 +30,8 @@ def about(plan: Plan) -> dict[str, Any]:
         "protocol": plan.protocol, "annotators": plan.annotators, "objectives": study.search.objectives,
         "cases": {name: case.paper for name, case in study.search.cases.items()},
         "scored": scored_by(plan), "trials": len(plan.trials) or study.budget.trials,
-        "mlflow": study.tracking.mlflow, "server": study.tracking.server_page,
+        "overrides": study.overrides, "lanes": lanes(plan), "mlflow": study.tracking.mlflow,
+        "server": study.tracking.server_page,
     }  # fmt: skip
 
 

@@ -1,26 +1,44 @@
-"""How much the centre of a study varies by itself: over seeds, over annotators, between two runs."""
+"""How much runs of a study vary by themselves: over seeds, over annotators, between two runs of one setting."""
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
+import numpy as np
 import pandas as pd
 
-from tal_search.results.statistics import deviation, pooled_deviation, repeatability
+from tal_search.results.cell_table import numbered, repeats
+from tal_search.results.statistics import deviation, floor, pooled_deviation, runs_of
 from tal_search.results.trials import StudyFrame
 
 
 def noise(data: StudyFrame) -> float:
-    """The centre's repeatability at `data.score`, in points of mAP; NaN with fewer than two repeats."""
-    return repeatability(_centre(data)[data.score])
+    """The noise floor at `data.score`, in points of mAP: what two single runs of the centre differ by at most, 95 times
+    in 100 (`statistics.floor`). NaN where it is unknown: no cell that counts for it has two repeats.
+    """
+    return _floor(data)[0]
+
+
+@lru_cache(maxsize=4)
+def _floor(data: StudyFrame) -> tuple[float, int]:
+    found, trials = numbered(data)
+    done = repeats(trials).dropna(subset=data.score)
+    code_N, numbers = pd.factorize(done["cell"])
+    place = np.flatnonzero(found.loc[numbers, "centre"])
+    if not len(place):
+        return math.nan, 0
+    return floor(runs_of(done[data.score], code_N, done), int(place[0]))
 
 
 def noise_floor(data: StudyFrame) -> pd.DataFrame:
-    """Where it comes from, one row a source: `spread over` seeds, annotators and all repeats, `n` of them, and `sd`.
+    """The spread of the centre's own runs, one row a source: `spread over` seeds, annotators and all repeats, `n` of
+    them, and `sd`.
 
     Sample standard deviations, points of mAP. Over seeds: of repeats with the same annotator, variances pooled.
     """
-    centre = _centre(data)
+    done = data.done
+    centre = done[data.is_centre(done)].sort_values(["seed", "annotator"], kind="stable")
     rows = []
     for source, fixed in (("seeds", "annotator"), ("annotators", "seed")):
         most = int(centre.groupby(fixed).size().max()) if len(centre) else 0
@@ -32,14 +50,13 @@ def noise_floor(data: StudyFrame) -> pd.DataFrame:
 
 def noise_sentence(data: StudyFrame) -> str:
     """The same in words."""
-    *parts, whole = noise_floor(data).to_dict("records")
-    if whole["n"] < 2:
+    limit, runs = _floor(data)
+    if math.isnan(limit):
         return f"Noise floor at tIoU {data.threshold}: unknown, the centre has one repeat."
-    words = [f"over {part['spread over']} sd {part['sd']:.1f}" for part in parts if not math.isnan(part["sd"])]
-    said = f"Noise floor at tIoU {data.threshold}, from {whole['n']} repeats of the centre: {', '.join(words)}; "
-    return said + f"two single runs differ by less than {noise(data):.1f} points 95 times in 100."
-
-
-def _centre(data: StudyFrame) -> pd.DataFrame:
-    done = data.done
-    return done[data.is_centre(done)].sort_values(["seed", "annotator"], kind="stable")
+    *parts, whole = noise_floor(data).to_dict("records")
+    own = [f"over {part['spread over']} {part['sd']:.1f}" for part in parts if not math.isnan(part["sd"])]
+    of_centre = f"; sd of the centre's own {whole['n']}: {', '.join(own)}" if own else ""
+    return (
+        f"Noise floor at tIoU {data.threshold}: two single runs of the centre differ by less than {limit:.1f} points "
+        f"95 times in 100 (from {runs} runs{of_centre})."
+    )

@@ -12,13 +12,13 @@ import pandas as pd
 from tal_search.results.uncertainty.components import Runs, components, squares, weights
 from tal_search.results.uncertainty.contrasts import CONFIDENCE, LEAST_REPEATS, Contrasts, contrasts, quantile
 from tal_search.results.uncertainty.families import SIGNIFICANT
-from tal_search.results.uncertainty.model import Claim
+from tal_search.results.uncertainty.model import Claim, modelled, run_variance
 from tal_search.types import NO_ANNOTATOR, Floats, Ints
 
 LOW, HIGH = " low", " high"  # end the names of columns that hold the 95 % interval of the column before them
 METHOD = (
-    "95 % intervals for new seeds and annotators (one annotator: for that one), variances shared between cells; "
-    "Dunnett's correction over all cells of the study"
+    "95 % intervals for new seeds and annotators (one annotator: for that one), variances shared between cells, "
+    "intervals and verdicts with Dunnett's correction over all cells of the study"
 )
 SPREAD = "mean ± half its 95 % interval"
 MOST_SEEDS = 100  # that are ever advised
@@ -86,20 +86,22 @@ def differences(rows: pd.DataFrame, score: str, centre: int | None, claim: Claim
     runs = runs_of(rows[score], rows["cell"].to_numpy(), rows)
     if centre is None or centre >= len(runs.value):
         count = len(runs.value)
-        nothing = dict.fromkeys(("delta", "delta" + LOW, "delta" + HIGH, "p", "p adjusted"), np.full(count, np.nan))
+        names = ("delta", "delta" + LOW, "delta" + HIGH, "p", "p adjusted", "seen", "within")
+        nothing = dict.fromkeys(names, np.full(count, np.nan))
         return pd.DataFrame({**nothing, "pairs": 0, "verdict": "needs repeats", "needs": ""}, index=range(count))
-    found = contrasts(runs, centre, claim)
-    noise = repeatability(pd.Series(runs.value[centre]).dropna())
+    found, noise = contrasts(runs, centre, claim), floor(runs, centre, claim)[0]
     said, seeds = verdicts(found, noise), int((runs.present[centre] @ runs.of_seed > 0).sum())
+    seen, within = seeds_needed(found, seeds, noise)
     return pd.DataFrame({
         "delta": found.delta, "delta" + LOW: found.low, "delta" + HIGH: found.high, "p": found.p,
         "p adjusted": found.adjusted, "pairs": found.pairs, "verdict": said, "needs": needs(found, seeds, said, noise),
+        "seen": seen, "within": within,
     })  # fmt: skip
 
 
 def verdicts(found: Contrasts, noise: float) -> list[Verdict]:
-    """`better` or `worse` where the adjusted p is below 0.05; `within noise` where the whole interval lies inside the
-    centre's own repeatability `noise`; `needs repeats` where neither is known.
+    """`better` or `worse` where the adjusted p is below 0.05, and the interval excludes 0; `within noise` where the
+    whole interval lies inside ± `noise`, what two single runs of the centre differ by; else `needs repeats`.
     """
     significant, small = found.adjusted < SIGNIFICANT, np.maximum(np.abs(found.low), np.abs(found.high)) <= noise
     said = np.select(
@@ -111,36 +113,51 @@ def verdicts(found: Contrasts, noise: float) -> list[Verdict]:
 def needs(found: Contrasts, seeds: int, said: list[Verdict], noise: float) -> list[str]:
     """What would decide each cell that needs repeats, were its difference what it seems: "12 seeds", "more annotators".
 
-    The spread must let the difference be seen, by Bonferroni's bound for as many cells, or let it be seen to be within
-    the noise, whichever asks for less. Annotators put a floor under the spread that seeds do not lower.
+    Whichever asks for less: that the difference is seen, or that it is seen to be within the noise.
     """
-    from scipy.special import ndtri
-
-    tested = int(np.isfinite(found.p).sum())
-    seen = np.abs(found.delta) / -ndtri((1 - CONFIDENCE) / 2 / max(1, tested))
-    within = (noise - np.abs(found.delta)) / -ndtri((1 - CONFIDENCE) / 2)
-    wanted, words = np.fmax(seen, within), []
-    columns = zip(said, found.pairs, found.error, found.by_annotator, wanted, strict=True)
-    for verdict, pairs, error, by_annotator, enough in columns:
+    words: list[str] = []
+    columns = zip(said, found.pairs, found.error, *seeds_needed(found, seeds, noise), strict=True)
+    for verdict, pairs, error, seen, within in columns:
         if verdict != "needs repeats":
             words.append("")
         elif math.isnan(error):
             words.append(f"{LEAST_REPEATS} seeds" if pairs else "repeats in common")
         else:
-            words.append(what_lowers(error**2, by_annotator, seeds, enough**2))
+            words.append(need_words(min(seen, within)))
     return words
 
 
-def what_lowers(variance: float, by_annotator: float, seeds: int, wanted: float) -> str:
-    """What brings the variance of a difference down to `wanted`: so many seeds instead of `seeds`, or more annotators.
+def seeds_needed(found: Contrasts, seeds: int, noise: float) -> tuple[Floats, Floats]:
+    """Seeds, instead of `seeds`, at which each difference would be seen, and at which it would be within the noise.
 
-    by_annotator: the part of it that seeds do not lower.
+    By Bonferroni's bound for as many cells. Infinite where the floor that annotators put under the spread, which seeds
+    do not lower, is too high; NaN where nothing is known.
     """
-    room = wanted - by_annotator
-    if room <= 0:
+    from scipy.special import ndtri
+
+    bound = -ndtri((1 - CONFIDENCE) / 2 / max(1, int(np.isfinite(found.p).sum())))
+    size = np.abs(found.delta)
+    wanted = (size / bound, np.maximum(noise - size, 0.0) / bound)
+    seen, within = (_seeds_for(found.error**2, found.by_annotator, seeds, error**2) for error in wanted)
+    return seen, within
+
+
+def _seeds_for(variance: Floats, by_annotator: Floats, seeds: int, wanted: Floats) -> Floats:
+    """That bring variances of which seeds do not lower `by_annotator` down to `wanted`: more than there are."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = np.ceil(seeds * (variance - by_annotator) / (wanted - by_annotator))
+        return np.where(
+            wanted > by_annotator, np.maximum(needed, seeds + 1), np.where(np.isnan(variance), np.nan, np.inf)
+        )
+
+
+def need_words(seeds: float) -> str:
+    """ "12 seeds"; "more annotators" where no number of seeds is enough; "" for NaN, where nothing is needed."""
+    if math.isnan(seeds):
+        return ""
+    if math.isinf(seeds):
         return "more annotators"
-    needed = seeds * (variance - by_annotator) / room
-    return f"{max(math.ceil(needed), seeds + 1)} seeds" if needed <= MOST_SEEDS else f"more than {MOST_SEEDS} seeds"
+    return f"{seeds:.0f} seeds" if seeds <= MOST_SEEDS else f"more than {MOST_SEEDS} seeds"
 
 
 def around(mean: float, low: float, high: float, digits: int = 1) -> str:
@@ -166,9 +183,12 @@ def means_by_two(values: pd.Series[float], rows: pd.Series[Any], columns: pd.Ser
     return values.groupby([rows, columns]).mean().unstack()
 
 
-def repeatability(values: pd.Series[float]) -> float:
-    """How far apart two runs of one cell are at most, 95 times in 100: 1.96 · √2 · sd (ISO 5725); NaN where n < 2."""
-    return 1.96 * math.sqrt(2) * deviation(values)
+def floor(runs: Runs, centre: int, claim: Claim = "new annotators") -> tuple[float, int]:
+    """How far apart two single runs of the centre are at most, 95 times in 100: 1.96 · √2 · sd (ISO 5725's
+    repeatability), sd by `model.run_variance`; and how many runs tell. NaN where no cell that counts has two.
+    """
+    variance, count = run_variance(modelled(runs, centre, claim), centre)
+    return 1.96 * math.sqrt(2 * variance), count
 
 
 def deviation(values: pd.Series[float]) -> float:

@@ -25,8 +25,10 @@ class StudyFrame:
 
     trials, one row a trial, with at least these columns: the axes by name, `key` (of its fit), `seed`, `annotator`,
     `method`, `state` ("done", or anything else), `annotation_seconds` (per minute of video), those of `score_columns`,
-    and of the result `parameters` and `seconds` (of training, without scoring). mAP in percent; NaN where there is no
+    and of the result `parameters`, `seconds` (of training) and `scoring_seconds`. mAP in percent; NaN where there is no
     number.
+
+    name: the study's; overrides: of the command that ran it last; lanes: how many trials that ran at once.
     """
 
     plan: str
@@ -41,6 +43,9 @@ class StudyFrame:
     objectives: dict[str, str]
     cases: dict[str, str | None]
     trials: pd.DataFrame = field(repr=False)
+    name: str = ""
+    overrides: tuple[str, ...] = ()
+    lanes: int = 1
 
     @property
     def tiou(self) -> tuple[float, ...]:

@@ -57,7 +57,7 @@ def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
         written = Written(source, problems=[f"{source}: cannot be read ({error}); write it as UTF-8 text"])
     for override in overrides:
         apply_override(written, override)
-    study = _checked(name, written)
+    study = replace(_checked(name, written), overrides=tuple(overrides))
     if written.problems:
         found = [*dict.fromkeys(written.problems), *_data_problems(study, written)]
         raise InputError(problem.replace("\n", "\\n") for problem in found)
@@ -114,7 +114,7 @@ def _checked(name: str, written: Written) -> Study:
         written.add(("method",), f"is {shown(method)}; it must be one of {', '.join(available())}{near}")
         content.pop("method", None)
     checker = Checker(written, Study, sections)
-    study = checker.settings(Study, content, name=name, places={})
+    study = checker.settings(Study, content, name=name, places={}, overrides=())
     chosen: dict[str, Any] = {key: checker.chosen(cls, getattr(study, key), (key,)) for key, cls in sections.items()}
     axes: dict[str, tuple[Any, ...]] = {}
     space: dict[str, Dimension] = {}

@@ -201,7 +201,8 @@ class Study:
     `record`: SQLAlchemy URL of the database that keeps the record (None = a file in the study's folder);
     `accept_code_change`: take finished trials of other code versions as they are; `cost`: what annotation costs.
     `hyperparameters` and `inference` hold only what the author set; presets and defaults fill them in when the study is
-    resolved. `places` says where each key was written, for problems that show only once the data is found.
+    resolved. `places` says where each key was written, for problems that show only once the data is found; `overrides`
+    are those of the command line, for commands that are proposed.
     """
 
     name: str = field(metadata={"written": False})
@@ -223,6 +224,7 @@ class Study:
     accept_code_change: bool = False
     runs: Path = Path("runs")
     places: dict[str, str] = field(default_factory=dict, compare=False, repr=False, metadata={"written": False})
+    overrides: tuple[str, ...] = field(default=(), compare=False, repr=False, metadata={"written": False})
 
     def place(self, key: str) -> str:
         """Where `key` ("search.repeats.annotators"), or else the section around it, was written; else the file."""

@@ -26,7 +26,10 @@ from tal_search.tracking.ledger import runs_noted
 from tal_search.types import INFERENCE, Floats
 
 MLFLOW_PAGE = "http://127.0.0.1:5000"  # of `mlflow ui`, where MLflow has no server of its own
-LISTS, NUMBERS = ("mAP", "holdout_mAP"), ("selected_epoch", "detections", "parameters", "seconds")  # of a result
+LISTS, NUMBERS = (
+    ("mAP", "holdout_mAP"),
+    ("selected_epoch", "detections", "parameters", "seconds", "scoring_seconds"),
+)  # of a result
 NAMES = (
     "description", "dataset", "data", "plan", "method", "preset", "axes", "centre", "hyperparameters", "inference",
     "fit_inference", "protocol", "objectives", "cases", "scored",
@@ -68,6 +71,7 @@ class StudyReader:
         data = StudyData(
             runs=self.runs, name=self.name, simulated=about["source"] == "simulated", planned=about["trials"],
             version=self._version, annotators=tuple(about["annotators"]), trials=pd.DataFrame(),
+            overrides=tuple(about.get("overrides", ())), lanes=about.get("lanes", 1),
             **{name: about[name] for name in NAMES},
         )  # fmt: skip
         newest = {row.id: row for row in rows if row.id is not None}

@@ -55,7 +55,6 @@ class StudyData(StudyFrame):
     """
 
     runs: Path
-    name: str
     description: str
     data: str
     simulated: bool

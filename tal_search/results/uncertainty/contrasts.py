@@ -6,12 +6,12 @@ in the data alone. The model is that of `components`; why so, and what it holds,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from tal_search.results.uncertainty.components import Runs
-from tal_search.results.uncertainty.families import dunnett
+from tal_search.results.uncertainty.families import SIGNIFICANT, critical, dunnett
 from tal_search.results.uncertainty.model import Claim, added, modelled
 from tal_search.results.uncertainty.moderation import LEAST_CELLS
 from tal_search.types import Floats, Ints
@@ -39,8 +39,10 @@ class Contrasts:
     """Of each cell beside the centre, [C]; the centre's own difference is 0, without an interval.
 
     delta: mean difference over `pairs` common repeats (common seeds, where one of both has no annotators), NaN without
-    any; error: its standard error, with `degrees` of freedom; low and high: its 95 % interval; p: of the two-sided t
-    test; adjusted: the same by Dunnett's rule over all cells. NaN with fewer than three pairs, or one seed.
+    any; error: its standard error, with `degrees` of freedom; p: of the two-sided t test; adjusted: the same by
+    Dunnett's step-down rule over all cells; low and high: the 95 % interval that belongs to it, all cells' at once,
+    which excludes 0 where adjusted is below 0.05 and includes it elsewhere. NaN with fewer than three pairs, or one
+    seed.
     by_annotator: variance of delta that more seeds do not lower.
     """
 
@@ -60,15 +62,30 @@ def contrasts(runs: Runs, centre: int, claim: Claim = "new annotators") -> Contr
     own_CR, other_CR, pairs = _shares(runs, centre)
     delta = np.nansum(own_CR * runs.value, 1) - np.nansum(other_CR * runs.value[centre], 1)
     spread = _spread(runs, centre, own_CR, other_CR, claim)
-    known = (pairs >= LEAST_REPEATS) & (spread.degrees > 0) & (np.arange(len(pairs)) != centre)
+    degrees = np.where((pairs >= LEAST_REPEATS) & (np.arange(len(pairs)) != centre), spread.degrees, 0.0)
+    return judged(np.where(pairs > 0, delta, np.nan), pairs, replace(spread, degrees=degrees))
+
+
+def judged(delta: Floats, pairs: Ints, spread: Spread) -> Contrasts:
+    """Differences with their tests and intervals, as one family; of 0 degrees of freedom nothing is known."""
+    known = spread.degrees > 0
     error, degrees = np.where(known, np.sqrt(spread.variance), np.nan), np.where(known, spread.degrees, np.nan)
-    delta = np.where(pairs > 0, delta, np.nan)
     p = p_value(delta, error, degrees)
-    half = error * quantile(degrees)
+    adjusted = dunnett(p, spread.shared, degrees)
+    low, high = _bounds(delta, error * critical(spread.shared, degrees), adjusted)
     return Contrasts(
         delta=delta, pairs=pairs, error=error, degrees=degrees, by_annotator=spread.by_annotator,
-        low=delta - half, high=delta + half, p=p, adjusted=dunnett(p, spread.shared, degrees),
+        low=low, high=high, p=p, adjusted=adjusted,
     )  # fmt: skip
+
+
+def _bounds(delta: Floats, half: Floats, adjusted: Floats) -> tuple[Floats, Floats]:
+    """The step-down rule finds some differences that the bound of all at once does not: 0 ends their intervals."""
+    found = adjusted < SIGNIFICANT
+    low, high = delta - half, delta + half
+    return np.where(found & (delta > 0), np.maximum(low, 0.0), low), np.where(
+        found & (delta < 0), np.minimum(high, 0.0), high
+    )
 
 
 def p_value(mean: Floats, error: Floats, degrees: Floats) -> Floats:

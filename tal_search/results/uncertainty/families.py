@@ -65,6 +65,32 @@ def dunnett(p: npt.ArrayLike, shared: npt.ArrayLike, degrees: npt.ArrayLike) -> 
     return adjusted
 
 
+def critical(shared: npt.ArrayLike, degrees: npt.ArrayLike) -> Floats:
+    """For each comparison with one centre, the |t| that bounds all of them at once in 95 of 100 studies; NaN stays NaN.
+
+    shared and degrees: as in `dunnett`, whose single step this is; of one comparison it is Student's quantile.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import stdtr, stdtrit
+
+    shared, degrees = (np.asarray(values, np.float64) for values in (shared, degrees))
+    known = np.flatnonzero(np.isfinite(degrees))
+    found = np.full(len(degrees), np.nan)
+    if not len(known):
+        return found
+    tail = SIGNIFICANT / 2
+    if len(known) > 1:
+        df = float(np.median(degrees[known]))
+        bins = np.clip((shared[known] * BINS).astype(int), 0, BINS - 1)
+        counts = tuple(np.bincount(bins, minlength=BINS))
+        low, high = -stdtrit(df, tail * 1.1), -stdtrit(df, tail / len(known) / 1.1)
+        bound = brentq(lambda size: _beyond(counts, np.array([size]), df)[0] - SIGNIFICANT, low, high, xtol=1e-6)
+        tail = float(stdtr(df, -bound))
+    different, place = np.unique(degrees[known], return_inverse=True)
+    found[known] = -stdtrit(different, tail)[place]
+    return found
+
+
 def _interpolated(counts: tuple[int, ...], size: Floats, df: float) -> Floats:
     if len(size) <= GRID_POINTS:
         return _beyond(counts, size, df)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.results.uncertainty.components import Components, Runs, Weights, components, residuals, squares, weights
-from tal_search.results.uncertainty.moderation import Noisiness, moderated
+from tal_search.results.uncertainty.moderation import LEAST_CELLS, Noisiness, moderated
 from tal_search.types import Floats
 
 Claim = Literal["new annotators", "these annotators"]
@@ -68,6 +68,24 @@ def modelled(runs: Runs, centre: int, claim: Claim) -> Model:
         runs=runs, mean=mean_C, common=common, noisy=moderated(found, common, centre),
         degrees=float((pooled.seed.df + pooled.rest.df)[0]), claim=claim,
     )  # fmt: skip
+
+
+def run_variance(model: Model, cell: int) -> tuple[float, int]:
+    """How much single runs of a cell vary, seeds and annotators included; and how many runs of all cells tell.
+
+    Variances within cells are pooled, weighted by their degrees of freedom, times how noisy this cell is beside all;
+    where fewer than LEAST_CELLS have repeats it is the cell's own. NaN and 0 where nothing tells.
+    """
+    value_CR = model.runs.value
+    n_C = model.runs.present.sum(1)
+    several = n_C > 1
+    rows = several if several.sum() >= LEAST_CELLS else several & (np.arange(len(n_C)) == cell)
+    if not rows.any():
+        return float("nan"), 0
+    spread_C = np.nanvar(value_CR[rows], axis=1, ddof=1)
+    freedom_C = n_C[rows] - 1
+    pooled = float((spread_C * freedom_C).sum() / freedom_C.sum())
+    return pooled * float(model.noisy.ratio[cell]), int(n_C[rows].sum())
 
 
 def added(one: Weights, other: Weights) -> Weights:

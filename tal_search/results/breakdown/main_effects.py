@@ -1,0 +1,156 @@
+"""Main effects of a grid: what each value of an axis adds to mean mAP, between cells that differ in nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tal_search.results.cell_table import cells, numbered, repeats
+from tal_search.results.noise import noise
+from tal_search.results.ranking import selected_by
+from tal_search.results.statistics import HIGH, LOW, means, runs_of, seeds_needed, verdicts
+from tal_search.results.trials import StudyFrame, equal
+from tal_search.results.uncertainty.contrasts import LEAST_REPEATS, Contrasts, Spread, judged
+from tal_search.results.uncertainty.model import Model, modelled
+from tal_search.types import Floats, Ints
+
+
+class _Means(NamedTuple):
+    """Of each cell, [C]: its mean, what repeats add to all taken out; the variance of it, and the part of that which
+    more seeds do not lower; degrees of freedom of what is common, and of what is the cell's own; known: of any.
+    """
+
+    mean: Floats
+    variance: Floats
+    by_annotator: Floats
+    common_degrees: Floats
+    own_degrees: Floats
+    known: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """value [V], an axis' values in order, with their effects on mean mAP and the covariance of these.
+
+    degrees: of freedom of the covariance; by_annotator: the share of it that more seeds do not lower; chosen: the
+    effects on what cells are chosen by.
+    """
+
+    value: list[Any]
+    effect: Floats
+    covariance: Floats
+    degrees: float
+    by_annotator: float
+    chosen: Floats
+
+
+def main_effects(data: StudyFrame) -> list[pd.DataFrame]:
+    """A table an axis, see `axis_effects.value_effects`; all values of all axes are judged as one family."""
+    found, trials = numbered(data)
+    done = repeats(trials).dropna(subset=data.score)
+    if done.empty:
+        return []
+    code_N, numbers = pd.factorize(done["cell"])
+    rows, runs = found.loc[numbers].reset_index(drop=True), runs_of(done[data.score], code_N, done)
+    centre = next(iter(np.flatnonzero(rows["centre"])), -1)
+    modelled_means = cell_means(modelled(runs, int(centre), "new annotators"))
+    chosen = cells(data).loc[numbers, selected_by(data)].to_numpy(np.float64)
+    effects = {axis: axis_effect(rows, list(data.axes), axis, modelled_means, chosen) for axis in data.axes}
+    known = {axis: effect for axis, effect in effects.items() if effect is not None}
+    if not known:
+        return []
+    tables = [_values(data, axis, effect, done) for axis, effect in known.items()]
+    return _judged(data, tables, known, runs.present.sum(1), int(runs.of_seed.shape[1]))
+
+
+def _values(data: StudyFrame, axis: str, effect: Effect, done: pd.DataFrame) -> pd.DataFrame:
+    """An axis' values with their means over blocks, each repeat's mean over blocks counting once."""
+    value = pd.Series(effect.value, dtype=object)
+    place = pd.Series(-1, index=done.index)
+    for number, one in enumerate(effect.value):
+        place[equal(done[axis], None if pd.isna(one) else one)] = number
+    rows = done.assign(place=place)[place >= 0]
+    each = rows.groupby(["place", "seed", "annotator"])[data.score].mean().reset_index()
+    averaged = means(each[[data.score]], each["place"], each[["seed", "annotator"]], (data.score,)).sort_index()
+    averaged = averaged.rename(columns={data.score + ending: "mean" + ending for ending in ("", LOW, HIGH)})
+    return averaged.reset_index(drop=True).assign(axis=axis, value=value, centre=equal(value, data.centre[axis]))
+
+
+def _judged(
+    data: StudyFrame, tables: list[pd.DataFrame], effects: dict[str, Effect], runs: Ints, seeds: int
+) -> list[pd.DataFrame]:
+    """With the differences to the centre's values, and what they say."""
+    deltas, spreads = [], []
+    for table, effect in zip(tables, effects.values(), strict=True):
+        at = table["centre"].to_numpy(np.float64)
+        reference = at if at.any() else np.full(len(at), 1 / len(at))
+        turn = np.eye(len(at)) - reference
+        variance = np.einsum("vi,ij,vj->v", turn, effect.covariance, turn)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shared = np.nan_to_num(reference @ effect.covariance @ reference / variance, nan=0.5)
+        deltas.append(turn @ effect.effect)
+        enough = effect.degrees if np.median(runs) >= LEAST_REPEATS else 0.0
+        spreads.append((variance, np.where(at > 0, 0.0, enough), effect.by_annotator * variance, np.clip(shared, 0, 1)))
+    names = ("variance", "degrees", "by_annotator", "shared")
+    columns = (np.concatenate(column) for column in zip(*spreads, strict=True))
+    pairs = np.concatenate([table["n"].to_numpy() for table in tables])
+    found = judged(np.concatenate(deltas), pairs, Spread(**dict(zip(names, columns, strict=True))))
+    return _with_verdicts(data, tables, effects, found, seeds)
+
+
+def _with_verdicts(
+    data: StudyFrame, tables: list[pd.DataFrame], effects: dict[str, Effect], found: Contrasts, seeds: int
+) -> list[pd.DataFrame]:
+    limit = noise(data)
+    seen, within = seeds_needed(found, seeds, limit)
+    columns: dict[str, Any] = {
+        "delta": found.delta, "delta" + LOW: found.low, "delta" + HIGH: found.high, "p": found.p,
+        "p adjusted": found.adjusted, "verdict": verdicts(found, limit), "seen": seen, "within": within,
+        "chosen by": np.concatenate([effect.chosen for effect in effects.values()]),
+    }  # fmt: skip
+    whole = pd.concat(tables, ignore_index=True).assign(**columns)
+    whole["verdict"] = whole["verdict"].mask(whole["centre"].astype(bool), "centre")
+    return [table for _, table in whole.groupby("axis", sort=False)]
+
+
+def cell_means(model: Model) -> _Means:
+    """The means of a study's cells, with the variances that tests of them need."""
+    present = model.runs.present
+    share, ratio = present / np.maximum(present.sum(1), 1)[:, None], model.noisy.ratio
+    weights = model.weights(share, model.runs.single)
+    return _Means(
+        mean=model.mean, variance=model.variance(weights, ratio), by_annotator=model.by_annotator(weights, ratio),
+        common_degrees=model.common_degrees(weights), own_degrees=model.noisy.degrees, known=model.degrees > 0,
+    )  # fmt: skip
+
+
+def axis_effect(rows: pd.DataFrame, axes: list[str], axis: str, means: _Means, chosen: Floats) -> Effect | None:
+    """Least squares of cells' means on an axis' values and blocks; None where no block has two values.
+
+    rows: the cells with the axes as columns; chosen [C]: of each cell, what cells are chosen by.
+    """
+    others = [name for name in axes if name != axis]
+    block = (
+        rows[others].astype(object).groupby(others, sort=False, dropna=False).ngroup() if others else rows["centre"] * 0
+    )
+    several = rows[axis].groupby(block).transform("nunique", dropna=False) > 1
+    mine = np.flatnonzero(several & np.isfinite(chosen) & np.isfinite(means.mean))
+    code, values = pd.factorize(rows[axis].iloc[mine], use_na_sentinel=False)
+    if len(values) < 2:
+        return None
+    place = np.argsort(np.argsort(values)) if values.dtype.kind in "if" else np.arange(len(values))
+    design = pd.DataFrame(np.eye(len(values))[place[code]])
+    within = (design - design.groupby(block.iloc[mine].to_numpy()).transform("mean")).to_numpy()
+    solve = np.linalg.pinv(within.T @ within) @ within.T
+    variance, fixed = means.variance[mine], means.by_annotator[mine]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = np.nan_to_num((variance**2 / means.own_degrees[mine]).sum() / variance.sum() ** 2)
+        degrees = 1 / (1 / means.common_degrees[mine].mean() + own) if means.known else 0.0
+    return Effect(
+        value=[values[index] for index in np.argsort(place)], effect=solve @ means.mean[mine],
+        covariance=(solve * variance) @ solve.T, degrees=float(degrees),
+        by_annotator=float(fixed.sum() / variance.sum()) if variance.sum() > 0 else 0.0, chosen=solve @ chosen[mine],
+    )  # fmt: skip

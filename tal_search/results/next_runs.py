@@ -1,0 +1,58 @@
+"""What to run next: the seeds at which undecided questions of a study would be decided, and how long that takes."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tal_search.results.trials import StudyFrame
+
+MOST_STEPS = 3  # proposals beside one another
+MOST_SEEDS = 30  # of a command that is proposed; more are a study of their own
+SEEDS = "search.repeats.seeds"
+
+
+class NextRun(NamedTuple):
+    """A command that would decide `decides` (names of axes or cases), were the differences what they seem.
+
+    seeds: in all; trials: new ones; minutes: of training and scoring them, as fast as the last run of the study; NaN
+    where no trial tells.
+    """
+
+    seeds: int
+    decides: tuple[str, ...]
+    trials: int
+    minutes: float
+    command: str
+
+
+def next_runs(data: StudyFrame, wanted: Mapping[str, float]) -> tuple[NextRun, ...]:
+    """The cheapest first; at most MOST_STEPS. wanted: seeds by name of what is undecided, infinite where none do."""
+    steps = sorted({int(seeds) for seeds in wanted.values() if seeds <= MOST_SEEDS})
+    return tuple(_step(data, seeds, wanted) for seeds in steps[:MOST_STEPS])
+
+
+def _step(data: StudyFrame, seeds: int, wanted: Mapping[str, float]) -> NextRun:
+    trials = data.trials
+    have = sorted({int(seed) for seed in trials["seed"]})
+    first = have[-1] + 1 if have else 0
+    missing = max(0, seeds - len(have))
+    each = 1 / max(1, len(have))
+    seconds = (data.done["seconds"] + data.done["scoring_seconds"]).mean() if len(data.done) else math.nan
+    fits = missing * trials["key"].nunique() * each
+    return NextRun(
+        seeds=seeds,
+        decides=tuple(name for name, enough in wanted.items() if enough <= seeds),
+        trials=round(missing * len(trials) * each),
+        minutes=float(fits * seconds / max(1, data.lanes) / 60),
+        command=command(data, f"{SEEDS}=[{','.join(map(str, [*have, *range(first, first + missing)]))}]"),
+    )
+
+
+def command(data: StudyFrame, *overrides: str) -> str:
+    """The command that ran the study last, with these overrides in place of its own of the same keys."""
+    keys = {one.partition("=")[0] for one in overrides}
+    kept = [one for one in data.overrides if one.lstrip("+~").partition("=")[0] not in keys]
+    return shlex.join(["python", "-m", "tal_search.run", f"study={data.name}", *kept, *overrides])

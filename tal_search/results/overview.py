@@ -1,0 +1,116 @@
+"""The answer on one screen: which axes matter, by how much, whether that is more than noise, and what to run next."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from tal_search.results.axis_effects import EXTREMES, MATTERS, NEEDS_REPEATS, axis_effects, value_effects
+from tal_search.results.cell_table import cells, published, records
+from tal_search.results.next_runs import NextRun, next_runs
+from tal_search.results.noise import noise
+from tal_search.results.ranking import best_first, selected_by
+from tal_search.results.sensitivity import PAPER_TIOU
+from tal_search.results.statistics import HIGH, LOW
+from tal_search.results.trials import StudyFrame
+from tal_search.types import CASE, cell_words
+
+ENDS = [end + suffix for end in EXTREMES for suffix in ("", LOW, HIGH, " at")]
+RANKING = ["name", "symbol", "values", "effect", *ENDS, "best", "p", "p adjusted", "verdict", "needs"]
+CURVES = [
+    "name", "value", "centre", "n", "mean", "mean" + LOW, "mean" + HIGH, "delta", "delta" + LOW, "delta" + HIGH,
+    "verdict", "paper", "paper selection",
+]  # fmt: skip
+
+
+class Overview(NamedTuple):
+    """score: what all numbers are of, "mAP@0.5"; rows: what a row of `ranking` is, "axis", "case" or "marginal".
+
+    ranking: one row an axis, the greatest effect first, with RANKING: `effect`, the range of mean mAP over the values;
+    `lowest` and `highest`, the differences of the worst and of the best value to the centre, each with its corrected
+    interval and ` at`, the value; `best`, by held-out videos where there are any; `verdict` and `needs`. Of cases: one
+    row a case, the best first, whose difference to the reference is `effect`, `lowest` and `highest`.
+
+    curves: one row a value, with CURVES: mean mAP and difference, each with its interval; `paper`, the published cell.
+    noise: the noise floor (`noise.noise`). best and centre: `cell`, `n`, `mean`, `low`, `high`; best_by: the column
+    that chose it. next: see `next_runs`. mAP in percent, differences in points; NaN where there is no number.
+    """
+
+    score: str
+    rows: str
+    ranking: pd.DataFrame
+    curves: pd.DataFrame
+    noise: float
+    best: dict[str, Any] | None
+    best_by: str
+    centre: dict[str, Any] | None
+    next: tuple[NextRun, ...]
+
+    @property
+    def undecided(self) -> list[str]:
+        """Names of the rows that need repeats."""
+        return [str(name) for name in self.ranking.loc[self.ranking["verdict"] == NEEDS_REPEATS, "name"]]
+
+    @property
+    def matters(self) -> list[str]:
+        """Names of the rows that are decided, and are more than noise."""
+        known = self.ranking["verdict"].isin([MATTERS, "better", "worse"])
+        return [str(name) for name in self.ranking.loc[known, "name"]]
+
+
+@lru_cache(maxsize=4)
+def overview(data: StudyFrame) -> Overview:
+    """Of a study with any trials, or none."""
+    ranking, curves = (_of_cases if data.plan == "cases" else _of_axes)(data)
+    wanted = ranking[ranking["verdict"] == NEEDS_REPEATS].set_index("name")["seeds"].dropna()
+    ranked, found = best_first(data), cells(data)
+    centre = found.index[found["centre"] & (found["n"] > 0)]
+    return Overview(
+        score=data.score, rows="case" if data.plan == "cases" else "axis",
+        ranking=ranking[RANKING], curves=curves[CURVES],
+        noise=noise(data), best=_cell(data, ranked[0]) if ranked else None, best_by=selected_by(data),
+        centre=_cell(data, int(centre[0])) if len(centre) else None,
+        next=next_runs(data, {str(name): float(seeds) for name, seeds in wanted.items()}),
+    )  # fmt: skip
+
+
+def _cell(data: StudyFrame, place: int) -> dict[str, Any]:
+    row: dict[Any, Any] = cells(data).loc[place].to_dict()
+    return {
+        "cell": cell_words({axis: row[axis] for axis in data.axes}, data.centre), "n": int(row["n"]),
+        "mean": float(row[data.score]), "low": float(row[data.score + LOW]), "high": float(row[data.score + HIGH]),
+    }  # fmt: skip
+
+
+def _of_axes(data: StudyFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    curves = value_effects(data).rename(columns={"axis": "name"})
+    papers = [
+        published(data, {**data.centre, name: value})
+        for name, value in zip(curves["name"], curves["value"], strict=True)
+    ]
+    curves["paper"] = [paper.mAP.get(PAPER_TIOU, math.nan) for paper in papers]
+    curves["paper selection"] = [paper.selection for paper in papers]
+    return axis_effects(data).rename(columns={"axis": "name"}), curves
+
+
+def _of_cases(data: StudyFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    found = cells(data)
+    mean = {data.score + ending: "mean" + ending for ending in ("", LOW, HIGH)}
+    curves = found.assign(name=found[CASE], value=found[CASE], **{to: found[name] for name, to in mean.items()})
+    papers = [published(data, cell) for cell in records(found, [CASE])]
+    curves["paper"] = [paper.mAP.get(PAPER_TIOU, math.nan) for paper in papers]
+    curves["paper selection"] = [paper.selection for paper in papers]
+    curves = curves.sort_values(CASE, key=lambda names: names.map(list(data.cases).index), kind="stable")
+    ranking = curves[~curves["centre"] & (curves["n"] > 0)].assign(
+        symbol="", values=1, effect=lambda rows: rows["delta"]
+    )
+    for end in EXTREMES:
+        for suffix in ("", LOW, HIGH):
+            ranking[end + suffix] = ranking["delta" + suffix]
+        ranking[end + " at"] = ranking["value"]
+    ranking["best"] = ranking["value"]
+    ranking["seeds"] = ranking[["seen", "within"]].min(axis=1).fillna(3.0)
+    return ranking.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True), curves
