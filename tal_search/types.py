@@ -51,6 +51,23 @@ def written(value: Any) -> str:
     return short
 
 
+def written_axis(values: Iterable[Any]) -> list[str]:
+    """The values of one axis: where one of them is a fraction, all numbers that may be are, 1/16 beside 1/12."""
+    values = list(values)
+    words = [written(value) for value in values]
+    if not any("/" in word for word, value in zip(words, values, strict=True) if isinstance(value, float)):
+        return words
+    near = [Fraction(value).limit_denominator(MOST_PARTS) if _is_number(value) else None for value in values]
+    return [
+        str(one) if one is not None and math.isclose(one, value, rel_tol=1e-9) else word
+        for one, value, word in zip(near, values, words, strict=True)
+    ]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def cell_words(cell: Mapping[str, Any], centre: Mapping[str, Any]) -> str:
     """A cell by what is off the centre, "kernel_size=1 k_ratio=1/12", or "centre"; of a study of cases, its name."""
     if CASE in cell:

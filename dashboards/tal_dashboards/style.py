@@ -23,6 +23,8 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
 SEQUENTIAL = "Cividis"  # of heat maps; the same to everyone, and in grey
 DIVERGING = "RdBu"
+BETTER, WORSE = "#0072B2", "#D55E00"  # of a difference that is more than noise
+PUBLISHED = "#8A5A83"  # of what papers print, hollow
 INK, GRID, GREY = "#222222", "#DDDDDD", "#6B6B6B"
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 

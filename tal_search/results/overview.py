@@ -6,15 +6,23 @@ import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from tal_search.results.axis_effects import EXTREMES, MATTERS, NEEDS_REPEATS, axis_effects, value_effects
+from tal_search.results.axis_effects import (
+    EXTREMES,
+    MATTERS,
+    NEEDS_REPEATS,
+    WITHIN_NOISE,
+    axis_effects,
+    value_effects,
+)
 from tal_search.results.cell_table import cells, published, records
 from tal_search.results.next_runs import NextRun, next_runs
 from tal_search.results.noise import noise
 from tal_search.results.ranking import best_first, selected_by
 from tal_search.results.sensitivity import PAPER_TIOU
-from tal_search.results.statistics import HIGH, LOW
+from tal_search.results.statistics import HIGH, LOW, around
 from tal_search.results.trials import StudyFrame
 from tal_search.types import CASE, cell_words
 
@@ -114,3 +122,67 @@ def _of_cases(data: StudyFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     ranking["best"] = ranking["value"]
     ranking["seeds"] = ranking[["seen", "within"]].min(axis=1).fillna(3.0)
     return ranking.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True), curves
+
+
+def answer(found: Overview) -> list[str]:
+    """The overview in sentences: what matters, what does not, what is not known yet, and the best cell."""
+    label = dict(zip(found.ranking["name"], found.ranking["symbol"], strict=True))
+    said = {
+        verdict: [label[name] or str(name) for name in found.ranking.loc[found.ranking["verdict"] == verdict, "name"]]
+        for verdict in (MATTERS, "better", "worse", WITHIN_NOISE, NEEDS_REPEATS)
+    }
+    beside = "beside the reference" if found.rows == "case" else ""
+    words = [
+        _said(said[MATTERS], "matters", "matter"),
+        _said(said["better"], f"is better {beside}", f"are better {beside}"),
+        _said(said["worse"], f"is worse {beside}", f"are worse {beside}"),
+        _said(said[WITHIN_NOISE], "is within noise", "are within noise"),
+        _said(said[NEEDS_REPEATS], "needs repeats", "need repeats"),
+    ]
+    sentences = [" ".join(word for word in words if word)]
+    return [*(one for one in sentences if one), *_best_sentence(found)]
+
+
+def _said(names: list[str], one: str, several: str) -> str:
+    if not names:
+        return ""
+    listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    return f"{listed} {(several if len(names) > 1 else one).strip()}."
+
+
+def _best_sentence(found: Overview) -> list[str]:
+    best, centre = found.best, found.centre
+    if best is None:
+        return []
+    how = "" if found.best_by == "holdout" else ", chosen on test (leaky)"
+    title = "Highest mean" if best["n"] > 1 else "Highest of single runs"
+    beside = "" if centre is None or centre["cell"] == best["cell"] else f"; centre {_spread(centre)}"
+    if centre is not None and centre["cell"] == best["cell"]:
+        return [f"{title}{how}: the centre itself, {found.score} {_spread(best)} %."]
+    return [f"{title}{how}: {best['cell']}, {found.score} {_spread(best)} %{beside}."]
+
+
+def _spread(cell: dict[str, Any]) -> str:
+    return f"{cell['mean']:.1f}{around(cell['mean'], cell['low'], cell['high'])}"
+
+
+def as_json(found: Overview) -> dict[str, Any]:
+    """The same as plain values, numbers unrounded, null for none."""
+    tables = {name: getattr(found, name) for name in ("ranking", "curves")}
+    return {
+        "score": found.score, "unit": "percent", "rows": found.rows, "answer": answer(found),
+        "noise floor": _plain(found.noise),
+        "best": _plain(found.best), "best by": found.best_by, "centre": _plain(found.centre),
+        **{name: [_plain(row) for row in records(table, list(table.columns))] for name, table in tables.items()},
+        "next": [_plain(step._asdict()) for step in found.next],
+    }  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
