@@ -46,7 +46,11 @@ def written(value: Any) -> str:
     short = f"{value:.4g}"
     if math.isfinite(value) and not math.isclose(float(short), value, rel_tol=1e-12):
         near = Fraction(value).limit_denominator(MOST_PARTS)
-        if near.numerator and math.isclose(near.numerator / near.denominator, value, rel_tol=1e-9):
+        if (
+            near.denominator > 1
+            and near.numerator
+            and math.isclose(near.numerator / near.denominator, value, rel_tol=1e-9)
+        ):
             return f"{near.numerator}/{near.denominator}"
     return short
 

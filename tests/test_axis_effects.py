@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from drawn_runs import SCORE, drawn, one_at_a_time, repeats_of, study_of, without
+from drawn_runs import drawn, one_at_a_time, repeats_of, study_of, without
 from plain_statistics import Shares, of_study, variance_and_degrees
 from scipy import stats
 
-from tal_search.results.axis_effects import axis_effects, axis_table, value_effects
+from tal_search.results.axis_effects import axis_effects, value_effects
 from tal_search.results.cell_table import cells
+from tal_search.results.overview import overview, ranking_table
 from tal_search.results.uncertainty.components import Runs
 from tal_search.results.uncertainty.model import modelled
 from tal_search.types import Floats
@@ -205,7 +206,7 @@ def test_what_an_axis_needs_follows_from_what_its_spread_is_of() -> None:
 def test_cells_of_a_sampler_share_no_block_and_cases_no_axis(plan: str) -> None:
     data = study_of(drawn(np.random.default_rng(11), len(GRID)), GRID, plan)
     assert axis_effects(data).empty
-    assert axis_table(data).empty
+    assert value_effects(data).empty
     nothing = study_of(drawn(np.random.default_rng(11), len(GRID)), GRID, "grid")
     assert axis_effects(replace(nothing, trials=nothing.trials.assign(state="failed"))).empty
 
@@ -216,11 +217,11 @@ def test_the_best_value_is_that_of_held_out_videos_where_there_are_any() -> None
     leaky, held = study_of(runs, GRID, "grid"), study_of(runs, GRID, "grid", holdout=20 - 3 * a)
     assert (of(axis_effects(leaky), "a")["best"], of(axis_effects(held), "a")["best"]) == (2, 0)
     assert of(axis_effects(leaky), "a")["effect"] == of(axis_effects(held), "a")["effect"], "of the test split, both"
-    assert "best (on test, leaky)" in axis_table(leaky)
-    assert "best" in axis_table(held)
-    table = axis_table(held)
+    assert "best (on test, leaky)" in ranking_table(overview(leaky))
+    table = ranking_table(overview(held))
     assert table["axis"].tolist()[0] == "a (a)"
-    assert table[f"effect on {SCORE} (%)"].tolist() == axis_effects(held)["effect"].tolist()
+    assert table["best"].tolist()[0] == "0"
+    assert table["effect (%)"].tolist() == axis_effects(held)["effect"].tolist()
     assert table["p"].tolist() == axis_effects(held)["p adjusted"].tolist()
 
 

@@ -22,9 +22,9 @@ from tal_dashboards.export.export import export_study, file_name
 from tal_dashboards.views import modules, tables
 from tal_search.cli.report import axes_text, write_comparison, write_tables
 from tal_search.plan.plan_frame import supervision_words
-from tal_search.results.axis_effects import axis_table
 from tal_search.results.case_comparison import comparison_info
 from tal_search.results.cell_table import cells
+from tal_search.results.overview import overview, ranking_table
 from tal_search.results.published import BEST_ON_TEST
 from tal_search.results.sensitivity import sensitivity_info
 from tal_search.results.statistics import HIGH, LOW
@@ -182,7 +182,7 @@ def test_the_table_of_axes_is_the_same_everywhere(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, exported: Callable[[Made], Path]
 ) -> None:
     study: Made = request.getfixturevalue(kind)
-    terminal, page = axis_table(study.frame), tables.info(shuffled(study.read()), {}).axes
+    terminal, page = ranking_table(overview(study.frame)), tables.info(shuffled(study.read()), {}).axes
     file = pd.read_csv(exported(study) / f"{file_name('tables', 'axes')}.csv")
     assert len(terminal) == len(study.frame.axes)
     assert list(terminal) == list(page) == list(file)
@@ -195,8 +195,8 @@ def test_the_table_of_axes_is_the_same_everywhere(
     text = axes_text(study.frame)
     assert text is not None
     assert [row[0] for row in text.rows] == terminal["axis"].tolist()
-    ranges = [row[text.heads.index(f"range of {study.frame.score} (%)")] for row in text.rows]
-    assert ranges == [f"{value:.1f}" for value in terminal[f"range of {study.frame.score} (%)"]]
+    ranges = [row[text.heads.index("effect (%)")] for row in text.rows]
+    assert ranges == [f"{value:.1f}" for value in terminal["effect (%)"]]
     assert [row[-2:] for row in text.rows] == terminal[["verdict", "needs"]].to_numpy().tolist()
     _, markdown = write_tables(study.plan, study.frame, sensitivity_info(study.frame), tmp_path)
     for row in text.rows:

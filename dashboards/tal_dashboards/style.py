@@ -70,6 +70,11 @@ def value(number: Any) -> str:
     return written(number)
 
 
+def p_value(found: float) -> str:
+    """Three digits are enough of a p value."""
+    return "–" if math.isnan(found) else "< 0.001" if found < 0.001 else f"{found:.3f}"
+
+
 def number(found: float, digits: int = 1, sign: str = "") -> str:
     """A number with fixed digits, "–" where there is none."""
     return "–" if math.isnan(found) else f"{found:{sign}.{digits}f}"
@@ -87,7 +92,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
             sign = "+" if name.startswith("Δ") else ""
             cells = [nothing if math.isnan(one) else number(one, 1, sign) for one in found]
         else:
-            cells = [value(one) for one in found]
+            cells = [p_value(one) if name == "p" else value(one) for one in found]
         if name + LOW in table.columns:
             bounds = zip(table[name + LOW].tolist(), table[name + HIGH].tolist(), strict=True)
             cells = [

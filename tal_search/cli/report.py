@@ -14,9 +14,10 @@ from tal_search.files.atomic import write_atomically
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import symbols
 from tal_search.record.description import scored_by
-from tal_search.results.axis_effects import MATTERS, axis_table
+from tal_search.results.axis_effects import MATTERS
 from tal_search.results.axis_effects import METHOD as OF_AXES
 from tal_search.results.case_comparison import Comparison
+from tal_search.results.overview import overview, ranking_table
 from tal_search.results.published import MARK, MARK_NOTE, NOT_AVAILABLE, marked
 from tal_search.results.ranking import Ranking
 from tal_search.results.sensitivity import AxisTable, csv_columns
@@ -56,7 +57,7 @@ def write_tables(
 
 def axes_text(data: StudyFrame) -> TextTable | None:
     """Which axes matter, as text; None where there is nothing to compare."""
-    table = axis_table(data)
+    table = ranking_table(overview(data))
     if table.empty:
         return None
     rows = [

@@ -61,18 +61,6 @@ def axis_effects(data: StudyFrame) -> pd.DataFrame:
     return table.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def axis_table(data: StudyFrame) -> pd.DataFrame:
-    """The same as every table of them shows it."""
-    found = axis_effects(data)
-    leaky = "" if selected_by(data) == "holdout" else " (on test, leaky)"
-    ends = {f"{end} Δ (%){suffix}": found[end + suffix].astype(float) for end in EXTREMES for suffix in ("", LOW, HIGH)}
-    return pd.DataFrame({
-        "axis": [f"{symbol} ({axis})" for symbol, axis in zip(found["symbol"], found["axis"], strict=True)],
-        f"effect on {data.score} (%)": found["effect"].astype(float), **ends, f"best{leaky}": found["best"],
-        "p": found["p adjusted"].astype(float), "verdict": found["verdict"], "needs": found["needs"],
-    })  # fmt: skip
-
-
 def _row(data: StudyFrame, axis: str, table: pd.DataFrame) -> dict[str, Any]:
     """One axis of `axis_effects`; empty where fewer than two values have a finished run."""
     known = table.dropna(subset="delta").reset_index(drop=True)

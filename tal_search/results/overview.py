@@ -24,7 +24,7 @@ from tal_search.results.ranking import best_first, selected_by
 from tal_search.results.sensitivity import PAPER_TIOU
 from tal_search.results.statistics import HIGH, LOW, around
 from tal_search.results.trials import StudyFrame
-from tal_search.types import CASE, cell_words
+from tal_search.types import CASE, cell_words, written, written_axis
 
 ENDS = [end + suffix for end in EXTREMES for suffix in ("", LOW, HIGH, " at")]
 RANKING = ["name", "symbol", "values", "effect", *ENDS, "best", "p", "p adjusted", "verdict", "needs"]
@@ -122,6 +122,28 @@ def _of_cases(data: StudyFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     ranking["best"] = ranking["value"]
     ranking["seeds"] = ranking[["seen", "within"]].min(axis=1).fillna(3.0)
     return ranking.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True), curves
+
+
+def ranking_table(found: Overview) -> pd.DataFrame:
+    """The ranking as every table of it shows it; values as a study file has them."""
+    table = found.ranking
+    words = found.curves.groupby("name", sort=False)["value"].agg(written_axis)
+    value = found.curves.groupby("name", sort=False)["value"].agg(list)
+    best = [
+        next((word for word, one in zip(words[name], value[name], strict=True) if one == chosen), written(chosen))
+        for name, chosen in zip(table["name"], table["best"], strict=True)
+    ]
+    leaky = "" if found.best_by == "holdout" else " (on test, leaky)"
+    ends = {f"{end} Δ (%){suffix}": table[end + suffix].astype(float) for end in EXTREMES for suffix in ("", LOW, HIGH)}
+    if found.rows == "case":
+        ends = {name: column for name, column in ends.items() if name.startswith("highest")}
+    names = zip(table["symbol"], table["name"], strict=True)
+    return pd.DataFrame({
+        found.rows: [f"{symbol} ({name})" if symbol else str(name) for symbol, name in names],
+        "effect (%)": table["effect"].astype(float), **ends,
+        **({} if found.rows == "case" else {f"best{leaky}": best}),
+        "p": table["p adjusted"].astype(float), "verdict": table["verdict"], "needs": table["needs"],
+    })  # fmt: skip
 
 
 def answer(found: Overview) -> list[str]:

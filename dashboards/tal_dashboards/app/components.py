@@ -72,6 +72,15 @@ def table(
     return html.Div(content, className="table", tabIndex="0", role="region", id=name, **labelled(caption))
 
 
+def tiles(name: str, progress: pd.DataFrame, seconds_left: float | None) -> html.Div:
+    """Trials by state, and the time left; name: its id."""
+    shown = [(str(count), state) for state, count in progress.itertuples(index=False)]
+    if seconds_left is not None:
+        shown.append((f"{seconds_left / 60:.0f} min", "left, at the pace of the latest trials"))
+    content: list[Any] = [html.Div([html.Strong(one), html.Span(words)], className="tile") for one, words in shown]
+    return html.Div(content, className="tiles", id=name)
+
+
 def outside(words: str, url: str) -> html.A:
     """A link to another program's page, in a tab of its own."""
     return html.A(words, href=url, target="_blank", rel="noopener noreferrer")

@@ -219,7 +219,7 @@ def _range_of_means(found: Overview) -> Range:
     half = (high - low) / 2
     ends = pd.concat([found.curves["mean" + LOW], found.curves["mean" + HIGH]]).dropna().clip(low - half, high + half)
     low, high = min([low, *ends]), max([high, *ends])
-    room = 0.06 * (high - low) or 1.0
+    room = 0.12 * (high - low) or 1.0
     return max(low - room, -room), high + room
 
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 VIEWS = (
+    "overview",
     "study",
     "tables",
     "plots",

@@ -12,6 +12,7 @@ from dash import Input, Output, State, html
 from tal_dashboards.app import components
 from tal_dashboards.data.cell_names import names_of
 from tal_dashboards.data.fits import offered
+from tal_dashboards.data.progress import progress, seconds_left
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_dashboards.style import COLOURS, DASHES, figure, text, translucent
 from tal_dashboards.views.trial_panel import TrialInfo, trial_info, trial_layout, trial_query
@@ -22,7 +23,6 @@ from tal_search.types import criterion
 
 TITLE = "Study"
 OFFERED = 100  # cells in the list to choose from, the best first
-LATEST = 20  # finished trials that the remaining time is estimated from
 COMPARED = "Best and centre (mAP in %, ± half the 95 % interval)"
 MOST_REPEATS = 50  # whose curves are read for one cell
 
@@ -61,7 +61,7 @@ def info(data: StudyData, selection: Selection) -> StudyInfo:
     compared = found.loc[rows, ["n", *scores, "holdout", "leaky"]]
     compared.insert(0, "cell", [names[row] for row in rows])
     return StudyInfo(
-        progress=_progress(data), seconds_left=seconds_left(data), by=by, best=best,
+        progress=progress(data), seconds_left=seconds_left(data), by=by, best=best,
         compared=compared.dropna(axis=1, how="all").reset_index(drop=True), watched=watched, curves=curves,
         offered=tuple(names[row] for row in ranked[:OFFERED]), trials=_listed(data),
         trial=trial_info(data, selection.get("trial", "")), remark=_remark(data),
@@ -72,28 +72,6 @@ def _remark(data: StudyData) -> str:
     """Epochs are scored as the preset says, whatever inference settings the study has."""
     other = [name for name, one in data.inference.items() if one != data.fit_inference[name]]
     return f" Epochs are scored at the preset's {', '.join(other)}, not the study's." if other else ""
-
-
-def _progress(data: StudyData) -> pd.DataFrame:
-    """What may be nothing in most studies is left out where it is."""
-    states = data.trials["state"]
-    counts = {state: int((states == state).sum()) for state in ("done", "running", "failed", "stopped early")}
-    cached = int(data.trials["cached"].sum())
-    rows: dict[str, Any] = {name: count for name, count in counts.items() if count or name != "stopped early"}
-    rows |= {"done before (cached)": cached} if cached else {}
-    rows |= {} if data.planned is None else {"remaining": max(0, data.planned - sum(counts.values()))}
-    return pd.DataFrame({"state": list(rows), "trials": list(rows.values())})
-
-
-def seconds_left(data: StudyData) -> float | None:
-    """From the pace of the latest trials; None where none is running, or none was trained yet."""
-    trained = data.done[~data.done["cached"]].sort_values("ended").tail(LATEST)
-    states = data.trials["state"]
-    if data.planned is None or len(trained) == 0 or not (states == "running").any():
-        return None
-    left = data.planned - int(states.isin(["done", "failed", "stopped early"]).sum())
-    elapsed = (trained["ended"].iloc[-1] - trained["started"].min()).total_seconds()
-    return float(max(0, left) * elapsed / len(trained))
 
 
 def _curves(data: StudyData, drawn: pd.DataFrame, names: list[str]) -> tuple[str, dict[str, pd.DataFrame]]:
@@ -153,7 +131,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
         return components.empty("This study has no trial yet.", f"tal-search run study={data.name}")
     found = info(data, selection)
     return html.Section([
-        html.Div(_counts(found), className="tiles", id="study-progress"),
+        components.tiles("study-progress", found.progress, found.seconds_left),
         _trial_choice(data, found),
         html.Div(trial_layout(found.trial), id="study-trial"),
         html.P(_best_words(found), id="study-best"),
@@ -162,13 +140,6 @@ def layout(data: StudyData, selection: Selection) -> Any:
         html.Div(_curve_part(found), id="study-curves"),
         _trial_table(found, selection),
     ])  # fmt: skip
-
-
-def _counts(found: StudyInfo) -> list[Any]:
-    tiles = [(str(count), state) for state, count in found.progress.itertuples(index=False)]
-    if found.seconds_left is not None:
-        tiles.append((f"{found.seconds_left / 60:.0f} min", "left, at the pace of the latest trials"))
-    return [html.Div([html.Strong(count), html.Span(state)], className="tile") for count, state in tiles]
 
 
 def _best_words(found: StudyInfo) -> str:

@@ -14,8 +14,8 @@ from tal_dashboards.app import components
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.style import number
 from tal_search.results.axis_effects import METHOD as OF_AXES
-from tal_search.results.axis_effects import axis_table
 from tal_search.results.noise import noise, noise_floor
+from tal_search.results.overview import overview, ranking_table
 from tal_search.results.ranking import selected_by
 from tal_search.results.sensitivity import AxisTable, sensitivity_info
 from tal_search.results.statistics import HIGH, LOW, METHOD
@@ -42,7 +42,7 @@ def info(data: StudyData, selection: Selection) -> TablesInfo:
     """Every table of the study; nothing is chosen here."""
     del selection
     found = {table.title: _table(data, table) for table in sensitivity_info(data)} if data.axes else {}
-    return TablesInfo(axis_table(data), found, data.score, noise(data), noise_floor(data))
+    return TablesInfo(ranking_table(overview(data)), found, data.score, noise(data), noise_floor(data))
 
 
 def _table(data: StudyData, found: AxisTable) -> pd.DataFrame:

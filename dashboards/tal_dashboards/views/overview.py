@@ -1,0 +1,113 @@
+"""The overview, the first view: which axes matter, by how much, is it more than noise, and what to run next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+from dash import html
+
+from tal_dashboards.app import components
+from tal_dashboards.data.progress import progress, seconds_left
+from tal_dashboards.data.study_data import Selection, StudyData
+from tal_dashboards.figures.overview_figure import MOST_ROWS, overview_figure
+from tal_search.results.overview import Overview, answer, overview, ranking_table
+from tal_search.types import written_axis
+
+TITLE = "Overview"
+
+
+class OverviewInfo(NamedTuple):
+    """found: see `results.overview`; progress: trials by state; seconds_left: None where nothing tells."""
+
+    found: Overview
+    progress: pd.DataFrame
+    seconds_left: float | None
+
+
+def info(data: StudyData, selection: Selection) -> OverviewInfo:
+    """Nothing is chosen here."""
+    del selection
+    return OverviewInfo(overview(data), progress(data), seconds_left(data))
+
+
+def figures(info: OverviewInfo) -> dict[str, go.Figure]:
+    return {"overview": overview_figure(info.found)} if len(info.found.ranking) else {}
+
+
+def tables(info: OverviewInfo) -> dict[str, pd.DataFrame]:
+    """The ranking and the values behind it, as `results.overview` has them, values in words; and what to run next."""
+    found = info.found
+    steps = [step._replace(decides=", ".join(step.decides)) for step in found.next]  # type: ignore[arg-type]
+    return {
+        "ranking": found.ranking, "values": shown_values(found),
+        **({"next": pd.DataFrame(steps)} if steps else {}),
+    }  # fmt: skip
+
+
+def shown_values(found: Overview) -> pd.DataFrame:
+    """`curves`, each axis' values in words."""
+    words = found.curves.groupby("name", sort=False)["value"].transform(lambda values: written_axis(values))
+    return found.curves.assign(value=words)
+
+
+def layout(data: StudyData, selection: Selection) -> Any:
+    if not len(data.done):
+        return components.empty("No trial of this study is finished yet.", f"tal-search run study={data.name}")
+    found = info(data, selection)
+    return html.Section([
+        html.Div([html.P(sentence) for sentence in answer(found.found)], className="answer", id="overview-answer"),
+        *_drawn(found.found),
+        *_next(found.found),
+        components.tiles("overview-progress", found.progress, found.seconds_left),
+        components.table(ranking_table(found.found), f"The same in points of {found.found.score}", "overview-table"),
+    ])  # fmt: skip
+
+
+def _drawn(found: Overview) -> list[Any]:
+    if not len(found.ranking):
+        return []
+    return [components.graph("overview-graph", overview_figure(found), caption(found))]
+
+
+def caption(found: Overview) -> str:
+    """What the figure draws, in words."""
+    beside = "reference" if found.rows == "case" else "centre"
+    band = f"Grey band: the noise floor, ± {found.noise:.1f} points, by which two single runs differ. "
+    band = "The noise floor is not known: no setting has two runs. " if math.isnan(found.noise) else band
+    paper = "; ◇: published" if found.curves["paper"].notna().any() else ""
+    ends = "the difference" if found.rows == "case" else "the worst and the best value's difference"
+    more = f" The first {MOST_ROWS} of {len(found.ranking)}." if len(found.ranking) > MOST_ROWS else ""
+    return (
+        f"Left: {ends} to the {beside}, coloured where it is more than noise, with 95 % intervals corrected for all "
+        f"cells of the study. {band}Right: mean {found.score} by value on one scale, ● the {beside}{paper}.{more}"
+    )
+
+
+def _next(found: Overview) -> list[Any]:
+    """What would decide the rest, as commands."""
+    if not found.undecided:
+        return []
+    content: list[Any] = [html.H2("What to run next")]
+    for step in found.next:
+        time = "" if math.isnan(step.minutes) else f", about {minutes(step.minutes)}"
+        words = f"{step.seeds} seeds would decide {', '.join(step.decides)}: {step.trials} more trials{time}."
+        content += [html.P(words), html.Pre(html.Code(step.command), tabIndex="0")]
+    rest = [name for name in found.undecided if not any(name in step.decides for step in found.next)]
+    needs = found.ranking.set_index("name")["needs"]
+    content += [html.P(f"{name} needs {needs[name]}.") for name in rest]
+    return [html.Div(content, id="overview-next")]
+
+
+def minutes(number: float) -> str:
+    """In words: "40 s", "6 min", "3 h"."""
+    if number < 1:
+        return f"{max(1, round(60 * number))} s"
+    return f"{number:.0f} min" if number < 90 else f"{number / 60:.0f} h"
+
+
+def register(app: Any, open_study: Callable[[], StudyData]) -> None:
+    """No callbacks."""

@@ -1,0 +1,123 @@
+"""The overview of a study for a terminal of 80 columns: the answer, a line an axis, and what to run next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tal_search.results.overview import Overview
+
+BAR = 24  # signs
+NAME = 22
+BEYOND = 1.6  # times the longest bar: where an interval that is wider is cut
+LEGEND = "━ worst to best value   ─ 95 % interval, corrected for all cells   ░ noise floor"
+
+
+def overview_lines(found: Overview) -> list[str]:
+    """The answer in sentences."""
+    from tal_search.results.overview import answer
+
+    return answer(found)
+
+
+def overview_text(found: Overview) -> Table:
+    """A line an axis (or case), the greatest effect first."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    beside = "reference" if found.rows == "case" else "centre"
+    low, high = _reach(found)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    for head in (found.rows, _scale(low, high), f"Δ to the {beside}", ""):
+        table.add_column(Text(head), no_wrap=True)
+    for row in found.ranking.to_dict("records"):
+        sure = row["verdict"] not in ("within noise", "needs repeats")
+        cells = (_name(row), _bar(found, row, low, high), _ends(found, row), _verdict(row))
+        table.add_row(*(Text(cell) for cell in cells), style="bold" if sure else "")
+    return table
+
+
+def next_lines(found: Overview) -> list[str]:
+    """What would decide the rest, and how long it takes; each command on a line of its own."""
+    lines = []
+    for step in found.next:
+        time = "" if math.isnan(step.minutes) else f", about {spent(step.minutes)}"
+        lines += [f"{step.seeds} seeds would decide {', '.join(step.decides)}: {step.trials} more trials{time}:"]
+        lines += [f"  {step.command}"]
+    left = [row for row in found.ranking.to_dict("records") if row["name"] in found.undecided]
+    known = {name for step in found.next for name in step.decides}
+    return [*lines, *(f"{row['name']} needs {row['needs']}." for row in left if row["name"] not in known)]
+
+
+def spent(minutes: float) -> str:
+    """In words: "40 s", "6 min", "3 h"."""
+    if minutes < 1:
+        return f"{max(1, round(60 * minutes))} s"
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
+
+
+def _name(row: dict[Any, Any]) -> str:
+    words = f"{row['symbol']} {row['name']}".strip()
+    return words if len(words) <= NAME else f"{words[: NAME - 1]}…"
+
+
+def _ends(found: Overview, row: dict[Any, Any]) -> str:
+    words = f"{row['effect']:+.1f}" if found.rows == "case" else f"{row['lowest']:+.1f} to {row['highest']:+.1f}"
+    return words.replace("-", "−")
+
+
+def _verdict(row: dict[Any, Any]) -> str:
+    return f"needs {row['needs']}" if row["needs"] else str(row["verdict"])
+
+
+def _reach(found: Overview) -> tuple[float, float]:
+    noise = 0.0 if math.isnan(found.noise) else found.noise
+    bars = [*found.ranking["lowest"], *found.ranking["highest"], -noise, noise]
+    most = BEYOND * max([*(abs(one) for one in bars), 0.5])
+    ends = [*found.ranking["lowest low"].dropna(), *found.ranking["highest high"].dropna()]
+    cut = [max(-most, min(most, one)) for one in ends]
+    return min([*bars, *cut]), max([*bars, *cut])
+
+
+def _scale(low: float, high: float) -> str:
+    """The ends of the bars' scale, and 0, above their places."""
+    ends, zero = (f"{low:+.0f}".replace("-", "−"), f"{high:+.0f}"), _place(0, low, high)
+    signs = [*ends[0].ljust(BAR - len(ends[1])), *ends[1]]
+    if len(ends[0]) < zero < BAR - len(ends[1]) - 1:
+        signs[zero] = "0"
+    return "".join(signs)
+
+
+def _bar(found: Overview, row: dict[Any, Any], low: float, high: float) -> str:
+    """Signs from the worst to the best value's difference, over the noise floor and below their intervals."""
+    signs = [" "] * BAR
+
+    def draw(sign: str, start: float, end: float) -> None:
+        if math.isnan(start) or math.isnan(end):
+            return
+        for place in range(_place(start, low, high), _place(end, low, high) + 1):
+            signs[place] = sign
+
+    if not math.isnan(found.noise):
+        draw("░", -found.noise, found.noise)
+    for start, end in _intervals(row):
+        draw("─", start, end)
+    if row["effect"]:
+        draw("━", min(0.0, row["lowest"]), max(0.0, row["highest"]))
+    signs[_place(0, low, high)] = "│"
+    return "".join(signs)
+
+
+def _intervals(row: dict[Any, Any]) -> Iterator[tuple[float, float]]:
+    for end in ("lowest", "highest"):
+        yield row[f"{end} low"], row[f"{end} high"]
+
+
+def _place(value: float, low: float, high: float) -> int:
+    share = (max(low, min(high, value)) - low) / ((high - low) or 1.0)
+    return min(BAR - 1, int(share * BAR))
