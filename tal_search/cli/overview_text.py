@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 BAR = 24  # signs
 NAME = 22
-BEYOND = 1.6  # times the longest bar: where an interval that is wider is cut
 LEGEND = "━ worst to best value   ─ 95 % interval, corrected for all cells   ░ noise floor"
 
 
@@ -30,8 +29,10 @@ def overview_text(found: Overview) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from tal_search.results.overview import reach
+
     beside = "reference" if found.rows == "case" else "centre"
-    low, high = _reach(found)
+    low, high = reach(found)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     for head in (found.rows, _scale(low, high), f"Δ to the {beside}", ""):
         table.add_column(Text(head), no_wrap=True)
@@ -44,21 +45,16 @@ def overview_text(found: Overview) -> Table:
 
 def next_lines(found: Overview) -> list[str]:
     """What would decide the rest, and how long it takes; each command on a line of its own."""
+    from tal_search.results.next_runs import duration
+
     lines = []
     for step in found.next:
-        time = "" if math.isnan(step.minutes) else f", about {spent(step.minutes)}"
+        time = "" if math.isnan(step.minutes) else f", about {duration(step.minutes)}"
         lines += [f"{step.seeds} seeds would decide {', '.join(step.decides)}: {step.trials} more trials{time}:"]
         lines += [f"  {step.command}"]
     left = [row for row in found.ranking.to_dict("records") if row["name"] in found.undecided]
     known = {name for step in found.next for name in step.decides}
     return [*lines, *(f"{row['name']} needs {row['needs']}." for row in left if row["name"] not in known)]
-
-
-def spent(minutes: float) -> str:
-    """In words: "40 s", "6 min", "3 h"."""
-    if minutes < 1:
-        return f"{max(1, round(60 * minutes))} s"
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
 
 
 def _name(row: dict[Any, Any]) -> str:
@@ -73,15 +69,6 @@ def _ends(found: Overview, row: dict[Any, Any]) -> str:
 
 def _verdict(row: dict[Any, Any]) -> str:
     return f"needs {row['needs']}" if row["needs"] else str(row["verdict"])
-
-
-def _reach(found: Overview) -> tuple[float, float]:
-    noise = 0.0 if math.isnan(found.noise) else found.noise
-    bars = [*found.ranking["lowest"], *found.ranking["highest"], -noise, noise]
-    most = BEYOND * max([*(abs(one) for one in bars), 0.5])
-    ends = [*found.ranking["lowest low"].dropna(), *found.ranking["highest high"].dropna()]
-    cut = [max(-most, min(most, one)) for one in ends]
-    return min([*bars, *cut]), max([*bars, *cut])
 
 
 def _scale(low: float, high: float) -> str:

@@ -28,6 +28,13 @@ class NextRun(NamedTuple):
     command: str
 
 
+def duration(minutes: float) -> str:
+    """In words: "40 s", "6 min", "3 h"."""
+    if minutes < 1:
+        return f"{max(1, round(60 * minutes))} s"
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
+
+
 def next_runs(data: StudyFrame, wanted: Mapping[str, float]) -> tuple[NextRun, ...]:
     """The cheapest first; at most MOST_STEPS. wanted: seeds by name of what is undecided, infinite where none do."""
     steps = sorted({int(seeds) for seeds in wanted.values() if seeds <= MOST_SEEDS})

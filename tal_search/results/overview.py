@@ -26,6 +26,7 @@ from tal_search.results.statistics import HIGH, LOW, around
 from tal_search.results.trials import StudyFrame
 from tal_search.types import CASE, cell_words, written, written_axis
 
+BEYOND = 1.6  # times the longest bar: where an interval that is wider is cut
 ENDS = [end + suffix for end in EXTREMES for suffix in ("", LOW, HIGH, " at")]
 RANKING = ["name", "symbol", "values", "effect", *ENDS, "best", "p", "p adjusted", "verdict", "needs"]
 CURVES = [
@@ -122,6 +123,19 @@ def _of_cases(data: StudyFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     ranking["best"] = ranking["value"]
     ranking["seeds"] = ranking[["seen", "within"]].min(axis=1).fillna(3.0)
     return ranking.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True), curves
+
+
+def reach(found: Overview) -> tuple[float, float]:
+    """The ends of a scale of differences: of all bars and the noise floor; of intervals as far as they are not much
+    wider, for one of three hundred points would hide all others.
+    """
+    noise_floor = 0.0 if math.isnan(found.noise) else found.noise
+    bars = [*found.ranking["lowest"], *found.ranking["highest"], -noise_floor, noise_floor]
+    most = BEYOND * max([*(abs(one) for one in bars), 0.5])
+    ends = pd.concat([found.ranking["lowest" + LOW], found.ranking["highest" + HIGH]]).dropna().clip(-most, most)
+    low, high = min([*bars, *ends]), max([*bars, *ends])
+    room = 0.03 * (high - low) or 0.5
+    return low - room, high + room
 
 
 def ranking_table(found: Overview) -> pd.DataFrame:

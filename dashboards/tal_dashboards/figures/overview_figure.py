@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from tal_dashboards import style
-from tal_search.results.overview import Overview
+from tal_search.results.overview import Overview, reach
 from tal_search.results.statistics import HIGH, LOW
 from tal_search.types import written_axis
 
@@ -21,7 +21,6 @@ MOST_ROWS = 12  # drawn; the table has all
 ROW, HEAD, FOOT = 88, 8, 46  # pixels: of a row, above the first, below the last
 PANEL, TITLE = 48, 22  # pixels of a row: its panels, and the words above them
 BARS, VALUES = [0.0, 0.57], [0.65, 1.0]  # of the width
-BEYOND = 1.6  # times the longest bar: where an interval that is wider is cut, with an arrow
 TICK_SIGNS = 22  # under a small multiple on a telephone; where there are more, only its ends and the centre are named
 MOST_SIGNS = 34  # of a name in the line above
 BAND = style.translucent(style.GREY, 0.22)
@@ -36,20 +35,20 @@ def overview_figure(found: Overview) -> go.Figure:
     drawn = style.figure("", "", height=HEAD + inner + FOOT)
     drawn.update_layout(margin={"l": 12, "r": 12, "t": HEAD, "b": FOOT}, showlegend=False)
     drawn.layout.xaxis, drawn.layout.yaxis = {}, {}
-    reach, means = _reach(found), _range_of_means(found)
+    limits, means = reach(found), _range_of_means(found)
     for place, row in enumerate(rows):
         top = 1 - (ROW * place + TITLE) / inner
         _row(drawn, found, row, place, (top - PANEL / inner, top))
-        _set_axes(drawn, place, (top - PANEL / inner, top), reach, means, last=place == len(rows) - 1)
+        _set_axes(drawn, place, (top - PANEL / inner, top), limits, means, last=place == len(rows) - 1)
     _axis_titles(drawn, found, len(rows))
     return drawn
 
 
-def _set_axes(drawn: go.Figure, place: int, domain: Range, reach: Range, means: Range, *, last: bool) -> None:
+def _set_axes(drawn: go.Figure, place: int, domain: Range, limits: Range, means: Range, *, last: bool) -> None:
     """Of both panels of a row: one scale of differences, and one of means, for all rows."""
     (x, y), (x_value, y_value) = (_names(2 * place + one) for one in (1, 2))
     drawn.layout[f"xaxis{x[1:]}"] = {
-        **PLAIN, "domain": BARS, "anchor": y, "range": list(reach), "nticks": 7, "showticklabels": last,
+        **PLAIN, "domain": BARS, "anchor": y, "range": list(limits), "nticks": 7, "showticklabels": last,
         "showgrid": True, "gridcolor": style.GRID, "ticklabelstandoff": 14, "tickfont": {"size": 11},
     }  # fmt: skip
     drawn.layout[f"yaxis{y[1:]}"] = {
@@ -93,10 +92,10 @@ def _ends(found: Overview, row: dict[Any, Any]) -> str:
 
 
 def _draw_bars(drawn: go.Figure, found: Overview, row: dict[Any, Any], number: int) -> None:
-    (x, y), reach = _names(number), _reach(found)
+    (x, y), limits = _names(number), reach(found)
     if not math.isnan(found.noise):
         drawn.add_shape(
-            type="rect", x0=max(-found.noise, reach[0]), x1=min(found.noise, reach[1]), y0=-1, y1=1, xref=x, yref=y,
+            type="rect", x0=max(-found.noise, limits[0]), x1=min(found.noise, limits[1]), y0=-1, y1=1, xref=x, yref=y,
             fillcolor=BAND, line={"width": 0}, layer="below",
         )  # fmt: skip
     drawn.add_shape(type="line", x0=0, x1=0, y0=-1, y1=1, xref=x, yref=y, line={"color": style.INK, "width": 1})
@@ -107,7 +106,7 @@ def _draw_bars(drawn: go.Figure, found: Overview, row: dict[Any, Any], number: i
         interval = float(row[end + LOW]), float(row[end]), float(row[end + HIGH])
         _draw_bar(drawn, interval, height, ink, {"xaxis": x, "yaxis": y})
         if not math.isnan(interval[0]):
-            _draw_interval(drawn, interval, height, reach, {"xaxis": x, "yaxis": y})
+            _draw_interval(drawn, interval, height, limits, {"xaxis": x, "yaxis": y})
 
 
 def _draw_bar(drawn: go.Figure, interval: tuple[float, float, float], height: float, ink: str, axes: Any) -> None:
@@ -120,14 +119,14 @@ def _draw_bar(drawn: go.Figure, interval: tuple[float, float, float], height: fl
 
 
 def _draw_interval(
-    drawn: go.Figure, interval: tuple[float, float, float], height: float, reach: Range, axes: Any
+    drawn: go.Figure, interval: tuple[float, float, float], height: float, limits: Range, axes: Any
 ) -> None:
     """A whisker; an end that is cut has an arrow."""
     low, delta, high = interval
-    symbols = ["triangle-left" if low < reach[0] else "line-ns-open"]
-    symbols.append("triangle-right" if high > reach[1] else "line-ns-open")
+    symbols = ["triangle-left" if low < limits[0] else "line-ns-open"]
+    symbols.append("triangle-right" if high > limits[1] else "line-ns-open")
     drawn.add_scatter(
-        x=[max(low, reach[0]), min(high, reach[1])], y=[height, height], mode="lines+markers", **axes,
+        x=[max(low, limits[0]), min(high, limits[1])], y=[height, height], mode="lines+markers", **axes,
         line={"color": style.INK, "width": 1.4}, marker={"symbol": symbols, "size": 7, "color": style.INK},
         hovertemplate=f"{delta:+.2f}, 95 % interval {low:+.2f} to {high:+.2f} points<extra></extra>",
     )  # fmt: skip
@@ -195,17 +194,6 @@ def _axis_titles(drawn: go.Figure, found: Overview, rows: int) -> None:
             text=words, x=(low + high) / 2, y=0, xref="paper", yref="paper", showarrow=False, xanchor="center",
             yanchor="top", yshift=-FOOT / 2 + 4, font={"size": 12},
         )  # fmt: skip
-
-
-def _reach(found: Overview) -> Range:
-    """Of the axis of differences: all bars and the noise floor; intervals as far as they are not much wider."""
-    noise = 0.0 if math.isnan(found.noise) else found.noise
-    bars = [*found.ranking["lowest"], *found.ranking["highest"], -noise, noise]
-    most = BEYOND * max([*(abs(one) for one in bars), 0.5])
-    whiskers = pd.concat([found.ranking["lowest" + LOW], found.ranking["highest" + HIGH]]).dropna().clip(-most, most)
-    low, high = min([*bars, *whiskers]), max([*bars, *whiskers])
-    room = 0.03 * (high - low) or 0.5
-    return low - room, high + room
 
 
 def _range_of_means(found: Overview) -> Range:

@@ -14,6 +14,7 @@ from tal_dashboards.app import components
 from tal_dashboards.data.progress import progress, seconds_left
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.figures.overview_figure import MOST_ROWS, overview_figure
+from tal_search.results.next_runs import duration
 from tal_search.results.overview import Overview, answer, overview, ranking_table
 from tal_search.types import written_axis
 
@@ -93,20 +94,13 @@ def _next(found: Overview) -> list[Any]:
         return []
     content: list[Any] = [html.H2("What to run next")]
     for step in found.next:
-        time = "" if math.isnan(step.minutes) else f", about {minutes(step.minutes)}"
+        time = "" if math.isnan(step.minutes) else f", about {duration(step.minutes)}"
         words = f"{step.seeds} seeds would decide {', '.join(step.decides)}: {step.trials} more trials{time}."
         content += [html.P(words), html.Pre(html.Code(step.command), tabIndex="0")]
     rest = [name for name in found.undecided if not any(name in step.decides for step in found.next)]
     needs = found.ranking.set_index("name")["needs"]
     content += [html.P(f"{name} needs {needs[name]}.") for name in rest]
     return [html.Div(content, id="overview-next")]
-
-
-def minutes(number: float) -> str:
-    """In words: "40 s", "6 min", "3 h"."""
-    if number < 1:
-        return f"{max(1, round(60 * number))} s"
-    return f"{number:.0f} min" if number < 90 else f"{number / 60:.0f} h"
 
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
