@@ -14,6 +14,7 @@ import pytest
 from waiting import DEADLINE, IMPORTABLE, wait_for
 
 from tal_search.cli.main import main
+from tal_search.cli.status_line import AT_ONCE
 from tal_search.proposers import deadline
 from tal_search.trial.checkpoint import load_progress
 from tal_search.trial.loop import Fit
@@ -43,16 +44,21 @@ def test_a_signal_saves_and_the_same_command_goes_on(backend: str, number: int, 
     arguments += ["hyperparameters.epochs=6", "protocol.evaluate_every=6"]
     command = [sys.executable, held_training.__file__, *arguments]
     environment = {**os.environ, "PYTHONPATH": IMPORTABLE}
-    with subprocess.Popen(
-        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    said = tmp_path / "said"
+    with (
+        said.open("w") as file,
+        subprocess.Popen(command, env=environment, text=True, stdout=file, stderr=subprocess.PIPE) as process,
+    ):
         wait_for(lambda: any(tmp_path.glob("trials/*/waits")), process)
         (folder,) = tmp_path.glob("trials/*")
         process.send_signal(number)
-        (folder / "goes_on").touch()
-        out, error = process.communicate(timeout=DEADLINE)
+        wait_for(lambda: "Stopping … running trials save their checkpoints" in said.read_text(), process)
+        (folder / "goes_on").touch()  # only now, so it was said while the epoch went on
+        _, error = process.communicate(timeout=DEADLINE)
+    out = said.read_text()
     assert process.returncode == code, (out, error)
     assert "The same command continues" in out
+    assert ("Ctrl-C again" in out) is (number == signal.SIGINT)
     assert "Traceback" not in error
     state, _ = load_progress(folder)
     assert state is not None
@@ -63,6 +69,18 @@ def test_a_signal_saves_and_the_same_command_goes_on(backend: str, number: int, 
     done = subprocess.run(command, text=True, capture_output=True, timeout=DEADLINE, check=False)
     assert done.returncode == 0, done.stderr
     assert (folder / "result.json").exists()
+
+
+def test_a_second_ctrl_c_ends_at_once_and_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, held_training.__file__, *ONE_CELL, f"runs={tmp_path}", "hyperparameters.epochs=6"]
+    environment, said = {**os.environ, "PYTHONPATH": IMPORTABLE}, tmp_path / "said"
+    with said.open("w") as file, subprocess.Popen(command, env=environment, stdout=file) as process:
+        wait_for(lambda: any(tmp_path.glob("trials/*/waits")), process)
+        process.send_signal(signal.SIGINT)
+        wait_for(lambda: "Ctrl-C again ends at once" in said.read_text(), process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 130
+    assert said.read_text().endswith(f"{AT_ONCE}\n")
 
 
 def test_a_spent_time_budget_is_said_and_no_failure(

@@ -25,6 +25,8 @@ from tal_search.results.uncertainty.components import Runs
 from tal_search.study import load_study
 from tal_search.types import cell_words, written, written_axis
 
+GIVEN = ("a.b=1", "search.repeats.seeds=[0,1]")
+
 
 def study(points: dict[tuple[str, float], float], seeds: int = 5, noise: float = 1.0) -> StudyFrame:
     """Four axes of five values, each cell so many points above the centre."""
@@ -36,7 +38,9 @@ def study(points: dict[tuple[str, float], float], seeds: int = 5, noise: float =
     data = study_of(runs, settings)
     keys = [f"{place:04d}" for place in range(len(data.trials))]
     trials = data.trials.assign(key=keys, seconds=50.0, scoring_seconds=10.0)
-    return replace(data, trials=trials, name="drawn", dataset="drawn", lanes=2, overrides=("a.b=1", "search.repeats.seeds=[0,1]"))
+    return replace(
+        data, trials=trials, name="drawn", dataset="drawn", lanes=2, overrides=("a.b=1", "search.repeats.seeds=[0,1]")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -110,16 +114,16 @@ def test_the_proposed_command_is_one_that_the_program_takes(swept: Made) -> None
     assert loaded.search.axes == swept.plan.study.search.axes
 
 
-def test_record_and_run_give_one_overview(swept: Made, grid: Made, cases: Made) -> None:
-    for made in (swept, grid, cases):
+def test_record_and_run_give_one_overview(swept: Made, grid: Made, compared: Made) -> None:
+    for made in (swept, grid, compared):
         run, page = overview(made.frame), overview(made.read())
         assert json.dumps(as_json(page), allow_nan=False) == json.dumps(as_json(run), allow_nan=False)
         assert ranking_table(page).equals(ranking_table(run))
-        assert len(run.ranking) == (len(made.plan.cases) - 1 if made is cases else len(made.plan.axes))
+        assert len(run.ranking) == (len(made.plan.cases) - 1 if made is compared else len(made.plan.axes))
 
 
-def test_of_cases_a_row_is_a_case_the_best_first(cases: Made) -> None:
-    found, table = overview(cases.frame), cells(cases.frame).set_index("case")
+def test_of_cases_a_row_is_a_case_the_best_first(compared: Made) -> None:
+    found, table = overview(compared.frame), cells(compared.frame).set_index("case")
     assert found.rows == "case"
     assert set(found.ranking["name"]) == set(table.index[~table["centre"]])
     for row in found.ranking.to_dict("records"):

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from tal_search.cli.report import axis_text, write_tables
+from tal_search.cli.report import axis_text, common_need, write_tables
 from tal_search.cli.text_table import drawn
 from tal_search.plan.plan import Plan, resolve
 from tal_search.plan.plan_frame import study_frame
+from tal_search.results.published import MARK_NOTE
 from tal_search.results.sensitivity import AxisTable, sensitivity_info
 from tal_search.results.trials import StudyFrame
 from tal_search.study import load_study
@@ -124,6 +125,17 @@ def test_the_papers_cell_stands_only_at_its_operating_point() -> None:
     assert tables_of(elsewhere)[0].rows["paper"].isna().all()
 
 
+def test_what_all_cells_need_alike_is_said_once() -> None:
+    plan = make_plan("search.repeats.seeds=[0]")
+    tables = tables_of(plan)
+    need = common_need(tables)
+    assert need
+    verdicts = [row[shown.heads.index("verdict")] for shown in (axis_text(plan, one, need=need) for one in tables)
+                for row in shown.rows]  # fmt: skip
+    assert sorted(verdicts) == ["", "", "–", "–", "–"]
+    assert common_need(tables_of(make_plan())) == "", "nothing is undecided"
+
+
 def test_a_grid_is_one_table_of_all_cells() -> None:
     plan = make_plan("search.plan=grid", "search.axes={lambda_sep: [1, 2], kernel_size: [3, 5]}")
     (table,) = tables_of(plan)
@@ -173,6 +185,7 @@ def test_files_and_terminal_say_the_source_and_the_numbers(tmp_path: Path) -> No
     assert "29.0±5.0" in text
     assert "Noise floor at tIoU 0.5: two single runs" in text
     assert "not available" in text
+    assert text.count(MARK_NOTE) == 1
     assert "costs 0.5 mAP" in text
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(drawn(axis_text(plan, tables[0]), plan.dataset.description))

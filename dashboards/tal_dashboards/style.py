@@ -70,7 +70,7 @@ def value(number: Any) -> str:
     return written(number)
 
 
-def p_value(found: float) -> str:
+def p_words(found: float) -> str:
     """Three digits are enough of a p value."""
     return "–" if math.isnan(found) else "< 0.001" if found < 0.001 else f"{found:.3f}"
 
@@ -92,7 +92,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
             sign = "+" if name.startswith("Δ") else ""
             cells = [nothing if math.isnan(one) else number(one, 1, sign) for one in found]
         else:
-            cells = [p_value(one) if name == "p" else value(one) for one in found]
+            cells = [p_words(one) if name == "p" else value(one) for one in found]
         if name + LOW in table.columns:
             bounds = zip(table[name + LOW].tolist(), table[name + HIGH].tolist(), strict=True)
             cells = [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,3 +37,31 @@ def said(sentence: str) -> Text:
 def count(number: int, thing: str) -> str:
     """ "1 cell", "2 cells"."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def print_wrapped(screen: Console, text: str) -> None:
+    """Print a sentence as `wrapped` has it."""
+    screen.print(wrapped(screen, text), markup=False, soft_wrap=True)
+
+
+def wrapped(screen: Console, text: str, indent: int = 0) -> str:
+    """The text in lines that fit the terminal, all but the first indented; a path or a name is never broken.
+
+    One line where the output is a file or a pipe whose reader gave no COLUMNS.
+    """
+    return folded(text, screen.width if screen.is_terminal or "COLUMNS" in os.environ else None, indent)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that the output goes to; None for a file or a pipe whose reader gave no COLUMNS."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        return None
+    return shutil.get_terminal_size().columns
+
+
+def folded(text: str, width: int | None, indent: int = 0) -> str:
+    """The text in lines of at most `width` columns, all but the first indented; a path or a name is never broken."""
+    if width is None:
+        return text
+    lines = textwrap.wrap(text, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)

@@ -8,7 +8,6 @@ from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module, metadata
 from pathlib import Path
-from types import ModuleType
 
 from tal_search.cli.arguments import HELP
 from tal_search.cli.console import printable
@@ -68,15 +67,15 @@ def main(arguments: list[str] | None = None) -> int:
         hint = f"; did you mean '{near}'?" if near else f"; the commands are {', '.join(COMMANDS)}"
         sys.stderr.write(printable(f"'{name}' is not a command{hint}") + "\n")
         return 2
-    module = import_module(f"tal_search.cli.commands.{COMMANDS[name]}")
-    if any(word in rest for word in HELP) or (not rest and name not in WITHOUT_ARGUMENTS):
-        sys.stdout.write(module.USAGE)
-        return 0 if rest else 2
-    return _run(module, rest)
+    return _run(name, rest)
 
 
-def _run(module: ModuleType, arguments: list[str]) -> int:
+def _run(name: str, arguments: list[str]) -> int:
     try:
+        module = import_module(f"tal_search.cli.commands.{COMMANDS[name]}")
+        if any(word in arguments for word in HELP) or (not arguments and name not in WITHOUT_ARGUMENTS):
+            sys.stdout.write(module.USAGE)
+            return 0 if arguments else 2
         return int(module.command(arguments))
     except TalSearchError as error:
         sentences = error.problems if isinstance(error, InputError) else str(error).split("\n")

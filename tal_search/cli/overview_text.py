@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 BAR = 24  # signs
 NAME = 22
-LEGEND = "━ worst to best value   ─ 95 % interval, corrected for all cells   ░ noise floor"
 
 
-def overview_lines(found: Overview) -> list[str]:
-    """The answer in sentences."""
-    from tal_search.results.overview import answer
-
-    return answer(found)
+def legend(found: Overview) -> str:
+    """What the signs of the bars mean."""
+    if math.isnan(found.noise):
+        return "━ worst to best value; with one run a setting its noise is not known."
+    return (
+        "━ worst to best value, ─ 95 % interval corrected for all cells, ░ noise floor: two single runs differ by less "
+        f"than {found.noise:.1f} points."
+    )
 
 
 def overview_text(found: Overview) -> Table:

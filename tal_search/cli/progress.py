@@ -1,16 +1,18 @@
-"""What a running study shows: a live line on a terminal, a plain line per trial elsewhere."""
+"""What a running study shows: a status line on a terminal, and a line per trial."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
-from tal_search.cli.console import said
+from tal_search.cli.console import count, said, wrapped
+from tal_search.cli.eta import Eta, about
+from tal_search.cli.status_line import StatusLine, clock
+from tal_search.plan.preview import kind_of, lanes, seconds_per_epoch
 from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Started
 from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import cell_words
@@ -19,114 +21,189 @@ if TYPE_CHECKING:
     from tal_search.plan.plan import Plan
 
 SHOWN_TIOU = 0.5
+STOPPING = (
+    "Stopping … running trials save their checkpoints, which takes a few seconds. Ctrl-C again ends at once; the same "
+    "command then continues from their last checkpoints."
+)
 
 
 class StudyView:
     """Counts events and draws them.
 
     `total` is the number of fits of a plan (of earlier runs too), or a sampler's budget; None where none is known.
+    status: of the command, where it has one. work: what the trials do.
     """
 
-    def __init__(self, console: Console, plan: Plan) -> None:
-        self.console, self.plan = console, plan
+    def __init__(self, console: Console, plan: Plan, status: StatusLine | None = None, work: str = "training") -> None:
+        self.console, self.plan, self._work = console, plan, work
         self.total = len(plan.fits) or plan.study.budget.trials
-        self.started_at = time.monotonic()
         self.epochs: dict[str, tuple[int, int]] = {}
         self.running: dict[str, TrialSpec] = {}
-        self.done: dict[str, tuple[TrialSpec, TrialResult]] = {}
+        self.done: set[str] = set()
         self.failed = self.trained = self.pruned = 0
-        self._live = (
-            Live(console=console, refresh_per_second=2, get_renderable=self._status) if console.is_terminal else None
-        )
+        self._started_at: float | None = None
+        self._annotators = len({annotator for _, annotator in plan.repeats})
+        self._means: dict[str, tuple[float, int]] = {}  # sum and number of results by cell
+        self._leaky = ""
+        self._eta = Eta(seconds_per_epoch(plan.study.runs), lanes(plan.study.resources))
+        self._waiting = {spec.key: _kind(spec) for spec in plan.fits}
+        self._queue = Counter(self._waiting.values())
+        self._own = status is None
+        self._line = status or StatusLine(console, "opening the record")
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._live.__enter__()
+        self._line.counted, self._line.details, self._line.below = self._progress, self._details, self._best
+        if self._own:
+            self._line.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._live:
-            self._live.__exit__(kind, error, traceback)
+        self._line.counted, self._line.details, self._line.below = str, tuple, str
+        if self._own:
+            self._line.__exit__(kind, error, traceback)
+        if self.trained and self._started_at is not None:
+            verb = "Scored" if self._work == "scoring" else "Trained"
+            self.console.print(f"{verb} {count(self.trained, 'fit')} in {clock(time.monotonic() - self._started_at)}")
+
+    def phase(self, words: str) -> None:
+        """What the driver does before the first trial and after the last; on a pipe one plain line."""
+        if not self.console.is_terminal and words == "starting Ray":
+            self.console.print("Starting Ray")
+        self._line.enter(words)
 
     def add(self, event: Event) -> None:
         """Take one event of the driver."""
-        key = event.spec.key
-        if isinstance(event, Started):
-            self.running[key] = event.spec
+        key, spec, now = event.spec.key, event.spec, time.monotonic()
+        if isinstance(event, Noted):
+            self.say(f"{self._described(spec)}: {event.text}")
+        elif isinstance(event, Started):
+            self._start(spec, now)
         elif isinstance(event, Reported):
-            self.running[key] = event.spec
+            self.running[key] = spec
             self.epochs[key] = (event.report.epoch, event.report.epochs)
-        elif isinstance(event, Finished):
-            self.trained += key in self.running
-            cached = key not in self.running
-            self.running.pop(key, None)
-            self.done[key] = (event.spec, event.result)
-            if not cached:
-                self._line(event.spec, f"{self._shown(event.result)}  {event.result.wall_seconds:.0f} s")
-        elif isinstance(event, Failed):
-            self.running.pop(key, None)
-            self.failed += 1
-            self._line(event.spec, f"FAILED: {event.reason}")
-        elif isinstance(event, Pruned):
-            self.running.pop(key, None)
-            self.pruned += 1
-            self._line(event.spec, f"stopped early after epoch {self.epochs.get(key, (0, 0))[0]}")
-        elif isinstance(event, Noted):
-            self.say(f"{describe(event.spec, self.plan.centre_cell)}: {event.text}")
+            self._eta.reported(key, event.report.epoch, now, scored=bool(event.report.scores))
+        else:
+            self._end(event, trained=self.running.pop(key, None) is not None, now=now)
 
     def say(self, sentence: str) -> None:
-        """Print a sentence above the live line."""
-        self.console.print(said(sentence), soft_wrap=True)
+        """Print a sentence above the status line."""
+        self.console.print(said(wrapped(self.console, sentence)), soft_wrap=True)
 
-    def _line(self, spec: TrialSpec, outcome: str) -> None:
-        ended = len(self.done) + self.failed + self.pruned
-        number = f"[{ended}/{max(ended, self.total)}]" if self.total else f"[{ended}]"
-        self.console.print(Text(f"{number} {describe(spec, self.plan.centre_cell)}  {outcome}"), soft_wrap=True)
+    def _start(self, spec: TrialSpec, now: float) -> None:
+        if self._started_at is None:
+            self._started_at, self._line.stopping = now, STOPPING
+            if not self.console.is_terminal:
+                self.console.print(f"{self._work.capitalize()} {self._counted() if self.total else 'fits'}")
+        self.running[spec.key] = spec
+        self._leave_queue(spec.key)
+        self._eta.started(spec.key, kind_of(spec), _kind(spec)[1], now)
+        self._line.enter(self._work)
+
+    def _end(self, event: Finished | Failed | Pruned, *, trained: bool, now: float) -> None:
+        key, spec = event.spec.key, event.spec
+        self._leave_queue(key)
+        self._eta.ended(key, now)
+        if isinstance(event, Finished):
+            self.trained += trained
+            if key not in self.done:
+                self.done.add(key)
+                self._add_to_mean(event.spec, event.result)
+            if trained:
+                self._trial(spec, f"{self._shown(event.result)}  {event.result.wall_seconds:4.0f} s")
+        elif isinstance(event, Failed):
+            self.failed += 1
+            self._trial(spec, "failed", f": {event.reason}")
+        else:
+            self.pruned += 1
+            self._trial(spec, f"stopped early after epoch {self.epochs.get(key, (0, 0))[0]}")
+        if self.total and self._ended >= self.total and not self.running:
+            self._line.enter("finishing")
+
+    @property
+    def _ended(self) -> int:
+        return len(self.done) + self.failed + self.pruned
+
+    def _leave_queue(self, key: str) -> None:
+        if key in self._waiting:
+            self._queue[self._waiting.pop(key)] -= 1
+
+    def _trial(self, spec: TrialSpec, outcome: str, reason: str = "") -> None:
+        begin = f"[{self._counted()}]  {outcome}  "
+        text = wrapped(self.console, f"{begin}{self._described(spec)}{reason}", indent=min(len(begin), 24))
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def _counted(self) -> str:
+        ended = self._ended
+        return f"{ended:{len(str(self.total))}}/{max(ended, self.total)}" if self.total else f"{ended}"
+
+    def _described(self, spec: TrialSpec) -> str:
+        """As `describe`, without an annotator where there is one alone."""
+        annotator = f" annotator={spec.annotator}" if self._annotators > 1 else ""
+        return f"{cell_words(spec.cell, self.plan.centre_cell)} seed={spec.seed}{annotator}"
 
     def _shown(self, result: TrialResult) -> str:
-        tiou = SHOWN_TIOU if SHOWN_TIOU in result.tiou else result.tiou[0]
-        if result.holdout_mAP is not None:
-            return f"holdout mAP@{tiou:g} {100 * result.holdout_mAP[result.tiou.index(tiou)]:.1f}"
-        return f"mAP@{tiou:g} {100 * result.at(tiou):.1f}"
+        tiou, value, leaky = _score(result)
+        return f"{'' if leaky else 'holdout '}mAP@{tiou:g} {100 * value:4.1f}"
 
-    def _status(self) -> Text:
-        parts = [f"{len(self.done)} done", f"{len(self.running)} running", f"{self.failed} failed"]
-        parts += [f"{self.pruned} stopped early"] if self.pruned else []
-        if self.total:
-            remaining = max(0, self.total - len(self.done) - self.failed - self.pruned)
-            parts += [f"{remaining} left", self._eta(remaining)]
-        best = self._best()
-        return Text("  ".join(part for part in [*parts, best] if part))
+    def _status(self) -> str:
+        """The status line, without its spinner."""
+        return self._line.words(self.console.width - 3)
 
-    def _eta(self, remaining: int) -> str:
-        """From the epochs of this run, running trials included."""
-        elapsed = time.monotonic() - self.started_at
-        under_way = sum(epoch / epochs for key, (epoch, epochs) in self.epochs.items() if key in self.running)
-        trials = self.trained + under_way
-        if trials < 0.05:
-            return "ETA unknown yet"
-        seconds = elapsed / trials * max(0.0, remaining - under_way)
-        return f"ETA {int(seconds // 60)} min {int(seconds % 60)} s"
+    def _progress(self) -> str:
+        return self._counted().strip() if self._line.phase == self._work else ""
+
+    def _details(self) -> list[str]:
+        """Of the status line, the most important first."""
+        details = []
+        if self._line.phase == self._work and self.total:
+            scoring = bool(self.running) and all(self._at_its_end(key) for key in tuple(self.running))
+            details += ["scoring"] if scoring else [self._time_left()]
+        elif self._ended:
+            details += [f"{self._counted().strip()} done"]
+        details += [f"{self.failed} failed"] if self.failed else []
+        details += [f"{len(self.running)} running"] if self.running else []
+        return [*details, *([f"{self.pruned} stopped early"] if self.pruned else [])]
+
+    def _at_its_end(self, key: str) -> bool:
+        epoch, epochs = self.epochs.get(key, (0, 1))
+        return epoch == epochs
+
+    def _time_left(self) -> str:
+        waiting = +self._queue
+        if self.plan.study.search.plan == "sampler":
+            centre = self.plan.trial(self.plan.centre_cell, *self.plan.repeats[0]).spec
+            waiting = Counter({_kind(centre): max(0, (self.total or 0) - self._ended - len(self.running))})
+        seconds = self._eta.left(+waiting, time.monotonic())
+        return "ETA after the first epochs" if seconds is None else f"{about(seconds)} left"
+
+    def _add_to_mean(self, spec: TrialSpec, result: TrialResult) -> None:
+        _, value, leaky = _score(result)
+        cell = cell_words(spec.cell, self.plan.centre_cell)
+        total, number = self._means.get(cell, (0.0, 0))
+        self._means[cell], self._leaky = (total + 100 * value, number + 1), leaky
 
     def _best(self) -> str:
         """The best cell so far beside the centre, by held-out videos where there are any; for watching only."""
-        means: dict[str, list[float]] = {}
-        leaky = ""
-        for spec, result in self.done.values():
-            tiou = SHOWN_TIOU if SHOWN_TIOU in result.tiou else result.tiou[0]
-            values, leaky = (result.holdout_mAP, "") if result.holdout_mAP else (result.mAP, " on test, leaky")
-            mean = 100 * values[result.tiou.index(tiou)]
-            means.setdefault(cell_words(spec.cell, self.plan.centre_cell), []).append(mean)
+        means = {cell: total / number for cell, (total, number) in list(self._means.items())}
         if not means:
             return ""
-        best = max(means, key=lambda cell: sum(means[cell]) / len(means[cell]))
-        value = sum(means[best]) / len(means[best])
-        name = cell_words(self.plan.centre_cell, self.plan.centre_cell)
-        centre = means.get(name, [])
-        beside = f" ({name} {sum(centre) / len(centre):.1f})" if centre else ""
-        return f"best{leaky}: {value:.1f} at {best}{beside}"
+        best, name = max(means, key=means.__getitem__), cell_words(self.plan.centre_cell, self.plan.centre_cell)
+        beside = f" ({name} {means[name]:.1f})" if name in means and name != best else ""
+        return f"best{self._leaky}: {means[best]:.1f} at {best}{beside}"
+
+
+def _kind(spec: TrialSpec) -> tuple[tuple[str, str, int], int]:
+    """Kind and epochs, for the estimate."""
+    return kind_of(spec), int(spec.hyperparameters.get("epochs", 1))
+
+
+def _score(result: TrialResult) -> tuple[float, float, str]:
+    """tIoU and the fraction to watch there, and words where it is of the test split."""
+    tiou = SHOWN_TIOU if SHOWN_TIOU in result.tiou else result.tiou[0]
+    values, leaky = (result.holdout_mAP, "") if result.holdout_mAP else (result.mAP, " on test, leaky")
+    return tiou, values[result.tiou.index(tiou)], leaky
 
 
 def describe(spec: TrialSpec, centre: dict[str, Any]) -> str:

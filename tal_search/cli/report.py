@@ -52,6 +52,7 @@ def write_tables(
     content = pd.concat(frames)
     axes = axes_text(data)
     texts = [*([axes] if axes else []), *[axis_text(plan, table) for table in tables]]
+    texts[-1] = texts[-1]._replace(remark=f"{texts[-1].remark} {mark_note(texts)}".strip())
     return _write(plan, folder, "sensitivity", ["table", *plan.axes], content, texts, remark, below_heading(tables))
 
 
@@ -121,8 +122,17 @@ def heading(plan: Plan, remark: str) -> str:
     )
 
 
-def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTable:
-    """A sensitivity table as text, at most the first `most` rows; the rest is counted below."""
+def common_need(tables: list[AxisTable]) -> str:
+    """What all cells need that are not decided, where that is the same for several; else empty."""
+    needs = [need for table in tables for need in table.rows.loc[~table.rows["centre"].astype(bool), "needs"] if need]
+    return str(needs[0]) if len(needs) > 1 and len(set(needs)) == 1 else ""
+
+
+def axis_text(plan: Plan, table: AxisTable, most: int | None = None, need: str = "") -> TextTable:
+    """A sensitivity table as text, at most the first `most` rows; the rest is counted below.
+
+    need: as `common_need` has it; the table then shows a dash for it.
+    """
     shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in table.rows]
     tiou = criterion(plan.protocol["tiou"])
     cost = ["s/min"] if table.rows["annotation_seconds"].nunique() > 1 else []  # of annotation
@@ -132,20 +142,22 @@ def axis_text(plan: Plan, table: AxisTable, most: int | None = None) -> TextTabl
         values = [f"{short(row[axis])}{' (centre)' if row['centre'] else ''}" for axis in table.axes]
         spreads = [_compact(row, name) for name in (*shown, "average")]
         delta = "" if row["centre"] or math.isnan(row["delta"]) else _compact(row, "delta", "+")
-        verdict = "" if row["centre"] else _said(row)
+        verdict = "" if row["centre"] else "–" if need and row["needs"] == need else _said(row)
         paper = marked(row["paper"], row["paper selection"])
         seconds = [f"{row['annotation_seconds']:.1f}"] if cost else []
         rows.append([*values, *seconds, str(row["n"]), *spreads, delta, verdict, paper])
     more = f"... and {len(table.rows) - len(rows)} more rows in the file below." if len(table.rows) > len(rows) else ""
     remark = " ".join(PAPER_NOTES.get((plan.study.method, plan.dataset.name, axis), "") for axis in table.axes).strip()
     left = (*table.axes, "verdict")
-    remarks = " ".join(filter(None, [more, remark, _mark_note(rows)]))
-    return TextTable(table.title, heads, rows, left, tuple(table.rows["centre"]), remarks)
+    remarks = " ".join(filter(None, [more, remark]))
+    optional = (heads[-4], *(name for name in reversed(shown) if name != f"mAP@{tiou}"), *cost, heads[-1])
+    return TextTable(table.title, heads, rows, left, tuple(table.rows["centre"]), remarks, optional)
 
 
-def _mark_note(rows: list[list[str]]) -> str:
-    """What the mark of published numbers means, where one of the last column has it."""
-    return MARK_NOTE if any(row[-1].endswith(MARK) for row in rows) else ""
+def mark_note(tables: list[TextTable]) -> str:
+    """What the mark of published numbers means, where one of the last columns has it."""
+    marks = any(row[-1].endswith(MARK) for table in tables for row in table.rows)
+    return MARK_NOTE if marks else ""
 
 
 def ranking_text(plan: Plan, found: Ranking, most: int = SHOWN_CELLS) -> TextTable:
@@ -164,9 +176,8 @@ def ranking_text(plan: Plan, found: Ranking, most: int = SHOWN_CELLS) -> TextTab
         rows.append([*[short(row[axis]) for axis in found.axes], *mark, str(row["n"]), *objectives, test])
     wanted = ", ".join(f"{direction} {name}" for name, direction in found.objectives.items())
     remark = "The search read held-out training videos only; test scores are shown beside, and chose nothing."
-    return TextTable(
-        f"Best of {len(found.rows)} cells ({wanted})", heads, rows, axes, tuple(kept.get("best", ())), remark
-    )
+    title, bold = f"Best of {len(found.rows)} cells ({wanted})", tuple(kept.get("best", ()))
+    return TextTable(title, heads, rows, axes, bold, remark, ("n",))
 
 
 def comparison_text(found: Comparison) -> TextTable:
@@ -183,10 +194,13 @@ def comparison_text(found: Comparison) -> TextTable:
         rows.append([*head, *values, delta, _said(row), published])
     sources = [source for source in dict.fromkeys(found.rows["paper source"]) if source != NOT_AVAILABLE]
     remark = f"Δ: mean difference to the reference over common repeats; {METHOD}."
-    remark += f" Paper: {'; '.join(sources)}. {_mark_note(rows)}".rstrip() if sources else ""
     left = (CASE, "labels", "verdict")
     bold = tuple(found.rows[CASE] == found.reference)
-    return TextTable(f"Cases beside {found.reference}", heads, rows, left, bold, remark)
+    optional = (heads[-4], *(name for name in reversed(shown) if name != f"mAP@{found.tiou}"), "s/min", "labels")
+    table = TextTable(f"Cases beside {found.reference}", heads, rows, left, bold, remark, optional)
+    if sources:
+        remark += f" Paper: {'; '.join(sources)}. {mark_note([table])}".rstrip()
+    return table._replace(remark=remark)
 
 
 def _said(row: Mapping[Any, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tal_search.cli.console import count
+from tal_search.cli.console import count, print_wrapped
 from tal_search.cli.progress import describe
 from tal_search.trial.folder import TrialFolder
 
@@ -14,28 +14,29 @@ if TYPE_CHECKING:
 
     from tal_search.execution.running import Outcome
     from tal_search.plan.plan import Plan
+    from tal_search.results.sensitivity import AxisTable
+    from tal_search.results.trials import StudyFrame
 
 
-ONE_REPEAT = "One repeat a cell: a difference may be noise. More: search.repeats.seeds=[0,1,2]"
-
-
-def show_results(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    """Print the study's tables, as its plan has them, and write them beside its record."""
+def show_results(plan: Plan, outcome: Outcome, screen: Console, *, tables: bool = False) -> None:
+    """Write the study's tables beside its record and print the first, or with `tables` all of them."""
     if outcome.finished:
-        show = {"sampler": _show_ranking, "cases": _show_comparison}.get(plan.study.search.plan, _show_sensitivity)
-        show(plan, outcome, screen)
+        show = {"sampler": _show_ranking, "cases": _show_comparison}.get(plan.study.search.plan)
+        if show is not None:
+            show(plan, outcome, screen)
+        else:
+            _show_sensitivity(plan, outcome, screen, every_table=tables)
     shown = set()
     for name, reason in outcome.failed.items():
         spec = outcome.trials[name].spec
         if spec.key not in shown:  # a fit's further inference settings fail with it
             log = TrialFolder.of(plan.study.runs, spec.key).log
-            screen.print(
-                f"Failed: {describe(spec, plan.centre_cell)}: {reason}; log: {log}", markup=False, soft_wrap=True
-            )
+            print_wrapped(screen, f"Failed: {describe(spec, plan.centre_cell)}: {reason}; log: {log}")
         shown.add(spec.key)
-    if plan.study.tracking.mlflow:
+    if outcome.finished:
+        _show_dashboards(plan, screen)
+    if outcome.finished and plan.study.tracking.mlflow:
         _show_mlflow(plan, screen)
-    _show_dashboards(plan, screen)
 
 
 def _show_dashboards(plan: Plan, screen: Console) -> None:
@@ -44,9 +45,8 @@ def _show_dashboards(plan: Plan, screen: Console) -> None:
     screen.print(f"As files: tal-search export {named} out=FOLDER", markup=False, soft_wrap=True)
 
 
-def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
-    from tal_search.cli.report import SHOWN_ROWS, axes_text, axis_text, below_heading, write_tables
-    from tal_search.cli.text_table import drawn
+def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console, *, every_table: bool) -> None:
+    from tal_search.cli.report import below_heading, write_tables
     from tal_search.plan.plan_frame import speeds, study_frame
     from tal_search.record.description import scored_by
     from tal_search.results.sensitivity import sensitivity_info
@@ -54,19 +54,53 @@ def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console) -> None:
 
     data = study_frame(plan, outcome.trials.values(), outcome.finished)
     tables, remark = sensitivity_info(data), speeds(plan, data)
-    _say(remark, screen)
     csv, markdown = write_tables(plan, data, tables, plan.study.runs / plan.study.name, remark)
-    screen.print(f"mAP in %, {SPREAD}; paper: published numbers, on I3D", markup=False)
-    screen.print(f"Scores: {scored_by(plan)}", markup=False)
-    screen.print(below_heading(tables), markup=False)
-    axes = axes_text(data)
-    if axes:
-        screen.print(drawn(axes, _about(plan, remark)))
-    for table in tables:
-        screen.print(drawn(axis_text(plan, table, SHOWN_ROWS), _about(plan, remark)))
-    screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
-    if all((table.rows["n"] <= 1).all() for table in tables):
-        screen.print(ONE_REPEAT, markup=False)
+    _say(remark, screen)
+    answered = _show_overview(data, screen)
+    if every_table or not answered:
+        print_wrapped(screen, f"mAP in %, {SPREAD}; paper: published numbers, on I3D")
+        print_wrapped(screen, below_heading(tables))
+        _print_axes(plan, tables, _about(plan, remark), screen)
+    print_wrapped(screen, f"Scores: {scored_by(plan)}")
+    _name_files(csv, markdown, screen, "" if every_table or not answered else "; --tables prints them")
+
+
+def _show_overview(data: StudyFrame, screen: Console, *, ranked: bool = True) -> bool:
+    """The answer, a line an axis, and what to run next; returns whether there is anything to rank."""
+    from tal_search.cli.overview_text import legend, next_lines, overview_text
+    from tal_search.results.overview import answer, overview
+
+    found = overview(data)
+    for sentence in answer(found):
+        print_wrapped(screen, sentence)
+    if ranked and len(found.ranking):
+        screen.print()
+        screen.print(overview_text(found))
+        print_wrapped(screen, legend(found))
+    lines = next_lines(found)
+    for line in ["", *lines, ""] if lines else []:
+        screen.print(line, markup=False, soft_wrap=True)
+    return len(found.ranking) > 0
+
+
+def _print_axes(plan: Plan, tables: list[AxisTable], about: str, screen: Console) -> None:
+    """A table an axis, and once below them what holds for all."""
+    from tal_search.cli.report import SHOWN_ROWS, axis_text, common_need, mark_note
+    from tal_search.cli.text_table import drawn
+    from tal_search.results.published import NOT_AVAILABLE
+
+    need = common_need(tables)
+    texts = [axis_text(plan, table, SHOWN_ROWS, need) for table in tables]
+    unpublished = any(row[-1] == NOT_AVAILABLE for text in texts for row in text.rows)
+    for text in texts:
+        rows = [[*row[:-1], "–" if row[-1] == NOT_AVAILABLE else row[-1]] for row in text.rows]
+        screen.print(drawn(text._replace(rows=rows), about, screen.width))
+    notes = [mark_note(texts), f"Verdict –: needs {need}." if need else "", "Paper –: no number published."]
+    print_wrapped(screen, " ".join(note for note in notes[: 3 if unpublished else 2] if note))
+
+
+def _name_files(csv: Path, markdown: Path, screen: Console, more: str = "") -> None:
+    screen.print(f"Tables: {csv}, {markdown.name}{more}", markup=False, soft_wrap=True)
 
 
 def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
@@ -81,12 +115,11 @@ def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
     found, remark = comparison_info(data, supervision_words(plan)), speeds(plan, data)
     csv, markdown = write_comparison(plan, found, plan.study.runs / plan.study.name, remark)
     _say(remark, screen)
-    screen.print(f"mAP in %, {SPREAD}; paper: published numbers, on I3D", markup=False)
-    screen.print(f"Scores: {scored_by(plan)}", markup=False)
-    screen.print(drawn(comparison_text(found), _about(plan, remark)))
-    screen.print(f"Table: {csv} and {markdown}", markup=False, soft_wrap=True)
-    if (found.rows["n"] <= 1).all():
-        screen.print(ONE_REPEAT, markup=False)
+    print_wrapped(screen, f"mAP in %, {SPREAD}; paper: published numbers, on I3D")
+    screen.print(drawn(comparison_text(found), _about(plan, remark), screen.width))
+    print_wrapped(screen, f"Scores: {scored_by(plan)}")
+    _show_overview(data, screen, ranked=False)
+    _name_files(csv, markdown, screen)
 
 
 def _show_ranking(plan: Plan, outcome: Outcome, screen: Console) -> None:
@@ -100,30 +133,28 @@ def _show_ranking(plan: Plan, outcome: Outcome, screen: Console) -> None:
     found, remark = ranking(data), speeds(plan, data)
     csv, markdown = write_ranking(plan, found, plan.study.runs / plan.study.name, remark)
     _say(remark, screen)
-    screen.print(f"Scores: {scored_by(plan)}", markup=False)
-    screen.print(drawn(ranking_text(plan, found), _about(plan, remark)))
+    print_wrapped(screen, f"Scores: {scored_by(plan)}")
+    screen.print(drawn(ranking_text(plan, found), _about(plan, remark), screen.width))
     if outcome.pruned:
         screen.print(f"{count(len(outcome.pruned), 'trial')} stopped early; their curves are in the record.")
-    screen.print(f"Tables: {csv} and {markdown}", markup=False, soft_wrap=True)
+    _name_files(csv, markdown, screen)
 
 
 def _say(remark: str, screen: Console) -> None:
     if remark:
-        screen.print(remark, markup=False)
+        print_wrapped(screen, remark)
 
 
 def _about(plan: Plan, remark: str) -> str:
-    """What stands behind a table's title."""
-    return plan.dataset.description + ("; speeds of learning" if remark else "")
+    """What stands behind a table's title: the data, whose whole description is the run's first line."""
+    simulated = plan.dataset.source == "simulated"
+    about = plan.dataset.description.partition(" (" if simulated else ";")[0]
+    return about + ("; speeds of learning" if remark else "")
 
 
 def _show_mlflow(plan: Plan, screen: Console) -> None:
-    uri = plan.study.tracking.uri or f"sqlite:///{plan.study.runs / 'mlflow.db'}"
     server = plan.study.tracking.server_page
-    if not server:
-        screen.print(f"Next: mlflow ui --backend-store-uri {uri}", markup=False, soft_wrap=True)
-    screen.print(
-        f"Then open {server or 'http://127.0.0.1:5000'}/#/experiments?workflowType=machine_learning",
-        markup=False,
-        soft_wrap=True,
-    )
+    uri = plan.study.tracking.uri or f"sqlite:///{plan.study.runs / 'mlflow.db'}"
+    page = "/#/experiments?workflowType=machine_learning"
+    shown = f"{server}{page}" if server else f"mlflow ui --backend-store-uri {uri}"
+    screen.print(f"MLflow: {shown}", markup=False, soft_wrap=True)

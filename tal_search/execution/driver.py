@@ -43,32 +43,42 @@ def run_study(
     *,
     on_event: Callable[[Event], None] | None = None,
     say: Callable[[str], None] | None = None,
+    on_phase: Callable[[str], None] | None = None,
     trial: TrialFunction | None = None,
     train: bool = True,
 ) -> Outcome:
     """Run what is missing of a plan, until it is done, its budget is spent or a signal asks to end.
 
     on_event sees every event after the record has it; a cached trial is a `Finished` without a `Started`. say gets
-    sentences for the user meanwhile. trial: what a worker runs; by default the real training, whose data is checked
+    sentences for the user meanwhile. on_phase hears what takes time before the first trial and after the last, as a
+    few words: "reading data". trial: what a worker runs; by default the real training, whose data is checked
     before it. train=False: only inference settings of finished fits are scored.
     Raises InputError, with nothing written: a missing extra, a runs folder that cannot be written, the same study
     running already, a record that cannot be opened or holds other settings, any problem of the data.
     """
-    study = plan.study
+    study, phase = plan.study, on_phase or _ignore
     _check_extras(study)
     plan = plan if train else _without_training(plan)
     if trial is None and train and _left_to_train(plan):
+        phase("checking data")
         for note in check(plan.dataset, plan.annotators, plan.clicks):
             (say or _ignore)(note)
+    phase("opening the record")
     with _opened(plan, say or _ignore) as record:
         record.storage.say = say or _ignore
+        if study.tracking.mlflow:
+            phase("opening MLflow")
         run = Run(study.runs, record, _tracker(plan), on_event or _ignore)
         interrupted, left = None, 0
         try:
             with DiskWatch(study.runs, say or _ignore):
                 run.proposer = Deadline(_proposer(plan, record, run.want), study.budget.minutes)
-                resources = _packed(plan, say or _ignore) if train and trial is None else study.resources
-                _backend(replace(study, resources=resources), trial).run(run.proposer, run.handle)
+                resources = _packed(plan, say or _ignore, phase) if train and trial is None else study.resources
+                if run.proposer.ended is None:  # else Ray would start for nothing
+                    if resources.backend == "ray":
+                        phase("starting Ray")
+                    _backend(replace(study, resources=resources), trial).run(run.proposer, run.handle)
+                phase("saving the record")
                 record.storage.flush()
         except KeyboardInterrupt as signal:
             interrupted = signal.exit_code if isinstance(signal, Interrupted) else 130
@@ -139,13 +149,14 @@ def _check_extras(study: Study) -> None:
         raise MissingExtra("mlflow", "tracking")
 
 
-def _packed(plan: Plan, say: Callable[[str], None]) -> ResourceSettings:
+def _packed(plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]) -> ResourceSettings:
     """The study's resources, with a measured number of trials at once where that is wanted."""
     study, resources, left = plan.study, plan.study.resources, _left_to_train(plan)
     if resources.trials_per_device is None or not left:
         return resources
     from tal_search.execution.autotune import best_packing
 
+    phase("measuring how many trials to run at once")
     centre = plan.trial(plan.centre_cell, *plan.repeats[0]).spec
     settings = {
         "device": resources.device, "threads": max(1, int(resources.cpus_per_trial)),

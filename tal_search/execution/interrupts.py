@@ -15,6 +15,49 @@ from tal_search.errors import Interrupted
 GRACE_SECONDS = 4.0  # for epochs under way; then their last checkpoint has to do
 AGAIN_SECONDS = 1.0  # between attempts to leave code that swallowed the first
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+_before_exit: list[Callable[[], None]] = []  # called before a second SIGINT ends the process at once
+
+
+@contextmanager
+def heard(told: Callable[[int], None], before_exit: Callable[[], None]) -> Iterator[None]:
+    """Have every SIGINT and SIGTERM announced at once, whatever the main thread is doing.
+
+    told: called with the signal's number from a thread of its own, since Python runs handlers in the main thread only,
+    after the call into Torch, Numba or Ray that it is in. before_exit: called before a DeferredInterrupt ends the
+    process. Where no DeferredInterrupt handles the signal, Interrupted is raised. No effect outside the main thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+
+    def listen() -> None:
+        while numbers := os.read(reading, 1):
+            if numbers[0] in ENDING:
+                told(numbers[0])
+
+    listener = threading.Thread(target=listen, daemon=True, name="signals")
+    listener.start()
+    wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    handlers = {number: signal.signal(number, _interrupted) for number in ENDING}
+    _before_exit.append(before_exit)
+    try:
+        yield
+    finally:
+        _before_exit.remove(before_exit)
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        signal.set_wakeup_fd(wakeup)
+        os.close(writing)
+        listener.join()
+        os.close(reading)
+
+
+def _interrupted(number: int, _: object) -> None:
+    raise Interrupted(number)
 
 
 class DeferredInterrupt:
@@ -104,6 +147,8 @@ class DeferredInterrupt:
     def _note(self, number: int, _: object) -> None:
         if self.requested and number == signal.SIGINT:
             self.at_once()
+            for action in _before_exit:
+                action()
             os._exit(128 + number)
         self.request(number)
 

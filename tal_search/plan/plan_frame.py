@@ -31,7 +31,7 @@ def study_frame(plan: Plan, trials: Iterable[Trial], results: Mapping[str, Trial
         protocol=plan.protocol, objectives=plan.study.search.objectives,
         cases={name: case.paper for name, case in plan.study.search.cases.items()},
         trials=_trial_table(plan, list(trials), results), name=plan.study.name, overrides=plan.study.overrides,
-        lanes=lanes(plan),
+        lanes=lanes(plan.study.resources),
     )  # fmt: skip
 
 

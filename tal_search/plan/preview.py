@@ -7,10 +7,11 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
+from statistics import median
 from typing import NamedTuple
 
 from tal_search.plan.plan import Plan
+from tal_search.study import ResourceSettings
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialSpec
 
@@ -74,26 +75,32 @@ def training_seconds(plan: Plan, wanted: Sequence[TrialSpec]) -> float | None:
     """Estimated wall-clock of fits, from recorded trials of their methods; None where a method has none."""
     if not wanted:
         return 0.0
-    recorded = _seconds_per_epoch(plan.study.runs)
+    resources, recorded = plan.study.resources, seconds_per_epoch(plan.study.runs)
     epochs: Counter[Kind] = Counter()
     for spec in wanted:
-        epochs[spec.method, spec.dataset.fingerprint, spec.dataset.snippets] += spec.hyperparameters.get("epochs", 1)
+        epochs[kind_of(spec)] += spec.hyperparameters.get("epochs", 1)
     if not epochs.keys() <= recorded.keys():
         return None
-    at_once = min(lanes(plan), len(wanted))
-    return sum(number * fmean(recorded[kind]) for kind, number in epochs.items()) / at_once
+    return sum(number * recorded[kind] for kind, number in epochs.items()) / min(lanes(resources), len(wanted))
 
 
-def lanes(plan: Plan) -> int:
-    """How many trials of a plan run at once, on this machine's processors unless the study says otherwise."""
-    resources = plan.study.resources
+def kind_of(spec: TrialSpec) -> Kind:
+    """See `Kind`."""
+    return spec.method, spec.dataset.fingerprint, spec.dataset.snippets
+
+
+def lanes(resources: ResourceSettings) -> int:
+    """Trials at once on this machine, as far as its processors tell."""
     if resources.backend == "inline":
         return 1
     return resources.concurrent_trials or max(1, int(_processors() / resources.cpus_per_trial))
 
 
-def _seconds_per_epoch(runs: Path) -> dict[Kind, list[float]]:
-    """Seconds an epoch, scoring included, of the newest finished trials of each kind."""
+def seconds_per_epoch(runs: Path) -> dict[Kind, float]:
+    """Seconds an epoch, scoring included, by kind: the median of the newest finished trials.
+
+    A median, because the first fit of a process also compiles and imports.
+    """
     folders = runs / "trials"
     results = folders.glob("*/result.json") if folders.is_dir() else []
     found: dict[Kind, list[float]] = {}
@@ -106,7 +113,7 @@ def _seconds_per_epoch(runs: Path) -> dict[Kind, list[float]]:
             found.setdefault(kind, []).append(seconds / spec["hyperparameters"].get("epochs", 1))
         except (OSError, ValueError, KeyError, TypeError):
             continue  # a folder half written or of another version tells nothing
-    return found
+    return {kind: median(seconds) for kind, seconds in found.items()}
 
 
 def _processors() -> int:

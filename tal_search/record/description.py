@@ -30,7 +30,7 @@ def about(plan: Plan) -> dict[str, Any]:
         "protocol": plan.protocol, "annotators": plan.annotators, "objectives": study.search.objectives,
         "cases": {name: case.paper for name, case in study.search.cases.items()},
         "scored": scored_by(plan), "trials": len(plan.trials) or study.budget.trials,
-        "overrides": study.overrides, "lanes": lanes(plan), "mlflow": study.tracking.mlflow,
+        "overrides": study.overrides, "lanes": lanes(plan.study.resources), "mlflow": study.tracking.mlflow,
         "server": study.tracking.server_page,
     }  # fmt: skip
 

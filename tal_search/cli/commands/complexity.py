@@ -64,7 +64,8 @@ def command(arguments: list[str]) -> int:
     from tal_search.cli.text_table import drawn
 
     size = ", ".join(f"{key} {value}" for key, value in sizes.items() if value is not None)
-    console().print(drawn(complexity_text(names, **sizes), size))
+    screen = console()
+    screen.print(drawn(complexity_text(names, **sizes), size, screen.width))
     return 0
 
 

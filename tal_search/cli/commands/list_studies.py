@@ -6,12 +6,12 @@ import os
 import sys
 
 from tal_search.cli.arguments import Grammar, parse
-from tal_search.cli.console import printable
+from tal_search.cli.console import folded, printable, terminal_width
 
 USAGE = """\
 tal-search list
 
-The studies, one line each: name, where it is from, and description. From ./studies is a file of your own, which comes
+The studies: name, where it is from, and description. From ./studies is a file of your own, which comes
 before one of the same name from elsewhere, and says so; from tal_search, installed with it; from repository, the folder
 studies/ of the checkout whose code this is.
 """
@@ -31,7 +31,8 @@ def command(arguments: list[str]) -> int:
             description = printable(study.description)
             if study.replaces:
                 description += f" (instead of the one from {study.replaces})"
-            sys.stdout.write(f"{study.name:{width}}  {study.origin:{origin}}  {description}\n")
+            line = f"{study.name:{width}}  {study.origin:{origin}}  {description}"
+            sys.stdout.write(folded(line, terminal_width(), indent=width + origin + 4) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:  # of `tal-search list | head`; Python would write the rest as it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,34 +7,38 @@ from typing import TYPE_CHECKING
 from tal_search.cli.arguments import Grammar, Parsed, parse_leniently
 from tal_search.cli.commands.run import run_plan
 from tal_search.cli.commands.study_arguments import STUDY, plan_of, study_of
-from tal_search.cli.console import console, count
+from tal_search.cli.console import console, count, print_wrapped
+from tal_search.cli.status_line import working
 from tal_search.errors import InputError
 
 if TYPE_CHECKING:
     from tal_search.study import Study
 
 USAGE = """\
-tal-search rescore study=NAME inference.NAME=[VALUE,...] ... [KEY=VALUE ...]
+tal-search rescore study=NAME inference.NAME=[VALUE,...] ... [KEY=VALUE ...] [--tables]
 
 Scores the finished fits of a planned study with further inference settings, from their kept activations; nothing is
 trained. The values become axes of the study for this run; each other KEY=VALUE must be as it was when the study ran.
+--tables prints the table of every axis too; the files beside the record have them in any case.
   tal-search rescore study=thumos_grid inference.nms=[0.4,0.5,0.6] inference.outer_margin=[0.1,0.4]
 """
 
 
-GRAMMAR = Grammar(command="rescore", keys=STUDY, overrides=True)
+GRAMMAR = Grammar(command="rescore", keys=STUDY, flags=("--tables",), overrides=True)
 
 
 def command(arguments: list[str]) -> int:
     """Score finished fits further; returns the exit code. Raises InputError with everything that is wrong."""
-    as_it_ran, with_axes = _parsed(arguments)
-    refuse_sampler(study_of(as_it_ran))
-    plan = plan_of(with_axes)
-    screen = console()
-    left = len(plan.fits) - len(plan.with_finished_fits().fits)
-    if left:
-        screen.print(f"Left out, because not trained yet: {count(left, 'fit')} of the study; `run` trains them.")
-    return run_plan(plan, screen, train=False)
+    (as_it_ran, with_axes), screen = _parsed(arguments), console()
+    with working(screen, "reading data") as status:
+        refuse_sampler(study_of(as_it_ran))
+        plan = plan_of(with_axes)
+        left = len(plan.fits) - len(plan.with_finished_fits().fits)
+        if left:
+            print_wrapped(
+                screen, f"Left out, because not trained yet: {count(left, 'fit')} of the study; `run` trains them."
+            )
+        return run_plan(plan, screen, status, train=False, tables="--tables" in with_axes.flags)
 
 
 def _parsed(arguments: list[str]) -> tuple[Parsed, Parsed]:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from tal_search.cli.arguments import Grammar, Key, parse, parse_leniently
 from tal_search.cli.commands import list_studies
 from tal_search.cli.commands.study_arguments import STUDY, plan_of
-from tal_search.cli.console import console, count
-from tal_search.plan.cells import left_out
-from tal_search.trial.folder import TrialFolder
+from tal_search.cli.console import console, count, print_wrapped
+from tal_search.cli.status_line import StatusLine, working
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from tal_search.plan.plan import Plan
 
 RUN_USAGE = """\
-tal-search run study=NAME [KEY=VALUE ...] [--preview | --list]
+tal-search run study=NAME [KEY=VALUE ...] [--tables | --preview | --list]
 
 KEY=VALUE overrides a key of studies/NAME.yaml, in Hydra's grammar:
   search.repeats.seeds=[0,1,2]       repeats are seeds × annotators
@@ -28,34 +27,44 @@ KEY=VALUE overrides a key of studies/NAME.yaml, in Hydra's grammar:
   budget.minutes=30                  stop after half an hour; the same command continues
   study.fork=NAME                    begin anew under another name; equal trials are not trained again
 The same command again continues: only what is missing is trained.
+Ctrl-C stops it with checkpoints; a second one ends it at once, with the last checkpoints.
+--tables prints the table of every axis too; the files beside the record have them in any case.
 """
 USAGE = RUN_USAGE
 FLAGS = ("--preview", "--list")
-GRAMMAR = Grammar(command="run", keys=STUDY, flags=FLAGS, overrides=True)
+GRAMMAR = Grammar(command="run", keys=STUDY, flags=(*FLAGS, "--tables"), overrides=True)
 LIST = Grammar(command="run", keys={"study": Key()}, flags=FLAGS, overrides=True)  # with --list, no study is needed
 
 
 def command(arguments: list[str]) -> int:
-    """Run, preview or list; returns the exit code. Raises InputError with everything that is wrong."""
+    """Run, preview or list; returns the exit code. Raises InputError with everything that is wrong.
+
+    What takes long to import is imported below a status line.
+    """
     if "--list" in arguments:
         parse(LIST, arguments)
         return list_studies.command([])
-    parsed = parse_leniently(GRAMMAR, arguments)
-    plan = plan_of(parsed)
-    screen = console()
-    screen.print(f"Data: {plan.dataset.description}{_known_speeds(plan)}", markup=False, soft_wrap=True)
-    missing = left_out(plan.study.search, plan.centre_cell)
-    if missing:
-        values = ", ".join(f"{axis}={value}" for axis, value in missing.items())
-        words = f"The grid leaves out the centre ({values}); it is run too, as the cell that others are compared with."
-        screen.print(words, markup=False, soft_wrap=True)
-    if "--preview" in parsed.flags:
-        return _preview(plan, screen)
-    return run_plan(plan, screen)
+    parsed, screen = parse_leniently(GRAMMAR, arguments), console()
+    with working(screen, "reading data") as status:
+        plan = plan_of(parsed)
+
+        from tal_search.plan.cells import left_out
+
+        print_wrapped(screen, f"Data: {plan.dataset.description}{_known_speeds(plan)}")
+        missing = left_out(plan.study.search, plan.centre_cell)
+        if missing:
+            values = ", ".join(f"{axis}={value}" for axis, value in missing.items())
+            words = "it is run too, as the cell that others are compared with."
+            print_wrapped(screen, f"The grid leaves out the centre ({values}); {words}")
+        if "--preview" in parsed.flags:
+            return _preview(plan, screen)
+        return run_plan(plan, screen, status, tables="--tables" in parsed.flags)
 
 
 def _known_speeds(plan: Plan) -> str:
     """Of an earlier run of the study, whether it compares speeds of learning."""
+    from tal_search.trial.folder import TrialFolder
+
     trials = [] if plan.study.search.plan == "sampler" else plan.trials_of(plan.centre_cell)
     results = {trial.id: TrialFolder.of(plan.study.runs, trial.spec.key).results() for trial in trials}
     known = {name: found[None] for name, found in results.items() if None in found}
@@ -71,46 +80,45 @@ def _preview(plan: Plan, screen: Console) -> int:
     from tal_search.plan.preview import preview, sampler_sentence
 
     if plan.study.search.plan == "sampler":
-        screen.print(sampler_sentence(plan), markup=False, soft_wrap=True)
+        print_wrapped(screen, sampler_sentence(plan))
         return 0
     found = preview(plan)
     time = "unknown until a first trial is recorded" if found.seconds is None else f"{found.seconds / 60:.1f} min"
     # Cells that read no clicks have no annotators to be repeated over.
     equal = "=" if found.cells * found.repeats == found.trials else "at most,"
-    screen.print(
+    print_wrapped(
+        screen,
         f"{plan.study.name}: {count(found.cells, 'cell')} × {count(found.repeats, 'repeat')} {equal} "
         f"{count(found.trials, 'trial')} in {count(found.groups, 'fit')}; {found.cached} trials cached, "
         f"{found.inference_only} to score from kept activations, {count(found.to_train, 'fit')} to train; "
         f"estimated time: {time}",
-        markup=False,
-        soft_wrap=True,
     )
     return 0
 
 
-def run_plan(plan: Plan, screen: Console, *, train: bool = True) -> int:
-    """Run a plan to its tables; returns the exit code. train: False scores finished fits alone."""
+def run_plan(plan: Plan, screen: Console, status: StatusLine, *, train: bool = True, tables: bool = False) -> int:
+    """Run a plan to its tables; returns the exit code. train: False scores finished fits alone.
+
+    tables: whether the terminal shows every table.
+    """
+    status.enter("loading libraries")
     from tal_search.cli.progress import StudyView
     from tal_search.cli.summary import show_results
     from tal_search.execution.driver import run_study
 
-    with StudyView(screen, plan) as view:
-        outcome = run_study(plan, on_event=view.add, say=view.say, train=train)
+    with StudyView(screen, plan, status, "training" if train else "scoring") as view:
+        outcome = run_study(plan, on_event=view.add, say=view.say, on_phase=view.phase, train=train)
     for message in outcome.messages:
-        screen.print(message, markup=False, soft_wrap=True)
-    show_results(plan, outcome, screen)
+        print_wrapped(screen, message)
+    status.enter("writing tables")
+    show_results(plan, outcome, screen, tables=tables)
     if outcome.interrupted is not None:
         screen.print("Interrupted; checkpoints are written. The same command continues.")
         return outcome.interrupted
     if outcome.out_of_time and (outcome.left or plan.study.search.plan == "sampler"):
-        screen.print(
-            f"The time budget of {plan.study.budget.minutes:g} minutes is spent; checkpoints are written. "
-            "The same command continues.",
-            soft_wrap=True,
-        )
+        spent = f"The time budget of {plan.study.budget.minutes:g} minutes is spent; checkpoints are written."
+        print_wrapped(screen, f"{spent} The same command continues.")
     elif outcome.left:
-        screen.print(
-            f"budget.trials={plan.study.budget.trials} is spent: {count(outcome.left, 'trial')} of the plan not run.",
-            soft_wrap=True,
-        )
+        trials = count(outcome.left, "trial")
+        print_wrapped(screen, f"budget.trials={plan.study.budget.trials} is spent: {trials} of the plan not run.")
     return 1 if outcome.failed else 0

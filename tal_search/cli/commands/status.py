@@ -48,12 +48,7 @@ def command(arguments: list[str]) -> int:
         except InputError as error:
             problems += error.problems
     if found:
-        table = drawn(status_text(found), printable(str(runs)))
-        # In a narrow terminal a long name goes on in the next line, and the numbers beside it stay whole.
-        table.columns[0].overflow = "fold"
-        for column in table.columns[1:]:
-            column.no_wrap = True
-        screen.print(table)
+        screen.print(drawn(status_text(found), printable(str(runs)), screen.width))
     if problems:
         raise InputError(problems)
     return 0
