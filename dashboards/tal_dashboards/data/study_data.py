@@ -1,4 +1,4 @@
-"""What the views read: one study, from its record and from the folders of its trials. Nothing is ever written."""
+"""What the views read: one study, from its record and from the folders of its trials, which are never written."""
 
 from __future__ import annotations
 

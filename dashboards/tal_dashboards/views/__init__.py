@@ -14,6 +14,7 @@ VIEWS = (
     "study",
     "tables",
     "plots",
+    "breakdown",
     "playground",
     "cost",
     "modules",

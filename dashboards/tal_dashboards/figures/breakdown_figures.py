@@ -1,0 +1,170 @@
+"""The heat map of view "By class and length": values of an axis by groups, coloured by the difference to the centre."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale, unlabel_rgb
+
+from tal_dashboards import style
+from tal_dashboards.data.group_scores import By, Group
+from tal_search.results.breakdown.by_group import CERTAIN
+from tal_search.results.statistics import HIGH, LOW
+from tal_search.types import Floats
+
+MOST_GROUPS = 30  # columns of one figure
+COLUMN, WIDE_COLUMN, ROW = 46, 56, 28  # pixels that a column of a class or of a bucket needs, and that a row has
+ON_PALE, ON_STRONG = "#000000", "#FFFFFF"  # numbers within coloured cells, whatever the page's own colours
+SMALL = {"size": 13}
+NAME_PIXELS = 6.2  # of a letter of a name that stands upright, by its angle
+
+
+class Breakdown(NamedTuple):
+    """One axis by class or by length. table: of `results.breakdown.by_group`; groups: in the order they are shown in.
+
+    score: what is compared, "AP@0.5". read, unread: trials whose scores are in it, and trials without; finished: of
+    the study.
+    """
+
+    axis: str
+    symbol: str
+    by: By
+    score: str
+    table: pd.DataFrame
+    groups: list[Group]
+    read: int
+    unread: int
+    finished: int
+
+    @property
+    def shown(self) -> list[Group]:
+        """The columns of the figure."""
+        return self.groups[:MOST_GROUPS]
+
+    @property
+    def width(self) -> int:
+        """Pixels below which its numbers would touch."""
+        return 230 + (COLUMN if self.by == "class" else WIDE_COLUMN) * len(self.shown)
+
+
+def breakdown_figure(part: Breakdown) -> go.Figure:
+    """One row a value, one column a group; below them the centre's scores and the noise; instances at the bottom.
+
+    Only what is certain has its full colour: beside so many differences, some pass the noise of their group by chance.
+    """
+    table, names = part.table, [one.name for one in part.shown]
+    rows = table[~table["centre"]]
+    values = [style.value(one) for one in rows.loc[rows["group"] == names[0], "value"]]
+    columns = ("delta", "delta" + LOW, "delta" + HIGH, "score", "noise", "pairs")
+    of = {name: _matrix(rows, name, names) for name in columns}
+    verdict_VG = _matrix(rows, "verdict", names)
+    certain_VG = np.isin(verdict_VG, CERTAIN)
+    delta_VG = of["delta"].astype(np.float64)
+    drawn = _empty(part, values)
+    largest = float(np.nanmax(np.abs(delta_VG), initial=0.0)) or 1.0
+    unit, hover_VG = f"Δ {part.score} (points)", _hover(part, values, of, verdict_VG)
+    for pale in (True, False):
+        drawn.add_heatmap(
+            z=np.where(certain_VG != pale, delta_VG, np.nan), zmin=-largest, zmax=largest, xgap=1, ygap=1,
+            colorscale=scale(pale=pale), showscale=not pale, text=hover_VG, hoverongaps=False,
+            hovertemplate="%{text}<extra></extra>", name="not certain" if pale else "certain",
+            colorbar={"title": {"text": unit, "side": "right", "font": SMALL}, "thickness": 12, "x": 1.01},
+        )  # fmt: skip
+    _write_numbers(drawn, delta_VG, certain_VG, certain_VG & (np.abs(delta_VG) > largest / 2))
+    _write_references(drawn, table, values, names)
+    return drawn
+
+
+def scale(*, pale: bool) -> list[tuple[float, str]]:
+    """Of differences from the most negative to the most positive; the pale one is near white throughout."""
+    ends = sample_colorscale(style.DIVERGING, [0.06, 0.34, 0.66, 0.94])
+    if pale:
+        low, high = (_towards_white(colour) for colour in ends[1:3])
+        return [(0.0, low), (0.5, "rgb(255,255,255)"), (1.0, high)]
+    return [(0.0, ends[0]), (0.5, ends[1]), (0.5, ends[2]), (1.0, ends[3])]
+
+
+def _towards_white(colour: str) -> str:
+    red, green, blue = (round(255 - 0.25 * (255 - part)) for part in unlabel_rgb(colour))
+    return f"rgb({red},{green},{blue})"
+
+
+def _matrix(rows: pd.DataFrame, column: str, names: list[str]) -> np.ndarray:
+    """[values, groups] of a column; every group has its values in one order."""
+    place = rows.groupby("group", sort=False).cumcount()
+    return rows.assign(place=place).pivot(index="place", columns="group", values=column)[names].to_numpy()
+
+
+def _empty(part: Breakdown, values: list[str]) -> go.Figure:
+    """The axes: names above, instances below, values at the left."""
+    names = [style.text(one.name) + (f"<br>{style.text(one.limit)}" if one.limit else "") for one in part.shown]
+    upright = part.by == "class"
+    above = min(150.0, NAME_PIXELS * max(map(len, names))) if upright else 40.0
+    drawn = style.figure("", f"{part.symbol} ({part.axis})", height=round(above) + ROW * (len(values) + 2) + 96)
+    places, count = list(range(len(names))), [f"{one.instances}" for one in part.shown]
+    common = {"range": [-0.5, len(names) - 0.5], "showgrid": False, "tickvals": places, "ticks": "", "showline": False}
+    drawn.update_yaxes(title={"font": SMALL, "standoff": 12})
+    drawn.update_layout(
+        xaxis={**common, "side": "top", "ticktext": names, "tickangle": -60 if upright else 0},
+        xaxis2={
+            **common, "overlaying": "x", "side": "bottom", "ticktext": count, "tickangle": 0, "automargin": True,
+            "title": {"text": "instances in the ground truth", "font": SMALL, "standoff": 4}, "zeroline": False,
+        },
+        yaxis={
+            "range": [len(values) + 1.5, -0.5], "showgrid": False, "ticks": "", "showline": False,
+            "tickvals": list(range(len(values) + 2)),
+            "ticktext": [*map(style.text, values), f"centre: {_unit(part)}", "noise (points)"],
+        },
+        margin={"t": 8, "b": 40, "r": 8}, showlegend=False,
+    )  # fmt: skip
+    return drawn
+
+
+def _unit(part: Breakdown) -> str:
+    return f"{part.score.partition('@')[0]} (%)"
+
+
+def _write_numbers(drawn: go.Figure, delta_VG: Floats, certain_VG: np.ndarray, dark_VG: np.ndarray) -> None:
+    """Every difference in its cell, certain ones in bold."""
+    row_N, column_N = np.nonzero(np.isfinite(delta_VG))
+    words = [style.number(one, 1, "+") for one in delta_VG[row_N, column_N].round(1) + 0.0]  # no "-0.0"
+    bold = certain_VG[row_N, column_N]
+    drawn.add_scatter(
+        x=column_N, y=row_N, mode="text", xaxis="x2", hoverinfo="skip",
+        text=[f"<b>{word}</b>" if one else word for word, one in zip(words, bold, strict=True)],
+        textfont={"size": 12, "color": np.where(dark_VG[row_N, column_N], ON_STRONG, ON_PALE).tolist()},
+    )  # fmt: skip
+
+
+def _write_references(drawn: go.Figure, table: pd.DataFrame, values: list[str], names: list[str]) -> None:
+    """The centre's score and the noise of each group, in rows below the values."""
+    for place, (column, of) in enumerate((("score", table[table["centre"]]), ("noise", table))):
+        known = of.groupby("group")[column].first().reindex(names)
+        drawn.add_scatter(
+            x=list(range(len(names))), y=[len(values) + place] * len(names), mode="text", xaxis="x2",
+            text=[style.number(float(one)) for one in known], textfont={"size": 12, "color": style.GREY},
+            hoverinfo="skip",
+        )  # fmt: skip
+
+
+def _hover(part: Breakdown, values: list[str], of: dict[str, np.ndarray], verdict_VG: np.ndarray) -> list[list[str]]:
+    return [
+        [_words(part, group, values[row], {name: of[name][row, column] for name in of}, str(verdict_VG[row, column]))
+         for column, group in enumerate(part.shown)]
+        for row in range(len(values))
+    ]  # fmt: skip
+
+
+def _words(part: Breakdown, group: Group, value: str, of: dict[str, float], verdict: str) -> str:
+    if math.isnan(of["delta"]):
+        return ""
+    bounds = f" [{of['delta' + LOW]:+.1f}, {of['delta' + HIGH]:+.1f}]" if math.isfinite(of["delta" + LOW]) else ""
+    return "<br>".join([
+        style.text(f"{group.name}, {part.symbol} = {value}: {verdict}"),
+        f"Δ {of['delta']:+.1f}{bounds} points, {of['pairs']:.0f} pairs",
+        f"{part.score} {of['score']:.1f} %, noise {style.number(of['noise'])}",
+    ])  # fmt: skip
