@@ -122,7 +122,7 @@ def test_the_end_of_a_run_fits_a_terminal_of_80_columns(swept: Made, tables: boo
     printed = lines(console)
     assert max(len(line) for line in printed if str(swept.runs) not in line) <= 80
     text = "\n".join(printed)
-    assert "Which axes matter" in text
+    assert "worst to best value" in text
     axes = [line for line in printed if " — simulated" in line]
     assert len(axes) == (1 + len(swept.plan.axes) if tables else 1)
     assert text.count("no number published") == tables, "once for all"

@@ -56,7 +56,7 @@ def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console, *, every_ta
     tables, remark = sensitivity_info(data), speeds(plan, data)
     csv, markdown = write_tables(plan, data, tables, plan.study.runs / plan.study.name, remark)
     _say(remark, screen)
-    answered = _show_overview(data, screen)
+    answered = _show_overview(data, _about(plan, remark), screen)
     if every_table or not answered:
         print_wrapped(screen, f"mAP in %, {SPREAD}; paper: published numbers, on I3D")
         print_wrapped(screen, below_heading(tables))
@@ -65,15 +65,20 @@ def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console, *, every_ta
     _name_files(csv, markdown, screen, "" if every_table or not answered else "; --tables prints them")
 
 
-def _show_overview(data: StudyFrame, screen: Console, *, ranked: bool = True) -> bool:
-    """The answer, a line an axis, and what to run next; returns whether there is anything to rank."""
+def _show_overview(data: StudyFrame, about: str, screen: Console) -> bool:
+    """The answer, a line an axis, and what to run next; returns whether there is anything to rank.
+
+    about: what the numbers are of; empty where a table with the rows is there already.
+    """
     from tal_search.cli.overview_text import legend, next_lines, overview_text
     from tal_search.results.overview import answer, overview
 
     found = overview(data)
+    if about:
+        print_wrapped(screen, f"\n{data.name} — {about}")
     for sentence in answer(found):
         print_wrapped(screen, sentence)
-    if ranked and len(found.ranking):
+    if about and len(found.ranking):
         screen.print()
         screen.print(overview_text(found))
         print_wrapped(screen, legend(found))
@@ -118,7 +123,7 @@ def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
     print_wrapped(screen, f"mAP in %, {SPREAD}; paper: published numbers, on I3D")
     screen.print(drawn(comparison_text(found), _about(plan, remark), screen.width))
     print_wrapped(screen, f"Scores: {scored_by(plan)}")
-    _show_overview(data, screen, ranked=False)
+    _show_overview(data, "", screen)
     _name_files(csv, markdown, screen)
 
 
