@@ -75,7 +75,8 @@ def _show_overview(data: StudyFrame, about: str, screen: Console) -> bool:
 
     found = overview(data)
     if about:
-        print_wrapped(screen, f"\n{data.name} — {about}")
+        screen.print()
+        print_wrapped(screen, f"{data.name} — {about}")
     for sentence in answer(found):
         print_wrapped(screen, sentence)
     if about and len(found.ranking):
