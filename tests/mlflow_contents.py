@@ -51,9 +51,9 @@ def local(runs: Path) -> MlflowClient:
     return MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
 
 
-def runs_of(client: MlflowClient) -> tuple[Any, list[Any]]:
+def runs_of(client: MlflowClient, study: str = "grid") -> tuple[Any, list[Any]]:
     """The parent run and its children, the oldest first."""
-    experiment = client.get_experiment_by_name("grid")
+    experiment = client.get_experiment_by_name(study)
     found = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
     (parent,) = [run for run in found if run.data.tags["role"] == "study"]
     children = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]

@@ -44,15 +44,18 @@ def test_a_trial_is_a_child_run_with_parameters_curves_artifacts_and_tags(tmp_pa
     assert parent.data.tags["dashboard"] == "/grid/?view=study"
     assert json.loads(tags["cell"]) == {"lambda_sep": 0.5}
     client = local(tmp_path)
-    for name, values in {"loss/total": [1.0, 0.5, 1 / 3], "test/mAP/0.5": [0.1, 0.2, 0.3]}.items():
+    for name, values in {"loss/total": [1.0, 0.5, 1 / 3], "test/mAP/0.5": [10, 20, 100 * 0.3]}.items():
         history = client.get_metric_history(child.info.run_id, name)
         assert [(point.step, point.value) for point in history] == list(enumerate(values, 1))
-    assert child.data.metrics["mAP/0.5"] == make_result(spec).at(0.5)
-    assert child.data.metrics["best_on_test_leaky/mAP"] == 0.5
+    assert child.data.metrics["mAP/0.5"] == 100 * make_result(spec).at(0.5)
+    assert child.data.metrics["best_on_test_leaky/mAP"] == 50
+    assert child.info.run_name == "lambda_sep=0.5 · seed 3"
+    (used,) = (one.dataset for one in child.inputs.dataset_inputs)
+    assert (used.name, used.digest, used.source_type) == ("thumos14", "f", "simulated")
     files = {file.path for file in client.list_artifacts(child.info.run_id)}
     assert files == {"scores.json", "epochs.parquet", "checkpoint.pt", "mAP_by_tIoU.csv"}
     curve = next((tmp_path / "mlartifacts").rglob("mAP_by_tIoU.csv")).read_text()
-    assert curve.splitlines()[:2] == ["tIoU,mAP", f"0.3,{make_result(spec).mAP[0]}"]
+    assert curve.splitlines()[:2] == ["tIoU,mAP (%)", f"0.3,{100 * make_result(spec).mAP[0]}"]
     assert not list(tmp_path.glob("trials/*/reported.jsonl")), "the folder has its epochs; the queue is done with"
 
 
@@ -61,8 +64,8 @@ def test_the_holdout_is_kept_apart_and_no_leaky_number_is_made_up() -> None:
         make_result(make_spec()), holdout_mAP=(0.3, 0.2, 0.1), best_on_test_epoch=None, best_on_test_mAP=None
     )
     values = result_values(result)
-    assert values["selected_holdout_mAP/0.5"] == 0.2
-    assert values["selected_holdout_mAP/average"] == pytest.approx(0.2)
+    assert values["selected_holdout_mAP/0.5"] == 20
+    assert values["selected_holdout_mAP/average"] == pytest.approx(20)
     assert not any("leaky" in name for name in values)
 
 
@@ -116,6 +119,9 @@ def test_the_same_study_continues_its_runs_without_repeating_an_epoch(
     assert again.info.run_id == parent.info.run_id
     assert [run.info.status for run in now] == ["FINISHED", "FINISHED", "FAILED", "FINISHED", "FINISHED"]
     assert [run.data.tags["key"] for run in now] == [spec.key for spec in (done, cut, failing, pruned, failing)]
+    best = local(tmp_path).get_metric_history(parent.info.run_id, "progress/best/mAP/0.5")
+    scores = [100 * make_result(spec).at(0.5) for spec in (done, cut, failing, pruned)]
+    assert [(point.step, point.value) for point in best] == list(enumerate(scores, 1)), "one step a finished fit"
     for run in (run for run in now if run.info.status == "FINISHED"):
         for name, epochs in {"loss/total": [1, 2, 3], "mAP/average": [3]}.items():
             history = local(tmp_path).get_metric_history(run.info.run_id, name)
@@ -150,7 +156,7 @@ def test_settings_scored_later_are_added_to_the_run_of_their_fit(tmp_path: Path)
         (run,) = contents(local(tmp_path), tmp_path)
         kept = run["files"].get("settings.json")
         assert len(json.loads(kept or "{}")) == step
-        assert run["metrics"]["mAP/average"] == [(3, pytest.approx(sum(make_result(spec).mAP) / 3))]
+        assert run["metrics"]["mAP/average"] == [(3, pytest.approx(100 * sum(make_result(spec).mAP) / 3))]
 
 
 def test_a_copy_made_anew_or_unknown_here_is_asked_what_it_holds(tmp_path: Path) -> None:

@@ -66,8 +66,8 @@ def test_the_runs_of_a_study_stand_below_its_own(page: Page, made: Made) -> None
     page.goto(f"/#/experiments/{number}/runs?workflowType=machine_learning")
     expect(page.locator(".ag-row a")).to_have_text([made.name])
     page.locator(".ag-row button").first.click()
-    for value, seed in itertools.product((1.0, 8.0), (0, 1)):
-        expect(page.locator(".ag-row a", has_text=f"lambda_sep={value} A1 seed={seed}")).to_be_visible()
+    for cell, seed in itertools.product(("centre", "lambda_sep=8"), (0, 1)):
+        expect(page.locator(".ag-row a", has_text=f"{cell} · seed {seed}")).to_be_visible()
     photographed(page, "runs")
 
 
@@ -79,7 +79,8 @@ def test_a_trial_leads_to_its_run_with_curves_and_files_and_from_there_back(page
     row = trials.loc[key]
     assert row["mlflow"].startswith(f"{MLFLOW_PAGE}/#/runs/")
     page.goto(row["mlflow"].removeprefix(MLFLOW_PAGE))
-    expect(page.get_by_role("heading", name=f"lambda_sep={row['lambda_sep']} A1 seed={row['seed']}")).to_be_visible()
+    cell = "centre" if row["lambda_sep"] == 1 else f"lambda_sep={row['lambda_sep']:g}"
+    expect(page.get_by_role("heading", name=f"{cell} · seed {row['seed']}")).to_be_visible()
     parent = json.loads((made.runs / made.name / "mlflow.jsonl").read_text().splitlines()[0])["parent"]
     expect(page.locator(f"a[href*='/runs/{parent}']")).to_have_text(made.name)
     path = f"/{made.name}/?view=study&trial={key}"
@@ -90,7 +91,7 @@ def test_a_trial_leads_to_its_run_with_curves_and_files_and_from_there_back(page
     folder = TrialFolder.of(made.runs, key)
     number, value = chart(page, CURVE)
     assert number == [4, 8]
-    assert value == pytest.approx(curves[key].dropna().tolist())
+    assert value == pytest.approx((100 * curves[key].dropna()).tolist())
     photographed(page, "curve")
 
     page.get_by_role("tab", name="Artifacts").click()

@@ -89,6 +89,28 @@ def test_a_trial_from_start_to_result(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_optunas_own_pages_find_a_named_value_and_a_curve_of_the_loss(tmp_path: Path) -> None:
+    trials, named = [trial_of(seed) for seed in range(2)], ("test mAP@0.5 (0 to 1)", "loss by epoch")
+    for _ in range(2):  # as every command names them
+        Record.open(tmp_path / "record.db", "grid", {"lambda_sep": distribution_of([1.0])}, objective=named).close()
+    with open_record(tmp_path) as record:
+        for trial in trials:
+            record.start(trial)
+            for epoch, loss in ((1, 9.0), (2, 8.0), (2, 4.0)):  # the second was trained again after a kill
+                record.report(
+                    trial, replace(report(epoch, **{"test/mAP/0.5": 0.9}), losses={"total": loss, "cls": 1.0})
+                )
+        record.finish(trials[0], make_result(trials[0].spec), cached=False)
+        record.fail(trials[1], "diverged")
+    storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'record.db'}")
+    study = optuna.load_study(study_name="grid", storage=storage)
+    assert study.metric_names == [named[0]]
+    assert study.user_attrs["intermediate values"] == named[1]
+    assert [found.intermediate_values for found in study.trials] == [{1: 9.0, 2: 4.0}] * 2
+    storage.remove_session()
+    storage.engine.dispose()
+
+
 def test_the_objective_is_of_held_out_videos_where_there_are_any(tmp_path: Path) -> None:
     trial = trial_of()
     with open_record(tmp_path) as record:

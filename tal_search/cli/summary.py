@@ -18,14 +18,21 @@ if TYPE_CHECKING:
     from tal_search.results.trials import StudyFrame
 
 
-def show_results(plan: Plan, outcome: Outcome, screen: Console, *, tables: bool = False) -> None:
-    """Write the study's tables beside its record and print the first, or with `tables` all of them."""
-    if outcome.finished:
-        show = {"sampler": _show_ranking, "cases": _show_comparison}.get(plan.study.search.plan)
-        if show is not None:
-            show(plan, outcome, screen)
+def show_results(plan: Plan, outcome: Outcome, screen: Console, *, tables: bool = False) -> StudyFrame | None:
+    """Write the study's tables beside its record and print the first, or with `tables` all of them.
+
+    Returns what they are of; None where no trial is finished.
+    """
+    from tal_search.plan.plan_frame import study_frame
+
+    data = study_frame(plan, outcome.trials.values(), outcome.finished) if outcome.finished else None
+    if data is not None:
+        if plan.study.search.plan == "sampler":
+            _show_ranking(plan, data, outcome, screen)
+        elif plan.study.search.plan == "cases":
+            _show_comparison(plan, data, screen)
         else:
-            _show_sensitivity(plan, outcome, screen, every_table=tables)
+            _show_sensitivity(plan, data, screen, every_table=tables)
     shown = set()
     for name, reason in outcome.failed.items():
         spec = outcome.trials[name].spec
@@ -37,6 +44,7 @@ def show_results(plan: Plan, outcome: Outcome, screen: Console, *, tables: bool 
         _show_dashboards(plan, screen)
     if outcome.finished and plan.study.tracking.mlflow:
         _show_mlflow(plan, screen)
+    return data
 
 
 def _show_dashboards(plan: Plan, screen: Console) -> None:
@@ -45,14 +53,13 @@ def _show_dashboards(plan: Plan, screen: Console) -> None:
     screen.print(f"As files: tal-search export {named} out=FOLDER", markup=False, soft_wrap=True)
 
 
-def _show_sensitivity(plan: Plan, outcome: Outcome, screen: Console, *, every_table: bool) -> None:
+def _show_sensitivity(plan: Plan, data: StudyFrame, screen: Console, *, every_table: bool) -> None:
     from tal_search.cli.report import below_heading, write_tables
-    from tal_search.plan.plan_frame import speeds, study_frame
+    from tal_search.plan.plan_frame import speeds
     from tal_search.record.description import scored_by
     from tal_search.results.sensitivity import sensitivity_info
     from tal_search.results.statistics import SPREAD
 
-    data = study_frame(plan, outcome.trials.values(), outcome.finished)
     tables, remark = sensitivity_info(data), speeds(plan, data)
     csv, markdown = write_tables(plan, data, tables, plan.study.runs / plan.study.name, remark)
     _say(remark, screen)
@@ -109,15 +116,14 @@ def _name_files(csv: Path, markdown: Path, screen: Console, more: str = "") -> N
     screen.print(f"Tables: {csv}, {markdown.name}{more}", markup=False, soft_wrap=True)
 
 
-def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
+def _show_comparison(plan: Plan, data: StudyFrame, screen: Console) -> None:
     from tal_search.cli.report import comparison_text, write_comparison
     from tal_search.cli.text_table import drawn
-    from tal_search.plan.plan_frame import speeds, study_frame, supervision_words
+    from tal_search.plan.plan_frame import speeds, supervision_words
     from tal_search.record.description import scored_by
     from tal_search.results.case_comparison import comparison_info
     from tal_search.results.statistics import SPREAD
 
-    data = study_frame(plan, outcome.trials.values(), outcome.finished)
     found, remark = comparison_info(data, supervision_words(plan)), speeds(plan, data)
     csv, markdown = write_comparison(plan, found, plan.study.runs / plan.study.name, remark)
     _say(remark, screen)
@@ -128,14 +134,13 @@ def _show_comparison(plan: Plan, outcome: Outcome, screen: Console) -> None:
     _name_files(csv, markdown, screen)
 
 
-def _show_ranking(plan: Plan, outcome: Outcome, screen: Console) -> None:
+def _show_ranking(plan: Plan, data: StudyFrame, outcome: Outcome, screen: Console) -> None:
     from tal_search.cli.report import ranking_text, write_ranking
     from tal_search.cli.text_table import drawn
-    from tal_search.plan.plan_frame import speeds, study_frame
+    from tal_search.plan.plan_frame import speeds
     from tal_search.record.description import scored_by
     from tal_search.results.ranking import ranking
 
-    data = study_frame(plan, outcome.trials.values(), outcome.finished)
     found, remark = ranking(data), speeds(plan, data)
     csv, markdown = write_ranking(plan, found, plan.study.runs / plan.study.name, remark)
     _say(remark, screen)

@@ -22,7 +22,7 @@ from tal_search.proposers.deadline import Deadline
 from tal_search.proposers.events import Event, Proposer
 from tal_search.proposers.planned import Planned, Want
 from tal_search.record import storage as stored
-from tal_search.record.description import about
+from tal_search.record.description import about, objective_names
 from tal_search.record.distributions import distribution_of
 from tal_search.record.driver_lock import claimed, claimed_in_database
 from tal_search.record.record import Record
@@ -86,7 +86,8 @@ def run_study(
         finally:
             message = run.tracker.close(interrupted=interrupted is not None)
         ended = run.proposer.ended if run.proposer is not None else None
-        return run.outcome(interrupted, [text for text in (UNWRITTEN if left else "", ended, message) if text])
+        messages = [text for text in (UNWRITTEN if left else "", ended, message) if text]
+        return replace(run.outcome(interrupted, messages), copied=message is None)
 
 
 @contextmanager
@@ -98,7 +99,10 @@ def _opened(plan: Plan, say: Callable[[str], None]) -> Iterator[Record]:
     with claimed(study.runs / study.name) as left:
         where = study.record or study.runs / study.name / "record.db"
         folder, known = study.runs / study.name, about(plan)
-        with Record.open(where, study.name, _distributions(plan), settings_of(plan), folder, known) as record:
+        settings, held_out = settings_of(plan), plan.protocol["selection"] == "holdout"
+        (value,) = objective_names(["mAP"], plan.protocol["tiou"], held_out=held_out)
+        curves = f"{value} by epoch" if held_out else "loss by epoch: no test score is one"
+        with Record.open(where, study.name, _distributions(plan), settings, folder, known, (value, curves)) as record:
             if study.record:
                 (study.runs / study.name / "record.url").write_text(stored.without_password(study.record))
             with claimed_in_database(record.storage, study.name):
@@ -208,6 +212,7 @@ def _tracker(plan: Plan) -> Tracker:
     if not study.tracking.mlflow:
         return NoTracker()
     from tal_search.tracking.mlflow_tracker import mlflow_tracker
+    from tal_search.tracking.values import Naming
 
     return mlflow_tracker(
         study=study.name,
@@ -216,4 +221,6 @@ def _tracker(plan: Plan) -> Tracker:
         runs=study.runs,
         uri=study.tracking.uri,
         artifacts=study.tracking.artifacts,
+        naming=Naming.of(plan),
+        dashboard=study.tracking.dashboard_page,
     )

@@ -26,7 +26,7 @@ class Outcome:
 
     trials: all that the study asked for, by id; finished: their results; failed, pruned: reasons by trial id; left: how
     many were not run; cached: how many were known before; interrupted: the signal's exit code, else None; messages: for
-    the end.
+    the end; copied: whether MLflow, where there is a copy, has all of it.
     """
 
     trials: dict[str, Trial]
@@ -38,6 +38,7 @@ class Outcome:
     out_of_time: bool
     left: int
     messages: tuple[str, ...]
+    copied: bool = True
 
 
 @dataclass

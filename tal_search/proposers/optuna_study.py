@@ -19,7 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tal_search.record.retry import PatientStorage
-from tal_search.record.storage import reopen_failed
+from tal_search.record.storage import name_objectives, reopen_failed
 
 Drawn = TypeVar("Drawn")
 
@@ -34,12 +34,15 @@ class CellStudy:
         objectives: Mapping[str, str],
         sampler: BaseSampler,
         pruner: BasePruner,
+        names: list[str] | None = None,
     ) -> None:
-        """objectives: direction of each by name."""
+        """objectives: direction of each by name; names: what Optuna's own pages call them."""
         directions = [StudyDirection[direction.upper()] for direction in objectives.values()]
         kept = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
         kept.set_user_attr("objectives", list(objectives))
         self._storage, self._study_id = storage, kept._study_id
+        if names is not None:
+            name_objectives(storage, self._study_id, names)
         reopen_failed(storage, self._study_id)
         self._memory = optuna.create_study(study_name=name, directions=directions, sampler=sampler, pruner=pruner)
         self._kept_ids: dict[int, int] = {}  # in the record, of the trials that are running

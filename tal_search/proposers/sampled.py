@@ -20,6 +20,7 @@ from tal_search.proposers.objectives import observe, values
 from tal_search.proposers.optuna_samplers import NumberedSampler, count_cells, draw, pruner_for
 from tal_search.proposers.optuna_study import CellStudy
 from tal_search.proposers.planned import Want
+from tal_search.record.description import objective_names
 from tal_search.record.record import Record, held_out_mAP
 from tal_search.study.samplers import OVER_REPEATS
 from tal_search.trial.trial_types import TrialResult, TrialSpec
@@ -59,6 +60,7 @@ class Sampled:
             search.objectives,
             NumberedSampler(search.sampler, search.space),
             pruner_for(search.pruner, epochs=plan.centre["epochs"], evaluate_every=plan.protocol["evaluate_every"]),
+            objective_names(search.objectives, plan.protocol["tiou"], held_out=True),
         )
         self._cells: dict[int, _Cell] = {}
         self._running: set[str] = set()  # keys of fits under way

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +12,7 @@ from tal_search.metrics.video_sets import describe_videos
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import symbols
 from tal_search.plan.preview import lanes
+from tal_search.types import criterion
 
 
 def about(plan: Plan) -> dict[str, Any]:
@@ -33,6 +35,16 @@ def about(plan: Plan) -> dict[str, Any]:
         "overrides": study.overrides, "lanes": lanes(plan.study.resources), "mlflow": study.tracking.mlflow,
         "server": study.tracking.server_page,
     }  # fmt: skip
+
+
+def objective_names(objectives: Iterable[str], tiou: Sequence[float], *, held_out: bool) -> list[str]:
+    """With what they were measured on and their units, as Optuna's own pages show them."""
+    named = {
+        "mAP": f"{'held-out' if held_out else 'test'} mAP@{criterion(tiou)} (0 to 1)",
+        "annotation_seconds": "annotation (s/min)",
+        "parameters": "parameters", "training_seconds": "training (s)",
+    }  # fmt: skip
+    return [named[name] for name in objectives]
 
 
 def scored_by(plan: Plan) -> str:

@@ -53,6 +53,17 @@ def add_trials(
     return written
 
 
+def add_intermediate_values(storage: RDBStorage, trial_id: int, values: Mapping[int, float]) -> None:
+    """Write intermediate values of a trial, by step, in one transaction; those of steps it has are replaced."""
+    table, rows = models.TrialIntermediateValueModel.__table__, []
+    for step, value in values.items():
+        stored, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(float(value))
+        rows.append({"trial_id": trial_id, "step": step, "intermediate_value": stored, "intermediate_value_type": kind})
+    with storage.engine.begin() as connection:
+        connection.execute(table.delete().where(table.c.trial_id == trial_id, table.c.step.in_(list(values))))
+        connection.execute(table.insert(), rows)
+
+
 def _utc(trial: FrozenTrial, which: str) -> Any:
     """Optuna's models turn local times into the UTC they store."""
     model = models.TrialModel(datetime_start=trial.datetime_start, datetime_complete=trial.datetime_complete)

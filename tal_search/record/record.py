@@ -2,17 +2,17 @@
 
 Optuna study NAME: one Optuna trial per trial (cell × repeat) and attempt. Its parameters are the cell; its value is mAP
 on held-out training videos where there are any, else on the test split; its intermediate values are held-out mAP by
-epoch. Its user attributes are `id`, `key` (of the fit), `cell`, `annotator`, `seed`, `method`, `dataset`,
-`code_version`, `annotation_seconds`, `attempt`, `epoch`, and at its end `cached` and `result` (the whole `TrialResult`,
-test scores included) or `reason`. Where a sampler proposes cells, a second Optuna study, "NAME: cells", is what the
-sampler sees (`sampled.py`). The driver is the only writer.
+epoch, else the loss, never a test score. Its user attributes are `id`, `key` (of the fit), `cell`, `annotator`, `seed`,
+`method`, `dataset`, `code_version`, `annotation_seconds`, `attempt`, `epoch`, and at its end `cached` and `result` (the
+whole `TrialResult`, test scores included) or `reason`. Where a sampler proposes cells, a second Optuna study,
+"NAME: cells", is what the sampler sees (`sampled.py`). The driver is the only writer.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class _Entry:
     attempt: int
     reason: str = ""
     epoch_written: float = 0.0
+    curve: dict[int, float] = field(default_factory=dict)  # intermediate values to be written
 
 
 class Record:
@@ -68,13 +69,15 @@ class Record:
         settings: dict[str, Any] | None = None,
         folder: Path | None = None,
         about: dict[str, Any] | None = None,
+        objective: tuple[str, str] | None = None,
     ) -> Record:
         """Open or create the record of `study` at `where`, a file or an SQLAlchemy URL.
 
         distributions: of each axis. settings: what all trials of the study have in common, nested dictionaries; a study
         that was begun with others is refused. folder: the study's, by default that of the file. about: what readers
-        should know of the study, see `about.py`. Raises InputError also where there is no record to be had at `where`,
-        or where it holds an axis with another kind of value.
+        should know of the study, see `description.py`. objective: what Optuna's own pages call a trial's value, and
+        what its intermediate values are. Raises InputError also where there is no record to be had at `where`, or where
+        it holds an axis with another kind of value.
         """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         storage = stored.open_storage(where, folder or Path(where).parent)
@@ -88,6 +91,9 @@ class Record:
             agreed = stored.agree_on_distributions(storage, study_id, dict(distributions))
             if about is not None:
                 storage.set_study_user_attr(study_id, stored.ABOUT, about)
+            if objective is not None:
+                stored.name_objectives(storage, study_id, [objective[0]])
+                storage.set_study_user_attr(study_id, stored.CURVES, objective[1])
             return cls(storage, study, study_id, agreed)
         except InputError as error:
             stored.close(storage)
@@ -104,13 +110,14 @@ class Record:
         return entry.number
 
     def report(self, trial: Trial, report: EpochReport) -> None:
-        """Note the epoch, and mAP on held-out training videos where there is one; never a test score."""
+        """Note the epoch and its intermediate value, at most once a second: each transaction costs a millisecond."""
         entry = self._entries[trial.id]
         assert entry.state == TrialState.RUNNING, f"trial {entry.number} is {entry.state.name}"
-        held_out = held_out_mAP(trial, report)
-        if held_out is not None:
-            self.storage.set_trial_intermediate_value(entry.trial_id, report.epoch, held_out)
+        value = intermediate_value(trial, report)
+        if value is not None:
+            entry.curve[report.epoch] = value
         if time.monotonic() - entry.epoch_written >= EPOCH_EVERY_SECONDS or report.epoch == report.epochs:
+            self._write_curve(entry)
             self.storage.set_trial_user_attr(entry.trial_id, "epoch", report.epoch)
             entry.epoch_written = time.monotonic()
 
@@ -123,6 +130,7 @@ class Record:
         if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
             self._create(trial, attributes, attempt=1 if entry is None else entry.attempt + 1, result=result)
             return
+        self._write_curve(entry)
         for name, value in attributes.items():
             self.storage.set_trial_user_attr(entry.trial_id, name, value)
         # The state comes last: a crash before it leaves a running trial, which the next driver takes up.
@@ -183,9 +191,15 @@ class Record:
 
     def _end(self, trial: Trial, state: TrialState, reason: str) -> None:
         entry = self._entries[trial.id]
+        self._write_curve(entry)
         self.storage.set_trial_user_attr(entry.trial_id, "reason", reason)
         self.storage.set_trial_state_values(entry.trial_id, state)
         entry.state, entry.reason = state, reason
+
+    def _write_curve(self, entry: _Entry) -> None:
+        if entry.curve:
+            self.storage.add_intermediate_values(entry.trial_id, entry.curve)
+            entry.curve = {}
 
     def _create(
         self, trial: Trial, attributes: dict[str, Any], *, attempt: int, result: TrialResult | None = None
@@ -207,6 +221,14 @@ class Record:
             distributions={name: self._distributions[name] for name in drawn},
             user_attrs={**_attributes(trial), "attempt": attempt, **attributes},
         )
+
+
+def intermediate_value(trial: Trial, report: EpochReport) -> float | None:
+    """What Optuna's own pages draw by epoch: mAP on held-out videos, or the loss where none are held out."""
+    held_out = held_out_mAP(trial, report)
+    if held_out is not None or trial.spec.protocol["selection"] == "holdout":
+        return held_out
+    return report.losses.get("total")
 
 
 def held_out_mAP(trial: Trial, report: EpochReport) -> float | None:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from tal_search.errors import TalSearchError
 from tal_search.files.disk import retry_when_full
-from tal_search.record.optuna_tables import add_trials
+from tal_search.record.optuna_tables import add_intermediate_values, add_trials
 
 Result = TypeVar("Result")
 
@@ -122,6 +122,10 @@ class PatientStorage(RDBStorage):
     ) -> list[tuple[int, int]]:
         """See `bulk.add_trials`."""
         return self._patiently(lambda: add_trials(self, study_id, trials, study_attributes))
+
+    def add_intermediate_values(self, trial_id: int, values: Mapping[int, float]) -> None:
+        """See `optuna_tables.add_intermediate_values`."""
+        self._patiently(lambda: add_intermediate_values(self, trial_id, values))
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
         return patiently(action, self.folder, hurried=self.hurried)

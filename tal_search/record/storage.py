@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,8 @@ from tal_search.record.retry import PatientStorage, patiently
 READ = ("id", "attempt", "reason", "result")
 SETTINGS = "settings"
 ABOUT = "about"
+METRIC_NAMES = "study:metric_names"  # Optuna's
+CURVES = "intermediate values"
 GROWING = {"clicks", "cases"}  # sections of the settings whose entries may come and go, by annotator and by name
 
 
@@ -97,15 +99,18 @@ def without_password(url: str) -> str:
     return whole.set(password=None).difference_update_query(secret).render_as_string()
 
 
-def rows(storage: RDBStorage, study_id: int) -> Iterator[Row]:
-    """Every trial of a study by number. One query: Optuna's own reading of 10 000 trials takes many seconds."""
+def rows(storage: RDBStorage, study_id: int, names: Sequence[str] = READ) -> Iterator[Row]:
+    """Every trial of a study by number, with these attributes.
+
+    One query: Optuna's own reading of 10 000 trials takes many seconds.
+    """
     statement = sqlalchemy.text(
         "SELECT t.trial_id, t.number, t.state, a.key, a.value_json FROM trials t LEFT JOIN trial_user_attributes a "
         "ON a.trial_id = t.trial_id AND a.key IN :names WHERE t.study_id = :study ORDER BY t.number"
     ).bindparams(sqlalchemy.bindparam("names", expanding=True))
     current: Row | None = None
     with storage.engine.connect() as connection:
-        for trial_id, number, state, key, value in connection.execute(statement, {"names": READ, "study": study_id}):
+        for trial_id, number, state, key, value in connection.execute(statement, {"names": names, "study": study_id}):
             if current is None or current.trial_id != trial_id:
                 if current is not None:
                     yield current
@@ -127,6 +132,12 @@ def reopen_failed(storage: PatientStorage, study_id: int) -> None:
             connection.execute(statement, {"study": study_id})
 
     patiently(reopen, storage.folder)
+
+
+def name_objectives(storage: RDBStorage, study_id: int, names: list[str]) -> None:
+    """What Optuna and its dashboard call the values of a study's trials, one name each."""
+    if storage.get_study_system_attrs(study_id).get(METRIC_NAMES) != names:
+        storage.set_study_system_attr(study_id, METRIC_NAMES, names)
 
 
 def agree_on_settings(storage: RDBStorage, study_id: int, study: str, wanted: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from tal_search.study.cases import check_cases, read_cases, reference_study
 from tal_search.study.checking import Checker, closest, did_you_mean, repeated
 from tal_search.study.overrides import apply_override
 from tal_search.study.presets import annotator_problems, find_dataset, thresholds
-from tal_search.study.rules import check_lengths, check_search, checked_options, with_long_forms
+from tal_search.study.rules import check_addresses, check_lengths, check_search, checked_options, with_long_forms
 from tal_search.study.settings import FOLDER, Study
 from tal_search.study.space import Dimension, read_space
 from tal_search.study.yaml_reader import Key, Written, read_study_file, shown
@@ -137,6 +137,7 @@ def _checked(name: str, written: Written) -> Study:
     _check_tiou(study, written)
     _check_size(study, written)
     _check_packing(study, written)
+    check_addresses(study, written)
     return replace(study, places={".".join(key): at for key, at in written.places.items()} | {"": written.source})
 
 

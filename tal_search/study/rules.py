@@ -75,6 +75,14 @@ def check_lengths(study: Study, written: Written) -> None:
             written.add(keys["steps"], words)
 
 
+def check_addresses(study: Study, written: Written) -> None:
+    """An address that a browser cannot follow would be written into every run of MLflow."""
+    page = study.tracking.dashboard
+    if page is not None and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", page):
+        words = f"is {shown(page)}; it must be the address that the dashboards are served at, as http://127.0.0.1:8050"
+        written.add(("tracking", "dashboard"), words)
+
+
 def _given_in(section: Key, settings: dict[str, Any]) -> dict[str, Key]:
     return {name: (*section, name) for name, value in settings.items() if value is not None}
 

@@ -167,17 +167,30 @@ class ResourceSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingSettings:
-    """MLflow: a copy of the record; None = a database (`uri`) and a folder (`artifacts`) beside the trials."""
+    """MLflow: a copy of the record; None = a database (`uri`) and a folder (`artifacts`) beside the trials.
+
+    `dashboard`: the address that `tal-search dashboard` is served at, to which MLflow's runs then link.
+    """
 
     mlflow: bool = True
     uri: str | None = None
     artifacts: str | None = None
+    dashboard: str | None = None
 
     @property
     def server_page(self) -> str:
         """The address of the MLflow server's page, without user and password; empty of a database."""
-        uri = self.uri or ""
-        return re.sub("//[^/]*@", "//", uri).rstrip("/") if uri.startswith("http") else ""
+        return _page(self.uri)
+
+    @property
+    def dashboard_page(self) -> str:
+        """The address of the dashboards, without user and password; empty where it is unknown."""
+        return _page(self.dashboard)
+
+
+def _page(address: str | None) -> str:
+    shown = address or ""
+    return re.sub("//[^/]*@", "//", shown).rstrip("/") if shown.startswith("http") else ""
 
 
 @dataclass(frozen=True, kw_only=True)

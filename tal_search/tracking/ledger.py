@@ -79,6 +79,12 @@ def runs_noted(path: Path) -> dict[str, str]:
     return {line["key"]: line["run"] for line in _lines(path) if "run" in line}
 
 
+def parent_noted(path: Path) -> str | None:
+    """The study's own run, as a ledger's file notes it."""
+    lines = _lines(path)
+    return lines[0].get("parent") if lines else None
+
+
 def _lines(path: Path) -> list[dict[str, Any]]:
     found = []
     for line in path.read_bytes().splitlines() if path.exists() else []:

@@ -9,23 +9,22 @@ from pathlib import Path
 from tal_search.tracking import epoch_log
 from tal_search.tracking.background import End, NotCopied, Wanted
 from tal_search.tracking.ledger import Entry, Ledger
-from tal_search.tracking.store import Missing, Point, Store
+from tal_search.tracking.store import Found, Missing, Store, packed, points
 from tal_search.tracking.values import (
     EPOCH_MARK,
     RESULT_MARK,
-    dashboard_path,
+    Naming,
+    dashboard_link,
     epoch_values,
     mAP_curve,
+    progress_values,
     result_values,
-    run_name,
     settings_of,
     trial_files,
     trial_params,
     trial_tags,
 )
-from tal_search.trial.trial_types import EpochReport, TrialSpec
-
-POINTS = 800  # of metrics, a call; MLflow takes 1000 values of all kinds
+from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
 
 
 @dataclass(slots=True)
@@ -49,14 +48,21 @@ class Child:
 class StudyCopy:
     """See `Copy`. search: ask the store which trials it holds, whatever was noted of it.
 
-    children: those this command works on, by key; they leave once they are over, and are in the ledger then.
+    dashboard: the address of the dashboards, "" where it is unknown. children: those this command works on, by key;
+    they leave once they are over, and are in the ledger then. labelled: of the runs that the store was asked for, what
+    they are called and link to. progress: by number of the fit, what the study's run holds of fits that are finished.
     """
 
     study: str
     store: Store
     ledger: Ledger
     search: bool = False
+    naming: Naming = field(default_factory=Naming)
+    dashboard: str = ""
     children: dict[str, Child] = field(default_factory=dict)
+    labelled: dict[str, Found] = field(default_factory=dict)
+    progress: dict[int, float] | None = None
+    progressed: set[str] = field(default_factory=set)
     opened: bool = False
     failed: bool = False
 
@@ -68,7 +74,7 @@ class StudyCopy:
         self.parent = self.store.open()
         if self.search or not self.ledger.load(self.parent):
             self._ask()
-        self.children = {}
+        self.children, self.progress, self.progressed = {}, None, set()
         self.opened = True
 
     def bring(self, wanted: Wanted) -> None:
@@ -77,6 +83,7 @@ class StudyCopy:
         self.failed |= end is not None and end.status == "failed"
         try:
             child = self._find(spec.key)
+            self._label(spec)
             if child and (child.state == "finished" or (end and not wanted.again and child.state == end.status)):
                 self._keep_settings(child, wanted)
                 return
@@ -90,6 +97,7 @@ class StudyCopy:
         except Exception as error:
             if spec.key in self.children:
                 self.children[spec.key].epochs = None  # some of those sent may have arrived
+            self.progress = None
             raise self._meaning(error) from None
 
     def close(self, interrupted: bool) -> None:
@@ -108,13 +116,14 @@ class StudyCopy:
     def _ask(self) -> None:
         """Learn from the store which trials it holds: half a minute for ten thousand."""
         self.ledger.over, self.ledger.begun = {}, set()
-        for key, run, state in self.store.runs():
-            if key in self.ledger.over or key in self.ledger.begun:
+        for found in self.store.runs():
+            if found.key in self.ledger.over or found.key in self.ledger.begun:
                 continue  # of a key's runs the newest counts
-            if state == "interrupted":
-                self.ledger.begun.add(key)
+            self.labelled[found.key] = found
+            if found.state == "interrupted":
+                self.ledger.begun.add(found.key)
             else:
-                self.ledger.over[key] = Entry(run, state)
+                self.ledger.over[found.key] = Entry(found.run, found.state)
         self.ledger.write(self.parent)
 
     def _find(self, key: str) -> Child | None:
@@ -130,9 +139,19 @@ class StudyCopy:
     def _create(self, spec: TrialSpec) -> Child:
         self.children.pop(spec.key, None)
         self.ledger.begin(spec.key)
-        tags = {**trial_tags(spec), "dashboard": dashboard_path(self.study, spec.key)}
-        run = self.store.create({**tags, "role": "trial", "state": "running"}, run_name(spec))
+        tags = {**trial_tags(spec), "dashboard": dashboard_link(self.study, spec.key, self.dashboard)}
+        run = self.store.create({**tags, "role": "trial", "state": "running"}, self.naming(spec))
         return Child(run, "created", epochs=set())
+
+    def _label(self, spec: TrialSpec) -> None:
+        """Give a run that the store told of the name and the link that it has now."""
+        found = self.labelled.get(spec.key)
+        if found is None:
+            return
+        name, link = self.naming(spec), dashboard_link(self.study, spec.key, self.dashboard)
+        if (name, link) != (found.name, found.dashboard):
+            self.store.label(found.run, name, {"dashboard": link})
+        del self.labelled[spec.key]
 
     def _resume(self, child: Child, key: str) -> None:
         if child.state not in ("created", "running"):
@@ -144,15 +163,15 @@ class StudyCopy:
         """Parameters, epochs and the result, as far as the run lacks them."""
         reports, offset = _reports(child, wanted)
         if child.epochs is None:
-            child.epochs = self.store.epochs(child.run, EPOCH_MARK)
-            child.scored = bool(self.store.epochs(child.run, RESULT_MARK))
+            child.epochs = set(self.store.history(child.run, EPOCH_MARK))
+            child.scored = bool(self.store.history(child.run, RESULT_MARK))
         new = sorted(reports.keys() - child.epochs)
-        groups = [_points(epoch_values(reports[epoch][0]), epoch, reports[epoch][1]) for epoch in new]
+        groups = [points(epoch_values(reports[epoch][0]), epoch, reports[epoch][1]) for epoch in new]
         result = wanted.end and wanted.end.result
         if result and not child.scored:
-            groups.append(_points(result_values(result), result.selected_epoch, _now()))
+            groups.append(points(result_values(result), result.selected_epoch, _now()))
         params = {} if child.state == "running" else trial_params(wanted.spec)
-        for batch in _packed(groups) or ([[]] if params else []):
+        for batch in packed(groups) or ([[]] if params else []):
             self.store.log(child.run, batch, params)
             params = {}
         child.state, child.offset = "running", offset
@@ -166,8 +185,21 @@ class StudyCopy:
         for path in dict.fromkeys((*trial_files(wanted.folder, end.status), *wanted.files)):
             self._keep(child, path)
         self.store.end(child.run, end.status, end.reason)
+        if end.result is not None and wanted.spec.key not in self.progressed:
+            self._progress(end.result)
+            self.progressed.add(wanted.spec.key)
         self.ledger.end(wanted.spec.key, Entry(child.run, end.status, settings))
         del self.children[wanted.spec.key]
+
+    def _progress(self, result: TrialResult) -> None:
+        """A step of the curves of the study's run: one a finished fit."""
+        if self.progress is None:
+            names = list(progress_values(result, 0.0))
+            self.progress = self.store.history(self.parent, names[-1])
+        step = max(self.progress, default=0) + 1
+        values = progress_values(result, self.progress.get(step - 1, 0.0))
+        self.store.log(self.parent, points(values, step, _now()), {})
+        self.progress = {step: list(values.values())[-1]}
 
     def _keep_settings(self, child: Child, wanted: Wanted) -> None:
         """A run that is over; of a finished fit, more inference settings may have been scored since."""
@@ -198,20 +230,6 @@ def _reports(child: Child, wanted: Wanted) -> tuple[dict[int, tuple[EpochReport,
         return {report.epoch: (report, _now()) for report in folder.epoch_reports()}, child.offset
     except Exception as error:  # pandas and pyarrow raise many things at a damaged file
         raise NotCopied(f"{folder.epochs} cannot be read: {type(error).__name__}: {error}") from error
-
-
-def _points(values: dict[str, float], epoch: int, when: int) -> list[Point]:
-    return [Point(name, value, epoch, when) for name, value in values.items()]
-
-
-def _packed(groups: list[list[Point]]) -> list[list[Point]]:
-    """Batches of whole groups: an epoch that is known to have arrived has arrived whole."""
-    batches: list[list[Point]] = []
-    for group in groups:
-        if not batches or len(batches[-1]) + len(group) > POINTS:
-            batches.append([])
-        batches[-1] += group
-    return batches
 
 
 def _size(path: Path) -> int:

@@ -6,16 +6,27 @@ import csv
 import io
 import re
 import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
+import numpy as np
+
+from tal_search.plan.plan import Plan
+from tal_search.results.trials import averaged, score_columns
 from tal_search.tracking.tracker import Status
 from tal_search.trial.folder import TrialFolder
-from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
-from tal_search.types import canonical_json
+from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec, objective
+from tal_search.types import CASE, NO_ANNOTATOR, DatasetSpec, canonical_json, criterion, written
 
 EPOCH_MARK = "seconds"  # a metric every epoch has, by which a continued run knows its epochs
 RESULT_MARK = "mAP/average"  # the same for the result
+UNIT = "unit.mAP"  # a tag of the study's run: copies of earlier versions lack it, and hold fractions of 1
+PERCENT = "percent"
+LONGEST_NAME = 250  # of a run
+LONGEST_DIGEST = 36  # of a dataset
 
 
 def trial_params(spec: TrialSpec) -> dict[str, str]:
@@ -38,37 +49,87 @@ def trial_tags(spec: TrialSpec) -> dict[str, str]:
     }
 
 
-def dashboard_path(study: str, key: str = "") -> str:
-    """Where the dashboards show a study, or one of its fits, below the address that they are served at."""
-    return f"/{quote(study, safe='')}/?{urlencode({'view': 'study', **({'trial': key} if key else {})})}"
+def dashboard_link(study: str, key: str = "", address: str = "") -> str:
+    """Where the dashboards show a study, or one of its fits; a path where the address they are served at is unknown."""
+    asked = urlencode({"view": "study", **({"trial": key} if key else {})})
+    return f"{address.rstrip('/')}/{quote(study, safe='')}/?{asked}"
 
 
-def run_name(spec: TrialSpec) -> str:
-    cell = " ".join(f"{name}={value}" for name, value in spec.cell.items())
-    return f"{cell or spec.method} {spec.annotator} seed={spec.seed}"
+@dataclass(frozen=True)
+class Naming:
+    """What names of runs say: the values of these axes that are off the centre, and who clicked, where several did.
+
+    centre: every hyperparameter at the centre of the study.
+    """
+
+    axes: tuple[str, ...] = ()
+    centre: Mapping[str, Any] = field(default_factory=dict)
+    annotators: bool = False
+
+    @classmethod
+    def of(cls, plan: Plan) -> Naming:
+        return cls(plan.axes, plan.centre, len(plan.annotators) > 1)
+
+    def __call__(self, spec: TrialSpec) -> str:
+        """`k_ratio=1/6 · seed 0`; "centre" where nothing differs, and the name of a case. At most LONGEST_NAME long."""
+        settings = {**spec.hyperparameters, **spec.cell}
+        names = [name for name in dict.fromkeys((*self.axes, *spec.cell)) if name in settings and name != CASE]
+        changed = [f"{name}={written(settings[name])}" for name in names if settings[name] != self.centre.get(name)]
+        cell = str(spec.cell[CASE]) if CASE in spec.cell else " ".join(changed) or "centre"
+        annotator = f" · {spec.annotator}" if self.annotators and spec.annotator != NO_ANNOTATOR else ""
+        repeat = f"{annotator} · seed {spec.seed}"
+        room = LONGEST_NAME - len(repeat)
+        return (cell if len(cell) <= room else f"{cell[: room - 1]}…") + repeat
 
 
 def epoch_values(report: EpochReport) -> dict[str, float]:
-    """`loss/NAME`, `SPLIT/mAP/TIOU` and the epoch's seconds of training."""
+    """`loss/NAME`, `SPLIT/mAP/TIOU` in percent and the epoch's seconds of training."""
     losses = {f"loss/{name}": value for name, value in report.losses.items()}
-    return {**losses, **report.scores, EPOCH_MARK: report.seconds}
+    scores = {name: 100 * value for name, value in report.scores.items()}
+    return {**losses, **scores, EPOCH_MARK: report.seconds}
 
 
 def result_values(result: TrialResult) -> dict[str, float]:
     """At the selected epoch, `mAP/TIOU` of the test split, `selected_holdout_mAP/TIOU` of held-out training videos,
-    and their averages; the number chosen on test is named leaky.
+    and their averages; the number chosen on test is named leaky. All in percent.
     """
     values = _by_tiou("mAP", result.tiou, result.mAP)
+    low, high = averaged(result.tiou)
+    if (low, high) != (min(result.tiou), max(result.tiou)):  # what papers and the tables average
+        columns = score_columns(result.tiou, np.array([result.mAP]), np.array([result.mAP]), np.zeros(1))
+        values[f"mAP/average/{low:g}-{high:g}"] = float(columns["average"][0])
     if result.holdout_mAP is not None:
         values |= _by_tiou("selected_holdout_mAP", result.tiou, result.holdout_mAP)
     if result.best_on_test_mAP is not None:
-        values["best_on_test_leaky/mAP"] = result.best_on_test_mAP
+        values["best_on_test_leaky/mAP"] = 100 * result.best_on_test_mAP
     return values
 
 
+def progress_values(result: TrialResult, best: float) -> dict[str, float]:
+    """Of the study's run at each finished fit: what the fit is compared by, at the inference settings that its own run
+    has as parameters, in percent; and the best so far.
+    """
+    name, mine = f"mAP/{criterion(result.tiou)}", 100 * objective(result)
+    return {f"progress/{name}": mine, f"progress/best/{name}": max(mine, best)}
+
+
+def dataset_values(dataset: DatasetSpec) -> dict[str, str]:
+    """A dataset as MLflow describes one: its name, a digest of its content, where it is from, and a profile (JSON)."""
+    where = {"path": dataset.root, "ground_truth": dataset.ground_truth} if dataset.root else {}
+    simulated = {"simulation": dataset.simulation} if dataset.simulation else {}
+    profile = {
+        "description": dataset.description, "snippets": dataset.snippets, "fingerprint": dataset.fingerprint,
+        "clicks": dataset.click_fingerprints,
+    }  # fmt: skip
+    return {
+        "name": dataset.name, "digest": dataset.fingerprint[:LONGEST_DIGEST], "source_type": dataset.source,
+        "source": canonical_json({**where, **simulated, "layout": dataset.layout}), "profile": canonical_json(profile),
+    }  # fmt: skip
+
+
 def _by_tiou(name: str, tiou: tuple[float, ...], mAP: tuple[float, ...]) -> dict[str, float]:
-    values = {f"{name}/{threshold:g}": value for threshold, value in zip(tiou, mAP, strict=True)}
-    return {**values, f"{name}/average": sum(mAP) / len(mAP)}
+    values = {f"{name}/{threshold:g}": 100 * value for threshold, value in zip(tiou, mAP, strict=True)}
+    return {**values, f"{name}/average": 100 * (sum(mAP) / len(mAP))}
 
 
 def settings_of(folder: TrialFolder) -> Path:
@@ -84,9 +145,10 @@ def trial_files(folder: TrialFolder, status: Status) -> tuple[Path, ...]:
 
 
 def mAP_curve(result: TrialResult) -> str:
-    """CSV: tIoU, mAP."""
+    """CSV: tIoU, mAP in percent."""
     text = io.StringIO()
-    csv.writer(text).writerows([("tIoU", "mAP"), *zip(result.tiou, result.mAP, strict=True)])
+    rows = ((tiou, 100 * value) for tiou, value in zip(result.tiou, result.mAP, strict=True))
+    csv.writer(text).writerows([("tIoU", "mAP (%)"), *rows])
     return text.getvalue()
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tal_search.plan.plan import Plan
+    from tal_search.results.trials import StudyFrame
 
 RUN_USAGE = """\
 tal-search run study=NAME [KEY=VALUE ...] [--tables | --preview | --list]
@@ -111,7 +112,9 @@ def run_plan(plan: Plan, screen: Console, status: StatusLine, *, train: bool = T
     for message in outcome.messages:
         print_wrapped(screen, message)
     status.enter("writing tables")
-    show_results(plan, outcome, screen, tables=tables)
+    data = show_results(plan, outcome, screen, tables=tables)
+    if data is not None and plan.study.tracking.mlflow and outcome.copied:
+        _publish(plan, data, screen, interrupted=outcome.interrupted is not None)
     if outcome.interrupted is not None:
         screen.print("Interrupted; checkpoints are written. The same command continues.")
         return outcome.interrupted
@@ -122,3 +125,12 @@ def run_plan(plan: Plan, screen: Console, status: StatusLine, *, train: bool = T
         trials = count(outcome.left, "trial")
         print_wrapped(screen, f"budget.trials={plan.study.budget.trials} is spent: {trials} of the plan not run.")
     return 1 if outcome.failed else 0
+
+
+def _publish(plan: Plan, data: StudyFrame, screen: Console, *, interrupted: bool) -> None:
+    """What the study came to, for its run in MLflow; a sentence where it does not arrive."""
+    from tal_search.tracking.publish import INTERRUPTED_SECONDS, PUBLISH_SECONDS, publish
+
+    message = publish(plan, data, seconds=INTERRUPTED_SECONDS if interrupted else PUBLISH_SECONDS)
+    if message:
+        print_wrapped(screen, message)
