@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from tal_search.record.description import scored_by
 from tal_search.results.axis_effects import MATTERS
 from tal_search.results.axis_effects import METHOD as OF_AXES
 from tal_search.results.case_comparison import Comparison
-from tal_search.results.overview import overview, ranking_table
+from tal_search.results.overview import as_json, overview, ranking_table
 from tal_search.results.published import MARK, MARK_NOTE, NOT_AVAILABLE, marked
 from tal_search.results.ranking import Ranking
 from tal_search.results.sensitivity import AxisTable, csv_columns
@@ -38,6 +39,14 @@ UNITS = {
     "mAP": "holdout mAP@{tiou}", "annotation_seconds": "annotation s/min", "parameters": "parameters",
     "training_seconds": "training s",
 }  # fmt: skip
+
+
+def write_overview(data: StudyFrame, folder: Path) -> Path:
+    """Write `overview.json`, the answer as plain values, numbers unrounded; returns its path."""
+    path = folder / "overview.json"
+    text = json.dumps(as_json(overview(data)), allow_nan=False, indent=1, ensure_ascii=False)
+    write_atomically(path, lambda stream: stream.write(text.encode()))
+    return path
 
 
 def write_tables(
