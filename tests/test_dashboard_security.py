@@ -11,17 +11,22 @@ from urllib.parse import urlsplit
 
 import pytest
 from small_dashboards import Made, served
+from small_plans import cell_spec, plan_of, run
 from waiting import DEADLINE
 
 from tal_dashboards.app.app import make_app
 from tal_dashboards.app.security import check_binding
 from tal_dashboards.app.server import bound_server
+from tal_dashboards.data.notes import read_notes
 from tal_dashboards.data.reader import StudyReader
 from tal_search.cli.main import main
 from tal_search.errors import InputError
 
 TOKEN = "a token of some length"
-PATHS = ("/", "/thumos_single/", "/thumos_single/_dash-layout", "/thumos_single/_dash-update-component", "/none")
+PATHS = (
+    "/", "/thumos_single/", "/thumos_single/_dash-layout", "/thumos_single/_dash-update-component", "/none",
+    "/~", "/~/", "/~/_dash-layout", "/~/_dash-update-component", "/compare",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -114,14 +119,62 @@ def test_a_path_leads_nowhere_but_to_studies(address: str, path: str) -> None:
     assert "root:" not in text
 
 
-def test_a_study_named_like_a_script_is_text_in_the_list(swept: Made, tmp_path: Path) -> None:
-    name = "<script>alert(1)</script>"
-    shutil.copytree(swept.runs / swept.name, tmp_path / name.replace("/", "⁄"))
+def test_a_study_named_like_a_script_is_text_where_there_is_none(address: str) -> None:
+    status, _, text = ask(address, "/%3Cscript%3Ealert(1)%3C%2Fscript%3E")
+    assert status == 404
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+@pytest.mark.parametrize("first", [None, "compare"])
+def test_the_list_and_the_comparison_are_reached_whatever_a_study_is_called(tmp_path: Path, first: str | None) -> None:
+    for name in ("compare", "assets", "_dash-layout"):
+        run(plan_of(tmp_path, [cell_spec(0)], name))
+    with served(tmp_path, first) as address:
+        status, headers, text = ask(address, "/")
+        assert (status, headers.get("location")) == ((200, None) if first is None else (302, "/compare/"))
+        for path in ("/~/", "/compare", "/compare?studies=assets,compare"):
+            status, headers, text = ask(address, path)
+            assert status == 200
+            assert "<title>Studies – tal-search</title>" in text
+            assert "script-src 'self'" in headers["content-security-policy"]
+        for name in ("compare", "assets", "_dash-layout"):
+            assert f"<title>{name} – tal-search</title>" in ask(address, f"/{name}/")[2]
+        assert ask(address, "/~")[1]["location"] == "/~/"
+        assert ask(address, "/~/assets/home.css")[0] == 200
+
+
+def test_no_other_page_writes_a_note(swept: Made, tmp_path: Path) -> None:
+    shutil.copytree(swept.runs / swept.name, tmp_path / swept.name)
+    body = json.dumps(note_saved("study", "from elsewhere"))
     with served(tmp_path) as address:
-        for path in ("/", "/%3Cscript%3Enone"):
-            text = ask(address, path)[2]
-            assert "<script" not in text
-            assert "&lt;script&gt;" in text
+        own = {"Content_Type": "application/json", "Origin": address}
+        place = f"/{swept.name}/_dash-update-component"
+        for headers in (own | {"Origin": "http://evil.example"}, own | {"Host": "evil.example"},
+                        own | {"Content_Type": "text/plain"}):  # fmt: skip
+            assert ask(address, place, "POST", body, **headers)[0] >= 400
+            assert not (tmp_path / swept.name / "notes.json").exists()
+        for key in ("0" * 20, "../../etc"):
+            answer = ask(address, place, "POST", json.dumps(note_saved(key, "of no trial")), **own)
+            assert "has no trial of the key" in answer[2]
+        assert ask(address, place, "POST", body, **own)[0] == 200
+        assert read_notes(tmp_path / swept.name).study == "from elsewhere"
+    with served(tmp_path, token=TOKEN) as address:
+        assert ask(address, place, "POST", body, Content_Type="application/json", Origin=address)[0] == 401
+
+
+def note_saved(key: str, text: str) -> dict[str, object]:
+    """What a page sends to save a note."""
+    at = {name: {"key": key, "type": f"note-{name}"} for name in ("said", "seen", "save", "box")}
+    said, seen = (json.dumps(at[name] | {"key": ["MATCH"]}, separators=(",", ":")) for name in ("said", "seen"))
+    save = json.dumps(at["save"], separators=(",", ":"))
+    return {
+        "output": f"..{said}.children...{seen}.data..",
+        "outputs": [{"id": at["said"], "property": "children"}, {"id": at["seen"], "property": "data"}],
+        "inputs": [{"id": at["save"], "property": "n_clicks", "value": 1}], "changedPropIds": [f"{save}.n_clicks"],
+        "state": [{"id": at["box"], "property": "value", "value": text},
+                  {"id": at["seen"], "property": "data", "value": ""}],
+    }  # fmt: skip
 
 
 def test_a_token_is_asked_for_once_and_kept_as_a_cookie(swept: Made) -> None:

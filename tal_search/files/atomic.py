@@ -21,10 +21,11 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     """
     content = io.BytesIO()
     write(content)
-    retry_when_full(lambda: _replace(path, content.getbuffer()), path.parent, content.getbuffer().nbytes)
+    retry_when_full(lambda: replace_file(path, content.getbuffer()), path.parent, content.getbuffer().nbytes)
 
 
-def _replace(path: Path, content: memoryview) -> None:
+def replace_file(path: Path, content: bytes | memoryview) -> None:
+    """The same of content in memory, without the wait: raises OSError where the disk is full or cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{os.getpid()}-{threading.get_ident()}"  # one writer of it: this thread
     try:

@@ -6,13 +6,16 @@ import json
 import os
 import socket
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tal_search.record.driver_lock import LOCK_FILE
 from tal_search.record.record_reader import RecordReader, Row, is_asked_for
 from tal_search.types import INFERENCE
+
+T = TypeVar("T")
 
 
 class Overview(NamedTuple):
@@ -33,7 +36,7 @@ class Overview(NamedTuple):
 
 def overview(folder: Path) -> Overview:
     """Of the study in a folder of `runs`. Raises InputError where its record cannot be read."""
-    rows, about, driver = _read(folder)
+    rows, about, driver = _undisturbed(folder, _read)
     planned = about.get("trials")
     newest = {row.id: row for row in rows.values() if row.id is not None and _is_asked_for(row, about)}
     counts = Counter(row.state for row in newest.values())
@@ -45,16 +48,34 @@ def overview(folder: Path) -> Overview:
     return Overview(folder.name, state, done, planned, failed, stopped, max(times, default=None))
 
 
-def _read(folder: Path) -> tuple[dict[int, Row], dict[str, Any], bool | None]:
-    """Trials, what the record says of its study, and whether a driver holds it, None where the record does not know.
+def last_change(folder: Path) -> datetime | None:
+    """When a trial of the record last began or ended, without reading the trials; None before the first.
+
+    Raises InputError where the record cannot be read.
+    """
+    found = _undisturbed(folder, RecordReader.last_change)
+    return None if found is None else _time(found)
+
+
+def description(folder: Path) -> dict[str, Any]:
+    """What the record says of its study (see `record.description`), empty where it says nothing. Raises InputError."""
+    return dict(_undisturbed(folder, lambda reader: reader.attributes().get("about", {})))
+
+
+def _read(reader: RecordReader) -> tuple[dict[int, Row], dict[str, Any], bool | None]:
+    """Trials, what the record says of its study, and whether a driver holds it, None where the record does not know."""
+    return reader.rows()[0], reader.attributes().get("about", {}), reader.has_driver()
+
+
+def _undisturbed(folder: Path, read: Callable[[RecordReader], T]) -> T:
+    """What `read` finds in a record that nothing is changed in.
 
     A file in SQLite's WAL mode is locked, and has files beside it made, only where its writer has done so already; one
     that a driver opens meanwhile is read again.
     """
     before = _written(folder)
     for still in (True, False) if before is not None else (False,):
-        reader = RecordReader(folder, still=still)
-        found = reader.rows()[0], reader.attributes().get("about", {}), reader.has_driver()
+        found = read(RecordReader(folder, still=still, wanted=("id", "cell")))
         if still and _written(folder) == before:
             break
     return found

@@ -49,10 +49,11 @@ class RecordReader:
     """The trials of one study, of the record in its folder: `record.db`, or the database that `record.url` names.
 
     still: no process writes to the file, so it is read without a lock and without SQLite's files beside it.
+    wanted: of ATTRIBUTES, those that are read; the rest stay None.
     """
 
-    def __init__(self, folder: Path, *, still: bool = False) -> None:
-        self.folder, self.study = folder, folder.name
+    def __init__(self, folder: Path, *, still: bool = False, wanted: Collection[str] = ATTRIBUTES) -> None:
+        self.folder, self.study, self._wanted = folder, folder.name, wanted
         self._rows: dict[int, Row] = {}
         self._seen: object = None
         self._engine = _engine(folder, still)
@@ -78,6 +79,16 @@ class RecordReader:
         if not found:
             raise InputError(f"{self.folder}: its record holds no study of the name {self.study}; run the study first")
         return {key: json.loads(value) for key, value in found if key is not None}
+
+    def last_change(self) -> Any:
+        """When a trial last began or ended, as the database has times; None before the first."""
+        statement = sqlalchemy.text(
+            "SELECT max(t.datetime_start), max(t.datetime_complete) FROM trials t "
+            "JOIN studies s ON s.study_id = t.study_id WHERE s.study_name = :study"
+        )
+        with self._connected() as connection:
+            times = connection.execute(statement, {"study": self.study}).one()
+        return max((when for when in times if when is not None), default=None)
 
     def has_driver(self) -> bool | None:
         """Whether a driver, on whatever machine, holds a record on PostgreSQL; None of any other record."""
@@ -111,6 +122,8 @@ class RecordReader:
         # A value each, found by the index of trial and key, takes a third of the time of a row an attribute.
         values = ", ".join(
             f"(SELECT a.value_json FROM trial_user_attributes a WHERE a.trial_id = t.trial_id AND a.key = '{name}')"  # noqa: S608
+            if name in self._wanted
+            else "NULL"
             for name in ATTRIBUTES
         )
         statement = sqlalchemy.text(

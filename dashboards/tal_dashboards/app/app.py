@@ -3,74 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import dash
 import flask
 from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
-from tal_dashboards.app import components
+from tal_dashboards.app import components, notes
 from tal_dashboards.app.components import labelled
+from tal_dashboards.app.page import new_page, sealed
 from tal_dashboards.app.prefetch import Ahead
-from tal_dashboards.app.security import page_policy
 from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.data.study_data import Selection, StudyData, query_of, selection_of
+from tal_dashboards.home.links import site_links
 from tal_dashboards.views import VIEWS, views
 from tal_search.errors import InputError
 
 REFRESH_SECONDS = 5
-ASSETS = Path(__file__).parent / "assets"
-SUITES = "_dash-component-suites/"
-PLOTLY = f"{SUITES}plotly/package_data/plotly.min.js"  # where Dash's graphs look for it
 
 
 def make_app(open_study: StudyReader, prefix: str = "/") -> dash.Dash:
     """The page of one study, served below `prefix`."""
     drawn = Ahead(lambda query: _drawn(open_study(), selection_of(query)))
-    app = dash.Dash(
-        "tal_dashboards", title=f"{open_study.name} – tal-search", update_title="", assets_folder=str(ASSETS),
-        requests_pathname_prefix=prefix, routes_pathname_prefix="/", serve_locally=True,
-        suppress_callback_exceptions=True,  # the controls of a view exist only while it is open
-    )  # fmt: skip
-    app.index_string = app.index_string.replace("<html>", '<html lang="en">')
-    # Read and compiled while the server works, not once a figure is there.
-    plotly = f'<script async src="{prefix}{PLOTLY}"></script>'
-    app.index_string = app.index_string.replace("{%css%}", "{%css%}" + plotly)
-    app.layout = _frame()
+    app = new_page(f"{open_study.name} – tal-search", prefix)
+    app.layout = lambda: _frame(open_study)  # at each visit: notes change
     _register(app, open_study, drawn)
     for view in views().values():
         view.register(app, open_study)
-    policy = page_policy(app.csp_hashes())
+    notes.register(app, open_study)
+    sealed(app)
 
     @app.server.after_request
-    def _finish(response: flask.Response) -> flask.Response:
+    def _begin(response: flask.Response) -> flask.Response:
         if flask.request.path == "/":
             query = f"?{flask.request.query_string.decode(errors='replace')}"
             response.call_on_close(lambda: drawn.begin(query))
-        response.headers["Content-Security-Policy"] = policy
-        if flask.request.path.startswith(f"/{SUITES}"):  # the browser keeps them compiled, and asks on each visit
-            response.headers.setdefault("Cache-Control", "no-cache")
         return response
 
     return app
 
 
-def prefix_of(study: str) -> str:
-    """Where the page of a study is served."""
-    return f"/{quote(study, safe='')}/"
-
-
-def _frame() -> html.Div:
+def _frame(open_study: StudyReader) -> html.Div:
     """What is always there. written: the query the page shows already; shown: what controls were drawn from."""
     return html.Div([
         dcc.Location(id="url", refresh=False),
         dcc.Store(id="written"), dcc.Store(id="shown"), dcc.Store(id="version"),
         dcc.Interval(id="tick", interval=1000 * REFRESH_SECONDS),
         html.A("Skip to the content", href="#content", className="skip"),
+        site_links(open_study.name),
         html.Div(id="heading"),
+        html.Div(notes.note_part(open_study.runs / open_study.name), id="study-note"),
         html.Nav(id="views", **labelled("Views")),
         html.Main(id="content", tabIndex="-1"),
     ])  # fmt: skip

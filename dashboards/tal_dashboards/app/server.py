@@ -11,9 +11,12 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from tal_dashboards.app.app import make_app, prefix_of
+from tal_dashboards.app.app import make_app
 from tal_dashboards.app.security import Guard
 from tal_dashboards.data.reader import StudyReader
+from tal_dashboards.home.cards import Cards
+from tal_dashboards.home.links import COMPARE, HOME, study_address
+from tal_dashboards.home.pages import make_home
 from tal_dashboards.style import figure
 from tal_dashboards.views import views
 from tal_search.errors import InputError
@@ -23,15 +26,17 @@ from tal_search.record.record_reader import recorded_studies
 class Site:
     """Every study of a runs folder; a study's page is made when it is first asked for.
 
-    first: the study that "/" leads to; where None, "/" lists the studies.
+    first: the study that "/" leads to; where None, "/" lists the studies, as HOME always does.
     """
 
     def __init__(self, runs: Path, first: str | None = None) -> None:
         self.runs, self.first = runs, first
         self._apps: dict[str, WSGIApplication] = {}
+        self._readers: dict[str, StudyReader] = {}
         self._lock = threading.Lock()
         views()  # imported now, not by the first reader; as are the parts of Plotly, which wait for the first figure
         figure("", "").add_scatter(x=[0], y=[0]).add_vline(0)
+        self._home: WSGIApplication = make_home(Cards(runs, self._readers.get)).server.wsgi_app
         if first is not None:
             self._open(first)()
 
@@ -39,27 +44,26 @@ class Site:
         path = environ.get("PATH_INFO", "").encode("latin-1").decode(errors="replace")
         name, slash, _ = path.removeprefix("/").partition("/")
         if not name and self.first is not None:
-            start("302 Found", [("Location", prefix_of(self.first)), ("Content-Length", "0")])
-            return []
+            return _redirected(start, study_address(self.first))
+        if f"{path}/" == HOME:
+            return _redirected(start, HOME)
+        if not name or path == COMPARE or path.startswith(HOME):
+            return self._home(_below(environ, HOME.rstrip("/"), f"/{path.removeprefix(HOME).lstrip('/')}"), start)
         if name not in recorded_studies(self.runs):
-            return self._listed(name, start)
+            words = f'<p>There is no study {html.escape(name)}.</p><p><a href="{HOME}">All studies</a></p>'
+            return _page(start, "404 Not Found", words)
         if not slash:
-            start("302 Found", [("Location", prefix_of(name)), ("Content-Length", "0")])
-            return []
+            return _redirected(start, study_address(name))
         try:
             app = self._app(name)
         except InputError as error:
             return _page(start, "409 Conflict", f"<p>{html.escape(str(error))}</p>")
-        mounted = {
-            "SCRIPT_NAME": prefix_of(name).rstrip("/"),
-            "PATH_INFO": path[len(name) + 1 :].encode().decode("latin-1"),
-        }
-        return app({**environ, **mounted}, start)
+        return app(_below(environ, study_address(name).rstrip("/"), path[len(name) + 1 :]), start)
 
     def _open(self, study: str) -> StudyReader:
         """Make the page of a study; reading the study is left to who asks for it."""
-        reader = StudyReader(self.runs, study)
-        self._apps[study] = make_app(reader, prefix_of(study)).server.wsgi_app
+        reader = self._readers[study] = StudyReader(self.runs, study)
+        self._apps[study] = make_app(reader, study_address(study)).server.wsgi_app
         return reader
 
     def _app(self, study: str) -> WSGIApplication:
@@ -68,18 +72,15 @@ class Site:
                 self._open(study)
             return self._apps[study]
 
-    def _listed(self, name: str, start: StartResponse) -> Iterable[bytes]:
-        items = "".join(
-            f'<li><a href="{html.escape(prefix_of(study))}">{html.escape(study)}</a></li>'
-            for study in recorded_studies(self.runs)
-        )
-        words = f"<p>There is no study {html.escape(name)}.</p>" if name else ""
-        listed = (
-            f"<ul>{items}</ul>"
-            if items
-            else "<p>No study was run yet. Run one:</p><pre>tal-search run study=quickstart</pre>"
-        )
-        return _page(start, "404 Not Found" if name else "200 OK", f"<h1>Studies</h1>{words}{listed}")
+
+def _below(environ: WSGIEnvironment, prefix: str, path: str) -> WSGIEnvironment:
+    """The request as the page of this prefix sees it."""
+    return {**environ, "SCRIPT_NAME": prefix, "PATH_INFO": path.encode().decode("latin-1")}
+
+
+def _redirected(start: StartResponse, address: str) -> Iterable[bytes]:
+    start("302 Found", [("Location", address), ("Content-Length", "0")])
+    return []
 
 
 def _page(start: StartResponse, status: str, content: str) -> Iterable[bytes]:

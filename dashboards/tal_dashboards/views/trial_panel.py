@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -9,6 +10,7 @@ import plotly.graph_objects as go
 from dash import html
 
 from tal_dashboards.app import components
+from tal_dashboards.app.notes import note_part
 from tal_dashboards.data.fits import offered
 from tal_dashboards.data.study_data import Selection, StudyData, query_of
 from tal_dashboards.style import COLOURS, DASHES, figure, text, value
@@ -28,6 +30,7 @@ class TrialInfo(NamedTuple):
 
     trials: one row a trial, as in `StudyData.trials`: a fit scored at several inference settings is a trial at each.
     settings: everything it was asked to be, by the names of a study's overrides; empty where its folder is gone.
+    study: the folder of the study, which keeps the note on it.
     """
 
     key: str
@@ -36,6 +39,7 @@ class TrialInfo(NamedTuple):
     epochs: pd.DataFrame
     trials: pd.DataFrame
     settings: dict[str, str]
+    study: Path
 
 
 def trial_info(data: StudyData, key: str) -> TrialInfo | None:
@@ -47,7 +51,9 @@ def trial_info(data: StudyData, key: str) -> TrialInfo | None:
         settings = trial_params(data.spec(key))
     except InputError:
         settings = {}
-    return TrialInfo(key, offered(data, key)[key], criterion(data.tiou), data.epochs(key), trials, settings)
+    return TrialInfo(
+        key, offered(data, key)[key], criterion(data.tiou), data.epochs(key), trials, settings, data.runs / data.name
+    )
 
 
 def trial_query(selection: Selection, key: str) -> str:
@@ -108,6 +114,6 @@ def trial_layout(info: TrialInfo | None) -> list[Any]:
     run = info.trials["mlflow"].dropna()
     link = [html.P(components.outside("Its run in MLflow", str(run.iloc[0])))] if len(run) else []
     return [
-        html.H2(f"Trial {info.name}"), *link, html.Div(graphs, className="figures"),
+        html.H2(f"Trial {info.name}"), *link, note_part(info.study, info.key), html.Div(graphs, className="figures"),
         html.Div(shown, className="columns"),
     ]  # fmt: skip

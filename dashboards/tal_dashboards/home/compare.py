@@ -1,0 +1,109 @@
+"""The page that compares studies, chosen by its address: /compare?studies=a,b."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import Input, Output, State, dcc, html
+from dash.exceptions import PreventUpdate
+
+from tal_dashboards.app import components
+from tal_dashboards.data.study_data import selection_of
+from tal_dashboards.home.cards import Cards
+from tal_dashboards.home.comparison import (
+    MOST_STUDIES,
+    Comparison,
+    chosen_studies,
+    comparison_info,
+    comparison_tables,
+)
+from tal_dashboards.home.comparison_figures import bars_figure, curves_figure, drawn_axes, figure_words
+from tal_dashboards.home.front import nothing_run
+from tal_dashboards.home.links import compare_query, study_address
+from tal_search.errors import InputError
+
+CURVES = "Mean of each value, as its difference to the study's own centre (diamond), in points; one scale for all."
+
+
+def compare_layout(cards: Cards, search: str) -> list[Any]:
+    """The page, its figures still to come."""
+    present = cards.names()
+    if not present:
+        return [html.H1("Compare studies"), nothing_run()]
+    chosen, _ = chosen_studies(named(search), present)
+    options = [{"label": name, "value": name} for name in present]
+    control = dcc.Dropdown(options, chosen, id="compare-studies", multi=True, clearable=False)
+    return [
+        html.H1("Compare studies"),
+        html.Div(components.chosen(f"Studies, at most {MOST_STUDIES}", control), className="choose"),
+        html.Div(html.P("Reading the studies …", className="loading"), id="compare-part"),
+    ]  # fmt: skip
+
+
+def named(search: str | None) -> list[str]:
+    """The studies that an address names."""
+    return [name for name in selection_of(search or "").get("studies", "").split(",") if name]
+
+
+def compare_part(cards: Cards, search: str) -> list[Any]:
+    """The comparison of the studies that an address names, or the sentence that says what is wrong with it."""
+    chosen, problem = chosen_studies(named(search), cards.present())
+    said = [html.P(problem, role="alert")] if problem else []
+    found, broken = {}, []
+    for name in chosen:
+        try:
+            found[name] = cards.standing(name), cards.overview(name)
+        except InputError as error:
+            broken.append(html.P(str(error), role="alert"))
+    if len(chosen) < 2:
+        said.append(html.P("Choose two studies or more; each is compared with its own centre."))
+    if not found:
+        return [*said, *broken]
+    info = comparison_info(found)
+    if info.axes.empty:
+        return [*said, *broken, html.P("No trial of these studies is finished yet.")]
+    tables = comparison_tables(info)
+    curves = [("Value by value", CURVES, "curves")] if drawn_axes(info) else []
+    return [
+        *said, *broken,
+        *(_abreast(info, *part) for part in [("What each axis does", figure_words(info), "bars"), *curves]),
+        components.table(tables["studies"], "The studies (mAP in %, with 95 % intervals)", "compare-table-studies"),
+        components.table(tables["axes"], "Worst and best value of each axis, against the study's own centre",
+                         "compare-table-axes"),
+    ]  # fmt: skip
+
+
+def _abreast(info: Comparison, title: str, words: str, kind: str) -> html.Section:
+    """A figure a study, side by side where the screen is wide enough."""
+    drawn = html.Div([_figure(info, name, kind) for name in info.names], className="abreast")
+    return html.Section([html.H2(title), html.P(words, className="quiet"), drawn])
+
+
+def _figure(info: Comparison, study: str, kind: str) -> html.Div:
+    drawn = (bars_figure if kind == "bars" else curves_figure)(info, study)
+    row = info.studies.set_index("study").loc[study]
+    badge = html.Strong("simulated data" if row["simulated"] else "", className="badge")
+    words = f"{row['method']} on {row['data set']}"
+    return html.Div([
+        html.H3([html.A(study, href=study_address(study)), " ", badge]),
+        components.graph({"type": f"compare-{kind}", "study": study}, drawn, words),
+    ])  # fmt: skip
+
+
+def register(app: Any, cards: Cards) -> None:
+    """The address holds the choice: what is chosen goes there, and what stands there is drawn."""
+
+    @app.callback(
+        Output("compare-part", "children"), Input("url", "search"), State("url", "pathname"),
+        Input("compare-studies", "id"),
+    )  # fmt: skip
+    def part(search: str | None, _: str, __: Any) -> list[Any]:
+        return compare_part(cards, search or "")
+
+    @app.callback(
+        Output("url", "search"), Input("compare-studies", "value"), State("url", "search"), prevent_initial_call=True
+    )
+    def write(chosen: list[str] | None, search: str | None) -> str:
+        if (chosen or []) == chosen_studies(named(search), cards.present())[0]:
+            raise PreventUpdate
+        return compare_query(chosen or [])

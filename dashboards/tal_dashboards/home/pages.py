@@ -1,0 +1,37 @@
+"""The pages above the studies' own: the list at HOME and at "/", and the comparison at COMPARE."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash
+from dash import Input, Output, State, dcc, html
+
+from tal_dashboards.app.page import new_page, sealed
+from tal_dashboards.home import compare, front
+from tal_dashboards.home.cards import Cards
+from tal_dashboards.home.links import COMPARE, HOME, site_links
+
+
+def make_home(cards: Cards) -> dash.Dash:
+    """Both pages, whose files lie below HOME."""
+    app = new_page("Studies – tal-search", HOME)
+    app.layout = _frame()
+    front.register(app, cards)
+    compare.register(app, cards)
+
+    @app.callback(Output("content", "children"), Input("url", "pathname"), State("url", "search"))
+    def content(path: str | None, search: str | None) -> list[Any]:
+        return compare.compare_layout(cards, search or "") if path == COMPARE else front.front_layout(cards)
+
+    sealed(app)
+    return app
+
+
+def _frame() -> html.Div:
+    return html.Div([
+        dcc.Location(id="url", refresh=False),
+        html.A("Skip to the content", href="#content", className="skip"),
+        site_links(),
+        html.Main(html.P("Reading the studies …", className="loading"), id="content", tabIndex="-1"),
+    ])  # fmt: skip
