@@ -16,10 +16,20 @@ from scipy import stats
 from small_dashboards import Made
 
 from tal_dashboards.data.cell_names import names_of
-from tal_dashboards.data.study_data import StudyData
+from tal_dashboards.data.study_data import StudyData, selection_of
+from tal_dashboards.figures.cost_figure import SECONDS, front_steps, parts
 from tal_dashboards.style import shown, text
 from tal_dashboards.views import cost, modules, study, tables, views
-from tal_dashboards.views.trial_panel import trial_figures, trial_tables
+from tal_dashboards.views.trial_panel import (
+    beside,
+    closed_query,
+    opened,
+    trial_figures,
+    trial_info,
+    trial_query,
+    trial_tables,
+    view_query,
+)
 from tal_search.results.cell_table import cells
 from tal_search.results.noise import noise
 from tal_search.results.published import BEST_ON_TEST
@@ -187,7 +197,7 @@ def test_a_trial_is_shown_by_its_key_with_its_own_curve_scores_and_settings(grid
     fit = next(
         trial for trial in grid.outcome.trials.values() if trial.cell["lambda_sep"] == 8 and trial.spec.seed == 0
     )
-    found = study.info(data, {"trial": fit.spec.key}).trial
+    found = trial_info(data, fit.spec.key)
     assert found is not None
     curve, losses = trial_figures(found).values()
     (line,) = curve.data
@@ -205,11 +215,43 @@ def test_a_trial_is_shown_by_its_key_with_its_own_curve_scores_and_settings(grid
         ]
         assert results.loc["inference.nms", name] == str(nms)
         assert float(results.loc["mAP@0.5", name]) == pytest.approx(100 * scored.at(0.5), rel=1e-3)
-    settings = dict(trial_tables(found)["settings"].itertuples(index=False))
-    assert (settings["epochs"], settings["protocol.selection"]) == ("8", "holdout")
-    assert settings["lambda_sep"] == str(fit.cell["lambda_sep"])
+    settings = trial_tables(found)["settings"].set_index("setting")["this trial"]
+    assert (settings["epochs"], settings["protocol.selection"], settings["method"]) == ("8", "holdout", "backtal")
+    assert found.differing == 1
+    assert found.settings.iloc[0].tolist() == ["lambda_sep", str(fit.cell["lambda_sep"]), "1.0"], (
+        "what differs is first"
+    )
+    assert [found.repeats[key] for key in found.repeats] == ["seed 0 · A1", "seed 1 · A1", "seed 2 · A1"]
+    assert next(iter(found.repeats)) == fit.spec.key
     for nonsense in ("-1", "3", "../3", fit.id, "9" * 30):
-        assert study.info(data, {"trial": nonsense}).trial is None
+        assert trial_info(data, nonsense) is None
+    centre = trial_info(data, data.trials.loc[data.is_centre(data.trials), "key"].iloc[0])
+    assert centre is not None
+    assert centre.differing == 0
+
+
+def test_each_loss_has_its_own_scale(grid: Made) -> None:
+    data = grid.read()
+    found = trial_info(data, data.trials["key"].iloc[0])
+    assert found is not None
+    losses = trial_figures(found)["losses by epoch"]
+    assert losses.data[0].name == "total"
+    assert len({trace.yaxis for trace in losses.data}) == len(losses.data) == len(losses.layout.annotations)
+    assert all(axis.matches is None for axis in losses.select_yaxes())
+
+
+def test_the_url_opens_a_trial_and_no_view_is_lost_by_it() -> None:
+    plots, timeline = {"view": "plots", "plots-score": "average"}, {"view": "timeline", "timeline-at": "3"}
+    assert trial_query(plots, "k") == "?view=plots&plots-score=average&trial=k"
+    assert trial_query(timeline, "k") == "?view=timeline&timeline-at=3&trial=k&panel=open"
+    assert opened({**plots, "trial": "k"}) == opened(beside({**timeline, "trial": "k"}, shown=True)) == "k"
+    assert opened({**timeline, "trial": "k"}) == opened({**plots, "trial": "k", "panel": "closed"}) == ""
+    assert closed_query({**plots, "trial": "k"}) == "?view=plots&plots-score=average"
+    assert closed_query({**timeline, "trial": "k", "panel": "open"}) == "?view=timeline&timeline-at=3&trial=k"
+    for view in views():
+        for there, shown_there in ((plots, True), (timeline, False)):
+            query = view_query({**there, "trial": "k"}, view)
+            assert bool(opened(selection_of(query))) == shown_there, "another view opens and closes nothing"
 
 
 def test_the_budget_limits_what_is_best(compared: Made) -> None:
@@ -226,18 +268,65 @@ def test_the_budget_limits_what_is_best(compared: Made) -> None:
     assert cheapest.best is None, "every case of this study reads clicks"
 
 
-def test_a_few_cells_are_drawn_by_name_and_many_by_whether_they_are_on_the_front(compared: Made) -> None:
+def test_cells_and_systems_are_named_in_the_figure_and_of_many_cells_the_front(compared: Made) -> None:
     found = cost.info(compared.read(), {})
-    named = [trace.name for trace in cost.figures(found)["cost"].data if trace.mode == "markers"]
-    assert sorted(named) == sorted(["published", *found.ours["cell"]])
-    (published,) = [trace for trace in cost.figures(found)["cost"].data if trace.name == "published"]
-    chosen = {name for name, about in published.customdata if about.endswith(BEST_ON_TEST)}
-    assert chosen == {"BackTAL", "BaS-Net", "DGAM", "SF-Net"}
-    many = found._replace(ours=pd.concat([found.ours] * 3, ignore_index=True))
-    named = [trace.name for trace in cost.figures(many)["cost"].data if trace.mode == "markers"]
-    assert named == ["published", "ours", "ours, front"]
-    assert not cost.figures(found)["cost"].layout.shapes, "a budget that excludes nothing is not drawn"
-    assert len(cost.figures(cost.info(compared.read(), {"cost-budget": "0"}))["cost"].layout.shapes) == 1
+    drawn = cost.figures(found)["cost"]
+    named = {note.text.replace("<br>", " ") for note in drawn.layout.annotations}
+    assert {*found.ours["cell"], *found.published["system"], "ours: simulated data; published: video"} <= named
+    about = [row for trace in drawn.data if trace.name == "published" for row in trace.customdata]
+    assert {name for name, source in about if source.endswith(BEST_ON_TEST)} == {"BackTAL", "BaS-Net", "DGAM", "SF-Net"}
+    many = found._replace(ours=found.ours.assign(named=found.ours["front"]))
+    named = {note.text.replace("<br>", " ") for note in cost.figures(many)["cost"].layout.annotations}
+    assert {*found.ours["cell"]} & named == {*found.ours["cell"][found.ours["front"]]}
+    lines = len(drawn.layout.shapes)
+    assert len(cost.figures(cost.info(compared.read(), {"cost-budget": "0"}))["cost"].layout.shapes) == lines + 1
+
+
+def test_the_axis_is_broken_where_costs_lie_far_apart(compared: Made) -> None:
+    left, right = parts([45, 45.4, 53, 300, 258])
+    assert (left.low < 45, left.high > 53, right.low < 258, right.high > 300) == (True, True, True, True)
+    assert left.high < right.low
+    (whole,) = parts([45, 53, 60])
+    assert whole.share == (0, 1)
+    front = pd.DataFrame({SECONDS: [45.0, 50.0, 300.0], "mAP@0.5": [10.0, 20.0, 30.0]})
+    steps = [front_steps(front, "mAP@0.5", part).to_numpy().tolist() for part in parts(front[SECONDS].tolist())]
+    assert steps[0][:3] == [[45, 10], [50, 10], [50, 20]]
+    assert [level for _, level in steps[1]] == [20, 20, 30, 30]
+    titles = [axis.title.text or "" for axis in cost.figures(cost.info(compared.read(), {}))["cost"].select_xaxes()]
+    assert "broken axis: each part has its own scale" in titles[0]
+
+
+def test_a_line_joins_the_click_budgets_of_one_method(compared: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, spec = compared.read(), StudyData.spec
+    assert (cost.info(data, {}).ours["line"] == "").all(), "cases that differ in more than clicks"
+    cells_of = dict(zip(data.done["key"], data.done["case"], strict=True))
+    kept = {"full": 1.0, "+ score separation": 0.5}
+
+    def budgets(self: StudyData, key: str) -> Any:
+        full = spec(self, next(one for one, case in cells_of.items() if case == "full"))
+        mine = kept.get(cells_of[key])
+        if mine is None:
+            return spec(self, key)
+        return replace(full, dataset=replace(full.dataset, clicks_fraction=mine))
+
+    monkeypatch.setattr(StudyData, "spec", budgets)
+    ours = cost.info(data, {}).ours.set_index("cell")
+    assert ours["line"]["+ score separation"] == ours["line"]["full"]
+    assert ours["line"]["baseline + background clicks"] == ""
+    assert ours["line"]["full"].startswith("backtal")
+
+
+def test_nothing_is_best_without_an_interval(compared: Made) -> None:
+    data = compared.read()
+    best = cost.info(data, {})
+    assert best.best is not None
+    for words in (f"the cell {best.best['cell']} has the highest mean", "95 % interval, n = 3", "s/min; "):
+        assert words in best.words
+    for repeats, words in ((1, "one repeat: no best can be named."), (2, "2 repeats at most: no best can be named.")):
+        few = replace(data, trials=data.trials[data.trials["seed"] < repeats].reset_index(drop=True))
+        found = cost.info(few, {})
+        assert found.best is None
+        assert found.words == f"Within 300 s per minute: {words}"
 
 
 def test_cases_stand_beside_their_rows_of_the_papers_table(compared: Made) -> None:

@@ -14,11 +14,19 @@ from small_dashboards import Made, served
 
 from tal_dashboards.data.fits import chosen_fit, offered
 from tal_dashboards.style import shown
-from tal_dashboards.views import errors, playground, study, timeline
-from tal_dashboards.views.trial_panel import trial_tables
+from tal_dashboards.views import cost, errors, playground, timeline
+from tal_dashboards.views.trial_panel import trial_info, trial_tables
 from tal_search.trial.folder import TrialFolder
 
 pytestmark = pytest.mark.slow
+CLOSED = "!document.querySelector('#trial-panel').firstElementChild"
+# Where the first point of a trace of the cost figure is on the screen.
+SPOT = """(name) => {
+  const plot = document.querySelector("#cost-graph .js-plotly-plot"), { left, top } = plot.getBoundingClientRect();
+  const trace = plot._fullData.find((one) => one.mode === "markers" && one.name === name && one.x.length);
+  const layout = plot._fullLayout, x = layout[`xaxis${trace.xaxis.slice(1)}`], y = layout.yaxis;
+  return [left + x._offset + x.d2p(trace.x[0]), top + y._offset + y.d2p(trace.y[0])];
+}"""
 CHANGED = "([name, old]) => document.querySelector(name)?.textContent !== old"
 
 
@@ -69,39 +77,73 @@ def test_a_pointer_shows_a_trial_and_a_click_opens_it(page: Visit, grid: Made) -
     (key,) = {key for key in keys if key in shown}
     point.click(force=True)
     page.page.wait_for_selector("#study-trial-results")
-    page.page.wait_for_url(f"**view=study**trial={key}**")
-    assert "plots-score=average" in page.page.url, "what was chosen before is there for the way back"
-    results = study.info(grid.read(), {"trial": key}).trial
+    page.page.wait_for_url(f"**view=plots**trial={key}**")
+    assert "plots-score=average" in page.page.url, "the view and its choices stay"
+    results = trial_info(grid.read(), key)
     assert results is not None
     assert page.rows("study-trial-results")[1:] == trial_tables(results)["results"].to_numpy().tolist()
     page.page.go_back()
+    page.until(CLOSED)
     page.page.wait_for_selector("#plots-importances .main-svg")
 
 
-def test_a_click_on_a_cell_of_ours_opens_it_and_published_systems_open_nothing(page: Visit, grid: Made) -> None:
-    page.open(grid.name, "cost", **{"cost-budget": "0"})
-    points = page.page.locator("#cost-graph .scatterlayer .trace .points path")
-    points.first.click(force=True)
-    page.page.wait_for_timeout(500)
+def test_a_trial_opens_beside_the_page_and_the_view_stays_where_it_was(page: Visit, grid: Made) -> None:
+    page.open(grid.name, "cost")
+    link = page.page.locator("#cost-our-cells tbody th a").nth(2)
+    page.page.evaluate("document.querySelector('#cost-graph').lasting = true")
+    link.scroll_into_view_if_needed()
+    link.focus()
+    before = link.bounding_box()
+    page.page.keyboard.press("Enter")
+    page.page.wait_for_selector("#trial-panel #study-trial-losses .main-svg")
     assert "view=cost" in page.page.url
-    points.last.hover(force=True)
+    page.until("document.activeElement.tagName === 'H2'")
+    after = link.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(after["y"] - before["y"]) < 2, "what was looked at stays where it was"
+    page.until("document.querySelector('main').getBoundingClientRect().right "
+               "<= document.querySelector('#trial-panel').getBoundingClientRect().left")  # fmt: skip
+    page.page.locator("#trial-panel .ways a", has_text="seed 1").click()
+    page.page.wait_for_selector("#trial-panel h2 >> text=seed 1")
+    page.page.keyboard.press("Escape")
+    page.until(CLOSED)
+    assert "trial=" not in page.page.url
+    assert page.page.evaluate("document.querySelector('#cost-graph').lasting"), "the view was not drawn again"
+    assert page.page.evaluate("document.activeElement.tagName") == "A", "the focus is back"
+
+
+def test_a_view_about_a_trial_opens_it_by_a_button_and_a_phone_shows_it_alone(opened: Browser, grid: Made) -> None:
+    with served(grid.runs) as address, visit(opened, address, "390x844") as page:
+        page.open(grid.name, "errors")
+        assert page.page.evaluate(CLOSED)
+        page.page.click(".opens")
+        page.page.wait_for_selector("#study-trial-results")
+        box = page.page.locator("#trial-panel").bounding_box()
+        assert box == {"x": 0, "y": 0, "width": 390, "height": 844}
+        page.page.click("#trial-close")
+        page.until(CLOSED)
+        assert "view=errors" in page.page.url
+        assert "trial=" in page.page.url, "the view is about it"
+
+
+def test_a_click_on_a_cell_of_ours_opens_its_first_repeat_and_published_systems_open_nothing(
+    page: Visit, grid: Made
+) -> None:
+    page.open(grid.name, "cost", **{"cost-budget": "0"})
+    page.page.locator("#cost-graph").scroll_into_view_if_needed()
+    page.page.mouse.click(*page.page.evaluate(SPOT, "published"))
+    page.page.wait_for_timeout(400)  # the next click is no second half of a double one
+    page.page.mouse.move(*page.page.evaluate(SPOT, "backtal"))
     page.until("document.querySelector('#cost-graph .hoverlayer')?.textContent.includes(', n ')")
     shown = page.page.locator("#cost-graph .hoverlayer").text_content() or ""
-    points.last.click(force=True)
-    page.page.wait_for_url("**view=study**study-cell=**")
-    assert "cost-budget=0" in page.page.url, "what was chosen before is there for the way back"
-    page.drawn()
-    cell = page.page.locator(".chosen", has_text="Curve of another cell").locator(".dash-dropdown-value").text_content()
-    assert cell
-    assert f"{cell}: " in shown
-    page.open(grid.name, "cost")
-    link = page.page.locator("#cost-our-cells tbody th a").nth(1)
-    words = link.text_content()
-    assert words
-    link.press("Enter")
-    page.page.wait_for_url("**view=study**study-cell=**")
-    page.drawn()
-    assert words in [row[0] for row in page.rows("study-compared")]
+    assert "trial=" not in page.page.url
+    page.page.mouse.click(*page.page.evaluate(SPOT, "backtal"))
+    page.page.wait_for_selector("#study-trial-results")
+    assert "view=cost&cost-budget=0&trial=" in page.page.url, "the view stays"
+    ours = cost.info(grid.read(), {}).ours.set_index("key")
+    cells = ours.loc[[page.page.url.rpartition("trial=")[2]], "cell"]  # one fit, scored at several settings
+    assert any(cell in shown for cell in cells)
 
 
 def test_the_chosen_trial_goes_from_view_to_view(page: Visit, grid: Made) -> None:
@@ -113,12 +155,13 @@ def test_the_chosen_trial_goes_from_view_to_view(page: Visit, grid: Made) -> Non
     page.page.get_by_role("button", name="trial").press("Enter")
     page.page.get_by_role("option", name=words).click()
     page.page.wait_for_selector(f"#views a[href*='trial={second}']")
-    for view in (errors, playground, timeline, study):
+    for view in (errors, playground, timeline):
         page.page.click(f"#views >> text={view.TITLE}")
         page.page.wait_for_selector(".view.current >> text=" + view.TITLE)
         page.drawn()
         page.until(f"document.querySelector('#content .dash-dropdown-value').textContent === {json.dumps(words)}")
         assert f"trial={second}" in page.page.url
+        assert page.page.evaluate(CLOSED), "a trial that is chosen is not opened beside the page"
 
 
 def test_a_trial_that_a_view_cannot_show_stays_chosen_for_the_others(
@@ -130,10 +173,9 @@ def test_a_trial_that_a_view_cannot_show_stays_chosen_for_the_others(
     with served(tmp_path / "runs") as address, visit(opened, address) as page:
         page.open(grid.name, "errors", trial=key)
         assert "the one opened keeps nothing to show here" in (page.page.text_content(".chosen") or "")
-        page.page.click("#views >> text=Study")
+        page.open(grid.name, "study", trial=key)
         page.page.wait_for_selector("#study-trial-results")
-        assert f"trial={key}" in page.page.url
-        results = study.info(grid.read(), {"trial": key}).trial
+        results = trial_info(grid.read(), key)
         assert results is not None
         assert page.rows("study-trial-results")[1:] == trial_tables(results)["results"].to_numpy().tolist()
 

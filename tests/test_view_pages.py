@@ -14,11 +14,14 @@ from playwright.sync_api import Browser
 from small_dashboards import Made, served
 
 from tal_dashboards.views import views
+from tal_dashboards.views.trial_panel import ABOUT_ONE
 
 pytestmark = pytest.mark.slow
 AXE = Path(sys.prefix) / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 PAPER, UPRIGHT = (1031, 702), (702, 1031)  # pixels between the margins of an A4 page on its side, and of an upright one
 WIDTHS = "[...document.querySelectorAll('.js-plotly-plot')].map(plot => plot._fullLayout.width)"
+SETTLED = """[...document.querySelectorAll('.js-plotly-plot')].every(
+  (plot) => Math.abs(plot._fullLayout.width - plot.clientWidth) < 2)"""
 # The box of every drawing and of its figure, as if the page were as wide as paper; the body is as it was afterwards.
 BOXES = """(width) => {
   document.body.style.width = `${width}px`;
@@ -71,6 +74,9 @@ def test_on_paper_figures_fit_the_page_and_what_is_pressed_is_left_out(
     with visit(opened, address) as page:
         for view in views():
             page.open(grid.name, view, trial=first, other=last)
+            if view not in ABOUT_ONE:
+                page.page.wait_for_selector("#trial-panel .main-svg text")
+            page.until(SETTLED)
             widths = page.page.evaluate(WIDTHS)
             page.page.emulate_media(media="print")
             page.until("[...document.querySelectorAll('.main-svg')].every(one => one.hasAttribute('viewBox'))")

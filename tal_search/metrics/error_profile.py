@@ -21,7 +21,7 @@ from tal_search.types import Annotations, Detections, Floats, Ints
 TIOU, BACKGROUND_TIOU = 0.5, 0.1  # α and the overlap below which a detection is background
 KINDS = ("true positive", "double detection", "wrong label", "localization", "confusion", "background")
 RIGHT, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND = range(len(KINDS))
-OUTSIDE = -1  # ignored by the protocol, or of a class without an instance
+OUTSIDE = -1  # of KINDS: ignored by the protocol, or of a class without an instance
 ERRORS = KINDS[1:]
 TIMES = range(1, 11)
 
@@ -136,6 +136,23 @@ def error_profile(
         edges=edges,
         buckets=buckets,
     )
+
+
+def detection_kinds(
+    truth: Annotations,
+    detections: Detections,
+    *,
+    protocol: str = "activitynet",
+    ambiguous: Annotations | None = None,
+    tiou: float = TIOU,
+    background_tiou: float = BACKGROUND_TIOU,
+) -> Ints:
+    """What `error_profile` calls each detection: int64 [N] into KINDS, or OUTSIDE. Raises InputError as `score` does.
+
+    Matching is within a video: the detections of one video alone are of the kinds that they are among all of them.
+    """
+    matches = match_classes(truth, detections, (tiou,), protocol=protocol, ambiguous=ambiguous)
+    return _kinds(truth, detections, matches, (tiou, background_tiou), protocol)
 
 
 def _kinds(

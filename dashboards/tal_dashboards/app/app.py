@@ -10,7 +10,7 @@ import flask
 from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
-from tal_dashboards.app import components, notes
+from tal_dashboards.app import components, notes, side_panel
 from tal_dashboards.app.components import labelled
 from tal_dashboards.app.page import new_page, sealed
 from tal_dashboards.app.prefetch import Ahead
@@ -18,6 +18,7 @@ from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.data.study_data import Selection, StudyData, query_of, selection_of
 from tal_dashboards.home.links import site_links
 from tal_dashboards.views import VIEWS, views
+from tal_dashboards.views.trial_panel import view_query
 from tal_search.errors import InputError
 
 REFRESH_SECONDS = 5
@@ -29,6 +30,7 @@ def make_app(open_study: StudyReader, prefix: str = "/") -> dash.Dash:
     app = new_page(f"{open_study.name} – tal-search", prefix)
     app.layout = lambda: _frame(open_study)  # at each visit: notes change
     _register(app, open_study, drawn)
+    side_panel.register(app, open_study)
     for view in views().values():
         view.register(app, open_study)
     notes.register(app, open_study)
@@ -56,6 +58,7 @@ def _frame(open_study: StudyReader) -> html.Div:
         html.Div(notes.note_part(open_study.runs / open_study.name), id="study-note"),
         html.Nav(id="views", **labelled("Views")),
         html.Main(id="content", tabIndex="-1"),
+        *side_panel.frame(),
     ])  # fmt: skip
 
 
@@ -80,7 +83,7 @@ def _register(
     )  # fmt: skip
     def page(search: str, _: int, written: str | None, version: int | None) -> tuple[Any, ...]:
         """Draw the view again where another one is asked for, or where the study has grown."""
-        own_choice = written is not None and search == written
+        own_choice = written is not None and side_panel.drawn_by(search) == side_panel.drawn_by(written)
         try:
             if own_choice and open_study().version == version:
                 raise PreventUpdate
@@ -95,7 +98,7 @@ def _register(
         selection = selection_of(search)
         return [
             dcc.Link(
-                view.TITLE, href=query_of({**selection, "view": name}),
+                view.TITLE, href=view_query(selection, name),
                 className="view current" if name == current(selection) else "view",
             )
             for name, view in views().items()

@@ -119,3 +119,8 @@ def heading(data: StudyData) -> html.Header:
     badge = [html.Strong("simulated data", className="badge")] if data.simulated else []
     words = [html.P(data.description), html.P(data.words, className="quiet")]
     return html.Header([html.H1([data.name, " ", *badge]), *words])
+
+
+def opener(name: str, key: str) -> html.Button:
+    """What opens a fit beside a view that is about it; name: in words."""
+    return html.Button(f"Details of {name}", id={"type": "opens", "key": key}, className="opens", type="button")

@@ -11,28 +11,15 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from tal_dashboards import style
-from tal_search.types import Floats
+from tal_dashboards.data.tracks import NOT_SCORED, OUTCOMES, Track, offsets, similarity_range
 
 BACKGROUND = "background"
-ROW = {"truth": 26, "cas": 15, "affinity": 14, "detections": 150}  # pixels: a class, a class, a tap, all
-LEGEND = 64  # pixels; on a narrow screen it is scrolled, and leaves the rows their place
-
-
-class Track(NamedTuple):
-    """What one fit, `name` in words, makes of the video, whose features last `duration` seconds.
-
-    cas [C+1, T], the background last, and affinity [h, T], the similarity of a snippet with its h neighbours; None
-    where the fit keeps none of this video, or its method has none. detections: `label`, `start`, `end` (seconds),
-    `score`, the best first; found: how many there are.
-    """
-
-    key: str
-    name: str
-    duration: float | None
-    cas: Floats | None
-    affinity: Floats | None
-    detections: pd.DataFrame
-    found: int
+ROW = {"truth": 26, "cas": 15, "affinity": 14, "detections": 170}  # pixels: a class, a class, a tap, all
+LOOKS = {"hit": ("#009E73", 5, "circle"), "wrong label": ("#CC79A7", 3, "x"), "false": ("#D55E00", 2, "line-ns-open"),
+         NOT_SCORED: (style.GREY, 2, "circle-open")}  # fmt: skip
+"""Outcome → colour, width of the line, marker at both ends: told apart without colour."""
+GAP = 36  # pixels between rows, for a title of two lines
+TOP = 28  # pixels above the first row, for its title; the legend takes its own
 
 
 class _Row(NamedTuple):
@@ -47,23 +34,25 @@ class _Row(NamedTuple):
 def timeline_figure(
     truth: pd.DataFrame, clicks: pd.DataFrame, tracks: list[Track], classes: Sequence[str], duration: float, at: float
 ) -> go.Figure:
-    """Rows over one axis of seconds; both fits share the colours of classes and of activations."""
+    """Rows over one axis of seconds; both fits share the colours of outcomes, activations and similarities."""
     rows = _rows(truth, clicks, tracks)
+    whole = sum(row.height + GAP for row in rows)
     drawn = make_subplots(
-        rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=24 / sum(row.height + 24 for row in rows),
-        row_heights=[row.height for row in rows], subplot_titles=[style.text(row.title) for row in rows],
+        rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=GAP / (whole - GAP),
+        row_heights=[row.height for row in rows],
+        subplot_titles=[style.text(row.title).replace("\n", "<br>") for row in rows],
     )  # fmt: skip
-    highest = max([1.0, *(float(track.cas.max()) for track in tracks if track.cas is not None)])
-    _dress(drawn, 120 + sum(row.height + 24 for row in rows), highest)
+    _dress(drawn, 120 + whole)
+    _dress_colours(drawn, rows, tracks)
     for place, row in enumerate(rows, 1):
         if row.kind == "truth":
-            _draw_truth(drawn, place, truth, clicks, classes)
+            _draw_truth(drawn, place, truth, clicks)
         elif row.kind == "cas" and row.track is not None:
             _draw_cas(drawn, place, row.track, classes)
         elif row.kind == "affinity" and row.track is not None:
             _draw_affinity(drawn, place, row.track)
         elif row.track is not None:
-            _draw_detections(drawn, place, row.track, classes)
+            _draw_detections(drawn, place, row.track)
     drawn.update_xaxes(range=[0, duration])
     drawn.update_xaxes(title={"text": "time (s)"}, row=len(rows), col=1)
     drawn.add_shape(marker(at))
@@ -91,53 +80,66 @@ def _rows(truth: pd.DataFrame, clicks: pd.DataFrame, tracks: list[Track]) -> lis
             rows.append(_Row("cas", track, "class activations", ROW["cas"] * len(track.cas)))
         if track.affinity is not None:
             height = max(30, ROW["affinity"] * len(track.affinity))
-            rows.append(_Row("affinity", track, "similarity with neighbours, 1 blue, −1 red", height))
+            rows.append(_Row("affinity", track, "similarity with neighbours", height))
         rows.append(_Row("detections", track, "detections by score", ROW["detections"]))
     named = {id(row.track): place for place, row in reversed([*enumerate(rows)]) if row.track}  # the first of each
     for track in tracks:
         place = named[id(track)]
-        rows[place] = rows[place]._replace(title=f"{track.name}: {rows[place].title}")
+        rows[place] = rows[place]._replace(title=f"{track.name}\n{rows[place].title}")
     return rows
 
 
-def _dress(drawn: go.Figure, height: int, highest: float) -> None:
-    """The common style; each sequence has its colours, shared by the rows of both fits. highest: of the activations."""
+def _dress(drawn: go.Figure, height: int) -> None:
+    """The common style."""
     common = style.figure("", "", height=height).layout.to_plotly_json()
     axes = {name: {**common.pop(name)} for name in ("xaxis", "yaxis")}
     for axis in axes.values():
         axis.pop("title", None)
     drawn.update_layout(**common)
+    # Placed from the edge of the figure: from the plot, Plotly misplaces it when a narrow figure is widened.
+    edge = {"xref": "container", "x": 0, "yref": "container", "y": 1, "yanchor": "top"}
+    drawn.update_layout(margin={"t": TOP}, legend=edge)
     drawn.update_xaxes(**axes["xaxis"])
     drawn.update_yaxes(**axes["yaxis"])
-    drawn.update_annotations(font={"size": 13}, x=0, xanchor="left")  # titles of the rows
-    # No threshold lies below 0, where most values are; the colours tell apart what lies above it.
-    bar = {"thickness": 12, "len": 160, "lenmode": "pixels", "x": 1.0, "y": 0.9, "title": {"text": "CAS"}}
-    drawn.update_layout(
-        margin={"t": 64},
-        legend={"maxheight": LEGEND},
-        coloraxis={"colorscale": style.SEQUENTIAL, "colorbar": bar, "cmin": 0, "cmax": highest},
-        coloraxis2={"colorscale": style.DIVERGING, "cmin": -1, "cmax": 1, "showscale": False},
-    )
+    drawn.update_annotations(font={"size": 13}, x=0, xanchor="left", align="left")  # titles of the rows
 
 
-def _colour(label: str, classes: Sequence[str]) -> str:
-    return style.COLOURS[classes.index(label) % len(style.COLOURS)] if label in classes else style.GREY
+def _dress_colours(drawn: go.Figure, rows: Sequence[_Row], tracks: Sequence[Track]) -> None:
+    """Colours of each sequence, shared by the rows of both fits, with a bar beside its first row."""
+    highest = max([1.0, *(float(track.cas.max()) for track in tracks if track.cas is not None)])
+    low, high = similarity_range(tracks)
+    # No threshold lies below 0, where most activations are; the colours tell apart what lies above it.
+    scales = {
+        "cas": ("coloraxis", "CAS", 0.0, highest, None),
+        "affinity": ("coloraxis2", "similarity", low, high, {low: f"≤ {low:.2f}", high: f"≥ {high:.2f}"}),
+    }
+    for kind, (name, title, least, most, ticks) in scales.items():
+        places = [place for place, row in enumerate(rows, 1) if row.kind == kind]
+        if not places:
+            continue
+        middle = sum(drawn.layout[f"yaxis{places[0]}"].domain) / 2
+        length = min(160, max(70, rows[places[0] - 1].height))
+        bar: dict[str, Any] = {
+            "thickness": 10, "len": length, "lenmode": "pixels", "x": 1.0, "y": middle, "tickfont": {"size": 11},
+            "title": {"text": title, "font": {"size": 11}, "side": "right"}, "ypad": 0,
+        }  # fmt: skip
+        bar |= {"tickvals": list(ticks), "ticktext": list(ticks.values())} if ticks else {"nticks": 4}
+        colours = {"colorscale": style.SEQUENTIAL, "cmin": least, "cmax": most, "colorbar": bar}
+        drawn.update_layout({name: colours})
 
 
-def _draw_truth(
-    drawn: go.Figure, place: int, truth: pd.DataFrame, clicks: pd.DataFrame, classes: Sequence[str]
-) -> None:
+def _draw_truth(drawn: go.Figure, place: int, truth: pd.DataFrame, clicks: pd.DataFrame) -> None:
     """A thick line an instance, on the line of its class; a tick a click."""
     for label, rows in truth.groupby("label", sort=False):
         x, y = _with_gaps(rows, [style.text(label)] * len(rows))
         drawn.add_scatter(
-            x=x, y=y, mode="lines", line={"color": _colour(str(label), classes), "width": 14}, showlegend=False,
+            x=x, y=y, mode="lines", line={"color": style.INK, "width": 14}, showlegend=False,
             hovertemplate="%{x:.1f} s<extra>%{y}</extra>", row=place, col=1,
         )  # fmt: skip
     for kind, rows in clicks.groupby("kind", sort=False):
         drawn.add_scatter(
             x=rows["time"], y=[style.text(label or BACKGROUND) for label in rows["label"]], mode="markers",
-            marker={"symbol": "line-ns-open", "size": 16, "color": style.INK, "line": {"width": 2}},
+            marker={"symbol": "line-ns-open", "size": 18, "color": style.COLOURS[5], "line": {"width": 3}},
             name=style.text(kind), hovertemplate="%{x:.1f} s<extra>%{fullData.name}</extra>", row=place, col=1,
         )  # fmt: skip
     drawn.update_yaxes(type="category", range=[-0.7, len(_lines(truth, clicks)) - 0.3], row=place, col=1)
@@ -170,62 +172,48 @@ def _draw_cas(drawn: go.Figure, place: int, track: Track, classes: Sequence[str]
 
 
 def _draw_affinity(drawn: go.Figure, place: int, track: Track) -> None:
+    """A row a neighbour; a snippet's similarity with itself, always 1, is drawn where there is nothing else."""
     assert track.affinity is not None
-    offsets = _offsets(track)
+    own = [len(track.affinity) // 2] if len(track.affinity) > 1 else []
     drawn.add_heatmap(
-        z=track.affinity.astype(np.float32), y=[f"{offset:+d}" for offset in offsets], coloraxis="coloraxis2",
+        z=np.delete(track.affinity, own, axis=0).astype(np.float32), coloraxis="coloraxis2",
+        y=[f"{offset:+d}" for offset in offsets(track) if offset or not own],
         hovertemplate="%{x:.1f} s, neighbour %{y}: %{z:.2f}<extra></extra>", row=place, col=1,
         **_seconds(track, track.affinity.shape[1]),
     )  # fmt: skip
     drawn.update_yaxes(type="category", dtick=1, tickfont={"size": 10}, row=place, col=1)
 
 
-def _offsets(track: Track) -> list[int]:
-    """Of the neighbours of a snippet, in snippets."""
-    assert track.affinity is not None
-    return [tap - len(track.affinity) // 2 for tap in range(len(track.affinity))]
-
-
-def _draw_detections(drawn: go.Figure, place: int, track: Track, classes: Sequence[str]) -> None:
-    """A line a detection at the height of its score; the legend names a class once."""
+def _draw_detections(drawn: go.Figure, place: int, track: Track) -> None:
+    """A line a detection at the height of its score; hits lie on top, and the legend names an outcome once."""
     named = {trace.legendgroup for trace in drawn.data}
     drawn.add_scatter(x=[None], y=[None], showlegend=False, row=place, col=1)  # axes even without any detection
-    for label, rows in track.detections.groupby("label", sort=False):
+    for outcome in reversed(OUTCOMES):
+        rows = track.detections[track.detections["kind"].isin(OUTCOMES[outcome])]
+        if rows.empty:
+            continue
+        colour, width, symbol = LOOKS[outcome]
         x, y = _with_gaps(rows, rows["score"].round(4).tolist())
+        about = [f"{style.text(row.label)}: {row.kind}" for row in rows.itertuples() for _ in range(3)]
         drawn.add_scatter(
-            x=x, y=y, mode="lines+markers", line={"color": _colour(str(label), classes), "width": 3},
-            marker={"size": 5, "symbol": "line-ns-open"}, name=style.text(label), legendgroup=style.text(label),
-            hovertemplate="%{x:.1f} s, score %{y:.3f}<extra>%{fullData.name}</extra>", row=place, col=1,
-            showlegend=style.text(label) not in named,
+            x=x, y=y, mode="lines+markers", line={"color": colour, "width": width}, customdata=about,
+            marker={"size": 7, "symbol": symbol, "line": {"width": 2 if symbol.endswith("open") else 0}},
+            name=outcome, legendgroup=outcome, legendrank=list(OUTCOMES).index(outcome),
+            hovertemplate="%{x:.1f} s, score %{y:.3f}<extra>%{customdata}</extra>", row=place, col=1,
+            showlegend=outcome not in named,
         )  # fmt: skip
     drawn.update_yaxes(title={"text": "score"}, row=place, col=1)
 
 
-def mask_table(tracks: list[Track], at: float) -> pd.DataFrame:
-    """Of the snippet at a second: `trial`, `neighbour` (how many snippets away), `seconds` (its centre), `similarity`.
-
-    Neighbours outside the video are left out.
-    """
-    rows = []
-    for track in tracks:
-        if track.affinity is None or track.duration is None:
-            continue
-        snippets = track.affinity.shape[1]
-        here = min(int(at / track.duration * snippets), snippets - 1)
-        for offset, value in zip(_offsets(track), track.affinity[:, here].tolist(), strict=True):
-            if 0 <= here + offset < snippets:
-                rows.append((track.name, offset, (here + offset + 0.5) * track.duration / snippets, value))
-    return pd.DataFrame(rows, columns=["trial", "neighbour", "seconds", "similarity"])
-
-
 def mask_figure(mask: pd.DataFrame) -> go.Figure:
+    """Points, not bars, so that the axis may begin where the similarities do."""
     drawn = style.figure("neighbour (snippets away)", "cosine similarity", height=280)
     for place, (name, rows) in enumerate(mask.groupby("trial", sort=False)):
-        drawn.add_bar(
+        drawn.add_scatter(
             x=rows["neighbour"], y=rows["similarity"], name=style.text(name), customdata=rows["seconds"],
-            marker={"color": style.COLOURS[place]}, showlegend=True,
+            mode="lines+markers", showlegend=True, line={"color": style.COLOURS[place], "dash": style.DASHES[place]},
+            marker={"size": 10, "symbol": style.MARKERS[place]},
             hovertemplate="%{x} (%{customdata:.1f} s): %{y:.3f}",
         )  # fmt: skip
     drawn.update_xaxes(dtick=1)
-    drawn.update_yaxes(range=[-1.05, 1.05])
     return drawn

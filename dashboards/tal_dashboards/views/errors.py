@@ -12,7 +12,7 @@ from dash import html
 from tal_dashboards import style
 from tal_dashboards.app import components
 from tal_dashboards.app.callbacks import attempt, redrawn
-from tal_dashboards.data.fits import chooser, chosen_fit
+from tal_dashboards.data.fits import chooser, chosen_fit, offered
 from tal_dashboards.data.inference_settings import detections_at, own_inference
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_search.metrics.error_profile import ERRORS, KINDS, ErrorProfile, error_profile
@@ -176,7 +176,8 @@ def _content(data: StudyData, selection: Selection) -> Any:
         for place, (name, drawn) in enumerate(figures(found).items())
     ]
     shown = [components.table(table, name, f"errors-table-{name.split()[0]}") for name, table in tables(found).items()]
-    return [html.P(words), html.Div(graphs, className="figures"), *shown]
+    opener = components.opener(offered(data, found.key)[found.key], found.key)
+    return [opener, html.P(words), html.Div(graphs, className="figures"), *shown]
 
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:

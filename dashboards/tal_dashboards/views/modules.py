@@ -103,7 +103,7 @@ def figures(info: ModulesInfo) -> dict[str, go.Figure]:
 
 def _position_figure(kind: str, table: pd.DataFrame) -> go.Figure:
     span = "gap" if kind == BACKGROUND_CLICKS else "instance"
-    drawn = figure(f"position in the {span} (% from its start)", "share of the clicks (%)", height=320)
+    drawn = figure(f"position in the {span} (%)", "share of the clicks (%)", height=320)
     for place, annotator in enumerate(table.columns[1:]):
         drawn.add_scatter(x=table["% of the way"], y=table[annotator], name=text(annotator), mode="lines+markers",
                           line={"color": COLOURS[place % len(COLOURS)], "dash": DASHES[place % len(DASHES)]},
@@ -137,7 +137,11 @@ def layout(data: StudyData, selection: Selection) -> Any:
         return html.Section(content)
     content.append(components.table(found.clicks, "Clicks by annotator", "modules-clicks"))
     for place, (name, drawn) in enumerate(figures(found).items()):
-        content.append(components.graph(f"modules-position-{place}", drawn, f"{name.capitalize()}, by annotator."))
+        content.append(
+            components.graph(
+                f"modules-position-{place}", drawn, f"{name.capitalize()}, by annotator; 0 % is the start."
+            )
+        )
     return html.Section(content)
 
 

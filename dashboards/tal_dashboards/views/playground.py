@@ -15,7 +15,7 @@ from dash import dcc, html
 from tal_dashboards import style
 from tal_dashboards.app import components
 from tal_dashboards.app.callbacks import attempt, redrawn
-from tal_dashboards.data.fits import chooser, chosen_fit
+from tal_dashboards.data.fits import chooser, chosen_fit, offered
 from tal_dashboards.data.inference_settings import (
     FIELDS,
     SLIDERS,
@@ -213,6 +213,7 @@ def _result(data: StudyData, selection: Selection) -> Any:
     if HOLDOUT not in found.settings:
         words += " No training videos were held out: protocol.selection=holdout keeps some to choose settings by."
     return [
+        components.opener(offered(data, found.key)[found.key], found.key),
         components.graph(
             "playground-thresholds", thresholds_figure(found), "mAP on the test videos by tIoU threshold."
         ),

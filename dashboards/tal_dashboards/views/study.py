@@ -11,11 +11,10 @@ from dash import Input, Output, State, html
 
 from tal_dashboards.app import components
 from tal_dashboards.data.cell_names import names_of
-from tal_dashboards.data.fits import offered
 from tal_dashboards.data.progress import progress, seconds_left
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_dashboards.style import COLOURS, DASHES, figure, text, translucent
-from tal_dashboards.views.trial_panel import TrialInfo, trial_info, trial_layout, trial_query
+from tal_dashboards.views.trial_panel import trial_query
 from tal_search.results.cell_table import cells, records
 from tal_search.results.ranking import best_first, selected_by
 from tal_search.results.statistics import HIGH, LOW, means
@@ -30,8 +29,7 @@ MOST_REPEATS = 50  # whose curves are read for one cell
 class StudyInfo(NamedTuple):
     """progress: trials by state. seconds_left: None where nothing tells. best: the cell with the highest mean of `by`
     (held-out videos, else the test split, which is leaky); compared: it and the centre. curves: by cell, columns
-    `epoch`, `n`, `mean` with its LOW and HIGH, percent, of the split `watched`. trial: the fit that was
-    opened, None for none.
+    `epoch`, `n`, `mean` with its LOW and HIGH, percent, of the split `watched`.
     """
 
     progress: pd.DataFrame
@@ -43,12 +41,11 @@ class StudyInfo(NamedTuple):
     curves: dict[str, pd.DataFrame]
     offered: tuple[str, ...]
     trials: pd.DataFrame
-    trial: TrialInfo | None
     remark: str
 
 
 def info(data: StudyData, selection: Selection) -> StudyInfo:
-    """Selection: `study-cell`, whose curve stands beside those of the best and the centre; `trial`, a fit's key."""
+    """Selection: `study-cell`, whose curve stands beside those of the best and the centre."""
     found = cells(data)
     names = names_of(data, found)
     by, ranked = selected_by(data), best_first(data)
@@ -64,7 +61,7 @@ def info(data: StudyData, selection: Selection) -> StudyInfo:
         progress=progress(data), seconds_left=seconds_left(data), by=by, best=best,
         compared=compared.dropna(axis=1, how="all").reset_index(drop=True), watched=watched, curves=curves,
         offered=tuple(names[row] for row in ranked[:OFFERED]), trials=_listed(data),
-        trial=trial_info(data, selection.get("trial", "")), remark=_remark(data),
+        remark=_remark(data),
     )  # fmt: skip
 
 
@@ -132,8 +129,6 @@ def layout(data: StudyData, selection: Selection) -> Any:
     found = info(data, selection)
     return html.Section([
         components.tiles("study-progress", found.progress, found.seconds_left),
-        _trial_choice(data, found),
-        html.Div(trial_layout(found.trial), id="study-trial"),
         html.P(_best_words(found), id="study-best"),
         components.table(found.compared, COMPARED, "study-compared"),
         _cell_choice(found, selection),
@@ -157,11 +152,6 @@ def _cell_choice(found: StudyInfo, selection: Selection) -> Any:
     )
 
 
-def _trial_choice(data: StudyData, found: StudyInfo) -> Any:
-    key = "" if found.trial is None else found.trial.key
-    return components.select("trial", f"One trial ({data.score})", {"": "none", **offered(data, key)}, key)
-
-
 def _curve_part(found: StudyInfo) -> Any:
     if not found.curves:
         return components.empty(
@@ -180,16 +170,12 @@ def _trial_table(found: StudyInfo, selection: Selection) -> Any:
 
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
-    """Choosing a cell or a trial draws its part again, and nothing else."""
+    """Choosing a cell draws its part again, and nothing else."""
 
     @app.callback(
-        Output("study-curves", "children"), Output("study-trial", "children"), Output("study-compared", "children"),
-        Output("study-trials", "children"),
-        Input(components.name_of("study-cell"), "value"), Input(components.name_of("trial"), "value"),
-        State("url", "search"), prevent_initial_call=True,
+        Output("study-curves", "children"), Output("study-compared", "children"),
+        Input(components.name_of("study-cell"), "value"), State("url", "search"), prevent_initial_call=True,
     )  # fmt: skip
-    def chosen(cell: str | None, trial: str | None, search: str) -> tuple[Any, ...]:
-        selection = {**selection_of(search), "study-cell": cell or "", "trial": trial or ""}
-        found = info(open_study(), selection)
-        compared = components.table(found.compared, COMPARED, "study-compared")
-        return _curve_part(found), trial_layout(found.trial), compared.children, _trial_table(found, selection).children
+    def chosen(cell: str | None, search: str) -> tuple[Any, ...]:
+        found = info(open_study(), {**selection_of(search), "study-cell": cell or ""})
+        return _curve_part(found), components.table(found.compared, COMPARED, "study-compared").children

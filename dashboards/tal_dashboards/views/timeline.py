@@ -14,17 +14,15 @@ from dash.exceptions import PreventUpdate
 from tal_dashboards.app import components
 from tal_dashboards.app.callbacks import redrawn
 from tal_dashboards.data.fits import chooser, chosen_fit, offered
-from tal_dashboards.data.inference_settings import own_inference
 from tal_dashboards.data.study_data import Selection, StudyData
-from tal_dashboards.figures.timeline_figures import Track, mask_figure, mask_table, timeline_figure
+from tal_dashboards.data.tracks import MOST_DETECTIONS, OUTCOMES, Track, mask_table, track_of
+from tal_dashboards.figures.timeline_figures import mask_figure, timeline_figure
 from tal_search.data.clicks.click_budget import within_budget
 from tal_search.errors import InputError
-from tal_search.localization.activations import Activations
-from tal_search.localization.localize import localize
+from tal_search.metrics.error_profile import TIOU
 from tal_search.types import Annotations, Detections, clicks_of
 
 TITLE = "Timeline"
-MOST_DETECTIONS = 200  # of a video and fit, the best
 STEPS = 500  # of the slider of moments
 
 
@@ -111,46 +109,6 @@ def _clicks(rows: list[tuple[str, float, str]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "time", "label"]).sort_values("time", ignore_index=True)
 
 
-def track_of(data: StudyData, key: str, name: str, video: str, *, tested: bool) -> Track:
-    """Detections are localized from the kept activations at the study's settings, or read where it keeps none."""
-    kept = activations_of(data, key, video, tested)
-    if kept is None:
-        recorded = tested and data.folder(key).detections.exists()
-        found = detections_in(data.detections(key), video) if recorded else _detections({})
-        return Track(key, name, None, None, None, found.head(MOST_DETECTIONS), len(found))
-    found = detections_in(localize(kept, data.truth(key).classes, own_inference(data, key)), video)
-    mask = None if kept.affinity is None else kept.affinity[0].astype(np.float64)
-    cas = kept.cas[0].astype(np.float64)
-    return Track(key, name, float(kept.duration[0]), cas, mask, found.head(MOST_DETECTIONS), len(found))
-
-
-def activations_of(data: StudyData, key: str, video: str, tested: bool) -> Activations | None:
-    """Those of one video alone."""
-    folder = data.folder(key)
-    if not (folder.cas if tested else folder.holdout_cas).exists():
-        return None
-    kept = data.activations(key, "test" if tested else "holdout")
-    return kept.of_video(video) if video in kept.videos else None
-
-
-def detections_in(detections: Detections, video: str) -> pd.DataFrame:
-    """Of one video, by falling score."""
-    rows = np.flatnonzero(detections.video == detections.videos.index(video))
-    rows = rows[np.argsort(-detections.score[rows], kind="stable")]
-    return _detections(
-        {
-            "label": [detections.classes[label] for label in detections.label[rows]],
-            "start": detections.segment[rows, 0],
-            "end": detections.segment[rows, 1],
-            "score": detections.score[rows],
-        }
-    )
-
-
-def _detections(columns: dict[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame(columns, columns=["label", "start", "end", "score"])
-
-
 def duration_of(truth: Annotations, video: str, tracks: list[Track]) -> float:
     """Of the ground truth, else of the features, else the end of the last instance: seconds."""
     row = truth.videos.index(video)
@@ -208,16 +166,26 @@ def _content(found: TimelineInfo | None) -> Any:
         "holdout": f"A held-out training video, with the clicks of {found.annotator}.",
         "train": f"A training video, with the clicks of {found.annotator}; trials keep no activations of it.",
     }
-    counts = ", ".join(f"{track.found} in {track.name}" for track in found.tracks)
-    words = f"{kept[found.split]} Detections: {counts}; the best {MOST_DETECTIONS} are drawn."
+    counts = "; ".join(f"{track.found} of {track.name}{_outcomes(track)}" for track in found.tracks)
+    words = (
+        f"{kept[found.split]} A hit has the right class and tIoU ≥ {TIOU:g} with an instance that no better detection "
+        f"takes; with another class it is a wrong label; any other detection is false. Detections: {counts}; at most "
+        f"{MOST_DETECTIONS} are drawn, the best."
+    )
     moment = dcc.Slider(
         0, found.duration, found.duration / STEPS, value=found.at, id=components.name_of("timeline-at"),
         marks={0: "0", found.duration: f"{found.duration:.0f}"}, allow_direct_input=False,
     )  # fmt: skip
     return [
+        html.Div([components.opener(track.name, track.key) for track in found.tracks]),
         components.graph("timeline-graph", whole_figure(found), words),
         html.Div(components.chosen("moment (s)", moment), className="wide"),
     ]
+
+
+def _outcomes(track: Track) -> str:
+    counts = ", ".join(f"{track.counts[name]} {name}" for name in OUTCOMES if name in track.counts)
+    return f" ({counts})" if counts else ""
 
 
 def _mask(found: TimelineInfo | None) -> Any:
@@ -228,7 +196,10 @@ def _mask(found: TimelineInfo | None) -> Any:
         return html.P(
             "No affinity mask: the method has none, or the trial keeps none of this video.", className="quiet"
         )
-    caption = f"Similarity of the snippet at {found.at:.1f} s with its neighbours, which weighs the convolution's taps."
+    caption = (
+        f"Similarity of the snippet at {found.at:.1f} s with its neighbours, which weighs the convolution's taps; the "
+        "axis begins near the lowest."
+    )
     return components.graph("timeline-mask-graph", mask_figure(mask), caption)
 
 
