@@ -109,12 +109,17 @@ def measure(runs: Path, study: str, view: str) -> dict[str, float]:
         return {**{name: round(one, 2) for name, one in found.items()}, "bytes": sizes, "MiB": round(peak)}
 
 
-# Both watch from within the page: times in ms of its own clock, from a key to what it changes, and between frames.
+# All watch from within the page: times in ms of its own clock, from a key to what it changes, and between frames.
 WATCH_TABLE = """() => {
   const result = document.getElementById("playground-result");
   document.addEventListener("keydown", () => { window.keyed = performance.now(); window.shown = 0; }, true);
   new MutationObserver(() => { window.drawn = performance.now(); window.shown ||= window.drawn; }).observe(
     result, {subtree: true, childList: true, characterData: true});
+}"""
+WATCH_TRIALS = """() => {
+  document.addEventListener("input", () => { window.keyed = performance.now(); window.shown = 0; }, true);
+  new MutationObserver(() => requestAnimationFrame(() => { window.shown ||= performance.now(); })).observe(
+    document.getElementById("study-trials"), {subtree: true, childList: true});
 }"""
 WATCH_FRAMES = """() => {
   window.frames_ = [];
@@ -148,6 +153,26 @@ def playground(runs: Path, study: str) -> dict[str, float]:
             "drawn_ms": round(statistics.median(drawn[1:])),
             "server_cpu_ms": round(each * (server_seconds(server) - used)), "page_cpu_ms": round(each * main_thread()),
         }  # fmt: skip
+
+
+def finding(runs: Path, study: str) -> dict[str, float]:
+    """From a keystroke in the field that finds trials to the frame that shows them, ms: medians of CHANGES."""
+    with opened(runs) as (page, server, address):
+        page.goto(f"{address}/{study}/?view=study")
+        page.wait_for_selector("#study-trials tbody", state="attached", timeout=120_000)
+        page.wait_for_timeout(2000)  # the figures
+        page.evaluate(WATCH_TRIALS)
+        page.locator(".finder input[type=search]").focus()
+        shown, used = [], server_seconds(server)
+        for change in range(CHANGES + 1):
+            page.keyboard.press("Backspace" if change % 6 > 2 else "seed 3"[change % 6])
+            while not page.evaluate("window.shown"):
+                page.wait_for_timeout(10)
+            shown.append(page.evaluate("window.shown - window.keyed"))
+            page.wait_for_timeout(100)
+        cpu = round(1000 / CHANGES * (server_seconds(server) - used))
+        times = {"first_ms": shown[0], "shown_ms": statistics.median(shown[1:]), "worst_ms": max(shown[1:])}
+        return {**{name: round(one) for name, one in times.items()}, "server_cpu_ms": cpu}
 
 
 def timeline(runs: Path, study: str) -> dict[str, dict[str, float]]:
@@ -210,6 +235,7 @@ def main(*counts: str) -> None:
                 found = [measure(Path(folder), plan.study.name, view) for _ in range(VISITS)]
                 medians = {name: statistics.median(one[name] for one in found) for name in found[0]}
                 print(f"  {view}: {json.dumps(medians)}", flush=True)
+            print(f"  finding trials: {json.dumps(finding(Path(folder), plan.study.name))}", flush=True)
     for snippets in SNIPPETS:
         with tempfile.TemporaryDirectory() as folder:
             name = make_fit(Path(folder), snippets).study.name

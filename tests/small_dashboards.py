@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tal_dashboards.app.grid import Grid
 from tal_dashboards.app.server import bound_server
 from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.data.study_data import StudyData
@@ -83,6 +84,16 @@ def served(runs: Path, study: str | None = None, token: str | None = None) -> It
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def drawn_rows(grid: Grid) -> list[list[str]]:
+    """Text of the cells of every row; what stands beside several rows stands in each of them."""
+    rows: list[list[str]] = []
+    for row in grid.draw(grid.frame):
+        cells = [one.children[0] if isinstance(one.children, list) else one.children for one in row.children]
+        above = len(grid.heads) - len(cells)
+        rows.append((rows[-1][:above] if above else []) + cells)
+    return rows
 
 
 def chromium() -> str:

@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_statistics import difference, interval
 from scipy import stats
-from small_dashboards import Made
+from small_dashboards import Made, drawn_rows
 
+from tal_dashboards.app import grid as grids
 from tal_dashboards.data.cell_names import names_of
 from tal_dashboards.data.study_data import StudyData, selection_of
 from tal_dashboards.figures.cost_figure import SECONDS, front_steps, parts
 from tal_dashboards.style import shown, text
-from tal_dashboards.views import cost, modules, study, tables, views
+from tal_dashboards.views import cell_grid, cost, modules, study, tables, trial_table, views
 from tal_dashboards.views.trial_panel import (
     beside,
     closed_query,
@@ -37,6 +38,7 @@ from tal_search.results.ranking import cost_front, pareto_front
 from tal_search.results.sensitivity import sensitivity_info
 from tal_search.results.statistics import HIGH, LOW
 from tal_search.trial.folder import TrialFolder
+from tal_search.types import written
 
 VALUES = [0.25, 1.0, 4.0]
 trials = st.lists(
@@ -153,7 +155,92 @@ def test_the_papers_cell_stands_at_its_operating_point_alone(swept: Made) -> Non
     assert paper[1.0] == 36.3
     assert table["paper selection"][1.0] == BEST_ON_TEST
     assert math.isnan(paper[0.25])
-    assert shown(paper.to_frame())["paper mAP@0.5"].tolist() == ["not available", "36.3"]
+    assert shown(paper.to_frame())["paper mAP@0.5"].tolist() == ["–", "36.3"]
+    (row,) = [row for row in drawn_rows(tables.grid(at_point, {})) if row[:2] == ["λ", "1"]]
+    assert row[-1] == "36.3 †"
+
+
+@pytest.mark.parametrize("kind", ["swept", "grid", "compared"])
+def test_one_grid_holds_the_cells_of_every_table(kind: str, request: pytest.FixtureRequest) -> None:
+    data = request.getfixturevalue(kind).read()
+    found, grid = tables.info(data, {}), tables.grid(data, {})
+    rows = [dict(zip(grid.heads, row, strict=True)) for row in drawn_rows(grid)]
+    wanted = []
+    for title, table in found.tables.items():
+        values = table.astype(object).to_dict("records")
+        for words, row in zip(shown(table).to_dict("records"), values, strict=True):
+            own = {name: written(row[name]) for name in data.axes if name in row}
+            where = {"axis": title.split()[0], "value": next(iter(own.values()))} if kind == "swept" else own
+            paper = words[f"paper {data.score}"] + (" †" if row.get("paper selection") == BEST_ON_TEST else "")
+            wanted.append({**words, **where, f"paper {data.score}": paper})
+    assert rows == [{name: row[name] for name in grid.heads} for row in wanted]
+    assert {"verdict", "n", "mAP@0.3", "mAP@0.7", "average", f"Δ {data.score}"} <= grid.heads.keys()
+    assert not {"mAP@0.1", "paper selection"} & grid.heads.keys()
+
+
+def test_differences_are_filled_where_told_apart_outlined_beyond_the_noise_and_grey_within() -> None:
+    looks = [
+        cell_grid.shade(delta, verdict, 2.0, 10.0)
+        for delta, verdict in [(10, "better"), (-5, "worse"), (1, "better"), (3, "needs repeats"), (-2, "within noise")]
+    ]
+    names = [look["className"].removeprefix("number delta ") for look in looks]
+    assert names == ["better", "worse", "better", "better unsure", "within"]
+    depths = [float(look["style"]["--share"].removesuffix("%")) for look in looks[:4]]
+    assert depths == [pytest.approx(share * cell_grid.DEEPEST, abs=0.6) for share in (1, 0.5, 0.1, 0.3)]
+    for unknown in (
+        cell_grid.shade(9.0, "needs repeats", math.nan, 9.0),
+        cell_grid.shade(math.nan, "centre", 1.0, 9.0),
+    ):
+        assert "style" not in unknown
+
+
+def test_trials_are_listed_by_what_differs_from_the_centre(swept: Made, compared: Made, grid: Made) -> None:
+    for made in (swept, grid):
+        data = made.read()
+        listed = trial_table.listed(data).set_index("number")
+        for number, row in data.trials.set_index("number").iterrows():
+            off = [f"{data.axes[axis]} = {row[axis]:g}" for axis in data.axes if row[axis] != data.centre[axis]]
+            assert listed.loc[number, "differs"] == (", ".join(off) or "centre")
+    assert trial_table.listed(compared.read())["differs"].tolist() == compared.read().trials["case"].tolist()[::-1]
+    empty = replace(swept.read(), centre={**swept.read().centre, "lambda_sep": None})
+    assert "λ = 1" in set(trial_table.listed(empty)["differs"])
+
+
+@pytest.mark.parametrize(
+    ("sought", "found"),
+    [
+        ("", [3, 2, 1, 0]), ("h = 1", [2, 0]), ("kernel_size=1, seed 1", [2]), ("h", [3, 2, 0]), ("h=3", [1]),
+        ("KERNEL", [3, 2, 0]), ("centre", [1]), ("memory", [3]), ("fail", [3]), ("oom) failed", [3]), ("KEY2", [2]),
+        ("h=11", [3]), ("seed=0", [1, 0]), ("done a1", [2, 1, 0]), ("λ=1/12", [3, 2, 1, 0]), ("1/12", []),
+    ],
+)  # fmt: skip
+def test_a_trial_is_found_by_its_words(swept: Made, sought: str, found: list[int]) -> None:
+    data, rows = swept.read(), swept.read().trials.head(4)
+    rows = rows.assign(
+        number=range(4), kernel_size=[1, 3, 1, 11], seed=[0, 0, 1, 1], key=[f"key{place}" for place in range(4)],
+        lambda_sep=1 / 12, state=["done", "done", "done", "failed"], reason=["", "", "", "out of memory, (OOM)"],
+    )  # fmt: skip
+    rows["inference.nms"] = data.centre["inference.nms"]
+    few = replace(data, trials=rows, centre={**data.centre, "lambda_sep": 1 / 12})
+    assert grids.found(trial_table.grid(few, {}), sought, "")["number"].tolist() == found
+
+
+def test_rows_are_sorted_by_what_their_cells_say_and_those_without_a_number_come_last(swept: Made) -> None:
+    data = swept.read()
+    rows = data.trials.head(4).assign(number=range(4), kernel_size=[11, 1, 3, 5], lambda_sep=[1 / 12, 1 / 6, 1.0, 1.0])
+    rows["mAP@0.5"] = [2.0, math.nan, 3.0, 1.0]
+    rows["inference.nms"] = data.centre["inference.nms"]
+    made = trial_table.grid(replace(data, trials=rows), {})
+    for order, wanted in {
+        "mAP@0.5": [3, 0, 2, 1], "-mAP@0.5": [2, 0, 3, 1], "differs": [2, 3, 0, 1], "key": [3, 2, 1, 0],
+        "nonsense": [3, 2, 1, 0], "-": [3, 2, 1, 0],
+    }.items():  # fmt: skip
+        assert grids.found(made, "", order)["number"].tolist() == wanted, order
+    mixed = made._replace(
+        frame=pd.DataFrame({"value": ["relu", 0.5, 3, "gelu"]}, dtype=object), heads={"value": "value"}
+    )
+    assert grids.found(mixed, "", "value")["value"].tolist() == [0.5, 3, "gelu", "relu"]
+    assert grids.found(mixed, "", "-value")["value"].tolist() == ["relu", "gelu", 3, 0.5]
 
 
 def test_progress_counts_what_is_left(swept: Made) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from tal_search.results.published import NOT_AVAILABLE
 from tal_search.results.statistics import HIGH, LOW, around
 from tal_search.types import written
 
@@ -88,9 +87,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
             continue
         found = table[name].tolist()
         if (name.startswith(PERCENT) or name.endswith("(%)")) and pd.api.types.is_float_dtype(table[name]):
-            nothing = NOT_AVAILABLE if name.startswith("paper") else "–"
-            sign = "+" if name.startswith("Δ") else ""
-            cells = [nothing if math.isnan(one) else number(one, 1, sign) for one in found]
+            cells = [number(one, 1, "+" if name.startswith("Δ") else "") for one in found]
         else:
             cells = [p_words(one) if name == "p" else value(one) for one in found]
         if name + LOW in table.columns:

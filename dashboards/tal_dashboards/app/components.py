@@ -57,7 +57,7 @@ def table(
     rows = []
     for place, cells in enumerate(text.itertuples(index=False)):
         first = dcc.Link(cells[0], href=opens[place]) if opens else cells[0]
-        items = [_cell(cell, at == 0, numeric[at]) for at, cell in enumerate((first, *cells[1:]))]
+        items = [cell(one, at == 0, numeric[at]) for at, one in enumerate((first, *cells[1:]))]
         if links is not None:
             url = links.iloc[place]
             items.append(html.Td(outside("run", url) if url else ""))
@@ -100,9 +100,10 @@ def _head(text: str, number: bool) -> html.Th:
     return html.Th(text, scope="col", className="number" if number else "")
 
 
-def _cell(text: Any, first: bool, number: bool) -> html.Td | html.Th:
+def cell(content: Any, first: bool, number: bool) -> html.Td | html.Th:
+    """A cell of a table's body; first: it names its row."""
     name = "number" if number else ""
-    return html.Th(text, scope="row", className=name) if first else html.Td(text, className=name)
+    return html.Th(content, scope="row", className=name) if first else html.Td(content, className=name)
 
 
 def _is_number(frame: pd.DataFrame, column: str) -> bool:

@@ -30,14 +30,14 @@ def words(data: StudyData, row: Mapping[Any, Any]) -> str:
     off = [
         f"{symbol} = {style.value(row[axis])}"
         for axis, symbol in data.axes.items()
-        if not axis.startswith(INFERENCE) and not _same(row[axis], data.centre[axis])
+        if not axis.startswith(INFERENCE) and not same(row[axis], data.centre[axis])
     ]
     score = f" · {row[data.score]:.1f} %" if row["own"] else ""
     score = score if row["state"] == "done" else f" · {row['state']}"
     return f"{', '.join(off) or 'centre'} · seed {row['seed']} · {row['annotator']}{score}"
 
 
-def _same(found: Any, centre: Any) -> bool:
+def same(found: Any, centre: Any) -> bool:
     """`results.trials.equal` of one value."""
     return bool(pd.isna(found) if centre is None else found == centre)
 

@@ -10,11 +10,12 @@ import plotly.graph_objects as go
 from dash import Input, Output, State, html
 
 from tal_dashboards.app import components
+from tal_dashboards.app import grid as grids
 from tal_dashboards.data.cell_names import names_of
 from tal_dashboards.data.progress import progress, seconds_left
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_dashboards.style import COLOURS, DASHES, figure, text, translucent
-from tal_dashboards.views.trial_panel import trial_query
+from tal_dashboards.views import trial_table
 from tal_search.results.cell_table import cells, records
 from tal_search.results.ranking import best_first, selected_by
 from tal_search.results.statistics import HIGH, LOW, means
@@ -60,7 +61,7 @@ def info(data: StudyData, selection: Selection) -> StudyInfo:
     return StudyInfo(
         progress=progress(data), seconds_left=seconds_left(data), by=by, best=best,
         compared=compared.dropna(axis=1, how="all").reset_index(drop=True), watched=watched, curves=curves,
-        offered=tuple(names[row] for row in ranked[:OFFERED]), trials=_listed(data),
+        offered=tuple(names[row] for row in ranked[:OFFERED]), trials=trial_table.listed(data),
         remark=_remark(data),
     )  # fmt: skip
 
@@ -86,13 +87,6 @@ def _curves(data: StudyData, drawn: pd.DataFrame, names: list[str]) -> tuple[str
             curve = means(scores[["mean"]], scores["epoch"], scores[["seed", "annotator"]], ("mean",))
             curves[name] = curve.sort_index().reset_index()
     return watched, curves
-
-
-def _listed(data: StudyData) -> pd.DataFrame:
-    """The newest first; columns without any entry left out."""
-    columns = ["number", "state", *data.axes, "seed", "annotator", "epoch", data.score, "average", "holdout", "seconds"]
-    listed = data.trials[[*columns, "key", "reason", "mlflow"]].iloc[::-1]
-    return listed.drop(columns=[] if listed["reason"].any() else "reason").dropna(axis=1, how="all")
 
 
 def figures(info: StudyInfo) -> dict[str, go.Figure]:
@@ -133,7 +127,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
         components.table(found.compared, COMPARED, "study-compared"),
         _cell_choice(found, selection),
         html.Div(_curve_part(found), id="study-curves"),
-        _trial_table(found, selection),
+        grids.layout(trial_table.NAME, trial_table.grid(data, selection), selection),
     ])  # fmt: skip
 
 
@@ -163,14 +157,9 @@ def _curve_part(found: StudyInfo) -> Any:
     )
 
 
-def _trial_table(found: StudyInfo, selection: Selection) -> Any:
-    opens = [trial_query(selection, key) for key in found.trials["key"].head(components.SHOWN_ROWS)]
-    caption = "Trials, the newest first; a number opens its trial"
-    return components.table(found.trials.drop(columns="key"), caption, "study-trials", opens=opens)
-
-
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
     """Choosing a cell draws its part again, and nothing else."""
+    grids.register(app, trial_table.NAME, trial_table.grid, open_study, "study-cell", "trial")
 
     @app.callback(
         Output("study-curves", "children"), Output("study-compared", "children"),

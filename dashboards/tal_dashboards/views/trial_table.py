@@ -1,0 +1,117 @@
+"""Every trial of a study by what differs from the centre, found by text, sorted and paged."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from dash import dcc, html
+
+from tal_dashboards.app import components
+from tal_dashboards.app.grid import Grid, searchable
+from tal_dashboards.data.fits import same
+from tal_dashboards.data.study_data import Selection, StudyData
+from tal_dashboards.style import shown
+from tal_dashboards.views.trial_panel import trial_query
+from tal_search.results.cell_table import records
+from tal_search.types import Ints, written
+
+NAME = "study-trials"
+CASE = "case"  # the axis of a study of cases, whose every value is a name
+CAPTION = "Trials, the newest first; a number opens its trial"
+
+
+@lru_cache(maxsize=2)
+def listed(data: StudyData) -> pd.DataFrame:
+    """The newest first, `differs`: what is off the centre; columns without any entry left out. Do not write to it."""
+    scores = ["epoch", data.score, "average", "holdout", "seconds"]
+    rows, (code_N, cells) = data.trials.iloc[::-1], _cells(data)
+    rows = rows.assign(differs=_spread([_differs(data, cell) for cell in cells], code_N))
+    table = rows[["number", "state", "differs", "seed", "annotator", *scores, "reason", *data.axes, "key", "mlflow"]]
+    empty = [name for name in table if table[name].isna().all()]
+    return table.drop(columns=[*empty, *([] if rows["reason"].any() else ["reason"])])
+
+
+def _cells(data: StudyData) -> tuple[Ints, list[dict[str, Any]]]:
+    """The cell of each trial, the newest first, as its place among the cells; and these."""
+    rows, code_N = data.trials.iloc[::-1], np.zeros(len(data.trials), dtype=np.int64)
+    for axis in data.axes:
+        code, values = pd.factorize(rows[axis], use_na_sentinel=False)
+        code_N = np.unique(code_N * len(values) + code, return_inverse=True)[1]  # few numbers again, however many axes
+    first = np.unique(code_N, return_index=True)[1]
+    return code_N, records(rows.iloc[first], list(data.axes))
+
+
+def _spread(words: list[str], code_N: Ints) -> list[str]:
+    """Words of cells as words of their trials."""
+    return [words[code] for code in code_N.tolist()]
+
+
+def _differs(data: StudyData, cell: dict[str, Any]) -> str:
+    """What is off the centre, "h = 1, λ = 4"; of a study of cases its name."""
+    if CASE in data.axes:
+        return str(cell[CASE])
+    return ", ".join(f"{data.axes[axis]} = {written(cell[axis])}" for axis in off_centre(data, cell)) or "centre"
+
+
+def off_centre(data: StudyData, cell: dict[str, Any]) -> list[str]:
+    """Axes in which a cell is not at the centre."""
+    return [axis for axis, one in cell.items() if not same(one, data.centre[axis])]
+
+
+@lru_cache(maxsize=2)
+def _text(data: StudyData) -> pd.DataFrame:
+    """What a trial is found by: number, key, state, reason, seed, annotator, what is off the centre; every value."""
+    rows, (code_N, cells) = data.trials.iloc[::-1], _cells(data)
+    off, every = [], []
+    for cell in cells:
+        named = {axis: _named(axis, data.axes[axis], one) for axis, one in cell.items()}
+        every.append("".join(named.values()))
+        differing = cell if CASE in cell else off_centre(data, cell)
+        off.append("".join(named[axis] for axis in differing) or " centre")
+    off, every = _spread(off, code_N), _spread(every, code_N)
+    seeds = [f" seed={seed} " for seed in rows["seed"].tolist()]
+    ends = zip(*(rows[name].tolist() for name in ("annotator", "state", "reason")), strict=True)
+    others = (rows["number"].tolist(), rows["key"].tolist(), map(_ending, ends))
+    words = [
+        f" {number} {key}{cell}{seed}{ending} "
+        for cell, seed, number, key, ending in zip(off, seeds, *others, strict=True)
+    ]
+    values = [cell + seed for cell, seed in zip(every, seeds, strict=True)]
+    return pd.DataFrame({"words": words, "values": values}, index=rows.index, dtype=str)
+
+
+@lru_cache(maxsize=4096)
+def _ending(words: tuple[str, ...]) -> str:
+    return searchable(" ".join(map(str, words)))
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _named(axis: str, symbol: str, value: Any) -> str:
+    return "".join(f" {searchable(f'{name}={written(value)}')}" for name in dict.fromkeys((symbol, axis)))
+
+
+def grid(data: StudyData, selection: Selection) -> Grid:
+    """Its rows lead to their trials, with all else that is selected."""
+    rows = listed(data)
+    heads = {str(name): str(name) for name in rows if name not in {*data.axes, "key", "mlflow"}}
+    heads |= {"differs": "case"} if CASE in data.axes else {"differs": "differs from the centre"}
+    numeric = [pd.api.types.is_numeric_dtype(rows[name]) for name in heads]
+    linked = {"mlflow": "MLflow"} if "mlflow" in rows else {}
+
+    def draw(page: pd.DataFrame) -> list[html.Tr]:
+        text, drawn = shown(page[list(heads)]), []
+        urls = page["mlflow"].tolist() if linked else [None] * len(page)
+        for key, url, (number, *cells) in zip(page["key"], urls, text.itertuples(index=False), strict=True):
+            first = dcc.Link(number, href=trial_query(selection, key))
+            items = [
+                components.cell(one, at == 0, right)
+                for at, (one, right) in enumerate(zip((first, *cells), numeric, strict=True))
+            ]
+            run = [html.Td(components.outside("run", url) if url else "")] if linked else []
+            drawn.append(html.Tr([*items, *run]))
+        return drawn
+
+    return Grid(CAPTION, "seed 0, failed, or a key", rows, {**heads, **linked}, lambda: _text(data), draw)
