@@ -15,6 +15,7 @@ from small_dashboards import Made, served
 from tal_dashboards.data.fits import chosen_fit, offered
 from tal_dashboards.style import shown
 from tal_dashboards.views import cost, errors, playground, timeline
+from tal_dashboards.views.plot_parts import kept
 from tal_dashboards.views.trial_panel import trial_info, trial_tables
 from tal_search.trial.folder import TrialFolder
 
@@ -84,7 +85,41 @@ def test_a_pointer_shows_a_trial_and_a_click_opens_it(page: Visit, grid: Made) -
     assert page.rows("study-trial-results")[1:] == trial_tables(results)["results"].to_numpy().tolist()
     page.page.go_back()
     page.until(CLOSED)
-    page.page.wait_for_selector("#plots-importances .main-svg")
+    page.page.wait_for_selector("#plots-late .main-svg")
+
+
+def test_a_range_is_dragged_along_an_axis_or_written_and_the_url_holds_it(page: Visit, grid: Made) -> None:
+    data = grid.read()
+
+    def said(selection: dict[str, str]) -> None:
+        found = kept.parallel_of(data, data.score, selection)
+        assert found is not None
+        page.until(f"document.querySelector('#plots-kept-words')?.textContent === {json.dumps(kept.words_of(found))}")
+
+    page.open(grid.name, "plots")
+    area = page.page.locator("#plots-parallel .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    assert box
+    first = box["x"] + box["width"] * 0.4 / 2.8  # of three axes, from −0.4 to 2.4
+    page.page.mouse.move(first - 5, box["y"] + 0.5 * box["height"])
+    page.page.mouse.down()
+    for step in range(1, 5):
+        page.page.mouse.move(first + step, box["y"] + (0.5 - step / 8) * box["height"])
+    page.page.mouse.up()
+    page.page.wait_for_url("**plots-keep-lambda_sep=**")
+    text = page.page.input_value("input[id*='plots-keep-lambda_sep']")
+    assert text.endswith("..8")
+    said({"plots-keep-lambda_sep": text})
+    page.page.locator("summary", has_text="Ranges as text").press("Enter")
+    field = page.page.locator("input[id*='plots-keep-score']")
+    field.fill("0.2..100")
+    field.press("Enter")
+    said({"plots-keep-lambda_sep": text, "plots-keep-score": "0.2..100"})
+    page.open(grid.name, "plots", **{"plots-keep-score": "0.2..100"})
+    said({"plots-keep-score": "0.2..100"})
+    page.page.locator("#plots-kept-reset").press("Enter")
+    said({})
 
 
 def test_a_trial_opens_beside_the_page_and_the_view_stays_where_it_was(page: Visit, grid: Made) -> None:

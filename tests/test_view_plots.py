@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from made_up_studies import made_up
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from scipy import stats
 from small_dashboards import Made
@@ -18,16 +18,9 @@ from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.figures.axis_figures import contour_figure
 from tal_dashboards.figures.axis_lines import AT_CENTRE, MOST_DRAWN, MOST_VALUES, OVER_ALL
 from tal_dashboards.views import plots
+from tal_search.results.noise import Reference, centre_mean
+from tal_search.results.noise import noise as noise_of
 from tal_search.results.sensitivity import sensitivity_info
-
-
-def made_up(study: StudyData, columns: dict[str, Any], scores: Any, **changes: Any) -> StudyData:
-    """The study with other axes and other finished trials."""
-    trials = pd.DataFrame({**columns, study.score: scores}).assign(state="done", seed=0, annotator="A1", mlflow=None)
-    trials["key"] = trials["id"] = [f"key{number}" for number in range(len(trials))]
-    axes = {axis: axis.upper() for axis in columns}
-    centre = {axis: values[0] for axis, values in columns.items()}
-    return replace(study, **{"axes": axes, "centre": centre, "plan": "sampler", "trials": trials, **changes})
 
 
 def test_lines_and_heat_map_hold_the_means_that_the_run_prints(grid: Made, small_study: StudyData) -> None:
@@ -110,7 +103,7 @@ def test_importances_are_what_optuna_says_of_the_record(small_study: StudyData) 
     finally:
         storage.remove_session()
         storage.engine.dispose()
-    found = plots.info(small_study, {"plots-score": "holdout"}).importance.set_index("axis")
+    found = importances(small_study.done, axes, "holdout").set_index("axis")
     for estimate, shares in wanted.items():
         assert found[estimate].to_dict() == pytest.approx(shares, abs=1e-6)
         assert sum(shares.values()) == pytest.approx(1)
@@ -123,41 +116,45 @@ def test_the_axis_that_decides_is_the_important_one_and_a_constant_one_is_left_o
     found = importances(trials, ("b", "a", "c"), "mAP")
     assert found["axis"].tolist() == ["a", "b"]
     assert (found.loc[0, ["PED-ANOVA", "fANOVA"]] > 0.9).all()
-    assert importances(trials.head(9), ("a", "b"), "mAP").empty
+    assert importances(trials.head(1), ("a", "b"), "mAP").empty
     assert importances(trials.assign(mAP=1.0), ("a", "b"), "mAP").empty
 
 
 def test_contours_need_two_ordered_axes_of_three_values() -> None:
     values = np.arange(12.0).reshape(4, 3)
     heat = pd.DataFrame(values, index=[1.0, 3.0, 5.0, 70.0], columns=[0.1, 0.2, 0.4])
-    drawn = contour_figure(heat, ("columns", "rows"), "mAP@0.5")
+    beside = Reference(4.0, 1.0, "the centre")
+    drawn = contour_figure(heat, ("columns", "rows"), "mAP@0.5", beside)
     assert drawn is not None
     assert (drawn.layout.xaxis.type, drawn.layout.yaxis.type) == ("linear", "log")
-    assert drawn.data[0].z.tolist() == values.tolist()
-    assert contour_figure(heat[[0.1, 0.2]], ("columns", "rows"), "mAP@0.5") is None
-    assert contour_figure(heat.set_axis(["a", "b", "c"], axis=1), ("columns", "rows"), "mAP@0.5") is None
+    assert drawn.data[0].z.tolist() == (values - 4).tolist(), "differences to the centre"
+    assert contour_figure(heat[[0.1, 0.2]], ("columns", "rows"), "mAP@0.5", beside) is None
+    assert contour_figure(heat.set_axis(["a", "b", "c"], axis=1), ("columns", "rows"), "mAP@0.5", beside) is None
 
 
 def test_figures_name_their_axes_with_units_and_points_say_whose_trial_they_are(small_study: StudyData) -> None:
     drawn = plots.figures(plots.info(small_study, {}))
     assert set(drawn) == {
-        "axis lambda_sep", "axis inference.nms", "heat map", "parallel coordinates", "importance"
+        "axis lambda_sep", "axis inference.nms", "heat map", "parallel coordinates", "interaction"
     }  # fmt: skip
     figure = drawn["axis lambda_sep"]
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("λ (lambda_sep)", "mAP@0.5 (%)")
     assert figure.layout.xaxis.type == "log"
     assert [trace.name for trace in figure.data] == ["95 % interval", "trials", "mean"]
     assert {row[2] for row in figure.data[1].customdata} == set(small_study.done["key"])
-    (line,) = (shape for shape in figure.layout.shapes if shape.type == "line")
+    band, line = figure.layout.shapes
+    middle, noise = centre_mean(small_study), noise_of(small_study)
+    assert (band.y0, band.y1) == pytest.approx((middle - noise, middle + noise))
     assert line.x0 == line.x1 == small_study.centre["lambda_sep"]
     parallel = drawn["parallel coordinates"]
     assert list(parallel.layout.xaxis.ticktext) == ["λ", "tIoU_NMS", "mAP@0.5"]
-    assert sum(np.isnan(np.asarray(trace.y, float)).sum() for trace in parallel.data) == len(small_study.done)
+    lines = [trace for trace in parallel.data if trace.mode == "lines"]
+    assert sum(np.isnan(np.asarray(trace.y, float)).sum() for trace in lines) == len(small_study.done)
 
 
 def test_only_a_grid_has_a_heat_map_and_what_is_unknown_in_a_url_is_passed_over(small_study: StudyData) -> None:
     assert plots.info(replace(small_study, plan="one_at_a_time"), {}).heat is None
-    assert plots.info(small_study, {"plots-score": "seed", "plots-x": "<script>"}).score == "mAP@0.5"
+    assert plots.charts(small_study, {"plots-score": "seed", "plots-x": "<script>"}).score == "mAP@0.5"
 
 
 def test_a_study_without_a_finished_trial_says_what_to_run(small_study: StudyData) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,22 +14,44 @@ from tal_search.results.statistics import deviation, floor, pooled_deviation, ru
 from tal_search.results.trials import StudyFrame
 
 
-def noise(data: StudyFrame) -> float:
-    """The noise floor at `data.score`, in points of mAP: what two single runs of the centre differ by at most, 95 times
-    in 100 (`statistics.floor`). NaN where it is unknown: no cell that counts for it has two repeats.
+def noise(data: StudyFrame, score: str | None = None) -> float:
+    """The noise floor at a score (`data.score`), in points of mAP: what two single runs of the centre differ by at
+    most, 95 times in 100 (`statistics.floor`). NaN where it is unknown: no cell that counts for it has two repeats.
     """
-    return _floor(data)[0]
+    return _floor(data, score or data.score)[0]
 
 
-@lru_cache(maxsize=4)
-def _floor(data: StudyFrame) -> tuple[float, int]:
+@lru_cache(maxsize=8)
+def _floor(data: StudyFrame, score: str) -> tuple[float, int]:
     found, trials = numbered(data)
-    done = repeats(trials).dropna(subset=data.score)
+    done = repeats(trials).dropna(subset=score)
     code_N, numbers = pd.factorize(done["cell"])
     place = np.flatnonzero(found.loc[numbers, "centre"])
     if not len(place):
         return math.nan, 0
-    return floor(runs_of(done[data.score], code_N, done), int(place[0]))
+    return floor(runs_of(done[score], code_N, done), int(place[0]))
+
+
+def centre_mean(data: StudyFrame, score: str | None = None) -> float:
+    """The centre's mean over its finished repeats at a score (`data.score`); NaN without any."""
+    return float(_centre(data)[score or data.score].mean())
+
+
+class Reference(NamedTuple):
+    """What scores are shown beside: its mean in percent, the noise floor in points (NaN where unknown), its name."""
+
+    mean: float
+    noise: float
+    words: str
+
+
+@lru_cache(maxsize=8)
+def reference(data: StudyFrame, score: str) -> Reference:
+    """The centre; where none of its repeats is finished, all trials, whose noise is unknown."""
+    mean = centre_mean(data, score)
+    if math.isnan(mean):
+        return Reference(float(data.done[score].mean()), math.nan, "the mean of all trials")
+    return Reference(mean, noise(data, score), "the centre")
 
 
 def noise_floor(data: StudyFrame) -> pd.DataFrame:
@@ -37,8 +60,7 @@ def noise_floor(data: StudyFrame) -> pd.DataFrame:
 
     Sample standard deviations, points of mAP. Over seeds: of repeats with the same annotator, variances pooled.
     """
-    done = data.done
-    centre = done[data.is_centre(done)].sort_values(["seed", "annotator"], kind="stable")
+    centre = _centre(data)
     rows = []
     for source, fixed in (("seeds", "annotator"), ("annotators", "seed")):
         most = int(centre.groupby(fixed).size().max()) if len(centre) else 0
@@ -50,7 +72,7 @@ def noise_floor(data: StudyFrame) -> pd.DataFrame:
 
 def noise_sentence(data: StudyFrame) -> str:
     """The same in words."""
-    limit, runs = _floor(data)
+    limit, runs = _floor(data, data.score)
     if math.isnan(limit):
         return f"Noise floor at tIoU {data.threshold}: unknown, the centre has one repeat."
     *parts, whole = noise_floor(data).to_dict("records")
@@ -60,3 +82,8 @@ def noise_sentence(data: StudyFrame) -> str:
         f"Noise floor at tIoU {data.threshold}: two single runs of the centre differ by less than {limit:.1f} points "
         f"95 times in 100 (from {runs} runs{of_centre})."
     )
+
+
+def _centre(data: StudyFrame) -> pd.DataFrame:
+    done = data.done
+    return done[data.is_centre(done)].sort_values(["seed", "annotator"], kind="stable")

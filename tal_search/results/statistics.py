@@ -138,11 +138,11 @@ def seeds_needed(found: Contrasts, seeds: int, noise: float) -> tuple[Floats, Fl
     bound = -ndtri((1 - CONFIDENCE) / 2 / max(1, int(np.isfinite(found.p).sum())))
     size = np.abs(found.delta)
     wanted = (size / bound, np.maximum(noise - size, 0.0) / bound)
-    seen, within = (_seeds_for(found.error**2, found.by_annotator, seeds, error**2) for error in wanted)
+    seen, within = (seeds_for(found.error**2, found.by_annotator, seeds, error**2) for error in wanted)
     return seen, within
 
 
-def _seeds_for(variance: Floats, by_annotator: Floats, seeds: int, wanted: Floats) -> Floats:
+def seeds_for(variance: Floats, by_annotator: Floats, seeds: int, wanted: Floats) -> Floats:
     """That bring variances of which seeds do not lower `by_annotator` down to `wanted`: more than there are."""
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = np.ceil(seeds * (variance - by_annotator) / (wanted - by_annotator))

@@ -18,8 +18,8 @@ ANY = name_of("any") | {"name": ALL}  # every control of the page
 def redrawn(app: Any, name: str, draw: Callable[[Selection], Any], *, at_first: bool = False, but: str = "") -> None:
     """Let `draw` fill the part of this id from what is selected, whenever that changes.
 
-    at_first: also as soon as the part is on the page, for what would hold up the rest of it. but: a name of the
-    selection that the part does not depend on.
+    at_first: also as soon as the part is on the page, for what would hold up the rest of it. but: the
+    beginning of names of the selection that the part does not depend on.
     """
 
     @app.callback(
@@ -28,7 +28,8 @@ def redrawn(app: Any, name: str, draw: Callable[[Selection], Any], *, at_first: 
         prevent_initial_call=not at_first,
     )  # fmt: skip
     def _(values: list[Any], ids: list[dict[str, str]], search: str) -> Any:
-        if (not at_first and not ctx.triggered) or ctx.triggered_id == name_of(but):
+        chosen = ctx.triggered_id or {}
+        if (not at_first and not ctx.triggered) or (but and chosen.get("name", "").startswith(but)):
             raise PreventUpdate
         return attempt(lambda: draw({**selection_of(search or ""), **chosen_values(ids, values)}))
 

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 
 from tal_dashboards import style
 from tal_dashboards.data.importance import ESTIMATES
 from tal_dashboards.figures.axis_lines import AT_CENTRE, AxisLine, is_numeric, positions, scale
-from tal_search.types import Floats
+from tal_dashboards.figures.difference_colours import bar, colour_scale, reach
+from tal_search.results.noise import Reference
+from tal_search.results.published import BEST_ON_TEST, MARK, marked
+from tal_search.types import Floats, written
 
-SHADES = 8
-MOST_TICKS = 8  # of an axis whose values are few enough to be its ticks
+MEAN = style.COLOURS[2]  # of means and their bands: none of the colours of differences
+RESIDUALS = (style.COLOURS[3], style.COLOURS[7])  # less and more than the sum of both effects
+MOST_TICKS, FEW_TICKS = 8, 5  # of an axis whose values are few enough to be its ticks; of others
 WHO = "seed %{customdata[0]}, annotator %{customdata[1]}<br>trial %{customdata[2]}<extra></extra>"
 
 
-def line_figure(score: str, line: AxisLine) -> go.Figure:
-    """The mean with its band over the trials behind it; the centre's value is a dashed line."""
+def line_figure(
+    score: str, line: AxisLine, reference: Reference, limits: tuple[float, float] | None = None
+) -> go.Figure:
+    """The mean with its band over the trials behind it; the noise around the centre's mean is a band, the centre's
+    value a dashed line, a published value a hollow mark. limits: of the y axis, by the data where there are none.
+    """
     drawn = style.figure(f"{line.symbol} ({line.axis})", f"{score} (%)", height=340)
     numeric, known = is_numeric(line.line["value"]), line.line[line.line["low"].notna()]
     at = _words(known["value"])
     drawn.add_scatter(
         x=at + at[::-1], y=known["low"].tolist() + known["high"].tolist()[::-1], fill="toself", mode="none",
-        fillcolor=style.translucent(style.COLOURS[0]), hoverinfo="skip", showlegend=len(known) > 0,
+        fillcolor=style.translucent(MEAN), hoverinfo="skip", showlegend=len(known) > 0,
         name="95 % interval" if line.band == AT_CENTRE else "middle half",
     )  # fmt: skip
     drawn.add_scatter(
@@ -38,15 +46,54 @@ def line_figure(score: str, line: AxisLine) -> go.Figure:
     drawn.add_scatter(
         x=_words(line.line["value"]), y=line.line["mean"], mode="lines+markers", name="mean",
         customdata=line.line["n"], hovertemplate="%{x}: %{y:.2f} %, n = %{customdata}<extra>mean</extra>",
-        line={"color": style.COLOURS[0], "width": 2}, marker={"size": 7},
+        line={"color": MEAN, "width": 2}, marker={"size": 7},
     )  # fmt: skip
+    _add_noise(drawn, reference)
+    _add_paper(drawn, line, limits)
     drawn.update_xaxes(type=scale(line.line["value"]))
-    if numeric and len(line.line) <= MOST_TICKS:
-        values = line.line["value"].tolist()
-        drawn.update_xaxes(tickvals=values, ticktext=[style.value(float(one)) for one in values])
+    drawn.update_yaxes(range=limits)
+    add_ticks(drawn, line.line["value"])
     if numeric and is_numeric(pd.Series([line.centre])):
         drawn.add_vline(line.centre, line={"color": style.INK, "dash": "dash", "width": 1})
     return drawn
+
+
+def add_ticks(drawn: go.Figure, values: pd.Series[Any], axis: str = "xaxis") -> None:
+    """The values of a numeric axis as an author writes them; of many on a logarithmic axis, a few between its ends."""
+    if not is_numeric(values):
+        return
+    if len(values) <= MOST_TICKS:
+        drawn.layout[axis].update(tickvals=values.tolist(), ticktext=[written(float(one)) for one in values])
+    elif scale(values) == "log":
+        few = [float(f"{one:.2g}") for one in np.geomspace(values.min(), values.max(), FEW_TICKS)]
+        drawn.layout[axis].update(tickvals=few, ticktext=[written(one) for one in few])
+
+
+def _add_noise(drawn: go.Figure, reference: Reference) -> None:
+    """The band behind everything: as far from the centre's mean as two runs of it differ, 95 times in 100."""
+    if math.isnan(reference.noise):
+        return
+    drawn.add_hrect(
+        reference.mean - reference.noise, reference.mean + reference.noise, layer="below", line_width=0,
+        fillcolor=style.translucent(style.GREY, 0.15),
+    )  # fmt: skip
+
+
+def _add_paper(drawn: go.Figure, line: AxisLine, limits: tuple[float, float] | None) -> None:
+    """Hollow marks; one that lies off the y axis is an arrow at its edge."""
+    if "paper" not in line.line:
+        return
+    known = line.line[line.line["paper"].notna()]
+    low, high = limits or (-math.inf, math.inf)
+    dagger = known["paper selection"] == BEST_ON_TEST
+    words = [f"paper: {marked(*one)}" for one in zip(known["paper"], known["paper selection"], strict=True)]
+    off = np.select([known["paper"] < low, known["paper"] > high], ["triangle-down-open", "triangle-up-open"], "")
+    drawn.add_scatter(
+        x=_words(known["value"]), y=known["paper"].clip(low, high), customdata=words, cliponaxis=False,
+        mode="markers", hovertemplate="%{customdata} %<extra></extra>",
+        name=f"paper{f' {MARK}' if dagger.any() else ''}" + (f": {known['paper'].iloc[0]:.1f}" if off[0] else ""),
+        marker={"size": 11, "color": style.INK, "symbol": [one or "diamond-open" for one in off], "line": {"width": 2}},
+    )  # fmt: skip
 
 
 def _words(values: pd.Series[Any]) -> list[Any]:
@@ -59,20 +106,39 @@ def who(trials: pd.DataFrame) -> np.ndarray:
     return trials[["seed", "annotator", "key"]].map(style.text).to_numpy(object)
 
 
-def heat_figure(heat: pd.DataFrame, titles: Sequence[str], score: str) -> go.Figure:
-    """A cell's mean, written into it; the values of both axes at equal distances. titles: of columns and rows."""
-    columns, rows = ([style.text(style.value(one)) for one in values] for values in (heat.columns, heat.index))
+def heat_figure(heat: pd.DataFrame, titles: Sequence[str], score: str, reference: Reference) -> go.Figure:
+    """A cell's mean, written into it, coloured by its difference to the centre; values at equal distances.
+
+    titles: of columns and rows.
+    """
+    columns, rows = (_ticks(values) for values in (heat.columns, heat.index))
+    difference = heat.to_numpy(float) - reference.mean
     drawn = style.figure(*titles)
     drawn.add_heatmap(
-        x=columns, y=rows, z=heat.to_numpy(float), colorscale=style.SEQUENTIAL, texttemplate="%{z:.1f}",
-        colorbar={"title": {"text": f"{score} (%)"}}, hovertemplate="%{x}, %{y}: %{z:.2f} %<extra></extra>",
+        x=columns, y=rows, z=difference, text=heat.map(style.number).to_numpy(), texttemplate="%{text}",
+        hovertemplate="%{x}, %{y}: %{text} %, %{z:+.2f}<extra></extra>", xgap=2, ygap=2,
+        **_colours(difference, score, reference),
     )  # fmt: skip
-    drawn.update_xaxes(type="category")
-    drawn.update_yaxes(type="category")
+    drawn.update_xaxes(type="category", showgrid=False)
+    drawn.update_yaxes(type="category", showgrid=False)
+    drawn.update_layout(margin={"t": 64})
     return drawn
 
 
-def contour_figure(heat: pd.DataFrame, titles: Sequence[str], score: str) -> go.Figure | None:
+def _ticks(values: pd.Index[Any]) -> list[str]:
+    return [style.text(written(one) if isinstance(one, float) else style.value(one)) for one in values.tolist()]
+
+
+def _colours(difference: Floats, score: str, reference: Reference) -> dict[str, Any]:
+    """Of a trace whose z are differences to the centre."""
+    end = reach(float(np.nanmax(np.abs(difference), initial=0.0)), reference.noise)
+    return {
+        "zmin": -end, "zmax": end, "colorscale": colour_scale(end, reference.noise),
+        "colorbar": bar(f"Δ {score}"),
+    }  # fmt: skip
+
+
+def contour_figure(heat: pd.DataFrame, titles: Sequence[str], score: str, reference: Reference) -> go.Figure | None:
     """The same over both axes as numbers, between cells interpolated; None of axes that have no order, or two values.
 
     Means of neighbouring cells that differ by chance alone draw contours too.
@@ -80,67 +146,47 @@ def contour_figure(heat: pd.DataFrame, titles: Sequence[str], score: str) -> go.
     both = [pd.Series(values) for values in (heat.columns, heat.index)]
     if min(heat.shape) < 3 or not all(is_numeric(values) for values in both):
         return None
+    difference = heat.to_numpy(float) - reference.mean
     drawn = style.figure(*titles)
     drawn.add_contour(
-        x=both[0], y=both[1], z=heat.to_numpy(float), colorscale=style.SEQUENTIAL,
-        colorbar={"title": {"text": f"{score} (%)"}}, hovertemplate="%{x}, %{y}: %{z:.2f} %<extra></extra>",
+        x=both[0], y=both[1], z=difference, customdata=heat.to_numpy(float), line={"color": style.GREY, "width": 0.5},
+        contours={"coloring": "heatmap"},
+        hovertemplate="%{x}, %{y}: %{customdata:.2f} %, %{z:+.2f}<extra></extra>",
+        **_colours(difference, score, reference),
     )  # fmt: skip
-    drawn.update_xaxes(type=scale(both[0]))
-    drawn.update_yaxes(type=scale(both[1]))
+    for axis, values in zip(("xaxis", "yaxis"), both, strict=True):
+        drawn.layout[axis].type = scale(values)
+        add_ticks(drawn, values, axis)
+    drawn.update_layout(margin={"t": 64})
     return drawn
 
 
-def parallel_figure(trials: pd.DataFrame, axes: Mapping[str, str], score: str) -> go.Figure:
-    """One line a trial over all axes, each scaled to its own range; darker lines are better and lie on top.
+def residual_figure(residuals: pd.DataFrame, titles: Sequence[str], score: str, noise: float) -> go.Figure:
+    """What an additive model of two axes leaves over, written into its cells: 0 everywhere without an interaction.
 
-    trials: by rising score. Those of neighbouring scores share a colour and are one trace, with gaps between them. In
-    SVG: Plotly's own parallel coordinates need WebGL, and have no hover.
+    Grey inside the noise; in other colours than differences to the centre.
     """
-    columns = [trials[name] for name in (*axes, score)]
-    height_NA = np.column_stack([_heights(column)[0] for column in columns])
-    drawn = style.figure("", "from the lowest to the highest value", height=460)
-    colours = sample_colorscale(style.SEQUENTIAL, np.linspace(0.95, 0, SHADES).tolist())
-    for colour, rows in zip(colours, np.array_split(np.arange(len(trials)), SHADES), strict=True):
-        if not len(rows):
-            continue
-        drawn.add_scatter(
-            x=np.tile([*range(len(columns)), np.nan], len(rows)), mode="lines",
-            y=np.hstack([height_NA[rows], np.full((len(rows), 1), np.nan)]).ravel().round(4),
-            customdata=np.repeat(who(trials.iloc[rows]), len(columns) + 1, axis=0), hovertemplate=WHO,
-            line={"color": colour, "width": 1.5}, opacity=0.7, showlegend=False,
-        )  # fmt: skip
-    for place, column in enumerate(columns):
-        drawn.add_vline(place, line={"color": style.INK, "width": 1})
-        for height, words in _heights(column)[1].items():
-            drawn.add_annotation(
-                x=place, y=height, text=style.text(words), showarrow=False, font={"size": 12},
-                bgcolor="rgba(255,255,255,0.85)",
-            )  # fmt: skip
-    names = [style.text(name) for name in (*axes.values(), score)]
-    drawn.update_xaxes(tickvals=[*range(len(names))], ticktext=names, range=[-0.4, len(names) - 0.6], showgrid=False)
-    drawn.update_yaxes(range=[-0.06, 1.06], showticklabels=False, ticks="", showgrid=False)
+    columns, rows = (_ticks(values) for values in (residuals.columns, residuals.index))
+    left = residuals.to_numpy(float)
+    end = reach(float(np.abs(left).max()), noise)
+    drawn = style.figure(*titles)
+    drawn.add_heatmap(
+        x=columns, y=rows, z=left, text=[[f"{one:+.1f}" for one in row] for row in left], texttemplate="%{text}",
+        hovertemplate="%{x}, %{y}: %{z:+.2f} points<extra></extra>", xgap=2, ygap=2, zmin=-end, zmax=end,
+        colorscale=colour_scale(end, noise, RESIDUALS),
+        colorbar=bar(f"residual of {score}"),
+    )  # fmt: skip
+    drawn.update_xaxes(type="category", showgrid=False)
+    drawn.update_yaxes(type="category", showgrid=False)
+    drawn.update_layout(margin={"t": 64})
     return drawn
-
-
-def _heights(values: pd.Series[Any]) -> tuple[Floats, dict[float, str]]:
-    """Places from 0 to 1 of an axis' values, and words at some: both ends of numbers, every category."""
-    if is_numeric(values):
-        numbers = values.to_numpy(np.float64)
-        along = np.log(numbers) if scale(values) == "log" else numbers
-        low, high = float(along.min()), float(along.max())
-        if high > low:
-            height_N: Floats = (along - low) / (high - low)
-            return height_N, {0.0: style.value(values.min()), 1.0: style.value(values.max())}
-    codes, names = pd.factorize(values.map(style.value), sort=True)
-    step = 1 / max(1, len(names) - 1)
-    return np.asarray(codes * step, np.float64), {place * step: name for place, name in enumerate(names)}
 
 
 def importance_figure(importance: pd.DataFrame, axes: Mapping[str, str]) -> go.Figure:
     """Both estimates of an axis beside one another, the most important axis on top."""
     names = [style.text(f"{axes[axis]} ({axis})") for axis in importance["axis"]]
     drawn = style.figure("importance (share)", "", height=140 + 48 * len(names))
-    for estimate, colour in zip(ESTIMATES, style.COLOURS, strict=False):
+    for estimate, colour in zip(ESTIMATES, (style.INK, style.GREY), strict=True):
         drawn.add_bar(
             x=importance[estimate], y=names, orientation="h", name=estimate, marker={"color": colour},
             hovertemplate="%{y}: %{x:.3f}",

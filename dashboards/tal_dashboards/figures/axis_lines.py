@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,17 +10,23 @@ import pandas as pd
 
 from tal_dashboards import style
 from tal_dashboards.data.study_data import StudyData
+from tal_search.results.cell_table import published
+from tal_search.results.noise import Reference
+from tal_search.results.published import published_cells
 from tal_search.results.statistics import HIGH, LOW, means, means_by_two, middle_halves
+from tal_search.types import INFERENCE
 
 MOST_DRAWN = 1000  # trials in one figure; lines are of all of them
 MOST_VALUES = 24  # of an axis; more are drawn together in as many bins of equal count
 LOGARITHMIC_FROM = 10.0  # the factor between an axis' ends from which it is logarithmic, as in the search
 AT_CENTRE = "mean and 95 % interval over repeats, the other axes at the centre"
+MARGIN = 0.05  # of a shared y axis, above and below what lies on it
 OVER_ALL = "mean and middle half of all trials"
 
 
 class AxisLine(NamedTuple):
-    """One axis. line: `value`, `mean`, `low`, `high`, `n`, by value; band: what low and high are.
+    """One axis. line: `value`, `mean`, `low`, `high`, `n`, by value; band: what low and high are. Where something is
+    published of a value, also `paper`, percent, and `paper selection` of its epoch.
 
     points: the trials behind it, with `value`, `score` and what a pointer shows of them.
     """
@@ -38,6 +45,11 @@ def scores(data: StudyData) -> list[str]:
     return [name for name in named if data.trials.get(name, pd.Series(dtype=float)).notna().any()]
 
 
+def score_words(score: str) -> str:
+    """A column as figures call it."""
+    return {"holdout": "held-out mAP", "average": "average mAP"}.get(score, score)
+
+
 def axis_line(data: StudyData, done: pd.DataFrame, axis: str, score: str) -> AxisLine:
     """The line through the centre where two values of the axis were planned there; else over all trials."""
     there = data.is_centre(done, free=(axis,))
@@ -47,14 +59,41 @@ def axis_line(data: StudyData, done: pd.DataFrame, axis: str, score: str) -> Axi
     line = _means(rows, score, by) if at_centre else middle_halves(rows[score], by)
     line = line.sort_index() if is_numeric(rows[axis]) else line
     points = thinned(rows, score, MOST_DRAWN)
+    line = line.reset_index()[["value", "mean", "low", "high", "n"]]
     return AxisLine(
         axis=axis,
         symbol=data.axes[axis],
         centre=data.centre[axis],
         band=AT_CENTRE if at_centre else OVER_ALL,
-        line=line.reset_index()[["value", "mean", "low", "high", "n"]],
+        line=_with_paper(data, line, axis, score) if at_centre else line,
         points=points.assign(value=points[axis], score=points[score]),
     )
+
+
+def _with_paper(data: StudyData, line: pd.DataFrame, axis: str, score: str) -> pd.DataFrame:
+    """With what is published of this score at each value, where anything is published of the axis."""
+    of_axes = {cell.axis for cell in published_cells(data.method, data.dataset)}
+    if axis not in of_axes and data.plan != "cases" and not axis.startswith(INFERENCE):
+        return line
+    papers = [published(data, {**data.centre, axis: one}) for one in line["value"]]
+    numbers = [paper.mAP.get(score.removeprefix("mAP@"), np.nan) for paper in papers]
+    if np.isnan(numbers).all():
+        return line
+    return line.assign(paper=numbers, **{"paper selection": [paper.selection for paper in papers]})
+
+
+def shared_range(lines: Sequence[AxisLine], reference: Reference, *, papers: bool) -> tuple[float, float]:
+    """The y axis on which all lines lie, with their bands, trials, and the noise; percent.
+
+    papers: whether published numbers belong on it; those of real videos would flatten a simulated study.
+    """
+    ends = [reference.mean, *(reference.mean + side * np.nan_to_num(reference.noise) for side in (-1, 1))]
+    for line in lines:
+        ends += [*line.line[["mean", "low", "high"]].to_numpy(np.float64).ravel(), *line.points["score"]]
+        ends += [*line.line["paper"]] if papers and "paper" in line.line else []
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    room = MARGIN * (high - low) or 1.0
+    return max(low - room, -room), high + room
 
 
 def _means(rows: pd.DataFrame, score: str, by: pd.Series[Any]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from tal_search.results.uncertainty.model import Model, modelled
 from tal_search.types import Floats, Ints
 
 
-class _Means(NamedTuple):
+class CellMeans(NamedTuple):
     """Of each cell, [C]: its mean, what repeats add to all taken out; the variance of it, and the part of that which
     more seeds do not lower; degrees of freedom of what is common, and of what is the cell's own; known: of any.
     """
@@ -116,18 +116,18 @@ def _with_verdicts(
     return [table for _, table in whole.groupby("axis", sort=False)]
 
 
-def cell_means(model: Model) -> _Means:
+def cell_means(model: Model) -> CellMeans:
     """The means of a study's cells, with the variances that tests of them need."""
     present = model.runs.present
     share, ratio = present / np.maximum(present.sum(1), 1)[:, None], model.noisy.ratio
     weights = model.weights(share, model.runs.single)
-    return _Means(
+    return CellMeans(
         mean=model.mean, variance=model.variance(weights, ratio), by_annotator=model.by_annotator(weights, ratio),
         common_degrees=model.common_degrees(weights), own_degrees=model.noisy.degrees, known=model.degrees > 0,
     )  # fmt: skip
 
 
-def axis_effect(rows: pd.DataFrame, axes: list[str], axis: str, means: _Means, chosen: Floats) -> Effect | None:
+def axis_effect(rows: pd.DataFrame, axes: list[str], axis: str, means: CellMeans, chosen: Floats) -> Effect | None:
     """Least squares of cells' means on an axis' values and blocks; None where no block has two values.
 
     rows: the cells with the axes as columns; chosen [C]: of each cell, what cells are chosen by.

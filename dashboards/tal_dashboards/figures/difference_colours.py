@@ -1,0 +1,56 @@
+"""The one colour scale of numbers: difference to the centre, centred on 0, without colour inside the noise."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tal_dashboards import style
+
+WORSE, BETTER = style.COLOURS[1], style.COLOURS[0]  # vermilion and blue, which everyone can tell apart
+LEAST_TINT = 0.25  # of a colour at the edge of the noise
+NOISE_SHARE = 0.6  # of the scale at most
+BAR = {
+    "orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "thickness": 10, "len": 1.0,
+    "ypad": 0, "xpad": 0, "outlinewidth": 0, "ticks": "outside", "ticklen": 3,
+}  # fmt: skip
+
+
+def mixed(colour: str, share: float, ground: str = style.GRID) -> str:
+    """A "#RRGGBB" colour with so much of it on a ground."""
+    one, other = ([int(text[place : place + 2], 16) for place in (1, 3, 5)] for text in (colour, ground))
+    return "#" + "".join(f"{round(share * a + (1 - share) * b):02X}" for a, b in zip(one, other, strict=True))
+
+
+def reach(largest: float, noise: float) -> float:
+    """Where the scale ends: the largest difference, in points, or far enough that the noise is not all of it."""
+    floor = 0.0 if math.isnan(noise) else noise / NOISE_SHARE
+    found = max(floor, 0.0 if math.isnan(largest) else largest)
+    return found or 1.0
+
+
+def colour_scale(end: float, noise: float, ends: tuple[str, str] = (WORSE, BETTER)) -> list[list[Any]]:
+    """Of Plotly, from −end to end; ends: its two colours, others for what is no difference to the centre."""
+    less, more = ends
+    if math.isnan(noise) or noise <= 0:
+        return [[0, less], [0.5, style.GRID], [1, more]]
+    half = noise / end / 2
+    return [
+        [0, less], [0.5 - half, mixed(less, LEAST_TINT)], [0.5 - half, style.GRID],
+        [0.5 + half, style.GRID], [0.5 + half, mixed(more, LEAST_TINT)], [1, more],
+    ]  # fmt: skip
+
+
+def colour_of(difference: float, end: float, noise: float) -> str:
+    """The colour of one difference on the scale."""
+    quiet = 0.0 if math.isnan(noise) else noise
+    if abs(difference) <= quiet:
+        return style.GRID
+    share = min(1.0, (abs(difference) - quiet) / (end - quiet))
+    least = LEAST_TINT if quiet else 0.0
+    return mixed(BETTER if difference > 0 else WORSE, least + (1 - least) * share)
+
+
+def bar(words: str) -> dict[str, Any]:
+    """The legend of a scale, above a figure; words: what its numbers are, in points. Short: a phone is narrow."""
+    return {**BAR, "title": {"text": style.text(f"{words} (points)"), "side": "top"}}

@@ -1,0 +1,31 @@
+"""What a reader who keeps some of the trials has kept: how many, and how their mean lies. A description, not a test."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tal_search.results.noise import reference
+from tal_search.results.trials import StudyFrame
+
+
+class KeptTrials(NamedTuple):
+    """`kept` of `total` finished trials; their `mean` score in percent, NaN of none, and its `difference` to
+    `noise.reference`, points. Trials that share a cell or a seed are not independent, so there is no interval.
+    """
+
+    kept: int
+    total: int
+    mean: float
+    difference: float
+
+
+def kept_trials(data: StudyFrame, kept_N: NDArray[np.bool_], score: str) -> KeptTrials:
+    """kept_N: of each finished trial with the score, in their order."""
+    scores_N = data.done[score].dropna().to_numpy(np.float64)
+    count = int(kept_N.sum())
+    mean = float(scores_N[kept_N].mean()) if count else math.nan
+    return KeptTrials(count, len(scores_N), mean, mean - reference(data, score).mean)
