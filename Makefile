@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test chaos fuzz postgresql chromium axe bench docs lint clean
+.PHONY: demo test chaos fuzz postgresql chromium axe bench docs notebook lint clean
 
 FUZZ_SECONDS ?= 600
 
@@ -31,6 +31,10 @@ lint: $(VENV)/test.stamp
 # docs/api.md from the docstrings, in seconds; tests/test_documents.py fails where the page is older than they are.
 docs: $(VENV)/test.stamp
 	$(BIN)/python docs/make_api.py
+
+# docs/notebook.ipynb executed anew, in a minute; its pictures need Chromium.
+notebook: $(VENV)/test.stamp chromium
+	$(BIN)/python docs/make_notebook.py
 
 # Tests start a PostgreSQL of their own; Debian's package is installed where it is missing and may be.
 postgresql:

@@ -21,6 +21,7 @@ PAGE = ROOT / "docs" / "api.md"
 
 # Heading, then modules; a package stands for its modules, not for its sub-packages.
 PARTS = {
+    "Notebooks": ("api.loading", "api.running", "api.study_results", "api.trial_outputs"),
     "Words, errors, fields": ("types", "errors", "fields"),
     "Studies": ("study.load", "study.settings", "study.presets", "study.cases", "study.space", "study.samplers"),
     "Plans": ("plan.plan", "plan.cells", "plan.preview"),

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,18 @@ GRACE_SECONDS = 4.0  # for epochs under way; then their last checkpoint has to d
 AGAIN_SECONDS = 1.0  # between attempts to leave code that swallowed the first
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 ENDING = (signal.SIGINT, signal.SIGTERM)
+_ends_process = ContextVar("ends_process", default=True)  # whether a second SIGINT does
+
+
+@contextmanager
+def keeps_process() -> Iterator[None]:
+    """Around a run in a notebook's kernel, whose variables outlive it: a second SIGINT leaves epochs under way."""
+    token = _ends_process.set(False)
+    try:
+        yield
+    finally:
+        _ends_process.reset(token)
+
 
 _before_exit: list[Callable[[], None]] = []  # called before a second SIGINT ends the process at once
 
@@ -64,9 +77,9 @@ class DeferredInterrupt:
     """Inside the `with` block the first SIGINT or SIGTERM only sets `requested`.
 
     Code in `interruptible()` that still runs GRACE_SECONDS later is left by Interrupted; `fail` has it left by an error
-    of another thread. Once something was requested, a SIGINT calls `at_once` and ends the process. SIGALRM carries
-    this, since it ends a sleep and Ray heeds it too. Elsewhere than in the main thread, where Python delivers no
-    signals, all of it does nothing.
+    of another thread. Once something was requested, a SIGINT calls `at_once` and ends the process (not within
+    `keeps_process`). SIGALRM carries this, since it ends a sleep and Ray heeds it too. Elsewhere than in the main
+    thread, where Python delivers no signals, all of it does nothing.
     """
 
     def __init__(self) -> None:
@@ -74,6 +87,7 @@ class DeferredInterrupt:
         self._signal: int | None = None
         self._error: Exception | None = None
         self._open = False
+        self._ends_process = _ends_process.get()
         self._previous: dict[int, Any] = {}
 
     @property
@@ -146,10 +160,12 @@ class DeferredInterrupt:
 
     def _note(self, number: int, _: object) -> None:
         if self.requested and number == signal.SIGINT:
-            self.at_once()
-            for action in _before_exit:
-                action()
-            os._exit(128 + number)
+            if self._ends_process:
+                self.at_once()
+                for action in _before_exit:
+                    action()
+                os._exit(128 + number)
+            self._leave()
         self.request(number)
 
     def _leave(self, *_: object) -> None:

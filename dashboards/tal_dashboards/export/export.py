@@ -46,7 +46,7 @@ def export_study(runs: Path, study: str, out: Path) -> list[str]:
             info = view.info(data, {})
             drawn, tables = view.figures(info), view.tables(info)
             for figure in drawn.values() if data.simulated else ():
-                _mark_simulated(figure)
+                mark_simulated(figure)
         except InputError as error:
             sections.append(f"<h2>{html.escape(view.TITLE)}</h2><p>{html.escape(str(error))}</p>")
             continue
@@ -73,10 +73,11 @@ def _draw(figures: dict[str, go.Figure], out: Path) -> str:
     return f"{len(figures) - len(missing)} figures as SVG and PNG in {out / 'figures'}.{lacking}"
 
 
-def _mark_simulated(figure: go.Figure) -> None:
+def mark_simulated(figure: go.Figure) -> None:
     """In the corner below the plot: a picture that is passed on still says it."""
+    below = min(34, figure.layout.margin.b - 20)  # pixels; a small margin would cut the words
     figure.add_annotation(
-        text="simulated data", x=1, y=0, xref="paper", yref="paper", xanchor="right", yanchor="top", yshift=-34,
+        text="simulated data", x=1, y=0, xref="paper", yref="paper", xanchor="right", yanchor="top", yshift=-below,
         showarrow=False, font={"size": 13, "color": COLOURS[1]},
     )  # fmt: skip
 

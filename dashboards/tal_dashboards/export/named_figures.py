@@ -1,0 +1,49 @@
+"""Figures of all views by name: "overview", or VIEW/FIGURE as "plots/heat map", VIEW as in a page's address."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import plotly.graph_objects as go
+
+from tal_dashboards.data.study_data import Selection, StudyData
+from tal_dashboards.export.export import mark_simulated
+from tal_dashboards.views import views
+from tal_search.errors import InputError
+
+Figure: TypeAlias = go.Figure
+
+
+def named_figure(data: StudyData, name: str, selection: Selection) -> Figure:
+    """One figure; the view's name alone means its only one, or the one that is called as the view is.
+
+    selection: as in the page's address. Raises InputError, with the names there are: no such view or figure.
+    """
+    view, _, title = name.partition("/")
+    known = views()
+    if view not in known:
+        raise InputError(f"no figure {name!r}: give overview or VIEW/FIGURE, VIEW one of {', '.join(known)}")
+    drawn = _drawn(data, known[view], selection)
+    wanted = title or (view if view in drawn or len(drawn) != 1 else next(iter(drawn)))
+    if wanted not in drawn:
+        names = ", ".join(f"{view}/{one}" for one in drawn) or "none yet"
+        raise InputError(f"{data.name} has no figure {name!r}; figures of this view: {names}")
+    return drawn[wanted]
+
+
+def figure_names(data: StudyData) -> tuple[str, ...]:
+    """The names that `named_figure` takes for this study, in the order of the views."""
+    names: list[str] = []
+    for view, module in views().items():
+        try:
+            names += [f"{view}/{title}" for title in _drawn(data, module, {})]
+        except InputError:  # a file of a trial is gone
+            continue
+    return tuple(names)
+
+
+def _drawn(data: StudyData, view: Any, selection: Selection) -> dict[str, Figure]:
+    found: dict[str, Figure] = view.figures(view.info(data, selection))
+    for figure in found.values() if data.simulated else ():
+        mark_simulated(figure)
+    return found

@@ -1,0 +1,122 @@
+"""The outputs of one fit, as DataFrames and arrays."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tal_dashboards.data.study_data import StudyData
+from tal_search.errors import InputError
+from tal_search.localization.activations import Activations
+from tal_search.trial.trial_types import TrialSpec
+from tal_search.types import Annotations, Detections
+
+ALL_CLASSES = "all classes"
+
+
+class TrialOutputs:
+    """What one fit of a study left in its folder. Everything is read when it is asked for, and is a copy.
+
+    mAP in percent; times in seconds. Each attribute raises InputError where the fit does not keep its file, as a
+    running or failed one does not.
+    """
+
+    def __init__(self, data: StudyData, key: str) -> None:
+        self._data, self.key = data, key
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """The rows of `StudyResults.trials` of this fit: one for each inference setting that it was scored at."""
+        rows = self._data.trials
+        return rows[rows["key"] == self.key].reset_index(drop=True)
+
+    @cached_property
+    def _spec(self) -> TrialSpec:
+        return self._data.spec(self.key)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that the fit was trained with, by the keys of a study's overrides ("hyperparameters.kernel_size").
+
+        Also `method`, `annotator`, `seed`, `precision` and `supervision`.
+        """
+        spec = self._spec
+        found: dict[str, Any] = {name: getattr(spec, name) for name in ("method", "annotator", "seed", "precision")}
+        found["supervision"] = tuple(spec.supervision)
+        parts = {"hyperparameters": spec.hyperparameters, "inference": spec.inference, "protocol": spec.protocol}
+        for part, values in parts.items():
+            found |= {f"{part}.{name}": value for name, value in values.items()}
+        names = ("name", "source", "snippets", "clicks_fraction", "clicks_per_minute")
+        return found | {f"dataset.{name}": getattr(spec.dataset, name) for name in names}
+
+    @property
+    def epochs(self) -> pd.DataFrame:
+        """One row an epoch, of a running or failed fit too; empty where none was reported.
+
+        Columns: `epoch`, `epochs` (planned), `seconds` of its training, "loss NAME", and "test mAP@0.5" or "holdout
+        mAP@0.5" for each tIoU threshold and their average ("test mAP@0.1:0.9"), percent; NaN of an epoch without it.
+        """
+        table = self._data.epochs(self.key).copy()
+        scored = [name for name in table.columns if "/mAP/" in name]
+        table[scored] = 100 * table[scored]
+        tiou = self._data.tiou
+        ends = {"average": f"{min(tiou):g}:{max(tiou):g}"}  # of all thresholds, unlike the column of trials
+        return table.rename(columns={name: _column(name, ends) for name in table.columns})
+
+    @property
+    def detections(self) -> pd.DataFrame:
+        """One row a test detection, at the inference settings that the fit was trained with.
+
+        Columns: `video`, `label` (a class), `start` and `end` in seconds, `score`; by video, the highest score first.
+        """
+        found = self._data.detections(self.key)
+        table = _segments(found).assign(score=found.score)
+        return table.sort_values(["video", "score"], ascending=[True, False], kind="stable", ignore_index=True)
+
+    @property
+    def truth(self) -> pd.DataFrame:
+        """The ground truth of the test videos: `video`, `label`, `start` and `end` in seconds, one row an instance."""
+        return _segments(self._data.truth(self.key))
+
+    @property
+    def activations(self) -> Activations:
+        """Class activation sequences, attention and affinity of the test videos; `Activations` gives the shapes."""
+        kept = self._data.activations(self.key)
+        return Activations(videos=kept.videos, **{name: array.copy() for name, array in kept.arrays().items()})
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """AP on the test split in percent: a column for each tIoU threshold ("mAP@0.5"), a row for each class.
+
+        The first row, ALL_CLASSES, is their mean, which is mAP. At the selected epoch, and at the inference settings
+        that the fit was trained with.
+        """
+        path = self._data.folder(self.key).scores
+        try:
+            content = json.loads(path.read_text("utf-8"))
+            rows = {ALL_CLASSES: content["mAP"], **content["per_class"]}
+            columns = [f"mAP@{tiou:g}" for tiou in content["tiou"]]
+            return 100 * pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=float).rename_axis("class")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = f"{path} cannot be read ({error}); remove the folder of the trial to have it trained again"
+            raise InputError(reason) from None
+
+    def __repr__(self) -> str:
+        rows = self.trials
+        return f"TrialOutputs({self.key!r}: {rows['state'].iloc[0]}, seed {rows['seed'].iloc[0]})"
+
+
+def _segments(found: Annotations | Detections) -> pd.DataFrame:
+    videos, labels = np.array(found.videos, object), np.array(found.classes, object)
+    columns = {"video": videos[found.video], "label": labels[found.label]}
+    return pd.DataFrame({**columns, "start": found.segment[:, 0], "end": found.segment[:, 1]})
+
+
+def _column(name: str, ends: dict[str, str]) -> str:
+    """ "loss/NAME" as "loss NAME", "test/mAP/0.5" as "test mAP@0.5"."""
+    split, _, tiou = name.partition("/mAP/")
+    return f"{split} mAP@{ends.get(tiou, tiou)}" if tiou else name.replace("loss/", "loss ", 1)
