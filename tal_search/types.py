@@ -28,7 +28,6 @@ BACKGROUND_CLICKS = "background clicks"
 ACTION_CLICKS = "action clicks"
 INSTANCES = "instances"
 CLICKS = (BACKGROUND_CLICKS, ACTION_CLICKS)
-MOST_DENOMINATOR = 32  # of a number that is shown as a fraction
 NO_ANNOTATOR = "none"  # of a trial that reads no clicks: it is the same experiment whoever clicked
 
 

@@ -106,8 +106,8 @@ def test_a_record_that_is_written_meanwhile_is_read_again(
     folder, modes = runs / swept.name, list[bool]()
 
     class Overtaken(RecordReader):
-        def __init__(self, where: Path, *, still: bool) -> None:
-            super().__init__(where, still=still)
+        def __init__(self, where: Path, *, still: bool, wanted: tuple[str, ...]) -> None:
+            super().__init__(where, still=still, wanted=wanted)
             modes.append(still)
             os.utime(where / "record.db", ns=(len(modes), len(modes)))
 
