@@ -17,6 +17,8 @@ NAME = 22
 
 def legend(found: Overview) -> str:
     """What the signs of the bars mean."""
+    if found.rows == "marginal":
+        return "━ marginal effect, worst to best value, ─ its spread: a model of the search's cells, not a test."
     if math.isnan(found.noise):
         return "━ worst to best value; with one run a setting its noise is not known."
     return (
@@ -39,7 +41,7 @@ def overview_text(found: Overview) -> Table:
     for head in (found.rows, _scale(low, high), f"Δ to the {beside}", ""):
         table.add_column(Text(head), no_wrap=True)
     for row in found.ranking.to_dict("records"):
-        sure = row["verdict"] not in ("within noise", "needs repeats")
+        sure = row["verdict"] not in ("within noise", "needs repeats", "unclear")
         cells = (_name(row), _bar(found, row, low, high), _ends(found, row), _verdict(row))
         table.add_row(*(Text(cell) for cell in cells), style="bold" if sure else "")
     return table

@@ -146,6 +146,7 @@ def _show_ranking(plan: Plan, data: StudyFrame, outcome: Outcome, screen: Consol
     found, remark = ranking(data), speeds(plan, data)
     csv, markdown = write_ranking(plan, found, plan.study.runs / plan.study.name, remark)
     _say(remark, screen)
+    _show_overview(data, _about(plan, remark), screen)
     print_wrapped(screen, f"Scores: {scored_by(plan)}")
     screen.print(drawn(ranking_text(plan, found), _about(plan, remark), screen.width))
     if outcome.pruned:

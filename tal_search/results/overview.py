@@ -21,6 +21,8 @@ from tal_search.results.cell_table import cells, published, records
 from tal_search.results.next_runs import NextRun, next_runs
 from tal_search.results.noise import noise
 from tal_search.results.ranking import best_first, selected_by
+from tal_search.results.search.forest import unfitted
+from tal_search.results.search.marginal_ranking import LIKELY, UNCLEAR, marginal_ranking
 from tal_search.results.sensitivity import PAPER_TIOU
 from tal_search.results.statistics import HIGH, LOW, around
 from tal_search.results.trials import StudyFrame
@@ -41,7 +43,9 @@ class Overview(NamedTuple):
     ranking: one row an axis, the greatest effect first, with RANKING: `effect`, the range of mean mAP over the values;
     `lowest` and `highest`, the differences of the worst and of the best value to the centre, each with its corrected
     interval and ` at`, the value; `best`, by held-out videos where there are any; `verdict` and `needs`. Of cases: one
-    row a case, the best first, whose difference to the reference is `effect`, `lowest` and `highest`.
+    row a case, the best first, whose difference to the reference is `effect`, `lowest` and `highest`. Of a sampler: the
+    marginal effects of a forest on what the search maximizes, see `search.marginal_ranking`. note: why there is no
+    ranking.
 
     curves: one row a value, with CURVES: mean mAP and difference, each with its interval; `paper`, the published cell.
     noise: the noise floor (`noise.noise`). best and centre: `cell`, `n`, `mean`, `low`, `high`; best_by: the column
@@ -57,6 +61,7 @@ class Overview(NamedTuple):
     best_by: str
     centre: dict[str, Any] | None
     next: tuple[NextRun, ...]
+    note: str
 
     @property
     def undecided(self) -> list[str]:
@@ -73,24 +78,28 @@ class Overview(NamedTuple):
 @lru_cache(maxsize=4)
 def overview(data: StudyFrame) -> Overview:
     """Of a study with any trials, or none."""
-    ranking, curves = (_of_cases if data.plan == "cases" else _of_axes)(data)
+    rows = {"cases": "case", "sampler": "marginal"}.get(data.plan, "axis")
+    ranking, curves = {"case": _of_cases, "marginal": marginal_ranking, "axis": _of_axes}[rows](data)
+    score = selected_by(data) if rows == "marginal" else data.score
     wanted = ranking[ranking["verdict"] == NEEDS_REPEATS].set_index("name")["seeds"].dropna()
     ranked, found = best_first(data), cells(data)
     centre = found.index[found["centre"] & (found["n"] > 0)]
     return Overview(
-        score=data.score, rows="case" if data.plan == "cases" else "axis",
+        score=f"held-out {data.score}" if score == "holdout" else score,
+        rows=rows,
         ranking=ranking[RANKING], curves=curves[CURVES],
-        noise=noise(data), best=_cell(data, ranked[0]) if ranked else None, best_by=selected_by(data),
-        centre=_cell(data, int(centre[0])) if len(centre) else None,
+        noise=noise(data, score), best=_cell(data, ranked[0], score) if ranked else None, best_by=selected_by(data),
+        centre=_cell(data, int(centre[0]), score) if len(centre) else None,
+        note=unfitted(data) if rows == "marginal" else "",
         next=next_runs(data, {str(name): float(seeds) for name, seeds in wanted.items()}),
     )  # fmt: skip
 
 
-def _cell(data: StudyFrame, place: int) -> dict[str, Any]:
+def _cell(data: StudyFrame, place: int, score: str) -> dict[str, Any]:
     row: dict[Any, Any] = cells(data).loc[place].to_dict()
     return {
         "cell": cell_words({axis: row[axis] for axis in data.axes}, data.centre), "n": int(row["n"]),
-        "mean": float(row[data.score]), "low": float(row[data.score + LOW]), "high": float(row[data.score + HIGH]),
+        "mean": float(row[score]), "low": float(row[score + LOW]), "high": float(row[score + HIGH]),
     }  # fmt: skip
 
 
@@ -165,18 +174,20 @@ def answer(found: Overview) -> list[str]:
     label = dict(zip(found.ranking["name"], found.ranking["symbol"], strict=True))
     said = {
         verdict: [label[name] or str(name) for name in found.ranking.loc[found.ranking["verdict"] == verdict, "name"]]
-        for verdict in (MATTERS, "better", "worse", WITHIN_NOISE, NEEDS_REPEATS)
+        for verdict in (MATTERS, LIKELY, "better", "worse", WITHIN_NOISE, NEEDS_REPEATS, UNCLEAR)
     }
     beside = "beside the reference" if found.rows == "case" else ""
     words = [
         _said(said[MATTERS], "matters", "matter"),
+        _said(said[LIKELY], LIKELY, "likely matter"),
         _said(said["better"], f"is better {beside}", f"are better {beside}"),
         _said(said["worse"], f"is worse {beside}", f"are worse {beside}"),
         _said(said[WITHIN_NOISE], "is within noise", "are within noise"),
         _said(said[NEEDS_REPEATS], "needs repeats", "need repeats"),
+        _said(said[UNCLEAR], "is unclear", "are unclear"),
     ]
     sentences = [" ".join(word for word in words if word)]
-    return [*(one for one in sentences if one), *_best_sentence(found)]
+    return [*(one for one in (*sentences, found.note) if one), *_best_sentence(found)]
 
 
 def _said(names: list[str], one: str, several: str) -> str:

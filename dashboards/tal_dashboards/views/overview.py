@@ -16,6 +16,7 @@ from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.figures.overview_figure import MOST_ROWS, overview_figure
 from tal_search.results.next_runs import duration
 from tal_search.results.overview import Overview, answer, overview, ranking_table
+from tal_search.results.search.marginal_effects import METHOD
 from tal_search.types import written_axis
 
 TITLE = "Overview"
@@ -76,6 +77,11 @@ def _drawn(found: Overview) -> list[Any]:
 
 def caption(found: Overview) -> str:
     """What the figure draws, in words."""
+    if found.rows == "marginal":
+        return (
+            f"Left: marginal effects on {found.score} beside the centre: {METHOD}, coloured where that leaves out 0. "
+            "Right: the same by value on one scale, ● the centre. A model of the search's cells, not a test."
+        )
     beside = "reference" if found.rows == "case" else "centre"
     band = f"Grey band: the noise floor, ± {found.noise:.1f} points, by which two single runs differ. "
     band = "The noise floor is not known: no setting has two runs. " if math.isnan(found.noise) else band
