@@ -38,7 +38,7 @@ def overview_text(found: Overview) -> Table:
     beside = "reference" if found.rows == "case" else "centre"
     low, high = reach(found)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    for head in (found.rows, _scale(low, high), f"Δ to the {beside}", ""):
+    for head in ("case" if found.rows == "case" else "axis", _scale(low, high), f"Δ to the {beside}", ""):
         table.add_column(Text(head), no_wrap=True)
     for row in found.ranking.to_dict("records"):
         sure = row["verdict"] not in ("within noise", "needs repeats", "unclear")

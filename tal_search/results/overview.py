@@ -162,7 +162,7 @@ def ranking_table(found: Overview) -> pd.DataFrame:
         ends = {name: column for name, column in ends.items() if name.startswith("highest")}
     names = zip(table["symbol"], table["name"], strict=True)
     return pd.DataFrame({
-        found.rows: [f"{symbol} ({name})" if symbol else str(name) for symbol, name in names],
+        "case" if found.rows == "case" else "axis": [f"{symbol} ({name})" if symbol else str(name) for symbol, name in names],
         "effect (%)": table["effect"].astype(float), **ends,
         **({} if found.rows == "case" else {f"best{leaky}": best}),
         "p": table["p adjusted"].astype(float), "verdict": table["verdict"], "needs": table["needs"],

@@ -54,10 +54,10 @@ def _frame(open_study: StudyReader) -> html.Div:
         dcc.Interval(id="tick", interval=1000 * REFRESH_SECONDS),
         html.A("Skip to the content", href="#content", className="skip"),
         site_links(open_study.name),
-        html.Div(id="heading"),
+        html.Div(html.H1(open_study.name), id="heading"),
         html.Div(notes.note_part(open_study.runs / open_study.name), id="study-note"),
         html.Nav(id="views", **labelled("Views")),
-        html.Main(id="content", tabIndex="-1"),
+        html.Main(html.P("Reading the study …", className="quiet", role="status"), id="content", tabIndex="-1"),
         *side_panel.frame(),
     ])  # fmt: skip
 
