@@ -159,7 +159,7 @@ def _curve_part(found: StudyInfo) -> Any:
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
     """Choosing a cell draws its part again, and nothing else."""
-    grids.register(app, trial_table.NAME, trial_table.grid, open_study, "study-cell", "trial")
+    grids.register(app, trial_table.NAME, trial_table.grid, open_study, "study-cell")
 
     @app.callback(
         Output("study-curves", "children"), Output("study-compared", "children"),
