@@ -90,7 +90,7 @@ def drawn_rows(grid: Grid) -> list[list[str]]:
     """Text of the cells of every row; what stands beside several rows stands in each of them."""
     rows: list[list[str]] = []
     for row in grid.draw(grid.frame):
-        cells = [one.children[0] if isinstance(one.children, list) else one.children for one in row.children]
+        cells = [one if isinstance(one, str) else one["text"] for one in row.cells]
         above = len(grid.heads) - len(cells)
         rows.append((rows[-1][:above] if above else []) + cells)
     return rows

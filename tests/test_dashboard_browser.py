@@ -114,6 +114,7 @@ def test_a_trial_is_found_sorted_paged_downloaded_and_opened(
         page.until(f"document.querySelectorAll('#study-trials tbody tr').length === {len(shown_now)}")
         page.until(f"document.querySelector('#study-trials tbody a').textContent === '{shown_now[0]}'")
         assert numbers(page) == shown_now
+    assert page.page.evaluate("document.activeElement.textContent") == "First", "the last page has no next one"
     page.page.wait_for_url("**study-trials-page=3**")
     sought = page.page.get_by_label("Find")
     sought.press_sequentially("λ = 0.25 seed 1")
@@ -141,8 +142,15 @@ def test_a_trial_is_found_sorted_paged_downloaded_and_opened(
     file = pd.read_csv(download.value.path())
     assert file["number"].tolist() == mine["number"].tolist()[::-1]
     assert file[data.score].tolist() == mine[data.score].tolist()[::-1]
-    page.page.click("#study-trials tbody a")
+    with page.page.context.expect_page() as apart:
+        page.page.click("#study-trials tbody a", modifiers=["Control"])
+    assert apart.value.url.endswith(f"trial={mine['key'].iloc[-1]}")
+    assert "trial=" not in page.page.url, "a new tab is the browser's"
+    apart.value.close()
+    page.page.evaluate("document.querySelector('#study-trials').lasting = true")
+    page.page.locator("#study-trials tbody a").first.press("Enter")
     page.page.wait_for_selector("#study-trial-results")
+    assert page.page.evaluate("document.querySelector('#study-trials').lasting"), "the page was not loaded again"
     assert f"trial={mine['key'].iloc[-1]}" in page.page.url
     assert numbers(page) == mine["number"].tolist()[::-1], "what was looked for stays"
 

@@ -183,15 +183,15 @@ def test_differences_are_filled_where_told_apart_outlined_beyond_the_noise_and_g
         cell_grid.shade(delta, verdict, 2.0, 10.0)
         for delta, verdict in [(10, "better"), (-5, "worse"), (1, "better"), (3, "needs repeats"), (-2, "within noise")]
     ]
-    names = [look["className"].removeprefix("number delta ") for look in looks]
+    names = [look["look"].removeprefix("number delta ") for look in looks]
     assert names == ["better", "worse", "better", "better unsure", "within"]
-    depths = [float(look["style"]["--share"].removesuffix("%")) for look in looks[:4]]
+    depths = [float(look["share"].removesuffix("%")) for look in looks[:4]]
     assert depths == [pytest.approx(share * cell_grid.DEEPEST, abs=0.6) for share in (1, 0.5, 0.1, 0.3)]
     for unknown in (
         cell_grid.shade(9.0, "needs repeats", math.nan, 9.0),
         cell_grid.shade(math.nan, "centre", 1.0, 9.0),
     ):
-        assert "style" not in unknown
+        assert "share" not in unknown
 
 
 def test_trials_are_listed_by_what_differs_from_the_centre(swept: Made, compared: Made, grid: Made) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 from urllib.parse import urlencode
 
 import flask
@@ -16,9 +17,35 @@ from tal_dashboards.app.components import name_of
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_search.errors import InputError
 
-PAGE = 50  # rows: Dash takes the browser about 2 ms of the processor for a cell
+PAGE = 100  # rows
 PAUSE = 0.15  # seconds without a keystroke after which the text is looked for
 NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:/\d+)?)")
+
+
+class Cell(TypedDict, total=False):
+    """A cell of a table's body that is more than its text.
+
+    scope: "row" or "rowgroup" where it names its row, or rows. look: its class, in the place of its column's; share:
+    how deep its colour is ("55%"). href: a query of this page, or the address of another one, opened in a tab of its
+    own. small: words below the text. rows: how many it stands beside.
+    """
+
+    text: str
+    scope: str
+    look: str
+    share: str
+    href: str
+    small: str
+    rows: int
+
+
+class Row(NamedTuple):
+    """Cells in the order of a grid's heads, the first left out where one of an earlier row stands beside this one;
+    look: the row's class.
+    """
+
+    cells: list[str | Cell]
+    look: str = ""
 
 
 class Grid(NamedTuple):
@@ -26,7 +53,7 @@ class Grid(NamedTuple):
 
     hint: an example of what to look for. frame: every row, in the order that nobody chose; its columns are those of
     a CSV file. heads: the columns that are shown, each with the words above it. text: see `matching`, asked for when
-    something is looked for. draw: the rows of a page as components, their cells in the order of `heads`.
+    something is looked for. draw: the rows of a page.
     """
 
     caption: str
@@ -34,7 +61,7 @@ class Grid(NamedTuple):
     frame: pd.DataFrame
     heads: dict[str, str]
     text: Callable[[], pd.DataFrame]
-    draw: Callable[[pd.DataFrame], list[html.Tr]]
+    draw: Callable[[pd.DataFrame], list[Row]]
 
 
 def searchable(text: str) -> str:
@@ -92,7 +119,10 @@ def _float(over: str, under: str = "1") -> float:
 
 
 def layout(name: str, grid: Grid, selection: Selection) -> html.Div:
-    """The controls and the part of the page that they redraw; name: its id, with which the selection's names begin."""
+    """The controls and the part of the page that they redraw; name: its id, with which the selection's names begin.
+
+    The part has no components: assets/tables.js fills it.
+    """
     sought = dcc.Input(
         type="search", id=name_of(f"{name}-find"), value=selection.get(f"{name}-find", ""), debounce=PAUSE,
         placeholder=grid.hint, autoComplete="off", spellCheck=False,
@@ -102,62 +132,43 @@ def layout(name: str, grid: Grid, selection: Selection) -> html.Div:
         for one in ("sort", "page")
     ]
     controls = html.Div([components.chosen("Find", sought), *hidden], className="finder")
-    return html.Div([controls, html.Div(part(name, grid, selection), id=name)], className="grid")
+    data: Any = {"data-table": content(name, grid, selection)}
+    return html.Div([controls, html.Div(id=name, **data)], className="grid")
 
 
-def part(name: str, grid: Grid, selection: Selection) -> list[Any]:
-    """How many rows there are, the table, and the buttons that turn its pages."""
+def content(name: str, grid: Grid, selection: Selection) -> str:
+    """How many rows there are, a page of them, and what turns pages and sorts, as JSON for assets/tables.js.
+
+    Not as components: for each of them Dash takes the browser about 1 ms of the processor, a hundred rows a second.
+    """
     sought, order = (selection.get(f"{name}-{one}", "") for one in ("find", "sort"))
     rows = found(grid, sought, order)
     pages = max(1, -(-len(rows) // PAGE))
     chosen = selection.get(f"{name}-page", "")
     page = min(int(chosen), pages) if chosen.isdecimal() and int(chosen) else 1
-    head = html.Thead(html.Tr([_head(name, grid, column, order) for column in grid.heads]))
-    body = html.Tbody(grid.draw(rows.iloc[PAGE * (page - 1) : PAGE * page]))
-    table = html.Table([html.Caption(grid.caption), head, body])
-    box = html.Div(table, className="table", tabIndex="0", role="region", **components.labelled(grid.caption))
-    return [_count(name, len(rows), len(grid.frame), sought, order), box, *_pager(name, page, pages)]
+    drawn = [row._asdict() for row in grid.draw(rows.iloc[PAGE * (page - 1) : PAGE * page])]
+    return json.dumps({
+        "name": name, "caption": grid.caption, "count": _count(len(rows), len(grid.frame)),
+        "csv": f"{name}.csv?{urlencode({'find': sought, 'sort': order})}", "page": page, "pages": pages,
+        "heads": [_head(grid, column, order) for column in grid.heads], "rows": drawn,
+    }, ensure_ascii=False)  # fmt: skip
 
 
-def _count(name: str, rows: int, whole: int, sought: str, order: str) -> html.P:
-    words = f"{rows:,} of {whole:,} rows" if rows < whole else f"{whole:,} rows" if whole != 1 else "1 row"
-    href = f"{name}.csv?{urlencode({'find': sought, 'sort': order})}"
-    link = html.A(
-        "CSV", href=href, download=f"{name}.csv", className="press", **components.labelled("These rows as CSV")
-    )
-    return html.P([html.Span(words, **components.announced()), " ", link], className="quiet count")
+def _count(rows: int, whole: int) -> str:
+    return f"{rows:,} of {whole:,} rows" if rows < whole else f"{whole:,} rows" if whole != 1 else "1 row"
 
 
-def _head(name: str, grid: Grid, column: str, order: str) -> html.Th:
-    """A button that sorts: first from the greatest number or the first letter on, then the other way, then not."""
+def _head(grid: Grid, column: str, order: str) -> dict[str, str]:
+    """Its words, and the order that pressing it chooses: first from the greatest number or the first letter on, then
+    the other way, then none.
+    """
     numeric = pd.api.types.is_numeric_dtype(grid.frame[column])
     cycle = [f"-{column}", column, ""] if numeric else [column, f"-{column}", ""]
     following = cycle[(cycle.index(order) + 1) % 3] if order in cycle else cycle[0]
-    sorted_by = {column: "ascending", f"-{column}": "descending"}.get(order)
-    settings: Any = {"aria-sort": sorted_by} if sorted_by else {}
-    button = html.Button(grid.heads[column], **_choosing(f"{name}-sort", following))
-    return html.Th(button, scope="col", className="number" if numeric else "", **settings)
-
-
-def _choosing(name: str, value: str) -> Any:
-    """The settings of a button that chooses this value of the selection, see tables.js."""
-    return {"data-chooses": name, "value": value}
-
-
-def _pager(name: str, page: int, pages: int) -> list[Any]:
-    if pages == 1:
-        return []
-    targets = {"First": 1, "Previous": page - 1, "Next": page + 1, "Last": pages}
-    buttons = [
-        html.Button(
-            words, disabled=target in (0, page, pages + 1), className="press", **_choosing(f"{name}-page", str(target))
-        )
-        for words, target in targets.items()
-    ]
-    where = html.Span(f"page {page:,} of {pages:,}", **components.announced())
-    return [
-        html.Div([*buttons[:2], where, *buttons[2:]], className="pager", role="group", **components.labelled("Pages"))
-    ]
+    sorted_by = {column: "ascending", f"-{column}": "descending"}.get(order, "")
+    return {
+        "words": grid.heads[column], "kind": "number" if numeric else "", "order": following, "sorted": sorted_by
+    }  # fmt: skip
 
 
 def register(
@@ -168,15 +179,15 @@ def register(
     names = [*own, *others]
 
     @app.callback(
-        Output(name, "children"), Output(name_of(own[2]), "value"),
+        Output(name, "data-table"), Output(name_of(own[2]), "value"),
         *(Input(name_of(one), "value") for one in names), State("url", "search"), prevent_initial_call=True,
     )  # fmt: skip
-    def redraw(*values: str | None) -> tuple[Any, str]:
+    def redraw(*values: str | None) -> tuple[str, str]:
         *chosen, search = (value or "" for value in values)
         selection = {**selection_of(search), **dict(zip(names, chosen, strict=True))}
         if ctx.triggered_id in (name_of(own[0]), name_of(own[1])):
             selection[own[2]] = ""  # other rows begin with their first page
-        return part(name, make(open_study(), selection), selection), selection[own[2]]
+        return content(name, make(open_study(), selection), selection), selection[own[2]]
 
     @app.server.route(f"/{name}.csv", endpoint=f"{name}.csv")
     def csv() -> flask.Response:

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 from dash import html
 
-from tal_dashboards.app import components
-from tal_dashboards.app.grid import Grid, searchable
+from tal_dashboards.app.grid import Cell, Grid, Row, searchable
 from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.style import number, shown
 from tal_search.results.published import BEST_ON_TEST, MARK
@@ -24,7 +23,7 @@ DECIDED = ("worse", "better")  # verdicts
 PAPERS = {f"mAP@{tiou:g}" for tiou in (0.3, 0.4, 0.5, 0.6, 0.7)}
 
 
-def shade(delta: float, verdict: str, noise: float, most: float) -> dict[str, Any]:
+def shade(delta: float, verdict: str, noise: float, most: float) -> Cell:
     """The look of a difference, all in points: its colour is the deeper the greater it is.
 
     Filled where it is told apart from the centre (a mean of repeats may be, within the noise of one run), outlined
@@ -32,10 +31,10 @@ def shade(delta: float, verdict: str, noise: float, most: float) -> dict[str, An
     difference of the study.
     """
     if math.isnan(delta) or (verdict not in DECIDED and not abs(delta) > noise):
-        return {"className": "number delta" if math.isnan(delta) else "number delta within"}
-    share = {"--share": f"{DEEPEST * min(1.0, abs(delta) / most):.0f}%"}
+        return Cell(look="number delta" if math.isnan(delta) else "number delta within")
     unsure = "" if verdict in DECIDED else " unsure"
-    return {"className": f"number delta {'better' if delta > 0 else 'worse'}{unsure}", "style": share}
+    look = f"number delta {'better' if delta > 0 else 'worse'}{unsure}"
+    return Cell(look=look, share=f"{DEEPEST * min(1.0, abs(delta) / most):.0f}%")
 
 
 def scale(cells: pd.DataFrame, score: str, noise: float) -> html.P:
@@ -44,7 +43,7 @@ def scale(cells: pd.DataFrame, score: str, noise: float) -> html.P:
     if math.isnan(noise) or not most > 0:
         return html.P(f"Δ {score} is not coloured: the noise floor is not known.", className="scale", id="tables-scale")
     worse, better = (
-        [html.Span(number(sign * one, 1, "+"), **shade(sign * one, word, noise, most)) for one in (most, most / 2)]
+        [_sample(sign * one, shade(sign * one, word, noise, most)) for one in (most, most / 2)]
         for sign, word in zip((-1, 1), DECIDED, strict=True)
     )
     return html.P([
@@ -53,6 +52,10 @@ def scale(cells: pd.DataFrame, score: str, noise: float) -> html.P:
         html.Span(f"beyond the noise (± {number(noise)}), not told apart yet;"),
         html.Span("grey", className="delta within"), html.Span("within the noise"),
     ], className="scale", id="tables-scale")  # fmt: skip
+
+
+def _sample(delta: float, cell: Cell) -> html.Span:
+    return html.Span(number(delta, 1, "+"), className=cell["look"], style={"--share": cell["share"]})
 
 
 def grid(data: StudyData, cells: pd.DataFrame, noise: float) -> Grid:
@@ -78,7 +81,7 @@ def grid(data: StudyData, cells: pd.DataFrame, noise: float) -> Grid:
     heads = {name: words for name, words in heads.items() if name != "needs" or cells["needs"].any()}
     most = float(cells[delta].abs().max())
 
-    def draw(page: pd.DataFrame) -> list[html.Tr]:
+    def draw(page: pd.DataFrame) -> list[Row]:
         text = shown(page)
         for name in first:
             text[name] = [written(one) for one in page[name]]
@@ -86,8 +89,7 @@ def grid(data: StudyData, cells: pd.DataFrame, noise: float) -> Grid:
             _published(*row) for row in zip(page[paper], page.get("paper selection", page[paper]), strict=True)
         ]
         looks = [shade(*one, noise, most) for one in zip(page[delta], page["verdict"], strict=True)]
-        numeric = [pd.api.types.is_numeric_dtype(cells[name]) for name in heads]
-        return _rows(text[list(heads)], numeric, looks, list(page["verdict"].isin(["centre", "reference"])))
+        return _rows(text[list(heads)], looks, list(page["verdict"].isin(["centre", "reference"])))
 
     hint = f"{list(data.axes)[-1]}, worse" if "axis" in cells else "better"
     return Grid(CAPTION, hint, cells, heads, lambda: _text(data, cells, first), draw)
@@ -114,22 +116,23 @@ def _text(data: StudyData, cells: pd.DataFrame, first: list[str]) -> pd.DataFram
     return pd.DataFrame({"words": words, "values": values}, index=cells.index, dtype=str)
 
 
-def _rows(text: pd.DataFrame, numeric: list[bool], looks: list[dict[str, Any]], centre: list[bool]) -> list[html.Tr]:
+def _rows(text: pd.DataFrame, looks: list[Cell], centre: list[bool]) -> list[Row]:
     """Equal neighbours in a column `axis` are one cell."""
     drawn = []
     spans = _spans(text["axis"].tolist()) if "axis" in text else [0] * len(text)
     for place, cells in enumerate(text.itertuples(index=False)):
-        items: list[Any] = []
-        for name, content, right in zip((str(name) for name in text), cells, numeric, strict=True):
+        items: list[str | Cell] = []
+        for name, content in zip((str(name) for name in text), cells, strict=True):
             if name.startswith("Δ"):
-                items.append(html.Td(content, **looks[place]))
+                items.append(Cell(text=content, **looks[place]))
             elif name != "axis":
-                items.append(components.cell(content, name == "value" or (not items and not spans[place]), right))
+                first = name == "value" or (not items and not spans[place])
+                items.append(Cell(text=content, scope="row") if first else content)
             elif spans[place]:
                 symbol, _, axis = content.removesuffix(")").partition(" (")
-                items.append(html.Th([symbol, html.Span(axis)], scope="rowgroup", rowSpan=spans[place]))
+                items.append(Cell(text=symbol, scope="rowgroup", small=axis, rows=spans[place]))
         kinds = {"marked": centre[place], "begins": spans[place] > 0}
-        drawn.append(html.Tr(items, className=" ".join(name for name, there in kinds.items() if there)))
+        drawn.append(Row(items, " ".join(name for name, there in kinds.items() if there)))
     return drawn
 
 

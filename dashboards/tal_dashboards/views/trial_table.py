@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from dash import dcc, html
 
-from tal_dashboards.app import components
-from tal_dashboards.app.grid import Grid, searchable
+from tal_dashboards.app.grid import Cell, Grid, Row, searchable
 from tal_dashboards.data.fits import same
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.style import shown
@@ -98,20 +96,15 @@ def grid(data: StudyData, selection: Selection) -> Grid:
     rows = listed(data)
     heads = {str(name): str(name) for name in rows if name not in {*data.axes, "key", "mlflow"}}
     heads |= {"differs": "case"} if CASE in data.axes else {"differs": "differs from the centre"}
-    numeric = [pd.api.types.is_numeric_dtype(rows[name]) for name in heads]
     linked = {"mlflow": "MLflow"} if "mlflow" in rows else {}
 
-    def draw(page: pd.DataFrame) -> list[html.Tr]:
+    def draw(page: pd.DataFrame) -> list[Row]:
         text, drawn = shown(page[list(heads)]), []
         urls = page["mlflow"].tolist() if linked else [None] * len(page)
         for key, url, (number, *cells) in zip(page["key"], urls, text.itertuples(index=False), strict=True):
-            first = dcc.Link(number, href=trial_query(selection, key))
-            items = [
-                components.cell(one, at == 0, right)
-                for at, (one, right) in enumerate(zip((first, *cells), numeric, strict=True))
-            ]
-            run = [html.Td(components.outside("run", url) if url else "")] if linked else []
-            drawn.append(html.Tr([*items, *run]))
+            first = Cell(text=number, scope="row", href=trial_query(selection, key))
+            run: list[str | Cell] = [Cell(text="run", href=url) if url else ""] if linked else []
+            drawn.append(Row([first, *cells, *run]))
         return drawn
 
     return Grid(CAPTION, "seed 0, failed, or a key", rows, {**heads, **linked}, lambda: _text(data), draw)

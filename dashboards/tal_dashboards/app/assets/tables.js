@@ -1,25 +1,95 @@
 {
-  // The head of a column and the buttons that turn pages choose by their value, as the controls of a page do.
-  let pressed = null;
-  const chooser = (part) => part.closest?.("button[data-chooses]");
-  document.addEventListener("click", ({ target }) => {
-    const button = chooser(target);
-    if (!button) return;
-    const name = button.dataset.chooses;
-    pressed = { name, words: button.textContent, left: button.closest(".grid").querySelector(".table").scrollLeft };
-    window.dash_clientside.set_props({ type: "selection", name }, { value: button.value });
+  // The tables of app/grid.py: the server gives their content as data, which becomes text here and never markup.
+  const node = (tag, settings, ...parts) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(settings)) made.setAttribute(name, value);
+    made.append(...parts);
+    return made;
+  };
+
+  // All that stays while rows come and go: what has the focus keeps it, and a live region is read out.
+  const build = (place, { name, caption }) => {
+    const turns = ["First", "Previous", "Next", "Last"].map((words) => node("button", { class: "press", "data-chooses": `${name}-page` }, words));
+    const count = node("span", { "aria-live": "polite" }), where = node("span", { "aria-live": "polite" });
+    const csv = node("a", { class: "press", download: `${name}.csv`, "aria-label": "These rows as CSV" }, "CSV");
+    const head = node("tr", {}), body = node("tbody", {});
+    const table = node("table", {}, node("caption", {}, caption), node("thead", {}, head), body);
+    const box = node("div", { class: "table", tabindex: "0", role: "region", "aria-label": caption }, table);
+    const pager = node("div", { class: "pager", role: "group", "aria-label": "Pages" }, ...turns.slice(0, 2), where, ...turns.slice(2));
+    place.replaceChildren(node("p", { class: "quiet count" }, count, " ", csv), box, pager);
+    return { count, csv, head, body, pager, turns, where };
+  };
+
+  const drawHead = (head, name, heads) => {
+    if ([...head.children].map((one) => one.textContent).join("\n") !== heads.map(({ words }) => words).join("\n"))
+      head.replaceChildren(...heads.map(({ words, kind }) =>
+        node("th", { scope: "col", class: kind }, node("button", { "data-chooses": `${name}-sort` }, words))));
+    heads.forEach(({ order, sorted }, at) => {
+      head.children[at].firstChild.value = order;
+      if (sorted) head.children[at].setAttribute("aria-sort", sorted);
+      else head.children[at].removeAttribute("aria-sort");
+    });
+  };
+
+  const drawPager = ({ pager, turns, where }, page, pages) => {
+    const focused = turns.find((one) => one === document.activeElement);
+    [1, page - 1, page + 1, pages].forEach((target, at) => {
+      turns[at].value = target;
+      turns[at].disabled = target === page || target < 1 || target > pages;
+    });
+    where.textContent = `page ${page.toLocaleString("en")} of ${pages.toLocaleString("en")}`;
+    pager.hidden = pages === 1;
+    if (focused?.disabled) turns.find((one) => !one.disabled)?.focus({ preventScroll: true });
+  };
+
+  const drawCell = (cell, kind) => {
+    const { text, scope, look, share, href, small, rows } = typeof cell === "string" ? { text: cell } : cell;
+    const made = document.createElement(scope ? "th" : "td");
+    if (scope) made.scope = scope;
+    if (look || kind) made.className = look || kind;
+    if (share) made.style.setProperty("--share", share);
+    if (rows) made.rowSpan = rows;
+    const link = href && node("a", href.startsWith("?") ? { href } : { href, target: "_blank", rel: "noopener noreferrer" }, text);
+    if (link && /^https?:$/.test(link.protocol)) made.append(link);
+    else made.textContent = text;
+    if (small) made.append(node("span", {}, small));
+    return made;
+  };
+
+  const drawRows = (body, heads, rows) => {
+    const focused = body.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    body.replaceChildren(...rows.map(({ cells, look }) => {
+      const row = document.createElement("tr"), above = heads.length - cells.length; // cells that stand beside several rows
+      if (look) row.className = look;
+      row.append(...cells.map((cell, at) => drawCell(cell, heads[above + at].kind)));
+      return row;
+    }));
+    if (focused) [...body.querySelectorAll("a")].find((one) => one.getAttribute("href") === focused)?.focus({ preventScroll: true });
+  };
+
+  const drawn = new WeakMap();
+  const draw = (place) => {
+    const before = drawn.get(place);
+    if (before?.text === place.dataset.table) return;
+    const content = JSON.parse(place.dataset.table), parts = before?.parts ?? build(place, content);
+    drawn.set(place, { text: place.dataset.table, parts });
+    parts.count.textContent = content.count;
+    parts.csv.href = content.csv;
+    drawHead(parts.head, content.name, content.heads);
+    drawRows(parts.body, content.heads, content.rows);
+    drawPager(parts, content.page, content.pages);
+  };
+  const all = { childList: true, subtree: true, attributes: true, attributeFilter: ["data-table"] };
+  new MutationObserver(() => document.querySelectorAll("[data-table]").forEach(draw)).observe(document.documentElement, all);
+
+  // The head of a column and the buttons that turn pages choose by their value, as the controls of a page do; a link of
+  // this page is followed without loading it anew, unless a key or another button of the mouse asks for a new tab.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button[data-chooses]"), link = event.target.closest?.("[data-table] td a, [data-table] th a");
+    const { set_props } = window.dash_clientside;
+    if (button) set_props({ type: "selection", name: button.dataset.chooses }, { value: button.value });
+    if (!link || link.target || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    set_props("url", { search: link.getAttribute("href") });
   });
-  // Dash draws the table anew, buttons and all: the focus goes back to the one that was pressed (or where it has reached
-  // the last page, to one beside it), and the table to where it was scrolled.
-  document.addEventListener("focusin", ({ target }) => {
-    if (pressed && chooser(target)?.dataset.chooses !== pressed.name) pressed = null;
-  });
-  new MutationObserver(() => {
-    if (!pressed || document.activeElement !== document.body) return;
-    const buttons = [...document.querySelectorAll("button[data-chooses]:enabled")].filter((one) => one.dataset.chooses === pressed.name);
-    const again = buttons.find((one) => one.textContent === pressed.words) ?? buttons[0];
-    if (!again) return;
-    again.focus({ preventScroll: true });
-    again.closest(".grid").querySelector(".table").scrollLeft = pressed.left;
-  }).observe(document.documentElement, { childList: true, subtree: true });
 }
