@@ -88,7 +88,7 @@ def test_cards_fill_themselves_and_ticked_studies_are_compared(page: Visit, swep
     page.page.wait_for_selector(".card dl")
     assert page.page.get_by_label(f"compare {swept.name}").is_checked(), "what was ticked stays ticked"
     page.page.locator(".card h2 a", has_text=swept.name).press("Enter")
-    page.page.wait_for_selector("#study-progress")
+    page.page.wait_for_selector("#overview-progress")
     page.page.get_by_role("link", name="All studies").press("Enter")
     page.page.wait_for_selector(".card dl")
 
@@ -111,7 +111,7 @@ def test_the_address_of_a_comparison_holds_its_studies(page: Visit, swept: Made,
 def test_a_note_is_kept_and_what_was_typed_is_not_lost(page: Visit, runs: Path, compared: Made) -> None:
     key = str(compared.read().trials["key"].iloc[0])
     page.open(compared.name, "study", trial=key)
-    study, trial = page.page.locator("#study-note"), page.page.locator("#study-trial .note")
+    study, trial = page.page.locator("#study-note"), page.page.locator("#trial-panel .note")
     study.get_by_role("textbox").fill("of the study")
     trial.get_by_role("textbox").fill("of the trial")
     study.get_by_role("button", name="Save the note").press("Enter")

@@ -160,9 +160,10 @@ def ranking_table(found: Overview) -> pd.DataFrame:
     ends = {f"{end} Δ (%){suffix}": table[end + suffix].astype(float) for end in EXTREMES for suffix in ("", LOW, HIGH)}
     if found.rows == "case":
         ends = {name: column for name, column in ends.items() if name.startswith("highest")}
+    row = "case" if found.rows == "case" else "axis"
     names = zip(table["symbol"], table["name"], strict=True)
     return pd.DataFrame({
-        "case" if found.rows == "case" else "axis": [f"{symbol} ({name})" if symbol else str(name) for symbol, name in names],
+        row: [f"{symbol} ({name})" if symbol else str(name) for symbol, name in names],
         "effect (%)": table["effect"].astype(float), **ends,
         **({} if found.rows == "case" else {f"best{leaky}": best}),
         "p": table["p adjusted"].astype(float), "verdict": table["verdict"], "needs": table["needs"],

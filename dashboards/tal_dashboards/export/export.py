@@ -3,147 +3,160 @@
 from __future__ import annotations
 
 import html
-import re
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.data.study_data import StudyData
-from tal_dashboards.export.pictures import find_browser, pictures
-from tal_dashboards.style import COLOURS, GRAPH, shown
+from tal_dashboards.export.captions import about, caption
+from tal_dashboards.export.latex import latex
+from tal_dashboards.export.names import file_names
+from tal_dashboards.export.overview_page import overview_section, overview_sheet
+from tal_dashboards.export.page import Section, study_page
+from tal_dashboards.export.parts import html_figure, html_table
+from tal_dashboards.export.pictures import find_browser, pdf, pictures
+from tal_dashboards.export.study_table import study_latex
+from tal_dashboards.style import COLOURS
 from tal_dashboards.views import views
+from tal_dashboards.views.overview import caption as overview_caption
 from tal_search.errors import InputError
 from tal_search.files.atomic import write_atomically
+from tal_search.results.overview import as_json, overview
+from tal_search.results.statistics import LOW, SPREAD
 
-# No address at all may be asked by the page, whatever its content tries.
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
-)
-ASSETS = Path(__file__).parents[1] / "app" / "assets"
-MOST_ROWS = 500  # of a table on the page; the CSV has all
-GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "θ": "theta", "λ": "lambda", "ρ": "rho", "τ": "tau", "Δ": "Delta"}
-LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--", "×": r"$\times$", "<": "$<$",
-    ">": "$>$", **{letter: rf"$\{name}$" for letter, name in GREEK.items()},
-}  # fmt: skip
+OVERVIEW = "overview"
+MARK_HEIGHT = 22  # pixels added below a figure for the mark of simulated data
+
+
+class View(NamedTuple):
+    """One view of the dashboards: its figures and tables by file name, with their captions."""
+
+    name: str
+    title: str
+    figures: dict[str, go.Figure]
+    tables: dict[str, pd.DataFrame]
+    captions: dict[str, str]
+    problem: str = ""
 
 
 def export_study(runs: Path, study: str, out: Path) -> list[str]:
-    """Write every view's files into `out`; returns sentences for the user. Raises InputError: no such study."""
+    """Write every view's files into `out`; returns lines for the user. Raises InputError: no such study."""
     data = StudyReader(runs, study)()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"command line: out={out} cannot be made ({error.strerror}); give another folder") from None
-    figures: dict[str, go.Figure] = {}
-    sections, count = [], 0
-    for name, view in views().items():
-        try:
-            info = view.info(data, {})
-            drawn, tables = view.figures(info), view.tables(info)
-            for figure in drawn.values() if data.simulated else ():
-                mark_simulated(figure)
-        except InputError as error:
-            sections.append(f"<h2>{html.escape(view.TITLE)}</h2><p>{html.escape(str(error))}</p>")
-            continue
-        sections.append(_section(view.TITLE, drawn, tables))
-        figures |= {file_name(name, one): figure for one, figure in drawn.items()}
-        for title, table in tables.items():
-            _write(out / "tables" / f"{file_name(name, title)}.csv", table.to_csv(index=False).encode())
-            _write(out / "tables" / f"{file_name(name, title)}.tex", latex(table, f"{study}: {title}").encode())
-            count += 1
-    _write(out / "index.html", _page(data, sections).encode())
-    return [f"{out / 'index.html'}, and {count} tables as CSV and LaTeX in {out / 'tables'}.", _draw(figures, out)]
+    found = [_view(data, name, view) for name, view in views().items()]
+    count = sum(_write_tables(data, view, out / "tables") for view in found)
+    paper = study_latex(data, overview(data))
+    if paper is not None:
+        _write(out / "tables" / "study.tex", paper.encode())
+    answer = json.dumps(as_json(overview(data)), allow_nan=False, indent=1, ensure_ascii=False)
+    _write(out / "overview.json", answer.encode())
+    drawn, sheet = _draw(data, {name: figure for view in found for name, figure in view.figures.items()}, out)
+    one = "; study.tex has all values in one" if paper is not None else ""
+    files = {
+        **({"overview.pdf": "the answer on one page (PDF)"} if sheet else {}),
+        "overview.json": "its numbers (JSON)",
+        **({"tables/study.tex": "all values as one table (LaTeX)"} if paper is not None else {}),
+        "tables/": "every table (CSV and LaTeX)",
+    }  # fmt: skip
+    _write(out / "index.html", study_page(data, [_section(data, view) for view in found], files).encode())
+    return [
+        f"Written to {out}:",
+        "index.html: every figure and table on one page, which needs no network.",
+        "overview.json: the answer, its numbers unrounded.",
+        f"tables/: {count} tables as CSV and LaTeX{one}.",
+        *drawn,
+    ]
 
 
-def _draw(figures: dict[str, go.Figure], out: Path) -> str:
-    """The pictures, as far as a browser is there; says what became of them."""
-    browser = find_browser()
-    if browser is None:
-        return "No pictures: they need a Chromium; install the package chromium, or name one in BROWSER_PATH."
-    files = pictures(browser, figures)
-    for name, content in files.items():
-        _write(out / "figures" / name, content)
-    missing = [name for name in figures if f"{name}.svg" not in files or f"{name}.png" not in files]
-    lacking = f" {browser} did not draw {', '.join(missing)}." if missing else ""
-    return f"{len(figures) - len(missing)} figures as SVG and PNG in {out / 'figures'}.{lacking}"
-
-
-def mark_simulated(figure: go.Figure) -> None:
-    """In the corner below the plot: a picture that is passed on still says it."""
-    below = min(34, figure.layout.margin.b - 20)  # pixels; a small margin would cut the words
-    figure.add_annotation(
-        text="simulated data", x=1, y=0, xref="paper", yref="paper", xanchor="right", yanchor="top", yshift=-below,
-        showarrow=False, font={"size": 13, "color": COLOURS[1]},
+def _view(data: StudyData, name: str, view: object) -> View:
+    """One view's content, marked where its data is simulated; the problem of one that cannot be drawn."""
+    try:
+        info = view.info(data, {})  # type: ignore[attr-defined]
+        figures, tables = view.figures(info), view.tables(info)  # type: ignore[attr-defined]
+    except InputError as error:
+        return View(name, view.TITLE, {}, {}, {}, str(error))  # type: ignore[attr-defined]
+    for figure in figures.values() if data.simulated else ():
+        mark_simulated(figure)
+    drawn, kept = file_names(name, figures), file_names(name, tables)
+    captions = {f"figure-{file}": caption(name, title) for title, file in drawn.items()}
+    captions |= {f"table-{file}": caption(name, title) for title, file in kept.items()}
+    if name == OVERVIEW and figures:
+        captions[f"figure-{OVERVIEW}"] = overview_caption(overview(data))
+    return View(
+        name, view.TITLE, {drawn[title]: figure for title, figure in figures.items()},  # type: ignore[attr-defined]
+        {kept[title]: table for title, table in tables.items()}, captions,
     )  # fmt: skip
 
 
-def file_name(view: str, title: str) -> str:
-    """Of a table or figure: letters, digits and a few marks, so that no title leads anywhere else."""
-    return f"{view}-" + re.sub(r"[^\w@=-]+", "-", title).strip("-")[:100]
-
-
-def latex(table: pd.DataFrame, caption: str) -> str:
-    """A table for \\usepackage{booktabs}; numbers as on the page, to the right."""
-    text = shown(table.drop(columns="mlflow", errors="ignore"))
-    right = ["r" if pd.api.types.is_numeric_dtype(table[name]) else "l" for name in text.columns]
-    rows = [[escaped(cell) for cell in row] for row in [list(text.columns), *text.to_numpy().tolist()]]
-    lines = [" & ".join(row) + r" \\" for row in rows]
-    return "\n".join([
-        r"\begin{table}", r"\centering", rf"\caption{{{escaped(caption)}}}", rf"\begin{{tabular}}{{{''.join(right)}}}",
-        r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
-    ])  # fmt: skip
-
-
-def escaped(text: object) -> str:
-    """Text for LaTeX."""
-    return "".join(LATEX.get(character, character) for character in str(text))
-
-
-def _section(title: str, figures: dict[str, go.Figure], tables: dict[str, pd.DataFrame]) -> str:
+def _section(data: StudyData, view: View) -> Section:
+    """A view on the page; the overview as its view lays it out."""
+    figures = {name: words for name, words in view.captions.items() if name.startswith("figure-")}
     drawn = "".join(
-        f"<figure>{figure.to_html(full_html=False, include_plotlyjs=False, config=GRAPH)}"
-        f"<figcaption>{html.escape(name)}</figcaption></figure>"
-        for name, figure in figures.items()
+        html_figure(figure, view.captions[f"figure-{file}"], f"figure-{file}") for file, figure in view.figures.items()
     )
-    return f"<h2>{html.escape(title)}</h2>{drawn}{''.join(_table(name, table) for name, table in tables.items())}"
+    if view.name == OVERVIEW:
+        return Section(view.name, view.title, overview_section(data, drawn), figures)
+    if view.problem:
+        return Section(view.name, view.title, f"<p>{html.escape(view.problem)}</p>")
+    tables = "".join(
+        html_table(table, view.captions[f"table-{file}"], f"table-{file}") for file, table in view.tables.items()
+    )
+    rest = {name: words for name, words in view.captions.items() if name not in figures}
+    return Section(view.name, view.title, drawn + tables, figures, rest)
 
 
-def _table(title: str, table: pd.DataFrame) -> str:
-    text = shown(table.drop(columns="mlflow", errors="ignore").head(MOST_ROWS))
-    numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in text.columns]
-    kinds = ['class="number"' if one else "" for one in numeric]
-    head = "".join(
-        f'<th scope="col" {kind}>{html.escape(str(name))}</th>' for name, kind in zip(text, kinds, strict=True)
-    )
-    rows = "".join(
-        "<tr>"
-        + "".join(f"<td {kind}>{html.escape(str(cell))}</td>" for cell, kind in zip(row, kinds, strict=True))
-        + "</tr>"
-        for row in text.itertuples(index=False)
-    )
-    more = f" (the first {MOST_ROWS} of {len(table)} rows)" if len(table) > MOST_ROWS else ""
-    caption = f"<caption>{html.escape(title + more)}</caption>"
-    box = f'class="table" tabindex="0" role="region" aria-label="{html.escape(title)}"'  # scrolled by keyboard as well
-    return f"<div {box}><table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+def _write_tables(data: StudyData, view: View, folder: Path) -> int:
+    """CSV and LaTeX of a view's tables; returns how many."""
+    for file, table in view.tables.items():
+        spread = f" {SPREAD[0].upper()}{SPREAD[1:]}." if any(str(name).endswith(LOW) for name in table) else ""
+        words = f"{view.captions[f'table-{file}']} {about(data)}{spread}"
+        _write(folder / f"{file}.csv", table.to_csv(index=False).encode())
+        _write(folder / f"{file}.tex", latex(table, words, f"{data.name}-{file}", data.axes).encode())
+    return len(view.tables)
 
 
-def _page(data: StudyData, sections: list[str]) -> str:
-    badge = ' <strong class="badge">simulated data</strong>' if data.simulated else ""
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
-        f'content="{POLICY}"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(data.name)} – tal-search</title>"
-        f"<style>{(ASSETS / 'style.css').read_text('utf-8')}</style>"
-        f"<script>{(ASSETS / 'page.js').read_text('utf-8')}</script>"
-        f"<script>{get_plotlyjs()}</script></head><body><main><h1>{html.escape(data.name)}{badge}</h1>"
-        f'<p>{html.escape(data.description)}</p><p class="quiet">{html.escape(data.words)}</p>{"".join(sections)}'
-        "</main></body></html>"
-    )
+def _draw(data: StudyData, figures: Mapping[str, go.Figure], out: Path) -> tuple[list[str], bool]:
+    """The pictures and the one page, as far as a browser is there: what became of them, and whether the page is."""
+    browser = find_browser()
+    if browser is None:
+        return [
+            "No pictures and no overview.pdf: they need a Chromium; install the package",
+            "chromium, or name one in BROWSER_PATH.",
+        ], False  # fmt: skip
+    files = pictures(browser, figures)
+    for name, content in files.items():
+        _write(out / "figures" / name, content)
+    sheet = pdf(browser, overview_sheet(data, files.get(f"{OVERVIEW}.svg")))
+    if sheet is not None:
+        _write(out / "overview.pdf", sheet)
+    missing = [name for name in figures if f"{name}.svg" not in files or f"{name}.png" not in files]
+    lacking = [*missing, *(["overview.pdf"] if sheet is None else [])]
+    return [
+        f"figures/: {len(figures) - len(missing)} figures as SVG and PNG.",
+        *(["overview.pdf: the answer on one page."] if sheet is not None else []),
+        *([f"{browser} did not draw {', '.join(lacking)}."] if lacking else []),
+    ], sheet is not None
+
+
+def mark_simulated(figure: go.Figure) -> None:
+    """In a line of its own below the figure: a picture that is passed on still says it."""
+    below = figure.layout.margin.b
+    figure.update_layout(
+        margin_b=(80 if below is None else below) + MARK_HEIGHT,
+        height=None if figure.layout.height is None else figure.layout.height + MARK_HEIGHT,
+        title={
+            "text": "simulated data", "font": {"size": 13, "color": COLOURS[1]}, "xref": "container", "x": 1,
+            "xanchor": "right", "yref": "container", "y": 0, "yanchor": "bottom", "pad": {"r": 8, "b": 4},
+        },
+    )  # fmt: skip
 
 
 def _write(path: Path, content: bytes) -> None:

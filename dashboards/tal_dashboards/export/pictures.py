@@ -1,4 +1,4 @@
-"""Figures as SVG and PNG, drawn by a Chromium without a window, which needs no package beyond itself."""
+"""Figures as SVG and PNG, and a page as PDF, by a Chromium without a window: no package is needed beyond it."""
 
 from __future__ import annotations
 
@@ -56,17 +56,9 @@ def pictures(browser: str, figures: Mapping[str, go.Figure]) -> dict[str, bytes]
         f"<script>{get_plotlyjs()}</script><script>{SCRIPT % (PNG_SCALE, WIDTH, HEIGHT)}</script>"
     )
     with tempfile.TemporaryDirectory(prefix="tal-search-") as folder:
-        path = Path(folder) / "figures.html"
-        path.write_text(page, "utf-8")
-        command = [browser, *FLAGS, f"--user-data-dir={folder}/profile", "--dump-dom", path.as_uri()]
-        try:
-            ended = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)  # noqa: S603
-        except (OSError, subprocess.TimeoutExpired):
-            return {}
+        text = _run(browser, Path(folder), page, "--dump-dom")
     names, found = list(figures), {}
-    for place, kind, url in re.findall(
-        r"<pre>(\d+) (svg|png) data:([^<]*)</pre>", ended.stdout.decode("utf-8", "replace")
-    ):
+    for place, kind, url in re.findall(r"<pre>(\d+) (svg|png) data:([^<]*)</pre>", text):
         encoded, _, body = url.partition(",")
         try:
             picture = base64.b64decode(body) if encoded.endswith(";base64") else unquote(body).encode()
@@ -74,3 +66,26 @@ def pictures(browser: str, figures: Mapping[str, go.Figure]) -> dict[str, bytes]
             continue
         found[f"{names[int(place)]}.{kind}"] = picture
     return found
+
+
+def pdf(browser: str, page: str) -> bytes | None:
+    """A page of HTML as the browser prints it; None where it does not."""
+    with tempfile.TemporaryDirectory(prefix="tal-search-") as folder:
+        path = Path(folder) / "page.pdf"
+        _run(
+            browser, Path(folder), page, "--no-pdf-header-footer", "--print-to-pdf-no-header", f"--print-to-pdf={path}"
+        )
+        content = path.read_bytes() if path.exists() else b""
+    return content if content.startswith(b"%PDF-") else None
+
+
+def _run(browser: str, folder: Path, page: str, *flags: str) -> str:
+    """What the browser prints of a page; "" where it cannot be started or does not end."""
+    path = folder / "page.html"
+    path.write_text(page, "utf-8")
+    command = [browser, *FLAGS, f"--user-data-dir={folder}/profile", *flags, path.as_uri()]
+    try:
+        ended = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return ended.stdout.decode("utf-8", "replace")

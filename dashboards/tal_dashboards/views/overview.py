@@ -96,17 +96,27 @@ def caption(found: Overview) -> str:
 
 def _next(found: Overview) -> list[Any]:
     """What would decide the rest, as commands."""
-    if not found.undecided:
+    steps = next_steps(found)
+    if not steps:
         return []
     content: list[Any] = [html.H2("What to run next")]
+    for words, command in steps:
+        content += [html.P(words), *([html.Pre(html.Code(command), tabIndex="0")] if command else [])]
+    return [html.Div(content, id="overview-next")]
+
+
+def next_steps(found: Overview) -> list[tuple[str, str]]:
+    """A sentence and its command each; of what no command would decide, "" for it. Empty where all is decided."""
+    if not found.undecided:
+        return []
+    steps = []
     for step in found.next:
         time = "" if math.isnan(step.minutes) else f", about {duration(step.minutes)}"
         words = f"{step.seeds} seeds would decide {', '.join(step.decides)}: {step.trials} more trials{time}."
-        content += [html.P(words), html.Pre(html.Code(step.command), tabIndex="0")]
+        steps.append((words, step.command))
     rest = [name for name in found.undecided if not any(name in step.decides for step in found.next)]
     needs = found.ranking.set_index("name")["needs"]
-    content += [html.P(f"{name} needs {needs[name]}.") for name in rest]
-    return [html.Div(content, id="overview-next")]
+    return [*steps, *((f"{name} needs {needs[name]}.", "") for name in rest)]
 
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:

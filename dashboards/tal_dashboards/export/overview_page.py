@@ -1,0 +1,121 @@
+"""The overview as HTML: a section of the exported page, and a sheet of its own that is printed on one page."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+
+import pandas as pd
+
+from tal_dashboards.data.study_data import StudyData
+from tal_dashboards.export.parts import html_table
+from tal_dashboards.views.overview import caption, next_steps
+from tal_search.results.overview import Overview, answer, overview, ranking_table
+from tal_search.results.ranking import ranking
+
+MOST_ROWS = 24  # of the sheet's table
+WIDTH, LEAST_HEIGHT = 186, 90  # millimetres: of the sheet, and that its figure keeps where it is higher
+BEST_CELLS = 10  # of a study without a ranking
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+STYLE = """
+@page { size: A4 portrait; margin: 0; }
+* { box-sizing: border-box; }
+html, body { margin: 0; padding: 0; }
+body { color: #222; background: #fff; font: 9pt/1.35 system-ui, "Segoe UI", Roboto, Arial, "DejaVu Sans", sans-serif; }
+/* As wide as A4 and as high as Letter, less their margins. */
+#sheet { width: 186mm; height: 254mm; margin: 12mm 12mm 0; overflow: hidden; display: flex; flex-direction: column; }
+#sheet > * { flex: none; }
+#sheet > img { flex: 0 1 auto; max-width: 100%; object-fit: contain; object-position: left top; }
+h1 { font-size: 1.5em; margin: 0 0 .2em; overflow-wrap: anywhere; }
+h2 { font-size: 1.1em; margin: .5em 0 .2em; }
+p { margin: .15em 0; overflow-wrap: anywhere; }
+.badge { font-size: .6em; vertical-align: middle; padding: .2em .6em; border-radius: 3px; }
+.badge { background: #ffe9b3; color: #5c3d00; }
+.quiet { color: #595959; font-size: .85em; }
+.answer { border-left: 3px solid #0060a0; padding-left: .8em; margin: .5em 0; font-size: 1.1em; }
+.answer p:first-child { font-weight: 600; }
+table { border-collapse: collapse; font-size: .85em; font-variant-numeric: tabular-nums; width: 100%; }
+caption { text-align: left; font-weight: 600; padding: .4em 0 .2em; }
+th, td { padding: .15em .8em .15em 0; text-align: left; border-bottom: .5pt solid #d9d9d9; font-weight: 400; }
+td { max-width: 50mm; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+thead th { border-bottom: 1pt solid #222; border-top: 1pt solid #222; font-weight: 600; vertical-align: bottom; }
+th.number, td.number { text-align: right; }
+pre { margin: .2em 0; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85em; }
+pre { background: #eef5fb; padding: .3em .6em; }
+"""
+# Smaller type until everything stands on the sheet.
+FIT = """
+const sheet = document.getElementById("sheet");
+for (let size = 9; size > 3 && sheet.scrollHeight > sheet.clientHeight; size -= 0.25)
+  document.body.style.fontSize = size + "pt";
+"""
+
+
+def overview_section(data: StudyData, figure: str) -> str:
+    """The inner HTML of the page's first section; figure: that of the figure, "" without one."""
+    found = overview(data)
+    return f"{answer_words(data, found)}{figure}{next_words(found)}{ranking_html(data, found)}"
+
+
+def overview_sheet(data: StudyData, picture: bytes | None) -> str:
+    """A page of HTML that is printed on one page of A4 or Letter; picture: the figure as SVG."""
+    found = overview(data)
+    badge = ' <strong class="badge">simulated data</strong>' if data.simulated else ""
+    drawn = ""
+    if picture is not None:
+        source = f"data:image/svg+xml;base64,{base64.b64encode(picture).decode()}"
+        least = min(LEAST_HEIGHT, WIDTH * _ratio(picture))
+        drawn = (
+            f'<img src="{source}" alt="" style="min-height: {least:.0f}mm">'
+            f'<p class="quiet">{html.escape(caption(found))}</p>'
+        )
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
+        f'content="{POLICY}"><title>{html.escape(data.name)}: overview</title><style>{STYLE}</style></head><body>'
+        f'<div id="sheet"><h1>{html.escape(data.name)}{badge}</h1><p>{html.escape(data.description)}</p>'
+        f'<p class="quiet">{html.escape(data.words)}</p>{answer_words(data, found)}{drawn}'
+        f"{ranking_html(data, found, MOST_ROWS)}{next_words(found)}</div><script>{FIT}</script></body></html>"
+    )
+
+
+def _ratio(picture: bytes) -> float:
+    """Height over width of an SVG."""
+    found = [re.search(rb'<svg [^>]*\b%s="([\d.]+)' % name, picture) for name in (b"height", b"width")]
+    height, width = (float(one[1]) if one else 1.0 for one in found)
+    return height / width
+
+
+def answer_words(data: StudyData, found: Overview) -> str:
+    """The answer in sentences."""
+    sentences = answer(found) if len(data.done) else ["No trial of this study is finished yet."]
+    return f'<div class="answer">{"".join(f"<p>{html.escape(one)}</p>" for one in sentences)}</div>'
+
+
+def ranking_html(data: StudyData, found: Overview, most: int | None = None) -> str:
+    """The ranking as a table; of a sampler without one, its best cells."""
+    if len(found.ranking):
+        table, title = ranking_table(found), f"The same in points of {found.score}"
+    elif data.objectives and data.plan == "sampler" and len(data.done):
+        best = ranking(data)
+        table = best.rows.head(BEST_CELLS).rename(columns=data.axes).drop(columns="best")
+        title = f"The best {len(table)} of {len(best.rows)} cells; test: mAP@{best.tiou} on the test split, in %"
+    else:
+        return ""
+    table = table.loc[:, [name for name in table if not _is_empty(table[name])]]
+    return html_table(table, title, most=most or len(table))
+
+
+def _is_empty(column: pd.Series[str]) -> bool:
+    return bool((column.astype(str) == "").all())
+
+
+def next_words(found: Overview) -> str:
+    """What would decide the rest, as commands."""
+    steps = next_steps(found)
+    if not steps:
+        return ""
+    return "<h2>What to run next</h2>" + "".join(
+        f"<p>{html.escape(words)}</p>{f'<pre><code>{html.escape(command)}</code></pre>' if command else ''}"
+        for words, command in steps
+    )

@@ -1,0 +1,102 @@
+"""The exported page: every view of a study in one file of HTML that asks no network for anything."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from plotly.offline import get_plotlyjs
+
+from tal_dashboards.data.cell_names import names_of
+from tal_dashboards.data.notes import read_notes
+from tal_dashboards.data.study_data import StudyData
+from tal_search.errors import InputError
+
+# No address at all may be asked by the page, whatever its content tries.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
+)
+ASSETS = Path(__file__).parents[1] / "app" / "assets"
+STYLE = """
+#contents ul { list-style: none; margin: 0; padding: 0; }
+#contents { border: solid var(--line); border-width: 1px 0; margin: 12px 0; padding: 4px 0; }
+#contents > ul { columns: 20em auto; column-gap: 24px; }
+#contents > ul > li { padding: 3px 0; }
+#contents details { display: inline-block; margin-left: 12px; vertical-align: top; font-size: .9rem; }
+#contents summary { color: var(--quiet); cursor: pointer; }
+#contents li li { padding: 2px 0; overflow-wrap: anywhere; }
+.written { white-space: pre-line; overflow-wrap: anywhere; border-left: 3px solid var(--line); padding-left: 10px; }
+@media print { #contents details:not([open]) { display: none; } }
+"""
+
+
+class Section(NamedTuple):
+    """name: its id; content: HTML; figures, tables: captions by id."""
+
+    name: str
+    title: str
+    content: str
+    figures: Mapping[str, str] = {}
+    tables: Mapping[str, str] = {}
+
+
+def study_page(data: StudyData, sections: Sequence[Section], files: Mapping[str, str]) -> str:
+    """files: what else was written beside the page, in words by path."""
+    badge = ' <strong class="badge">simulated data</strong>' if data.simulated else ""
+    style = "".join(path.read_text("utf-8") for path in sorted(ASSETS.glob("*.css")))  # in the order Dash loads them
+    content = "".join(
+        f'<section id="{one.name}"><h2>{html.escape(one.title)}</h2>{one.content}</section>' for one in sections
+    )
+    beside = ", ".join(f'<a href="{html.escape(path)}">{html.escape(words)}</a>' for path, words in files.items())
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
+        f'content="{POLICY}"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(data.name)} – tal-search</title><style>{style}{STYLE}</style>"
+        f"<script>{(ASSETS / 'page.js').read_text('utf-8')}</script>"
+        f"<script>{get_plotlyjs()}</script></head><body><main><h1>{html.escape(data.name)}{badge}</h1>"
+        f'<p>{html.escape(data.description)}</p><p class="quiet">{html.escape(data.words)}</p>'
+        f'{_notes(data)}<p class="quiet">Beside this page: {beside}.</p>{_contents(sections)}{content}'
+        "</main></body></html>"
+    )
+
+
+def _contents(sections: Sequence[Section]) -> str:
+    """Links to every section, its figures and its tables."""
+    items = "".join(
+        f'<li><a href="#{one.name}">{html.escape(one.title)}</a>{_parts(one)}</li>' for one in sections
+    )  # fmt: skip
+    return f'<nav id="contents" aria-label="Contents"><ul>{items}</ul></nav>'
+
+
+def _parts(section: Section) -> str:
+    captions = {**section.figures, **section.tables}
+    if not captions:
+        return ""
+    kinds = ((len(section.figures), "figure"), (len(section.tables), "table"))
+    words = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for count, kind in kinds if count)
+    links = "".join(
+        f'<li><a href="#{html.escape(name)}">{html.escape(text)}</a></li>' for name, text in captions.items()
+    )  # fmt: skip
+    return f"<details><summary>{words}</summary><ul>{links}</ul></details>"
+
+
+def _notes(data: StudyData) -> str:
+    """What readers wrote on the study and on its trials."""
+    try:
+        notes = read_notes(data.runs / data.name)
+    except InputError as error:
+        return f"<p>{html.escape(str(error))}</p>"
+    trials = data.trials.drop_duplicates("key")
+    trials = trials[trials["key"].isin(list(notes.trials))]
+    names = [
+        f"{name} · seed {seed} · {annotator}"
+        for name, seed, annotator in zip(names_of(data, trials), trials["seed"], trials["annotator"], strict=True)
+    ]
+    written = [("The study", notes.study)] if notes.study else []
+    written += [(name, notes.trials[key]) for name, key in zip(names, trials["key"], strict=True)]
+    items = "".join(
+        f'<h3>{html.escape(name)}</h3><p class="written">{html.escape(text)}</p>' for name, text in written
+    )  # fmt: skip
+    return f'<section id="notes" aria-label="Notes"><h2>Notes</h2>{items}</section>' if items else ""

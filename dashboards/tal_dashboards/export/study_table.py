@@ -1,0 +1,83 @@
+"""One table of a whole study for a paper: every value of every axis, with intervals, verdicts and published numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import pandas as pd
+
+from tal_dashboards.data.study_data import StudyData
+from tal_dashboards.export.captions import about
+from tal_dashboards.export.latex import Table, escaped, in_math, written_table
+from tal_dashboards.style import number
+from tal_search.results.overview import Overview
+from tal_search.results.published import BEST_ON_TEST, MARK
+from tal_search.results.statistics import HIGH, LOW, around
+from tal_search.types import written_axis
+
+MARKS = {"better": r"$\uparrow$", "worse": r"$\downarrow$", "within noise": r"$\approx$", "needs repeats": "?"}
+
+
+def study_latex(data: StudyData, found: Overview) -> str | None:
+    """The table of `found.curves`; None where it has no row."""
+    curves = found.curves
+    if curves.empty:
+        return None
+    cases = found.rows == "case"
+    curves = curves.assign(word=curves.groupby("name", sort=False)["value"].transform(lambda one: written_axis(one)))
+    shows = {name: bool(curves[name].notna().any()) for name in ("n", "paper")}
+    rows: list[list[str]] = []
+    gaps, before = set(), None
+    for row in curves.to_dict("records"):
+        first = row["name"] != before
+        if first and not cases and rows:
+            gaps.add(len(rows))
+        rows.append(_row(data, row, cases=cases, first=first or cases, shows=shows))
+        before = row["name"]
+    head = [
+        found.rows.replace("marginal", "axis"), *([] if cases else ["value"]), *(["$n$"] if shows["n"] else []),
+        escaped(found.score), r"$\Delta$", "", *(["paper"] if shows["paper"] else []),
+    ]  # fmt: skip
+    columns = ("l" if cases else "lr") + ("r" if shows["n"] else "") + "rrc" + ("r" if shows["paper"] else "")
+    caption = escaped(_caption(data, found, curves))
+    for verdict, mark in MARKS.items():
+        caption = caption.replace(f"@{verdict}@", mark)
+    return written_table(Table(columns, head, rows, caption, f"{data.name}-study", frozenset(gaps)))
+
+
+def _row(data: StudyData, row: dict[Any, Any], *, cases: bool, first: bool, shows: dict[str, bool]) -> list[str]:
+    name, symbol = str(row["name"]), data.axes.get(row["name"], "")
+    axis = f"{in_math(symbol)} ({escaped(name)})" if symbol not in ("", name) else escaped(name)
+    value = escaped(name) if cases else escaped(re.sub(r"^-(?=\d)", "−", row["word"]))
+    value = rf"\textbf{{{value}}}" if row["centre"] else value
+    mean = number(row["mean"]) + around(row["mean"], row["mean" + LOW], row["mean" + HIGH])
+    delta = number(row["delta"], 1, "+") + around(row["delta"], row["delta" + LOW], row["delta" + HIGH])
+    paper = "" if math.isnan(row["paper"]) else number(row["paper"])
+    dagger = f" {MARK}" if paper and row["paper selection"] == BEST_ON_TEST else ""
+    return [
+        *([] if cases else [axis if first else ""]), value,
+        *([f"{row['n']:.0f}" if pd.notna(row["n"]) else "--"] if shows["n"] else []), escaped(mean),
+        "" if row["centre"] else escaped(delta.replace("-", "−")), MARKS.get(row["verdict"], ""),
+        *([escaped(paper + dagger)] if shows["paper"] else []),
+    ]  # fmt: skip
+
+
+def _caption(data: StudyData, found: Overview, curves: pd.DataFrame) -> str:
+    """What the numbers are; a mark of a verdict as @VERDICT@."""
+    beside = "the reference (bold)" if found.rows == "case" else "the centre (bold)"
+    noise = "" if math.isnan(found.noise) else f" Noise floor: {found.noise:.1f} points."
+    verdicts = [one for one in MARKS if one in set(curves["verdict"])]
+    words = "; ".join(f"@{one}@ {'undecided' if one == 'needs repeats' else one}" for one in verdicts)
+    paper = f" Paper: published on I3D features{_mark_note(curves)}." if curves["paper"].notna().any() else ""
+    return (
+        f"{about(data, found.score)} Means ± half their 95 % intervals ([low, high] where 0 or 100 cuts them); "
+        f"Δ: difference to {beside} in points, 95 % interval corrected for all cells of the study"
+        f"{f' ({words})' if words else ''}.{noise}{paper}"
+    )
+
+
+def _mark_note(curves: pd.DataFrame) -> str:
+    best = (curves["paper selection"] == BEST_ON_TEST) & curves["paper"].notna()
+    return f"; {MARK}: {BEST_ON_TEST}" if best.any() else ""
