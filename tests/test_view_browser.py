@@ -173,7 +173,9 @@ def test_a_click_on_a_cell_of_ours_opens_its_first_repeat_and_published_systems_
     page.until("document.querySelector('#cost-graph .hoverlayer')?.textContent.includes(', n ')")
     shown = page.page.locator("#cost-graph .hoverlayer").text_content() or ""
     assert "trial=" not in page.page.url
-    page.page.mouse.click(*page.page.evaluate(SPOT, "backtal"))
+    page.page.wait_for_timeout(200)  # a hand rests before it presses; Plotly forgets a point that is pressed at once
+    page.page.mouse.down()
+    page.page.mouse.up()
     page.page.wait_for_selector("#study-trial-results")
     assert "view=cost&cost-budget=0&trial=" in page.page.url, "the view stays"
     ours = cost.info(grid.read(), {}).ours.set_index("key")
