@@ -239,8 +239,11 @@ def test_a_growing_study_is_drawn_again_and_what_was_chosen_stays(opened: Browse
     with served(tmp_path, "grid") as address, visit(opened, address) as page:
         page.open("grid", "study", trial=first[1].key)
         page.page.wait_for_selector("#study-trial-results")
+        page.page.get_by_role("button", name="state").focus()
         run(plan_of(tmp_path, [*first, cell_spec(2)]))
         page.until("document.querySelector('#study-progress').textContent.startsWith('3done')")
+        page.until("document.querySelectorAll('#study-trials tbody tr').length === 3")
+        assert page.page.evaluate("document.activeElement.textContent") == "state", "the focus stays"
         assert page.rows("study-trial-results")[0] == ["of the trial", "trial 1"]
         assert f"trial={first[1].key}" in page.page.url
 

@@ -7,7 +7,7 @@
     return made;
   };
 
-  // All that stays while rows come and go: what has the focus keeps it, and a live region is read out.
+  // All that stays while rows come and go, so that a live region is read out.
   const build = (place, { name, caption }) => {
     const turns = ["First", "Previous", "Next", "Last"].map((words) => node("button", { class: "press", "data-chooses": `${name}-page` }, words));
     const count = node("span", { "aria-live": "polite" }), where = node("span", { "aria-live": "polite" });
@@ -32,14 +32,12 @@
   };
 
   const drawPager = ({ pager, turns, where }, page, pages) => {
-    const focused = turns.find((one) => one === document.activeElement);
     [1, page - 1, page + 1, pages].forEach((target, at) => {
       turns[at].value = target;
       turns[at].disabled = target === page || target < 1 || target > pages;
     });
     where.textContent = `page ${page.toLocaleString("en")} of ${pages.toLocaleString("en")}`;
     pager.hidden = pages === 1;
-    if (focused?.disabled) turns.find((one) => !one.disabled)?.focus({ preventScroll: true });
   };
 
   const drawCell = (cell, kind) => {
@@ -57,14 +55,30 @@
   };
 
   const drawRows = (body, heads, rows) => {
-    const focused = body.contains(document.activeElement) && document.activeElement.getAttribute("href");
     body.replaceChildren(...rows.map(({ cells, look }) => {
       const row = document.createElement("tr"), above = heads.length - cells.length; // cells that stand beside several rows
       if (look) row.className = look;
       row.append(...cells.map((cell, at) => drawCell(cell, heads[above + at].kind)));
       return row;
     }));
-    if (focused) [...body.querySelectorAll("a")].find((one) => one.getAttribute("href") === focused)?.focus({ preventScroll: true });
+  };
+
+  // What has the focus keeps it: rows are new, the button of a last page is off, and a study that grows is drawn anew.
+  let held = null;
+  const called = (one) => (one.dataset.chooses ? `${one.dataset.chooses} ${one.textContent}` : one.getAttribute("href") ?? one.tagName);
+  document.addEventListener("pointerdown", () => { held = null; }, true);
+  document.addEventListener("focusin", ({ target }) => {
+    const place = target.closest?.(".grid")?.querySelector("[data-table]");
+    held = place && { id: place.id, name: called(target), chooses: target.dataset.chooses, left: place.querySelector(".table").scrollLeft };
+  });
+  const refocus = (place, anew) => {
+    const { body, activeElement } = document;
+    if (held?.id !== place.id || (activeElement !== body && !activeElement.disabled)) return;
+    const { name, chooses, left } = held, all = [...place.parentNode.querySelectorAll("input, a, button:enabled, [tabindex]")];
+    const again = all.find((one) => called(one) === name) ?? all.find((one) => chooses && one.dataset.chooses === chooses);
+    again?.focus({ preventScroll: true });
+    again?.setSelectionRange?.(again.value.length, again.value.length); // of the field: typing goes on at its end
+    if (anew) place.querySelector(".table").scrollLeft = left;
   };
 
   const drawn = new WeakMap();
@@ -78,6 +92,7 @@
     drawHead(parts.head, content.name, content.heads);
     drawRows(parts.body, content.heads, content.rows);
     drawPager(parts, content.page, content.pages);
+    refocus(place, !before);
   };
   const all = { childList: true, subtree: true, attributes: true, attributeFilter: ["data-table"] };
   new MutationObserver(() => document.querySelectorAll("[data-table]").forEach(draw)).observe(document.documentElement, all);
