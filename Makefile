@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test chaos fuzz postgresql chromium axe bench docs notebook lint clean
+.PHONY: demo test chaos fuzz postgresql chromium axe latex bench docs notebook lint clean
 
 FUZZ_SECONDS ?= 600
 
@@ -11,7 +11,7 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/python -m tal_search.run study=thumos_grid
 
 # Two processes, each taking whole files: many tests wait for processes that they have killed.
-test: $(VENV)/test.stamp postgresql chromium axe lint
+test: $(VENV)/test.stamp postgresql chromium axe latex lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The driver killed 200 times at random moments: half an hour.
@@ -57,6 +57,13 @@ axe: $(VENV)/bin/python
 	elif command -v npm >/dev/null; then \
 		npm install --silent --no-save --no-package-lock --ignore-scripts --prefix $(VENV)/npm $(AXE) && touch $(VENV)/npm/$(AXE); \
 	else echo "npm is not installed: the test for accessibility will be skipped; install the package npm to run it"; fi
+
+# Tests compile the exported tables with pdflatex: Debian's, 156 MB, installed where it is missing and may be.
+latex:
+	@if command -v pdflatex >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends texlive-latex-base texlive-latex-recommended >/dev/null; \
+	else echo "pdflatex is not installed: its tests will be skipped; install texlive-latex-base and texlive-latex-recommended"; fi
 
 # Every benchmark, half an hour; the table is kept in benchmarks/results/.
 bench: $(VENV)/test.stamp

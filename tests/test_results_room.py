@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -18,13 +19,14 @@ from conftest import ROOT
 from small_dashboards import Made
 
 from tal_dashboards.data.study_data import StudyData
-from tal_dashboards.export.export import export_study, file_name
+from tal_dashboards.export.export import export_study
+from tal_dashboards.export.names import file_name
 from tal_dashboards.views import modules, tables
-from tal_search.cli.report import axes_text, write_comparison, write_tables
+from tal_search.cli.report import axes_text, write_comparison, write_overview, write_tables
 from tal_search.plan.plan_frame import supervision_words
 from tal_search.results.case_comparison import comparison_info
 from tal_search.results.cell_table import cells
-from tal_search.results.overview import overview, ranking_table
+from tal_search.results.overview import as_json, overview, ranking_table
 from tal_search.results.published import BEST_ON_TEST
 from tal_search.results.sensitivity import sensitivity_info
 from tal_search.results.statistics import HIGH, LOW
@@ -209,6 +211,17 @@ def test_the_table_of_axes_is_the_same_everywhere(
     _, markdown = write_tables(study.plan, study.frame, sensitivity_info(study.frame), tmp_path)
     for row in text.rows:
         assert "| " + " | ".join(row) in markdown.read_text("utf-8").replace("  ", " ")
+
+
+@pytest.mark.parametrize("kind", ["swept", "grid", "compared"])
+def test_the_overview_is_exported_as_a_run_has_it(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, exported: Callable[[Made], Path]
+) -> None:
+    study: Made = request.getfixturevalue(kind)
+    theirs = json.loads(write_overview(study.frame, tmp_path).read_text("utf-8"))
+    mine = json.loads((exported(study).parent / "overview.json").read_text("utf-8"))
+    assert mine == theirs == json.loads(json.dumps(as_json(overview(study.frame))))
+    assert [row["effect"] for row in mine["ranking"]] == overview(study.frame).ranking["effect"].tolist()
 
 
 def test_cases_agree_to_the_last_digit(compared: Made, tmp_path: Path, exported: Callable[[Made], Path]) -> None:

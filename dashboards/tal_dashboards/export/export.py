@@ -16,7 +16,7 @@ from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.export.captions import about, caption
 from tal_dashboards.export.latex import latex
 from tal_dashboards.export.names import file_names
-from tal_dashboards.export.overview_page import overview_section, overview_sheet
+from tal_dashboards.export.overview_page import overview_section, overview_sheet, sheet_figure
 from tal_dashboards.export.page import Section, study_page
 from tal_dashboards.export.parts import html_figure, html_table
 from tal_dashboards.export.pictures import find_browser, pdf, pictures
@@ -30,6 +30,7 @@ from tal_search.results.overview import as_json, overview
 from tal_search.results.statistics import LOW, SPREAD
 
 OVERVIEW = "overview"
+SHEET = "sheet of the overview"  # the figure on it; no file is called so
 MARK_HEIGHT = 22  # pixels added below a figure for the mark of simulated data
 
 
@@ -58,7 +59,7 @@ def export_study(runs: Path, study: str, out: Path) -> list[str]:
         _write(out / "tables" / "study.tex", paper.encode())
     answer = json.dumps(as_json(overview(data)), allow_nan=False, indent=1, ensure_ascii=False)
     _write(out / "overview.json", answer.encode())
-    drawn, sheet = _draw(data, {name: figure for view in found for name, figure in view.figures.items()}, out)
+    drawn, sheet = draw(data, {name: figure for view in found for name, figure in view.figures.items()}, out)
     one = "; study.tex has all values in one" if paper is not None else ""
     files = {
         **({"overview.pdf": "the answer on one page (PDF)"} if sheet else {}),
@@ -123,7 +124,7 @@ def _write_tables(data: StudyData, view: View, folder: Path) -> int:
     return len(view.tables)
 
 
-def _draw(data: StudyData, figures: Mapping[str, go.Figure], out: Path) -> tuple[list[str], bool]:
+def draw(data: StudyData, figures: Mapping[str, go.Figure], out: Path) -> tuple[list[str], bool]:
     """The pictures and the one page, as far as a browser is there: what became of them, and whether the page is."""
     browser = find_browser()
     if browser is None:
@@ -131,10 +132,12 @@ def _draw(data: StudyData, figures: Mapping[str, go.Figure], out: Path) -> tuple
             "No pictures and no overview.pdf: they need a Chromium; install the package",
             "chromium, or name one in BROWSER_PATH.",
         ], False  # fmt: skip
-    files = pictures(browser, figures)
+    ranked = len(overview(data).ranking) > 0
+    files = pictures(browser, {**figures, **({SHEET: sheet_figure(overview(data))} if ranked else {})})
+    of_sheet = {kind: files.pop(f"{SHEET}.{kind}", None) for kind in ("svg", "png")}
     for name, content in files.items():
         _write(out / "figures" / name, content)
-    sheet = pdf(browser, overview_sheet(data, files.get(f"{OVERVIEW}.svg")))
+    sheet = pdf(browser, overview_sheet(data, of_sheet["svg"]))
     if sheet is not None:
         _write(out / "overview.pdf", sheet)
     missing = [name for name in figures if f"{name}.svg" not in files or f"{name}.png" not in files]

@@ -7,15 +7,19 @@ import html
 import re
 
 import pandas as pd
+import plotly.graph_objects as go
 
 from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.export.parts import html_table
+from tal_dashboards.figures.overview_figure import overview_figure
 from tal_dashboards.views.overview import caption, next_steps
 from tal_search.results.overview import Overview, answer, overview, ranking_table
 from tal_search.results.ranking import ranking
+from tal_search.results.statistics import HIGH, LOW
 
 MOST_ROWS = 24  # of the sheet's table
-WIDTH, LEAST_HEIGHT = 186, 90  # millimetres: of the sheet, and that its figure keeps where it is higher
+WIDTH, LEAST_HEIGHT = 186, 80  # millimetres: of the sheet, and that its figure keeps where it is higher
+FIGURE_ROWS, FIGURE_WIDTHS = 7, (900, 1094)  # of the sheet's figure; pixels with so many rows, and with more
 BEST_CELLS = 10  # of a study without a ranking
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 STYLE = """
@@ -28,7 +32,7 @@ body { color: #222; background: #fff; font: 9pt/1.35 system-ui, "Segoe UI", Robo
 #sheet > * { flex: none; }
 #sheet > img { flex: 0 1 auto; max-width: 100%; object-fit: contain; object-position: left top; }
 h1 { font-size: 1.5em; margin: 0 0 .2em; overflow-wrap: anywhere; }
-h2 { font-size: 1.1em; margin: .5em 0 .2em; }
+h3 { font-size: 1.1em; margin: .5em 0 .2em; }
 p { margin: .15em 0; overflow-wrap: anywhere; }
 .badge { font-size: .6em; vertical-align: middle; padding: .2em .6em; border-radius: 3px; }
 .badge { background: #ffe9b3; color: #5c3d00; }
@@ -58,6 +62,19 @@ def overview_section(data: StudyData, figure: str) -> str:
     return f"{answer_words(data, found)}{figure}{next_words(found)}{ranking_html(data, found)}"
 
 
+def sheet_figure(found: Overview) -> go.Figure:
+    """The figure of the sheet: as many rows as leave room for its table, none where there is no ranking."""
+    narrow, wide = FIGURE_WIDTHS
+    drawn = overview_figure(_drawn(found))
+    return drawn.update_layout(width=narrow if len(found.ranking) <= FIGURE_ROWS else wide)
+
+
+def _drawn(found: Overview) -> Overview:
+    """With the rows that the sheet draws: seven beside a table of as many, fewer beside a longer one."""
+    beyond = min(len(found.ranking), MOST_ROWS) - FIGURE_ROWS
+    return found._replace(ranking=found.ranking.head(FIGURE_ROWS - max(0, beyond - 6) // 4))
+
+
 def overview_sheet(data: StudyData, picture: bytes | None) -> str:
     """A page of HTML that is printed on one page of A4 or Letter; picture: the figure as SVG."""
     found = overview(data)
@@ -68,7 +85,7 @@ def overview_sheet(data: StudyData, picture: bytes | None) -> str:
         least = min(LEAST_HEIGHT, WIDTH * _ratio(picture))
         drawn = (
             f'<img src="{source}" alt="" style="min-height: {least:.0f}mm">'
-            f'<p class="quiet">{html.escape(caption(found))}</p>'
+            f'<p class="quiet">{html.escape(_caption(found))}</p>'
         )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
@@ -77,6 +94,12 @@ def overview_sheet(data: StudyData, picture: bytes | None) -> str:
         f'<p class="quiet">{html.escape(data.words)}</p>{answer_words(data, found)}{drawn}'
         f"{ranking_html(data, found, MOST_ROWS)}{next_words(found)}</div><script>{FIT}</script></body></html>"
     )
+
+
+def _caption(found: Overview) -> str:
+    drawn, every = _drawn(found), len(found.ranking)
+    more = "" if len(drawn.ranking) == every else f" The first {len(drawn.ranking)} of {every}."
+    return caption(drawn) + more
 
 
 def _ratio(picture: bytes) -> float:
@@ -98,8 +121,11 @@ def ranking_html(data: StudyData, found: Overview, most: int | None = None) -> s
         table, title = ranking_table(found), f"The same in points of {found.score}"
     elif data.objectives and data.plan == "sampler" and len(data.done):
         best = ranking(data)
-        table = best.rows.head(BEST_CELLS).rename(columns=data.axes).drop(columns="best")
-        title = f"The best {len(table)} of {len(best.rows)} cells; test: mAP@{best.tiou} on the test split, in %"
+        score = f"mAP@{best.tiou} (%)"
+        named = {"mAP": f"holdout {score}", "test": f"test {score}"}
+        named |= {name + end: words + end for name, words in named.items() for end in (LOW, HIGH)}
+        table = best.rows.head(BEST_CELLS).rename(columns={**data.axes, **named}).drop(columns="best")
+        title = f"The best {len(table)} of {len(best.rows)} cells"
     else:
         return ""
     table = table.loc[:, [name for name in table if not _is_empty(table[name])]]
@@ -107,7 +133,7 @@ def ranking_html(data: StudyData, found: Overview, most: int | None = None) -> s
 
 
 def _is_empty(column: pd.Series[str]) -> bool:
-    return bool((column.astype(str) == "").all())
+    return bool((column.isna() | (column.astype(str) == "")).all())
 
 
 def next_words(found: Overview) -> str:
@@ -115,7 +141,7 @@ def next_words(found: Overview) -> str:
     steps = next_steps(found)
     if not steps:
         return ""
-    return "<h2>What to run next</h2>" + "".join(
+    return "<h3>What to run next</h3>" + "".join(
         f"<p>{html.escape(words)}</p>{f'<pre><code>{html.escape(command)}</code></pre>' if command else ''}"
         for words, command in steps
     )

@@ -23,8 +23,9 @@ STYLE = """
 #contents ul { list-style: none; margin: 0; padding: 0; }
 #contents { border: solid var(--line); border-width: 1px 0; margin: 12px 0; padding: 4px 0; }
 #contents > ul { columns: 20em auto; column-gap: 24px; }
-#contents > ul > li { padding: 3px 0; }
+#contents > ul > li { padding: 3px 0; break-inside: avoid; }
 #contents details { display: inline-block; margin-left: 12px; vertical-align: top; font-size: .9rem; }
+#contents ~ section h3 { font-size: 1rem; margin: 16px 0 4px; }
 #contents summary { color: var(--quiet); cursor: pointer; }
 #contents li li { padding: 2px 0; overflow-wrap: anywhere; }
 .written { white-space: pre-line; overflow-wrap: anywhere; border-left: 3px solid var(--line); padding-left: 10px; }

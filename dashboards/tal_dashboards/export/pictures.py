@@ -30,7 +30,8 @@ const out = document.getElementById("pictures");
 (async () => {
   for (const [name, figure] of Object.entries(figures)) {
     for (const [format, scale] of [["svg", 1], ["png", %g]]) {
-      const url = await Plotly.toImage(figure, {format, scale, width: %d, height: figure.layout.height || %d});
+      const [width, height] = [figure.layout.width || %d, figure.layout.height || %d];
+      const url = await Plotly.toImage(figure, {format, scale, width, height});
       const line = document.createElement("pre");
       line.textContent = name + " " + format + " " + url;
       out.append(line);

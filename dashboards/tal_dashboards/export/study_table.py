@@ -14,6 +14,7 @@ from tal_dashboards.export.latex import Table, escaped, in_math, written_table
 from tal_dashboards.style import number
 from tal_search.results.overview import Overview
 from tal_search.results.published import BEST_ON_TEST, MARK
+from tal_search.results.search.marginal_effects import METHOD
 from tal_search.results.statistics import HIGH, LOW, around
 from tal_search.types import written_axis
 
@@ -28,6 +29,7 @@ def study_latex(data: StudyData, found: Overview) -> str | None:
     cases = found.rows == "case"
     curves = curves.assign(word=curves.groupby("name", sort=False)["value"].transform(lambda one: written_axis(one)))
     shows = {name: bool(curves[name].notna().any()) for name in ("n", "paper")}
+    shows["verdict"] = bool(curves["verdict"].isin([*MARKS]).any())
     rows: list[list[str]] = []
     gaps, before = set(), None
     for row in curves.to_dict("records"):
@@ -38,9 +40,15 @@ def study_latex(data: StudyData, found: Overview) -> str | None:
         before = row["name"]
     head = [
         found.rows.replace("marginal", "axis"), *([] if cases else ["value"]), *(["$n$"] if shows["n"] else []),
-        escaped(found.score), r"$\Delta$", "", *(["paper"] if shows["paper"] else []),
+        escaped(found.score), r"$\Delta$", *([""] if shows["verdict"] else []), *(["paper"] if shows["paper"] else []),
     ]  # fmt: skip
-    columns = ("l" if cases else "lr") + ("r" if shows["n"] else "") + "rrc" + ("r" if shows["paper"] else "")
+    columns = (
+        ("l" if cases else "lr")
+        + ("r" if shows["n"] else "")
+        + "rr"
+        + ("c" if shows["verdict"] else "")
+        + ("r" if shows["paper"] else "")
+    )
     caption = escaped(_caption(data, found, curves))
     for verdict, mark in MARKS.items():
         caption = caption.replace(f"@{verdict}@", mark)
@@ -59,7 +67,8 @@ def _row(data: StudyData, row: dict[Any, Any], *, cases: bool, first: bool, show
     return [
         *([] if cases else [axis if first else ""]), value,
         *([f"{row['n']:.0f}" if pd.notna(row["n"]) else "--"] if shows["n"] else []), escaped(mean),
-        "" if row["centre"] else escaped(delta.replace("-", "−")), MARKS.get(row["verdict"], ""),
+        "" if row["centre"] else escaped(delta.replace("-", "−")),
+        *([MARKS.get(row["verdict"], "")] if shows["verdict"] else []),
         *([escaped(paper + dagger)] if shows["paper"] else []),
     ]  # fmt: skip
 
@@ -71,6 +80,8 @@ def _caption(data: StudyData, found: Overview, curves: pd.DataFrame) -> str:
     verdicts = [one for one in MARKS if one in set(curves["verdict"])]
     words = "; ".join(f"@{one}@ {'undecided' if one == 'needs repeats' else one}" for one in verdicts)
     paper = f" Paper: published on I3D features{_mark_note(curves)}." if curves["paper"].notna().any() else ""
+    if found.rows == "marginal":
+        return f"{about(data, found.score)} Marginal effects: {METHOD}; Δ: difference to {beside} in points."
     return (
         f"{about(data, found.score)} Means ± half their 95 % intervals ([low, high] where 0 or 100 cuts them); "
         f"Δ: difference to {beside} in points, 95 % interval corrected for all cells of the study"

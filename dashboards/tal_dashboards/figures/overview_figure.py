@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from tal_dashboards import style
 from tal_search.results.overview import Overview, reach
 from tal_search.results.statistics import HIGH, LOW
-from tal_search.types import written_axis
+from tal_search.types import written, written_axis
 
 MOST_ROWS = 12  # drawn; the table has all
 ROW, HEAD, FOOT = 88, 8, 46  # pixels: of a row, above the first, below the last
@@ -84,10 +84,9 @@ def _ends(found: Overview, row: dict[Any, Any]) -> str:
     """The line below it: the differences that the bars draw."""
     if found.rows == "case":
         return f"{row['effect']:+.1f}".replace("-", "−")
-    delta = found.curves.loc[found.curves["name"] == row["name"], "delta"].to_numpy(np.float64)
-    words = written_axis(found.curves.loc[found.curves["name"] == row["name"], "value"])
-    places = {"lowest": int(np.nanargmin(delta)), "highest": int(np.nanargmax(delta))}
-    ends = " to ".join(f"{row[end]:+.1f} at {words[at]}" for end, at in places.items())
+    values = found.curves.loc[found.curves["name"] == row["name"], "value"]
+    words = dict(zip(map(written, values), written_axis(values), strict=True))
+    ends = " to ".join(f"{row[end]:+.1f} at {words[written(row[f'{end} at'])]}" for end in ("lowest", "highest"))
     return style.text(ends.replace("-", "−"))
 
 

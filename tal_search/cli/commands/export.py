@@ -11,8 +11,9 @@ from tal_search.cli.console import console
 USAGE = """\
 tal-search export study=NAME out=FOLDER [runs=FOLDER]
 
-Writes what the dashboards of a study show into a folder: one HTML file that needs no network, CSV and LaTeX (booktabs)
-of every table, SVG and PNG of every figure where a Chromium is installed.
+Writes what the dashboards of a study show into a folder: one HTML file that needs no network, overview.json with the
+answer, CSV and LaTeX (booktabs) of every table, tables/study.tex with all values in one; and where a Chromium is
+installed, overview.pdf with the answer on one page, SVG and PNG of every figure.
 """
 WRITE = "write export study=NAME out=FOLDER"
 GRAMMAR = Grammar(
