@@ -89,6 +89,14 @@ def test_the_answer_is_a_sentence_a_verdict_and_the_best_cell(found: Overview) -
     assert "Highest of single runs" in answer(one)[1], "nothing is called best from one repeat"
 
 
+def test_an_axis_without_a_finished_trial_is_named() -> None:
+    data = study({("axis 1", 2.0): 20.0})
+    begun = replace(data, trials=data.trials[data.trials["axis 3"] == 0.0], axes={**data.axes, "axis 3": "d"})
+    found = overview(begun)
+    assert "axis 3" not in found.ranking["name"].tolist()
+    assert "Not known yet, as no trial of it is finished: d." in answer(found)
+
+
 def test_what_to_run_next_is_the_command_of_the_last_run_with_more_seeds() -> None:
     data = study({}, seeds=1)
     (step,) = overview(data).next

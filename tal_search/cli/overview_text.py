@@ -49,16 +49,9 @@ def overview_text(found: Overview) -> Table:
 
 def next_lines(found: Overview) -> list[str]:
     """What would decide the rest, and how long it takes; each command on a line of its own."""
-    from tal_search.results.next_runs import duration
-
-    lines = []
-    for step in found.next:
-        time = "" if math.isnan(step.minutes) else f", about {duration(step.minutes)}"
-        lines += [f"{step.seeds} seeds would decide {', '.join(step.decides)}: {step.trials} more trials{time}:"]
-        lines += [f"  {step.command}"]
-    left = [row for row in found.ranking.to_dict("records") if row["name"] in found.undecided]
-    known = {name for step in found.next for name in step.decides}
-    return [*lines, *(f"{row['name']} needs {row['needs']}." for row in left if row["name"] not in known)]
+    return [
+        line for words, command in found.steps for line in ([f"{words}:", f"  {command}"] if command else [f"{words}."])
+    ]
 
 
 def _name(row: dict[Any, Any]) -> str:

@@ -35,6 +35,17 @@ def duration(minutes: float) -> str:
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
 
 
+def next_steps(runs: tuple[NextRun, ...], needs: Mapping[str, str]) -> list[tuple[str, str]]:
+    """A sentence and its command each, "" where none would decide it. needs: words by name of what is undecided."""
+    steps = []
+    for step in runs:
+        time = "" if math.isnan(step.minutes) else f", about {duration(step.minutes)}"
+        words = f"{step.seeds} seeds would decide {', '.join(step.decides)}: {step.trials} more trials{time}"
+        steps.append((words, step.command))
+    rest = [name for name in needs if not any(name in step.decides for step in runs)]
+    return [*steps, *((f"{name} needs {needs[name]}", "") for name in rest)]
+
+
 def next_runs(data: StudyFrame, wanted: Mapping[str, float]) -> tuple[NextRun, ...]:
     """The cheapest first; at most MOST_STEPS. wanted: seeds by name of what is undecided, infinite where none do."""
     steps = sorted({int(seeds) for seeds in wanted.values() if seeds <= MOST_SEEDS})

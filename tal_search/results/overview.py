@@ -18,7 +18,7 @@ from tal_search.results.axis_effects import (
     value_effects,
 )
 from tal_search.results.cell_table import cells, published, records
-from tal_search.results.next_runs import NextRun, next_runs
+from tal_search.results.next_runs import NextRun, next_runs, next_steps
 from tal_search.results.noise import noise
 from tal_search.results.ranking import best_first, selected_by
 from tal_search.results.search.forest import unfitted
@@ -64,9 +64,15 @@ class Overview(NamedTuple):
     note: str
 
     @property
-    def undecided(self) -> list[str]:
-        """Names of the rows that need repeats."""
-        return [str(name) for name in self.ranking.loc[self.ranking["verdict"] == NEEDS_REPEATS, "name"]]
+    def undecided(self) -> dict[str, str]:
+        """What each row that needs repeats needs, by its name."""
+        left = self.ranking[self.ranking["verdict"] == NEEDS_REPEATS]
+        return {str(name): str(words) for name, words in zip(left["name"], left["needs"], strict=True)}
+
+    @property
+    def steps(self) -> list[tuple[str, str]]:
+        """What to run next: a sentence and its command each, see `next_runs.next_steps`."""
+        return next_steps(self.next, self.undecided)
 
     @property
     def matters(self) -> list[str]:
@@ -90,9 +96,15 @@ def overview(data: StudyFrame) -> Overview:
         ranking=ranking[RANKING], curves=curves[CURVES],
         noise=noise(data, score), best=_cell(data, ranked[0], score) if ranked else None, best_by=selected_by(data),
         centre=_cell(data, int(centre[0]), score) if len(centre) else None,
-        note=unfitted(data) if rows == "marginal" else "",
+        note=unfitted(data) if rows == "marginal" else _not_run(data, ranking) if rows == "axis" else "",
         next=next_runs(data, {str(name): float(seeds) for name, seeds in wanted.items()}),
     )  # fmt: skip
+
+
+def _not_run(data: StudyFrame, ranking: pd.DataFrame) -> str:
+    """Axes that no row speaks of yet."""
+    missing = [symbol for axis, symbol in data.axes.items() if axis not in set(ranking["name"])]
+    return f"Not known yet, as no trial of it is finished: {', '.join(missing)}." if missing and len(data.done) else ""
 
 
 def _cell(data: StudyFrame, place: int, score: str) -> dict[str, Any]:

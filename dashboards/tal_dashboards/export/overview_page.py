@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.export.parts import html_table
 from tal_dashboards.figures.overview_figure import overview_figure
-from tal_dashboards.views.overview import caption, next_steps
+from tal_dashboards.views.overview import caption
 from tal_search.results.overview import Overview, answer, overview, ranking_table
 from tal_search.results.ranking import ranking
 from tal_search.results.statistics import HIGH, LOW
@@ -138,10 +138,12 @@ def _is_empty(column: pd.Series[str]) -> bool:
 
 def next_words(found: Overview) -> str:
     """What would decide the rest, as commands."""
-    steps = next_steps(found)
+    steps = found.steps
     if not steps:
         return ""
     return "<h3>What to run next</h3>" + "".join(
-        f"<p>{html.escape(words)}</p>{f'<pre><code>{html.escape(command)}</code></pre>' if command else ''}"
+        f"<p>{html.escape(words)}:</p><pre><code>{html.escape(command)}</code></pre>"
+        if command
+        else f"<p>{html.escape(words)}.</p>"
         for words, command in steps
     )

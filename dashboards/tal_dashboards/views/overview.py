@@ -14,7 +14,8 @@ from tal_dashboards.app import components
 from tal_dashboards.data.progress import progress, seconds_left
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.figures.overview_figure import MOST_ROWS, overview_figure
-from tal_search.results.next_runs import duration
+from tal_search.record.overview import is_held
+from tal_search.results.next_runs import command
 from tal_search.results.overview import Overview, answer, overview, ranking_table
 from tal_search.results.search.marginal_effects import METHOD
 from tal_search.types import written_axis
@@ -63,7 +64,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
     return html.Section([
         html.Div([html.P(sentence) for sentence in answer(found.found)], className="answer", id="overview-answer"),
         *_drawn(found.found),
-        *_next(found.found),
+        *_next([*_left(data, found), *found.found.steps]),
         components.tiles("overview-progress", found.progress, found.seconds_left),
         components.table(ranking_table(found.found), f"The same in points of {found.found.score}", "overview-table"),
     ])  # fmt: skip
@@ -94,29 +95,23 @@ def caption(found: Overview) -> str:
     )
 
 
-def _next(found: Overview) -> list[Any]:
-    """What would decide the rest, as commands."""
-    steps = next_steps(found)
+def _left(data: StudyData, found: OverviewInfo) -> list[tuple[str, str]]:
+    """What continues a study that was stopped: its trials that no one runs now."""
+    count = dict(found.progress.itertuples(index=False, name=None)).get("remaining", 0)
+    if not count or is_held(data.runs / data.name):
+        return []
+    return [(f"{count} trials of the study were not run; the same command continues it", command(data))]
+
+
+def _next(steps: list[tuple[str, str]]) -> list[Any]:
+    """Sentences, each with its command."""
     if not steps:
         return []
     content: list[Any] = [html.H2("What to run next")]
-    for words, command in steps:
-        content += [html.P(words), *([html.Pre(html.Code(command), tabIndex="0")] if command else [])]
+    for words, line in steps:
+        content += [html.P(f"{words}{':' if line else '.'}")]
+        content += [html.Pre(html.Code(line), tabIndex="0")] if line else []
     return [html.Div(content, id="overview-next")]
-
-
-def next_steps(found: Overview) -> list[tuple[str, str]]:
-    """A sentence and its command each; of what no command would decide, "" for it. Empty where all is decided."""
-    if not found.undecided:
-        return []
-    steps = []
-    for step in found.next:
-        time = "" if math.isnan(step.minutes) else f", about {duration(step.minutes)}"
-        words = f"{step.seeds} seeds would decide {', '.join(step.decides)}: {step.trials} more trials{time}."
-        steps.append((words, step.command))
-    rest = [name for name in found.undecided if not any(name in step.decides for step in found.next)]
-    needs = found.ranking.set_index("name")["needs"]
-    return [*steps, *((f"{name} needs {needs[name]}.", "") for name in rest)]
 
 
 def register(app: Any, open_study: Callable[[], StudyData]) -> None:
