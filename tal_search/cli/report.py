@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,17 @@ def write_overview(data: StudyFrame, folder: Path) -> Path:
     text = json.dumps(as_json(overview(data)), allow_nan=False, indent=1, ensure_ascii=False)
     write_atomically(path, lambda stream: stream.write(text.encode()))
     return path
+
+
+def write_overview_figure(data: StudyFrame, folder: Path) -> None:
+    """Write `overview.html`, the figure as a page, where Plotly is installed and there is anything to draw."""
+    found = overview(data)
+    if find_spec("plotly") is None or not len(found.ranking):
+        return
+    from tal_dashboards.figures.overview_figure import overview_figure
+
+    page = overview_figure(found).to_html(include_plotlyjs=True, config={"displaylogo": False, "responsive": True})
+    write_atomically(folder / "overview.html", lambda stream: stream.write(page.encode()))
 
 
 def write_tables(
