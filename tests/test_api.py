@@ -162,8 +162,8 @@ def test_every_figure_of_the_views_has_a_name(study: StudyResults) -> None:
     assert len(names) == len(set(names)) > 10
     assert {name.partition("/")[0] for name in names} >= {"study", "plots", "playground", "cost", "errors", "timeline"}
     drawn = study.figure("plots/axis kernel_size", {"plots-score": "average"})
-    assert drawn.layout.yaxis.title.text == "average (%)"
-    assert "simulated data" in {note.text for note in drawn.layout.annotations}
+    assert drawn.layout.yaxis.title.text == "average mAP (%)"
+    assert drawn.layout.title.text == "simulated data"
     assert study.figure("cost") == study.figure("cost/cost")
     assert [one.text for one in study.figure().layout.annotations if one.text == "mAP@0.5 (%)"]
     assert study.figure() == study.figure("overview/overview")
