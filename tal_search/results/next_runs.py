@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tal_search.results.trials import StudyFrame
 
 MOST_STEPS = 3  # proposals beside one another
+MOST_NAMED = 3  # of what a step decides, in its sentence
 MOST_SEEDS = 30  # of a command that is proposed; more are a study of their own
 SEEDS = "search.repeats.seeds"
 
@@ -40,10 +41,17 @@ def next_steps(runs: tuple[NextRun, ...], needs: Mapping[str, str]) -> list[tupl
     steps = []
     for step in runs:
         time = "" if math.isnan(step.minutes) else f", about {duration(step.minutes)}"
-        words = f"{step.seeds} seeds would decide {', '.join(step.decides)}: {step.trials} more trials{time}"
+        words = f"{step.seeds} seeds would decide {_listed(step.decides)}: {step.trials} more trials{time}"
         steps.append((words, step.command))
     rest = [name for name in needs if not any(name in step.decides for step in runs)]
     return [*steps, *((f"{name} needs {needs[name]}", "") for name in rest)]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """At most three of them by name."""
+    if len(names) <= MOST_NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[: MOST_NAMED - 1])} and {len(names) - MOST_NAMED + 1} more"
 
 
 def next_runs(data: StudyFrame, wanted: Mapping[str, float]) -> tuple[NextRun, ...]:
@@ -72,5 +80,6 @@ def _step(data: StudyFrame, seeds: int, wanted: Mapping[str, float]) -> NextRun:
 def command(data: StudyFrame, *overrides: str) -> str:
     """The command that ran the study last, with these overrides in place of its own of the same keys."""
     keys = {one.partition("=")[0] for one in overrides}
-    kept = [one for one in data.overrides if one.lstrip("+~").partition("=")[0] not in keys]
-    return shlex.join(["python", "-m", "tal_search.run", f"study={data.name}", *kept, *overrides])
+    given = data.overrides or (f"study={data.name}",)
+    kept = [one for one in given if one.lstrip("+~").partition("=")[0] not in keys]
+    return shlex.join(["python", "-m", "tal_search.run", *kept, *overrides])

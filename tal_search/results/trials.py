@@ -28,7 +28,8 @@ class StudyFrame:
     and of the result `parameters`, `seconds` (of training) and `scoring_seconds`. mAP in percent; NaN where there is no
     number.
 
-    name: the study's; overrides: of the command that ran it last; lanes: how many trials that ran at once.
+    name: the study's; overrides: the command line that ran it last, study=NAME first; lanes: how many trials that ran
+    at once.
     """
 
     plan: str

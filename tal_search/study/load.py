@@ -57,7 +57,7 @@ def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
         written = Written(source, problems=[f"{source}: cannot be read ({error}); write it as UTF-8 text"])
     for override in overrides:
         apply_override(written, override)
-    study = replace(_checked(name, written), overrides=tuple(overrides))
+    study = replace(_checked(name, written), overrides=(f"study={name}", *overrides))
     if written.problems:
         found = [*dict.fromkeys(written.problems), *_data_problems(study, written)]
         raise InputError(problem.replace("\n", "\\n") for problem in found)

@@ -215,7 +215,7 @@ class Study:
     `accept_code_change`: take finished trials of other code versions as they are; `cost`: what annotation costs.
     `hyperparameters` and `inference` hold only what the author set; presets and defaults fill them in when the study is
     resolved. `places` says where each key was written, for problems that show only once the data is found; `overrides`
-    are those of the command line, for commands that are proposed.
+    is the command line, study=NAME first, for commands that are proposed.
     """
 
     name: str = field(metadata={"written": False})
