@@ -19,10 +19,12 @@ SECONDS_BETWEEN = 0.25  # changes of a notebook's line
 FIRST_GUESS = 0.5  # fits that are to be trained before the remaining time is estimated
 
 
-class Progress:
+class StudyProgress:
     """Counts the events of a driver. `draw` is called after each, with whether a fit was trained; say: a sentence."""
 
-    def __init__(self, total: int | None, draw: Callable[[Progress, bool], None], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, total: int | None, draw: Callable[[StudyProgress, bool], None], say: Callable[[str], None]
+    ) -> None:
         self.total, self.say, self._draw = total, say, draw
         self.done = self.failed = self.stopped = self.cached = 0
         self.running: dict[str, float] = {}  # the share of its epochs that are over, by the fit's key
@@ -87,20 +89,20 @@ class Progress:
 
 
 @contextmanager
-def shown_progress(plan: Plan, *, quiet: bool) -> Iterator[Progress]:
+def shown_progress(plan: Plan, *, quiet: bool) -> Iterator[StudyProgress]:
     """Progress of a plan's run, drawn until the block ends."""
     total, say = len(plan.fits) or plan.study.budget.trials, _sayer(sys.stderr)
     if quiet:
-        yield Progress(total, lambda *_: None, lambda _: None)
+        yield StudyProgress(total, lambda *_: None, lambda _: None)
     elif _in_notebook():
         line = _NotebookLine()
-        progress = Progress(total, line.draw, _sayer(sys.stdout))
+        progress = StudyProgress(total, line.draw, _sayer(sys.stdout))
         try:
             yield progress
         finally:
             line.end(progress)
     else:
-        yield Progress(total, lambda progress, trained: say(progress.words) if trained else None, say)
+        yield StudyProgress(total, lambda progress, trained: say(progress.words) if trained else None, say)
 
 
 def _sayer(stream: TextIO) -> Callable[[str], None]:
@@ -121,11 +123,11 @@ class _NotebookLine:
         self._handle: Any = None
         self._drawn = 0.0
 
-    def draw(self, progress: Progress, _: bool) -> None:
+    def draw(self, progress: StudyProgress, _: bool) -> None:
         if time.monotonic() - self._drawn >= SECONDS_BETWEEN:
             self.end(progress)
 
-    def end(self, progress: Progress) -> None:
+    def end(self, progress: StudyProgress) -> None:
         """Draw, however recently that was."""
         display: Any = import_module("IPython.display").display  # there in every notebook, and untyped
         self._drawn = time.monotonic()
