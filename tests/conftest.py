@@ -26,7 +26,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # Ray starts its workers at a niceness of 15: beside programs that keep a machine busy they would hardly begin.
 os.environ.update(RAY_worker_niceness="0")
-os.environ.pop("COLUMNS", None)  # of pytest's workers: programs that are tested write to a pipe that has none
+# GNU readline, which pytest imports, gives programs that are started a width; what they write goes to pipes without one.
+os.environ.pop("COLUMNS", None)
+os.unsetenv("COLUMNS")
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 

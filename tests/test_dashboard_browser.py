@@ -117,7 +117,7 @@ def test_a_trial_is_found_sorted_paged_downloaded_and_opened(
     assert page.page.evaluate("document.activeElement.textContent") == "First", "the last page has no next one"
     page.page.wait_for_url("**study-trials-page=3**")
     sought = page.page.get_by_label("Find")
-    sought.press_sequentially("λ = 0.25 seed 1")
+    sought.fill("λ = 0.25 seed 1")
     page.until("document.querySelector('#study-trials .count').textContent.startsWith('1 of 12 rows')")
     (number,) = numbers(page)
     row = data.trials.set_index("number").loc[number]

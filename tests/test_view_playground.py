@@ -150,8 +150,10 @@ def test_the_study_s_settings_are_the_centre_s_where_the_fit_was_scored_with_the
 def test_a_page_has_a_slider_for_each_setting_at_the_study_s_value(small_study: StudyData) -> None:
     page = playground.layout(small_study, {"playground-nms": "0.4"})
     values = {
-        part.id["name"]: part.value for part in page._traverse() if isinstance(getattr(part, "id", None), dict) and "name" in part.id
-    }  # fmt: skip
+        part.id["name"]: part.value
+        for part in page._traverse()
+        if isinstance(getattr(part, "id", None), dict) and "name" in part.id
+    }
     assert values["playground-nms"] == 0.4
     assert values["playground-class_threshold"] == small_study.inference["class_threshold"] == 0.04
     assert {f"playground-{name}" for name in SLIDERS} < set(values)

@@ -18,7 +18,7 @@ from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_search.errors import InputError
 
 PAGE = 100  # rows
-PAUSE = 0.15  # seconds without a keystroke after which the text is looked for
+PAUSE = 0.3  # seconds without a keystroke after which the text is looked for
 NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:/\d+)?)")
 
 
