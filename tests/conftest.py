@@ -26,7 +26,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # Ray starts its workers at a niceness of 15: beside programs that keep a machine busy they would hardly begin.
 os.environ.update(RAY_worker_niceness="0")
-# GNU readline, which pytest imports, gives programs that are started a width; what they write goes to pipes without one.
+# GNU readline, which pytest imports, gives the programs that it starts a width; they write to pipes, which have none.
 os.environ.pop("COLUMNS", None)
 os.unsetenv("COLUMNS")
 settings.register_profile("any machine", deadline=None)
