@@ -71,7 +71,8 @@ def from_centres(sequence: Floats, frames: int) -> Floats:
     position = np.clip((np.arange(frames) + 0.5) * snippets / frames - 0.5, 0, snippets - 1)
     left = np.minimum(position.astype(np.int64), max(snippets - 2, 0))
     share = position - left
-    return sequence[..., left] * (1 - share) + sequence[..., np.minimum(left + 1, snippets - 1)] * share
+    found: Floats = sequence[..., left] * (1 - share) + sequence[..., np.minimum(left + 1, snippets - 1)] * share
+    return found
 
 
 def from_starts(sequence: Floats, frames: int) -> Floats:
@@ -80,7 +81,8 @@ def from_starts(sequence: Floats, frames: int) -> Floats:
     position = np.arange(frames) * (snippets / frames)
     left = np.clip(np.searchsorted(np.arange(snippets), position) - 1, 0, max(snippets - 2, 0))
     rise = sequence[..., np.minimum(left + 1, snippets - 1)] - sequence[..., left]
-    return rise * (position - left) + sequence[..., left]
+    found: Floats = rise * (position - left) + sequence[..., left]
+    return found
 
 
 def _long_instances(runs: Floats, frames: int, inference: Inference) -> Floats:
