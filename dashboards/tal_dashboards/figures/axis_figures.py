@@ -16,7 +16,7 @@ from tal_dashboards.figures.axis_lines import AT_CENTRE, AxisLine, is_numeric, p
 from tal_dashboards.figures.difference_colours import bar, colour_scale, reach
 from tal_search.results.noise import Reference
 from tal_search.results.published import BEST_ON_TEST, MARK, marked
-from tal_search.types import Floats, written
+from tal_search.types import Floats, written, written_axis
 
 MEAN = style.COLOURS[2]  # of means and their bands: none of the colours of differences
 RESIDUALS = (style.COLOURS[3], style.COLOURS[7])  # less and more than the sum of both effects
@@ -63,7 +63,7 @@ def add_ticks(drawn: go.Figure, values: pd.Series[Any], axis: str = "xaxis") -> 
     if not is_numeric(values):
         return
     if len(values) <= MOST_TICKS:
-        drawn.layout[axis].update(tickvals=values.tolist(), ticktext=[written(float(one)) for one in values])
+        drawn.layout[axis].update(tickvals=values.tolist(), ticktext=written_axis(map(float, values)))
     elif scale(values) == "log":
         few = [float(f"{one:.2g}") for one in np.geomspace(values.min(), values.max(), FEW_TICKS)]
         drawn.layout[axis].update(tickvals=few, ticktext=[written(one) for one in few])

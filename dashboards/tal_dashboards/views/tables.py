@@ -24,7 +24,7 @@ from tal_search.results.sensitivity import AxisTable, sensitivity_info
 from tal_search.results.statistics import HIGH, LOW, METHOD
 
 TITLE = "Sensitivity tables"
-AXES = "Which axes matter, the surest first (mAP in points)"
+AXES = "Which axes matter, the greatest effect first (mAP in points)"
 MOST_ROWS = 500  # of one table: a grid or a sampler may have ten thousand cells
 
 
