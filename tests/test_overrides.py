@@ -11,6 +11,7 @@ from study_files import load, problems
 
 from tal_search.errors import InputError
 from tal_search.study import Study, load_study
+from tal_search.study.overrides import without_passwords
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 
@@ -140,3 +141,16 @@ def test_any_override_is_read_or_refused(key, sign, value, more):
     else:
         places = [study.name == "quickstart"]
     assert all(places)
+
+
+def test_a_proposed_command_tells_nobody_a_password() -> None:
+    secrets = [
+        "record=postgresql://me:s3cret@host:5432/runs", "tracking.uri=http://me:p@s3cret:x@host/mlflow",
+        "++record=postgresql+psycopg://host/runs?password=s3cret&user=me&sslpassword=s3cret", "runs=kept",
+    ]  # fmt: skip
+    study = load_study("quickstart", secrets[:1])
+    assert study.record == "postgresql://me:s3cret@host:5432/runs"
+    assert study.overrides == ("study=quickstart", "record=postgresql://me@host:5432/runs")
+    assert [without_passwords(one) for one in secrets[1:]] == [
+        "tracking.uri=http://me@host/mlflow", "++record=postgresql+psycopg://host/runs?&user=me", "runs=kept",
+    ]  # fmt: skip

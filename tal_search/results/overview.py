@@ -26,6 +26,7 @@ from tal_search.results.search.marginal_ranking import LIKELY, UNCLEAR, marginal
 from tal_search.results.sensitivity import PAPER_TIOU
 from tal_search.results.statistics import HIGH, LOW, around
 from tal_search.results.trials import StudyFrame
+from tal_search.results.uncertainty.contrasts import LEAST_REPEATS
 from tal_search.types import CASE, cell_words, written, written_axis
 
 BEYOND = 1.6  # times the longest bar: where an interval that is wider is cut
@@ -142,7 +143,7 @@ def _of_cases(data: StudyFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             ranking[end + suffix] = ranking["delta" + suffix]
         ranking[end + " at"] = ranking["value"]
     ranking["best"] = ranking["value"]
-    ranking["seeds"] = ranking[["seen", "within"]].min(axis=1).fillna(3.0)
+    ranking["seeds"] = ranking[["seen", "within"]].min(axis=1).fillna(LEAST_REPEATS)
     return ranking.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True), curves
 
 

@@ -17,7 +17,7 @@ from tal_search.localization.inference import Inference
 from tal_search.methods import available, specification
 from tal_search.study.cases import check_cases, read_cases, reference_study
 from tal_search.study.checking import Checker, closest, did_you_mean, repeated
-from tal_search.study.overrides import apply_override
+from tal_search.study.overrides import apply_override, without_passwords
 from tal_search.study.presets import annotator_problems, find_dataset, thresholds
 from tal_search.study.rules import check_addresses, check_lengths, check_search, checked_options, with_long_forms
 from tal_search.study.settings import FOLDER, Study
@@ -57,7 +57,7 @@ def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
         written = Written(source, problems=[f"{source}: cannot be read ({error}); write it as UTF-8 text"])
     for override in overrides:
         apply_override(written, override)
-    study = replace(_checked(name, written), overrides=(f"study={name}", *overrides))
+    study = replace(_checked(name, written), overrides=(f"study={name}", *map(without_passwords, overrides)))
     if written.problems:
         found = [*dict.fromkeys(written.problems), *_data_problems(study, written)]
         raise InputError(problem.replace("\n", "\\n") for problem in found)

@@ -86,6 +86,16 @@ def _scan(text: str) -> tuple[str, bool]:
     return "".join(parts), comma
 
 
+def without_passwords(override: str) -> str:
+    """The override as it may be kept and shown: an address in it without its password, which is taken from the
+    environment then (PGPASSWORD, MLFLOW_TRACKING_PASSWORD).
+    """
+    if "://" not in override:
+        return override
+    plain = re.sub(r"(://[^:/@]*):.*@", r"\1@", override)
+    return re.sub(r"([?&])[^=&?]*pass[^=&]*=[^&]*", r"\1", plain, flags=re.IGNORECASE).rstrip("?&")
+
+
 def _delete(written: Written, key: Key, place: str, wants_value: bool, value: Any) -> None:
     parent = OmegaConf.select(written.tree, ".".join(key[:-1])) if key[:-1] else written.tree
     if not isinstance(parent, DictConfig) or key[-1] not in parent:

@@ -121,11 +121,6 @@ def closed_query(selection: Selection) -> str:
     return query_of(beside(left, shown=False))
 
 
-def cell_query(selection: Selection, cell: str) -> str:
-    """Where the page shows a cell, by its name, with all else that is selected."""
-    return query_of({**selection, "view": "study", "study-cell": cell})
-
-
 def trial_tables(info: TrialInfo) -> dict[str, pd.DataFrame]:
     """Results with a column a trial, and settings."""
     rows = info.trials.drop(columns=NOT_SHOWN).set_index("number")

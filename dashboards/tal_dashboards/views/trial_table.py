@@ -14,10 +14,9 @@ from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.style import shown
 from tal_dashboards.views.trial_panel import trial_query
 from tal_search.results.cell_table import records
-from tal_search.types import Ints, written
+from tal_search.types import CASE, Ints, written
 
 NAME = "study-trials"
-CASE = "case"  # the axis of a study of cases, whose every value is a name
 CAPTION = "Trials, the newest first; a number opens its trial"
 
 
