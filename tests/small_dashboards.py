@@ -97,10 +97,14 @@ def drawn_rows(grid: Grid) -> list[list[str]]:
 
 
 def chromium() -> str:
-    """Debian's Chromium; its tests are skipped where it is absent, unless required."""
-    found = shutil.which("chromium")
+    return required_program("chromium", "TAL_REQUIRE_CHROMIUM")
+
+
+def required_program(name: str, variable: str) -> str:
+    """Where a program of Debian's is; its tests are skipped where it is absent, unless the variable requires it."""
+    found = shutil.which(name)
     if found is None:
-        if os.environ.get("TAL_REQUIRE_CHROMIUM") == "1":
-            pytest.fail("chromium is required (TAL_REQUIRE_CHROMIUM=1) and is not there")
-        pytest.skip("needs the program chromium")
+        if os.environ.get(variable) == "1":
+            pytest.fail(f"{name} is required ({variable}=1) and is not there")
+        pytest.skip(f"needs the program {name}")
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ from drawn_runs import drawn, one_at_a_time, study_of
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from small_dashboards import Made, chromium
+from small_dashboards import Made, chromium, required_program
 
 from tal_dashboards.data.notes import write_note
 from tal_dashboards.data.study_data import StudyData
@@ -261,7 +260,7 @@ def test_file_names_that_would_be_one_are_told_apart() -> None:
 def test_every_table_of_a_study_compiles_in_one_document(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    program = pdflatex()
+    program = required_program("pdflatex", "TAL_REQUIRE_LATEX")
     shutil.copytree(request.getfixturevalue(f"{kind}_files")[0] / "tables", tmp_path / "tables")
     hostile = pd.DataFrame({"[x] *": ["*", "[2]", "é ą 类 “½” | \x00\n&"], "Δ": [1.0, 2.0, 3.0]})
     (tmp_path / "tables" / "hostile.tex").write_text(latex(pd.concat([hostile] * 30), "[a] ∞ ≤", "x"), "ascii")
@@ -283,16 +282,6 @@ def test_every_table_of_a_study_compiles_in_one_document(
     assert "undefined" not in ended.stdout
     assert "multiply defined" not in ended.stdout
     assert pages((tmp_path / "all.pdf").read_bytes()) > 1 or b"/ObjStm" in (tmp_path / "all.pdf").read_bytes()
-
-
-def pdflatex() -> str:
-    """Debian's LaTeX; its tests are skipped where it is absent, unless required."""
-    found = shutil.which("pdflatex")
-    if found is None:
-        if os.environ.get("TAL_REQUIRE_LATEX") == "1":
-            pytest.fail("pdflatex is required (TAL_REQUIRE_LATEX=1) and is not there")
-        pytest.skip("needs pdflatex, of the packages texlive-latex-base and texlive-latex-recommended")
-    return found
 
 
 def test_the_table_of_a_study_has_every_value_its_interval_and_its_verdict(swept: Made) -> None:

@@ -23,15 +23,12 @@ def show_results(plan: Plan, outcome: Outcome, screen: Console, *, tables: bool 
 
     Returns what they are of; None where no trial is finished.
     """
-    from tal_search.cli.report import write_overview, write_overview_figure
+    from tal_search.cli.report import write_overview
     from tal_search.plan.plan_frame import study_frame
 
     data = study_frame(plan, outcome.trials.values(), outcome.finished) if outcome.finished else None
     if data is not None:
-        folder = plan.study.runs / plan.study.name
-        write_overview(data, folder)
-        if plan.study.tracking.mlflow:  # which shows it with the study's run
-            write_overview_figure(data, folder)
+        write_overview(data, plan.study.runs / plan.study.name)
         if plan.study.search.plan == "sampler":
             _show_ranking(plan, data, outcome, screen)
         elif plan.study.search.plan == "cases":

@@ -128,9 +128,14 @@ def run_plan(plan: Plan, screen: Console, status: StatusLine, *, train: bool = T
 
 
 def _publish(plan: Plan, data: StudyFrame, screen: Console, *, interrupted: bool) -> None:
-    """What the study came to, for its run in MLflow; a sentence where it does not arrive."""
+    """What the study came to, for its run in MLflow; a sentence where it does not arrive. A command that is interrupted
+    draws no figure first.
+    """
+    from tal_search.cli.report import write_overview_figure
     from tal_search.tracking.publish import INTERRUPTED_SECONDS, PUBLISH_SECONDS, publish
 
+    if not interrupted:
+        write_overview_figure(data, plan.study.runs / plan.study.name)
     message = publish(plan, data, seconds=INTERRUPTED_SECONDS if interrupted else PUBLISH_SECONDS)
     if message:
         print_wrapped(screen, message)
