@@ -187,8 +187,13 @@ def test_the_terminal_has_a_line_an_axis_in_eighty_columns(found: Overview) -> N
     assert all("matters" in line for line in lines[:2])
     assert max(map(len, lines)) <= 80
     assert lines[0].count("━") <= BAR
+    sure = study({("axis 0", 1.0): 2.0}, seeds=3)
+    assert any(" seeds would decide " in line for line in next_lines(overview(sure))), "from repeats that tell"
     one = overview(study({}, seeds=1))
-    assert next_lines(one)[0] == "3 seeds would decide axis 0, axis 1 and 2 more: 34 more trials, about 17 min:"
+    assert (
+        next_lines(one)[0]
+        == "3 seeds are the least for a verdict on axis 0, axis 1 and 2 more: 34 more trials, about 17 min:"
+    )
 
 
 def test_ten_thousand_cells_are_ranked_by_the_table_of_cells() -> None:

@@ -11,7 +11,6 @@ import pandas as pd
 
 from tal_dashboards.data.study_data import StudyData
 from tal_search.results.axis_effects import MATTERS
-from tal_search.results.next_runs import NextRun, duration
 from tal_search.results.overview import Overview, answer
 from tal_search.results.statistics import HIGH, LOW
 from tal_search.types import written
@@ -36,7 +35,7 @@ def study_html(data: StudyData, found: Overview) -> str:
     parts.append(_paragraph(" ".join([*answer(found), _noise(found.noise)])))
     if len(found.ranking):
         parts.append(_table(found.ranking))
-    parts += [_paragraph(_next(run)) for run in found.next]
+    parts += [_paragraph(f"{words}: {command}" if command else f"{words}.") for words, command in found.steps]
     return "".join(parts)
 
 
@@ -59,11 +58,6 @@ def _cell(cell: Mapping[str, Any]) -> str:
 def _mean(cell: Mapping[str, Any]) -> str:
     around = "" if math.isnan(cell["low"]) else f" [{cell['low']:.1f}, {cell['high']:.1f}]"
     return f"{cell['mean']:.1f} %{around}, n = {cell['n']}"
-
-
-def _next(run: NextRun) -> str:
-    time = "" if math.isnan(run.minutes) else f", about {duration(run.minutes)}"
-    return f"{run.seeds} seeds would decide {', '.join(run.decides)}: {run.trials} more trials{time}: {run.command}"
 
 
 def _noise(noise: float) -> str:

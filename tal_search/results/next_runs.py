@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tal_search.results.trials import StudyFrame
+from tal_search.results.uncertainty.contrasts import LEAST_REPEATS
 
 MOST_STEPS = 3  # proposals beside one another
 MOST_NAMED = 3  # of what a step decides, in its sentence
@@ -17,6 +18,8 @@ SEEDS = "search.repeats.seeds"
 
 class NextRun(NamedTuple):
     """A command that would decide `decides` (names of axes or cases), were the differences what they seem.
+
+    LEAST_REPEATS seeds give them intervals at all, where there are none yet.
 
     seeds: in all; trials: new ones; minutes: of training and scoring them, as fast as the last run of the study; NaN
     where no trial tells.
@@ -41,7 +44,9 @@ def next_steps(runs: tuple[NextRun, ...], needs: Mapping[str, str]) -> list[tupl
     steps = []
     for step in runs:
         time = "" if math.isnan(step.minutes) else f", about {duration(step.minutes)}"
-        words = f"{step.seeds} seeds would decide {_listed(step.decides)}: {step.trials} more trials{time}"
+        few = step.seeds <= LEAST_REPEATS  # nothing is known yet of how sure a difference is
+        does = "are the least for a verdict on" if few else "would decide"
+        words = f"{step.seeds} seeds {does} {_listed(step.decides)}: {step.trials} more trials{time}"
         steps.append((words, step.command))
     rest = [name for name in needs if not any(name in step.decides for step in runs)]
     return [*steps, *((f"{name} needs {needs[name]}", "") for name in rest)]
