@@ -27,6 +27,7 @@ VALUES = [
     "p", "p adjusted", "verdict", "chosen by", "seen", "within",
 ]  # fmt: skip
 EXTREMES = ("lowest", "highest")
+ENDS = [end + suffix for end in EXTREMES for suffix in ("", LOW, HIGH, " at")]
 
 
 @lru_cache(maxsize=4)
@@ -55,8 +56,7 @@ def axis_effects(data: StudyFrame) -> pd.DataFrame:
     """
     found = value_effects(data)
     rows = [_row(data, str(axis), table) for axis, table in found.groupby("axis", sort=False)]
-    ends = [end + suffix for end in EXTREMES for suffix in ("", LOW, HIGH, " at")]
-    columns = ["axis", "symbol", "values", "best", "effect", *ends, "p", "p adjusted", "verdict", "needs", "seeds"]
+    columns = ["axis", "symbol", "values", "best", "effect", *ENDS, "p", "p adjusted", "verdict", "needs", "seeds"]
     table = pd.DataFrame([row for row in rows if row], columns=columns)
     return table.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tal_search.results.axis_effects import (
+    ENDS,
     EXTREMES,
     MATTERS,
     NEEDS_REPEATS,
@@ -30,7 +31,6 @@ from tal_search.results.uncertainty.contrasts import LEAST_REPEATS
 from tal_search.types import CASE, cell_words, written, written_axis
 
 BEYOND = 1.6  # times the longest bar: where an interval that is wider is cut
-ENDS = [end + suffix for end in EXTREMES for suffix in ("", LOW, HIGH, " at")]
 RANKING = ["name", "symbol", "values", "effect", *ENDS, "best", "p", "p adjusted", "verdict", "needs"]
 CURVES = [
     "name", "value", "centre", "n", "mean", "mean" + LOW, "mean" + HIGH, "delta", "delta" + LOW, "delta" + HIGH,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tal_search import localization, metrics
+from tal_search.files.atomic import replace_file
 from tal_search.types import canonical_json
 
 FOLDER = "cache"  # below the folder of a study
@@ -45,7 +45,8 @@ def kept(path: Path, of: dict[str, Any], compute: Callable[[], Groups]) -> Group
         if found is None:
             found = compute()
             with suppress(OSError):
-                _write(path, text, found)
+                content = json.dumps({"of": text, **found._asdict()}, allow_nan=False)
+                replace_file(path, content.encode())
         if len(_memory) >= MOST_IN_MEMORY:
             _memory.pop(next(iter(_memory)))
         _memory[name] = found
@@ -78,16 +79,3 @@ def _numbers(content: Any) -> dict[str, float]:
     if not all(math.isfinite(value) for value in found.values()):
         raise ValueError("not a number")
     return found
-
-
-def _write(path: Path, of: str, groups: Groups) -> None:
-    """Atomically; not flushed to disk, as what a crash damages is computed again."""
-    path.parent.mkdir(exist_ok=True)
-    temporary = path.parent / f".{path.name}.{os.getpid()}-{threading.get_ident()}"
-    try:
-        temporary.write_text(json.dumps({"of": of, **groups._asdict()}, allow_nan=False), "utf-8")
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise

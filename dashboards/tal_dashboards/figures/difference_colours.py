@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from tal_dashboards import style
+from tal_dashboards.style import BETTER, WORSE
 
-WORSE, BETTER = style.COLOURS[1], style.COLOURS[0]  # vermilion and blue, which everyone can tell apart
 LEAST_TINT = 0.25  # of a colour at the edge of the noise
 NOISE_SHARE = 0.6  # of the scale at most
 BAR = {

@@ -10,18 +10,18 @@ import pandas as pd
 
 from tal_dashboards.home.cards import Standing
 from tal_dashboards.style import number, value
+from tal_search.results.axis_effects import EXTREMES
 from tal_search.results.overview import Overview
 from tal_search.results.statistics import HIGH, LOW, around
 
 MOST_STUDIES = 6
-ENDS = ("lowest", "highest")
 ABSENT = "–"
 
 
 class Comparison(NamedTuple):
     """studies: one row a study. axes: one row an axis and study, axes by the greatest effect in any study: `axis`,
-    `symbol`, `study`, `there` (whether the study has the axis), and of a ranking `effect`, both ENDS, verdict, needs.
-    curves: `axis`, `study`, and the columns of `Overview.curves`. noise: by study, in points, NaN where unknown.
+    `symbol`, `study`, `there` (whether the study has the axis), and of a ranking `effect`, both EXTREMES, verdict and
+    needs. curves: `axis`, `study`, and the columns of `Overview.curves`. noise: by study, in points, NaN where unknown.
     scores: what differences are of, by study.
     """
 
@@ -38,7 +38,7 @@ class Comparison(NamedTuple):
     @property
     def span(self) -> tuple[float, float]:
         """The smallest and the greatest difference to be drawn, intervals and noise included; 0 lies between."""
-        bounds = [self.axes[f"{end}{ending}"] for end in ENDS for ending in ("", LOW, HIGH)]
+        bounds = [self.axes[f"{end}{ending}"] for end in EXTREMES for ending in ("", LOW, HIGH)]
         bounds += [self.curves["delta" + ending] for ending in ("", LOW, HIGH)]
         limits = [limit for limit in self.noise.values() if not math.isnan(limit)]
         known = pd.concat([*bounds, pd.Series([0.0, *limits, *(-limit for limit in limits)])]).astype(float).dropna()
@@ -69,8 +69,8 @@ def comparison_info(found: Mapping[str, tuple[Standing, Overview]]) -> Compariso
     )  # fmt: skip
 
 
-NUMBERS = ("effect", *(f"{end}{ending}" for end in ENDS for ending in ("", LOW, HIGH)))
-COLUMNS = ("axis", "symbol", "study", "there", *NUMBERS, *(f"{end} at" for end in ENDS), "verdict", "needs")
+NUMBERS = ("effect", *(f"{end}{ending}" for end in EXTREMES for ending in ("", LOW, HIGH)))
+COLUMNS = ("axis", "symbol", "study", "there", *NUMBERS, *(f"{end} at" for end in EXTREMES), "verdict", "needs")
 
 
 def _row(axis: str, symbol: str, study: str, ranking: pd.DataFrame) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _study(name: str, standing: Standing, results: Overview) -> dict[str, Any]:
 def comparison_tables(info: Comparison) -> dict[str, pd.DataFrame]:
     """What the page shows below its figures, with every number that they draw."""
     axes = pd.DataFrame({"axis": _names(info.axes), "study": info.axes["study"]})
-    for end in ENDS:
+    for end in EXTREMES:
         axes[f"{end} Δ (points)"] = [_difference(row, end) for row in info.axes.to_dict("records")]
     axes["effect (points)"] = [number(effect) for effect in info.axes["effect"]]
     for name in ("verdict", "needs"):

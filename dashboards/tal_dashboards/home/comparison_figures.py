@@ -10,11 +10,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from tal_dashboards import style
-from tal_dashboards.home.comparison import ABSENT, ENDS, Comparison
+from tal_dashboards.home.comparison import ABSENT, Comparison
+from tal_dashboards.style import BETTER, WORSE
+from tal_search.results.axis_effects import EXTREMES
 from tal_search.results.statistics import HIGH, LOW
 from tal_search.types import INFERENCE
 
-WORSE, BETTER = style.COLOURS[1], style.COLOURS[0]  # below and above the centre; grey where it may be noise
 KNOWN = ("matters", "better", "worse")  # verdicts that are more than noise
 ROW, CURVE, ENDING = 62, 150, 66  # pixels of a row of bars, of a small multiple, and of what is below them
 LONGEST = 24  # letters of a name in a figure; the table has the whole
@@ -64,7 +65,7 @@ def _end_colour(row: dict[Any, Any], end: str) -> str:
 
 
 def _bar(drawn: go.Figure, place: int, row: dict[Any, Any]) -> None:
-    known = [end for end in ENDS if not math.isnan(row[end])]
+    known = [end for end in EXTREMES if not math.isnan(row[end])]
     for end in dict.fromkeys(known):
         shade = _end_colour(row, end)
         drawn.add_bar(
@@ -89,7 +90,7 @@ def _value(row: dict[Any, Any], end: str) -> str:
 
 def _row_words(drawn: go.Figure, place: int, row: dict[Any, Any]) -> None:
     """The axis on the left, its verdict on the right, above the bar."""
-    ends = " … ".join(dict.fromkeys(style.number(row[end], 1, "+") for end in ENDS if not math.isnan(row[end])))
+    ends = " … ".join(dict.fromkeys(style.number(row[end], 1, "+") for end in EXTREMES if not math.isnan(row[end])))
     known = str(row["verdict"]) in KNOWN
     verdict = style.text(row["verdict"])
     right = f"{ends}  {f'<b>{verdict}</b>' if known else verdict}" if row["there"] else f"{ABSENT} not in this study"

@@ -96,10 +96,15 @@ def numbers_part(found: Overview) -> list[Any]:
     if found.best is None and found.centre is None:
         return [html.P("No trial is finished yet.", className="quiet")]
     leaky = "" if found.best_by == "holdout" else " (chosen on test, leaky)"
-    rows = [(f"best {found.score}", f"{_cell_words(found.best)}: {found.best['cell']}{leaky}")] if found.best else []
+    rows = [(_best_label(found), f"{_cell_words(found.best)}: {found.best['cell']}{leaky}")] if found.best else []
     rows += [(f"centre {found.score}", _cell_words(found.centre))] if found.centre else []
     rows += [_top(found)] if len(found.ranking) else []
     return [html.Dl([part for name, words in rows for part in (html.Dt(name), html.Dd(words))])]
+
+
+def _best_label(found: Overview) -> str:
+    """Nothing is called best from one repeat."""
+    return f"{'best' if found.best and found.best['n'] > 1 else 'highest'} {found.score}"
 
 
 def _cell_words(cell: dict[str, Any]) -> str:

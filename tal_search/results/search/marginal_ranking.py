@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tal_search.results.axis_effects import ENDS, EXTREMES
 from tal_search.results.search.marginal_effects import marginal_effects
 from tal_search.results.statistics import HIGH, LOW
 from tal_search.results.trials import StudyFrame
 
 LIKELY, UNCLEAR = "likely matters", "unclear"
-ENDS = [end + suffix for end in ("lowest", "highest") for suffix in ("", LOW, HIGH, " at")]
 COLUMNS = ["name", "symbol", "values", "effect", *ENDS, "best", "p", "p adjusted", "verdict", "needs", "seeds"]
 
 
@@ -42,7 +42,7 @@ def _marginal(name: str, table: pd.DataFrame) -> dict[str, Any]:
     apart = table["mean" + LOW][place["highest"]] > table["mean" + HIGH][place["lowest"]]
     return {
         "name": name, "symbol": table["symbol"][0], "values": len(table), "effect": float(np.ptp(delta)),
-        **dict(zip(ENDS, [*ends["lowest"], *ends["highest"]], strict=True)),
+        **dict(zip(ENDS, [one for end in EXTREMES for one in ends[end]], strict=True)),
         "best": table["value"][place["highest"]], "p": math.nan, "p adjusted": math.nan,
         "verdict": LIKELY if apart else UNCLEAR, "needs": "", "seeds": math.nan,
     }  # fmt: skip
