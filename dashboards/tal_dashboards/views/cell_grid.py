@@ -14,7 +14,7 @@ from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.style import number, shown
 from tal_search.results.published import BEST_ON_TEST, MARK
 from tal_search.results.statistics import HIGH, LOW
-from tal_search.types import written
+from tal_search.types import written, written_axis
 
 NAME = "tables-cells"
 CAPTION = "Every cell beside the centre"
@@ -80,11 +80,12 @@ def grid(data: StudyData, cells: pd.DataFrame, noise: float) -> Grid:
     heads = {name: _head(data, name) for name in ordered if name not in left_out}
     heads = {name: words for name, words in heads.items() if name != "needs" or cells["needs"].any()}
     most = float(cells[delta].abs().max())
+    words = {name: _in_words(cells, name) for name in first}
 
     def draw(page: pd.DataFrame) -> list[Row]:
         text = shown(page)
         for name in first:
-            text[name] = [written(one) for one in page[name]]
+            text[name] = words[name][page.index]
         text[paper] = [
             _published(*row) for row in zip(page[paper], page.get("paper selection", page[paper]), strict=True)
         ]
@@ -93,6 +94,13 @@ def grid(data: StudyData, cells: pd.DataFrame, noise: float) -> Grid:
 
     hint = f"{list(data.axes)[-1]}, worse" if "axis" in cells else "better"
     return Grid(CAPTION, hint, cells, heads, lambda: _text(data, cells, first), draw)
+
+
+def _in_words(cells: pd.DataFrame, name: str) -> pd.Series[Any]:
+    """A column of values as a study file has them, fractions beside fractions of the same axis."""
+    if name == "value":
+        return cells.groupby("axis", sort=False)[name].transform(written_axis)
+    return pd.Series(written_axis(cells[name]), index=cells.index, dtype=object)
 
 
 def _head(data: StudyData, name: str) -> str:
@@ -106,12 +114,13 @@ def _published(mAP: float, selection: Any) -> str:
 
 def _text(data: StudyData, cells: pd.DataFrame, first: list[str]) -> pd.DataFrame:
     """What a cell is found by: its axis, its values, its verdict and what it needs."""
-    words, values = [], []
-    for row in cells.to_dict("records"):
+    words, values, shown_words = [], [], {name: _in_words(cells, name) for name in first if name != "axis"}
+    for place, row in zip(cells.index, cells.to_dict("records"), strict=True):
         axis = str(row.get("axis", ""))
-        pairs = [(name, row["value"]) for name in ("value", *axis.removesuffix(")").split(" ("))] if axis else []
-        pairs += [(name, row[one]) for one in first if one in data.axes for name in (one, data.axes[one])]
-        values.append(searchable(f" {' '.join(f'{name}={written(one)}' for name, one in pairs)} "))
+        named = [(name, "value") for name in ("value", *axis.removesuffix(")").split(" ("))] if axis else []
+        named += [(name, one) for one in first if one in data.axes for name in (one, data.axes[one])]
+        both = [f"{name}={text}" for name, one in named for text in {written(row[one]), shown_words[one][place]}]
+        values.append(searchable(f" {' '.join(sorted(both))} "))
         words.append(searchable(f" {axis} {row['verdict']} {row['needs']}") + values[-1])
     return pd.DataFrame({"words": words, "values": values}, index=cells.index, dtype=str)
 
