@@ -185,7 +185,8 @@ def test_bad_arguments(
         ["tal_search.run", "study=thumos_grid", "--preview"],
     ],
 )
-def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    """In a folder where nothing was run: a preview reads results that there are."""
     code = (
         "import runpy, sys\n"
         f"sys.argv = {arguments!r}\n"
@@ -194,7 +195,7 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
         "heavy = {'torch', 'ray', 'mlflow', 'optuna', 'pandas'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=DEADLINE)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=DEADLINE, cwd=tmp_path)
 
 
 def test_preview_counts_the_whole_grid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
