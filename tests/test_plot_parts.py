@@ -68,7 +68,7 @@ def test_the_papers_point_is_hollow_on_the_score_it_was_published_for(swept: Mad
 
 def test_ticks_are_values_as_an_author_writes_them(small_study: StudyData) -> None:
     study = made_up(small_study, {"share": [1 / 16, 1 / 12, 1 / 6], "size": [1, 2, 3]}, [1.0, 2.0, 3.0])
-    assert list(line_of(study, "share", {}).layout.xaxis.ticktext) == ["0.0625", "1/12", "1/6"]
+    assert list(line_of(study, "share", {}).layout.xaxis.ticktext) == ["1/16", "1/12", "1/6"]
 
 
 def test_one_colour_means_one_thing(small_study: StudyData) -> None:
