@@ -16,7 +16,7 @@ test: $(VENV)/test.stamp postgresql chromium axe latex lint
 
 # The driver killed 200 times at random moments: half an hour.
 chaos: $(VENV)/test.stamp
-	TAL_CHAOS_KILLS=200 $(BIN)/python -m pytest tests/test_chaos.py
+	TAL_CHAOS_KILLS=200 $(BIN)/python -m pytest tests/end_to_end/test_chaos.py
 
 # Every reader of foreign files fed with broken ones: FUZZ_SECONDS for each of the nine, an hour and a half in all.
 fuzz: $(VENV)/fuzz.stamp
@@ -28,7 +28,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# docs/api.md from the docstrings, in seconds; tests/test_documents.py fails where the page is older than they are.
+# docs/api.md from the docstrings, in seconds; tests/documents/test_documents.py fails where the page is older than they are.
 docs: $(VENV)/test.stamp
 	$(BIN)/python docs/make_api.py
 

@@ -1,7 +1,8 @@
 """BackTAL's ablation on the simulated set at its default size, three seeds: python -m benchmarks.ablation [ROW ...]
 
 Rows: baseline (click terms off), clicks, separation, affinity, full. About four minutes for all on two cores. Numbers
-are about the simulated stand-in, never about BackTAL on video; `tests/test_simulated_clicks.py` holds that clicks help.
+are about the simulated stand-in, never about BackTAL on video; `tests/benchmarks/test_ablation.py` checks that clicks
+help.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize, localize_many, proposal_key
 from tal_search.metrics.average_precision import parse_tiou, score
 from tal_search.types import Annotations, Detections, DetectionScores
-from tests import reference_localization, reference_scoring
+from tests.support import reference_localization, reference_scoring
 
 VIDEOS, SNIPPETS, CLASSES, FPS = 210, 750, 20, 30
 TIOU = parse_tiou("0.1:0.9:0.1")

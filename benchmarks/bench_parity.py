@@ -1,7 +1,7 @@
 """Greatest relative differences to the numbers of the released code: `python -m benchmarks.bench_parity [FOLDER]`.
 
-Runs the golden tests, on FOLDER instead of tests/data/golden if given, and prints what their comparisons measured: the
-greatest difference of a quantity, over the greatest magnitude of what is expected. A golden test that compares with
+Runs the golden tests, on FOLDER instead of tests/fixtures/golden if given, and prints what their comparisons measured:
+the greatest difference of a quantity, over the greatest magnitude of what is expected. A golden test that compares with
 `golden_files.assert_close` is measured without a line here. The exit code is 1 where a test fails.
 """
 
@@ -37,8 +37,8 @@ class Measured:
         self.test = self.file = ""
 
     def pytest_collection_finish(self) -> None:
-        # The tests' own module: tests/ is on the path of modules from the collection on.
-        importlib.import_module("golden_files").observers.append(self.compared)
+        # The tests' own module: the repository is on the path of modules from the collection on.
+        importlib.import_module("tests.support.golden_files").observers.append(self.compared)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """The golden file of a test is the one among its parameters that is a path."""
@@ -67,7 +67,7 @@ def main() -> int:
     if folder is not None:
         os.environ["TAL_GOLDEN_DIR"] = str(folder.resolve())
     measured = Measured()
-    files = [str(path) for path in sorted(TESTS.glob("test_*golden*.py"))]
+    files = [str(path) for path in sorted(TESTS.glob("methods/test_*_golden.py"))]
     code = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *files], plugins=[measured])
     print(f"\n{'golden file':<20} {'group':<11} {'comparisons':>11} {'greatest':>10}  of")
     print("\n".join(measured.rows()))

@@ -1,6 +1,6 @@
 """A training step of BackTAL as one would write it from the paper: unfold, multiply by the mask, convolve; twice.
 
-It is what the product's step is measured against, in float32 and by variant. `tests/test_step.py` holds it to the
+It is what the product's step is measured against, in float32 and by variant. `tests/trial/test_loop.py` holds it to the
 golden values, so that the comparison is with a working step. Nothing of the product is used here but its parameters'
 names.
 

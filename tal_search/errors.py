@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+LISTED = 20  # problems of one file that are spelled out; the rest are counted
 
 
 class TalSearchError(Exception):
@@ -27,6 +30,47 @@ class InputError(TalSearchError):
 
     def __reduce__(self) -> tuple[type[InputError], tuple[tuple[str, ...]]]:
         return type(self), (self.problems,)  # workers send errors to the driver by pickle
+
+
+class Problems:
+    """Collects the problems of an input, one sentence each, so that all are reported in one pass.
+
+    path: the file they are in; it then starts each sentence, and at most LISTED of them are spelled out.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._sentences: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._sentences)
+
+    def add(self, sentence: str) -> None:
+        if self.path is not None:
+            text = f"{self.path}: {sentence}".replace("\n", "\\n")  # some released files have keys with line breaks
+            sentence = text.encode("utf-8", "replace").decode()
+        self._sentences.append(sentence)
+
+    def extend(self, sentences: Iterable[str]) -> None:
+        """Add complete sentences, such as another error's, as they are."""
+        self._sentences.extend(sentences)
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Collect the problems of an InputError raised in the block instead of stopping there."""
+        try:
+            yield
+        except InputError as error:
+            self.extend(error.problems)
+
+    def raise_if_any(self) -> None:
+        """Raise InputError with every problem collected so far."""
+        more = len(self) - LISTED if self.path is not None else 0
+        if more > 0:
+            tail = f"{self.path}: and {more} more problem{'s' if more > 1 else ''} like these; fix those above first"
+            raise InputError([*self._sentences[:LISTED], tail])
+        if self._sentences:
+            raise InputError(self._sentences)
 
 
 @contextmanager

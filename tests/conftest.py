@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from make_dataset import make_dataset
 
 from tal_search.data import load
+from tests.support.make_dataset import make_dataset
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-    from small_dashboards import Made
 
     from tal_dashboards.data.study_data import StudyData
+    from tests.support.small_dashboards import Made
 
-ROOT = Path(__file__).resolve().parents[1]
 # A shell's background job ignores Ctrl-C, and so would every program that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -54,7 +54,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A finished study of three axes, one at a time, three repeats a cell."""
-    from small_dashboards import AXES, make_study
+    from tests.support.small_dashboards import AXES, make_study
 
     return make_study(tmp_path_factory.mktemp("runs"), "thumos_single", AXES)
 
@@ -62,7 +62,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Made:
 @pytest.fixture(scope="session")
 def compared(swept: Made) -> Made:
     """A finished study of cases, in the same runs folder."""
-    from small_dashboards import CASES, make_study
+    from tests.support.small_dashboards import CASES, make_study
 
     return make_study(swept.runs, "thumos_modules", *CASES)
 
@@ -70,7 +70,7 @@ def compared(swept: Made) -> Made:
 @pytest.fixture(scope="session")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A finished study of a training axis and an inference axis, with held-out videos, three repeats a cell."""
-    from small_dashboards import GRID, make_study
+    from tests.support.small_dashboards import GRID, make_study
 
     return make_study(tmp_path_factory.mktemp("grid") / "runs", "thumos_single", *GRID)
 
@@ -84,8 +84,8 @@ def small_study(grid: Made) -> StudyData:
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Browser]:
     """A browser; of one file alone, as Playwright's event loop would stand in the way of other files'."""
-    from browser import browser
-    from small_dashboards import chromium
+    from tests.support.browser import browser
+    from tests.support.small_dashboards import chromium
 
     with browser(chromium()) as found:
         yield found

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tal_search.errors import InputError
-from tal_search.files.json_reader import Problems, brief, number_of
+from tal_search.errors import InputError, Problems
+from tal_search.files.json_reader import brief, number_of
 from tal_search.types import Annotations
 
 AMBIGUOUS = "Ambiguous"  # the label of such instances in ground truths
@@ -35,7 +35,7 @@ def read_ambiguous(path: Path) -> Annotations:
         elif fields:
             names.append(fields[0])
             segments.append((start, end))
-    problems.stop()
+    problems.raise_if_any()
     videos = tuple(dict.fromkeys(names))
     position = {name: index for index, name in enumerate(videos)}
     return Annotations(

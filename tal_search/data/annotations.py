@@ -16,11 +16,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tal_search.data.ambiguous import AMBIGUOUS
-from tal_search.errors import InputError
+from tal_search.errors import LISTED, InputError, Problems
 from tal_search.files.atomic import write_json
 from tal_search.files.json_reader import (
-    LISTED,
-    Problems,
     brief,
     items_of,
     nearest_of,
@@ -59,9 +57,9 @@ def read_annotations(path: Path, subset: str) -> Annotations:
                 label.append(index)
                 segments.append(segment)
     duration = [_duration(name, entry, problems) for name, entry in entries.items()]
-    if max(label, default=-1) < 0 and not problems.sentences:
+    if max(label, default=-1) < 0 and not problems:
         problems.add(f"subset '{subset}' has no instance in its {len(entries)} videos; choose one with annotations")
-    problems.stop()
+    problems.raise_if_any()
     found = Annotations(
         videos=tuple(entries),
         classes=classes,
@@ -101,7 +99,7 @@ def read_detections(
     known_classes, known_videos = set(classes), set(videos)
     if unknown == "error":
         _report_unknown(rows, classes, known_videos, problems)
-    problems.stop()
+    problems.raise_if_any()
     if unknown == "ignore":
         rows = [row for row in rows if row[0] in known_videos and row[1] in known_classes]
     videos = tuple(dict.fromkeys([*videos, *(row[0] for row in rows)]))
@@ -146,7 +144,7 @@ def _entries_of(database: dict[str, Any], subset: str, problems: Problems) -> di
     if not entries:
         listed = ", ".join(f"'{name}' ({count} videos)" for name, count in present.most_common()) or "none"
         problems.add(f"subset '{subset}' is not in the file; subsets present: {listed}")
-        problems.stop()
+        problems.raise_if_any()
     return entries
 
 
@@ -159,7 +157,7 @@ def _classes(content: dict[str, Any], problems: Problems) -> tuple[str, ...]:
         return tuple(sorted({label for label in labels if isinstance(label, str)} - {AMBIGUOUS}))
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         problems.add(f"activity_list is {brief(listed)}; give a list of labels, or leave it out")
-        problems.stop()
+        problems.raise_if_any()
     for name, count in Counter(listed).items():
         if count > 1:
             problems.add(f"activity_list names '{brief(name)}' {count} times; keep one")
@@ -186,7 +184,7 @@ def _report_unknown(rows: list[Row], classes: tuple[str, ...], videos: set[str],
         problems.add(f"video '{name}' ({count} detections) is not one of the {len(videos)} of the subset; {ways}")
     known = set(classes)
     for label, count in Counter(row[1] for row in rows if row[1] not in known).items():
-        hint = nearest_of(label, classes) if len(problems.sentences) < LISTED else ""
+        hint = nearest_of(label, classes) if len(problems) < LISTED else ""
         problems.add(f"label '{brief(label)}' ({count} detections) is not a class of the ground truth{hint}; {ways}")
 
 
@@ -195,7 +193,7 @@ def _label_index(where: str, item: dict[str, Any], position: dict[str, int], pro
     if isinstance(label, str) and label in position:
         return position[label]
     if isinstance(label, str):
-        hint = nearest_of(label, tuple(position)) if len(problems.sentences) < LISTED else ""
+        hint = nearest_of(label, tuple(position)) if len(problems) < LISTED else ""
         problems.add(f"{where}.label is '{brief(label)}', which activity_list does not name{hint}; correct one of them")
     else:
         problems.add(f"{where}.label is {brief(label)}; give the name of a class")

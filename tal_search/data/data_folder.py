@@ -128,7 +128,7 @@ def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:
         else:
             listed = ", ".join(f"'{subset}'" for subset in sorted(present)) or "none"
             problems.add(f"has no {purpose} subset ({' or '.join(names)}); subsets present: {listed}")
-    problems.stop()
+    problems.raise_if_any()
     stated = {video: entry.get("fps") for video, entry in entries.items()}
     fps = {video: float(value) for video, value in stated.items() if isinstance(value, int | float) and 0 < value < 1e3}
     return chosen["training"], chosen["test"], fps

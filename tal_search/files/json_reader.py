@@ -6,35 +6,11 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tal_search.errors import InputError
-
-LISTED = 20  # problems named one by one; the rest are counted
-
-
-@dataclass
-class Problems:
-    """Every problem of one file, one sentence each."""
-
-    path: Path
-    sentences: list[str] = field(default_factory=list)
-
-    def add(self, sentence: str) -> None:
-        text = f"{self.path}: {sentence}".replace("\n", "\\n")  # some released files have keys with line breaks
-        self.sentences.append(text.encode("utf-8", "replace").decode())
-
-    def stop(self) -> None:
-        """Raise InputError when there is any problem."""
-        more = len(self.sentences) - LISTED
-        if more > 0:
-            tail = f"{self.path}: and {more} more problem{'s' if more > 1 else ''} like these; fix those above first"
-            raise InputError([*self.sentences[:LISTED], tail])
-        if self.sentences:
-            raise InputError(self.sentences)
+from tal_search.errors import InputError, Problems
 
 
 def read_object(path: Path, section: str) -> tuple[dict[str, Any], Problems]:

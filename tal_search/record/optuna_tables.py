@@ -1,7 +1,7 @@
 """Trials written whole, one or many in one transaction: Optuna's own way costs ten milliseconds a trial.
 
 A study with inference axes has hundreds of trials a fit. The rows are those that Optuna's storage writes, into its own
-tables; `tests/test_bulk.py` compares the two.
+tables; `tests/record/test_optuna_tables.py` compares the two.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What is fuzzed: each reader of foreign files, the inputs it starts from, and one call of it on some bytes.
 
-Seeds are files that the tests' own helpers write, and beginnings of real ones in tests/data and, if present, ../shared.
+Seeds are files that the tests' own helpers write, and beginnings of real ones in tests/fixtures and, if there,
+../shared.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import NamedTuple
 
 import h5py
 import numpy as np
-from make_dataset import CLASSES, make_dataset
 
 from tal_search.data import data_folder
 from tal_search.data.ambiguous import AMBIGUOUS, read_ambiguous
@@ -25,9 +25,10 @@ from tal_search.data.features import hdf5, npy, npz
 from tal_search.data.features.cache import open_cache
 from tal_search.errors import InputError
 from tal_search.study import load_study
+from tests.support.make_dataset import CLASSES, make_dataset
+from tests.support.paths import FIXTURES, ROOT
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-REAL = (REPOSITORY / "tests" / "data", REPOSITORY.parent / "shared" / "data")
+REAL = (FIXTURES, ROOT.parent / "shared" / "data")
 VIDEOS = ("video_val_0000", "video_val_0001")
 LABELS = (*CLASSES, "wash", "pour_spoon")
 KNOWN = ClickedVideos(
@@ -230,7 +231,7 @@ def _read_converted(folder: Path, data: bytes) -> None:
 
 def _study_seeds(folder: Path) -> list[bytes]:
     """A study, then overrides, separated by zero bytes, which no command line can hold."""
-    seeds = [path.read_bytes() for path in sorted((REPOSITORY / "studies").glob("*.yaml"))]
+    seeds = [path.read_bytes() for path in sorted((ROOT / "studies").glob("*.yaml"))]
     overrides = ("search.axes.lambda_sep=[1,2]", "hyperparameters.k_ratio=1/16", "~search.axes", "protocol.tiou=0.5")
     return [*seeds, *(seeds[0] + b"\0" + override.encode() for override in overrides)]
 

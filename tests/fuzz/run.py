@@ -23,18 +23,17 @@ from pathlib import Path
 
 import atheris
 
-TESTS = Path(__file__).resolve().parents[1]
-ARTIFACTS = TESTS / "artifacts" / "fuzz"
+ROOT = Path(__file__).resolve().parents[2]
+ARTIFACTS = ROOT / "tests" / "artifacts" / "fuzz"
 CASE_SECONDS = 5
 MOST_TRACED, MOST_MEMORY = 64 << 20, 512 << 20
 MOST_BYTES = 1 << 16  # of one input
 
-sys.path.insert(0, str(TESTS))
+sys.path.insert(0, str(ROOT))
 WATCHED = ["tal_search", "yaml", "omegaconf", "zipfile", "numpy.lib"]  # whose branches guide the mutations
 with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(include=WATCHED):
-    from fuzz.readers import READERS, Reader, require_sentences
-
     from tal_search.errors import InputError
+    from tests.fuzz.readers import READERS, Reader, require_sentences
 
 
 def call_of(reader: Reader, folder: Path, last: Path) -> Callable[[bytes], None]:

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tal_search.errors import InputError
-from tal_search.files.json_reader import Problems, brief, number_of
+from tal_search.errors import InputError, Problems
+from tal_search.files.json_reader import brief, number_of
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
 
 FORMATS = {

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from tal_search.data.clicks.click_files import Row, read_click_file
-from tal_search.errors import InputError
-from tal_search.files.json_reader import Problems, brief, nearest_of
+from tal_search.errors import LISTED, InputError, Problems
+from tal_search.files.json_reader import brief, nearest_of
 from tal_search.types import Floats, Ints
 
 BACKGROUND = -1  # the label of a background click
@@ -85,7 +85,7 @@ def read_clicks(path: Path, kind: str | None, annotator: str, known: ClickedVide
         time, label = _time(row, in_frames, known, problems), _label(row, labels, problems)
         if time is not None and label is not None:
             triples.append((index[row.video], time, label))
-    problems.stop()
+    problems.raise_if_any()
     if not triples:
         raise InputError(f"{path}: holds no click of a training video; give a file with one click a row")
     return Clicks.of(file.kind, annotator, tuple(known.seconds), triples)
@@ -105,7 +105,7 @@ def _of_training_videos(rows: list[Row], known: ClickedVideos, problems: Problem
         notes.append(f"{problems.path}: {len(stray)} of {len(rows)} clicks passed over, of unknown videos ({listed})")
         stray = []
     for row in stray:
-        hint = nearest_of(row.video, names) if len(problems.sentences) < 20 else ""
+        hint = nearest_of(row.video, names) if len(problems) < LISTED else ""
         problems.add(
             f"{row.where}: video '{brief(row.video)}' is not a training video{hint}; correct or remove the row"
         )
@@ -142,6 +142,6 @@ def _time(row: Row, in_frames: bool, known: ClickedVideos, problems: Problems) -
 def _label(row: Row, labels: Mapping[str, int], problems: Problems) -> int | None:
     if row.label is None or row.label in labels:
         return BACKGROUND if row.label is None else labels[row.label]
-    hint = nearest_of(row.label, tuple(labels)) if len(problems.sentences) < 20 else ""
+    hint = nearest_of(row.label, tuple(labels)) if len(problems) < LISTED else ""
     problems.add(f"{row.where}: label '{brief(row.label)}' is not a class of the dataset{hint}; correct it")
     return None

@@ -1,0 +1,102 @@
+"""How a study's command ends: 1 with the failed trials and their logs, 130 or 143 on a signal, and goes on again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tal_search.cli.main import main
+from tal_search.cli.status_line import AT_ONCE
+from tal_search.proposers import deadline
+from tal_search.trial.checkpoint import load_progress
+from tal_search.trial.loop import Fit
+from tests.support import held_training
+from tests.support.waiting import DEADLINE, IMPORTABLE, wait_for
+
+ONE_CELL = ["study=quickstart", "~search.axes", "search.repeats.seeds=[0]", "backend=inline", "tracking.mlflow=false"]
+
+
+def test_a_failed_trial_ends_with_1_and_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = [*ONE_CELL, f"runs={tmp_path}", "search.axes={learning_rate: [1e30]}", "hyperparameters.epochs=1"]
+    assert main(["run", *settings]) == 1
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if line.startswith("Failed: learning_rate=1e+30 seed=0 annotator=A1")]
+    assert "diverged at epoch 1: the loss " in line
+    assert "; lower hyperparameters.learning_rate, now 1e+30" in line
+    log = Path(line.rsplit("log: ", 1)[1])
+    assert "TalSearchError" in log.read_text()
+    assert "mAP@0.5" in out  # the cell that finished has its table
+
+
+@pytest.mark.parametrize(
+    ("backend", "number", "code"),
+    [("inline", signal.SIGINT, 130), ("inline", signal.SIGTERM, 143), ("ray", signal.SIGINT, 130)],
+)
+def test_a_signal_saves_and_the_same_command_goes_on(backend: str, number: int, code: int, tmp_path: Path) -> None:
+    """The signal comes in the middle of the third epoch, which is trained to its end and saved."""
+    arguments = [*ONE_CELL, f"backend={backend}", f"runs={tmp_path}", "resources.checkpoint_every_seconds=1e6"]
+    arguments += ["hyperparameters.epochs=6", "protocol.evaluate_every=6"]
+    command = [sys.executable, held_training.__file__, *arguments]
+    environment = {**os.environ, "PYTHONPATH": IMPORTABLE}
+    said = tmp_path / "said"
+    with (
+        said.open("w") as file,
+        subprocess.Popen(command, env=environment, text=True, stdout=file, stderr=subprocess.PIPE) as process,
+    ):
+        wait_for(lambda: any(tmp_path.glob("trials/*/waits")), process)
+        (folder,) = tmp_path.glob("trials/*")
+        process.send_signal(number)
+        wait_for(lambda: "Stopping … running trials save their checkpoints" in said.read_text(), process)
+        (folder / "goes_on").touch()  # only now, so it was said while the epoch went on
+        _, error = process.communicate(timeout=DEADLINE)
+    out = said.read_text()
+    assert process.returncode == code, (out, error)
+    assert "The same command continues" in out
+    assert ("Ctrl-C again" in out) is (number == signal.SIGINT)
+    assert "Traceback" not in error
+    state, _ = load_progress(folder)
+    assert state is not None
+    assert len(state["reports"]) == held_training.EPOCH
+    if number == signal.SIGTERM:
+        return  # what follows is the same
+    command = [sys.executable, "-m", "tal_search.run", *arguments]
+    done = subprocess.run(command, text=True, capture_output=True, timeout=DEADLINE, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "result.json").exists()
+
+
+def test_a_second_ctrl_c_ends_at_once_and_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, held_training.__file__, *ONE_CELL, f"runs={tmp_path}", "hyperparameters.epochs=6"]
+    environment, said = {**os.environ, "PYTHONPATH": IMPORTABLE}, tmp_path / "said"
+    with said.open("w") as file, subprocess.Popen(command, env=environment, stdout=file) as process:
+        wait_for(lambda: any(tmp_path.glob("trials/*/waits")), process)
+        process.send_signal(signal.SIGINT)
+        wait_for(lambda: "Ctrl-C again ends at once" in said.read_text(), process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 130
+    assert said.read_text().endswith(f"{AT_ONCE}\n")
+
+
+def test_a_spent_time_budget_is_said_and_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that an epoch takes a minute on."""
+    epochs, plain = list[int](), Fit.epoch
+    monkeypatch.setattr(Fit, "epoch", lambda fit, number: (epochs.append(number), plain(fit, number))[1])
+    monkeypatch.setattr(deadline, "time", SimpleNamespace(monotonic=lambda: 60.0 * len(epochs)))
+    settings = [*ONE_CELL, f"runs={tmp_path}", "hyperparameters.epochs=5000", "budget.minutes=2"]
+    for reports in (2, 4):
+        assert main(["run", *settings]) == 0
+        out = capsys.readouterr().out
+        assert "The time budget of 2 minutes is spent; checkpoints are written. The same command continues." in out
+        (folder,) = tmp_path.glob("trials/*")
+        state, _ = load_progress(folder)
+        assert state is not None
+        assert len(state["reports"]) == reports
+    assert epochs == [1, 2, 3, 4]

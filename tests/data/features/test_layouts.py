@@ -1,0 +1,155 @@
+"""Every layout gives the same videos on the same time axis, is told apart by itself, and is read without trust."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tal_search.data import load as loading
+from tal_search.data.features.layouts import LAYOUTS, timed
+from tal_search.data.features.timing import Timing
+from tal_search.data.find import check, load
+from tal_search.errors import InputError
+from tal_search.study import load_study
+from tal_search.types import BACKGROUND_CLICKS
+from tests.support.make_dataset import change as change_npz
+from tests.support.make_dataset import edit_json, found, problems_of
+from tests.support.make_layouts import EVENLY, OTHERS, change, make_layout, spec_of
+
+
+@pytest.mark.parametrize("layout", OTHERS)
+def test_the_same_snippets_give_the_same_videos_whatever_the_layout(backtal: Path, tmp_path: Path, layout: str) -> None:
+    spec = spec_of(make_layout(backtal, layout, tmp_path / layout), layout)
+    assert f"; layout {layout}" in spec.description
+    check(spec, ("A1",), (BACKGROUND_CLICKS,))
+    ours, theirs = load(spec, "A2", (BACKGROUND_CLICKS,)), load(found(backtal), "A2", (BACKGROUND_CLICKS,))
+    for mine, reference in ((ours.train, theirs.train), (ours.test, theirs.test)):
+        assert mine.videos == reference.videos
+        np.testing.assert_allclose(mine.features, reference.features, atol=1e-6)
+        np.testing.assert_array_equal(mine.labels, reference.labels)
+        assert (mine.duration == 40).all()
+        assert (mine.frames == 400).all()
+    assert ours.train.background_clicks.sum() == theirs.train.background_clicks.sum() > 0
+
+
+@given(
+    stored=st.integers(1, 60),
+    snippets=st.integers(1, 90),
+    stride=st.floats(1, 32),
+    offset=st.floats(0, 32),
+    fps=st.floats(5, 60),
+    length=st.floats(0.5, 1.5),
+)
+def test_snippets_stay_at_their_real_time(
+    stored: int, snippets: int, stride: float, offset: float, fps: float, length: float
+) -> None:
+    """Features that say their own time: read at the middle of every part of the video, they say that middle."""
+    timing = Timing(stride=stride, offset=offset, fps=fps)
+    centres = [(index * stride + offset) / fps for index in range(stored)]
+    duration = length * (stored * stride + 2 * offset) / fps
+    features_DT = np.array([centres, [-second for second in centres]], np.float32)
+    sampled = timing.sampled(features_DT, snippets, duration, fps)
+    for t in range(snippets):
+        middle = (t + 0.5) / snippets * duration
+        assert sampled[0, t] == pytest.approx(min(max(middle, centres[0]), centres[-1]), abs=1e-4, rel=1e-5)
+        assert sampled[1, t] == -sampled[0, t]
+
+
+def test_layouts_in_use_have_the_timing_of_their_releases() -> None:
+    assert LAYOUTS["basnet"].timing == Timing(stride=16, offset=8, fps=25)
+    assert LAYOUTS["actionformer"].timing == Timing(stride=4, offset=8, fps=None)
+    assert LAYOUTS["backtal"].timing == LAYOUTS["hdf5"].timing == EVENLY
+
+
+def test_frames_a_second_of_each_video_are_those_of_the_ground_truth(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "actionformer", tmp_path / "x")
+    (problem,) = problems_of(lambda: load(found(root, timing=Timing(stride=20)), "A1", ()))[:1]
+    assert "snippets where its 40 s make" in problem
+    spec = found(root, timing=Timing(stride=10, offset=5))
+    assert "snippet i at (10·i + 5)/fps s" in spec.description
+    check(spec, ("A1",), ())
+    edit_json(root / "gt_thumos14.json", lambda content: [video.pop("fps") for video in content["database"].values()])
+    problems = problems_of(lambda: check(found(root, timing=Timing(stride=10, offset=5)), ("A1",), ()))
+    assert all("its frames a second are not known" in problem for problem in problems)
+    assert len(problems) == 7
+
+
+@pytest.mark.parametrize(
+    ("layout", "asked", "says"),
+    [
+        ("backtal", Timing(stride=4), "dataset.stride is given, but npz files of BackTAL cover a video evenly"),
+        ("hdf5", Timing(fps=25), "dataset.fps needs dataset.stride"),
+        ("hdf5", Timing(stride=4), "dataset.stride needs dataset.offset"),
+    ],
+)
+def test_timing_that_does_not_go_with_a_layout_is_refused(layout: str, asked: Timing, says: str) -> None:
+    (problem,) = problems_of(lambda: timed(LAYOUTS[layout], asked))
+    assert says in problem
+
+
+def test_the_layout_may_be_named_where_a_folder_holds_several(backtal: Path, tmp_path: Path) -> None:
+    make_layout(backtal, "hdf5", tmp_path / "x")
+    shutil.copy(tmp_path / "x" / "features.h5", backtal)
+    assert found(backtal).layout["name"] == "backtal"
+    assert found(backtal, wanted="hdf5").layout["name"] == "hdf5"
+    assert found(backtal).fingerprint != found(backtal, wanted="hdf5").fingerprint
+    (problem,) = problems_of(lambda: found(backtal, wanted="actionformer"))
+    assert "has no VIDEO.npy" in problem
+    study = load_study("thumos_single", ["dataset.layout=hdf5", "dataset.stride=8", "dataset.offset=4"])
+    assert (study.dataset.layout, study.dataset.stride) == ("hdf5", 8)
+    with pytest.raises(InputError, match=r"dataset\.layout is \"npz\".*must be one of auto, backtal, basnet"):
+        load_study("thumos_single", ["dataset.layout=npz"])
+
+
+def test_an_hdf5_file_may_itself_be_the_root(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "hdf5", tmp_path / "x")
+    assert found(root / "features.h5").fingerprint == found(root).fingerprint
+    shutil.copy(root / "features.h5", root / "more.hdf5")
+    (problem,) = problems_of(lambda: found(root))
+    assert "has 2 HDF5 files (features.h5, more.hdf5); give the one to read as dataset.root" in problem
+
+
+def test_a_split_file_chooses_among_the_videos_of_a_folder(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "basnet", tmp_path / "x")
+    (root / "split_test.txt").write_text("video_test_0000\nvideo_test_0002\n")
+    (problem,) = problems_of(lambda: check(spec_of(root, "basnet"), ("A1",), ()))
+    assert "no features of 1 video (video_test_0001)" in problem
+    edit_json(root / "gt_thumos14.json", lambda content: content["database"].pop("video_test_0001"))
+    assert "3 test videos" not in spec_of(root, "basnet").description
+    check(spec_of(root, "basnet"), ("A1",), ())
+
+
+def test_other_videos_beside_those_of_the_ground_truth_are_left_alone(backtal: Path, tmp_path: Path) -> None:
+    root = make_layout(backtal, "actionformer", tmp_path / "x")
+    shutil.copy(root / "video_val_0000.npy", root / "video_unknown.npy")
+    assert "4 training and 3 test videos" in spec_of(root, "actionformer").description
+    check(spec_of(root, "actionformer"), ("A1",), ())
+
+
+@pytest.mark.parametrize("layout", ["backtal", "actionformer"])
+def test_files_may_have_the_prefix_that_activitynet_gives_them(backtal: Path, tmp_path: Path, layout: str) -> None:
+    root = backtal if layout == "backtal" else make_layout(backtal, layout, tmp_path / "x")
+    before = load(spec_of(root, layout), "A1", ())
+    for path in root.glob("**/*.np?"):
+        if layout == "backtal":
+            change_npz(path, vid_name=f"v_{path.stem}" if "test" in path.stem else path.stem)
+        path.rename(path.with_name(f"v_{path.name}"))
+    loading._without_clicks.cache_clear()
+    check(spec_of(root, layout), ("A1",), ())
+    after = load(spec_of(root, layout), "A1", ())
+    assert after.train.videos == before.train.videos
+    np.testing.assert_array_equal(after.train.features, before.train.features)
+
+
+@pytest.mark.parametrize("layout", OTHERS)
+def test_changed_features_are_another_dataset(backtal: Path, tmp_path: Path, layout: str) -> None:
+    root = make_layout(backtal, layout, tmp_path / "x")
+    before = spec_of(root, layout).fingerprint
+    assert spec_of(root, layout).fingerprint == before
+    change(root, layout, lambda array: array + 1)
+    assert spec_of(root, layout).fingerprint != before

@@ -1,0 +1,119 @@
+"""The known datasets: what is said of each agrees with its real files, and each has a study that runs without them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from tal_search.data import data_folder
+from tal_search.data.annotations import read_annotations
+from tal_search.data.catalog import DATASETS, known
+from tal_search.data.find import check, find, load
+from tal_search.localization.inference import Inference
+from tal_search.methods.backtal import PRESETS, Hyperparameters
+from tal_search.metrics.average_precision import parse_tiou
+from tal_search.metrics.video_sets import left_out
+from tal_search.plan.plan import resolve
+from tal_search.study import load_study
+from tal_search.types import BACKGROUND_CLICKS
+from tests.support.make_dataset import SMALL
+from tests.support.paths import FIXTURES
+
+FILES = {
+    "activitynet12": "activitynet/activity_net.v1-2.min.json",
+    "beoid": "beoid/beoid_groundtruth.json",
+    "gtea": "gtea/gtea_groundtruth.json",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_classes_and_numbers_of_videos_are_those_of_the_real_ground_truth(shared: Path, name: str) -> None:
+    path = shared / "data" / FILES[name]
+    train, test, _ = data_folder.subsets_and_fps(path, name)
+    entries = json.loads(path.read_text())["database"].values()
+    counts = tuple(sum(entry["subset"] == subset for entry in entries) for subset in (train, test))
+    assert counts == known(name).videos
+    labels = {item["label"] for entry in entries for item in entry["annotations"]}
+    assert labels == set(known(name).classes)
+
+
+def test_classes_and_numbers_of_videos_of_thumos14_are_those_of_a_real_ground_truth() -> None:
+    path = FIXTURES / "thumos14/gt_hrpro.json"
+    train, test, _ = data_folder.subsets_and_fps(path, "thumos14")
+    truths = [read_annotations(path, subset) for subset in (train, test)]
+    dropped = left_out(truths[1].videos, 210)
+    assert (len(truths[0].videos), len({*truths[1].videos} - {*dropped})) == known("thumos14").videos
+    assert truths[0].classes == truths[1].classes == known("thumos14").classes
+
+
+@pytest.mark.parametrize("name", ["beoid", "gtea"])
+def test_the_real_small_sets_stand_on_their_own_timeline_with_their_clicks(shared: Path, name: str) -> None:
+    folder = shared / "data" / name
+    spec = find(name, "simulated", None, shared / "data" / FILES[name], folder, 40, SMALL)
+    dataset = load(spec, "uniform", (BACKGROUND_CLICKS,))
+    check(spec, ("uniform",), (BACKGROUND_CLICKS,))
+    truth = read_annotations(shared / "data" / FILES[name], "training")
+    assert dataset.classes == tuple(sorted(known(name).classes))
+    assert dataset.train.videos == truth.videos
+    clicked = json.loads((folder / "clicks_background_uniform.json").read_text())
+    clicks = [click for video, times in clicked.items() if video.strip() in truth.videos for click in times]
+    assert 0 < dataset.train.background_clicks.sum() <= len(clicks)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_stand_in_has_the_classes_and_is_called_by_the_name_of_its_dataset(name: str) -> None:
+    spec = find(name, "simulated", None, None, None, 8, SMALL)
+    assert spec.description.startswith(f"simulated {known(name).title} stand-in")
+    dataset = load(spec, "A1", ())
+    assert dataset.classes == known(name).classes
+    assert dataset.train.labels.shape == (SMALL.train_videos, len(dataset.classes))
+
+
+def test_stand_ins_of_two_datasets_are_not_taken_for_one() -> None:
+    specs = {find(name, "simulated", None, None, None, 8, SMALL).fingerprint for name in DATASETS}
+    assert len(specs) == len(DATASETS)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_preset_is_made_of_settings_that_exist(name: str) -> None:
+    published = {"paper", "release"} if name in ("thumos14", "activitynet12", "hacs") else {"adapted"}
+    assert set(PRESETS[name]) == {*published, "simulated"}
+    for preset in PRESETS[name].values():
+        assert preset.snippets >= 100
+        Hyperparameters(**preset.hyperparameters)
+        Inference(**preset.inference)
+    assert {PRESETS[name][preset].snippets for preset in published} == {known(name).snippets}
+
+
+@pytest.mark.parametrize("name", ["beoid", "gtea"])
+def test_a_fit_on_a_small_set_has_as_many_steps_as_on_thumos14(name: str) -> None:
+    hyperparameters = Hyperparameters(**PRESETS[name]["adapted"].hyperparameters)
+    steps = hyperparameters.epochs * math.ceil(known(name).videos[0] / hyperparameters.batch_size)
+    assert steps == pytest.approx(100 * math.ceil(200 / 16), abs=2)
+
+
+@pytest.mark.parametrize(
+    ("study", "name", "thresholds", "cells"),
+    [
+        ("anet_grid", "activitynet12", "0.5:0.95:0.05", 29),
+        ("hacs_grid", "hacs", "0.5:0.95:0.05", 29),
+        ("beoid_grid", "beoid", "0.1:0.7:0.1", 29),
+    ],
+)
+def test_each_study_plans_on_its_stand_in(study: str, name: str, thresholds: str, cells: int, tmp_path: Path) -> None:
+    plan = resolve(load_study(study, [f"dataset.root={tmp_path}", f"runs={tmp_path / 'runs'}"]))
+    assert plan.dataset.name == name
+    assert plan.preset == "simulated"
+    assert plan.dataset.snippets == PRESETS[name]["simulated"].snippets
+    assert tuple(plan.protocol["tiou"]) == parse_tiou(thresholds) == parse_tiou(known(name).tiou)
+    assert len(plan.cells) == cells
+
+
+@pytest.mark.parametrize(("name", "last"), [("thumos14", 0.9), ("hacs", 0.95), ("gtea", 0.7)])
+def test_thresholds_are_those_of_the_dataset_unless_given(name: str, last: float, tmp_path: Path) -> None:
+    overrides = [f"dataset.name={name}", "dataset.source=simulated", f"runs={tmp_path}"]
+    assert resolve(load_study("thumos_single", overrides)).protocol["tiou"][-1] == last
+    assert resolve(load_study("thumos_single", [*overrides, "protocol.tiou=0.3"])).protocol["tiou"] == [0.3]

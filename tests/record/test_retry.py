@@ -1,0 +1,176 @@
+"""A record that is locked, away or on a full disk: the driver's call waits, and then is done once."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tal_search.errors import InputError, TalSearchError
+from tal_search.execution.driver import run_study
+from tal_search.files.disk import DiskWatch
+from tal_search.plan.cells import Trial
+from tal_search.plan.plan import resolve
+from tal_search.record import retry, storage
+from tal_search.record.record import Record
+from tal_search.study import load_study
+from tests.files.test_disk import fill, mount
+from tests.support.chaos_driver import STUDIES, counting
+from tests.support.postgres_server import Server, postgres_server
+from tests.support.small_trials import make_result, make_spec
+from tests.support.waiting import DEADLINE, wait_for
+
+REFUSED = r"thumos_search is running already: process \d+ on .*, started"
+
+
+def trial(seed: int = 0) -> Trial:
+    spec = make_spec(seed)
+    return Trial(cell={}, spec=spec, inference=spec.inference, annotation_seconds=48.0)
+
+
+def states(where: Path | str) -> list[str]:
+    with Record.open(where, "s", {}) as record:
+        return [row.state.name for row in storage.rows(record.storage, 1)]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite itself gives up at once, so that the record's own waiting is what is tested."""
+    monkeypatch.setattr(retry, "BUSY_SECONDS", 0.1)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once the record has failed and waits to try again."""
+    event = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        event.set()
+        time.sleep(seconds)
+
+    monkeypatch.setattr(retry, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    return event
+
+
+def once(event: threading.Event, action: Callable[[], object]) -> threading.Thread:
+    """Does something in a thread of its own, which begins to wait for the event at once."""
+
+    def run() -> None:
+        assert event.wait(DEADLINE)
+        action()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_a_locked_record_is_waited_for(impatient: None, waits: threading.Event, tmp_path: Path) -> None:
+    path = tmp_path / "record.db"
+    with Record.open(path, "s", {}) as record:
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN EXCLUSIVE")
+        free = once(waits, lambda: other.execute("COMMIT"))
+        record.start(trial())
+        free.join()
+        other.close()
+        record.finish(trial(), make_result(trial().spec), cached=False)
+    assert states(path) == ["COMPLETE"]
+
+
+def test_a_record_that_stays_locked_ends_the_run_with_a_sentence(
+    impatient: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "AWAY_SECONDS", 0.5)
+    path = tmp_path / "record.db"
+    with Record.open(path, "s", {}) as record:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TalSearchError, match=r"database was away .*locked.*run the same command again"):
+            record.start(trial())
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_a_full_disk_under_the_record_is_waited_for(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount(small, "size=2m")
+    said: list[str] = []
+    try:
+        (small / "s").mkdir()
+        with Record.open(small / "s" / "record.db", "s", {}) as record, DiskWatch(small, said.append, 0.1):
+            ballast = fill(small)
+            free = threading.Thread(target=lambda: (wait_for(lambda: said), ballast.unlink()))
+            free.start()
+            pairs = [(trial(seed), make_result(trial(seed).spec)) for seed in range(100)]
+            record.finish_all(pairs, cached=True)
+            free.join()
+            wait_for(lambda: len(said) == 2)
+        assert states(small / "s" / "record.db") == ["COMPLETE"] * 100
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert said[0].startswith(f"paused: {small} has ")
+    assert "goes on" in said[1]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgres_server() as started:
+        yield started
+
+
+def test_a_server_that_is_away_is_waited_for(
+    server: Server, waits: threading.Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", server.password)
+    with Record.open(server.url, "s", {}, folder=tmp_path / "s") as record:
+        record.start(trial())
+        server.stop()
+        back = once(waits, server.start)
+        record.finish(trial(), make_result(trial().spec), cached=False)
+        back.join()
+        assert [row.state.name for row in storage.rows(record.storage, 1)] == ["COMPLETE"]
+
+
+def test_a_sampler_runs_on_postgresql_and_a_second_driver_is_refused(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", server.password)
+    overrides = [
+        f"record={server.url}", "dataset.source=simulated", "tracking.mlflow=false", "backend=inline",
+        "budget.trials=8", "hyperparameters.epochs=4", "search.pruner=none",
+    ]  # fmt: skip
+
+    def plan(runs: str) -> object:
+        return resolve(load_study("thumos_search", [*overrides, f"runs={tmp_path / runs}"], STUDIES))
+
+    refused: list[str] = []
+
+    def intrude(_: object) -> None:
+        if not refused:
+            with pytest.raises(InputError, match=REFUSED) as error:
+                run_study(plan("elsewhere"), trial=counting)
+            refused.append(str(error.value))
+
+    outcome = run_study(plan("here"), trial=counting, on_event=intrude)
+    assert refused
+    assert len(outcome.finished) == 8
+    again = run_study(plan("here"), trial=counting)
+    assert (again.cached, again.finished) == (8, outcome.finished), "the budget is spent"
+    kept = (tmp_path / "here" / "thumos_search" / "record.url").read_text()
+    assert server.password not in kept
+
+
+def test_an_unreachable_record_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    overrides = ["record=postgresql+psycopg://me:secret@127.0.0.1:1/db", "dataset.source=simulated"]
+    plan = resolve(load_study("quickstart", [*overrides, f"runs={tmp_path / 'runs'}"], STUDIES))
+    with pytest.raises(InputError, match=r"record=postgresql\+psycopg://me:[*]{3}@127.0.0.1:1/db cannot be") as error:
+        run_study(plan, trial=counting)
+    assert "secret" not in str(error.value)
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,94 @@
+"""What MLflow holds of a study, read back through its own client, in a form that can be compared."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tal_search.files.atomic import write_json
+from tal_search.tracking.background import BackgroundTracker
+from tal_search.tracking.mlflow_tracker import MlflowClient, mlflow_tracker
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import EpochReport, TrialSpec
+from tests.support.small_trials import make_result, make_spec
+
+EPOCHS = 3
+
+
+def track(runs: Path, **settings: Any) -> BackgroundTracker:
+    return mlflow_tracker(study="grid", description="a study", dataset=make_spec().dataset, runs=runs, **settings)
+
+
+def reports(first: int, last: int) -> Iterator[EpochReport]:
+    for epoch in range(first, last + 1):
+        losses = {"total": 1.0 / epoch, "sep": 0.1}
+        yield EpochReport(epoch=epoch, epochs=EPOCHS, seconds=0.5, losses=losses, scores={"test/mAP/0.5": epoch / 10})
+
+
+def finished_folder(runs: Path, spec: TrialSpec) -> TrialFolder:
+    """The folder of a finished trial, as far as a copy reads it."""
+    folder = TrialFolder.of(runs, spec.key)
+    folder.write_epochs(list(reports(1, EPOCHS)))
+    write_json(folder.scores, {})
+    folder.checkpoint.write_bytes(b"weights")
+    folder.write_result(make_result(spec))
+    return folder
+
+
+def full_trial(tracker: BackgroundTracker, spec: TrialSpec, runs: Path) -> None:
+    """What the driver tells a tracker of a trial that runs from its first epoch to its result."""
+    tracker.start(spec)
+    for report in reports(1, EPOCHS):
+        tracker.log_metrics(spec.key, [report])
+    finished_folder(runs, spec)
+    tracker.finish(spec.key, make_result(spec))
+
+
+def local(runs: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
+
+
+def runs_of(client: MlflowClient, study: str = "grid") -> tuple[Any, list[Any]]:
+    """The parent run and its children, the oldest first."""
+    experiment = client.get_experiment_by_name(study)
+    found = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+    (parent,) = [run for run in found if run.data.tags["role"] == "study"]
+    children = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert len(found) == 1 + len(children)
+    return parent, children
+
+
+def contents(client: MlflowClient, downloads: Path) -> list[dict[str, Any]]:
+    """Everything of every trial's run that does not depend on when it was copied, in the order of keys and runs."""
+    held = []
+    for run in sorted(runs_of(client)[1], key=lambda run: run.data.tags["key"]):
+        own = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
+        metrics = {
+            name: sorted((point.step, point.value) for point in client.get_metric_history(run.info.run_id, name))
+            for name in run.data.metrics
+        }
+        files = {}
+        for file in client.list_artifacts(run.info.run_id):
+            path = Path(client.download_artifacts(run.info.run_id, file.path, str(downloads)))
+            files[file.path] = path.read_bytes()
+            path.unlink()
+        held.append(
+            {
+                "status": run.info.status,
+                "name": run.info.run_name,
+                "params": run.data.params,
+                "tags": own,
+                "metrics": metrics,
+                "files": files,
+            }
+        )
+    return held
+
+
+def without_mlflow(runs: Path) -> Path:
+    """A copy of the runs folder whose MLflow is gone: MLflow keeps a removed database open in this process."""
+    place = runs.with_name(f"{runs.name}-without-mlflow")
+    shutil.copytree(runs, place, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
+    return place

@@ -1,0 +1,179 @@
+"""The code version: changed by what computes a trial's numbers, and by nothing else."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tal_search.methods import available
+from tal_search.trial.code_version import PACKAGE, code_version, reach, version_of
+from tal_search.trial.code_version.boundary import BOUNDARY, OF_SOURCE
+from tal_search.trial.code_version.sources import Definition, Package
+from tests.support.code_copies import EVERY, SOURCES, changed, copied, edit, move, write_package
+
+# What is found by a name that the program computes. All are fields of a record, whose class is in the version whole.
+COMPUTED = {
+    "Activations": "its arrays",
+    "Fit": "the arrays of a batch, and the learning rate that a phase names",
+    "VideoSet": "its arrays",
+    "_at": "columns of clicks",
+    "_thresholds": "settings of `Inference`",
+    "proposal_key": "settings of `Inference`",
+}
+
+UNCHANGED = [
+    ("halved", "features are kept in float32, in twice the memory", "float32 it is"),  # the text of an error
+    ("Fit", '"a method that begins anew says so by `restarts`"', '"?"'),  # the text of an assertion
+    ("separation_loss", '"""L_sep: push', '"""L_sep pushes'),  # a docstring
+    ("separation_loss", "    cas_BCT = cas_BC1T[:, :-1]\n", "    # a comment\n\n    cas_BCT = cas_BC1T[:, :-1]\n"),
+    ("separation_loss", "labels_BC: Tensor, clicks_BT", "labels_BC: object, clicks_BT"),  # an annotation
+    ("BackTAL", "from tal_search.nn import losses", "import tal_search.nn.losses as losses"),
+    ("require_finite", "np.isfinite(", "np.isreal("),  # a reader of features
+    ("read_annotations", "may_be_empty=True)\n            index", "may_be_empty=False)\n            index"),
+    ("read_click_file", "text.lstrip().startswith", "text.startswith"),
+    ("FeatureSplit", "SNIPPETS_OFF * expected", "expected"),  # a check
+    ("open_cache", 'manifest["snippets"] != snippets', 'manifest["snippets"] < snippets'),
+    ("shared_splits", "found = _opened(place, notes)", "found = None"),
+    ("retry_when_full", "POLL_SECONDS = 0.5", "POLL_SECONDS = 0.25"),  # the disk
+    ("retry_when_full", "def retry_when_full(", "LOCKS = 2\n\n\ndef retry_when_full("),
+    ("save_progress", "progress-{epoch}.", "state-{epoch}."),  # checkpoints
+    ("TrialFolder", '"epochs.parquet"', '"all_epochs.parquet"'),
+    ("Progress", "write_json(self.folder.scores, tested.scores.to_json())\n", "\n"),
+    ("RUN_USAGE", "overrides a key", "changes a key"),  # the command line
+    ("resolve", "problems = annotator_problems", "problems = 1 and annotator_problems"),  # the search
+    ("Inference", "video score a class needs", "the score that a class needs"),  # the help of a setting
+    ("Inference", 'hyper(0.25, "τ_cls"', 'hyper(0.5, "τ"'),  # a default, which a trial's key holds
+    ("BackTAL", '"epochs": 25', '"epochs": 26'),  # a preset, as well
+    ("BackTAL", '"kernel_size": taps', '"kernel_size": 3'),  # which reads a released checkpoint
+]  # fmt: skip
+
+ALL, OF_SIMULATED = set(available()), {"simulated"}
+CHANGED = [
+    ("separation_loss", "(1 if release else 2)", "(1 if release else 3)", {"backtal", "sfnet"}, SOURCES),
+    ("affinity_convolution", "(tap_rows(weight_HDh)", "(2 * tap_rows(weight_HDh)", {"backtal", "basnet"}, SOURCES),
+    ("sampling_weights", "clamp_min(1) * proposed", "clamp_min(2) * proposed", {"representative"}, SOURCES),
+    ("decode", "* 2**level", "* 3**level", {"asl"}, SOURCES),
+    ("guide_loss", "def guide_loss(", "@torch.no_grad()\ndef guide_loss(", {"dgam"}, SOURCES),
+    ("DGAM", "BETAS = (0.8", "BETAS = (0.9", {"dgam"}, SOURCES),
+    ("soften", "** 2) / sigma)", "** 2) / sigma / 2)", {"asl"}, SOURCES),
+    ("Fit", "        optimizer.step()", "        optimizer.step(None)", ALL, SOURCES),
+    ("Fit", "1_000_003", "1_000_033", ALL, SOURCES),
+    ("resample", "* (1 - share)", "* (2 - share)", ALL, ("features",)),
+    ("rescale_clicks", "+ 0.5)", "+ 0.25)", ALL, ("features",)),
+    ("_bursts", "video.duration / 60", "video.duration / 61", ALL, OF_SIMULATED),
+    ("simulate_clicks", "SLIP = 0.3", "SLIP = 0.4", ALL, OF_SIMULATED),
+    ("halved", "MOST_LOST = 1e-3", "MOST_LOST = 1e-2", ALL, SOURCES),
+    ("Activations", "array.astype(np.float16)", "array.astype(np.float32)", ALL, SOURCES),
+    ("supervise", "background[clicks.video, snippet] = True", "pass", ALL, SOURCES),
+    ("within_budget", "spec.clicks_fraction *", "0.5 *", ALL, SOURCES),
+    ("holdout_split", "labels_NC.argmax(1)", "labels_NC.argmin(1)", ALL, SOURCES),
+    ("Progress", "return max((report", "return min((report", ALL, SOURCES),  # selection
+    ("proposal_key", "float(inference.whole_video > 0)", "0.0", ALL, SOURCES),
+    ("suppress", "shared = max(shared, 0.0)", "shared = max(shared, 0.1)", ALL, SOURCES),
+    ("compiled", 'cache=True, nogil=True, error_model="numpy"', "cache=True, fastmath=True", ALL, SOURCES),
+    ("interpolated_average_precision", "np.maximum.accumulate", "np.minimum.accumulate", ALL, SOURCES),
+    ("match_classes", 'protocol == "thumos14"', 'protocol != "thumos14"', ALL, SOURCES),
+    ("match_instances", "overlap[d] > wanted", "overlap[d] >= wanted", ALL, SOURCES),
+]  # fmt: skip
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    return copied(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "old", "new"), UNCHANGED)
+def test_what_computes_no_number_changes_no_version(name: str, old: str, new: str, package: Path) -> None:
+    edit(package, name, old, new)
+    assert changed(package) == set()
+
+
+@pytest.mark.parametrize(("name", "old", "new", "methods", "sources"), CHANGED)
+def test_what_computes_numbers_changes_the_versions_of_the_methods_that_reach_it(
+    name: str, old: str, new: str, methods: set[str], sources: tuple[str, ...], package: Path
+) -> None:
+    edit(package, name, old, new)
+    assert changed(package) == {(method, source) for method in methods for source in sources}
+
+
+def test_formatting_and_comments_change_nothing(package: Path) -> None:
+    for file in package.rglob("*.py"):
+        file.write_text(ast.unparse(ast.parse(file.read_text())).replace("\n", "  # a comment\n\n", 1))
+    assert changed(package) == set()
+
+
+@pytest.mark.parametrize("name", ["separation_loss", "resample", "run_trial", "Fit", "supervise", "suppress", "Batch"])
+def test_a_moved_and_renamed_file_changes_nothing(name: str, package: Path) -> None:
+    move(package, name, f"{PACKAGE.name}.elsewhere.another")
+    assert changed(package) == set()
+
+
+def test_each_name_of_the_boundary_exists_once_and_is_reached() -> None:
+    package = Package(PACKAGE)
+    found = [reach(package, *key) for key in EVERY]
+    stops = {definition.name for one in found for definition in one.stops}
+    whole = {definition.name: definition for one in found for definition in one.definitions}
+    for name in {*BOUNDARY, *(name for names in OF_SOURCE.values() for name in names)}:
+        top, _, member = name.partition(".")
+        definition = package.only(top)
+        if not member:
+            assert name in stops, name
+        else:
+            (node,) = package.module(definition.module).definitions[top]  # type: ignore[union-attr]
+            assert isinstance(node, ast.ClassDef)
+            assert [item for item in node.body if getattr(item, "name", None) == member], name
+            assert whole[top] == definition, name
+
+
+def test_nothing_that_is_reached_leads_to_code_that_is_not_seen() -> None:
+    package = Package(PACKAGE)
+    problems = {problem for key in EVERY for problem in reach(package, *key).problems}
+    assert {problem.split(": ")[0] for problem in problems} == COMPUTED.keys()
+    assert all(problem.endswith("has a computed name") for problem in problems), problems
+
+
+def test_a_method_reaches_no_other_and_no_search() -> None:
+    package = Package(PACKAGE)
+    modules = {module: method for method in available() for module in package.defining("SPECIFICATION")
+               if module.endswith(f".{method}")}  # fmt: skip
+    search = {package.only(name).module for name in ("resolve", "load_study", "RUN_USAGE")}
+    search |= {*package.defining("run_study")}
+    for method, source in EVERY:
+        reached = {definition.module for definition in reach(package, method, source).definitions}
+        assert {modules[module] for module in reached if module in modules} == {method}
+        assert not reached & search
+
+
+def test_it_is_short_and_the_same_in_another_folder(package: Path) -> None:
+    found = code_version("backtal", "simulated")
+    assert version_of(Package(package), "backtal", "simulated") == found
+    assert len(found) == 12
+    assert set(found) <= set("0123456789abcdef")
+    assert len({code_version(*key) for key in EVERY}) == len(EVERY)
+
+
+def test_helpers_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    files = {
+        "a.py": "def _h(x): return x + ONE\nONE = 1\n",
+        "b.py": "def _h(x): return x + ONE\nONE = 2\n",
+        "methods/m.py": "from pack.a import _h\nfrom pack.b import _h as o\nSPECIFICATION = lambda x: _h(x) - o(x)\n",
+    }
+    package = write_package(tmp_path / "1", files)
+    swapped = {**files, "a.py": files["b.py"], "b.py": files["a.py"]}
+    first, second = (version_of(one, "m", "simulated") for one in (package, write_package(tmp_path / "2", swapped)))
+    assert first != second
+    assert {Definition("pack.a", "_h"), Definition("pack.b", "_h")} <= reach(
+        package, "m", "simulated"
+    ).definitions.keys()
+
+
+def test_nothing_is_imported_to_read_it() -> None:
+    code = "import sys, tal_search.trial.code_version as c; c.code_version('backtal', 'simulated'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    loaded = done.stdout.split()
+    assert "tal_search.trial.code_version" in loaded
+    assert not {"torch", "numpy", "tal_search.trial.run", "tal_search.methods", "tal_search.types"} & set(loaded)
