@@ -1,12 +1,12 @@
-"""What large sets cost: seconds, and the greatest memory that a process held, its own and with mapped files.
+"""Time and peak memory of commands on large data sets.
 
     python -m benchmarks.bench_data [--videos 410] [--channels 2048] [--snippets 750] [--rows 100000] [--train 500 4819]
 
-Each command runs in a process of its own, on sets written into the system's temporary folder:
-- `data check` and `data convert` of a set of the size of BackTAL's release: compressed npz, 1.4 GB; 2.5 GB unpacked;
-- `data check` of a ground truth of so many instances with as many clicks, beside features of next to no size;
-- a study of one trial of one epoch, --train times: videos like ActivityNet's (100 classes, half as many test videos,
-  T = 100) at 128 channels. What it takes beyond the small set's is what memory grows by with the set.
+Each command runs in a new process, on data sets written into the system's temporary folder:
+- `data check` and `data convert` of a set as large as BackTAL's release: 1.4 GB of compressed npz, 2.5 GB unpacked;
+- `data check` of --rows instances and as many clicks, with tiny features;
+- one trial of one epoch, for each number of --train videos like ActivityNet's (100 classes, half as many test videos,
+  T = 100) with 128 channels; the difference between them shows how memory grows with the set.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import machine
+
 CLASS = "run"
 TIMING = ("stride=16", "offset=8", "fps=25")
 ONE_TRIAL = ("~search.axes", "hyperparameters.epochs=1", "resources.backend=inline")
 
 
 def write_set(root: Path, videos: int, channels: int, snippets: int) -> int:
-    """One file's content under every name, for its features need not differ; gives the bytes."""
+    """Write one file's content under every name, as the features need not differ; returns the size in bytes."""
     generator = np.random.default_rng(0)
-    features = np.maximum(generator.standard_normal((channels, snippets), np.float32), 0)  # as I3D's: not negative
+    features = np.maximum(generator.standard_normal((channels, snippets), np.float32), 0)  # not negative, like I3D's
     first = root / "first.npz"
     half = channels // 2
     np.savez_compressed(
@@ -53,9 +55,9 @@ def write_set(root: Path, videos: int, channels: int, snippets: int) -> int:
 
 
 def write_linked(root: Path, train: int, test: int, rows: int, classes: int, channels: int) -> None:
-    """Videos that are all one npy file, in ActionFormer's layout: `rows` instances and clicks lie on the training ones.
+    """Write videos in ActionFormer's layout, all hard links to one npy file, with `rows` training instances and clicks.
 
-    Every video lasts 128 s, 200 snippets; each test video has one instance.
+    Every video has 128 s and 200 snippets; each test video has one instance.
     """
     root.mkdir()
     generator = np.random.default_rng(0)
@@ -77,7 +79,7 @@ def write_linked(root: Path, train: int, test: int, rows: int, classes: int, cha
 
 
 def run(*arguments: str) -> tuple[float, int, int]:
-    """Seconds of the command, and the most bytes it held: anonymous, and in all."""
+    """Run a module; returns its seconds and its peak memory in bytes, anonymous and in all."""
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL)
     anonymous = whole = 0
@@ -96,7 +98,7 @@ def run(*arguments: str) -> tuple[float, int, int]:
 
 
 def measure(name: str, *arguments: str) -> None:
-    """Print a command's row."""
+    """Run a command and print its row."""
     seconds, anonymous, whole = run(*arguments)
     print(f"| {name} | {seconds:.1f} | {anonymous / 2**20:.0f} | {whole / 2**20:.0f} |", flush=True)
 
@@ -114,6 +116,7 @@ def main() -> None:
         root.mkdir()
         size = write_set(root, options.videos, options.channels, options.snippets)
         unpacked = 4 * options.videos * options.channels * options.snippets
+        print(machine())
         print(f"{options.videos} videos, {size / 2**30:.2f} GiB, {unpacked / 2**30:.2f} GiB unpacked")
         print("| command | seconds | own memory, MiB | with mapped files, MiB |")
         print("|---|---|---|---|")

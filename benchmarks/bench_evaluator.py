@@ -1,17 +1,16 @@
-"""Time of the evaluator on a THUMOS14-sized problem: `python -m benchmarks.bench_evaluator`."""
+"""Time of the evaluator on a data set as large as THUMOS14: `python -m benchmarks.bench_evaluator`."""
 
 from __future__ import annotations
 
-import platform
 import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import machine
 from tal_search.data.annotations import read_detections, write_detections
 from tal_search.metrics.average_precision import parse_tiou, score
 from tal_search.metrics.comparison import compare
@@ -21,11 +20,11 @@ from tal_search.types import Annotations, Detections
 
 VIDEOS, CLASSES, INSTANCES, DETECTIONS = 210, 20, 3311, 14_000
 REPEATS = 7
-RULES: dict[str, Any] = {"protocol": "activitynet"}
+PROTOCOL = "activitynet"
 
 
 def synthetic(detections: int = DETECTIONS) -> tuple[Annotations, Detections]:
-    """As many videos, classes and instances as the THUMOS14 test set; three quarters of detections near an instance."""
+    """Videos, classes and instances as in THUMOS14's test set; three quarters of detections are near an instance."""
     rng = np.random.default_rng(0)
     videos = tuple(f"video_{index:04d}" for index in range(VIDEOS))
     classes = tuple(f"class_{index:02d}" for index in range(CLASSES))
@@ -38,18 +37,18 @@ def synthetic(detections: int = DETECTIONS) -> tuple[Annotations, Detections]:
     )
     source = rng.integers(0, INSTANCES, detections)
     length = segment[source, 1] - segment[source, 0]
-    found = segment[source] + rng.normal(0, 0.2, (detections, 2)) * length[:, None]
+    detected = segment[source] + rng.normal(0, 0.2, (detections, 2)) * length[:, None]
     stray = rng.random(detections) < 0.25
-    found[stray] += rng.uniform(-50, 50, (stray.sum(), 1))
-    found = np.stack([found.min(1), found.max(1) + 0.1], axis=1)
+    detected[stray] += rng.uniform(-50, 50, (stray.sum(), 1))
+    detected = np.stack([detected.min(1), detected.max(1) + 0.1], axis=1)
     return truth, Detections(
-        videos=videos, classes=classes, video=video[source], label=label[source], segment=found,
+        videos=videos, classes=classes, video=video[source], label=label[source], segment=detected,
         score=rng.random(detections),
     )  # fmt: skip
 
 
 def seconds(call: Callable[[], object]) -> tuple[float, float]:
-    """Median and greatest seconds of `REPEATS` calls after a warm-up."""
+    """Median and maximum seconds of REPEATS calls after a warm-up."""
     call()
     taken = []
     for _ in range(REPEATS):
@@ -63,14 +62,14 @@ def main() -> None:
     truth, detections = synthetic()
     thresholds = parse_tiou("0.1:0.9:0.1")
     size = f"{VIDEOS} videos, {INSTANCES} instances, {DETECTIONS} detections, {len(thresholds)} tIoU"
-    print(f"evaluator, {platform.machine()}, {size}: of {REPEATS} runs")
+    print(machine())
+    print(f"evaluator, {size}; {REPEATS} runs")
     for protocol in PROTOCOLS:
         median, worst = seconds(partial(score, truth, detections, thresholds, subset="test", protocol=protocol))
         print(f"{protocol}: median {median:.4f} s, slowest {worst:.4f} s")
-    for name, call in (
-        ("comparison with itself, 1 000 draws", lambda: compare(truth, detections, detections, thresholds, **RULES)),
-        ("error profile", lambda: error_profile(truth, detections, subset="test", **RULES)),
-    ):
+    comparison: Callable[[], object] = partial(compare, truth, detections, detections, thresholds, protocol=PROTOCOL)
+    profile: Callable[[], object] = partial(error_profile, truth, detections, subset="test", protocol=PROTOCOL)
+    for name, call in {"comparison with itself, 1 000 draws": comparison, "error profile": profile}.items():
         median, worst = seconds(call)
         print(f"{name}: median {median:.3f} s, slowest {worst:.3f} s")
     with tempfile.TemporaryDirectory() as folder:

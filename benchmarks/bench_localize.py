@@ -1,16 +1,15 @@
-"""Localizing and scoring 210 videos, and 1 000 inference settings from one fit's activations.
+"""Time to localize and score 210 videos, and to score 1 000 inference settings from the activations of one fit.
 
     python -m benchmarks.bench_localize
 
-Random activations of THUMOS14's size: 750 snippets, 20 classes; durations, instances and detections as there. The plain
-NumPy code of the tests is timed beside on the same data, and both must give the same detections and scores.
+Random activations as large as THUMOS14's: 750 snippets, 20 classes, with similar durations, instances and detections.
+The plain NumPy code of the tests is timed on the same data, and must give the same detections and scores.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.machine import machine
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize, localize_many, proposal_key
@@ -39,7 +39,7 @@ GRID = [
         np.linspace(0.1, 0.9, 10).tolist(), np.linspace(0, 0.5, 10).tolist(), [0.15, 0.2, 0.25, 0.3, 0.35], [0.2, 0.25]
     )
 ]
-# What a new process pays for the compiled code: one small set of videos localized and scored.
+# Start-up of a new process: import Numba's loops, then localize and score a small set of videos.
 FIRST_CALL = """
 import sys, time
 from benchmarks.bench_localize import TIOU, release_like
@@ -56,12 +56,14 @@ print(imported - began, time.perf_counter() - imported)
 
 
 class Data(NamedTuple):
+    """Ground truth and activations of the same videos."""
+
     truth: Annotations
     activations: Activations
 
 
 def release_like(videos: int = VIDEOS, snippets: int = SNIPPETS, classes: int = CLASSES) -> Data:
-    """About 16 instances of 3 s a video in videos of 4 min, found with noise; one or two classes a video."""
+    """Videos of 4 min with about 16 instances of 3 s and one or two classes each, and noisy activations around them."""
     random = np.random.default_rng(0)
     duration = np.clip(random.lognormal(np.log(162), 0.8, videos), 20, 1700)
     centre = (np.arange(snippets) + 0.5) / snippets
@@ -104,17 +106,17 @@ def seconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
     return statistics.median(taken)
 
 
-def must_be_equal(ours: tuple[Detections, DetectionScores], theirs: tuple[Detections, DetectionScores]) -> None:
+def assert_equal(ours: tuple[Detections, DetectionScores], theirs: tuple[Detections, DetectionScores]) -> None:
     for name in ("video", "label", "segment", "score"):
         assert np.array_equal(getattr(ours[0], name), getattr(theirs[0], name)), f"{name} of detections differ"
     assert ours[1] == theirs[1], "scores differ"
 
 
 def compare(data: Data) -> float:
-    """Prints seconds of localizing, scoring and both, compiled and in NumPy; returns both in NumPy."""
+    """Print seconds of localizing, scoring and both, compiled and in NumPy; returns the time of both in NumPy."""
     truth, activations = data
     theirs = reference_localization.localize(activations, truth.classes, Inference())
-    must_be_equal(
+    assert_equal(
         (localize(activations, truth.classes, Inference()), score(truth, theirs, TIOU, subset="test")),
         (theirs, reference_scoring.score(truth, theirs, TIOU, subset="test")),
     )
@@ -131,21 +133,22 @@ def compare(data: Data) -> float:
 
 
 def many(data: Data, numpy_s: float) -> None:
+    """Print the time per setting of the grid; numpy_s: seconds of one setting in NumPy."""
     settings = sorted(GRID, key=proposal_key)
     began = time.perf_counter()
     for detections in localize_many(data.activations, data.truth.classes, settings):
         score(data.truth, detections, TIOU, subset="test")
     each = (time.perf_counter() - began) / len(settings)
     print(
-        f"{len(settings)} settings from kept activations: {1000 * each:.1f} ms a setting "
+        f"{len(settings)} settings from stored activations: {1000 * each:.1f} ms per setting "
         f"({1000 * numpy_s:.0f} ms one by one in NumPy, {numpy_s / each:.0f}x)"
     )
 
 
 def first_calls() -> None:
-    """What a new process pays before its first result: with nothing compiled yet, and with it kept on disk."""
+    """Print the start-up time of a new process, before and after the compiled code is cached on disk."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("nothing compiled yet", "compiled code on disk"):
+        for name in ("nothing compiled", "compiled code cached"):
             done = subprocess.run(
                 [sys.executable, "-c", FIRST_CALL],
                 env={**os.environ, "NUMBA_CACHE_DIR": folder}, check=True, capture_output=True, text=True,
@@ -157,7 +160,8 @@ def first_calls() -> None:
 
 
 def main() -> None:
-    print(f"{platform.machine()}, {os.cpu_count()} cores, one used; {VIDEOS} videos, {SNIPPETS} snippets")
+    print(f"{machine()}, one used")
+    print(f"{VIDEOS} videos, {SNIPPETS} snippets")
     data = release_like()
     many(data, compare(data))
     first_calls()

@@ -1,8 +1,8 @@
-"""Greatest relative differences to the numbers of the released code: `python -m benchmarks.bench_parity [FOLDER]`.
+"""Largest relative differences to the numbers of the released code: `python -m benchmarks.bench_parity [FOLDER]`.
 
-Runs the golden tests, on FOLDER instead of tests/fixtures/golden if given, and prints what their comparisons measured:
-the greatest difference of a quantity, over the greatest magnitude of what is expected. A golden test that compares with
-`golden_files.assert_close` is measured without a line here. The exit code is 1 where a test fails.
+Runs the golden tests, on FOLDER instead of tests/fixtures/golden if given, and prints the largest difference of each
+quantity, relative to its largest expected magnitude. Every comparison by `golden_files.assert_close` is included. The
+exit code is 1 if a test fails.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.machine import machine
+
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 GROUPS = ("outputs", "losses", "gradients", "detections")
 
 
 def group(test: str, expected: np.ndarray) -> str:
-    """The group of a quantity that a test of this name compares."""
+    """The group of a quantity, from the name of the test that compares it."""
     if "detection" in test:
         return "detections"
     if expected.ndim == 0:
@@ -30,33 +32,33 @@ def group(test: str, expected: np.ndarray) -> str:
 
 
 class Measured:
-    """A plugin of pytest. found: by golden file and group, (difference, quantity) of every comparison."""
+    """Pytest plugin that collects comparisons: (difference, quantity) by golden file and group."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, str], list[tuple[float, str]]] = {}
+        self.differences: dict[tuple[str, str], list[tuple[float, str]]] = {}
         self.test = self.file = ""
 
     def pytest_collection_finish(self) -> None:
-        # The tests' own module: the repository is on the path of modules from the collection on.
+        # The same module as the tests', importable only once pytest has collected them.
         importlib.import_module("tests.support.golden_files").observers.append(self.compared)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """The golden file of a test is the one among its parameters that is a path."""
+        """Take the test's golden file from its parameters: the one that is a path."""
         values = item.callspec.params.values() if hasattr(item, "callspec") else ()
         self.file = next((value.stem for value in values if isinstance(value, Path)), "")
         self.test = item.name
 
     def compared(self, name: str, expected: np.ndarray, difference: float) -> None:
         if self.file:
-            self.found.setdefault((self.file, group(self.test, expected)), []).append((difference, name))
+            self.differences.setdefault((self.file, group(self.test, expected)), []).append((difference, name))
 
     def rows(self) -> list[str]:
-        """One row a file and group: how many comparisons, the greatest difference, and of which quantity."""
-        order = sorted(self.found, key=lambda key: (key[0], GROUPS.index(key[1])))
-        greatest = [(*key, len(self.found[key]), *max(self.found[key])) for key in order]
+        """One row per file and group: number of comparisons, largest difference, and its quantity."""
+        order = sorted(self.differences, key=lambda key: (key[0], GROUPS.index(key[1])))
+        largest = [(*key, len(self.differences[key]), *max(self.differences[key])) for key in order]
         return [
             f"{file:<20} {what:<11} {count:>11} {difference:>10.1e}  {name}"
-            for file, what, count, difference, name in greatest
+            for file, what, count, difference, name in largest
         ]
 
 
@@ -69,7 +71,8 @@ def main() -> int:
     measured = Measured()
     files = [str(path) for path in sorted(TESTS.glob("methods/test_*_golden.py"))]
     code = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *files], plugins=[measured])
-    print(f"\n{'golden file':<20} {'group':<11} {'comparisons':>11} {'greatest':>10}  of")
+    print(f"\n{machine()}")
+    print(f"{'golden file':<20} {'group':<11} {'comparisons':>11} {'largest':>10}  of")
     print("\n".join(measured.rows()))
     return int(code != pytest.ExitCode.OK)
 

@@ -1,8 +1,8 @@
-"""Half-precision features, and bf16 on them, beside float32: losses of the first 50 steps and final mAP, by seed.
+"""Half-precision features and bf16 compared with float32: losses of the first 50 steps and final mAP, by seed.
 
     python -m benchmarks.bench_precision [--seeds 3] [--epochs 40] [--device cpu|cuda]
 
-The simulated set with its own preset: D = 64, T = 200, 200 training and 210 test videos, batches of 16.
+The simulated data set with its own preset: D = 64, T = 200, 200 training and 210 test videos, batches of 16.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.machine import machine
 from tal_search.data.find import find, load
 from tal_search.data.simulation.videos import Simulation, simulate
 from tal_search.localization.inference import Inference
@@ -27,7 +28,7 @@ STEPS, TIOU = 50, (0.3, 0.4, 0.5, 0.6, 0.7)
 
 
 class Kind(NamedTuple):
-    """What a fit is given, and what it computes in."""
+    """Data set, precision and device of a fit."""
 
     dataset: Dataset
     precision: str
@@ -35,6 +36,7 @@ class Kind(NamedTuple):
 
 
 def make_fit(kind: Kind, seed: int, videos: int) -> Fit:
+    """A fit on the first training videos."""
     hyperparameters = Hyperparameters(**PRESETS["thumos14"]["simulated"].hyperparameters)
     torch.manual_seed(seed)
     method = BackTAL(hyperparameters, kind.dataset.train.features.shape[1], len(kind.dataset.classes))
@@ -42,13 +44,13 @@ def make_fit(kind: Kind, seed: int, videos: int) -> Fit:
 
 
 def step_losses(kind: Kind, seed: int) -> list[float]:
-    """The total loss of the first 50 steps; an epoch of one batch is one step."""
+    """Total losses of the first 50 steps; the videos are one batch, so each epoch is one step."""
     fit = make_fit(kind, seed, videos=16)
     return [fit.epoch(step)["total"] for step in range(1, STEPS + 1)]
 
 
 def final_mAP(kind: Kind, seed: int, epochs: int) -> float:
-    """Mean mAP at tIoU .3 to .7, in percent."""
+    """Average mAP at tIoU .3 to .7 after the last epoch, in percent."""
     fit = make_fit(kind, seed, videos=len(kind.dataset.train.videos))
     for epoch in range(1, epochs + 1):
         fit.epoch(epoch)
@@ -72,15 +74,16 @@ def main() -> None:
         "float16 features": Kind(half, "float32", args.device),
         "float16 features, bf16": Kind(half, "bf16", args.device),
     }
-    found: dict[str, list[float]] = {name: [] for name in kinds}
-    print(f"after {args.epochs} epochs, {args.device}; difference: the greatest of the first {STEPS} total losses")
+    results: dict[str, list[float]] = {name: [] for name in kinds}
+    print(machine(args.device))
+    print(f"after {args.epochs} epochs, {args.device}; difference: largest of the first {STEPS} total losses")
     for seed in range(args.seeds):
         reference = np.array(step_losses(kinds["float32"], seed))
         for name, kind in kinds.items():
             apart = np.abs(np.array(step_losses(kind, seed)) / reference - 1).max()
-            found[name].append(final_mAP(kind, seed, args.epochs))
-            print(f"seed {seed}, {name}: mAP@.3:.7 {found[name][-1]:.1f}, difference {100 * apart:.2f} %", flush=True)
-    for name, scores in found.items():
+            results[name].append(final_mAP(kind, seed, args.epochs))
+            print(f"seed {seed}, {name}: mAP@.3:.7 {results[name][-1]:.1f}, difference {100 * apart:.2f} %", flush=True)
+    for name, scores in results.items():
         print(f"{name}: {statistics.mean(scores):.1f}, from {min(scores):.1f} to {max(scores):.1f}")
 
 

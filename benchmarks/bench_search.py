@@ -1,8 +1,10 @@
-"""What the search costs, with trials that train nothing: python -m benchmarks.bench_search [inline|ray] [PART ...]
+"""Overhead of the search, measured with trials that train nothing.
 
-Parts: noop (1 000 trials that do nothing), second (trials of one second, two at once, and the ideal), propose (TPE at
-1 000 finished cells), reopen (a finished study of 10 000 trials: preview, and the command again), memory (the driver's
-resident memory at trial 1 000 and 10 000). All without a part named; MLflow is off, as in the targets.
+    python -m benchmarks.bench_search [inline|ray] [PART ...]
+
+Parts: noop (1 000 trials that do nothing), second (trials of one second, two at once, compared with the ideal), propose
+(TPE after 1 000 finished cells), reopen (a finished study of 10 000 trials: preview, and the same command again),
+memory (the driver's resident memory at trial 1 000 and 10 000). By default all parts. MLflow is off, as in the targets.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import optuna
 
+from benchmarks.machine import machine
 from tal_search.execution.driver import run_study
 from tal_search.plan.cells import Trial
 from tal_search.plan.plan import Plan, resolve
@@ -34,6 +37,7 @@ TIOU = (0.3, 0.5, 0.7)
 
 
 def result_of(spec: TrialSpec) -> TrialResult:
+    """An invented result; held-out mAP depends on the seed."""
     return TrialResult(
         key=spec.key, selected_epoch=1, tiou=TIOU, mAP=(0.3, 0.2, 0.1), holdout_mAP=(0.3, 0.2 + spec.seed / 1e6, 0.1),
         best_on_test_epoch=None, best_on_test_mAP=None, detections=1, parameters=1, seconds=0.0,
@@ -41,12 +45,14 @@ def result_of(spec: TrialSpec) -> TrialResult:
 
 
 def nothing(spec: TrialSpec, folder: TrialFolder) -> Generator[None, None, None]:
+    """A trial that only writes its result."""
     yield None
     folder.write_spec(spec)
     folder.write_result(result_of(spec))
 
 
 def one_second(spec: TrialSpec, folder: TrialFolder) -> Generator[None, None, None]:
+    """A trial that takes one second."""
     until = time.monotonic() + 1.0
     while time.monotonic() < until:
         time.sleep(0.02)
@@ -55,6 +61,7 @@ def one_second(spec: TrialSpec, folder: TrialFolder) -> Generator[None, None, No
 
 
 def planned(runs: Path, trials: int, backend: str, *overrides: str) -> Plan:
+    """The quickstart study with that many trials."""
     seeds = ",".join(str(seed) for seed in range(trials // CELLS))
     common = ["dataset.source=simulated", "tracking.mlflow=false", "search.repeats.annotators=[A1]"]
     given = [f"runs={runs}", f"backend={backend}", f"search.repeats.seeds=[{seeds}]", "protocol.tiou=[0.3,0.5,0.7]"]
@@ -62,6 +69,7 @@ def planned(runs: Path, trials: int, backend: str, *overrides: str) -> Plan:
 
 
 def timed(action: Callable[[], object]) -> float:
+    """Seconds that the action takes."""
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
@@ -70,7 +78,7 @@ def timed(action: Callable[[], object]) -> float:
 def noop(runs: Path, backend: str) -> None:
     plan = planned(runs, 1000, backend)
     seconds = timed(lambda: run_study(plan, trial=nothing))
-    print(f"1000 trials that do nothing, {backend}: {seconds:.1f} s (target 100 s), {seconds:.1f} ms a trial")
+    print(f"1000 trials that do nothing, {backend}: {seconds:.1f} s (target 100 s), {seconds:.1f} ms per trial")
 
 
 def second(runs: Path, backend: str) -> None:
@@ -86,7 +94,7 @@ def second(runs: Path, backend: str) -> None:
     steady = times[-1] - times[0]
     print(
         f"60 trials of one second, two at once: {steady:.1f} s from the first start to the last end, "
-        f"{steady / 30:.2f} of the ideal 30 s (target 1.15); {seconds:.1f} s with Ray's start and end"
+        f"{steady / 30:.2f} of the ideal 30 s (target 1.15); {seconds:.1f} s with starting and stopping Ray"
     )
 
 
@@ -110,7 +118,7 @@ def propose(runs: Path, backend: str) -> None:
             sampled.tell(Finished(spec, result_of(spec)))
             sampled.answered(trial, result_of(replace(spec, seed=number)))
     print(
-        f"TPE proposes a cell of {len(plan.axes)} axes in {1000 * statistics.median(spent):.0f} ms at 1000 finished "
+        f"TPE proposes a cell of {len(plan.axes)} axes in {1000 * statistics.median(spent):.0f} ms after 1000 finished "
         "cells (median of 10; target 50 ms)"
     )
 
@@ -121,11 +129,11 @@ def reopen(runs: Path, backend: str) -> None:
         folder = TrialFolder.of(runs, spec.key)
         folder.write_spec(spec)
         folder.write_result(result_of(spec))
-    taken = timed(lambda: run_study(plan, trial=nothing))
-    looked = timed(lambda: preview(planned(runs, 10_000, backend)))
+    recorded = timed(lambda: run_study(plan, trial=nothing))
+    previewed = timed(lambda: preview(planned(runs, 10_000, backend)))
     again = timed(lambda: run_study(planned(runs, 10_000, backend), trial=nothing))
     print(
-        f"a finished study of 10 000 trials: taken up {taken:.1f} s, preview {looked:.1f} s, the same command again "
+        f"a finished study of 10 000 trials: recorded {recorded:.1f} s, preview {previewed:.1f} s, same command again "
         f"{again:.1f} s (target: reopened and previewed in 10 s)"
     )
 
@@ -147,12 +155,14 @@ def memory(runs: Path, backend: str) -> None:
 
 
 def resident() -> float:
+    """Resident memory of this process in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def main(*arguments: str) -> None:
     parts = {part.__name__: part for part in (noop, second, propose, reopen, memory)}
+    print(machine())
     backends = [name for name in arguments if name in ("inline", "ray")] or ["ray"]
     for backend in backends:
         for part in [name for name in arguments if name in parts] or list(parts):

@@ -1,11 +1,11 @@
-"""One BackTAL training step at release scale (B=4, D=H=2048, T=750) in bf16 and float32, beside an unfolding one.
+"""Time of a BackTAL training step at release scale (B=4, D=H=2048, T=750) in bf16 and float32, and of a plain one.
 
     python -m benchmarks.bench_step [--variant paper|release] [--rounds 3] [--device cpu|cuda] [--busy] [--profile]
 
-The matrix-product rate is that of a square product of the same precision, measured in this process just before and
-after every step; the floating point operations are those of the step's own products and convolutions, counted while it
-runs. Every round measures each kind of step once; figures are medians over the rounds, ratios those of one round.
-Where others use the machine too, --busy counts the processor's seconds of one thread instead of the clock's.
+The plain step unfolds the inputs, see `unfold_reference`. The matrix-product rate is that of a square product in the
+same precision, measured just before and after every step; floating-point operations are counted for the step's own
+products and convolutions. Each round measures every kind of step once; times are medians over rounds, ratios are taken
+within a round. On a machine shared with others, --busy measures the CPU time of one thread instead of wall-clock time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import unfold_reference
+from benchmarks.machine import machine
 from tal_search.methods.backtal import BackTAL, Hyperparameters
 from tal_search.trial.loop import Fit, choose_device
 from tal_search.types import VideoSet
@@ -30,7 +31,7 @@ KINDS = {"bf16": torch.bfloat16, "float32": torch.float32}
 
 
 def one_batch() -> VideoSet:
-    """One batch of random features, clicked background on 3 % of the snippets."""
+    """One batch of random features, with background clicks on 3 % of the snippets."""
     random = np.random.default_rng(0)
     return VideoSet.labelled(
         videos=tuple(f"video_{index}" for index in range(BATCH)),
@@ -43,13 +44,13 @@ def one_batch() -> VideoSet:
 
 
 def product_rate(precision: str, device: torch.device, size: int = 3072) -> float:
-    """Floating point operations a second of one square matrix product (median of three)."""
+    """Floating-point operations per second of a square matrix product (median of three)."""
     left, right = (torch.randn(size, size, device=device).to(KINDS[precision]) for _ in range(2))
     return 2 * size**3 / statistics.median(timed(lambda: left @ right, device) for _ in range(3))
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds; processor time where there is one thread, for which waiting is another's doing."""
+    """Seconds: CPU time for a single thread, which only waits because of other processes, else wall-clock time."""
     clock = time.process_time if torch.get_num_threads() == 1 and device.type == "cpu" else time.perf_counter
     started = clock()
     work()
@@ -59,7 +60,7 @@ def timed(work: Callable[[], object], device: torch.device) -> float:
 
 
 class OurStep:
-    """The product's own step: one batch, so an epoch is a step."""
+    """The project's training step: an epoch of one batch."""
 
     def __init__(self, precision: str, variant: str, device: torch.device) -> None:
         torch.manual_seed(0)
@@ -75,7 +76,7 @@ class OurStep:
         self.fit.epoch(self.epoch)
 
     def measure(self) -> tuple[float, float, float]:
-        """Seconds, the products' rate around the step, and the step's share of that rate."""
+        """Seconds, the matrix-product rate around the step, and the step's share of that rate."""
         before = product_rate(self.precision, self.device)
         seconds = timed(self, self.device)
         rate = (before + product_rate(self.precision, self.device)) / 2
@@ -83,6 +84,7 @@ class OurStep:
 
 
 def unfolding_step(variant: str, device: torch.device) -> Callable[[], object]:
+    """The plain step, warmed up."""
     videos = one_batch()
     network = BackTAL(Hyperparameters(variant=variant), CHANNELS, CLASSES).network.to(device)
     step = unfold_reference.Step(dict(network.state_dict()), variant, dropout=0.7)
@@ -96,13 +98,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variant", choices=("paper", "release"), default="paper")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--busy", action="store_true", help="one thread, timed by its processor time")
-    parser.add_argument("--profile", action="store_true", help="print where the time of a bf16 step goes, and stop")
+    parser.add_argument("--busy", action="store_true", help="one thread, timed by its CPU time")
+    parser.add_argument("--profile", action="store_true", help="print a profile of a bf16 step and stop")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     args = parser.parse_args()
     device = choose_device(args.device)
     if args.busy:
         torch.set_num_threads(1)
+    print(machine(args.device))
     print(
         f"BackTAL step, variant {args.variant}, {device.type}, {torch.get_num_threads()} threads: B={BATCH} "
         f"D=H={CHANNELS} T={SNIPPETS}, torch {torch.__version__}; medians of {args.rounds}",
@@ -115,18 +118,19 @@ def main() -> None:
         print(recorded.key_averages().table(sort_by="self_cpu_time_total", row_limit=15, max_name_column_width=40))
         return
     theirs = unfolding_step(args.variant, device)
-    unfolding, found = [], {precision: [] for precision in KINDS}  # type: ignore[var-annotated]
+    unfolding: list[float] = []
+    measured: dict[str, list[tuple[float, float, float]]] = {precision: [] for precision in KINDS}
     for _ in range(args.rounds):
         unfolding.append(timed(theirs, device))
         for precision, step in ours.items():
-            found[precision].append(step.measure())
+            measured[precision].append(step.measure())
     print(f"  unfold and mask, float32: {statistics.median(unfolding):.2f} s")
-    for precision, rounds in found.items():
+    for precision, rounds in measured.items():
         seconds, rate, share = (statistics.median(column) for column in zip(*rounds, strict=True))
         ratio = statistics.median(other / row[0] for other, row in zip(unfolding, rounds, strict=True))
         print(
             f"  {precision}: {seconds:.2f} s, {100 * share:.0f} % of the matrix-product rate "
-            f"({ours[precision].operations / 1e9:.0f} GFLOP a step; products at {rate / 1e9:.0f} GFLOP/s), "
+            f"({ours[precision].operations / 1e9:.0f} GFLOP per step; products at {rate / 1e9:.0f} GFLOP/s), "
             f"{ratio:.1f} x faster than unfolding"
         )
 

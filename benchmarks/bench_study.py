@@ -1,10 +1,10 @@
-"""A whole study as a user runs it: wall-clock time and peak memory of all its processes.
+"""Wall-clock time and peak memory of a whole study, run as a user does.
 
     python -m benchmarks.bench_study [--study thumos_grid] [KEY=VALUE ...]
 
-Runs into a temporary folder, so every trial is trained. Set-up ends when the first trial has its folder: Ray is up then
-and the data is made. Memory is sampled every four seconds (reading it costs time too): the sum over the command and all
-its descendants of the proportional set size (shared pages counted once) and of the resident set size.
+Uses a temporary runs folder, so that every trial is trained. Set-up ends when the first trial has its folder: by then
+Ray is up and the data is made. Memory is sampled every four seconds, because reading it takes time: the sum over the
+command and its descendants of the proportional set size (shared pages counted once) and of the resident set size.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.machine import machine
+
 MIB = 2**20
 SAMPLE_SECONDS = 4.0
 
 
 def memory(root: psutil.Process) -> tuple[int, int]:
-    """(proportional, resident) bytes of a process and its descendants; processes that end meanwhile count nothing."""
+    """Proportional and resident bytes of a process and its descendants, without those that have just ended."""
     proportional = resident = 0
     for process in [root, *root.children(recursive=True)]:
         try:
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--study", default="thumos_grid")
     parser.add_argument("overrides", nargs="*")
     args = parser.parse_args()
+    print(machine())
     peaks = [0, 0]
     with tempfile.TemporaryDirectory() as runs:
         command = [sys.executable, "-m", "tal_search.run", f"study={args.study}", f"runs={runs}", *args.overrides]
@@ -57,7 +60,7 @@ def main() -> None:
                 time.sleep(0.1)
     seconds = time.monotonic() - started
     print(f"study={args.study} {' '.join(args.overrides)}: exit code {process.returncode}, {seconds:.0f} s")
-    print(f"  of these {(began or started) - started:.0f} s of set-up")
+    print(f"  including {(began or started) - started:.0f} s of set-up")
     print(f"  peak memory of all processes: {peaks[0] / MIB:.0f} MiB proportional, {peaks[1] / MIB:.0f} MiB resident")
 
 

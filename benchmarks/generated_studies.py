@@ -1,11 +1,10 @@
-"""Studies that nobody trained: records of many results, and one fit with what it would have kept."""
+"""Synthetic studies for benchmarks: a record with many results, and one fit with the files the views read."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
+from tal_search.plan.cells import Trial
 from tal_search.plan.compatibility import settings_of
 from tal_search.plan.plan import Plan, resolve
 from tal_search.record.description import about
@@ -32,16 +32,16 @@ FPS, NEIGHBOURS = 30, 3
 
 
 def make_record(runs: Path, trials: int) -> Plan:
-    """A study with this many finished trials, none of which was trained; those at the centre have a curve."""
-    axes: dict[str, list[Any]] = {
-        "kernel_size": [1 + 2 * place for place in range(VALUES)],
-        "lambda_sep": [place / 4 for place in range(VALUES)],
-        "beta_aff": [place / 10 for place in range(max(1, trials // VALUES**2 // SEEDS))],
+    """A study with this many finished trials with invented results; those at the centre have epochs."""
+    axes: dict[str, list[float]] = {
+        "kernel_size": [1 + 2 * index for index in range(VALUES)],
+        "lambda_sep": [index / 4 for index in range(VALUES)],
+        "beta_aff": [index / 10 for index in range(max(1, trials // VALUES**2 // SEEDS))],
     }
     study = load_study("thumos_single", [f"runs={runs}", "dataset.source=simulated", "tracking.mlflow=false"])
     plan = resolve(study)
     plan = _as_grid(plan, axes)
-    found: list[tuple[Any, TrialResult]] = []
+    finished: list[tuple[Trial, TrialResult]] = []
     distributions = {axis: distribution_of(values) for axis, values in axes.items()}
     folder = runs / plan.study.name
     folder.mkdir(parents=True)
@@ -50,21 +50,21 @@ def make_record(runs: Path, trials: int) -> Plan:
     ) as record:
         for number in range(trials):
             seed, cell = number % SEEDS, number // SEEDS
-            places = (cell % VALUES, cell // VALUES % VALUES, cell // VALUES**2)
-            values = {axis: axes[axis][place] for axis, place in zip(axes, places, strict=True)}
+            indices = (cell % VALUES, cell // VALUES % VALUES, cell // VALUES**2)
+            values: dict[str, object] = {axis: axes[axis][index] for axis, index in zip(axes, indices, strict=True)}
             trial = plan.trial(values, seed, "A1")
-            found.append((trial, _result(trial.spec.key, list(plan.protocol["tiou"]), number)))
+            finished.append((trial, _result(trial.spec.key, list(plan.protocol["tiou"]), number)))
             if values == plan.centre_cell:
                 _write_curve(TrialFolder.of(runs, trial.spec.key), number)
-            if len(found) == BATCH or number == trials - 1:
-                record.finish_all(found, cached=False)
-                found = []
+            if len(finished) == BATCH or number == trials - 1:
+                record.finish_all(finished, cached=False)
+                finished = []
     return plan
 
 
-def _as_grid(plan: Plan, axes: dict[str, list[Any]]) -> Plan:
+def _as_grid(plan: Plan, axes: dict[str, list[float]]) -> Plan:
     search = replace(plan.study.search, plan="grid", axes={axis: tuple(values) for axis, values in axes.items()})
-    centre = {axis: values[len(values) // 2] for axis, values in axes.items()}
+    centre: dict[str, object] = {axis: values[len(values) // 2] for axis, values in axes.items()}
     return replace(plan, study=replace(plan.study, search=search), centre_cell=centre, trials=())
 
 
@@ -73,9 +73,9 @@ def _write_curve(folder: TrialFolder, number: int) -> None:
     mAP = [0.4 * (1 - math.exp(-epoch / (8 + number % SEEDS))) for epoch in range(1, EPOCHS + 1)]
     folder.write_epochs([
         EpochReport(
-            epoch=place, epochs=EPOCHS, seconds=1.0, losses={"total": 1 / place}, scores={"test/mAP/0.5": one}
+            epoch=epoch, epochs=EPOCHS, seconds=1.0, losses={"total": 1 / epoch}, scores={"test/mAP/0.5": score}
         )
-        for place, one in enumerate(mAP, start=1)
+        for epoch, score in enumerate(mAP, start=1)
     ])  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def _result(key: str, tiou: list[float], number: int) -> TrialResult:
 
 
 def make_fit(runs: Path, snippets: int) -> Plan:
-    """A study of one such trial on 210 test videos; the folder has what the views read of it."""
+    """A study of one trial on 210 test videos, whose folder has the files that the views read."""
     study = load_study(
         "thumos_single",
         [f"runs={runs}", "dataset.source=simulated", f"dataset.snippets={snippets}", "tracking.mlflow=false"],
@@ -118,7 +118,7 @@ def make_fit(runs: Path, snippets: int) -> Plan:
 
 
 def activations_around(truth: Annotations, snippets: int) -> Activations:
-    """Slow noise, higher within instances; video scores that name the classes which are there."""
+    """Smooth noise, raised within instances, and video scores that are high for the classes present."""
     random = np.random.default_rng(0)
     videos, classes = len(truth.videos), len(truth.classes)
     cas = np.cumsum(random.normal(0, 0.08, (videos, classes + 1, snippets)), axis=2) - 2

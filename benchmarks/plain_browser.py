@@ -1,7 +1,7 @@
-"""A browser that is watched as little as can be: Chromium, asked over a pipe, with no domain of its protocol enabled.
+"""Chromium controlled over a pipe with as little overhead as possible, for measurements.
 
-Playwright enables the domain Runtime, for which V8 notes where each function on a deep stack begins and parses the 5 MB
-of Plotly's script twice more: half a second of the processor that no reader's browser takes.
+Playwright enables the DevTools domain Runtime, which makes V8 parse the 5 MB of Plotly's script twice more to locate
+functions: half a second of CPU time that a user's browser does not need.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from typing import Any
 PROGRAM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]  # fmt: skip
-SECONDS = 120
+SECONDS = 120  # until a wait is given up
 
 
 class PlainPage:
-    """The one page of a new browser. read, write: the ends of the pipe to it."""
+    """The only page of a new browser; read, write: the ends of the pipes to it."""
 
     def __init__(self, read: int, write: int) -> None:
         self._read, self._write, self._buffer = read, write, b""
         self._session: dict[str, str] = {}
         self._number = 0
-        (target,) = [one for one in self.ask("Target.getTargets")["targetInfos"] if one["type"] == "page"]
+        (target,) = [info for info in self.ask("Target.getTargets")["targetInfos"] if info["type"] == "page"]
         attached = self.ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = {"sessionId": attached["sessionId"]}
         self.ask("Performance.enable", timeDomain="threadTicks")
 
     def ask(self, method: str, **parameters: Any) -> Any:
-        """The result of one call of the DevTools protocol; events are passed over."""
+        """Call a method of the DevTools protocol and return its result; events are ignored."""
         self._number += 1
         call = {"id": self._number, "method": method, "params": parameters, **self._session}
         os.write(self._write, json.dumps(call).encode() + b"\0")
@@ -49,28 +49,29 @@ class PlainPage:
                 return answer["result"]
 
     def value(self, expression: str) -> Any:
-        """Of JavaScript in the page."""
+        """The value of a JavaScript expression in the page."""
         return self.ask("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
     def wait_for(self, selector: str) -> None:
+        """Wait until the page has a matching element."""
         end = time.monotonic() + SECONDS
         while not self.value(f"document.querySelector({json.dumps(selector)}) !== null"):
             assert time.monotonic() < end, f"never there: {selector}"
             time.sleep(0.01)
 
     def main_thread_seconds(self) -> float:
-        """Of the processor, taken by the page's main thread so far."""
+        """CPU time of the page's main thread so far."""
         metrics = self.ask("Performance.getMetrics")["metrics"]
-        return next(float(one["value"]) for one in metrics if one["name"] == "TaskDuration")
+        return next(float(metric["value"]) for metric in metrics if metric["name"] == "TaskDuration")
 
 
 @contextmanager
 def plain_page() -> Iterator[PlainPage]:
-    """A page of 1280 × 800 in a profile of its own."""
+    """A page of 1280 × 800 in a new browser with an empty profile."""
     (theirs, write), (read, their_write) = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory() as profile:
         own = ["--headless", "--remote-debugging-pipe", "--window-size=1280,800", f"--user-data-dir={profile}"]
-        command = [  # the protocol's pipe has the numbers 3 and 4
+        command = [  # Chromium expects the pipes as file descriptors 3 and 4
             *("bash", "-c", f'exec "$@" 3<&{theirs} 4>&{their_write}', "bash"), PROGRAM, *own, *FLAGS, "about:blank"
         ]  # fmt: skip
         browser = subprocess.Popen(command, pass_fds=(theirs, their_write), stderr=subprocess.DEVNULL)

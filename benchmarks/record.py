@@ -1,10 +1,10 @@
-"""Runs the benchmarks and keeps what they print, with machine and versions, in benchmarks/results/DATE-MACHINE.md.
+"""Runs the benchmarks and saves their output with machine and versions in benchmarks/results/DATE-MACHINE.md.
 
     python -m benchmarks.record [--small] [--only NAME ...]
 
-With --only, the other sections of a table that was begun the same day stay as they are.
---small runs each at its smallest setting, to see that it works, and keeps the table in the system's temporary folder.
-Rows that need a GPU say "not measured" where there is none. The exit code is 1 where a benchmark failed.
+With --only, the other sections of a file from the same day are kept. --small runs each benchmark at its smallest
+setting, to check that it works, and saves the file in the system's temporary folder. Without a GPU, benchmarks that
+need one are "not measured". The exit code is 1 if a benchmark failed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.machine import cores, machine, processor
+
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "numpy", "numba", "ray", "optuna", "mlflow")
 RELEASE_TRIAL = (
@@ -31,7 +33,7 @@ RELEASE_TRIAL = (
 
 
 class Bench(NamedTuple):
-    """A module of this package, its arguments, those of the smallest setting, and whether a GPU is needed."""
+    """A module of this package with its arguments, those for --small, and whether it needs a GPU."""
 
     module: str
     arguments: str = ""
@@ -58,25 +60,15 @@ BENCHES = (
 )
 
 
-def processor() -> str:
-    """The model's name as the kernel gives it."""
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.exists() else None
-    return found[1].strip() if found else platform.machine()
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def gpu() -> str | None:
-    """Its name, asked in another process so that this one holds none of its memory."""
+    """The GPU's name, or None; asked in another process so that this one uses none of its memory."""
     code = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return done.stdout.strip() or None
 
 
-def heading(found: str | None, command: str) -> str:
+def heading(gpu_name: str | None, command: str) -> str:
+    """The head of the file: machine, load, versions and command."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return "\n".join(
@@ -85,10 +77,10 @@ def heading(found: str | None, command: str) -> str:
             "",
             "| | |",
             "|---|---|",
-            f"| processor | {processor()}, {cores()} cores |",
+            f"| processor | {machine()} |",
             f"| memory | {memory:.0f} GiB |",
-            f"| GPU | {found or 'none'} |",
-            f"| load before | {os.getloadavg()[0]:.1f} (processes that wanted to run, mean of a minute) |",
+            f"| GPU | {gpu_name or 'none'} |",
+            f"| load before | {os.getloadavg()[0]:.1f} (runnable processes, mean over a minute) |",
             f"| versions | Python {platform.python_version()}, {versions} |",
             f"| command | `{command}` |",
             "",
@@ -97,13 +89,13 @@ def heading(found: str | None, command: str) -> str:
 
 
 def without(table: str, modules: list[str]) -> str:
-    """The table without the sections of these benchmarks."""
+    """The file's text without the sections of these benchmarks."""
     sections = re.split(r"^(?=## )", table, flags=re.MULTILINE)
     return "".join(section for section in sections if not re.match(rf"## ({'|'.join(modules)})( on a GPU)?\n", section))
 
 
 def run(module: str, arguments: str, out: Path) -> bool:
-    """Runs one benchmark, its output shown and added to the file as it comes; whether it worked."""
+    """Run one benchmark, printing its output and appending it to the file; returns whether it succeeded."""
     command = [sys.executable, "-u", "-m", f"benchmarks.{module}", *arguments.split()]
     began = time.monotonic()
     with (
@@ -119,6 +111,7 @@ def run(module: str, arguments: str, out: Path) -> bool:
 
 
 def add(out: Path, text: str) -> None:
+    """Append text to the file."""
     with out.open("a") as file:
         file.write(text)
 
@@ -128,14 +121,14 @@ def main() -> int:
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--only", nargs="*", choices=sorted({bench.module for bench in BENCHES}))
     args = parser.parse_args()
-    machine = re.sub(r"[^a-z0-9]+", "-", f"{processor()} {cores()} cores".lower()).strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", f"{processor()} {cores()} cores".lower()).strip("-")
     folder = Path(tempfile.gettempdir()) if args.small else RESULTS
     folder.mkdir(exist_ok=True)
-    out, found = folder / f"{datetime.date.today()}-{machine}.md", gpu()
+    out, gpu_name = folder / f"{datetime.date.today()}-{name}.md", gpu()
     if args.only and out.exists():
         out.write_text(without(out.read_text(), args.only))
     else:
-        out.write_text(heading(found, " ".join(["python -m benchmarks.record", *sys.argv[1:]])))
+        out.write_text(heading(gpu_name, " ".join(["python -m benchmarks.record", *sys.argv[1:]])))
     failed = []
     for bench in BENCHES:
         if args.only and bench.module not in args.only:
@@ -144,14 +137,14 @@ def main() -> int:
         title = f"python -m benchmarks.{bench.module} {arguments}".strip()
         add(out, f"\n## {bench.module}{' on a GPU' if bench.gpu else ''}\n\n    {title}\n\n")
         print(f"\n{title}", flush=True)
-        if bench.gpu and found is None:
+        if bench.gpu and gpu_name is None:
             add(out, "not measured: this machine has no GPU\n")
             print("not measured: this machine has no GPU")
             continue
         add(out, "```\n")
         if not run(bench.module, arguments, out):
             failed.append(bench.module)
-    print(f"\nKept in {out}" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    print(f"\nSaved in {out}" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
 

@@ -1,10 +1,10 @@
-"""Our trainer beside the released code on real THUMOS14 videos with 48-channel evidence features (a surrogate for I3D).
+"""Our trainer and the released code on real THUMOS14 videos with 48-channel evidence features (instead of I3D).
 
     python -m benchmarks.release_parity FOLDER [--epochs 60] [--runs runs]
 
-FOLDER is `thumos14_evidence`. Variant release at the released widths 24/12/12/8, learning rate 2e-3, three seeds, with
-background clicks (all losses) and without any click. The released code's own mAP@.5 by seed, for the same settings, is
-printed beside ours; seeds are not comparable one to one, only the spread is.
+FOLDER is `thumos14_evidence`. Uses the variant "release" with widths 24/12/12/8, learning rate 2e-3 and three seeds,
+with background clicks (all losses) and without clicks. The mAP@.5 of the released code with the same settings is
+printed next to ours; only the spread over seeds can be compared, not single seeds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.machine import machine
 from tal_search.execution.driver import run_study
 from tal_search.plan.plan import resolve
 from tal_search.study import load_study
@@ -43,6 +44,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--runs", default="runs")
     args = parser.parse_args()
+    print(machine())
     table = Table(title=f"mAP@.5 on {args.folder}: 210 test videos, {args.epochs} epochs, seeds 0, 1, 2")
     for head in ("cell", "ours", "released code"):
         table.add_column(head)

@@ -1,8 +1,7 @@
-"""A training step of BackTAL as one would write it from the paper: unfold, multiply by the mask, convolve; twice.
+"""A plain training step of BackTAL, written directly from the paper: unfold, multiply by the mask, convolve; twice.
 
-It is what the product's step is measured against, in float32 and by variant. `tests/trial/test_loop.py` holds it to the
-golden values, so that the comparison is with a working step. Nothing of the product is used here but its parameters'
-names.
+The baseline of `bench_step`, in float32, for both variants. `tests/trial/test_loop.py` checks it against the golden
+values. Uses nothing of the project except the names of its parameters.
 
 Shapes: B videos, D channels, H hidden channels, C classes, T snippets, h taps.
 """
@@ -18,7 +17,7 @@ TAU_SAME, TAU_DIFF, BETA, K_RATIO = 0.5, 0.1, 0.8, 1 / 8
 
 
 def mask(embedding: Tensor, taps: int, channels: int, variant: str) -> Tensor:
-    """Similarities laid as the rows of an unfolded input are: [B, channels·h, T]."""
+    """Similarities in the layout of an unfolded input: [B, channels·h, T]."""
     batch, dimension, snippets = embedding.shape
     neighbours = unfold(embedding, taps).view(batch, dimension, taps, snippets)
     similarity = (neighbours * embedding[:, :, None]).sum(1)
@@ -53,7 +52,7 @@ def convolution(inputs: Tensor, weights: Weights, name: str) -> Tensor:
 def losses(
     weights: Weights, features: Tensor, labels: Tensor, clicked: Tensor, *, variant: str, dropout: float = 0.0
 ) -> dict[str, Tensor]:
-    """The six losses and their sum, λ = 1, β = 0.8."""
+    """The six losses and their weighted sum, with λ = 1 and β = 0.8."""
     hidden = functional.leaky_relu(convolution(features, weights, "embedding_module.conv_1"), 0.01)
     embedding = functional.normalize(convolution(hidden, weights, "embedding_module.conv_2"), dim=1)
     hidden = functional.leaky_relu(convolution(features, weights, "filter_module.conv_1.0"), 0.01)
@@ -79,7 +78,7 @@ def mean(values: list[Tensor]) -> Tensor:
 
 
 def frame(clicks_by_video: list[Tensor], variant: str) -> Tensor:
-    """Mean over the clicks of each video, then over videos; release: over the clicks of all videos."""
+    """Mean over the clicks of each video, then over videos; variant "release": over all clicks."""
     groups = [torch.cat(clicks_by_video)] if variant == "release" and clicks_by_video else clicks_by_video
     return mean([clicks.mean() for clicks in groups])
 
@@ -117,10 +116,10 @@ def hardest_pair(group: Tensor) -> Tensor:
 
 
 class Step:
-    """The reference's optimizer and weights; `step()` is one training step, float32 on the CPU."""
+    """Weights and optimizer; a call is one training step in float32."""
 
     def __init__(self, weights: Weights, variant: str, dropout: float) -> None:
-        # Channel-major and contiguous, as a plain Conv1d keeps them.
+        # Channel-major and contiguous, like the weights of a plain Conv1d.
         self.weights = {
             name: tensor.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
             for name, tensor in weights.items()
@@ -129,8 +128,8 @@ class Step:
         self.optimizer = torch.optim.Adam(self.weights.values(), lr=1e-4, weight_decay=5e-4)
 
     def __call__(self, features: Tensor, labels: Tensor, clicked: Tensor) -> dict[str, Tensor]:
-        found = losses(self.weights, features, labels, clicked, variant=self.variant, dropout=self.dropout)
+        terms = losses(self.weights, features, labels, clicked, variant=self.variant, dropout=self.dropout)
         self.optimizer.zero_grad()
-        found["total"].backward()  # type: ignore[no-untyped-call]
+        terms["total"].backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        return found
+        return terms

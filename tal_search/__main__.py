@@ -1,4 +1,4 @@
-"""`python -m tal_search` is `tal-search`."""
+"""`python -m tal_search`, the same as `tal-search`."""
 
 from __future__ import annotations
 

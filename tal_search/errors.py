@@ -1,22 +1,23 @@
-"""The errors a user can cause, each carrying the exit code of the command that meets it."""
+"""Errors that a user can cause, each with the exit code of the command."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
-LISTED = 20  # problems of one file that are spelled out; the rest are counted
+LISTED = 20  # most problems of one file that are spelled out; the rest is counted
 
 
 class TalSearchError(Exception):
-    """Any failure that ends a command with one clear sentence instead of a traceback (exit code 1)."""
+    """A failure that ends a command with one sentence instead of a traceback (exit code 1)."""
 
     exit_code = 1
 
 
 class InputError(TalSearchError):
-    """Bad input: every problem found in one pass, one sentence each (exit code 2, nothing written).
+    """Bad input: all problems at once, one sentence each (exit code 2, nothing written).
 
     A sentence names the file, the key or video, the value seen and the fix.
     """
@@ -29,13 +30,13 @@ class InputError(TalSearchError):
         super().__init__("\n".join(self.problems))
 
     def __reduce__(self) -> tuple[type[InputError], tuple[tuple[str, ...]]]:
-        return type(self), (self.problems,)  # workers send errors to the driver by pickle
+        return type(self), (self.problems,)  # workers pickle errors for the driver
 
 
 class Problems:
     """Collects the problems of an input, one sentence each, so that all are reported in one pass.
 
-    path: the file they are in; it then starts each sentence, and at most LISTED of them are spelled out.
+    path: the file they are in; each sentence then starts with it, and at most LISTED of them are spelled out.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -44,6 +45,9 @@ class Problems:
 
     def __len__(self) -> int:
         return len(self._sentences)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sentences)
 
     def add(self, sentence: str) -> None:
         if self.path is not None:
@@ -73,17 +77,8 @@ class Problems:
             raise InputError(self._sentences)
 
 
-@contextmanager
-def gathered(problems: list[str]) -> Iterator[None]:
-    """Collects what an InputError says instead of stopping at it."""
-    try:
-        yield
-    except InputError as error:
-        problems.extend(error.problems)
-
-
 class MissingExtra(InputError):
-    """An optional package is not installed; says the pip command that installs it."""
+    """An optional package is not installed; the message gives the pip command that installs it."""
 
     def __init__(self, package: str, extra: str) -> None:
         self.package, self.extra = package, extra
@@ -93,8 +88,15 @@ class MissingExtra(InputError):
         return type(self), (self.package, self.extra)
 
 
+def require_packages(*packages: str, extra: str) -> None:
+    """Raises MissingExtra if one of the packages is not installed."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingExtra(package, extra)
+
+
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the command to end; what was running has saved its progress (exit code 128 + signal)."""
+    """A signal ended the command; running trials have saved their progress (exit code 128 + signal)."""
 
     def __init__(self, signal_number: int) -> None:
         self.exit_code = 128 + signal_number

@@ -1,15 +1,19 @@
-"""Fields that carry their rule: how a method, the localization or the simulation declares what a study may set."""
+"""Dataclass fields with rules (bounds, choices), which declare the settings of methods, localization and simulation."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from dataclasses import Field
+
+T = TypeVar("T")
 
 
 def hyper(
-    default: Any,
+    default: T,
     symbol: str,
     *,
     low: float | None = None,
@@ -18,14 +22,14 @@ def hyper(
     odd: bool = False,
     choices: tuple[str, ...] = (),
     help: str = "",
-) -> Any:
-    """A dataclass field that carries its rule: closed bounds `low`/`high`, open bound `above`, oddness, choices."""
+) -> T:
+    """A dataclass field with a rule: closed bounds `low` and `high`, open lower bound `above`, oddness, choices."""
     rule = {"low": low, "high": high, "above": above, "odd": odd, "choices": choices, "symbol": symbol, "help": help}
     return field(default=default, metadata=rule)
 
 
-def broken_rule(spec: dataclasses.Field[Any], value: Any) -> str | None:
-    """The rule of `spec` that `value` breaks, as words after "must be", or None. The type is checked elsewhere."""
+def broken_rule(spec: Field[object], value: object) -> str | None:
+    """The rule of `spec` that `value` breaks, as it follows "must be", or None. The type is checked elsewhere."""
     rule = spec.metadata
     if not rule or value is None:
         return None

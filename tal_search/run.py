@@ -1,4 +1,4 @@
-"""`python -m tal_search.run study=NAME` is `tal-search run study=NAME`."""
+"""`python -m tal_search.run study=NAME`, the same as `tal-search run study=NAME`."""
 
 from __future__ import annotations
 

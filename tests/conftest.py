@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tal_search.data import load
 from tests.support.make_dataset import make_dataset
 from tests.support.paths import ROOT
 
@@ -46,8 +46,7 @@ def shared() -> Path:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A small dataset in BackTAL's layout, and nothing kept of one loaded before."""
-    load._without_clicks.cache_clear()
+    """A small dataset in BackTAL's layout."""
     return make_dataset(tmp_path / "features")
 
 
@@ -94,8 +93,6 @@ def opened() -> Iterator[Browser]:
 @pytest.fixture
 def backtal(tmp_path: Path) -> Path:
     """The small dataset with videos of 40 s, a second a snippet."""
-    load._without_clicks.cache_clear()
-    load._truths.cache_clear()
     return make_dataset(tmp_path / "backtal")
 
 
@@ -114,3 +111,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first, so that processes that share the files end together."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)  # stable: otherwise in the order of the files
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line at the end: how many tests were skipped, and why."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    if reasons:
+        listed = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
+        terminalreporter.write_line(f"{len(skipped)} tests skipped: {listed}")

@@ -1,1 +1,1 @@
-"""Dashboards: what a study found, live in a browser (`tal-search dashboard`) and as files (`tal-search export`)."""
+"""Dashboards of a study's results, live in a browser (`tal-search dashboard`) and as files (`tal-search export`)."""

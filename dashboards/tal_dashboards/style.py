@@ -1,4 +1,4 @@
-"""How figures and tables look: colours that everyone can tell apart, units on every axis, names from data as text.
+"""Style of figures and tables: colours safe for colour-blind readers, axes with units, numbers as text, escaped names.
 
 No WebGL traces (scattergl, parcoords): they compile code in the browser, which the page's Content-Security-Policy
 forbids.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -16,19 +16,22 @@ import plotly.graph_objects as go
 from tal_search.results.statistics import HIGH, LOW, around
 from tal_search.types import written
 
-# Okabe and Ito's colours, which the common kinds of colour blindness tell apart; dashes and markers say it again.
+if TYPE_CHECKING:
+    from dash import dcc
+
+# Okabe and Ito's palette, safe for colour blindness; dashes and markers repeat the distinction.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#B8A800")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
-SEQUENTIAL = "Cividis"  # of heat maps; the same to everyone, and in grey
+SEQUENTIAL = "Cividis"  # of heat maps; also readable in grey and by the colour-blind
 DIVERGING = "RdBu"
-BETTER, WORSE = COLOURS[0], COLOURS[1]  # of a difference that is more than noise
-PUBLISHED = "#8A5A83"  # of what papers print, hollow
+BETTER, WORSE = COLOURS[0], COLOURS[1]  # of differences beyond the noise
+PUBLISHED = "#8A5A83"  # of published numbers, drawn as hollow markers
 INK, GRID, GREY = "#222222", "#DDDDDD", "#6B6B6B"
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 
-# How a figure behaves; Plotly's button that sends it to Plotly's own server is left out.
-GRAPH: Any = {
+# Plotly's configuration of every figure, without the button that uploads it to Plotly's server.
+GRAPH: dcc.Graph.Config = {
     "displaylogo": False, "responsive": True, "showSendToCloud": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d"],
 }  # fmt: skip
@@ -36,19 +39,19 @@ PERCENT = ("mAP@", "average", "holdout", "leaky", "Δ", "paper", "best", "sd", "
 
 
 def text(name: object) -> str:
-    """A name from data, for a figure: Plotly reads tags and entities in titles, labels and hovers."""
+    """A name from data, escaped for a figure: Plotly interprets tags and entities in titles, labels and hover texts."""
     return html.escape(str(name), quote=False)
 
 
 def translucent(colour: str, opacity: float = 0.2) -> str:
-    """A "#RRGGBB" colour for bands, as rgba."""
+    """A "#RRGGBB" colour as rgba(), for bands."""
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity:g})"
 
 
 def figure(x: str, y: str, *, height: int = 400) -> go.Figure:
-    """An empty figure; x and y: what the axes show, with units ("mAP@0.5 (%)")."""
-    axis: dict[str, Any] = {
+    """An empty figure; x, y: titles of the axes, with units ("mAP@0.5 (%)")."""
+    axis = {
         "gridcolor": GRID,
         "linecolor": INK,
         "ticks": "outside",
@@ -64,37 +67,37 @@ def figure(x: str, y: str, *, height: int = 400) -> go.Figure:
     })  # fmt: skip
 
 
-def value(number: Any) -> str:
-    """A hyperparameter's value in words."""
+def value(number: object) -> str:
+    """A hyperparameter's value as text, see `types.written`."""
     return written(number)
 
 
-def p_words(found: float) -> str:
-    """Three digits are enough of a p value."""
-    return "–" if math.isnan(found) else "< 0.001" if found < 0.001 else f"{found:.3f}"
+def p_words(p: float) -> str:
+    """A p value with three digits."""
+    return "–" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def number(found: float, digits: int = 1, sign: str = "") -> str:
-    """A number with fixed digits, "–" where there is none."""
-    return "–" if math.isnan(found) else f"{found:{sign}.{digits}f}"
+def number(value: float, digits: int = 1, sign: str = "") -> str:
+    """A number with fixed digits, "–" for NaN; sign "+" shows the sign of positive numbers too."""
+    return "–" if math.isnan(value) else f"{value:{sign}.{digits}f}"
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of numbers as text: percents with one digit, `X` with its interval as one column, differences signed."""
+    """A table as text: percentages with one digit, differences with sign, and a column X with its interval as one."""
     columns: dict[str, list[str]] = {}
     for name in (str(column) for column in table.columns):
         if name.endswith((LOW, HIGH)):
             continue
-        found = table[name].tolist()
+        values = table[name].tolist()
         if (name.startswith(PERCENT) or name.endswith("(%)")) and pd.api.types.is_float_dtype(table[name]):
-            cells = [number(one, 1, "+" if name.startswith("Δ") else "") for one in found]
+            cells = [number(mean, 1, "+" if name.startswith("Δ") else "") for mean in values]
         else:
-            cells = [p_words(one) if name == "p" else value(one) for one in found]
+            cells = [p_words(content) if name == "p" else value(content) for content in values]
         if name + LOW in table.columns:
             bounds = zip(table[name + LOW].tolist(), table[name + HIGH].tolist(), strict=True)
             cells = [
-                cell if math.isnan(one) else cell + around(one, *ends)
-                for cell, ends, one in zip(cells, bounds, found, strict=True)
+                cell if math.isnan(mean) else cell + around(mean, *ends)
+                for cell, ends, mean in zip(cells, bounds, values, strict=True)
             ]
         columns[name] = cells
     return pd.DataFrame(columns, index=table.index)

@@ -1,4 +1,4 @@
-"""The interface for notebooks and other programs: `tal_search.load`, `tal_search.run_study` and what they return."""
+"""Python interface for notebooks and scripts: `load` and `run_study`, and the classes that they return."""
 
 from tal_search.api.loading import load
 from tal_search.api.running import run_study

@@ -1,4 +1,4 @@
-"""`tal_search.load`: a study from its record on disk."""
+"""`tal_search.load`: reads a study from its record on disk."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tal_search.api.study_results import StudyResults
 
 
 def load(study: str, runs: str | PathLike[str] = "runs") -> StudyResults:
-    """The results of a study that was run, finished or not, as its record has them now.
+    """The results of a study, finished or not, as they are in its record now.
 
-    study: its name, as in `study=NAME`; runs: the folder that was given to the run. Reads pandas and pyarrow, and
-    neither torch nor Ray, MLflow or Dash. Raises InputError: no record of that study there, or one that cannot be read.
+    study: its name, as in `study=NAME`; runs: the folder of the run. Imports pandas and pyarrow, but not torch, Ray,
+    MLflow or Dash. Raises InputError: no record of the study in the folder, or one that cannot be read.
     """
     return StudyResults(StudyReader(Path(runs), study)())

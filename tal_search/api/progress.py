@@ -1,4 +1,4 @@
-"""Progress of a study that runs: one line that changes in a notebook, a line for each fit elsewhere."""
+"""Progress of `run_study`: one line that is updated in a notebook, a line per fit on stderr elsewhere."""
 
 from __future__ import annotations
 
@@ -8,36 +8,37 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Started
+from tal_search.results.next_runs import duration
 
 if TYPE_CHECKING:
     from tal_search.plan.plan import Plan
 
-SECONDS_BETWEEN = 0.25  # changes of a notebook's line
-FIRST_GUESS = 0.5  # fits that are to be trained before the remaining time is estimated
+SECONDS_BETWEEN = 0.25  # least time between updates of the line in a notebook
+FIRST_GUESS = 0.5  # fits trained before the time left is estimated
 
 
 class StudyProgress:
-    """Counts the events of a driver. `draw` is called after each, with whether a fit was trained; say: a sentence."""
+    """Counts a driver's events. draw: called after each, with whether a trained fit ended; say: prints a sentence."""
 
     def __init__(
         self, total: int | None, draw: Callable[[StudyProgress, bool], None], say: Callable[[str], None]
     ) -> None:
         self.total, self.say, self._draw = total, say, draw
         self.done = self.failed = self.stopped = self.cached = 0
-        self.running: dict[str, float] = {}  # the share of its epochs that are over, by the fit's key
+        self.running: dict[str, float] = {}  # share of epochs done, by the key of the fit
         self.began = time.monotonic()
         self._phase = ""
 
     def phase(self, words: str) -> None:
-        """What takes time before the first fit and after the last: "starting Ray"; "" once fits run."""
+        """Show what is done before the first fit and after the last, such as "starting Ray"; "" ends it."""
         self._phase = words
         self._draw(self, False)
 
     def add(self, event: Event) -> None:
-        """Take one event of the driver."""
+        """Count and show an event of the driver."""
         key = event.spec.key
         match event:
             case Noted():
@@ -64,12 +65,12 @@ class StudyProgress:
 
     @property
     def share(self) -> float | None:
-        """Of all fits, 0 to 1; None where their number is not known."""
+        """The share of all fits that is done, 0 to 1; None if their number is unknown."""
         return min(1.0, (self.ended + sum(self.running.values())) / self.total) if self.total else None
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace of this run; None before half a fit is trained."""
+        """Time left at the pace of this run; None before FIRST_GUESS fits are trained."""
         trained = self.ended - self.cached + sum(self.running.values())
         if not self.total or trained < FIRST_GUESS:
             return None
@@ -84,7 +85,7 @@ class StudyProgress:
         parts += [f"{count} {name}" for name, count in counts.items() if count]
         left = self.seconds_left
         if left:
-            parts.append(f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left")
+            parts.append(f"{duration(left / 60)} left")
         return ", ".join([*parts, *([self._phase] if self._phase else [])])
 
 
@@ -106,21 +107,27 @@ def shown_progress(plan: Plan, *, quiet: bool) -> Iterator[StudyProgress]:
 
 
 def _sayer(stream: TextIO) -> Callable[[str], None]:
-    """Writes a sentence as a line."""
+    """A function that prints a sentence to the stream."""
     return lambda sentence: print(sentence, file=stream, flush=True)
 
 
 def _in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
+    """Whether this process is a notebook's kernel."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return getattr(shell, "kernel", None) is not None
 
 
+class _Handle(Protocol):
+    """IPython's DisplayHandle."""
+
+    def update(self, content: object, *, raw: bool) -> None: ...
+
+
 class _NotebookLine:
-    """A bar and its words, redrawn in place by IPython's display handle, which needs no widgets."""
+    """A progress bar with text, updated in place by IPython's display handle, which needs no widgets."""
 
     def __init__(self) -> None:
-        self._handle: Any = None
+        self._handle: _Handle | None = None
         self._drawn = 0.0
 
     def draw(self, progress: StudyProgress, _: bool) -> None:
@@ -128,8 +135,8 @@ class _NotebookLine:
             self.end(progress)
 
     def end(self, progress: StudyProgress) -> None:
-        """Draw, however recently that was."""
-        display: Any = import_module("IPython.display").display  # there in every notebook, and untyped
+        """Draw now, however recent the last update."""
+        display = import_module("IPython.display").display  # installed in every notebook
         self._drawn = time.monotonic()
         bar = "" if progress.share is None else f'<progress value="{progress.share:.3f}"></progress> '
         content = {"text/html": bar + html.escape(progress.words), "text/plain": progress.words}

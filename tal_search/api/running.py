@@ -1,4 +1,4 @@
-"""`tal_search.run_study`: trains what is missing of a study, from a notebook or another program."""
+"""`tal_search.run_study`: trains the missing fits of a study from a notebook or script."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from tal_search.api.study_results import StudyResults
 if TYPE_CHECKING:
     from tal_search.execution.running import Outcome
 
-MOST_FAILURES = 5  # told one by one
+MOST_FAILURES = 5  # failed trials with a warning each; the others are counted
 
 
 def run_study(
     study: str, overrides: Sequence[str] = (), *, runs: str | PathLike[str] | None = None, progress: bool = True
 ) -> StudyResults:
-    """Train what is missing of a study, as `tal-search run study=NAME` does, and return its results.
+    """Train the missing fits of a study, as `tal-search run study=NAME` does, and return its results.
 
-    study: the name of a file of `studies/`. overrides: as on the command line, e.g. ["search.repeats.seeds=[0,1,2]",
+    study: the name of a file in `studies/`. overrides: as on the command line, e.g. ["search.repeats.seeds=[0,1,2]",
     "backend=inline"]. runs: the folder of the record and the trials; by default the study's, "runs". The same call
-    again continues. progress: shown in a notebook as one line that changes, elsewhere as a line for each fit on stderr.
+    again continues. progress: whether to show it, in a notebook as one updated line, elsewhere as a line per fit on
+    stderr.
 
-    A trial that fails is a RuntimeWarning with the reason; the results of the others are returned. Raises InputError
-    with every problem of the study, the overrides and the data, with nothing written; KeyboardInterrupt once epochs
-    under way are saved. Interrupting a second time leaves them at their last checkpoint.
+    A failed trial gives a RuntimeWarning with the reason; the results of the others are returned. Raises InputError
+    with all problems of the study, the overrides and the data, before anything is written; KeyboardInterrupt after
+    saving running trials. A second interrupt leaves these at their last checkpoint.
     """
     quiet_optuna()
     from tal_search.api.progress import shown_progress
@@ -41,7 +42,7 @@ def run_study(
 
     asked = load_study(study, list(overrides))
     if runs is not None:
-        kept = [one for one in asked.overrides if not one.startswith("runs=")]
+        kept = [override for override in asked.overrides if not override.startswith("runs=")]
         asked = dataclasses.replace(asked, runs=Path(runs), overrides=(*kept, f"runs={runs}"))
     plan = resolve(asked)
     with shown_progress(plan, quiet=not progress) as shown, keeps_process():
@@ -52,22 +53,22 @@ def run_study(
         shown.phase("")
     if outcome.interrupted is not None:
         finished = f"tal_search.load({plan.study.name!r}, {str(plan.study.runs)!r})"
-        raise KeyboardInterrupt(f"interrupted; the same call continues; {finished} has what is finished")
+        raise KeyboardInterrupt(f"interrupted; the same call continues; {finished} returns the finished trials")
     _warn(outcome)
     return load(plan.study.name, plan.study.runs)
 
 
 def _warn(outcome: Outcome) -> None:
-    """Of trials that failed, once a fit, and of trials that a budget left out."""
+    """Warn of failed trials, once per fit, and of trials that the budget left out."""
     specs = {outcome.trials[name].spec.key: (outcome.trials[name].spec, why) for name, why in outcome.failed.items()}
     for spec, reason in list(specs.values())[:MOST_FAILURES]:
         cell = ", ".join(f"{axis}={value}" for axis, value in spec.cell.items()) or "centre"
-        _say(f"trial {spec.key} failed ({cell}, seed {spec.seed}, annotator {spec.annotator}): {reason}")
+        _warn_user(f"trial {spec.key} failed ({cell}, seed {spec.seed}, annotator {spec.annotator}): {reason}")
     if len(specs) > MOST_FAILURES:
-        _say(f"{len(specs) - MOST_FAILURES} more trials failed; the column `reason` of `trials` says why")
+        _warn_user(f"{len(specs) - MOST_FAILURES} more trials failed; the column `reason` of `trials` has the reasons")
     if outcome.left and not outcome.failed:
-        _say(f"the budget is spent: {outcome.left} trials were not run; the same call continues")
+        _warn_user(f"the budget is spent: {outcome.left} trials were not run; the same call continues")
 
 
-def _say(sentence: str) -> None:
-    warnings.warn(sentence, RuntimeWarning, stacklevel=4)  # of the caller of `run_study`
+def _warn_user(sentence: str) -> None:
+    warnings.warn(sentence, RuntimeWarning, stacklevel=4)  # at the caller of `run_study`

@@ -1,4 +1,4 @@
-"""How a study is shown: one line of text, and the HTML of a notebook's output."""
+"""Notebook output of `StudyResults`: one line of text, and HTML."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ HEADS = ("", "effect (points)", "best", "best − centre (points)", "worst − c
 RIGHT, LEFT = 'style="text-align: right; white-space: nowrap"', 'style="text-align: left; white-space: nowrap"'
 
 
-def study_line(data: StudyData, found: Overview) -> str:
-    """The study in one line: data, progress, best and centre."""
-    best = [f"best {_cell(found.best)}"] if found.best else []
-    centre = [f"centre {_mean(found.centre)}"] if found.centre and found.centre != found.best else []
+def study_line(data: StudyData, info: Overview) -> str:
+    """One line: method, data, progress, best cell and centre."""
+    best = [f"best {_cell(info.best)}"] if info.best else []
+    centre = [f"centre {_mean(info.centre)}"] if info.centre and info.centre != info.best else []
     about = ", ".join([_progress(data), *best, *centre])
-    return f"<StudyResults {data.name}: {data.method} on {_source(data)}, {about}, {found.score}>"
+    return f"<StudyResults {data.name}: {data.method} on {_source(data)}, {about}, {info.score}>"
 
 
-def study_html(data: StudyData, found: Overview) -> str:
+def study_html(data: StudyData, info: Overview) -> str:
     """A heading, the ranking, the noise, and what to run next."""
     badge = " <strong>(simulated data)</strong>" if data.simulated else ""
     parts = [f"<h4>{html.escape(data.name)}{badge}</h4>", _paragraph(data.description), _paragraph(_progress(data))]
-    parts.append(_paragraph(" ".join([*answer(found), _noise(found.noise)])))
-    if len(found.ranking):
-        parts.append(_table(found.ranking))
-    parts += [_paragraph(f"{words}: {command}" if command else f"{words}.") for words, command in found.steps]
+    parts.append(_paragraph(" ".join([*answer(info), _noise(info.noise)])))
+    if len(info.ranking):
+        parts.append(_table(info.ranking))
+    parts += [_paragraph(f"{words}: {command}" if command else f"{words}.") for words, command in info.steps]
     return "".join(parts)
 
 
@@ -67,12 +67,12 @@ def _noise(noise: float) -> str:
 
 
 def _table(ranking: pd.DataFrame) -> str:
-    rows = "".join(_row(row) for row in ranking.to_dict("records"))
+    rows = "".join(_row(row) for _, row in ranking.iterrows())
     head = "".join(f'<th scope="col" {LEFT if not name else RIGHT}>{html.escape(name)}</th>' for name in HEADS)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _row(row: Mapping[Any, Any]) -> str:
+def _row(row: pd.Series) -> str:
     name = row["name"] if row["symbol"] in ("", row["name"]) else f"{row['symbol']} ({row['name']})"
     best, verdict = written(row["best"]), str(row["verdict"])
     ends = [_difference(row, end) for end in ("highest", "lowest")]
@@ -85,7 +85,7 @@ def _cells(texts: Iterable[str]) -> str:
     return "".join(f"<td {RIGHT}>{html.escape(text)}</td>" for text in texts)
 
 
-def _difference(row: Mapping[Any, Any], name: str) -> str:
+def _difference(row: pd.Series, name: str) -> str:
     """ "+2.4 [0.1, 4.6]"."""
     low, high = row[name + LOW], row[name + HIGH]
     return _points(row[name], "+") + ("" if math.isnan(low) else f" [{low:+.1f}, {high:+.1f}]")

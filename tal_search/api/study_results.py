@@ -1,8 +1,9 @@
-"""The results of one study: its trials, cells, axes and figures, as a notebook shows them."""
+"""`StudyResults`: the trials, cells, axes and figures of one study."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class StudyResults:
-    """A study as it stood when it was read; `tal_search.load` again reads it anew.
+    """A study as it was when read; call `tal_search.load` again for its newest state.
 
-    Every table is a copy. mAP in percent and differences of mAP in points, on the test split unless a column is named
-    `holdout`; NaN where there is no number. `NAME low` and `NAME high` are the 95 % interval of the column NAME.
+    Every table is a copy. mAP is in percent and differences of mAP in points, on the test split unless the column is
+    `holdout`; missing numbers are NaN. `NAME low` and `NAME high` are the 95 % interval of the column NAME.
     """
 
     def __init__(self, data: StudyData) -> None:
@@ -37,12 +38,12 @@ class StudyResults:
 
     @property
     def description(self) -> str:
-        """The study's own sentence, then its method, data, selection protocol and scores."""
+        """The study's description, then its method, data, selection protocol and scores."""
         return f"{self._data.description}. {self._data.words}"
 
     @property
     def simulated(self) -> bool:
-        """Whether the data is simulated; the numbers say nothing about real videos then."""
+        """Whether the data is simulated, so that the numbers do not apply to real videos."""
         return self._data.simulated
 
     @property
@@ -52,17 +53,17 @@ class StudyResults:
 
     @property
     def score(self) -> str:
-        """The column that cells are compared by: "mAP@0.5", or "average" where tIoU 0.5 is not evaluated."""
+        """The column that cells are compared by: "mAP@0.5", or "average" if tIoU 0.5 is not evaluated."""
         return self._data.score
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row a trial, in order of number: a cell, a seed and an annotator.
+        """One row per trial, in order of number: a cell, a seed and an annotator.
 
         Columns: `number`, `id`, `key` (of the fit, for `trial`); the axes by name; `method`, `seed`, `annotator`,
         `annotation_seconds` (per minute of video); `state` (done, running, failed, stopped early), `cached` (trained
         by an earlier run), `epoch` (the newest); "mAP@0.5" for each tIoU threshold, `average` over 0.3 to 0.7 (over
-        all thresholds where one of these is not evaluated), `holdout` (held-out training videos), `leaky` (the best
+        all thresholds if one of these is not evaluated), `holdout` (held-out training videos), `leaky` (the best
         epoch on the test split), all in percent; `selected_epoch`, `detections`, `parameters`, `seconds` of training
         and `scoring_seconds`; `started`, `ended`, `reason` (of a failure) and `mlflow` (its run's address, or None).
         """
@@ -70,9 +71,9 @@ class StudyResults:
 
     @property
     def cells(self) -> pd.DataFrame:
-        """One row a cell: a setting of the axes, over its repeats.
+        """One row per cell: a setting of the axes, over its repeats.
 
-        Columns: the axes by name, `centre` (bool), `varied` (the one axis that is off the centre, else ""), `trials`
+        Columns: the axes by name, `centre` (bool), `varied` (the axis that differs from the centre, else ""), `trials`
         (asked for) and `n` (finished); `annotation_seconds` per minute of video; the means of the scores of `trials`
         in percent, of `parameters` and of `seconds`, each with its interval; `delta`, the mean paired difference to
         the centre at `score`, in points, with its interval; `pairs`, `p`, `p adjusted`, `verdict` (centre, better,
@@ -83,19 +84,19 @@ class StudyResults:
 
     @property
     def ranking(self) -> pd.DataFrame:
-        """One row an axis, greatest effect first: which hyperparameters matter, by how much, and is it more than noise?
+        """One row per axis, greatest effect first: which hyperparameters matter, by how much, and whether above noise.
 
         Columns: `name`, `symbol`, `values` (how many); `effect`, the range of mean mAP over the values, in points;
         `lowest` and `highest`, the differences of the worst and of the best value to the centre, in points, each with
         its corrected interval and the value ("lowest at"); `best` (a value); `p`, `p adjusted`; `verdict` (matters,
-        within noise, needs repeats) and `needs` ("12 seeds"). A study of cases has one row a case, best first, whose
+        within noise, needs repeats) and `needs` ("12 seeds"). A study of cases has one row per case, best first, whose
         difference to the reference is `effect`, `lowest` and `highest`.
         """
         return self._overview.ranking.copy()
 
     @property
     def curves(self) -> pd.DataFrame:
-        """One row a value of each axis, the other axes at the centre where the study has cells there.
+        """One row per value of each axis, with the other axes at the centre, if the study has such cells.
 
         Columns: `name` (the axis), `value`, `centre` (bool), `n`; `mean` mAP at `score` in percent and `delta`, its
         difference to the centre in points, each with its interval; `verdict`; `paper` (published mAP@0.5 in percent)
@@ -112,25 +113,25 @@ class StudyResults:
     def best(self) -> dict[str, Any] | None:
         """The cell with the highest mean: `cell` (its name), `mean`, `low`, `high` in percent and `n` repeats.
 
-        Chosen on held-out training videos where the study holds some out, else on the test split, which is leaky.
-        None where no trial is finished.
+        Chosen on held-out training videos if the study holds some out, else on the test split, which is leaky.
+        None if no trial is finished.
         """
-        return _copied(self._overview.best)
+        return copy(self._overview.best)
 
     @property
     def centre(self) -> dict[str, Any] | None:
-        """The same of the centre, the cell that all others are compared with."""
-        return _copied(self._overview.centre)
+        """The same for the centre, the cell that all others are compared with."""
+        return copy(self._overview.centre)
 
     @property
     def next(self) -> tuple[NextRun, ...]:
-        """What to run next, the cheapest first: `seeds` (in all), what that would decide, the new `trials`, `minutes`
-        and the `command`. Empty where nothing is undecided, or only many more seeds would decide it.
+        """What to run next, cheapest first: `seeds` (in all), what they would decide, the new `trials`, `minutes` and
+        the `command`. Empty if nothing is undecided, or if only many more seeds would decide it.
         """
         return self._overview.next
 
     def table(self, axis: str | None = None) -> pd.DataFrame:
-        """The sensitivity table of an axis, by its name or symbol: the centre, and the cells that differ in it alone.
+        """The sensitivity table of an axis (name or symbol): the centre, and the cells that differ only in this axis.
 
         Ordered by value. Columns: those of `cells`, `paper` (published mAP@0.5 in percent), `paper source` and
         `paper selection`. Without an axis: all cells. Raises InputError: no such axis.
@@ -145,7 +146,7 @@ class StudyResults:
     def figure(self, name: str = "overview", selection: Mapping[str, str] | None = None) -> Figure:
         """A figure of the dashboards (Plotly): "overview", or VIEW/FIGURE, as "plots/heat map"; see `figures`.
 
-        selection: what a reader chooses on the page, by the names in its address, as {"plots-score": "average"}.
+        selection: choices on the page, by their names in its address, such as {"plots-score": "average"}.
         Simulated data is labelled in the figure. Raises MissingExtra without Dash; InputError: no such figure.
         """
         require_dashboards()
@@ -161,9 +162,9 @@ class StudyResults:
         return figure_names(self._data)
 
     def trial(self, key: str) -> TrialOutputs:
-        """The outputs of a fit, by its `key` in `trials` or the beginning of it. Raises InputError: no such fit."""
+        """The outputs of a fit, by its `key` in `trials` or the beginning of a key. Raises InputError: no such fit."""
         known = self._data.trials["key"].unique().tolist()
-        meant = [one for one in known if one == key] or [one for one in known if key and one.startswith(key)]
+        meant = [name for name in known if name == key] or [name for name in known if key and name.startswith(key)]
         if len(meant) != 1:
             why = f"{len(meant)} keys begin with {key!r}; give more of it" if meant else f"no trial has the key {key!r}"
             raise InputError(f"{self.name}: {why}; keys are in the column `key` of `trials`")
@@ -189,7 +190,3 @@ class StudyResults:
                 return name
         known = ", ".join(f"{name} ({symbol})" for name, symbol in self._data.axes.items()) or "none"
         raise InputError(f"{self.name} does not vary {axis!r}; its axes: {known}")
-
-
-def _copied(cell: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if cell is None else dict(cell)

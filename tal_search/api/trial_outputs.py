@@ -1,10 +1,9 @@
-"""The outputs of one fit, as DataFrames and arrays."""
+"""`TrialOutputs`: the outputs of one fit as DataFrames and arrays."""
 
 from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,10 +18,10 @@ ALL_CLASSES = "all classes"
 
 
 class TrialOutputs:
-    """What one fit of a study left in its folder. Everything is read when it is asked for, and is a copy.
+    """The files of one fit. Each attribute reads its file on access and returns a copy.
 
-    mAP in percent; times in seconds. Each attribute raises InputError where the fit does not keep its file, as a
-    running or failed one does not.
+    mAP in percent; times in seconds. An attribute raises InputError if its file does not exist, as for running or
+    failed fits.
     """
 
     def __init__(self, data: StudyData, key: str) -> None:
@@ -30,7 +29,7 @@ class TrialOutputs:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """The rows of `StudyResults.trials` of this fit: one for each inference setting that it was scored at."""
+        """The rows of this fit in `StudyResults.trials`: one per inference setting that it was scored with."""
         rows = self._data.trials
         return rows[rows["key"] == self.key].reset_index(drop=True)
 
@@ -39,23 +38,25 @@ class TrialOutputs:
         return self._data.spec(self.key)
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """All that the fit was trained with, by the keys of a study's overrides ("hyperparameters.kernel_size").
+    def settings(self) -> dict[str, object]:
+        """The settings of the fit, by the keys of a study's overrides ("hyperparameters.kernel_size").
 
         Also `method`, `annotator`, `seed`, `precision` and `supervision`.
         """
         spec = self._spec
-        found: dict[str, Any] = {name: getattr(spec, name) for name in ("method", "annotator", "seed", "precision")}
-        found["supervision"] = tuple(spec.supervision)
+        settings: dict[str, object] = {
+            name: getattr(spec, name) for name in ("method", "annotator", "seed", "precision")
+        }
+        settings["supervision"] = tuple(spec.supervision)
         parts = {"hyperparameters": spec.hyperparameters, "inference": spec.inference, "protocol": spec.protocol}
         for part, values in parts.items():
-            found |= {f"{part}.{name}": value for name, value in values.items()}
+            settings |= {f"{part}.{name}": value for name, value in values.items()}
         names = ("name", "source", "snippets", "clicks_fraction", "clicks_per_minute")
-        return found | {f"dataset.{name}": getattr(spec.dataset, name) for name in names}
+        return settings | {f"dataset.{name}": getattr(spec.dataset, name) for name in names}
 
     @property
     def epochs(self) -> pd.DataFrame:
-        """One row an epoch, of a running or failed fit too; empty where none was reported.
+        """One row per epoch, of a running or failed fit too; empty where none was reported.
 
         Columns: `epoch`, `epochs` (planned), `seconds` of its training, "loss NAME", and "test mAP@0.5" or "holdout
         mAP@0.5" for each tIoU threshold and their average ("test mAP@0.1:0.9"), percent; NaN of an epoch without it.
@@ -69,17 +70,17 @@ class TrialOutputs:
 
     @property
     def detections(self) -> pd.DataFrame:
-        """One row a test detection, at the inference settings that the fit was trained with.
+        """One row per test detection, at the inference settings that the fit was trained with.
 
         Columns: `video`, `label` (a class), `start` and `end` in seconds, `score`; by video, the highest score first.
         """
-        found = self._data.detections(self.key)
-        table = _segments(found).assign(score=found.score)
+        detections = self._data.detections(self.key)
+        table = _segments(detections).assign(score=detections.score)
         return table.sort_values(["video", "score"], ascending=[True, False], kind="stable", ignore_index=True)
 
     @property
     def truth(self) -> pd.DataFrame:
-        """The ground truth of the test videos: `video`, `label`, `start` and `end` in seconds, one row an instance."""
+        """The ground truth of the test videos: `video`, `label`, `start` and `end` in seconds, one row per instance."""
         return _segments(self._data.truth(self.key))
 
     @property
@@ -110,10 +111,10 @@ class TrialOutputs:
         return f"TrialOutputs({self.key!r}: {rows['state'].iloc[0]}, seed {rows['seed'].iloc[0]})"
 
 
-def _segments(found: Annotations | Detections) -> pd.DataFrame:
-    videos, labels = np.array(found.videos, object), np.array(found.classes, object)
-    columns = {"video": videos[found.video], "label": labels[found.label]}
-    return pd.DataFrame({**columns, "start": found.segment[:, 0], "end": found.segment[:, 1]})
+def _segments(rows: Annotations | Detections) -> pd.DataFrame:
+    videos, labels = np.array(rows.videos, object), np.array(rows.classes, object)
+    columns = {"video": videos[rows.video], "label": labels[rows.label]}
+    return pd.DataFrame({**columns, "start": rows.segment[:, 0], "end": rows.segment[:, 1]})
 
 
 def _column(name: str, ends: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The one parser of command lines: KEY=VALUE, words and flags, with every problem named at once."""
+"""Command-line parser of all commands: KEY=VALUE, words and flags, with all problems reported at once."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tal_search.errors import InputError
+from tal_search.errors import InputError, Problems
 
 HELP = ("-h", "--help")
-# Raises ValueError with what is wrong, as words after "KEY=VALUE", or InputError with whole sentences.
-Converter = Callable[[str], Any]
+# Raises ValueError with words that follow "KEY=VALUE", or InputError with whole sentences.
+Converter = Callable[[str], object]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One KEY=VALUE. required: what is said after "KEY= is missing; ", or after "KEY= has no value; "."""
+    """One KEY=VALUE. required: the words that follow "KEY= is missing; " or "KEY= has no value; "; empty: optional."""
 
     convert: Converter = str
-    default: Any = None
+    default: object = None
     required: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grammar:
-    """What a command takes. words: least and greatest number of words that are neither KEY=VALUE nor flags, None where
-    there is no end of them; `needs` is said where their number is wrong. A path whose name has an equals sign is a word
-    when its folder is written too: ./a=b.txt. overrides: any other argument that is no flag is kept as an override of a
-    study.
+    """The arguments of a command.
+
+    words: least and greatest number of words that are neither KEY=VALUE nor flags (None: no limit); `needs` is the
+    message if their number is wrong. A path with an equals sign in its name is a word if its folder is given too:
+    ./a=b.txt. overrides: whether any other argument that is not a flag is an override of a study.
     """
 
     command: str
@@ -41,28 +42,27 @@ class Grammar:
 
 
 class Parsed(NamedTuple):
-    """values: of every key of the grammar, converted, its default where it was not given."""
+    """values: of every key of the grammar, converted, or its default."""
 
     values: dict[str, Any]
     flags: frozenset[str]
     words: tuple[str, ...]
     overrides: tuple[str, ...]
-    problems: tuple[str, ...]
+    problems: Problems
 
 
 def parse(grammar: Grammar, arguments: Sequence[str]) -> Parsed:
-    """Raises InputError with everything that is wrong."""
+    """The arguments. Raises InputError with all problems."""
     parsed = parse_leniently(grammar, arguments)
-    if parsed.problems:
-        raise InputError(parsed.problems)
+    parsed.problems.raise_if_any()
     return parsed
 
 
 def parse_leniently(grammar: Grammar, arguments: Sequence[str]) -> Parsed:
-    """The same with the problems in what it returns, for a command that has more to check."""
+    """The same with problems returned instead of raised, for a command that checks more."""
     values = {name: key.default for name, key in grammar.keys.items()}
     given: dict[str, list[str]] = {}
-    flags, words, overrides, problems = set[str](), list[str](), list[str](), list[str]()
+    flags, words, overrides, problems = set[str](), list[str](), list[str](), Problems()
     for argument in arguments:
         name, equals, text = argument.partition("=")
         if equals and name in grammar.keys:
@@ -76,37 +76,34 @@ def parse_leniently(grammar: Grammar, arguments: Sequence[str]) -> Parsed:
         elif grammar.words[1] != 0 and not argument.startswith("-") and (not equals or "/" in name):
             words.append(argument)
         else:
-            problems.append(_unknown(grammar, argument))
-    problems += [
-        f"command line: {name}= is given {len(texts)} times ({', '.join(texts)}); keep one"
-        for name, texts in given.items()
-        if len(texts) > 1
-    ]
-    missing = ((name, key) for name, key in grammar.keys.items() if key.required and name not in given)
-    problems += [
-        f"command line: {name}= is missing; {_instead(name, overrides) or key.required}" for name, key in missing
-    ]
+            problems.add(_unknown(grammar, argument))
+    for name, texts in given.items():
+        if len(texts) > 1:
+            problems.add(f"command line: {name}= is given {len(texts)} times ({', '.join(texts)}); keep one")
+    for name, key in grammar.keys.items():
+        if key.required and name not in given:
+            problems.add(f"command line: {name}= is missing; {_instead(name, overrides) or key.required}")
     least, most = grammar.words
     if len(words) < least or (most is not None and len(words) > most):
-        problems.append(f"command line: {grammar.command} {grammar.needs}, not {' '.join(words) or 'none'}")
-    return Parsed(values, frozenset(flags), tuple(words), tuple(overrides), tuple(problems))
+        problems.add(f"command line: {grammar.command} {grammar.needs}, not {' '.join(words) or 'none'}")
+    return Parsed(values, frozenset(flags), tuple(words), tuple(overrides), problems)
 
 
-def _converted(name: str, text: str, key: Key, problems: list[str]) -> Any:
+def _converted(name: str, text: str, key: Key, problems: Problems) -> object:
     if not text:
-        problems.append(f"command line: {name}= has no value; {key.required or 'give one, or leave it out'}")
+        problems.add(f"command line: {name}= has no value; {key.required or 'give one, or leave it out'}")
         return key.default
     try:
         return key.convert(text)
     except ValueError as error:
-        problems.append(f"command line: {name}={text} {error}")
+        problems.add(f"command line: {name}={text} {error}")
     except InputError as error:
-        problems += [f"command line: {problem}" for problem in error.problems]
+        problems.extend(f"command line: {problem}" for problem in error.problems)
     return key.default
 
 
 def _instead(name: str, overrides: Sequence[str]) -> str:
-    """Which argument was probably meant for the missing key: its value alone, or its name misspelt."""
+    """The argument that was probably meant for the missing key: its value alone, or with a misspelt name."""
     for argument in overrides:
         key, equals, text = argument.partition("=")
         if argument.isidentifier() or (text and get_close_matches(key, [name], 1)):
@@ -128,8 +125,8 @@ def _unknown(grammar: Grammar, argument: str) -> str:
     return f"command line: {shown}; {grammar.command} takes {taken or 'no arguments'}"
 
 
-def one_of(choices: Sequence[str]) -> Converter:
-    """One of these words."""
+def one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    """A word among `choices`."""
 
     def convert(text: str) -> str:
         if text not in choices:
@@ -141,8 +138,8 @@ def one_of(choices: Sequence[str]) -> Converter:
     return convert
 
 
-def whole(least: int, most: int, problem: str) -> Converter:
-    """A whole number from `least` to `most`, both included; `problem` is said of any other text."""
+def whole(least: int, most: int, problem: str) -> Callable[[str], int]:
+    """A whole number from `least` to `most`, both included; `problem` is the message for any other text."""
 
     def convert(text: str) -> int:
         if not text.isascii() or not text.isdecimal() or not least <= int(text[:20]) <= most:
@@ -152,23 +149,23 @@ def whole(least: int, most: int, problem: str) -> Converter:
     return convert
 
 
-def number(least: float, below: float, problem: str) -> Converter:
-    """A number from `least` on and smaller than `below`; `problem` is said of any other text."""
+def number(least: float, below: float, problem: str) -> Callable[[str], float]:
+    """A number that is at least `least` and less than `below`; `problem` is the message for any other text."""
 
     def convert(text: str) -> float:
         try:
-            found = float(text)
+            value = float(text)
         except ValueError:
             raise ValueError(problem) from None
-        if not least <= found < below:
+        if not least <= value < below:
             raise ValueError(problem)
-        return found
+        return value
 
     return convert
 
 
-def ending(endings: Sequence[str]) -> Converter:
-    """A path with one of these suffixes."""
+def ending(endings: Sequence[str]) -> Callable[[str], Path]:
+    """A path with one of the suffixes `endings`."""
 
     def convert(text: str) -> Path:
         if Path(text).suffix not in endings:

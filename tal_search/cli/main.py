@@ -1,4 +1,4 @@
-"""`tal-search`: finds the command that is meant; exit codes are 0 done, 1 failed, 2 bad input, 130 interrupted."""
+"""Entry point of `tal-search`: runs a command. Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted."""
 
 from __future__ import annotations
 
@@ -16,32 +16,38 @@ from tal_search.errors import InputError, Interrupted, TalSearchError
 USAGE = """\
 Hyperparameter studies for temporal action localization.
 
-  tal-search list                             the studies, one line each, and where each is from
-  tal-search run study=NAME [KEY=VALUE ...]   train what is missing of studies/NAME.yaml, then print its tables
-  tal-search run study=NAME --preview         what that would do: cells, repeats, already done, estimated time
-  tal-search status [study=NAME]              each study that was run: its state, trials done and failed, when
-  tal-search rescore study=NAME inference.nms=[...]   further inference settings for finished fits, nothing trained
-  tal-search rebuild study=NAME               make MLflow's copy of a study again, from the record
-  tal-search gc                               trial folders and arrays that no study refers to
-  tal-search evaluate KEY=VALUE ...           mAP of a detection file or of a released checkpoint
-  tal-search complexity method=NAME|all       parameters and multiply-adds per video
-  tal-search dashboard [study=NAME]           what a study found, in a browser, live while it runs
-  tal-search export study=NAME out=FOLDER     the same as files: HTML, CSV, LaTeX, pictures
-  tal-search data check ROOT                  what is in a dataset, or all that is wrong; `data convert`
-  tal-search clicks stats FILE ...            what click files hold: misses, slips, positions
-  tal-search --version
-  tal-search COMMAND --help
+  tal-search list                        the studies, one line each
+  tal-search run study=NAME              train a study and print the results;
+                                         continues a study that was interrupted
+  tal-search run study=NAME --preview    count cells, repeats and fits, and
+                                         estimate the time; nothing is trained
+  tal-search status [study=NAME]         progress of each study that was run
+  tal-search dashboard [study=NAME]      show results in a browser, live
+  tal-search export study=NAME out=DIR   write the results to files: HTML, CSV,
+                                         LaTeX, pictures
+  tal-search rescore study=NAME inference.nms=[...]
+                                         score finished fits with further
+                                         inference settings
+  tal-search evaluate KEY=VALUE ...      mAP of a detection file or a checkpoint
+  tal-search data check ROOT             check a dataset; also `data convert`
+  tal-search clicks stats FILE ...       statistics of click files
+  tal-search complexity method=NAME      parameters and multiply-adds
+  tal-search rebuild study=NAME          write a study to MLflow again
+  tal-search gc                          list or remove unused trial folders
 
-`python -m tal_search.run` is `tal-search run`.
+  tal-search COMMAND --help              all arguments of a command
+  tal-search --version
+
+`python -m tal_search.run` is the same as `tal-search run`.
 """
-# By name the module in `commands`, which has USAGE and `command(arguments) -> exit code`.
+# Command → its module in `commands`, which has USAGE and `command(arguments) -> exit code`.
 COMMANDS = {
     "list": "list_studies", "run": "run", "status": "status", "rescore": "rescore", "rebuild": "rebuild", "gc": "gc",
     "evaluate": "evaluate", "complexity": "complexity", "dashboard": "dashboard", "export": "export", "data": "data",
     "clicks": "clicks",
 }  # fmt: skip
 WITHOUT_ARGUMENTS = ("list", "status", "gc", "dashboard")
-# What users of other tools type.
+# Words for the same in other tools.
 SYNONYMS = {
     "ls": "list", "studies": "list", "study": "list", "show": "status", "ps": "status", "info": "status",
     "progress": "status", "train": "run", "start": "run", "resume": "run", "continue": "run", "search": "run",
@@ -88,7 +94,7 @@ def _run(name: str, arguments: list[str]) -> int:
 
 
 def meant(name: str) -> str | None:
-    """The command that a wrong name probably means: by another tool's word, by its beginning, by its spelling."""
+    """The command that a wrong name probably means: a synonym, an abbreviation or a misspelling."""
     if name.startswith("study="):
         return f"run {name}"
     name = name.lower().lstrip("-")
@@ -96,15 +102,15 @@ def meant(name: str) -> str | None:
         return f"--{name}"
     if name in COMMANDS or name in SYNONYMS:
         return SYNONYMS.get(name, name)
-    begun = [command for command in COMMANDS if len(name) > 1 and command.startswith(name)]
-    if len(begun) == 1:
-        return begun[0]
+    abbreviated = [command for command in COMMANDS if len(name) > 1 and command.startswith(name)]
+    if len(abbreviated) == 1:
+        return abbreviated[0]
     near = get_close_matches(name, COMMANDS, 1) or get_close_matches(name, SYNONYMS, 1)
     return SYNONYMS.get(near[0], near[0]) if near else None
 
 
 def version() -> str:
-    """Of the installed package, or of the checkout that this code is in."""
+    """The version of the installed package, or of the checkout."""
     with suppress(metadata.PackageNotFoundError):
         return metadata.version("tal-search")
     project = Path(__file__).resolve().parents[2] / "pyproject.toml"

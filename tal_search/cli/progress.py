@@ -1,19 +1,21 @@
-"""What a running study shows: a status line on a terminal, and a line per trial."""
+"""Progress of a running study: a status line on a terminal, and a line per trial."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 
-from tal_search.cli.console import count, said, wrapped
-from tal_search.cli.eta import Eta, about
+from tal_search.cli.console import count, styled, wrapped
+from tal_search.cli.eta import Eta
 from tal_search.cli.status_line import StatusLine, clock
 from tal_search.plan.preview import kind_of, lanes, seconds_per_epoch
 from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Started
+from tal_search.results.next_runs import duration
 from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import cell_words
 
@@ -22,16 +24,16 @@ if TYPE_CHECKING:
 
 SHOWN_TIOU = 0.5
 STOPPING = (
-    "Stopping … running trials save their checkpoints, which takes a few seconds. Ctrl-C again ends at once; the same "
-    "command then continues from their last checkpoints."
+    "Stopping … running trials save their checkpoints, which takes a few seconds. Ctrl-C again stops at once; the same "
+    "command then continues from the last checkpoints."
 )
 
 
 class StudyView:
-    """Counts events and draws them.
+    """Counts a driver's events and shows them.
 
-    `total` is the number of fits of a plan (of earlier runs too), or a sampler's budget; None where none is known.
-    status: of the command, where it has one. work: what the trials do.
+    total: the number of fits of the plan, those of earlier runs included, or a sampler's budget; None if unknown.
+    status: the command's status line, if it has one. work: "training" or "scoring".
     """
 
     def __init__(self, console: Console, plan: Plan, status: StatusLine | None = None, work: str = "training") -> None:
@@ -68,13 +70,13 @@ class StudyView:
             self.console.print(f"{verb} {count(self.trained, 'fit')} in {clock(time.monotonic() - self._started_at)}")
 
     def phase(self, words: str) -> None:
-        """What the driver does before the first trial and after the last; on a pipe one plain line."""
+        """Show what the driver does before the first trial and after the last; on a pipe only that Ray starts."""
         if not self.console.is_terminal and words == "starting Ray":
             self.console.print("Starting Ray")
         self._line.enter(words)
 
     def add(self, event: Event) -> None:
-        """Take one event of the driver."""
+        """Count and show an event of the driver."""
         key, spec, now = event.spec.key, event.spec, time.monotonic()
         if isinstance(event, Noted):
             self.say(f"{self._described(spec)}: {event.text}")
@@ -89,7 +91,7 @@ class StudyView:
 
     def say(self, sentence: str) -> None:
         """Print a sentence above the status line."""
-        self.console.print(said(wrapped(self.console, sentence)), soft_wrap=True)
+        self.console.print(styled(wrapped(self.console, sentence)), soft_wrap=True)
 
     def _start(self, spec: TrialSpec, now: float) -> None:
         if self._started_at is None:
@@ -139,7 +141,7 @@ class StudyView:
         return f"{ended:{len(str(self.total))}}/{max(ended, self.total)}" if self.total else f"{ended}"
 
     def _described(self, spec: TrialSpec) -> str:
-        """As `describe`, without an annotator where there is one alone."""
+        """As `describe`, without the annotator if the study has only one."""
         annotator = f" annotator={spec.annotator}" if self._annotators > 1 else ""
         return f"{cell_words(spec.cell, self.plan.centre_cell)} seed={spec.seed}{annotator}"
 
@@ -147,7 +149,7 @@ class StudyView:
         tiou, value, leaky = _score(result)
         return f"{'' if leaky else 'holdout '}mAP@{tiou:g} {100 * value:4.1f}"
 
-    def _status(self) -> str:
+    def status_text(self) -> str:
         """The status line, without its spinner."""
         return self._line.words(self.console.width - 3)
 
@@ -155,7 +157,7 @@ class StudyView:
         return self._counted().strip() if self._line.phase == self._work else ""
 
     def _details(self) -> list[str]:
-        """Of the status line, the most important first."""
+        """Parts of the status line, most important first."""
         details = []
         if self._line.phase == self._work and self.total:
             scoring = bool(self.running) and all(self._at_its_end(key) for key in tuple(self.running))
@@ -176,7 +178,7 @@ class StudyView:
             centre = self.plan.trial(self.plan.centre_cell, *self.plan.repeats[0]).spec
             waiting = Counter({_kind(centre): max(0, (self.total or 0) - self._ended - len(self.running))})
         seconds = self._eta.left(+waiting, time.monotonic())
-        return "ETA after the first epochs" if seconds is None else f"{about(seconds)} left"
+        return "ETA after the first epochs" if seconds is None else f"about {duration(seconds / 60)} left"
 
     def _add_to_mean(self, spec: TrialSpec, result: TrialResult) -> None:
         _, value, leaky = _score(result)
@@ -185,7 +187,7 @@ class StudyView:
         self._means[cell], self._leaky = (total + 100 * value, number + 1), leaky
 
     def _best(self) -> str:
-        """The best cell so far beside the centre, by held-out videos where there are any; for watching only."""
+        """The best cell so far beside the centre, on held-out videos if there are any; only to watch a run."""
         means = {cell: total / number for cell, (total, number) in list(self._means.items())}
         if not means:
             return ""
@@ -195,17 +197,17 @@ class StudyView:
 
 
 def _kind(spec: TrialSpec) -> tuple[tuple[str, str, int], int]:
-    """Kind and epochs, for the estimate."""
+    """Kind and epochs of a fit, for the estimate."""
     return kind_of(spec), int(spec.hyperparameters.get("epochs", 1))
 
 
 def _score(result: TrialResult) -> tuple[float, float, str]:
-    """tIoU and the fraction to watch there, and words where it is of the test split."""
+    """tIoU, mAP there as a fraction, and a warning if it is of the test split."""
     tiou = SHOWN_TIOU if SHOWN_TIOU in result.tiou else result.tiou[0]
     values, leaky = (result.holdout_mAP, "") if result.holdout_mAP else (result.mAP, " on test, leaky")
     return tiou, values[result.tiou.index(tiou)], leaky
 
 
-def describe(spec: TrialSpec, centre: dict[str, Any]) -> str:
-    """One trial in words: its cell, seed and annotator."""
+def describe(spec: TrialSpec, centre: Mapping[str, object]) -> str:
+    """A trial by its cell, seed and annotator."""
     return f"{cell_words(spec.cell, centre)} seed={spec.seed} annotator={spec.annotator}"

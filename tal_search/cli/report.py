@@ -1,17 +1,16 @@
-"""The result files of a study, CSV and Markdown, and the same tables for a terminal."""
+"""Result files of a study (CSV, Markdown, JSON), and the same tables for the terminal."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from tal_search.cli.text_table import TextTable, compact, markdown, short, spread
+from tal_search.cli.overview_text import verdict_words
+from tal_search.cli.text_table import TextTable, compact, markdown, spread
 from tal_search.files.atomic import write_atomically
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import symbols
@@ -25,7 +24,7 @@ from tal_search.results.ranking import Ranking
 from tal_search.results.sensitivity import AxisTable, csv_columns
 from tal_search.results.statistics import HIGH, LOW, METHOD, SPREAD
 from tal_search.results.trials import StudyFrame
-from tal_search.types import CASE, criterion
+from tal_search.types import CASE, criterion, written
 
 PAPER_NOTES = {
     ("backtal", "thumos14", "lambda_sep"): "The paper says that lowering λ costs 0.5 mAP, without naming the value.",
@@ -33,7 +32,7 @@ PAPER_NOTES = {
     ("backtal", "thumos14", "embedding_dim"): "The paper finds D_emb = 32 best.",
 }
 SHOWN_TIOU = (0.3, 0.5, 0.7)
-SHOWN_CELLS = 10
+SHOWN_CELLS = 10  # of a ranking, in a terminal
 SHOWN_ROWS = 40  # of a sensitivity table, in a terminal
 DIGITS = {"mAP": 1, "annotation_seconds": 1, "parameters": 0, "training_seconds": 1}
 UNITS = {
@@ -43,7 +42,7 @@ UNITS = {
 
 
 def write_overview(data: StudyFrame, folder: Path) -> Path:
-    """Write `overview.json`, the answer as plain values, numbers unrounded; returns its path."""
+    """Write `overview.json`, the overview as plain values with unrounded numbers; returns its path."""
     path = folder / "overview.json"
     text = json.dumps(as_json(overview(data)), allow_nan=False, indent=1, ensure_ascii=False)
     write_atomically(path, lambda stream: stream.write(text.encode()))
@@ -51,20 +50,20 @@ def write_overview(data: StudyFrame, folder: Path) -> Path:
 
 
 def write_overview_figure(data: StudyFrame, folder: Path) -> None:
-    """Write `overview.html`, the figure as a page, where Plotly is installed and there is anything to draw."""
-    found = overview(data)
-    if find_spec("plotly") is None or not len(found.ranking):
+    """Write `overview.html`, the figure as a page, if Plotly is installed and there is anything to draw."""
+    info = overview(data)
+    if find_spec("plotly") is None or not len(info.ranking):
         return
     from tal_dashboards.figures.overview_figure import overview_figure
 
-    page = overview_figure(found).to_html(include_plotlyjs=True, config={"displaylogo": False, "responsive": True})
+    page = overview_figure(info).to_html(include_plotlyjs=True, config={"displaylogo": False, "responsive": True})
     write_atomically(folder / "overview.html", lambda stream: stream.write(page.encode()))
 
 
 def write_tables(
     plan: Plan, data: StudyFrame, tables: list[AxisTable], folder: Path, remark: str = ""
 ) -> tuple[Path, Path]:
-    """Write `sensitivity.csv` (every number) and `sensitivity.md` (as shown) into `folder`; returns both paths.
+    """Write `sensitivity.csv` (all numbers) and `sensitivity.md` (rounded) into `folder`; returns both paths.
 
     remark, here and below: `plateau.speed_note`.
     """
@@ -78,39 +77,37 @@ def write_tables(
 
 
 def axes_text(data: StudyFrame) -> TextTable | None:
-    """Which axes matter, as text; None where there is nothing to compare."""
+    """The table of axes that matter; None if there is nothing to compare."""
     table = ranking_table(overview(data))
     if table.empty:
         return None
-    rows = [
-        [str(row["axis"]), *[_cell(name, row[name]) for name in table.columns[1:]]] for row in table.to_dict("records")
-    ]
+    rows = [[str(row["axis"]), *[_cell(name, row[name]) for name in table.columns[1:]]] for _, row in table.iterrows()]
     left = ("axis", "verdict", "needs")
     matters = tuple(table["verdict"] == MATTERS)
     return TextTable("Which axes matter", list(table.columns), rows, left, matters, f"{OF_AXES}.")
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(name: str, value: object) -> str:
     if not isinstance(value, float):
         return str(value)
     return "–" if math.isnan(value) else f"{value:.3f}" if name == "p" else f"{value:.1f}"
 
 
 def below_heading(tables: list[AxisTable]) -> str:
-    """What the reader of sensitivity tables needs to know of their noise and their verdicts."""
+    """The note on noise and verdicts above sensitivity tables."""
     return f"{tables[0].noise} Δ: mean difference to the centre over common repeats; {METHOD}."
 
 
-def write_ranking(plan: Plan, found: Ranking, folder: Path, remark: str = "") -> tuple[Path, Path]:
-    """Write `cells.csv` (every number) and `cells.md` (as shown) into `folder`; returns both paths."""
-    table = ranking_text(plan, found, len(found.rows))
-    return _write(plan, folder, "cells", list(plan.axes), found.rows, [table], remark)
+def write_ranking(plan: Plan, ranked: Ranking, folder: Path, remark: str = "") -> tuple[Path, Path]:
+    """Write `cells.csv` (all numbers) and `cells.md` (rounded) into `folder`; returns both paths."""
+    table = ranking_text(plan, ranked, len(ranked.rows))
+    return _write(plan, folder, "cells", list(plan.axes), ranked.rows, [table], remark)
 
 
-def write_comparison(plan: Plan, found: Comparison, folder: Path, remark: str = "") -> tuple[Path, Path]:
-    """Write `cases.csv` (every number) and `cases.md` (as shown) into `folder`; returns both paths."""
-    content = found.rows.rename(columns={"average": f"average {found.average_over}"})
-    return _write(plan, folder, "cases", [CASE], content, [comparison_text(found)], remark)
+def write_comparison(plan: Plan, compared: Comparison, folder: Path, remark: str = "") -> tuple[Path, Path]:
+    """Write `cases.csv` (all numbers) and `cases.md` (rounded) into `folder`; returns both paths."""
+    content = compared.rows.rename(columns={"average": f"average {compared.average_over}"})
+    return _write(plan, folder, "cases", [CASE], content, [comparison_text(compared)], remark)
 
 
 def _write(
@@ -133,7 +130,7 @@ def _write(
 
 
 def heading(plan: Plan, remark: str) -> str:
-    """What the numbers are and what they were obtained on; remark: see `plateau.speed_note`."""
+    """The heading of a Markdown file: unit, data, selection and scores; remark: see `plateau.speed_note`."""
     return (
         f"# {plan.study.name}: mAP in %, {SPREAD}\n\n"
         f"{remark}{' ' if remark else ''}"
@@ -144,26 +141,26 @@ def heading(plan: Plan, remark: str) -> str:
 
 
 def common_need(tables: list[AxisTable]) -> str:
-    """What all cells need that are not decided, where that is the same for several; else empty."""
+    """What the undecided cells need, if it is the same for several of them; else empty."""
     needs = [need for table in tables for need in table.rows.loc[~table.rows["centre"].astype(bool), "needs"] if need]
     return str(needs[0]) if len(needs) > 1 and len(set(needs)) == 1 else ""
 
 
 def axis_text(plan: Plan, table: AxisTable, most: int | None = None, need: str = "") -> TextTable:
-    """A sensitivity table as text, at most the first `most` rows; the rest is counted below.
+    """A sensitivity table as text, at most the first `most` rows; the others are counted below it.
 
-    need: as `common_need` has it; the table then shows a dash for it.
+    need: the result of `common_need`, which the table replaces by a dash.
     """
     shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in table.rows]
     tiou = criterion(plan.protocol["tiou"])
     cost = ["s/min"] if table.rows["annotation_seconds"].nunique() > 1 else []  # of annotation
     heads = [*table.axes, *cost, "n", *shown, f"average {table.average_over}", f"Δ @{tiou}", "verdict", "paper @0.5"]
     rows = []
-    for row in table.rows.head(most or len(table.rows)).to_dict("records"):
-        values = [f"{short(row[axis])}{' (centre)' if row['centre'] else ''}" for axis in table.axes]
+    for _, row in table.rows.head(most or len(table.rows)).iterrows():
+        values = [f"{written(row[axis])}{' (centre)' if row['centre'] else ''}" for axis in table.axes]
         spreads = [_compact(row, name) for name in (*shown, "average")]
         delta = "" if row["centre"] or math.isnan(row["delta"]) else _compact(row, "delta", "+")
-        verdict = "" if row["centre"] else "–" if need and row["needs"] == need else _said(row)
+        verdict = "" if row["centre"] else "–" if need and row["needs"] == need else verdict_words(row)
         paper = marked(row["paper"], row["paper selection"])
         seconds = [f"{row['annotation_seconds']:.1f}"] if cost else []
         rows.append([*values, *seconds, str(row["n"]), *spreads, delta, verdict, paper])
@@ -176,62 +173,57 @@ def axis_text(plan: Plan, table: AxisTable, most: int | None = None, need: str =
 
 
 def mark_note(tables: list[TextTable]) -> str:
-    """What the mark of published numbers means, where one of the last columns has it."""
+    """The meaning of the mark on published numbers; empty if no last column has one."""
     marks = any(row[-1].endswith(MARK) for table in tables for row in table.rows)
     return MARK_NOTE if marks else ""
 
 
-def ranking_text(plan: Plan, found: Ranking, most: int = SHOWN_CELLS) -> TextTable:
-    """The best cells of a sampler as text, the whole Pareto front in any case; axes by their symbols."""
-    axes = tuple(symbols(plan)[axis] for axis in found.axes)
-    several = len(found.objectives) > 1
-    kept = found.rows.head(max(most, int(found.rows["best"].sum()) if len(found.rows) else 0))
-    names = {name: UNITS[name].format(tiou=found.tiou) for name in found.objectives}
+def ranking_text(plan: Plan, ranked: Ranking, most: int = SHOWN_CELLS) -> TextTable:
+    """The best cells of a sampler's study as text, always with the whole Pareto front; axes by their symbols."""
+    axes = tuple(symbols(plan)[axis] for axis in ranked.axes)
+    several = len(ranked.objectives) > 1
+    kept = ranked.rows.head(max(most, int(ranked.rows["best"].sum()) if len(ranked.rows) else 0))
+    names = {name: UNITS[name].format(tiou=ranked.tiou) for name in ranked.objectives}
     front = ["front"] if several else []
-    heads = [*axes, *front, "n", *names.values(), f"test mAP@{found.tiou}"]
+    heads = [*axes, *front, "n", *names.values(), f"test mAP@{ranked.tiou}"]
     rows = []
-    for row in kept.to_dict("records"):
-        objectives = [_spread(row, name, DIGITS[name]) for name in found.objectives]
+    for _, row in kept.iterrows():
+        objectives = [_spread(row, name, DIGITS[name]) for name in ranked.objectives]
         mark = ["yes" if row["best"] else ""] if several else []
         test = _spread(row, "test")
-        rows.append([*[short(row[axis]) for axis in found.axes], *mark, str(row["n"]), *objectives, test])
-    wanted = ", ".join(f"{direction} {name}" for name, direction in found.objectives.items())
-    remark = "The search read held-out training videos only; test scores are shown beside, and chose nothing."
-    title, bold = f"Best of {len(found.rows)} cells ({wanted})", tuple(kept.get("best", ()))
+        rows.append([*[written(row[axis]) for axis in ranked.axes], *mark, str(row["n"]), *objectives, test])
+    wanted = ", ".join(f"{direction} {name}" for name, direction in ranked.objectives.items())
+    remark = "The search used held-out training videos only; test scores are shown for comparison."
+    title, bold = f"Best of {len(ranked.rows)} cells ({wanted})", tuple(kept.get("best", ()))
     return TextTable(title, heads, rows, axes, bold, remark, ("n",))
 
 
-def comparison_text(found: Comparison) -> TextTable:
-    """A study of cases as text, differences beside the reference."""
-    shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in found.rows]
-    named = {**{name: name for name in shown}, "average": f"average {found.average_over}"}
-    heads = [CASE, "labels", "s/min", "n", *named.values(), f"Δ @{found.tiou}", "verdict", f"paper @{found.tiou}"]
+def comparison_text(compared: Comparison) -> TextTable:
+    """The cases of a study as text, with differences to the reference."""
+    shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in compared.rows]
+    named = {**{name: name for name in shown}, "average": f"average {compared.average_over}"}
+    heads = [CASE, "labels", "s/min", "n", *named.values(), f"Δ @{compared.tiou}", "verdict", f"paper @{compared.tiou}"]
     rows = []
-    for row in found.rows.to_dict("records"):
+    for _, row in compared.rows.iterrows():
         values = [_compact(row, name) for name in named]
-        delta = "" if row[CASE] == found.reference else _compact(row, "delta", "+")
-        published = marked(row.get(f"paper@{found.tiou}", math.nan), row["paper selection"])
+        delta = "" if row[CASE] == compared.reference else _compact(row, "delta", "+")
+        published = marked(row.get(f"paper@{compared.tiou}", math.nan), row["paper selection"])
         head = [row[CASE], row["supervision"], f"{row['seconds']:.1f}", str(row["n"])]
-        rows.append([*head, *values, delta, _said(row), published])
-    sources = [source for source in dict.fromkeys(found.rows["paper source"]) if source != NOT_AVAILABLE]
+        rows.append([*head, *values, delta, verdict_words(row), published])
+    sources = [source for source in dict.fromkeys(compared.rows["paper source"]) if source != NOT_AVAILABLE]
     remark = f"Δ: mean difference to the reference over common repeats; {METHOD}."
     left = (CASE, "labels", "verdict")
-    bold = tuple(found.rows[CASE] == found.reference)
-    optional = (heads[-4], *(name for name in reversed(shown) if name != f"mAP@{found.tiou}"), "s/min", "labels")
-    table = TextTable(f"Cases beside {found.reference}", heads, rows, left, bold, remark, optional)
+    bold = tuple(compared.rows[CASE] == compared.reference)
+    optional = (heads[-4], *(name for name in reversed(shown) if name != f"mAP@{compared.tiou}"), "s/min", "labels")
+    table = TextTable(f"Cases beside {compared.reference}", heads, rows, left, bold, remark, optional)
     if sources:
         remark += f" Paper: {'; '.join(sources)}. {mark_note([table])}".rstrip()
     return table._replace(remark=remark)
 
 
-def _said(row: Mapping[Any, Any]) -> str:
-    """The verdict; of a cell that needs repeats, what it needs."""
-    return f"needs {row['needs']}" if row["needs"] else str(row["verdict"])
-
-
-def _compact(row: Mapping[Any, Any], name: str, sign: str = "") -> str:
+def _compact(row: pd.Series, name: str, sign: str = "") -> str:
     return compact(row[name], row[name + LOW], row[name + HIGH], sign)
 
 
-def _spread(row: Mapping[Any, Any], name: str, digits: int = 1) -> str:
+def _spread(row: pd.Series, name: str, digits: int = 1) -> str:
     return spread(row[name], row[name + LOW], row[name + HIGH], digits)

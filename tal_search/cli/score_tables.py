@@ -1,4 +1,4 @@
-"""Scores, comparisons and error profiles as tables for a terminal of 80 columns."""
+"""Tables of scores, comparisons and error profiles for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def scores_table(scores: DetectionScores) -> Table:
-    """AP in percent, a row a class and a last row of means, a column a tIoU threshold."""
+    """AP in percent: a row per class and a last row of means, a column per tIoU threshold."""
     unclear = f", {scores.ambiguous} ambiguous" if scores.ambiguous else ""
     title = (
         f"AP in %, {scores.protocol} protocol, subset {scores.subset}\n{scores.video_set},\n"
@@ -30,7 +30,7 @@ def scores_table(scores: DetectionScores) -> Table:
 
 
 def comparison_table(comparison: Comparison, other: str) -> Table:
-    """mAP in percent of both, and the difference with its interval; `other` names the second."""
+    """mAP of both in percent, and the difference with its interval; `other` names the second."""
     title = f"mAP in % compared with {other}\n{LEVEL:.0%} interval of a paired bootstrap over videos"
     table = _table(title, ["tIoU", "mAP", "other", "difference", "from", "to"])
     columns = (comparison.mAP, comparison.other_mAP, comparison.difference, comparison.low, comparison.high)
@@ -40,7 +40,7 @@ def comparison_table(comparison: Comparison, other: str) -> Table:
 
 
 def profile_tables(profile: ErrorProfile) -> Iterable[Table]:
-    """What the false positives are, and which instances are missed."""
+    """False positives by kind of error, and missed instances by their characteristics."""
     title = f"Share of false positives in %, best G to {len(profile.top)}G detections of a class, tIoU {profile.tiou:g}"
     table = _table(title, ["", *(f"{row.times}G" for row in profile.top), "gain in mAP"])
     for kind in ERRORS:
@@ -66,7 +66,7 @@ def _table(title: str, heads: list[str]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    # Nine thresholds must fit 80 columns: the box itself leaves the one space between columns.
+    # Nine thresholds must fit 80 columns: the box already puts a space between columns.
     widest = max(len(line) for line in title.splitlines())
     table = Table(title=Text(title), box=box.SIMPLE_HEAD, show_edge=False, padding=0, min_width=widest)
     table.add_column(heads[0])

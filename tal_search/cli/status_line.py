@@ -1,4 +1,4 @@
-"""The last lines of a terminal while a command works: a spinner, the phase, the time since the command began."""
+"""Status line while a command works: a spinner, the phase, progress and the time since the command began."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 STOPPING = "Stopping …"
-INTERRUPTED = "Interrupted. The same command starts again, or continues what it had begun."
-AT_ONCE = "Ended at once. The same command continues from the last checkpoints."
+INTERRUPTED = "Interrupted. The same command starts again or continues."
+AT_ONCE = "Stopped at once. The same command continues from the last checkpoints."
 SHOW_CURSOR = "\x1b[?25h"
 
 
 class StatusLine:
-    """Shown within its `with` block, on a terminal only.
+    """The status line, shown within its `with` block, on a terminal only.
 
-    phase: what the command does now; counted: how far that is. details: further parts of the line, the most important
-    first, as many as there is room for; below: a second line. stopping: what is said at once when a signal asks to end.
+    phase: what the command is doing; counted: its progress. details: further parts of the line in order of importance,
+    as many as fit; below: a second line. stopping: the message when a signal asks to stop.
     """
 
     def __init__(self, console: Console, phase: str) -> None:
@@ -41,7 +41,7 @@ class StatusLine:
         self.counted: Callable[[], str] = str
         self.details: Callable[[], Sequence[str]] = tuple
         self.below: Callable[[], str] = str
-        self.ending = False  # whether a signal asked to end
+        self.ending = False  # whether a signal asked to stop
         self._started_at = time.monotonic()
         self._spinner = Spinner("dots")
         self._live = (
@@ -62,12 +62,12 @@ class StatusLine:
             self._live.__exit__(kind, error, traceback)
 
     def enter(self, phase: str) -> None:
-        """Begin a phase; while the command ends nothing else is one."""
+        """Begin a phase; ignored once the command is stopping."""
         if not self.ending:
             self.phase = phase
 
     def stop(self, signal_number: int) -> None:
-        """Say at once that a signal was heard; of several, the first."""
+        """Print at once that the command is stopping; only for the first signal."""
         if self.ending:
             return
         self.ending, self.phase = True, "stopping"
@@ -75,12 +75,12 @@ class StatusLine:
         print_wrapped(self.console, words)
 
     def last_words(self) -> None:
-        """Before the process ends without leaving anything in order, the terminal's cursor included."""
+        """Print the last message before the process exits without cleanup, and restore the cursor."""
         sys.stdout.flush()
         os.write(1, f"{SHOW_CURSOR if self._live else ''}\n{AT_ONCE}\n".encode())
 
     def words(self, width: int) -> str:
-        """The line and the one below it, without the spinner, each at most `width` wide."""
+        """The line and the one below it, without the spinner, each at most `width` columns wide."""
         elapsed = clock(time.monotonic() - self._started_at)
         phase = f"{self.phase} {self.counted()}".strip()
         room = width - len(phase) - len(elapsed) - 3
@@ -103,7 +103,7 @@ class StatusLine:
 
 @contextmanager
 def working(console: Console, phase: str) -> Iterator[StatusLine]:
-    """A status line from the first moment of a command, which a signal ends: it is answered at once."""
+    """A status line from the start of a command, which answers a signal at once."""
     status = StatusLine(console, phase)
     with heard(status.stop, status.last_words), status:
         try:

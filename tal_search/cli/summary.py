@@ -1,4 +1,4 @@
-"""What a command that ran a study prints at its end: the tables, what failed, and where the rest is."""
+"""Summary printed at the end of a run: tables, failed trials, and where to find the rest."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def show_results(plan: Plan, outcome: Outcome, screen: Console, *, tables: bool = False) -> StudyFrame | None:
-    """Write the study's tables beside its record and print the first, or with `tables` all of them.
+    """Write the study's tables beside its record and print the overview, or with `tables` all of them.
 
-    Returns what they are of; None where no trial is finished.
+    Returns the study's data; None if no trial is finished.
     """
     from tal_search.cli.report import write_overview
     from tal_search.plan.plan_frame import study_frame
@@ -38,7 +38,7 @@ def show_results(plan: Plan, outcome: Outcome, screen: Console, *, tables: bool 
     shown = set()
     for name, reason in outcome.failed.items():
         spec = outcome.trials[name].spec
-        if spec.key not in shown:  # a fit's further inference settings fail with it
+        if spec.key not in shown:  # all inference settings of a fit fail together
             log = TrialFolder.of(plan.study.runs, spec.key).log
             print_wrapped(screen, f"Failed: {describe(spec, plan.centre_cell)}: {reason}; log: {log}")
         shown.add(spec.key)
@@ -64,7 +64,7 @@ def _show_sensitivity(plan: Plan, data: StudyFrame, screen: Console, *, every_ta
 
     tables, remark = sensitivity_info(data), speeds(plan, data)
     csv, markdown = write_tables(plan, data, tables, plan.study.runs / plan.study.name, remark)
-    _say(remark, screen)
+    _print_remark(remark, screen)
     answered = _show_overview(data, _about(plan, remark), screen)
     if every_table or not answered:
         print_wrapped(screen, f"mAP in %, {SPREAD}; paper: published numbers, on I3D")
@@ -75,31 +75,31 @@ def _show_sensitivity(plan: Plan, data: StudyFrame, screen: Console, *, every_ta
 
 
 def _show_overview(data: StudyFrame, about: str, screen: Console) -> bool:
-    """The answer, a line an axis, and what to run next; returns whether there is anything to rank.
+    """Print the answer, a bar per axis, and what to run next; returns whether there is anything to rank.
 
-    about: what the numbers are of; empty where a table with the rows is there already.
+    about: description of the data; empty if a table has shown the rows already.
     """
     from tal_search.cli.overview_text import legend, next_lines, overview_text
     from tal_search.results.overview import answer, overview
 
-    found = overview(data)
+    info = overview(data)
     if about:
         screen.print()
         print_wrapped(screen, f"{data.name} — {about}")
-    for sentence in answer(found):
+    for sentence in answer(info):
         print_wrapped(screen, sentence)
-    if about and len(found.ranking):
+    if about and len(info.ranking):
         screen.print()
-        screen.print(overview_text(found))
-        print_wrapped(screen, legend(found))
-    lines = next_lines(found)
+        screen.print(overview_text(info))
+        print_wrapped(screen, legend(info))
+    lines = next_lines(info)
     for line in ["", *lines, ""] if lines else []:
         screen.print(line, markup=False, soft_wrap=True)
-    return len(found.ranking) > 0
+    return len(info.ranking) > 0
 
 
 def _print_axes(plan: Plan, tables: list[AxisTable], about: str, screen: Console) -> None:
-    """A table an axis, and once below them what holds for all."""
+    """Print a table per axis, and below them the notes for all."""
     from tal_search.cli.report import SHOWN_ROWS, axis_text, common_need, mark_note
     from tal_search.cli.text_table import drawn
     from tal_search.results.published import NOT_AVAILABLE
@@ -126,11 +126,11 @@ def _show_comparison(plan: Plan, data: StudyFrame, screen: Console) -> None:
     from tal_search.results.case_comparison import comparison_info
     from tal_search.results.statistics import SPREAD
 
-    found, remark = comparison_info(data, supervision_words(plan)), speeds(plan, data)
-    csv, markdown = write_comparison(plan, found, plan.study.runs / plan.study.name, remark)
-    _say(remark, screen)
+    compared, remark = comparison_info(data, supervision_words(plan)), speeds(plan, data)
+    csv, markdown = write_comparison(plan, compared, plan.study.runs / plan.study.name, remark)
+    _print_remark(remark, screen)
     print_wrapped(screen, f"mAP in %, {SPREAD}; paper: published numbers, on I3D")
-    screen.print(drawn(comparison_text(found), _about(plan, remark), screen.width))
+    screen.print(drawn(comparison_text(compared), _about(plan, remark), screen.width))
     print_wrapped(screen, f"Scores: {scored_by(plan)}")
     _show_overview(data, "", screen)
     _name_files(csv, markdown, screen)
@@ -143,24 +143,24 @@ def _show_ranking(plan: Plan, data: StudyFrame, outcome: Outcome, screen: Consol
     from tal_search.record.description import scored_by
     from tal_search.results.ranking import ranking
 
-    found, remark = ranking(data), speeds(plan, data)
-    csv, markdown = write_ranking(plan, found, plan.study.runs / plan.study.name, remark)
-    _say(remark, screen)
+    ranked, remark = ranking(data), speeds(plan, data)
+    csv, markdown = write_ranking(plan, ranked, plan.study.runs / plan.study.name, remark)
+    _print_remark(remark, screen)
     _show_overview(data, _about(plan, remark), screen)
     print_wrapped(screen, f"Scores: {scored_by(plan)}")
-    screen.print(drawn(ranking_text(plan, found), _about(plan, remark), screen.width))
+    screen.print(drawn(ranking_text(plan, ranked), _about(plan, remark), screen.width))
     if outcome.pruned:
         screen.print(f"{count(len(outcome.pruned), 'trial')} stopped early; their curves are in the record.")
     _name_files(csv, markdown, screen)
 
 
-def _say(remark: str, screen: Console) -> None:
+def _print_remark(remark: str, screen: Console) -> None:
     if remark:
         print_wrapped(screen, remark)
 
 
 def _about(plan: Plan, remark: str) -> str:
-    """What stands behind a table's title: the data, whose whole description is the run's first line."""
+    """A short description of the data for table titles; the run's first line has the full one."""
     simulated = plan.dataset.source == "simulated"
     about = plan.dataset.description.partition(" (" if simulated else ";")[0]
     return about + ("; speeds of learning" if remark else "")

@@ -1,25 +1,23 @@
-"""A table of text cells, drawn for a terminal or written as Markdown."""
+"""Tables of text cells, drawn for a terminal or written as Markdown."""
 
 from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-from tal_search.types import written
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
 UNKNOWN = "not available"  # results.published.NOT_AVAILABLE, which light commands do not import
-KEPT_WHOLE = 14  # characters of a cell that no line break divides: "needs 25 seeds"
+KEPT_WHOLE = 14  # longest cell without a line break, such as "needs 25 seeds"
 
 
 class TextTable(NamedTuple):
-    """`left` heads are aligned to the left; `bold` rows stand out in a terminal; `remark` stands below.
+    """Title, heads and rows. left: heads of left-aligned columns; bold: of each row; remark: shown below the table.
 
-    optional: columns that a narrow terminal leaves out, the first of them first.
+    optional: columns that a narrow terminal leaves out, in this order.
     """
 
     title: str
@@ -32,33 +30,33 @@ class TextTable(NamedTuple):
 
 
 def fitted(table: TextTable, width: int) -> TextTable:
-    """The table without as many of its optional columns as do not fit; the remark names them."""
-    gone = list[str]()
-    while sum(1 + least for least, _ in _columns(table)) - 1 > width and len(gone) < len(table.optional):
-        gone.append(table.optional[len(gone)])
-        place = table.heads.index(gone[-1])
+    """The table without the optional columns that do not fit; the remark names them."""
+    left_out = list[str]()
+    while sum(1 + least for least, _ in _columns(table)) - 1 > width and len(left_out) < len(table.optional):
+        left_out.append(table.optional[len(left_out)])
+        place = table.heads.index(left_out[-1])
         rows = [[*row[:place], *row[place + 1 :]] for row in table.rows]
-        table = table._replace(heads=[head for head in table.heads if head != gone[-1]], rows=rows)
-    if not gone:
+        table = table._replace(heads=[head for head in table.heads if head != left_out[-1]], rows=rows)
+    if not left_out:
         return table
-    remark = f"Too wide for this terminal, in the file: {', '.join(gone)}."
+    remark = f"Columns only in the file, because the terminal is narrow: {', '.join(left_out)}."
     return table._replace(remark=f"{table.remark} {remark}".strip())
 
 
 def _columns(table: TextTable) -> list[tuple[int, int]]:
-    """Least and full width of each column: heads break at spaces, and so do long cells on the left."""
+    """Least and full width of each column; heads and long left-aligned cells can break at spaces."""
     from rich.cells import cell_len
 
-    found = []
+    widths = []
     for head, *cells in zip(table.heads, *table.rows, strict=True):
         broken = [cell for cell in cells if head in table.left and len(cell) > KEPT_WHOLE]
         parts = [*head.split(), *" ".join(broken).split(), *(cell for cell in cells if cell not in broken)]
-        found.append((max(map(cell_len, parts)), max(map(cell_len, [head, *cells]))))
-    return found
+        widths.append((max(map(cell_len, parts)), max(map(cell_len, [head, *cells]))))
+    return widths
 
 
 def _dashed(table: TextTable) -> TextTable:
-    """With a dash and its meaning in the place of many words."""
+    """The table with a dash for UNKNOWN, explained in the remark."""
     if not any(UNKNOWN in row for row in table.rows):
         return table
     rows = [["–" if cell == UNKNOWN else cell for cell in row] for row in table.rows]
@@ -66,7 +64,7 @@ def _dashed(table: TextTable) -> TextTable:
 
 
 def _widths(table: TextTable, room: int) -> list[int]:
-    """Of each column: what fits into `room` in all, the least widths first, then those that lack the least."""
+    """Column widths within `room`: the least widths; spare room goes to the columns that need the least more."""
     columns = _columns(table)
     widths = [least for least, _ in columns]
     spare = room - sum(widths)
@@ -74,14 +72,14 @@ def _widths(table: TextTable, room: int) -> list[int]:
         more = max(0, min(spare, columns[place][1] - columns[place][0]))
         widths[place] += more
         spare -= more
-    if spare < 0:  # one name is too long; it is folded
+    if spare < 0:  # a name is too long; it is folded
         widest = widths.index(max(widths))
         widths[widest] = max(1, widths[widest] + spare)
     return widths
 
 
 def drawn(table: TextTable, subtitle: str, width: int | None = None) -> Table:
-    """For a terminal, of `width` columns."""
+    """The table for a terminal of `width` columns."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -115,17 +113,13 @@ def markdown(table: TextTable) -> str:
     return "\n".join([*lines, "", *([table.remark, ""] if table.remark else [])])
 
 
-def short(value: Any) -> str:
-    return written(value)
-
-
 def spread(mean: float, low: float, high: float, digits: int = 1, sign: str = "") -> str:
-    """mean ± half its interval, as far as they exist. sign: "+" where a positive mean shows its sign."""
-    from tal_search.results.statistics import around  # and with it pandas, for which light commands do not wait
+    """The mean ± half its interval, as far as they exist. sign: "+" to show the sign of a positive mean."""
+    from tal_search.results.statistics import around  # imports pandas, which light commands do without
 
     return "–" if math.isnan(mean) else f"{mean:{sign}.{digits}f}{around(mean, low, high, digits)}"
 
 
 def compact(mean: float, low: float, high: float, sign: str = "") -> str:
-    """The same as one word, which a terminal does not break."""
+    """The same without spaces, so that a terminal does not break it."""
     return spread(mean, low, high, sign=sign).replace(" ", "")

@@ -1,4 +1,4 @@
-"""THUMOS14's list of ambiguous instances: a line an instance, `VIDEO START END`, times in seconds."""
+"""THUMOS14's list of ambiguous instances: one per line, `VIDEO START END`, times in seconds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ AMBIGUOUS = "Ambiguous"  # the label of such instances in ground truths
 
 
 def read_ambiguous(path: Path) -> Annotations:
-    """The instances of every video of the list, in its order, all of one class "Ambiguous".
+    """The instances in the order of the list, all of the class "Ambiguous".
 
-    Raises InputError: no such file, not text, lines that are not a video and a segment longer than 0 s.
+    Raises InputError: no such file, not text, lines that are not a video with a segment longer than 0 s.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

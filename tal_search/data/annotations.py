@@ -1,4 +1,4 @@
-"""ActivityNet-style JSON: ground-truth instances, and detections in and out.
+"""Ground-truth instances and detections in ActivityNet-style JSON.
 
 Ground truth: {"database": {VIDEO: {"subset", "duration"?, "annotations": [{"segment": [start, end], "label"}]}},
 "activity_list"?: [label, ...]}. Detections: {"results": {VIDEO: [{"label", "score", "segment"}]}}. Times are seconds.
@@ -11,21 +11,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
 from tal_search.data.ambiguous import AMBIGUOUS
 from tal_search.errors import LISTED, InputError, Problems
 from tal_search.files.atomic import write_json
-from tal_search.files.json_reader import (
-    brief,
-    items_of,
-    nearest_of,
-    number_of,
-    read_object,
-    segment_of,
-)
+from tal_search.files.json_reader import JsonFile, brief, items_of, nearest_of, number_of, read_object, segment_of
 from tal_search.types import Annotations, Detections
 
 Unknown = Literal["error", "ignore", "count"]
@@ -33,19 +26,20 @@ Row = tuple[str, str, tuple[float, float], float]  # video, label, segment, scor
 
 
 def read_annotations(path: Path, subset: str) -> Annotations:
-    """Ground-truth instances of the videos of one subset, in the file's order, duplicates kept.
+    """Ground-truth instances of the videos of one subset, in the order of the file, duplicates kept.
 
-    classes: the file's `activity_list` in its order, else the sorted labels of the whole file, so that every subset
-    numbers them alike. A video may have no instance; it still counts as a video. An instance may have no length: no
-    detection can find it, and it counts in every recall, as in the official evaluation of ActivityNet (`lasting` drops
-    such instances). Instances labelled "Ambiguous" are no class, trained or scored, but `ambiguous` of the result.
-    duration: NaN where not given.
+    classes: the file's `activity_list` in its order, else the sorted labels of the whole file, so that all subsets
+    number them alike. Videos without an instance are kept. So are instances of no length: no detection can find them,
+    but they count in every recall, as in the official evaluation of ActivityNet (`lasting` drops them). Instances
+    labelled "Ambiguous" are neither trained on nor scored: they are in `ambiguous` of the result. duration: NaN where
+    not given.
     Raises InputError: no such file, not JSON, subset or instances absent, segments that are not finite or end before
     they start, labels outside `activity_list`.
     """
-    content, problems = read_object(path, "database")
-    entries = _entries_of(content["database"], subset, problems)
-    classes = _classes(content, problems)
+    file = read_object(path, "database")
+    problems = file.problems
+    entries = _entries_of(file.entries, subset, problems)
+    classes = _classes(file)
     position = {AMBIGUOUS: -1} | {name: index for index, name in enumerate(classes)}
     video, label, segments = [], [], []
     for row, (name, entry) in enumerate(entries.items()):
@@ -60,7 +54,7 @@ def read_annotations(path: Path, subset: str) -> Annotations:
     if max(label, default=-1) < 0 and not problems:
         problems.add(f"subset '{subset}' has no instance in its {len(entries)} videos; choose one with annotations")
     problems.raise_if_any()
-    found = Annotations(
+    truth = Annotations(
         videos=tuple(entries),
         classes=classes,
         video=np.array(video, np.int64),
@@ -68,11 +62,11 @@ def read_annotations(path: Path, subset: str) -> Annotations:
         segment=np.array(segments, np.float64),
         duration=np.array(duration, np.float64),
     )
-    return _separated(found)
+    return _separate_ambiguous(truth)
 
 
-def _separated(truth: Annotations) -> Annotations:
-    """The instances of label -1 moved into `ambiguous`; None there without any."""
+def _separate_ambiguous(truth: Annotations) -> Annotations:
+    """The ground truth with its instances of label -1 moved into `ambiguous`, which stays None without any."""
     kept, unclear = (
         replace(truth, **{name: getattr(truth, name)[rows] for name in ("video", "label", "segment")})
         for rows in (truth.label >= 0, truth.label < 0)
@@ -85,17 +79,18 @@ def _separated(truth: Annotations) -> Annotations:
 def read_detections(
     path: Path, classes: tuple[str, ...], videos: tuple[str, ...], unknown: Unknown = "error"
 ) -> Detections:
-    """Detections of a file, in its order, against the classes and videos of a ground truth.
+    """Detections of a file, in its order, with the classes and videos of a ground truth.
 
-    unknown: what a detection with another label or video is. `error` (InputError names each); `ignore` (dropped, not
-    counted); `count` (kept, `classes` and `videos` of the result extended in order of appearance: in an unknown video
-    it is a false positive of its class, with an unknown label it changes no class's AP and is only counted).
+    unknown: how to treat a detection whose label or video is not among them. `error`: InputError names each. `ignore`:
+    dropped, not counted. `count`: kept, with `classes` and `videos` of the result extended in order of appearance; in
+    an unknown video it is a false positive of its class, with an unknown label it is counted but changes no AP.
     Raises InputError: no such file, not JSON, scores or segments that are not finite, segments not longer than 0 s.
     """
     if unknown not in get_args(Unknown):
         raise InputError(f"unknown={unknown} must be one of {', '.join(get_args(Unknown))}")
-    content, problems = read_object(path, "results")
-    rows = list(_detection_rows(content["results"], problems))
+    file = read_object(path, "results")
+    problems = file.problems
+    rows = list(_detection_rows(file.entries, problems))
     known_classes, known_videos = set(classes), set(videos)
     if unknown == "error":
         _report_unknown(rows, classes, known_videos, problems)
@@ -117,12 +112,12 @@ def read_detections(
 
 
 def write_detections(path: Path, detections: Detections) -> None:
-    """ActivityNet-style JSON, atomically; every video is listed, those without a detection with an empty list.
+    """Write ActivityNet-style JSON atomically; videos without a detection have an empty list.
 
-    The file groups rows by video: reading it back gives the same rows when they were grouped in the order of `videos`.
+    The file groups rows by video: rows grouped in the order of `videos` are read back in the same order.
     Raises ValueError where a score or a segment is not finite.
     """
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in detections.videos}
+    results: dict[str, list[dict[str, object]]] = {name: [] for name in detections.videos}
     columns = (detections.video, detections.label, detections.score, detections.segment)
     for video, label, score, segment in zip(*(column.tolist() for column in columns), strict=True):
         row = {"label": detections.classes[label], "score": score, "segment": segment}
@@ -130,8 +125,8 @@ def write_detections(path: Path, detections: Detections) -> None:
     write_json(path, {"version": "VERSION 1.3", "results": results, "external_data": {}})
 
 
-def _entries_of(database: dict[str, Any], subset: str, problems: Problems) -> dict[str, dict[str, Any]]:
-    """The videos of one subset. Raises InputError, listing those present, where the subset has none."""
+def _entries_of(database: dict[str, object], subset: str, problems: Problems) -> dict[str, dict[str, object]]:
+    """The videos of one subset. Raises InputError, listing the subsets present, where it has none."""
     present: Counter[str] = Counter()
     entries = {}
     for name, entry in database.items():
@@ -148,23 +143,24 @@ def _entries_of(database: dict[str, Any], subset: str, problems: Problems) -> di
     return entries
 
 
-def _classes(content: dict[str, Any], problems: Problems) -> tuple[str, ...]:
-    listed = content.get("activity_list")
+def _classes(file: JsonFile) -> tuple[str, ...]:
+    listed, problems = file.content.get("activity_list"), file.problems
     if listed is None:
-        entries = [entry for entry in content["database"].values() if isinstance(entry, dict)]
+        entries = [entry for entry in file.entries.values() if isinstance(entry, dict)]
         lists = [entry["annotations"] for entry in entries if isinstance(entry.get("annotations"), list)]
         labels = [item.get("label") for items in lists for item in items if isinstance(item, dict)]
         return tuple(sorted({label for label in labels if isinstance(label, str)} - {AMBIGUOUS}))
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         problems.add(f"activity_list is {brief(listed)}; give a list of labels, or leave it out")
         problems.raise_if_any()
+        return ()
     for name, count in Counter(listed).items():
         if count > 1:
             problems.add(f"activity_list names '{brief(name)}' {count} times; keep one")
     return tuple(name for name in listed if name != AMBIGUOUS)
 
 
-def _detection_rows(results: dict[str, Any], problems: Problems) -> Iterator[Row]:
+def _detection_rows(results: dict[str, object], problems: Problems) -> Iterator[Row]:
     for name, items in results.items():
         for where, item in items_of(f"results.{name}", items, problems):
             segment, label = segment_of(where, item, problems), item.get("label")
@@ -178,7 +174,7 @@ def _detection_rows(results: dict[str, Any], problems: Problems) -> Iterator[Row
 
 
 def _report_unknown(rows: list[Row], classes: tuple[str, ...], videos: set[str], problems: Problems) -> None:
-    """One problem per unknown video and per unknown label, with its number of detections."""
+    """Add a problem for each unknown video and each unknown label, with its number of detections."""
     ways = "remove it, or set unknown=ignore (drop) or unknown=count (false positive)"
     for name, count in Counter(row[0] for row in rows if row[0] not in videos).items():
         problems.add(f"video '{name}' ({count} detections) is not one of the {len(videos)} of the subset; {ways}")
@@ -188,7 +184,7 @@ def _report_unknown(rows: list[Row], classes: tuple[str, ...], videos: set[str],
         problems.add(f"label '{brief(label)}' ({count} detections) is not a class of the ground truth{hint}; {ways}")
 
 
-def _label_index(where: str, item: dict[str, Any], position: dict[str, int], problems: Problems) -> int | None:
+def _label_index(where: str, item: dict[str, object], position: dict[str, int], problems: Problems) -> int | None:
     label = item.get("label")
     if isinstance(label, str) and label in position:
         return position[label]
@@ -200,7 +196,7 @@ def _label_index(where: str, item: dict[str, Any], position: dict[str, int], pro
     return None
 
 
-def _duration(name: str, entry: dict[str, Any], problems: Problems) -> float:
+def _duration(name: str, entry: dict[str, object], problems: Problems) -> float:
     value = entry.get("duration")
     duration = number_of(value)
     if value is not None and not (math.isfinite(duration) and duration > 0):

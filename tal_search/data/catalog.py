@@ -1,7 +1,7 @@
-"""The datasets that are known by name: their classes, splits, sizes and thresholds.
+"""The datasets known by name: their classes, splits, sizes and thresholds.
 
-Hyperparameters and the number of snippets of a study are a method's (its PRESETS), because papers choose them by
-method.
+To add a dataset, add an entry to DATASETS here and a preset to each method that should run on it: hyperparameters and
+numbers of snippets are in the presets, because papers choose them by method. docs/extending.md has the recipe.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from tal_search.data import class_names
 
 @dataclass(frozen=True, kw_only=True)
 class KnownDataset:
-    """What is known of a dataset before any file is read.
+    """Facts about a dataset that are known before any file is read.
 
-    train, test: names of folders and of subsets in the ground truth (compared without case), first choice first.
-    videos: training and test videos as published, as far as they have instances. stand_in: the same of the simulated
-    stand-in, fewer where a set is large. snippets: T of BackTAL, for conversions. tiou: what papers report on it, all
-    by the protocol `activitynet`.
+    train, test: names of folders and of subsets in the ground truth (compared without case), in order of preference.
+    videos: published numbers of training and test videos with instances. stand_in: those of the simulated stand-in,
+    fewer for large sets. snippets: T of BackTAL, for conversions. tiou: thresholds that papers report, with the
+    protocol `activitynet`.
     """
 
     title: str
@@ -31,8 +31,8 @@ class KnownDataset:
     tiou: str
 
 
-# The test split is chosen first: a "validation" is where a release without "test" is tested, and where THUMOS14, which
-# has one, is trained.
+# The test split is chosen first: "validation" is the test split of releases without a "test" subset, and the training
+# split of THUMOS14, which has one.
 DATASETS = {
     "thumos14": KnownDataset(
         title="THUMOS14",
@@ -85,7 +85,7 @@ DATASETS = {
         tiou="0.1:0.7:0.1",
     ),
 }
-# Any other dataset: the usual names of splits, and the rest as THUMOS14.
+# Any other dataset: the usual names of splits, otherwise as THUMOS14.
 OTHER = KnownDataset(
     title="THUMOS14",
     train=("train", "training", "val", "validation"),
@@ -99,5 +99,5 @@ OTHER = KnownDataset(
 
 
 def known(name: str) -> KnownDataset:
-    """The dataset of that name, or what is assumed of one that is not known."""
+    """The dataset of that name, or the assumptions about an unknown one."""
     return DATASETS.get(name, OTHER)

@@ -1,4 +1,4 @@
-"""What a dataset on disk holds: every file read once, everything that is wrong in one pass, and numbers to look at."""
+"""Survey of a dataset on disk: counts and durations of its splits and clicks, with every problem in one pass."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ import numpy as np
 from tal_search.data.clicks.clicks import read_clicks
 from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
 from tal_search.data.features.split_reader import FeatureSplit, read_splits, read_truths
-from tal_search.data.load import stop
 from tal_search.data.supervision import clicked_videos
 from tal_search.data.truths import stated_seconds, truth_notes
-from tal_search.errors import gathered
+from tal_search.errors import Problems
 from tal_search.types import Annotations, DatasetSpec, Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSurvey:
-    """One split: seconds float64 [N] and stored snippets int64 [N] of its videos; its instances and their classes."""
+    """One split: seconds float64 [N] and stored snippets int64 [N] by video; its numbers of instances and classes."""
 
     name: str
     seconds: Floats
@@ -31,7 +30,7 @@ class SplitSurvey:
 
 @dataclass(frozen=True, kw_only=True)
 class ClickSurvey:
-    """One annotator's clicks of one kind on the training videos, from a file."""
+    """The click file of one annotator and kind: clicks on the training videos, videos with a click, clicks a minute."""
 
     kind: str
     annotator: str
@@ -41,14 +40,14 @@ class ClickSurvey:
 
 
 def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list[ClickSurvey]]:
-    """Read everything, one video in memory at a time. What the user should know of the annotations goes to `notes`.
+    """Read every file, one video in memory at a time; adds notes on the annotations for the user.
 
     Raises InputError with every problem of features, ground truth and clicks.
     """
-    problems: list[str] = []
+    problems = Problems(Path(spec.root))
     splits: list[SplitSurvey] = []
     seconds: dict[str, float] = {}
-    with gathered(problems):
+    with problems.gather():
         truths = read_truths(spec)
         seconds = stated_seconds(truths[0])
         notes += truth_notes(Path(spec.ground_truth), *truths)
@@ -61,22 +60,22 @@ def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list
     for kind, files in spec.clicks.items():
         for annotator, path in files.items():
             if path and seconds:
-                with gathered(problems):
+                with problems.gather():
                     known = clicked_videos(spec, seconds, *truths)
-                    found = read_clicks(Path(path), kind, annotator, known, notes)
+                    read = read_clicks(Path(path), kind, annotator, known, notes)
                     minutes = sum(filter(math.isfinite, seconds.values())) / 60
                     clicks.append(
                         ClickSurvey(
-                            kind=kind, annotator=annotator, clicks=len(found.time),
-                            videos=len(set(found.video.tolist())), per_minute=len(found.time) / minutes,
+                            kind=kind, annotator=annotator, clicks=len(read.time),
+                            videos=len(set(read.video.tolist())), per_minute=len(read.time) / minutes,
                         )
                     )  # fmt: skip
-    stop(problems)
+    problems.raise_if_any()
     return splits, clicks
 
 
-def _of_files(name: str, split: FeatureSplit, problems: list[str], seconds: dict[str, float]) -> SplitSurvey:
-    """Seconds of each whole video are written into `seconds`."""
+def _of_files(name: str, split: FeatureSplit, problems: Problems, seconds: dict[str, float]) -> SplitSurvey:
+    """Survey of one split of feature files; adds the seconds of each valid video to `seconds`."""
     durations, snippets = [], []
     for video, file, duration in split.videos(problems):
         seconds[video] = duration

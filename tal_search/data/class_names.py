@@ -1,6 +1,6 @@
-"""Names of the classes of the known datasets, as their annotation files write them.
+"""Class names of the known datasets, spelled as in their annotation files.
 
-A ground truth states its own classes; these name those of a simulated stand-in.
+They are used for simulated stand-ins; a ground truth states its classes itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a dataset's files are: folders of features, ground truth and click files, found by name."""
+"""Finding a dataset's files by name: folders of features, the ground truth, click files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tal_search.data.catalog import known
-from tal_search.errors import InputError
+from tal_search.errors import InputError, Problems
 from tal_search.files.json_reader import read_object
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
 
@@ -17,7 +17,7 @@ TRUTH_PATTERNS = ("gt_*.json", "*groundtruth*.json", "*ground_truth*.json")
 
 
 def split_folders(root: Path, name: str, has_features: Callable[[Path], bool]) -> tuple[Path | None, Path | None]:
-    """The training and the test folder under `root`, None where there is none that has features."""
+    """The training and the test folder under `root`; None for a split without a folder that has features."""
     wanted = known(name)
     test = next((root / part for part in wanted.test if has_features(root / part)), None)
     train = next((root / part for part in wanted.train if root / part != test and has_features(root / part)), None)
@@ -25,12 +25,12 @@ def split_folders(root: Path, name: str, has_features: Callable[[Path], bool]) -
 
 
 def holds(folder: Path, pattern: str) -> bool:
-    """Whether a folder has such a file that is not hidden."""
+    """Whether a folder has a file, not hidden, that matches `pattern`."""
     return folder.is_dir() and any(True for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
 def feature_files(folder: Path, root: Path, pattern: str = "*.npz") -> dict[str, Path]:
-    """Video → file, sorted by name. Raises InputError for every file that is a link to outside `root`."""
+    """Video → file, sorted by name. Raises InputError naming every file that is a link out of `root`."""
     paths = sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
     real_root = root.resolve()
     folder_inside = folder.resolve().is_relative_to(real_root)
@@ -40,14 +40,14 @@ def feature_files(folder: Path, root: Path, pattern: str = "*.npz") -> dict[str,
         if not folder_inside or (path.is_symlink() and not path.resolve().is_relative_to(real_root))
     ]
     if outside and not folder_inside:
-        raise InputError(f"{folder} is a link to outside dataset.root={root}; give the real folder as dataset.root")
+        raise InputError(f"{folder} is a link out of dataset.root={root}; give the real folder as dataset.root")
     if outside:
-        raise InputError(f"{path} is a link to outside dataset.root={root}; copy the file there" for path in outside)
+        raise InputError(f"{path} is a link out of dataset.root={root}; copy the file there" for path in outside)
     return {path.stem: path for path in paths}
 
 
 def _places(root: Path | None, name: str) -> list[Path]:
-    """Where annotations lie near features, nearest first."""
+    """Folders that may hold the annotations of features in `root`, nearest first."""
     if root is None:
         return []
     root = root.resolve()
@@ -55,69 +55,69 @@ def _places(root: Path | None, name: str) -> list[Path]:
 
 
 def find_ground_truth(root: Path | None, name: str) -> Path:
-    """The annotation file of a dataset: in the nearest place that has any, gt_NAME.json before a single other one.
+    """The annotation file of a dataset: of the nearest folder with any, gt_NAME.json, or else the only one.
 
-    Raises InputError, naming the way to say which, where none is found or several are.
+    Raises InputError, naming the setting that chooses one, where there is none or several.
     """
     places = _places(root, name)
     for place in places:
-        found = sorted({path for pattern in TRUTH_PATTERNS for path in place.glob(pattern)})
-        named = [path for path in found if path.name == f"gt_{name}.json"]
-        if named or len(found) == 1:
-            return (named or found)[0]
-        if found:
-            listed = ", ".join(path.name for path in found)
+        files = sorted({path for pattern in TRUTH_PATTERNS for path in place.glob(pattern)})
+        named = [path for path in files if path.name == f"gt_{name}.json"]
+        if named or len(files) == 1:
+            return (named or files)[0]
+        if files:
+            listed = ", ".join(path.name for path in files)
             raise InputError(f"{place} has several ground truths ({listed}); choose by dataset.ground_truth=PATH")
     looked = ", ".join(os.path.relpath(place) for place in places)
     raise InputError(f"no ground truth (gt_{name}.json) in {looked}; give dataset.ground_truth=PATH")
 
 
 def find_clicks(root: Path | None, name: str, folder: Path | None) -> dict[str, dict[str, Path]]:
-    """Kind of clicks → annotator → click file, of `folder` if given, else of the nearest place with any of that kind.
+    """Kind of clicks → annotator → click file, in `folder` if given, else in the nearest folder with any of that kind.
 
     Files are clicks_background_ANNOTATOR and clicks_action_ANNOTATOR (.txt, .csv or .json); a bare number N is
-    annotator AN. One name is one annotator: of the THUMOS14 releases, though, A1's background clicks (BackTAL) and A1's
-    action clicks (SF-Net) come from different people. Raises InputError where a given folder has no such file, or an
-    annotator has two of one kind.
+    annotator AN. A name stands for one annotator, although in the THUMOS14 releases A1's background clicks (BackTAL)
+    and A1's action clicks (SF-Net) come from different people. Raises InputError where a given folder has no such file,
+    or an annotator has two of one kind.
     """
-    problems: list[str] = []
-    found = {}
+    problems = Problems()
+    files = {}
     for kind, prefix in CLICK_FILES.items():
         each = (_click_files(place, prefix, problems) for place in ([folder] if folder else _places(root, name)))
-        found[kind] = next(filter(None, each), {})
-    if folder and not any(found.values()):
+        files[kind] = next(filter(None, each), {})
+    if folder and not any(files.values()):
         names = " or ".join(f"{prefix}ANNOTATOR.txt" for prefix in CLICK_FILES.values())
-        problems.append(f"dataset.clicks={folder} is no folder with files {names}; correct it")
-    if problems:
-        raise InputError(problems)
-    return found
+        problems.add(f"dataset.clicks={folder} is not a folder with files {names}; correct it")
+    problems.raise_if_any()
+    return files
 
 
-def _click_files(place: Path, prefix: str, problems: list[str]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+def _click_files(place: Path, prefix: str, problems: Problems) -> dict[str, Path]:
+    files: dict[str, Path] = {}
     for path in sorted(path for path in place.glob(f"{prefix}*") if path.suffix in CLICK_SUFFIXES):
-        written = path.stem.removeprefix(prefix)
-        annotator = f"A{written}" if written.isdigit() else written
-        if annotator in found:
-            problems.append(f"{path} and {found[annotator].name} are both of annotator {annotator}; keep one")
-        found[annotator] = path.resolve()
-    return found
+        suffix = path.stem.removeprefix(prefix)
+        annotator = f"A{suffix}" if suffix.isdigit() else suffix
+        if annotator in files:
+            problems.add(f"{path} and {files[annotator].name} are both of annotator {annotator}; keep one")
+        files[annotator] = path.resolve()
+    return files
 
 
 def subset_by_video(path: Path) -> dict[str, str]:
-    """Video → the name of its subset in a ground truth. Raises InputError where the file is none."""
-    content, _ = read_object(path, "database")
-    entries = {video: entry for video, entry in content["database"].items() if isinstance(entry, dict)}
+    """Video → the name of its subset in a ground truth. Raises InputError where the file cannot be read."""
+    entries = {
+        video: entry for video, entry in read_object(path, "database").entries.items() if isinstance(entry, dict)
+    }
     return {video: entry["subset"] for video, entry in entries.items() if isinstance(entry.get("subset"), str)}
 
 
 def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:
-    """The names of the training and the test subset in a ground truth, and frames a second by video where it says.
+    """The names of the training and the test subset in a ground truth, and its frames a second by video, where given.
 
-    Raises InputError where the file is no ground truth or has no such subsets.
+    Raises InputError where the file is no ground truth or lacks a subset.
     """
-    content, problems = read_object(path, "database")
-    entries = {video: entry for video, entry in content["database"].items() if isinstance(entry, dict)}
+    file = read_object(path, "database")
+    entries = {video: entry for video, entry in file.entries.items() if isinstance(entry, dict)}
     present = {entry["subset"] for entry in entries.values() if isinstance(entry.get("subset"), str)}
     chosen = dict[str, str]()
     for purpose, names in (("test", known(name).test), ("training", known(name).train)):
@@ -127,8 +127,8 @@ def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:
             chosen[purpose] = match[0]
         else:
             listed = ", ".join(f"'{subset}'" for subset in sorted(present)) or "none"
-            problems.add(f"has no {purpose} subset ({' or '.join(names)}); subsets present: {listed}")
-    problems.raise_if_any()
+            file.problems.add(f"has no {purpose} subset ({' or '.join(names)}); subsets present: {listed}")
+    file.problems.raise_if_any()
     stated = {video: entry.get("fps") for video, entry in entries.items()}
     fps = {video: float(value) for video, value in stated.items() if isinstance(value, int | float) and 0 < value < 1e3}
     return chosen["training"], chosen["test"], fps

@@ -1,6 +1,6 @@
-"""Finding a dataset: BackTAL's features where they are on disk, the simulated stand-in elsewhere.
+"""Finding a dataset: features on disk where there are any, else the simulated stand-in.
 
-`check` and `load` read what `find` found; they are `tal_search.data.load`'s, offered here with it.
+`check` and `load` of `tal_search.data.load` read the result of `find`; they are re-exported here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from tal_search.data import data_folder
 from tal_search.data.catalog import known
@@ -21,7 +20,7 @@ from tal_search.data.load import check, load
 from tal_search.data.simulation.clickers import CLICKERS
 from tal_search.data.simulation.videos import RECIPE, Simulation
 from tal_search.data.supervision import EMBEDDED
-from tal_search.errors import InputError, gathered
+from tal_search.errors import InputError, Problems
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR, DatasetSpec, canonical_json
 
 __all__ = ["EMBEDDED", "check", "default_annotators", "find", "load"]
@@ -41,12 +40,12 @@ def find(
     wanted: str = AUTO,
     timing: Timing = AS_LAYOUT,
 ) -> DatasetSpec:
-    """The dataset that these settings mean, identified by its content; no array is read.
+    """The dataset that these settings describe, identified by its content; no array is read.
 
     source: `features` under `root`; `simulated`; `auto` takes features where `root` has any in one of the layouts, else
-    simulates, and the description says why. wanted: the layout, or `auto`; timing: what is given of it. Simulated
-    features lie on the timeline of `ground_truth` where one is given, with clicks from the files of `clicks` where such
-    a folder is given too.
+    simulates and gives the reason in the description. wanted: the layout, or `auto`; timing: its settings in the study.
+    Simulated features use the timeline of `ground_truth` where one is given, and then the click files of the folder
+    `clicks` where that is given too.
     Raises InputError with every problem: no features, no or several ground truths, files that are not whole.
     """
     if source not in SOURCES:
@@ -55,9 +54,9 @@ def find(
         return _simulated(name, "dataset.source=simulated", ground_truth, clicks, snippets, simulation)
     if root is not None and (wanted == CONVERTED or (wanted == AUTO and is_converted(root))):
         return _converted(name, root, ground_truth, clicks, snippets)
-    found = None if root is None else detect(root, name, wanted)
-    if root is not None and found is not None:
-        return _features(name, root, timed(found, timing), ground_truth, clicks, snippets)
+    layout = None if root is None else detect(root, name, wanted)
+    if root is not None and layout is not None:
+        return _features(name, root, timed(layout, timing), ground_truth, clicks, snippets)
     train, test = (None, None) if root is None else data_folder.split_folders(root, name, has_npz)
     lacking = "features" if train is test else "training features" if train is None else "test features"
     why = "dataset.root is not given" if root is None else f"no {lacking} under {root}"
@@ -69,10 +68,10 @@ def find(
 
 
 def default_annotators(spec: DatasetSpec, kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """Annotators to repeat a study over that reads these kinds of clicks: all who clicked each kind.
+    """Annotators that a study reading these kinds of clicks is repeated over: all with clicks of every kind.
 
-    Those of click files alone where there are any, A1 alone on the simulated set. NO_ANNOTATOR where no clicks are
-    read: whoever clicked, the trials are the same.
+    Only those of click files where there are any; only A1 on the simulated set. NO_ANNOTATOR where no clicks are read:
+    the trials of all annotators would be equal.
     """
     if not kinds:
         return (NO_ANNOTATOR,)
@@ -84,40 +83,41 @@ def default_annotators(spec: DatasetSpec, kinds: tuple[str, ...]) -> tuple[str, 
 
 
 def _features(
-    name: str, root: Path, found: FeatureLayout, ground_truth: Path | None, clicks: Path | None, snippets: int
+    name: str, root: Path, layout: FeatureLayout, ground_truth: Path | None, clicks: Path | None, snippets: int
 ) -> DatasetSpec:
-    problems: list[str] = []
-    content: list[Any] = [found.name, vars(found.timing)]
+    problems = Problems(root)
+    content: list[object] = [layout.name, vars(layout.timing)]
     truth, clicked = ground_truth, dict[str, dict[str, Path]]()
-    with gathered(problems):
+    with problems.gather():
         truth = (ground_truth or data_folder.find_ground_truth(root, name)).resolve()
         content.append(_hash_of(truth))
-    files = _files(name, root, found, truth, problems)
+    files = _files(name, root, layout, truth, problems)
     for video, path in (item for split in files for item in split.items()):
-        with gathered(problems):
-            content.append((video, found.content(path)))
-    with gathered(problems):
+        with problems.gather():
+            content.append((video, layout.content(path)))
+    with problems.gather():
         clicked = data_folder.find_clicks(root, name, clicks)
-    if problems:
-        raise InputError(dict.fromkeys(problems))
+    problems.raise_if_any()
     first = next(iter(files[0].values()))
-    embedded = found.name == "backtal" and not clicked[BACKGROUND_CLICKS] and has_clicks(first)
+    embedded = layout.name == "backtal" and not clicked[BACKGROUND_CLICKS] and has_clicks(first)
     base = _on_disk(name, root, truth or Path(), clicked, embedded=embedded)
     return dataclasses.replace(
         base,
         snippets=snippets,
         fingerprint=_digest([len(files[0]), content]),
-        description=_described(root, _channels(found, files), [len(split) for split in files], _said(found)),
-        layout={"name": found.name, **vars(found.timing)},
+        description=_describe(
+            root, _channels(layout, files), [len(split) for split in files], _describe_layout(layout)
+        ),
+        layout={"name": layout.name, **vars(layout.timing)},
     )
 
 
 def _files(
-    name: str, root: Path, found: FeatureLayout, truth: Path | None, problems: list[str]
+    name: str, root: Path, layout: FeatureLayout, truth: Path | None, problems: Problems
 ) -> list[dict[str, Path]]:
-    """Training and test files by video; none where a problem is added."""
-    with gathered(problems):
-        splits = found.splits(root, name) if truth is None else split_files(found, root, name, truth)
+    """Training and test files by video; an empty list, with a problem, where a split has none."""
+    with problems.gather():
+        splits = layout.splits(root, name) if truth is None else split_files(layout, root, name, truth)
         files = [split.files for split in splits]
         lacking = [kind for kind, split in zip(("training", "test"), files, strict=True) if not split]
         if lacking:
@@ -130,19 +130,19 @@ def _converted(name: str, root: Path, ground_truth: Path | None, clicks: Path | 
     manifest = read_manifest(root)
     truth = (ground_truth or data_folder.find_ground_truth(root, name)).resolve()
     train, test = open_cache(root, manifest["snippets"], checked=False)
-    said = f"layout {CONVERTED} ({train.features.dtype}, {manifest['snippets']} snippets)"
+    stored = f"layout {CONVERTED} ({train.features.dtype}, {manifest['snippets']} snippets)"
     base = _on_disk(name, root, truth, data_folder.find_clicks(root, name, clicks), embedded=manifest["embedded"])
     return dataclasses.replace(
         base,
         snippets=snippets,
         fingerprint=_digest([CONVERTED, manifest, _hash_of(truth)]),
-        description=_described(root, train.features.shape[1], [len(train.videos), len(test.videos)], said),
+        description=_describe(root, train.features.shape[1], [len(train.videos), len(test.videos)], stored),
         layout={"name": CONVERTED, "snippets": manifest["snippets"]},
     )
 
 
 def _on_disk(name: str, root: Path, truth: Path, clicked: dict[str, dict[str, Path]], *, embedded: bool) -> DatasetSpec:
-    """Features with their annotations; what the layout says of them is to be filled in."""
+    """The specification of features on disk, without the fields that depend on their layout."""
     files, fingerprints = _clicks({BACKGROUND_CLICKS: (EMBEDDED,) if embedded else (), ACTION_CLICKS: ()}, clicked)
     return DatasetSpec(
         name=name, source="features", root=str(root.resolve()), ground_truth=str(truth), clicks=files,
@@ -150,9 +150,9 @@ def _on_disk(name: str, root: Path, truth: Path, clicked: dict[str, dict[str, Pa
     )  # fmt: skip
 
 
-def _described(root: Path, channels: int | str, videos: list[int], said: str) -> str:
+def _describe(root: Path, channels: int | str, videos: list[int], layout: str) -> str:
     counts = f"{videos[0]} training and {videos[1]} test videos"
-    return f"{root.resolve().name}: {_kind(channels)}, {counts}; {said}"
+    return f"{root.resolve().name}: {_kind(channels)}, {counts}; {layout}"
 
 
 def _simulated(
@@ -181,35 +181,35 @@ def _simulated(
 def _clicks(
     inherent: dict[str, tuple[str, ...]], files: dict[str, dict[str, Path]]
 ) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
-    """Files and fingerprints by kind and annotator; `inherent`: annotators without a file, known by their name."""
+    """Files and fingerprints by kind and annotator; `inherent`: annotators without a file, identified by name."""
     paths, fingerprints = {}, {}
     for kind, names in inherent.items():
-        found = files.get(kind, {})
-        paths[kind] = {**dict.fromkeys(names, ""), **{name: str(path) for name, path in found.items()}}
-        hashes = {name: _hash_of(path) for name, path in found.items()}
+        of_kind = files.get(kind, {})
+        paths[kind] = {**dict.fromkeys(names, ""), **{name: str(path) for name, path in of_kind.items()}}
+        hashes = {name: _hash_of(path) for name, path in of_kind.items()}
         fingerprints[kind] = {**{name: name for name in names}, **hashes}
     return paths, fingerprints
 
 
 def _kind(channels: int | str) -> str:
-    """Scores on anything but the papers' features are not to be read as the papers'."""
+    """The features in words, which warn that scores on other than I3D features do not compare with papers."""
     if channels == I3D_CHANNELS:
         return f"features with {channels} channels"
     return f"surrogate features ({channels} channels, not the {I3D_CHANNELS} of I3D)"
 
 
-def _said(found: FeatureLayout) -> str:
+def _describe_layout(layout: FeatureLayout) -> str:
     """The layout and its timing in one line."""
-    timing, fps = found.timing, "fps" if found.timing.fps is None else f"{found.timing.fps:g}"
+    timing, fps = layout.timing, "fps" if layout.timing.fps is None else f"{layout.timing.fps:g}"
     middle = "" if timing.stride is None else f", snippet i at ({timing.stride:g}·i + {timing.offset:g})/{fps} s"
-    return f"layout {found.name}{middle}"
+    return f"layout {layout.name}{middle}"
 
 
-def _channels(found: FeatureLayout, splits: list[dict[str, Path]]) -> int | str:
-    """D of the first file that says; what is wrong with the others is for `check` to report, all at once."""
+def _channels(layout: FeatureLayout, splits: list[dict[str, Path]]) -> int | str:
+    """D of the first readable file; `check` reports the others."""
     for path in (path for split in splits for path in split.values()):
         with suppress(InputError):
-            return found.channels(path)
+            return layout.channels(path)
     return "unreadable"
 
 
@@ -220,5 +220,5 @@ def _hash_of(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror}); correct the path") from None
 
 
-def _digest(content: Any) -> str:
+def _digest(content: object) -> str:
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A found dataset in memory: one check of everything before a study starts, and the arrays that a trial needs."""
+"""Loading a dataset that `find` described: one check of every file before a study starts, then a trial's arrays."""
 
 from __future__ import annotations
 
@@ -16,39 +16,33 @@ from tal_search.data.features.half_precision import in_half
 from tal_search.data.features.shared import SPLITS, array_file, place_of, shared_splits
 from tal_search.data.features.split_reader import read_splits, read_truths
 from tal_search.data.simulation.videos import recorded, require_durations, simulate, simulated_truths
-from tal_search.data.splits import shared_videos
+from tal_search.data.splits import require_disjoint
 from tal_search.data.supervision import click_file, clicked_videos, supervise
 from tal_search.data.truths import stated_seconds, truth_notes
-from tal_search.errors import InputError
+from tal_search.errors import Problems
 from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
-
-LISTED = 30  # problems named one by one; the rest are counted
 
 
 def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]) -> list[str]:
-    """Read every file once, one video in memory at a time, and raise InputError with every problem found.
+    """Read every file once, one video in memory at a time, and raise InputError with every problem.
 
-    Videos without a file or without ground truth, files that cannot be trusted, channel and class counts that differ,
-    a split without instances, labels outside the class list, clicks outside their video, annotators without clicks of
-    one of `kinds`. Gives what the user should know of the annotations.
+    Problems are: videos without a file or without ground truth, files that cannot be trusted, channel and class counts
+    that differ, a split without instances, labels outside the class list, clicks outside their video, annotators
+    without clicks of one of `kinds`. Returns notes on the annotations for the user.
     """
-    problems: list[str] = []
+    problems = Problems(Path(spec.root or spec.ground_truth))
     notes: list[str] = []
     durations: dict[str, float] = {}
-    try:
+    with problems.gather():
         durations = _check_features(spec, problems) if spec.source == "features" else _check_timeline(spec)
         notes += truth_notes(Path(spec.ground_truth), *load_truths(spec))
-    except InputError as error:
-        problems.extend(error.problems)
     for kind, annotator in itertools.product(kinds, annotators):
-        try:
+        with problems.gather():
             path = click_file(spec, kind, annotator)
             if path and durations:
                 known = clicked_videos(spec, durations, *load_truths(spec))
                 read_clicks(path, kind, annotator, known, notes)
-        except InputError as error:
-            problems.extend(error.problems)
-    stop(problems)
+    problems.raise_if_any()
     return notes
 
 
@@ -61,34 +55,48 @@ def load(
 ) -> Dataset:
     """The dataset with the clicks of one annotator and the instances that `supervision` names, and no others.
 
-    Every video is rescaled to spec.snippets; features are in half precision where they can be (see `half_precision`),
-    else `notes` says so. `annotator` is not looked at where no clicks are named. `shared`: a folder where the arrays
-    are kept for all processes of this machine (see `shared_features`); what goes wrong there is added to `notes`, a
-    sentence each. Arrays that do not depend on the annotator are kept for the next call and shared with its result: do
-    not write to them. Raises InputError as `check` does.
+    Every video is rescaled to spec.snippets; features are in half precision where that loses next to nothing (see
+    `half_precision`), else a note says so. `annotator` is ignored where `supervision` names no clicks. `shared`: a
+    folder for arrays that all processes of this machine map (see `features.shared`); failures there become notes.
+    The process keeps the arrays for its next call (see LOADED): do not write to them. Raises InputError as `check`.
     """
-    dataset, news = _without_clicks(_without_annotators(spec), shared)
+    dataset, news = LOADED.datasets(_without_annotators(spec), shared)
     if notes is not None:
         notes.extend(news)
-        news.clear()  # said once a process
+        news.clear()  # once per process
     return dataclasses.replace(dataset, train=supervise(spec, dataset, annotator, supervision))
 
 
 def load_truths(spec: DatasetSpec) -> tuple[Annotations, Annotations]:
-    """Ground truth of the training and the test videos, as in what `load` gives; no feature is read or simulated.
+    """Ground truth of the training and the test videos, equal to that of `load`, without reading any features.
 
     Raises InputError where a ground truth cannot be used.
     """
-    return _truths(_without_annotators(spec))
+    return LOADED.truths(_without_annotators(spec))
+
+
+class LoadedDatasets:
+    """The datasets that this process used last: a worker runs many trials on one of them and reads its files once.
+
+    Keys are specifications without clicks, as JSON; their fingerprint changes with the content of the files.
+    """
+
+    def __init__(self, most: int = 2) -> None:
+        self.truths = lru_cache(maxsize=most)(_truths)
+        self.datasets = lru_cache(maxsize=most)(_without_clicks)
+
+    def clear(self) -> None:
+        """Forget all, as in a new process. Arrays in use stay valid."""
+        self.truths.cache_clear()
+        self.datasets.cache_clear()
 
 
 def _without_annotators(spec: DatasetSpec) -> str:
-    """What decides all but the clicks, as text."""
+    """The specification without clicks, as JSON."""
     without = dataclasses.replace(spec, clicks={}, click_fingerprints={}, clicks_fraction=1.0, clicks_per_minute=None)
     return canonical_json(dataclasses.asdict(without))
 
 
-@lru_cache(maxsize=2)
 def _truths(spec_json: str) -> tuple[Annotations, Annotations]:
     spec = DatasetSpec(**json.loads(spec_json))
     if spec.source == "features":
@@ -96,12 +104,8 @@ def _truths(spec_json: str) -> tuple[Annotations, Annotations]:
     return simulated_truths(recorded(spec.simulation), read_truths(spec) if spec.ground_truth else None, spec.name)
 
 
-@lru_cache(maxsize=2)
 def _without_clicks(spec_json: str, shared: Path | None) -> tuple[Dataset, list[str]]:
-    """Worker processes run many trials on one dataset; its specification, with the fingerprint, is the cache's key.
-
-    Gives also what the user should know of the shared arrays.
-    """
+    """The dataset without clicks, and notes on its features for the user."""
     spec = DatasetSpec(**json.loads(spec_json))
     notes: list[str] = []
     if spec.layout.get("name") == CONVERTED:
@@ -111,18 +115,21 @@ def _without_clicks(spec_json: str, shared: Path | None) -> tuple[Dataset, list[
     else:
         place = place_of(shared, spec.fingerprint, spec.snippets)
         train, test = shared_splits(place, lambda folder: _splits(spec, notes, folder), notes)
-    train_truth, test_truth = _truths(spec_json)
-    stop(shared_videos(train.videos, test.videos))
+    train_truth, test_truth = LOADED.truths(spec_json)
+    require_disjoint(train.videos, test.videos)
     dataset = Dataset(
         classes=train_truth.classes, train=train, test=test, train_truth=train_truth, test_truth=test_truth
     )
     return dataset, notes
 
 
+LOADED = LoadedDatasets()
+
+
 def _splits(spec: DatasetSpec, notes: list[str], folder: Path | None = None) -> tuple[VideoSet, VideoSet]:
     """Training and test arrays, read or simulated; clicks are those of the training files, if any.
 
-    Where features cannot be kept in half precision, `notes` says so.
+    Features that cannot be kept in half precision add a note.
     """
     if spec.source == "simulated":
         return simulated_splits(spec, notes)
@@ -137,25 +144,26 @@ def simulated_splits(spec: DatasetSpec, notes: list[str]) -> tuple[VideoSet, Vid
 
 
 def feature_splits(spec: DatasetSpec, notes: list[str], folder: Path | None) -> tuple[VideoSet, VideoSet]:
-    """Both splits of features that are read, in maps of new files of `folder` where it is given, else in memory."""
-    problems: list[str] = []
+    """Both splits read from feature files, as maps of new files in `folder` where it is given, else in memory."""
+    problems = Problems(Path(spec.root))
     train, test = read_splits(spec, problems)
-    stop(problems)
+    problems.raise_if_any()
     files = [None if folder is None else array_file(folder, split, "features") for split in SPLITS]
     train_videos = train.load(spec.snippets, problems, notes, files[0])
     test_videos = test.load(spec.snippets, problems, notes, files[1])
-    stop(problems)
+    problems.raise_if_any()
     no_clicks = np.zeros_like(test_videos.background_clicks)
     return train_videos, dataclasses.replace(test_videos, background_clicks=no_clicks)
 
 
-def _check_features(spec: DatasetSpec, problems: list[str]) -> dict[str, float]:
-    """Seconds by training video. A file already reported has none; no click of it is reported then."""
+def _check_features(spec: DatasetSpec, problems: Problems) -> dict[str, float]:
+    """Seconds by training video. A file with a problem has none, so its clicks are not reported as well."""
     if spec.layout.get("name") == CONVERTED:
         videos = check_cache(Path(spec.root), spec.snippets, *read_truths(spec))
         return dict(zip(videos.videos, videos.duration.tolist(), strict=True))
     train, test = read_splits(spec, problems)
-    problems += shared_videos(train.files, test.files)
+    with problems.gather():
+        require_disjoint(train.files, test.files)
     durations = stated_seconds(train.truth) | {name: duration for name, _, duration in train.videos(problems)}
     for _ in test.videos(problems):
         pass
@@ -163,20 +171,9 @@ def _check_features(spec: DatasetSpec, problems: list[str]) -> dict[str, float]:
 
 
 def _check_timeline(spec: DatasetSpec) -> dict[str, float]:
-    """Seconds by training video of the real timeline that simulated features lie on; none where it is drawn."""
+    """Seconds by training video of the real timeline under simulated features; none where the timeline is drawn."""
     if not spec.ground_truth:
         return {}
     train, test = read_truths(spec)
     require_durations(train, test)
     return dict(zip(train.videos, train.duration.tolist(), strict=True))
-
-
-def stop(problems: list[str]) -> None:
-    """Raise InputError where there is any problem; of very many, the first are listed and the rest counted."""
-    more = len(problems) - LISTED
-    if more > 0:
-        raise InputError(
-            [*problems[:LISTED], f"and {more} more problem{'s' if more > 1 else ''}; fix those above first"]
-        )
-    if problems:
-        raise InputError(problems)

@@ -1,4 +1,4 @@
-"""The supervision of training videos that a method declares, and nothing beyond it."""
+"""Adds to training videos the supervision that a method declares, and no other."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from tal_search.types import (
     clicks_of,
 )
 
-EMBEDDED = "embedded"  # the annotator of background clicks that lie in the feature files
+EMBEDDED = "embedded"  # the annotator of background clicks in the feature files
 
 
 def supervise(spec: DatasetSpec, dataset: Dataset, annotator: str, supervision: tuple[str, ...]) -> VideoSet:
-    """The training videos with the clicks and instances of `supervision`, all else empty.
+    """The training videos with the clicks and instances that `supervision` names, all others empty.
 
-    `dataset` as read: its training videos have the clicks of the feature files, if any. Its training truth is read
+    dataset: as loaded, with the clicks of the feature files, if any, in its training videos. Its training truth is used
     only for simulated clicks and INSTANCES. Raises InputError where clicks are missing or cannot be used.
     """
     train, truth = dataset.train, dataset.train_truth
     seconds = dict(zip(train.videos, train.duration.tolist(), strict=True))
     snippets = train.features.shape[2]
     background = np.zeros(train.background_clicks.shape, np.bool_)
-    action = np.zeros(train.action_clicks.shape, np.bool_)  # pages that nothing is written to take no memory
+    action = np.zeros(train.action_clicks.shape, np.bool_)  # pages that are never written take no memory
     for kind in clicks_of(supervision):
         made = clicks_made(spec, kind, annotator, seconds, truth, dataset.test_truth)
         clicks = within_budget(spec, _embedded(train) if made is None else made, train.duration)
@@ -56,9 +56,9 @@ def supervise(spec: DatasetSpec, dataset: Dataset, annotator: str, supervision: 
 def clicks_made(
     spec: DatasetSpec, kind: str, annotator: str, seconds: dict[str, float], train: Annotations, test: Annotations
 ) -> Clicks | None:
-    """All clicks of one kind by one annotator: read from a click file, or simulated. None: they lie in the features.
+    """All clicks of one kind by one annotator, from a click file or simulated; None where the feature files hold them.
 
-    seconds: by training video. Raises InputError where they are missing or cannot be used.
+    seconds: duration by training video. Raises InputError where the clicks are missing or cannot be used.
     """
     path = click_file(spec, kind, annotator)
     if path is not None:
@@ -77,9 +77,9 @@ def _embedded(train: VideoSet) -> Clicks:
 
 
 def _instances(train: VideoSet, truth: Annotations) -> tuple[NDArray[np.float32], Ints]:
-    """Instances in order of the ground truth: float32 [N, K, 2] snippets, clipped to the video; labels [N, K], else -1.
+    """Instances in the order of the ground truth: float32 [N, K, 2] snippets, clipped to the video, and labels [N, K].
 
-    What clipping leaves nothing of is no instance.
+    Labels are -1 where a video has fewer than K. An instance outside its video is dropped.
     """
     snippets = train.features.shape[2]
     row_of = {video: row for row, video in enumerate(truth.videos)}
@@ -99,12 +99,12 @@ def _instances(train: VideoSet, truth: Annotations) -> tuple[NDArray[np.float32]
 
 
 def click_file(spec: DatasetSpec, kind: str, annotator: str) -> Path | None:
-    """None for clicks that are simulated or lie in the feature files. InputError where the annotator has none."""
+    """The annotator's click file; None for simulated clicks and those in the feature files. InputError without any."""
     files = spec.clicks[kind]
     if annotator not in files:
-        found = ", ".join(files) or "none"
+        present = ", ".join(files) or "none"
         missing = f"{data_folder.CLICK_FILES[kind]}{annotator}.txt"
-        raise InputError(f"annotator '{annotator}' has no {kind} in {spec.name}; found: {found}; add {missing}")
+        raise InputError(f"annotator '{annotator}' has no {kind} in {spec.name}; found: {present}; add {missing}")
     path = files[annotator]
     assert path or annotator == EMBEDDED or annotator in CLICKERS, annotator
     return Path(path) if path else None
@@ -113,6 +113,6 @@ def click_file(spec: DatasetSpec, kind: str, annotator: str) -> Path | None:
 def clicked_videos(
     spec: DatasetSpec, seconds: dict[str, float], train: Annotations, test: Annotations
 ) -> ClickedVideos:
-    """What a click file of this dataset is read against; seconds by training video."""
+    """The videos and classes that a click file of this dataset must match; seconds by training video."""
     fps = data_folder.subsets_and_fps(Path(spec.ground_truth), spec.name)[2]
     return ClickedVideos(seconds=seconds, fps=fps, classes=train.classes, others=frozenset(test.videos))

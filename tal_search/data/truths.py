@@ -1,4 +1,4 @@
-"""What a ground truth says of its videos: labels, durations, instances without length, gaps between instances."""
+"""Properties derived from a ground truth: video labels, durations, instances of no length, background gaps."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def present(truth: Annotations) -> NDArray[np.float32]:
 
 
 def stated_seconds(truth: Annotations) -> dict[str, float]:
-    """Durations by video, infinite where the ground truth gives none: no click is then outside."""
+    """Durations by video, infinite where the ground truth gives none, so that no click is outside."""
     stated = zip(truth.videos, truth.duration.tolist(), strict=True)
     return {video: seconds if np.isfinite(seconds) else np.inf for video, seconds in stated}
 
 
 def lasting(truth: Annotations) -> Annotations:
-    """The ground truth without its instances of no length, where there is nothing to see or to click at."""
+    """The ground truth without instances of no length, which show nothing and cannot be clicked."""
     kept = truth.segment[:, 1] > truth.segment[:, 0]
     return replace(truth, video=truth.video[kept], label=truth.label[kept], segment=truth.segment[kept])
 
 
 def truth_notes(path: Path, *truths: Annotations) -> list[str]:
-    """What the user should know of a ground truth: a sentence on instances of no length, one on ambiguous instances."""
+    """Notes on a ground truth for the user: one on instances of no length, one on ambiguous instances."""
     empty = sum(len(truth.label) - len(lasting(truth).label) for truth in truths)
     ambiguous = sum(len(truth.ambiguous.label) for truth in truths if truth.ambiguous is not None)
     notes = []
@@ -41,14 +41,14 @@ def truth_notes(path: Path, *truths: Annotations) -> list[str]:
     if ambiguous:
         are = "instance is" if ambiguous == 1 else "instances are"
         notes.append(
-            f"{path}: {ambiguous} {are} labelled Ambiguous, which is no class; protocol thumos14 ignores false "
+            f"{path}: {ambiguous} {are} labelled Ambiguous, which is not a class; protocol thumos14 ignores false "
             "detections that touch one, activitynet leaves such instances out"
         )
     return notes
 
 
 def background_gaps(truth: Annotations, row: int, duration: float) -> Floats:
-    """The stretches of video `row` without any instance, head and tail included: float64 [G, 2] seconds."""
+    """Gaps without any instance in video `row`, head and tail included: float64 [G, 2] seconds."""
     segments = np.sort(truth.segment[truth.video == row].reshape(-1, 2).clip(0, duration), axis=0)
     start = np.concatenate([[0.0], np.maximum.accumulate(segments[:, 1])])
     end = np.concatenate([segments[:, 0], [duration]])
@@ -56,6 +56,6 @@ def background_gaps(truth: Annotations, row: int, duration: float) -> Floats:
 
 
 def rows_by_video(truth: Annotations) -> list[Ints]:
-    """For each video, the rows of its instances."""
+    """Rows of the instances of each video."""
     order = np.argsort(truth.video, kind="stable")
     return np.split(order, np.searchsorted(truth.video[order], np.arange(1, len(truth.videos))))

@@ -1,7 +1,7 @@
-"""`resources.trials_per_device: auto`: how many trials at once give the most steps a second, measured before the first.
+"""`resources.trials_per_device: auto`: measures how many trials at once give the most training steps a second.
 
-Each number tried has that many processes, which take training steps of the study's centre for a moment, all at the same
-time. `python -m tal_search.execution.autotune` is such a process.
+For each number tried, that many processes train the study's centre for a moment at the same time.
+`python -m tal_search.execution.autotune` is such a process.
 """
 
 from __future__ import annotations
@@ -11,25 +11,26 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tal_search.errors import TalSearchError
 from tal_search.execution.out_of_memory import available_memory
 from tal_search.files.disk import size_text
 from tal_search.trial.trial_types import TrialSpec
 
-ROUND_SECONDS = 2.0
-GAIN = 1.05  # in steps a second: less does not pay for further processes
-USABLE = 0.8  # of the memory that is free: evaluating may take more than a step
-CONTEXT_BYTES = 2**29  # on a GPU, of each process, besides its tensors
+ROUND_SECONDS = 2.0  # of training at the same time, for each number tried
+GAIN = 1.05  # smallest speed-up for which more processes are worth their memory
+USABLE = 0.8  # fraction of the free memory; evaluation may need more than a step
+CONTEXT_BYTES = 2**29  # CUDA context of each process, in addition to its tensors
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Trials to run at once on a device ("cpu": the whole machine; "cuda": each GPU), and a sentence that says why."""
+    """Trials to run at once on a device ("cpu": the whole machine; "cuda": each GPU), and the reason as a sentence."""
 
     trials: int
     device: str
@@ -37,7 +38,7 @@ class Packing:
 
 
 class _Round(NamedTuple):
-    """Steps a second of all processes; their device; bytes that one needs there at most, and bytes there are."""
+    """Steps per second of all processes together, their device, the largest need of one process, and the free bytes."""
 
     rate: float
     device: str
@@ -45,10 +46,11 @@ class _Round(NamedTuple):
     room: int
 
 
-def best_packing(spec: TrialSpec, settings: dict[str, Any], most: int, seconds: float = ROUND_SECONDS) -> Packing:
-    """Measures 1, 2, ... trials at once (from 4 on doubling, at last `most`) until more bring nothing or do not fit.
+def best_packing(spec: TrialSpec, settings: Mapping[str, object], most: int, seconds: float) -> Packing:
+    """Measure 1, 2, 3, 4, 8, ... and finally `most` trials at once, until more are no faster or do not fit into memory.
 
-    settings: `device`, `threads` and `shared` of the trials. Raises TalSearchError where not even one can be measured.
+    settings: `device`, `threads` and `shared` of the trials; seconds: length of each measurement. Raises
+    TalSearchError if not even one trial can be measured.
     """
     counts = [*(count for count in (1, 2, 3, 4, 8, 16, 32, 64) if count < most), most]
     rounds: dict[int, _Round] = {}
@@ -68,7 +70,7 @@ def best_packing(spec: TrialSpec, settings: dict[str, Any], most: int, seconds: 
             if count > 1 and rounds[count].rate < GAIN * rounds[best].rate:
                 break
             best = count
-    tried = ", ".join(f"{count}: {found.rate:.1f}" for count, found in rounds.items())
+    tried = ", ".join(f"{count}: {measured.rate:.1f}" for count, measured in rounds.items())
     chosen = rounds[best]
     where, setting = "this machine", f"concurrent_trials={best}"
     if chosen.device == "cuda":
@@ -81,10 +83,10 @@ def best_packing(spec: TrialSpec, settings: dict[str, Any], most: int, seconds: 
 
 
 class _Processes:
-    """Processes that wait, their work prepared, until a round begins; they end with the `with` block, or with us."""
+    """Processes ready to train in the next round; they end with the `with` block or with this process."""
 
-    def __init__(self, asked: dict[str, Any], free: int) -> None:
-        self._asked, self._free = json.dumps(asked), free
+    def __init__(self, task: Mapping[str, object], free: int) -> None:
+        self._task, self._free = json.dumps(task), free
         self._running: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> _Processes:
@@ -101,23 +103,23 @@ class _Processes:
             pipe = subprocess.PIPE
             process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)  # noqa: S603
             self._running.append(process)
-            self._say(process, self._asked)
+            self._write(process, self._task)
         for process in self._running:
-            self._answer(process)  # it is ready
+            self._read(process)  # it is ready
         for process in self._running:
-            self._say(process, str(seconds))
-        answers = [json.loads(self._answer(process)) for process in self._running]
+            self._write(process, str(seconds))
+        answers = [json.loads(self._read(process)) for process in self._running]
         room = answers[0]["room"] or self._free
         rate, need = sum(answer["rate"] for answer in answers), max(answer["need"] for answer in answers)
         return _Round(rate, answers[0]["device"], need, room)
 
-    def _say(self, process: subprocess.Popen[str], line: str) -> None:
+    def _write(self, process: subprocess.Popen[str], line: str) -> None:
         assert process.stdin is not None
-        with suppress(BrokenPipeError):  # it died, which its answer will show
+        with suppress(BrokenPipeError):  # it died; reading its answer reports that
             process.stdin.write(f"{line}\n")
             process.stdin.flush()
 
-    def _answer(self, process: subprocess.Popen[str]) -> str:
+    def _read(self, process: subprocess.Popen[str]) -> str:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
@@ -130,7 +132,7 @@ class _Processes:
 
 
 def _serve() -> None:
-    """The other end of `_Processes`: what to train comes first, then for every round its seconds."""
+    """The child process of `_Processes`: reads its task, then the seconds of each round."""
     import numpy as np
     import torch
 
@@ -138,10 +140,10 @@ def _serve() -> None:
     from tal_search.trial.loop import Fit, choose_device
     from tal_search.trial.run import build
 
-    asked = json.loads(sys.stdin.readline())
-    torch.set_num_threads(asked["threads"])
-    spec, device = TrialSpec.from_json(asked["spec"]), choose_device(asked["device"])
-    dataset = load(spec.dataset, spec.annotator, spec.supervision, Path(asked["shared"]))
+    task = json.loads(sys.stdin.readline())
+    torch.set_num_threads(task["threads"])
+    spec, device = TrialSpec.from_json(task["spec"]), choose_device(task["device"])
+    dataset = load(spec.dataset, spec.annotator, spec.supervision, Path(task["shared"]))
     method = build(spec, dataset)
     rows = np.arange(min(method.hyperparameters.batch_size, len(dataset.train.videos)))
     fit = Fit(method, dataset.train, rows, spec.seed, spec.precision, device)  # one batch: an epoch is a step
@@ -163,7 +165,7 @@ def _serve() -> None:
 
 
 def _own_bytes() -> int:
-    """Peak of this process, less the files it has mapped: libraries and features are there once for all."""
+    """Peak of this process without mapped files: libraries and features are shared by all processes."""
     status = Path("/proc/self/status").read_text()
     peak, files = (int(re.findall(rf"^{name}:\s+(\d+)", status, re.MULTILINE)[0]) for name in ("VmHWM", "RssFile"))
     return 1024 * max(0, peak - files)

@@ -1,4 +1,4 @@
-"""The contract between the driver and what runs trials: specs in, events out.
+"""The contract between the driver and the backends that run trials: specs in, events out.
 
 Two backends pass one test suite: `ray_backend` (Ray Tune, worker processes) and `inline_backend` (this process).
 """
@@ -14,6 +14,6 @@ class Backend(Protocol):
     def run(self, proposer: Proposer, handle: Handler) -> None:
         """Run every proposed trial, calling `handle` in the driver's main thread for each event.
 
-        A failing trial is an event, not an exception; a trial that the proposer stops saves its checkpoint and gives
-        `Pruned`. On SIGINT or SIGTERM every running trial writes its checkpoint, then Interrupted is raised.
+        A failing trial is an event, not an exception; a trial that the proposer stops saves its checkpoint before its
+        `Pruned` event. On SIGINT or SIGTERM every running trial writes its checkpoint, then Interrupted is raised.
         """

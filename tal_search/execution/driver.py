@@ -1,4 +1,8 @@
-"""Runs a study: what is known is taken up, the rest is trained, until all is done, a budget spent, or a signal."""
+"""Runs a study: reuses known results and trains the rest until all is done, the budget is spent or a signal arrives.
+
+To resume after an interrupt or a crash, run the same command again: finished trials are read from their folders, and
+unfinished ones continue from their last checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from functools import partial
+
+from optuna.distributions import BaseDistribution
 
 from tal_search.data.find import check
 from tal_search.errors import Interrupted, MissingExtra
@@ -31,7 +37,7 @@ from tal_search.tracking.tracker import NoTracker, Tracker
 from tal_search.trial.folder import TrialFolder
 
 GIBIBYTE = 2**30
-FLUSH_SECONDS = 2.0  # for a record that is locked when a signal ends the command, which has ten seconds in all
+FLUSH_SECONDS = 2.0  # to write to a locked record after a signal; an interrupted command has ten seconds in all
 UNWRITTEN = (
     "The record could not be written, so it lacks the newest results. They are in their trials' folders: the same "
     "command takes them from there."
@@ -47,37 +53,29 @@ def run_study(
     trial: TrialFunction | None = None,
     train: bool = True,
 ) -> Outcome:
-    """Run what is missing of a plan, until it is done, its budget is spent or a signal asks to end.
+    """Run the missing trials of a plan, until all are done, its budget is spent or a signal asks to end.
 
-    on_event sees every event after the record has it; a cached trial is a `Finished` without a `Started`. say gets
-    sentences for the user meanwhile. on_phase hears what takes time before the first trial and after the last, as a
-    few words: "reading data". trial: what a worker runs; by default the real training, whose data is checked
-    before it. train=False: only inference settings of finished fits are scored.
-    Raises InputError, with nothing written: a missing extra, a runs folder that cannot be written, the same study
-    running already, a record that cannot be opened or holds other settings, any problem of the data.
+    on_event: gets each event once it is in the record; a cached trial is a `Finished` without a `Started`. say: gets
+    sentences for the user. on_phase: gets a few words ("reading data") for each slow part before and after the trials.
+    trial: runs in a worker; by default the training, whose data are checked first. train=False: only score inference
+    settings of finished fits.
+    Raises InputError before anything is written if an extra is missing, the runs folder cannot be written, the study is
+    already running, the record cannot be opened or holds other settings, or the data has problems.
     """
-    study, phase = plan.study, on_phase or _ignore
-    _check_extras(study)
+    phase, say = on_phase or _ignore, say or _ignore
+    _check_extras(plan.study)
     plan = plan if train else _without_training(plan)
-    if trial is None and train and _left_to_train(plan):
-        phase("checking data")
-        for note in check(plan.dataset, plan.annotators, plan.clicks):
-            (say or _ignore)(note)
-    phase("opening the record")
-    with _opened(plan, say or _ignore) as record:
-        record.storage.say = say or _ignore
-        if study.tracking.mlflow:
-            phase("opening MLflow")
-        run = Run(study.runs, record, _tracker(plan), on_event or _ignore)
-        interrupted, left = None, 0
+    if trial is None and train:
+        _check_data(plan, say, phase)
+    with _opened(plan, say, phase) as record:
+        run = Run(plan.study.runs, record, _tracker(plan, phase), on_event or _ignore)
+        proposer, interrupted, left = None, None, 0
         try:
-            with DiskWatch(study.runs, say or _ignore):
-                run.proposer = Deadline(_proposer(plan, record, run.want), study.budget.minutes)
-                resources = _packed(plan, say or _ignore, phase) if train and trial is None else study.resources
-                if run.proposer.ended is None:  # else Ray would start for nothing
-                    if resources.backend == "ray":
-                        phase("starting Ray")
-                    _backend(replace(study, resources=resources), trial).run(run.proposer, run.handle)
+            with DiskWatch(plan.study.runs, say):
+                proposer = Deadline(_proposer(plan, record, run.want), plan.study.budget.minutes)
+                if proposer.ended is None:  # else Ray would start for nothing
+                    resources = _packed(plan, say, phase) if train and trial is None else plan.study.resources
+                    _run_trials(replace(plan.study, resources=resources), trial, run, proposer, phase)
                 phase("saving the record")
                 record.storage.flush()
         except KeyboardInterrupt as signal:
@@ -85,16 +83,39 @@ def run_study(
             left = record.storage.flush(FLUSH_SECONDS)
         finally:
             message = run.tracker.close(interrupted=interrupted is not None)
-        ended = run.proposer.ended if run.proposer is not None else None
-        messages = [text for text in (UNWRITTEN if left else "", ended, message) if text]
-        return replace(run.outcome(interrupted, messages), copied=message is None)
+        return _outcome(run, proposer, interrupted, UNWRITTEN if left else None, message)
+
+
+def _outcome(
+    run: Run, proposer: Deadline | None, interrupted: int | None, unwritten: str | None, not_copied: str | None
+) -> Outcome:
+    messages = [text for text in (unwritten, proposer and proposer.ended, not_copied) if text]
+    over = proposer is not None and proposer.over
+    return run.outcome(interrupted, messages, out_of_time=over, copied=not_copied is None)
+
+
+def _check_data(plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]) -> None:
+    """Check the data of a plan that has trials left to train; raises InputError with every problem."""
+    if _left_to_train(plan):
+        phase("checking data")
+        for note in check(plan.dataset, plan.annotators, plan.clicks):
+            say(note)
+
+
+def _run_trials(
+    study: Study, trial: TrialFunction | None, run: Run, proposer: Deadline, phase: Callable[[str], None]
+) -> None:
+    if study.resources.backend == "ray":
+        phase("starting Ray")
+    _backend(study, trial).run(proposer, partial(run.handle, proposer))
 
 
 @contextmanager
-def _opened(plan: Plan, say: Callable[[str], None]) -> Iterator[Record]:
-    """The study's record, held by this driver alone."""
+def _opened(plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]) -> Iterator[Record]:
+    """The study's record, locked by this driver."""
+    phase("opening the record")
     study = plan.study
-    if study.record:  # unreachable: refused before anything is written
+    if study.record:  # fail before anything is written if it cannot be reached
         stored.close(stored.open_storage(study.record, study.runs / study.name))
     with claimed(study.runs / study.name) as left:
         where = study.record or study.runs / study.name / "record.db"
@@ -102,7 +123,9 @@ def _opened(plan: Plan, say: Callable[[str], None]) -> Iterator[Record]:
         settings, held_out = settings_of(plan), plan.protocol["selection"] == "holdout"
         (value,) = objective_names(["mAP"], plan.protocol["tiou"], held_out=held_out)
         curves = f"{value} by epoch" if held_out else "loss by epoch: no test score is one"
-        with Record.open(where, study.name, _distributions(plan), settings, folder, known, (value, curves)) as record:
+        with Record.open(
+            where, study.name, _distributions(plan), settings, folder, known, (value, curves), say=say
+        ) as record:
             if study.record:
                 (study.runs / study.name / "record.url").write_text(stored.without_password(study.record))
             with claimed_in_database(record.storage, study.name):
@@ -116,7 +139,7 @@ def _ignore(_: object) -> None:
 
 
 def _without_training(plan: Plan) -> Plan:
-    """The same with finished fits alone, and no further repeats."""
+    """The plan reduced to finished fits, without adaptive repeats."""
     search = plan.study.search
     repeats = replace(search.repeats, until=None)
     study = replace(plan.study, search=replace(search, repeats=repeats))
@@ -124,13 +147,13 @@ def _without_training(plan: Plan) -> Plan:
 
 
 def _left_to_train(plan: Plan) -> float:
-    """Fits without a result; no end of them where a sampler proposes."""
+    """The number of fits without a result; infinite for a sampler."""
     if plan.study.search.plan == "sampler":
         return math.inf
     return sum(TrialFolder.of(plan.study.runs, spec.key).result() is None for spec in plan.fits)
 
 
-def _distributions(plan: Plan) -> dict[str, Any]:
+def _distributions(plan: Plan) -> dict[str, BaseDistribution]:
     if plan.study.search.space:
         from tal_search.proposers.optuna_samplers import distributions
 
@@ -154,11 +177,11 @@ def _check_extras(study: Study) -> None:
 
 
 def _packed(plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]) -> ResourceSettings:
-    """The study's resources, with a measured number of trials at once where that is wanted."""
+    """The study's resources, with a measured number of trials at once for `trials_per_device: auto`."""
     study, resources, left = plan.study, plan.study.resources, _left_to_train(plan)
     if resources.trials_per_device is None or not left:
         return resources
-    from tal_search.execution.autotune import best_packing
+    from tal_search.execution import autotune
 
     phase("measuring how many trials to run at once")
     centre = plan.trial(plan.centre_cell, *plan.repeats[0]).spec
@@ -167,11 +190,11 @@ def _packed(plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]
         "shared": str(study.runs.resolve() / "features"),
     }  # fmt: skip
     most = min(len(os.sched_getaffinity(0)) / resources.cpus_per_trial, left)
-    found = best_packing(centre, settings, max(1, int(most)))
-    say(found.sentence)
-    if found.device == "cuda":
-        return replace(resources, gpus_per_trial=1 / found.trials)
-    return replace(resources, concurrent_trials=found.trials)
+    packing = autotune.best_packing(centre, settings, max(1, int(most)), autotune.ROUND_SECONDS)
+    say(packing.sentence)
+    if packing.device == "cuda":
+        return replace(resources, gpus_per_trial=1 / packing.trials)
+    return replace(resources, concurrent_trials=packing.trials)
 
 
 def _backend(study: Study, trial: TrialFunction | None) -> Backend:
@@ -188,9 +211,6 @@ def _backend(study: Study, trial: TrialFunction | None) -> Backend:
         from tal_search.execution.inline_backend import InlineBackend
 
         return InlineBackend(runs=study.runs, trial=trial)
-    from tal_search.execution.ray_tune import ray_settings
-
-    ray_settings.prepare(study.ray.address)
     from tal_search.execution.ray_tune.ray_backend import STEP_SECONDS, RayBackend
 
     return RayBackend(
@@ -202,25 +222,15 @@ def _backend(study: Study, trial: TrialFunction | None) -> Backend:
         memory_bytes=memory,
         retries=resources.retries,
         address=study.ray.address,
-        # Nothing stops a planned trial early, and each message costs it some 20 ms.
+        # Nothing stops a planned trial early, and each message costs it about 20 ms.
         step_seconds=STEP_SECONDS if study.search.plan == "sampler" else 1.0,
     )
 
 
-def _tracker(plan: Plan) -> Tracker:
-    study = plan.study
-    if not study.tracking.mlflow:
+def _tracker(plan: Plan, phase: Callable[[str], None]) -> Tracker:
+    if not plan.study.tracking.mlflow:
         return NoTracker()
+    phase("opening MLflow")
     from tal_search.tracking.mlflow_tracker import mlflow_tracker
-    from tal_search.tracking.values import Naming
 
-    return mlflow_tracker(
-        study=study.name,
-        description=study.description,
-        dataset=plan.dataset,
-        runs=study.runs,
-        uri=study.tracking.uri,
-        artifacts=study.tracking.artifacts,
-        naming=Naming.of(plan),
-        dashboard=study.tracking.dashboard_page,
-    )
+    return mlflow_tracker(plan)

@@ -1,4 +1,4 @@
-"""Trials in this process, one after the other: for debugging, and where Ray is not installed."""
+"""Runs trials in this process, one after the other: for debugging, and where Ray is not installed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from tal_search.execution.interrupts import DeferredInterrupt
 from tal_search.execution.worker import TrialFunction, Work
 from tal_search.proposers.events import WAIT, Failed, Finished, Handler, Noted, Proposer, Pruned, Reported, Started
+from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialSpec
 
 
@@ -35,8 +36,10 @@ class InlineBackend:
                     handle(Noted(spec, note))
                 for report in advance.reports:
                     handle(Reported(spec, report))
-                if advance.result is not None:
-                    return handle(Finished(spec, advance.result))
+                if advance.finished:
+                    result = TrialFolder.of(self._runs, spec.key).result()
+                    assert result is not None, "the worker has just read it"
+                    return handle(Finished(spec, result))
                 if advance.failed is not None:
                     return handle(Failed(spec, advance.failed))
                 if advance.reports and proposer.stops(spec):

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM that wait for the end of an epoch, so that a trial saves whole epochs, but not for ever."""
+"""SIGINT and SIGTERM deferred to the end of an epoch, for a limited time, so that trials save whole epochs."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import TracebackType
-from typing import Any
+from types import FrameType, TracebackType
 
 from tal_search.errors import Interrupted
 
-GRACE_SECONDS = 4.0  # for epochs under way; then their last checkpoint has to do
-AGAIN_SECONDS = 1.0  # between attempts to leave code that swallowed the first
+GRACE_SECONDS = 4.0  # for running epochs to end; after that they are abandoned, and the last checkpoint counts
+AGAIN_SECONDS = 1.0  # between attempts to interrupt code that swallowed the previous KeyboardInterrupt
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 ENDING = (signal.SIGINT, signal.SIGTERM)
-_ends_process = ContextVar("ends_process", default=True)  # whether a second SIGINT does
+_ends_process = ContextVar("ends_process", default=True)  # whether a second SIGINT ends the process
 
 
 @contextmanager
 def keeps_process() -> Iterator[None]:
-    """Around a run in a notebook's kernel, whose variables outlive it: a second SIGINT leaves epochs under way."""
+    """For notebooks: a second SIGINT abandons the running epochs instead of ending the process, which is the kernel."""
     token = _ends_process.set(False)
     try:
         yield
@@ -30,16 +29,17 @@ def keeps_process() -> Iterator[None]:
         _ends_process.reset(token)
 
 
-_before_exit: list[Callable[[], None]] = []  # called before a second SIGINT ends the process at once
+_Handler = Callable[[int, FrameType | None], object] | int | None  # as `signal.getsignal` returns it
+_before_exit: list[Callable[[], None]] = []  # called before a second SIGINT ends the process
 
 
 @contextmanager
-def heard(told: Callable[[int], None], before_exit: Callable[[], None]) -> Iterator[None]:
-    """Have every SIGINT and SIGTERM announced at once, whatever the main thread is doing.
+def heard(on_signal: Callable[[int], None], before_exit: Callable[[], None]) -> Iterator[None]:
+    """Announce every SIGINT and SIGTERM at once, even while the main thread is inside Torch, Numba or Ray.
 
-    told: called with the signal's number from a thread of its own, since Python runs handlers in the main thread only,
-    after the call into Torch, Numba or Ray that it is in. before_exit: called before a DeferredInterrupt ends the
-    process. Where no DeferredInterrupt handles the signal, Interrupted is raised. No effect outside the main thread.
+    on_signal: called with the signal's number from a separate thread, because Python runs handlers in the main thread
+    only, after the current call into C. before_exit: called before a DeferredInterrupt ends the process. Where no
+    DeferredInterrupt handles the signal, Interrupted is raised. No effect outside the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -50,7 +50,7 @@ def heard(told: Callable[[int], None], before_exit: Callable[[], None]) -> Itera
     def listen() -> None:
         while numbers := os.read(reading, 1):
             if numbers[0] in ENDING:
-                told(numbers[0])
+                on_signal(numbers[0])
 
     listener = threading.Thread(target=listen, daemon=True, name="signals")
     listener.start()
@@ -73,22 +73,26 @@ def _interrupted(number: int, _: object) -> None:
     raise Interrupted(number)
 
 
+def _nothing() -> None:
+    pass
+
+
 class DeferredInterrupt:
     """Inside the `with` block the first SIGINT or SIGTERM only sets `requested`.
 
-    Code in `interruptible()` that still runs GRACE_SECONDS later is left by Interrupted; `fail` has it left by an error
-    of another thread. Once something was requested, a SIGINT calls `at_once` and ends the process (not within
-    `keeps_process`). SIGALRM carries this, since it ends a sleep and Ray heeds it too. Elsewhere than in the main
-    thread, where Python delivers no signals, all of it does nothing.
+    Code in `interruptible()` that still runs GRACE_SECONDS later is abandoned with Interrupted, or, after `fail`, with
+    the error of another thread. A second SIGINT ends the process (not within `keeps_process`). SIGALRM interrupts
+    the code; it also ends a sleep or a blocking call of Ray. No effect outside the main thread, where Python delivers
+    no signals.
     """
 
     def __init__(self) -> None:
-        self.at_once: Callable[[], None] = lambda: None
+        self._clean_up: Callable[[], None] = _nothing
         self._signal: int | None = None
         self._error: Exception | None = None
         self._open = False
         self._ends_process = _ends_process.get()
-        self._previous: dict[int, Any] = {}
+        self._previous: dict[int, _Handler] = {}
 
     @property
     def requested(self) -> bool:
@@ -108,21 +112,25 @@ class DeferredInterrupt:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def install(self) -> None:
-        """Handle the signals; again after a library put its own handlers in place."""
+    def install(self, before_exit: Callable[[], None] | None = None) -> None:
+        """Handle the signals; call it again after a library replaced the handlers.
+
+        before_exit: called before a second SIGINT ends the process.
+        """
+        self._clean_up = before_exit or _nothing
         if self._previous:
             signal.signal(signal.SIGINT, self._note)
             signal.signal(signal.SIGTERM, self._note)
             signal.signal(signal.SIGALRM, self._leave)
 
     def check(self) -> None:
-        """Raise what the run is to end with, if anything.
+        """Raise Interrupted after a signal, else the error given to `fail`, if any.
 
-        A signal comes first: one to the whole process group (a supervisor's) ends Ray's servers too, and explains that.
+        The signal comes first: a supervisor sends it to the whole process group, so Ray's servers die of it too.
         """
         reason = self._error if self._signal is None else Interrupted(self._signal)
         if reason is not None:
-            raise reason from None  # the place in Ray or a trial that was left for it says nothing
+            raise reason from None  # the place in Ray or a trial where it was raised is irrelevant
 
     def request(self, number: int) -> None:
         """Behave as if the signal `number` had come."""
@@ -131,7 +139,7 @@ class DeferredInterrupt:
             signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, AGAIN_SECONDS)
 
     def fail(self, error: Exception) -> None:
-        """From any thread: have `interruptible()` code of the main thread left, and `error` raised there."""
+        """Leave `interruptible()` code of the main thread and raise `error` there; callable from any thread."""
         self._error = error
         main = threading.main_thread().ident
         if self._previous and main is not None:
@@ -139,7 +147,7 @@ class DeferredInterrupt:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Code that may be left anywhere: what it was to keep is on disk."""
+        """Code that may be interrupted at any point, because its state is on disk."""
         self._open = True
         try:
             yield
@@ -151,7 +159,7 @@ class DeferredInterrupt:
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
-        """Code within `interruptible()` that is to come to its end: it writes the record."""
+        """Code within `interruptible()` that must run to its end, because it writes the record."""
         opened, self._open = self._open, False
         try:
             yield
@@ -161,8 +169,7 @@ class DeferredInterrupt:
     def _note(self, number: int, _: object) -> None:
         if self.requested and number == signal.SIGINT:
             if self._ends_process:
-                self.at_once()
-                for action in _before_exit:
+                for action in (self._clean_up, *_before_exit):
                     action()
                 os._exit(128 + number)
             self._leave()
@@ -170,4 +177,4 @@ class DeferredInterrupt:
 
     def _leave(self, *_: object) -> None:
         if self._open and (self.requested or self._error is not None):
-            raise KeyboardInterrupt  # no Exception, which libraries may take for an error of a trial
+            raise KeyboardInterrupt  # not an Exception, which libraries may take for an error of a trial

@@ -1,7 +1,7 @@
-"""One run of a study: every event goes to the record first, then to the tracker, then it is shown.
+"""Bookkeeping of one run of a study: each event is written to the record, then to the tracker, then shown.
 
-Where the record is locked or away these wait, in this order (`PatientStorage.soon`). The proposer hears of an event at
-once, so that trials go on.
+While the record is locked or unreachable, these actions are queued in this order (`RetryingStorage.enqueue`). The
+proposer gets each event at once, so trials continue.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tal_search.plan.cells import Trial
+from tal_search.proposers.deadline import Deadline
 from tal_search.proposers.events import Event, Failed, Finished, Pruned, Reported, Started
 from tal_search.record.record import Record
 from tal_search.tracking.tracker import Tracker
 from tal_search.trial.folder import TrialFolder
-from tal_search.trial.trial_types import TrialResult, TrialSpec
+from tal_search.trial.trial_types import TrialOutcome, TrialResult, TrialSpec
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a run of a study came to.
+    """The result of one run of a study.
 
-    trials: all that the study asked for, by id; finished: their results; failed, pruned: reasons by trial id; left: how
-    many were not run; cached: how many were known before; interrupted: the signal's exit code, else None; messages: for
-    the end; copied: whether MLflow, where there is a copy, has all of it.
+    trials: all that the study asked for, by id; finished: their results; failed, pruned: reasons by trial id; cached:
+    trials known before the run; left: trials not run; interrupted: the signal's exit code, else None; messages: to show
+    at the end; out_of_time: whether the time budget ended it; copied: whether MLflow, if used, has everything.
     """
 
     trials: dict[str, Trial]
@@ -43,25 +43,24 @@ class Outcome:
 
 @dataclass
 class Run:
-    """What is wanted, and what has come of it. proposer: set before the first event."""
+    """The trials that the study wants, and their results so far."""
 
     runs: Path
     record: Record
     tracker: Tracker
     on_event: Callable[[Event], None]
-    proposer: Any = None
     wanted: dict[str, dict[str, Trial]] = field(default_factory=dict)  # by the fit's key, then by the trial's id
     finished: dict[str, TrialResult] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     pruned: dict[str, str] = field(default_factory=dict)
-    shown: set[str] = field(default_factory=set)  # fits that were finished before, shown and copied once
+    shown: set[str] = field(default_factory=set)  # fits finished before this run; each is shown and copied once
     cached: int = 0
-    gone: int = 0
+    gone: int = 0  # finished trials without a folder
 
     def want(self, trials: Sequence[Trial]) -> dict[str, TrialResult]:
-        """Note that the study asks for these trials; by id the results that are known.
+        """Add trials to the study; returns the results already known, by trial id.
 
-        A result is in the trial's folder, whatever study trained it, or in this study's record alone.
+        A result is read from the trial's folder, whichever study trained it, or else from this study's record.
         """
         known: dict[str, TrialResult] = {}
         new: list[tuple[Trial, TrialResult]] = []
@@ -80,12 +79,12 @@ class Run:
             if trial.spec.key not in self.shown:
                 self.shown.add(trial.spec.key)
                 fit = on_disk[trial.spec.key].get(None) or result
-                self._soon(
-                    partial(self.tracker.take_up, trial.spec, fit), partial(self.on_event, Finished(trial.spec, fit))
-                )
+                copied = partial(self.tracker.finish, trial.spec, TrialOutcome("finished", fit))
+                self._soon(copied, partial(self.on_event, Finished(trial.spec, fit)))
         return known
 
-    def handle(self, event: Event) -> None:
+    def handle(self, proposer: Deadline, event: Event) -> None:
+        """Record an event of a running trial, and tell the proposer."""
         trials = list(self.wanted[event.spec.key].values())
         first = next((trial for trial in trials if trial.id not in self.finished), trials[0])
         match event:
@@ -93,25 +92,23 @@ class Run:
                 self._start(first)
             case Reported(report=report):
                 noted = partial(self.record.report, first, report)
-                self._soon(noted, partial(self.tracker.log_metrics, event.spec.key, [report]))
+                self._soon(noted, partial(self.tracker.log, event.spec, [report]))
             case Failed(reason=reason):
-                self._start(first)  # its worker may have died before it could say that it started
+                self._start(first)  # its worker may have died before it reported the start
                 self.failed |= {trial.id: reason for trial in trials if trial.id not in self.finished}
-                noted = partial(self.record.fail, first, reason)
-                self._soon(noted, partial(self.tracker.finish, event.spec.key, None, "failed", reason))
-            case Pruned() if self.proposer.pauses(event.spec):
-                self.proposer.tell(event)
-                return  # it stays a running trial of the record, which the next command takes up
+                self._end(partial(self.record.fail, first, reason), event.spec, TrialOutcome("failed", reason=reason))
+            case Pruned() if proposer.pauses(event.spec):
+                proposer.tell(event)
+                return  # in the record it stays a running trial, which the next command continues
             case Pruned():
                 self.pruned |= {trial.id: "stopped early" for trial in trials if trial.id not in self.finished}
-                noted = partial(self.record.prune, first, "stopped early")
-                self._soon(noted, partial(self.tracker.finish, event.spec.key, None, "pruned"))
+                self._end(partial(self.record.prune, first, "stopped early"), event.spec, TrialOutcome("pruned"))
             case Finished(result=result):
-                self._take_in(event.spec, result)
-        self.proposer.tell(event)
+                self._finish_fit(proposer, event.spec, result)
+        proposer.tell(event)
         self._soon(partial(self.on_event, event))
 
-    def outcome(self, interrupted: int | None, messages: list[str]) -> Outcome:
+    def outcome(self, interrupted: int | None, messages: list[str], *, out_of_time: bool, copied: bool) -> Outcome:
         if self.gone:
             messages = [
                 f"{self.gone} finished trials are in the record but their folders are gone from "
@@ -120,15 +117,20 @@ class Run:
             ]
         wanted = {trial.id: trial for trials in self.wanted.values() for trial in trials.values()}
         left = len(wanted.keys() - self.finished.keys() - self.failed.keys() - self.pruned.keys())
-        over = self.proposer is not None and self.proposer.over  # None: a signal came while trials were taken up
         return Outcome(
             trials=wanted,
             finished=self.finished, failed=self.failed, pruned=self.pruned, cached=self.cached,
-            interrupted=interrupted, out_of_time=over, left=left, messages=tuple(messages),
+            interrupted=interrupted, out_of_time=out_of_time, left=left, messages=tuple(messages), copied=copied,
         )  # fmt: skip
 
     def _start(self, trial: Trial) -> None:
-        self._soon(partial(self.record.start, trial), partial(self.tracker.start, trial.spec))
+        folder = TrialFolder.of(self.runs, trial.spec.key)
+        self._soon(partial(self.record.start, trial), folder.forget_outcome, partial(self.tracker.start, trial.spec))
+
+    def _end(self, noted: Callable[[], None], spec: TrialSpec, outcome: TrialOutcome) -> None:
+        """A trial failed or was pruned: note it in the record, in its folder, then in the copy."""
+        folder = TrialFolder.of(self.runs, spec.key)
+        self._soon(noted, partial(folder.write_outcome, outcome), partial(self.tracker.finish, spec, outcome))
 
     def _finish(self, results: list[tuple[Trial, TrialResult]], *, cached: bool) -> None:
         if results:
@@ -136,19 +138,20 @@ class Run:
 
     def _soon(self, *actions: Callable[[], object]) -> None:
         for action in actions:
-            self.record.storage.soon(action)
+            self.record.storage.enqueue(action)
 
-    def _take_in(self, spec: TrialSpec, result: TrialResult) -> None:
-        """A worker is done with a fit and its settings: each trial that wanted one of them has its result."""
+    def _finish_fit(self, proposer: Deadline, spec: TrialSpec, result: TrialResult) -> None:
+        """Record the results of a fit: one for each of its inference settings that a trial wanted."""
         results = TrialFolder.of(self.runs, spec.key).results() or {None: result}
         trials = [trial for trial in self.wanted[spec.key].values() if trial.id not in self.finished]
         new = [(trial, results[trial.setting]) for trial in trials if trial.setting in results]
         self._finish(new, cached=False)
-        for trial, found in new:
-            self.finished[trial.id] = found
+        for trial, its_result in new:
+            self.finished[trial.id] = its_result
             self.failed.pop(trial.id, None)
-            self.proposer.answered(trial, found)
-        self._soon(partial(self.tracker.start, spec), partial(self.tracker.finish, spec.key, result))
+            proposer.answered(trial, its_result)
+        ended = partial(self.tracker.finish, spec, TrialOutcome("finished", result))
+        self._soon(partial(self.tracker.start, spec), ended)
 
     def _look_up(self, trial: Trial, on_disk: dict[str | None, TrialResult]) -> TrialResult | None:
         kept, recorded = on_disk.get(trial.setting), self.record.finished().get(trial.id)

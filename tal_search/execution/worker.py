@@ -1,4 +1,4 @@
-"""What runs inside a worker, whichever backend started it: one trial at a time, never one trial in two processes."""
+"""Runs one trial at a time inside a worker of either backend; a file lock keeps other processes off the trial."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tal_search.execution.out_of_memory import Attempt, limit_memory, out_of_mem
 from tal_search.files.atomic import write_atomically
 from tal_search.files.disk import retry_when_full
 from tal_search.trial.folder import TrialFolder
-from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
+from tal_search.trial.trial_types import EpochReport, TrialSpec
 
-Step = EpochReport | str | None  # an epoch, a sentence for the user, or a moment at which to stop
+Step = EpochReport | str | None  # an epoch, a message for the user, or None: a point at which the trial may stop
 TrialFunction = Callable[[TrialSpec, TrialFolder], Generator[Step, None, None]]
 
 LOCK_POLL_SECONDS = 0.2
@@ -25,10 +25,10 @@ LOCK_POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Training:
-    """The real trial function. Picklable; torch is imported where it runs.
+    """The trial function that trains. Picklable; torch is imported in the worker.
 
-    threads: of torch, because Ray sets OMP_NUM_THREADS=1 in its workers. memory_bytes: what the trial's process may
-    hold, None = no limit. shared: where features are kept once for all trials of a machine.
+    threads: number of Torch threads, needed because Ray sets OMP_NUM_THREADS=1 in its workers. memory_bytes: limit of
+    the trial's process, None = no limit. shared: folder of the features that all trials of a machine share.
     """
 
     device: str
@@ -50,19 +50,20 @@ class Training:
 
 @dataclass(frozen=True)
 class Advance:
-    """What a trial did since it was last asked: epochs, then its result or the reason it failed.
+    """The progress of a trial since the last call: epochs, then whether it finished or the reason why it failed.
 
-    notes: sentences for the user about a trial that goes on, such as a damaged checkpoint.
+    finished: its folder holds the result. notes: sentences for the user about a trial that goes on, such as a damaged
+    checkpoint.
     """
 
     reports: tuple[EpochReport, ...] = ()
-    result: TrialResult | None = None
+    finished: bool = False
     failed: str | None = None
     notes: tuple[str, ...] = ()
 
 
 class Work:
-    """A trial under way in this process."""
+    """A trial running in this process."""
 
     def __init__(self, spec: TrialSpec, runs: Path, trial: TrialFunction) -> None:
         self._spec, self._folder = spec, TrialFolder.of(runs, spec.key)
@@ -76,7 +77,7 @@ class Work:
         until = time.monotonic() + seconds
         reports: list[EpochReport] = []
         notes: list[str] = []
-        result, failed = None, None
+        finished, failed = False, None
         try:
             for step in self._steps:
                 if isinstance(step, EpochReport):
@@ -87,12 +88,12 @@ class Work:
                 if time.monotonic() >= until:
                     break
             else:
-                result = self._folder.result()
-                if result is None or self._folder.missing(self._spec):
+                finished = self._folder.complete(self._spec)
+                if not finished:
                     raise RuntimeError("the trial ended without a result for every wanted setting")
-        except Exception as error:  # whatever a trial raises concerns this trial alone
+        except Exception as error:  # an error of a trial must not end the worker
             failed = self._log(error)
-        return Advance(tuple(reports), result, failed, tuple(notes))
+        return Advance(tuple(reports), finished, failed, tuple(notes))
 
     def close(self) -> None:
         """Save the trial's progress and release its folder."""
@@ -112,9 +113,9 @@ def append_log(folder: TrialFolder, text: str) -> None:
 
 
 def steps(spec: TrialSpec, runs: Path, trial: TrialFunction) -> Generator[Step, None, None]:
-    """The trial's steps, holding its folder's lock; None while another process holds it.
+    """The trial's steps, under its folder's lock; yields None while another process holds the lock.
 
-    Once the other process is done its result is this one's too, and nothing is trained.
+    Once the other process has finished the trial, nothing is trained here.
     """
     folder = TrialFolder.of(runs, spec.key)
     with _opened(folder.path / "lock") as lock:
@@ -133,7 +134,7 @@ def steps(spec: TrialSpec, runs: Path, trial: TrialFunction) -> Generator[Step, 
 def _opened(path: Path) -> Iterator[int]:
     path.parent.mkdir(parents=True, exist_ok=True)
     file = retry_when_full(lambda: path.open("a"), path.parent)
-    with file:  # closing it releases the lock, and so does the death of the process
+    with file:  # closing it releases the lock, as does the death of the process
         yield file.fileno()
 
 

@@ -1,4 +1,4 @@
-"""Files written atomically: a reader sees the old content or the new, never a part."""
+"""Atomic file writes: a reader sees the old content or the new, never a part of it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from tal_search.files.disk import retry_when_full
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Have `write` fill a temporary file beside `path`, flush it to disk, then rename it over `path`.
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a temporary file beside `path` with `write`, flush it to disk, then rename it to `path`.
 
-    On a full disk the temporary file is removed, `path` stays as it was, and the call waits until there is room. The
-    content is made in memory first: libraries that write parts of a file at a time do not survive a failing stream.
+    On a full disk the temporary file is removed, `path` stays as it was, and the call waits for free space. The content
+    is made in memory first, because libraries that write a file piece by piece cannot resume after a failed write.
     """
     content = io.BytesIO()
     write(content)
@@ -25,9 +25,9 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 
 
 def replace_file(path: Path, content: bytes | memoryview) -> None:
-    """The same of content in memory, without the wait: raises OSError where the disk is full or cannot be written."""
+    """Write `content` atomically without waiting: raises OSError where the disk is full or cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{os.getpid()}-{threading.get_ident()}"  # one writer of it: this thread
+    temporary = path.parent / f".{path.name}.{os.getpid()}-{threading.get_ident()}"  # written by this thread only
     try:
         with temporary.open("wb") as stream:
             stream.write(content)
@@ -39,6 +39,7 @@ def replace_file(path: Path, content: bytes | memoryview) -> None:
         raise
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: object) -> None:
+    """Write JSON atomically. Raises ValueError where a number is not finite."""
     text = json.dumps(content, indent=1, allow_nan=False)
     write_atomically(path, lambda stream: stream.write(text.encode()))

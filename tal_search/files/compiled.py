@@ -1,7 +1,7 @@
-"""Loops that NumPy cannot run fast, compiled by Numba at their first call; the machine code is kept on disk.
+"""Decorators for loops compiled by Numba at their first call, with the machine code cached on disk.
 
-Sums and products are taken one by one, in the order of the formulas (no fastmath, no second thread), so that results
-equal the plain reference in `tests/` to the last bit.
+Operations keep the order of the source (no fastmath, no threads), so that results equal the plain reference in `tests/`
+to the last bit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numba
 
@@ -18,19 +18,19 @@ Result = TypeVar("Result")
 
 
 def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """`function` as machine code, from the folder that Numba keeps it in where that can be read and written.
+    """`function` as machine code, cached on disk where possible.
 
-    Numba takes $NUMBA_CACHE_DIR, `__pycache__` beside the file, or the user's cache folder, whichever can be written
-    first. None of them, a full disk or a damaged file there cost time, never a trial: compiled for this process alone.
+    Numba caches in the first of these that is writable: $NUMBA_CACHE_DIR, `__pycache__` beside the file, the user's
+    cache folder. Without any, or with a full disk or a damaged file, the function is compiled for this process only.
     """
     alone = inlined(function)
     try:
         kept = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # no folder to keep it in
+    except RuntimeError:  # no writable folder
         return alone
 
     @wraps(function)
-    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         try:
             return kept(*args, **kwargs)
         except (OSError, EOFError, pickle.UnpicklingError):
@@ -40,6 +40,6 @@ def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
 
 
 def inlined(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """`function` for use in a compiled one of the same file, and kept with it: Numba notices no change in another."""
+    """`function` for calls from a `compiled` one of the same file: Numba's cache misses changes in other files."""
     machine_code: Callable[Arguments, Result] = numba.njit(nogil=True, error_model="numpy")(function)
     return machine_code

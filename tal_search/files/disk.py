@@ -1,7 +1,7 @@
-"""A full disk is waited for: whatever writes tries again until there is room, and whoever watches can say so.
+"""Retry of writes while the disk is full, and a watch that reports the pause.
 
-A process that waits keeps an empty marker file in the folder above the one it writes to (RUNS/trials for a trial,
-RUNS for a study's record): that needs no room, and the driver learns of waiting workers, their bytes included.
+A waiting process keeps an empty marker file, whose name gives the bytes needed, in the folder above the one it writes
+to (RUNS/trials for a trial, RUNS for a study's record). The marker takes no space and shows the driver who is waiting.
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ from typing import TypeVar
 from tal_search.errors import InputError
 
 POLL_SECONDS = 0.5
-STALE_SECONDS = 10.0  # a marker not touched for this long was left by a killed process
-RECORD_BYTES = 2**20  # what a database may add for one change: a few pages, and its log of them
+STALE_SECONDS = 10.0  # a marker untouched for this long was left by a killed process
+RECORD_BYTES = 2**20  # upper limit for one change of a database: a few pages and their write-ahead log
 
 MARKER = re.compile(r"\.waits-for-(\d+)-bytes-.*")
 FULL = (errno.ENOSPC, errno.EDQUOT)
-FULL_TEXTS = ("database or disk is full", os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))  # of databases
-FULL_SQLITE = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")  # the second: no room for the index of its write-ahead log
+FULL_SQLITE = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")  # the second: no room for the index of the write-ahead log
+FULL_POSTGRESQL = "53100"  # SQLSTATE disk_full
+INTERNAL_POSTGRESQL = "XX000"  # SQLSTATE internal_error
 
 T = TypeVar("T")
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that this user may still write to the file system of `folder`."""
+    """Free bytes for this user on the file system of `folder`."""
     status = os.statvfs(folder)
     return status.f_bavail * status.f_frsize
 
 
 def size_text(count: float) -> str:
-    """Bytes for people: 512 B, 12.0 KiB, 3.2 GiB."""
+    """Bytes in readable units: 512 B, 12.0 KiB, 3.2 GiB."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 1024:
             return f"{count:.{0 if unit == 'B' else 1}f} {unit}"
@@ -47,21 +48,28 @@ def size_text(count: float) -> str:
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error, or one that caused it, says that the disk, or this user's share of it, is full."""
-    at: BaseException | None = error
-    while at is not None:
-        if isinstance(at, OSError) and at.errno in FULL:
+    """Whether an error, or an error that caused it, reports a full disk or an exceeded quota."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in FULL:
             return True
-        if getattr(at, "sqlite_errorname", None) in FULL_SQLITE or any(text in str(at) for text in FULL_TEXTS):
+        if getattr(cause, "sqlite_errorname", None) in FULL_SQLITE or _is_full_postgresql(cause):
             return True
-        at = at.__cause__ or at.__context__
+        cause = cause.__cause__ or cause.__context__
     return False
 
 
-def retry_when_full(action: Callable[[], T], folder: Path, needed: int = RECORD_BYTES) -> T:
-    """The result of `action`, which writes about `needed` bytes in `folder` and is called again while the disk is full.
+def _is_full_postgresql(error: BaseException) -> bool:
+    """The same for an error of psycopg, which is not imported here as it is optional."""
+    state = getattr(error, "sqlstate", None)
+    # PostgreSQL has no SQLSTATE for an exceeded quota: it is an internal error, with the system's text for EDQUOT.
+    return state == FULL_POSTGRESQL or (state == INTERNAL_POSTGRESQL and os.strerror(errno.EDQUOT) in str(error))
 
-    `action` must leave nothing behind when it fails. A signal's exception ends the wait.
+
+def retry_when_full(action: Callable[[], T], folder: Path, needed: int = RECORD_BYTES) -> T:
+    """The result of `action`, which writes about `needed` bytes in `folder`; calls it again while the disk is full.
+
+    A failing `action` must leave nothing behind. An exception raised by a signal handler ends the wait.
     """
     try:
         return action()
@@ -101,27 +109,28 @@ def require_writable(folder: Path) -> None:
 
 
 def waiting(folder: Path) -> list[int]:
-    """Bytes needed by each process that now waits for room in a folder of `folder`."""
+    """Bytes needed by each process that currently waits for space in a subfolder of `folder`."""
     return [size for size, age in _markers(folder) if age < STALE_SECONDS]
 
 
 def _markers(folder: Path) -> Iterator[tuple[int, float]]:
+    """Bytes needed and age in seconds of each marker."""
     with suppress(OSError), os.scandir(folder) as entries:  # no such folder yet
         for entry in entries:
-            found = MARKER.fullmatch(entry.name)
-            if found:
-                with suppress(FileNotFoundError):  # its process has just gone on
-                    yield int(found[1]), time.time() - entry.stat().st_mtime
+            match = MARKER.fullmatch(entry.name)
+            if match:
+                with suppress(FileNotFoundError):  # its process has just resumed
+                    yield int(match[1]), time.time() - entry.stat().st_mtime
 
 
 class DiskWatch:
-    """While it is open a thread says when a process waits for room in the runs folder, and when it goes on.
+    """A thread that reports when a process starts to wait for space in the runs folder, and when it goes on.
 
-    `say` gets one sentence each time, in that thread: the driver's own may be the one that waits.
+    It calls `report` with one sentence each time. It is a thread because the driver itself may be waiting.
     """
 
-    def __init__(self, runs: Path, say: Callable[[str], None], every_seconds: float = 1.0) -> None:
-        self._runs, self._say, self._every = runs, say, every_seconds
+    def __init__(self, runs: Path, report: Callable[[str], None], every_seconds: float = 1.0) -> None:
+        self._runs, self._report, self._every = runs, report, every_seconds
         self._paused = False
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="disk-watch", daemon=True)
@@ -137,17 +146,17 @@ class DiskWatch:
         self._thread.join()
 
     def poll(self) -> None:
-        """Say what has changed since the last call."""
+        """Report a change since the last call."""
         needed = max((*waiting(self._runs), *waiting(self._runs / "trials")), default=None)
         if (needed is not None) == self._paused:
             return
         self._paused = needed is not None
         free = free_bytes(self._runs)
         if needed is None:
-            self._say(f"goes on: {self._runs} has {size_text(free)} free")
+            self._report(f"goes on: {self._runs} has {size_text(free)} free")
             return
         quota = " (its quota or its number of files is used up)" if free > needed else ""
-        self._say(
+        self._report(
             f"paused: {self._runs} has {size_text(free)} free{quota}, {size_text(needed)} are needed; "
             "free some space and the study goes on"
         )

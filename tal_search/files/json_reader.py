@@ -1,4 +1,4 @@
-"""Reading a user's JSON file: the whole file or one clear error, and every problem of its content in one pass."""
+"""Reader of users' JSON files: one error if a file is not complete JSON, else all of its problems in one pass."""
 
 from __future__ import annotations
 
@@ -8,40 +8,49 @@ from collections import Counter
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from tal_search.errors import InputError, Problems
 
 
-def read_object(path: Path, section: str) -> tuple[dict[str, Any], Problems]:
-    """The JSON object of a file, which holds an object named `section`, and the list its problems go to.
+class JsonFile(NamedTuple):
+    """The JSON object of a file, the object in it that holds its entries by video, and the problems of the file."""
 
-    Raises InputError where there is no file, no whole JSON or no such section to look into.
+    content: dict[str, object]
+    entries: dict[str, object]
+    problems: Problems
+
+
+def read_object(path: Path, section: str) -> JsonFile:
+    """Read a file whose JSON object has its entries in an object named `section`.
+
+    Keys that an object repeats are problems. Raises InputError: no such file, no whole JSON, no such section.
     """
     repeated: list[str] = []
 
-    def no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def noting_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
         content = dict(pairs)
         if len(content) < len(pairs):
             repeated.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         return content
 
     try:
-        content = json.loads(path.read_bytes(), object_pairs_hook=no_repeats)
+        content = json.loads(path.read_bytes(), object_pairs_hook=noting_repeats)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a JSON file") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not a whole JSON file ({error}); fetch or write it again") from None
-    if not isinstance(content, dict) or not isinstance(content.get(section), dict):
+    entries = content.get(section) if isinstance(content, dict) else None
+    if not isinstance(entries, dict):
         raise InputError(f"{path}: has no object '{section}'; give an ActivityNet-style file, {{'{section}': {{...}}}}")
     problems = Problems(path)
-    for key in repeated:  # JSON readers would keep the last one without a word
+    for key in repeated:  # JSON readers keep the last value without a warning
         problems.add(f"key '{brief(key)}' is given more than once in one object; keep one")
-    return content, problems
+    return JsonFile(content, entries, problems)
 
 
-def items_of(where: str, items: Any, problems: Problems) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each object of a list, with its place in the file."""
+def items_of(where: str, items: object, problems: Problems) -> Iterator[tuple[str, dict[str, object]]]:
+    """Each object of a list with its place in the file; problems where there is no list, or an item is no object."""
     if not isinstance(items, list):
         seen = "missing" if items is None else brief(items)
         problems.add(f"{where} is {seen}; give a list, empty where there is nothing")
@@ -54,11 +63,11 @@ def items_of(where: str, items: Any, problems: Problems) -> Iterator[tuple[str, 
 
 
 def segment_of(
-    where: str, item: dict[str, Any], problems: Problems, *, may_be_empty: bool = False
+    where: str, item: dict[str, object], problems: Problems, *, may_be_empty: bool = False
 ) -> tuple[float, float] | None:
-    """Start and end in seconds of an item; a reported problem and None where they are not a segment.
+    """Start and end of an item in seconds; None, with a problem, where they are not a segment.
 
-    may_be_empty: they may be equal, as in the released ground truth of ActivityNet 1.2.
+    may_be_empty: start and end may be equal, as in the released ground truth of ActivityNet 1.2.
     """
     value = item.get("segment")
     start, end = map(number_of, value) if isinstance(value, list) and len(value) == 2 else (math.nan, math.nan)
@@ -73,8 +82,8 @@ def segment_of(
     return None
 
 
-def number_of(value: Any) -> float:
-    """The number of a JSON value, also one written as text (a released ground truth has "88.6"); NaN if it is none."""
+def number_of(value: object) -> float:
+    """A JSON value as a number, also one written as text (a released ground truth has "88.6"); NaN if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return math.nan
     try:
@@ -84,12 +93,12 @@ def number_of(value: Any) -> float:
 
 
 def nearest_of(name: str, names: tuple[str, ...]) -> str:
-    """A hint at the valid name closest to a wrong one, or nothing."""
+    """A hint at the valid name closest to a wrong one, or an empty text."""
     close = get_close_matches(name, names, n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
-def brief(value: Any) -> str:
-    """A value as its file writes it, shortened to fit a sentence."""
+def brief(value: object) -> str:
+    """A JSON value as text, shortened to fit an error message."""
     text = value if isinstance(value, str) else "missing" if value is None else json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,4 +1,4 @@
-"""Class activation sequences of a set of videos, and the file that keeps them.
+"""Class activation sequences of a set of videos, and the .npz file that stores them.
 
 Shapes: N videos, C classes (background has index C in a CAS), T snippets.
 """
@@ -13,20 +13,20 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tal_search.types import Floats, Ints
+from tal_search.types import Floats, Ints, VideoSet
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activations:
-    """What localization reads of N videos, and what a trial keeps of its test videos.
+    """Class activation sequences and video scores of N videos: localization reads them, a trial keeps its test videos'.
 
     cas [N, C+1, T]; attention [N, T], class-agnostic (BackTAL: the L2 norm of the first suppressed layer; SF-Net:
-    actionness); scores [N, C+1], the video scores, softmaxed but for rule mean; duration float64 [N] seconds; frames
-    int64 [N]. affinity [N, h, T], which localization does not read: the similarities that weigh the h taps of a
-    snippet's convolution; None from methods without.
+    actionness); scores [N, C+1], the video scores, softmaxed except under rule mean; duration float64 [N] seconds;
+    frames int64 [N]. affinity [N, h, T], not read by localization: the similarities that weigh the h taps of a
+    snippet's convolution; None from methods without affinity convolutions.
 
-    What rule streams reads, of S = 2 streams (RGB, flow), None from methods of one: stream_cas [N, S, C, T], class
-    activations in 0 to 1 that no attention weighs; stream_attention [N, S, T]; stream_scores [N, S, C], class
+    Read by rule streams, for S = 2 streams (RGB, flow), None from methods with one stream: stream_cas [N, S, C, T],
+    class activations in 0 to 1, not weighted by attention; stream_attention [N, S, T]; stream_scores [N, S, C], class
     probabilities.
     """
 
@@ -41,15 +41,26 @@ class Activations:
     stream_attention: NDArray[np.floating] | None = None
     stream_scores: NDArray[np.floating] | None = None
 
+    @classmethod
+    def of(
+        cls, videos: VideoSet, *, cas: NDArray[np.floating], attention: NDArray[np.floating],
+        scores: NDArray[np.floating], **others: NDArray[np.floating] | None,
+    ) -> Activations:  # fmt: skip
+        """Activations of a set of videos, with their names, durations and frames."""
+        return cls(
+            videos=videos.videos, cas=cas, attention=attention, scores=scores, duration=videos.duration,
+            frames=videos.frames, **others,
+        )  # fmt: skip
+
     def rounded(self) -> Activations:
-        """As a trial keeps them (float16 sequences): scores taken from these are reproduced from the file exactly."""
+        """Sequences in float16, as a trial keeps them: scores computed from these are reproduced from the file."""
         sequences = ("cas", "attention", "affinity", "stream_cas", "stream_attention")
         half = {name: array.astype(np.float16) for name, array in self.arrays().items() if name in sequences}
         return Activations(videos=self.videos, **{**self.arrays(), **half})
 
     @classmethod
     def joined(cls, parts: Iterable[Activations], count: int) -> Activations:
-        """Those of several sets of videos, `count` in all, as one: copied as they come, so that none is kept."""
+        """Join several sets of videos, `count` videos in all; each part is copied and released in turn."""
         videos: list[str] = []
         joined: dict[str, NDArray[Any]] = {}
         for part in parts:
@@ -61,14 +72,14 @@ class Activations:
         return cls(videos=tuple(videos), **joined)
 
     def of_video(self, name: str) -> Activations:
-        """Those of one of the videos alone."""
+        """The activations of one video."""
         row = self.videos.index(name)
         return Activations(videos=(name,), **{name: array[row : row + 1] for name, array in self.arrays().items()})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Those there are, by name."""
-        found = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name != "videos"}
-        return {name: array for name, array in found.items() if array is not None}
+        """The arrays that are not None, by name."""
+        arrays = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name != "videos"}
+        return {name: array for name, array in arrays.items() if array is not None}
 
     def save(self, stream: IO[bytes]) -> None:
         arrays: dict[str, Any] = {"videos": np.asarray(self.videos), **self.arrays()}
@@ -76,7 +87,7 @@ class Activations:
 
     @classmethod
     def load(cls, path: Path) -> Activations:
-        # Opened here: on a file that is no archive, np.load leaves its own open.
+        # Opened here because np.load does not close a file that is not an archive.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             names = [spec.name for spec in fields(cls) if spec.name in file or spec.default is MISSING]
             arrays = {name: file[name] for name in names}

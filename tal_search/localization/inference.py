@@ -1,4 +1,4 @@
-"""Inference hyperparameters: what turns class activation sequences into detections."""
+"""Inference hyperparameters, which control how class activation sequences become detections."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from tal_search.fields import hyper
 
 @dataclass(frozen=True, kw_only=True)
 class Inference:
-    """Inference hyperparameters: scored again from cached class activation sequences, never fitted.
+    """Inference hyperparameters: applied to stored class activation sequences, without training.
 
     Rule thresholds is BackTAL's: runs above each of several thresholds of the class sequence and, with
     attention_proposals, of the attention sequence. Rule basnet is that of BaS-Net's release, which has no attention
     proposals: the class sequence is upsampled by 24 between the starts of snippets, the video score counts as 1 once it
     reaches class_threshold, both sides of the outer region have the same length, and a video whose only class is the
-    first one has no detection. Rule mean reads class_threshold (as a share of the video's highest score, which a class
-    must exceed), score_weight, nms, overlap and actionness_weight, which no other rule reads; its runs do not overlap
-    within a class, so only seconds that `overlap: release` adds can make nms remove one. Rule streams is DGAM's, of two
-    streams: it reads class_threshold, outer_margin, score_weight, nms and what follows overlap, which no other rule
-    reads.
+    first one has no detection. Rule mean (SF-Net's) reads class_threshold (as a share of the video's highest score,
+    which a class must exceed), score_weight, nms, overlap and actionness_weight, which is not used by other rules; its
+    runs do not overlap within a class, so nms removes one only through the second that `overlap: release` adds. Rule
+    streams (DGAM's) reads class_threshold, outer_margin, score_weight, nms and, as the only rule, the fields after
+    overlap.
     """
 
     rule: str = hyper(

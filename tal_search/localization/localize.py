@@ -1,11 +1,11 @@
-"""From class activation sequences to detections (BackTAL paper Sec. 3.5; details as in its released code).
+"""Localization: detections from class activation sequences (BackTAL paper Sec. 3.5; details as in its released code).
 
-BaS-Net's rule, `rule: basnet`, is what BackTAL's came from, as in its released code. SF-Net's, `rule: mean`, takes one
-threshold a class, the mean of its sequence (SF-Net paper, Sec. 3.5; its released code decides where that is silent).
-DGAM's, `rule: streams`, is in `streams`.
+`rule: basnet` is BaS-Net's, from which BackTAL's derives, as in its released code. `rule: mean` is SF-Net's, with one
+threshold per class, the mean of its sequence (SF-Net paper, Sec. 3.5, and its released code for details the paper
+omits). DGAM's, `rule: streams`, is in `streams`.
 
 Shapes: N videos, C classes (background has index C in a CAS), T snippets, R thresholds, P pairs of a video and a class
-whose score in it is high enough, n proposals.
+whose video score is high enough, n proposals.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from tal_search.localization.inference import Inference
 from tal_search.localization.streams import find_runs, localize_streams
 from tal_search.types import Detections, Floats, Ints
 
-BASNET_SCALE = 24  # positions a snippet in BaS-Net's release; frames are its positions then
-MEAN_RULE_UNIT = 100.0  # the release writes the scores of its logits in hundredths; no order depends on it
+BASNET_SCALE = 24  # upsampled positions per snippet in BaS-Net's release, used in place of frames
+MEAN_RULE_UNIT = 100.0  # the release divides its scores by 100, which changes no order
 
 
 def localize(activations: Activations, classes: tuple[str, ...], inference: Inference) -> Detections:
-    """Detections of every video, videos in order, classes in order, by falling score within a class."""
+    """Detections of all videos, ordered by video, class and descending score."""
     return next(localize_many(activations, classes, (inference,)))
 
 
 def localize_many(
     activations: Activations, classes: tuple[str, ...], settings: Sequence[Inference]
 ) -> Iterator[Detections]:
-    """The same at each setting, in their order.
+    """Detections at each setting, in order.
 
-    Neighbours of equal `proposal_key` share their proposals, so settings sorted by it cost least: what is left to do
-    for each is its scores and its suppression. The proposals of one key at a time are held.
+    Consecutive settings of equal `proposal_key` share their proposals, so sort settings by it: each then costs only its
+    scores and suppression. The proposals of one key at a time are in memory.
     """
     for _, neighbours in groupby(settings, key=proposal_key):
         sharing = list(neighbours)
@@ -50,7 +50,7 @@ def localize_many(
 
 
 def proposal_key(inference: Inference) -> tuple[float, ...]:
-    """What proposals depend on, but for the class threshold, which only chooses among them."""
+    """The settings that proposals depend on, except the class threshold, which only selects among them."""
     if inference.rule == "mean":
         return (inference.actionness_weight,)
     if inference.rule == "streams":
@@ -68,9 +68,9 @@ def proposal_key(inference: Inference) -> tuple[float, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Proposals:
-    """Runs of all thresholds, before scores are weighted and overlapping ones suppressed.
+    """Runs of all thresholds, before scores are weighted and overlapping runs suppressed.
 
-    video, label int64 [P]; video_score float64 [P]; level float64 [P], what the class threshold is compared with;
+    video, label int64 [P]; video_score float64 [P]; level float64 [P], compared with the class threshold;
     segment float64 [n, 2] seconds; contrast float64 [n], inner mean minus outer mean (rule mean: the highest value);
     bounds int64 [P + 1]: pair p has the proposals from bounds[p] to bounds[p + 1]; whole int64 [≤ P], the proposals
     that are whole videos.
@@ -121,7 +121,7 @@ def _propose(activations: Activations, inference: Inference, class_threshold: fl
 def _propose_in(
     activations: Activations, number: int, labels: Ints, thresholds: tuple[Floats, Floats], inference: Inference
 ) -> tuple[Floats, Ints]:
-    """Rows (start s, end s, contrast) of one video, class by class; and how many of each of the classes `labels`."""
+    """Rows (start s, end s, contrast) of one video, class by class; and the number of rows of each of `labels`."""
     from tal_search.localization import proposal_loops
 
     cas_KT = normalise(activations.cas[number, labels].astype(np.float64))
@@ -140,22 +140,22 @@ def _propose_in(
 
 
 def _with_whole_video(table: Floats, rows: Ints, frames: int) -> tuple[Floats, Ints]:
-    """After the runs of each class that has any, the whole video, once: suppression would keep one of equal ones.
+    """Append the whole video to the runs of each class that has any.
 
-    table: rows (first frame, last frame + 1, contrast) class by class; rows [K]: how many of each class.
+    table: rows (first frame, last frame + 1, contrast) class by class; rows [K]: their number per class.
     """
     ends = np.cumsum(rows)[rows > 0]
     return np.insert(table, ends, [0.0, frames, 0.0], axis=0), rows + (rows > 0)
 
 
 def _propose_above_mean(activations: Activations, actionness_weight: float, class_threshold: float) -> _Proposals:
-    """SF-Net's: runs of two snippets or more where a class's activation + weighted actionness is above its mean.
+    """SF-Net's rule: runs of at least two snippets where a class's activation + weighted actionness exceeds its mean.
 
-    A class needs a positive video score, and more than that share of the video's highest.
+    A class needs a positive video score above the share `class_threshold` of the video's highest.
     """
     scores = activations.scores[:, :-1].astype(np.float64)
     level = np.where(scores > 0, scores / np.maximum(scores.max(1, keepdims=True), np.finfo(np.float64).tiny), -1.0)
-    level = np.nextafter(level, -1.0)  # a share that is just reached is not enough
+    level = np.nextafter(level, -1.0)  # a class must exceed the share, not just reach it
     video, label = np.nonzero(level >= class_threshold)
     sequence_PT = activations.cas[video, label].astype(np.float64)
     sequence_PT += actionness_weight * activations.attention[video].astype(np.float64)
@@ -197,11 +197,11 @@ def _detect(
 
 
 def _confident(proposals: _Proposals, inference: Inference) -> NDArray[np.bool_]:
-    """Which pairs have a score that is high enough, bool [P]."""
-    found = proposals.level >= inference.class_threshold
+    """Pairs that reach the class threshold, bool [P]."""
+    confident = proposals.level >= inference.class_threshold
     if inference.rule == "basnet":  # as released: a video whose only class is the first one has no detection
-        found &= np.isin(proposals.video, proposals.video[found & (proposals.label > 0)])
-    return found
+        confident &= np.isin(proposals.video, proposals.video[confident & (proposals.label > 0)])
+    return confident
 
 
 def _thresholds(inference: Inference, sequence: str) -> Floats:
@@ -210,11 +210,11 @@ def _thresholds(inference: Inference, sequence: str) -> Floats:
 
 
 def normalise(sequence: Floats) -> Floats:
-    """Min-max over the last axis, minimum and maximum clipped at 0 from below.
+    """Min-max normalisation over the last axis, with minimum and maximum at least 0.
 
-    What is flat or nowhere positive is shifted alone, as in the released codes: none of it is positive.
+    A sequence that is flat or nowhere positive is only shifted, as in the released codes, and has no positive value.
     """
     low = np.maximum(sequence.min(-1, keepdims=True), 0.0)
     high = np.maximum(sequence.max(-1, keepdims=True), 0.0)
     span = high - low
-    return np.where(span >= 0, (sequence - low) / np.where(span > 0, span, 1.0), 0.0)  # not a number: no activation
+    return np.where(span >= 0, (sequence - low) / np.where(span > 0, span, 1.0), 0.0)  # NaN becomes no activation

@@ -1,4 +1,4 @@
-"""The loops of localization: proposals, non-maximum suppression, Soft-NMS.
+"""Compiled loops of localization: proposals, non-maximum suppression, Soft-NMS.
 
 Shapes: K classes and F frames of one video, n proposals, R thresholds.
 """
@@ -16,10 +16,10 @@ def propose(
     cas_KT: Floats, attention_T: Floats, frames: int, activation_R: Floats, attention_R: Floats, margin: float,
     basnet: bool,
 ) -> tuple[Floats, Ints]:  # fmt: skip
-    """Rows (first frame, last frame + 1, inner − outer contrast) [n, 3] of one video, class by class; rows a class [K].
+    """Rows (first frame, last frame + 1, inner − outer contrast) [n, 3] of one video by class; rows per class [K].
 
-    Runs of every threshold of the class sequence come first, then those of the attention sequence, if that has
-    thresholds. basnet: sequences are upsampled, and outer regions end, as in BaS-Net's release.
+    The runs of every threshold of the class sequence come first, then those of the attention sequence, if it has
+    thresholds. basnet: upsampling and the ends of outer regions are those of BaS-Net's release.
     """
     rows, count, spans, span_count = np.empty((256, 3)), 0, np.empty((256, 3)), 0
     counts = np.zeros(len(cas_KT), np.int64)
@@ -36,7 +36,7 @@ def propose(
             rows, count = _runs(cas_F, threshold, totals, rows, count)
             _contrast(totals, rows[first:count], margin, basnet)
         if span_count > 0:
-            for index in range(frames):  # attention runs are scored on the unthresholded sequence
+            for index in range(frames):  # attention runs are scored on the class sequence without a threshold
                 totals[index + 1] = totals[index] + cas_F[index]
             rows = _copied(spans, span_count, _with_room(rows, count + span_count), count)
             _contrast(totals, rows[count : count + span_count], margin, basnet)
@@ -47,10 +47,10 @@ def propose(
 
 @inlined
 def _upsample(sequence_T: Floats, length: int, starts: bool) -> Floats:
-    """`resampling.resample` of one sequence: NumPy takes five times as long.
+    """`resampling.resample` for one sequence, five times as fast as NumPy.
 
-    starts: a snippet's value is that of its start instead of its middle, and the last two are extrapolated to the end;
-    computed in the order of BaS-Net's release, which decides what is just 0 or just at a threshold.
+    starts: a snippet's value is at its start instead of its middle, and the last two are extrapolated to the end. The
+    order of operations is that of BaS-Net's release, as rounding decides which values are just 0 or at a threshold.
     """
     stored = len(sequence_T)
     upsampled = np.empty(length)
@@ -72,9 +72,9 @@ def _upsample(sequence_T: Floats, length: int, starts: bool) -> Floats:
 def _runs(sequence_F: Floats, threshold: float, totals: Floats, rows: Floats, count: int) -> tuple[Floats, int]:
     """Add a row (first, last + 1, _) for each run of positive values at or above the threshold.
 
-    `totals` [F + 1] becomes the sums of the sequence so far, everything below the threshold taken as zero. Returns the
-    rows, in a larger array where they needed one, and their number. A run of position 0 alone that is the only one
-    does not count (a detail of the released code).
+    `totals` [F + 1] becomes the cumulative sum of the sequence with values below the threshold set to zero. Returns the
+    rows, in a larger array if necessary, and their number. A run of position 0 only does not count if it is the only
+    run (a detail of the released code).
     """
     frames, index, before, total = len(sequence_F), 0, count, 0.0
     while index < frames:
@@ -96,7 +96,7 @@ def _runs(sequence_F: Floats, threshold: float, totals: Floats, rows: Floats, co
 
 @inlined
 def _with_room(rows: Floats, count: int) -> Floats:
-    """The rows in an array that can hold `count` of them."""
+    """The rows in an array with room for `count` rows."""
     if count <= len(rows):
         return rows
     return _copied(rows, len(rows), np.empty((2 * count, 3)), 0)
@@ -104,7 +104,7 @@ def _with_room(rows: Floats, count: int) -> Floats:
 
 @inlined
 def _copied(source: Floats, count: int, target: Floats, position: int) -> Floats:
-    """The target, with the source's first rows from `position` on. A slice takes Numba seconds to compile."""
+    """Copy the source's first rows into the target from `position` on. Numba takes seconds to compile a slice."""
     for index in range(count):
         for column in range(3):
             target[position + index, column] = source[index, column]
@@ -115,9 +115,8 @@ def _copied(source: Floats, count: int, target: Floats, position: int) -> Floats
 def _contrast(totals: Floats, rows: Floats, margin: float, mirrored: bool) -> None:
     """Write into column 2 the mean inside a run minus the mean outside, `margin` run lengths each side.
 
-    The outside's mean is 0 where it is empty. Positions are truncated to integers as in the released codes. The right
-    side is the left's mirror image in BaS-Net's and ends one frame before it in BackTAL's; the detections of each are
-    reproduced only so.
+    The outside's mean is 0 if it is empty. Positions are truncated to integers as in the released codes. To reproduce
+    their detections, the right side mirrors the left one in BaS-Net's and ends one frame earlier in BackTAL's.
     """
     beyond = 1.0 if mirrored else 0.0
     for index in range(len(rows)):
@@ -133,12 +132,12 @@ def _contrast(totals: Floats, rows: Floats, margin: float, mirrored: bool) -> No
 
 @compiled
 def suppress(segments: Floats, score: Floats, bounds: Ints, groups: Ints, threshold: float, extra: float) -> Ints:
-    """Greedy non-maximum suppression, each group for itself: indices kept, by falling score within a group.
+    """Greedy non-maximum suppression within each group: the indices kept, by descending score within a group.
 
-    segments [n, 2], score [n]; group p is rows bounds[p] to bounds[p + 1]; `groups` says which, in which order. A row
-    that overlaps a kept one by more than `threshold` goes; of equal scores the first comes first. `extra` seconds are
-    added to every length and intersection before the overlap is taken; where there are any, an overlap of `threshold`
-    goes too, and is computed in the order of the released codes, which decides equal ones.
+    segments [n, 2], score [n]; group p is rows bounds[p] to bounds[p + 1]; `groups`: the groups to treat, in order. A
+    row that overlaps a kept one by more than `threshold` is removed; ties go to the first. `extra` seconds are added to
+    every length and intersection; if it is positive, an overlap equal to `threshold` is removed too, and the order of
+    operations is that of the released codes, as rounding decides such ties.
     """
     kept, count = np.empty(len(score), np.int64), 0
     for group in groups:
@@ -167,11 +166,11 @@ def suppress(segments: Floats, score: Floats, bounds: Ints, groups: Ints, thresh
 
 @compiled
 def soften(segments: Floats, score: Floats, bounds: Ints, sigma: float, least: float) -> Floats:
-    """Gaussian Soft-NMS (Bodla et al. 2017), each group for itself: the new scores [n], 0 for what goes.
+    """Gaussian Soft-NMS (Bodla et al. 2017) within each group: the new scores [n], 0 for removed rows.
 
-    segments [n, 2], score [n]; group p is rows bounds[p] to bounds[p + 1]. Of what is left the best is kept, of equal
-    ones the first, and every other score is multiplied by exp(−tIoU² / sigma) with it; until none reaches `least`,
-    which is above 0.
+    segments [n, 2], score [n]; group p is rows bounds[p] to bounds[p + 1]. Repeatedly keeps the remaining row with the
+    highest score, the first of equal ones, and multiplies every other score by exp(−tIoU² / sigma), until no score
+    reaches `least`, which is above 0.
     """
     left, kept = score.copy(), np.zeros(len(score))
     for group in range(len(bounds) - 1):
@@ -189,7 +188,7 @@ def soften(segments: Floats, score: Floats, bounds: Ints, sigma: float, least: f
 
 @inlined
 def _overlap(a: Floats, b: Floats) -> float:
-    """tIoU of two segments (start, end) in seconds; 0 where neither has a length."""
+    """tIoU of two segments (start, end) in seconds; 0 if neither has a length."""
     shared = max(min(a[1], b[1]) - max(a[0], b[0]), 0.0)
     union = (a[1] - a[0]) + (b[1] - b[0]) - shared
     return shared / union if union > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Rule streams: RGB and flow propose runs each for itself, then non-maximum suppression joins them (released DGAM).
+"""Rule streams: RGB and flow propose runs separately, then non-maximum suppression merges them (released DGAM).
 
 Shapes: N videos, S = 2 streams (RGB, flow), C classes (no background), T snippets, U = 20·T positions, P pairs of a
 class and a stream of one video, n proposals.
@@ -17,14 +17,14 @@ from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.types import Detections, Floats, Ints
 
-UPSAMPLING = 20  # positions a snippet
-ATTENTION_SHARE = 0.2  # of λ² in the sequence compared with the threshold; the rest is λ·σ(CAM)
-OUTER_WEIGHT = 0.3  # of the mean before a run, and of the mean after it
+UPSAMPLING = 20  # positions per snippet
+ATTENTION_SHARE = 0.2  # share of λ² in the sequence compared with the threshold; the rest is λ·σ(CAM)
+OUTER_WEIGHT = 0.3  # weight of the mean before a run, and of the mean after it
 
 
 @dataclass(frozen=True)
 class StreamProposals:
-    """Runs of both streams before classes are chosen and overlapping runs suppressed, by video, class and stream.
+    """Runs of both streams, by video, class and stream, before classes are chosen and overlapping runs suppressed.
 
     video, label, stream int64 [n]; segment float64 [n, 2] seconds; contrast float64 [n], inner minus outer means.
     """
@@ -39,9 +39,9 @@ class StreamProposals:
 def localize_streams(
     activations: Activations, classes: tuple[str, ...], settings: Sequence[Inference]
 ) -> Iterator[Detections]:
-    """Detections at each of some settings whose proposals are the same, in their order.
+    """Detections at each of several settings with the same proposals, in order.
 
-    Raises InputError where the activations have no streams.
+    Raises InputError if the activations have no streams.
     """
     if activations.stream_cas is None or activations.stream_attention is None or activations.stream_scores is None:
         raise InputError("inference.rule is streams, but these activations are of one stream; give thresholds or mean")
@@ -63,7 +63,7 @@ def localize_streams(
 
 
 def confident_classes(scores_NSC: Floats, inference: Inference) -> NDArray[np.bool_]:
-    """Classes that each stream proposes, bool [N, S, C]: above the class threshold, or the best one where none is."""
+    """Classes that each stream proposes, bool [N, S, C]: those above the class threshold, or else the highest."""
     chosen_NSC = scores_NSC > inference.class_threshold
     video, stream = np.nonzero(~chosen_NSC.any(2))
     chosen_NSC[video, stream, scores_NSC[video, stream].argmax(1)] = True
@@ -73,7 +73,7 @@ def confident_classes(scores_NSC: Floats, inference: Inference) -> NDArray[np.bo
 
 
 def upsample_from_starts(sequences: Floats, times: int) -> Floats:
-    """Over the last axis, value t at position times·t, linear between; after the last start, the last slope goes on."""
+    """Upsample the last axis linearly, value t at position times·t; the last slope continues after the last start."""
     step = np.diff(sequences, axis=-1)
     step = np.concatenate([step, step[..., -1:] if step.size else np.zeros_like(sequences)], axis=-1)
     upsampled: Floats = sequences[..., None] + step[..., None] * (np.arange(times) / times)
@@ -123,7 +123,7 @@ def find_runs(above_PU: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
 
 
 def _contrast(sequence_PU: Floats, pair: Ints, first: Ints, end: Ints, margin: float) -> Floats:
-    """Mean inside minus .3 times the mean on each side, `margin` run lengths and one position wide; 0 where empty."""
+    """Mean inside minus .3 times the mean on each side, `margin` run lengths plus one position wide; 0 if empty."""
     totals_PU = np.pad(np.cumsum(sequence_PU, axis=1), ((0, 0), (1, 0)))
     outer = (margin * (end - first)).astype(np.int64) + 1
 
@@ -140,9 +140,9 @@ def _contrast(sequence_PU: Floats, pair: Ints, first: Ints, end: Ints, margin: f
 def _joined(
     proposals: StreamProposals, scores_NSC: Floats, chosen_NSC: NDArray[np.bool_], inference: Inference
 ) -> tuple[Ints, Floats]:
-    """Proposals kept, by video, class and falling score, and the scores of all [n].
+    """The proposals kept, by video, class and descending score, and the scores of all proposals [n].
 
-    Suppression is for classes that both streams propose; runs of one stream do not overlap.
+    Only classes that both streams propose need suppression: runs of one stream do not overlap.
     """
     from tal_search.localization import proposal_loops
 

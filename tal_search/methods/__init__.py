@@ -1,4 +1,4 @@
-"""One file a method, its name the file's; each holds a `SPECIFICATION` (see `base`). There is no list to add one to."""
+"""The methods: one file each, found by its name. Each defines `SPECIFICATION` (see `base`); there is no registry."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent
 
 
 def available() -> list[str]:
-    """Names of the methods, from the files beside this one."""
+    """Names of the methods: the files of this folder."""
     names = {path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_")}
     return sorted(names - {"base"})
 
@@ -21,6 +21,6 @@ def available() -> list[str]:
 def specification(method: str) -> MethodSpecification:
     """The method's specification. Imports no torch."""
     assert method in available(), method
-    found = importlib.import_module(f"tal_search.methods.{method}").SPECIFICATION
-    assert isinstance(found, MethodSpecification), method
-    return found
+    loaded = importlib.import_module(f"tal_search.methods.{method}").SPECIFICATION
+    assert isinstance(loaded, MethodSpecification), method
+    return loaded

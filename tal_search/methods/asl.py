@@ -1,11 +1,11 @@
-"""ASL: action sensitivity learning, from annotated instances (Shao, Wang, Quan, et al., ICCV 2023).
+"""ASL: action sensitivity learning from annotated instances (Shao, Wang, Quan, et al., ICCV 2023).
 
-Built from the notes on the paper; where they are silent it is as in ActionFormer, which ASL starts from: the pyramid's
-reach, focal and DIoU losses, Gaussian Soft-NMS. It regresses boundaries, so it has no class activation sequences and no
-inference axes: how detections are made is set by its hyperparameters.
+Built from notes on the paper; details they omit are ActionFormer's, which ASL extends: the pyramid's regression ranges,
+focal and DIoU losses, Gaussian Soft-NMS. It regresses boundaries, so it has no class activation sequences and no
+inference axes: its hyperparameters control how detections are made.
 
-The class-level Gaussians learn by the losses they weigh, as in the equations, and by the contrastive loss. The
-instance-level sensitivity learns by its own targets alone: as a weight it is a constant, or it would learn to be 0.
+The class-level Gaussians are trained by the losses they weigh, as in the equations, and by the contrastive loss. The
+instance-level sensitivity is trained by its own targets only; as a loss weight it is detached, or it would become 0.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     from tal_search.nn.pyramid import Output
 
 LEAST_SCORE = 0.001  # of a detection, before and after Soft-NMS
-MOST_OF_CLASS = 200  # segments of one video and class that Soft-NMS looks at
-MOST_OF_VIDEO = 200  # detections of one video
+MOST_OF_CLASS = 200  # segments per video and class that enter Soft-NMS
+MOST_OF_VIDEO = 200  # detections per video
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters(MethodHyperparameters):
-    """θ, δ, λ₁ and λ₂ are the paper's, the rest ActionFormer's for THUMOS14, but for the trainer's: weight decay is
-    Adam's (theirs decoupled), the learning rate constant, and every video rescaled to T snippets."""
+    """θ, δ, λ₁ and λ₂ are the paper's, the rest ActionFormer's for THUMOS14, except that weight decay is Adam's (theirs
+    is decoupled), the learning rate is constant, and every video is rescaled to T snippets."""
 
     width: int = hyper(512, "H", low=1, help="channels of the pyramid")
-    levels: int = hyper(6, "L", low=1, high=10, help="of the pyramid, each half as long as the one before")
+    levels: int = hyper(6, "L", low=1, high=10, help="pyramid levels, each half as long as the one before")
     theta: float = hyper(0.2, "θ", low=0, high=1, help="share of the channel attention")
-    class_sensitivity: bool = hyper(True, "p", help="Gaussians learned for each class; false = without")
-    instance_sensitivity: bool = hyper(True, "q", help="learned for each frame; false = without")
+    class_sensitivity: bool = hyper(True, "p", help="Gaussians learned for each class; false = off")
+    instance_sensitivity: bool = hyper(True, "q", help="learned for each frame; false = off")
     lambda_instance: float = hyper(0.3, "λ₁", low=0, help="weight of the instance-level targets")
-    lambda_contrast: float = hyper(0.3, "λ₂", low=0, help="weight of the contrastive loss (ASCL); 0 = without")
+    lambda_contrast: float = hyper(0.3, "λ₂", low=0, help="weight of the contrastive loss (ASCL); 0 = off")
     delta: float = hyper(0.2, "δ", above=0, help="background of the contrastive loss, in instance lengths each side")
     soft_nms: float = hyper(0.5, "σ_NMS", above=0, help="width of Soft-NMS's Gaussian over tIoU")
     dropout: float = hyper(0.1, "dropout", low=0, high=0.99)
@@ -54,11 +54,11 @@ class Hyperparameters(MethodHyperparameters):
 
     @property
     def supervision(self) -> tuple[str, ...]:
-        """What a trial with these settings reads: instances whatever they are."""
+        """Video labels and instances, whatever the settings."""
         return VIDEO_LABELS, INSTANCES
 
 
-# By data set and name; what a preset leaves out has the default above, or that of `Inference`.
+# By data set and name; a preset lists only what differs from the defaults above.
 SIMULATED = {"width": 32, "levels": 5, "epochs": 10, "batch_size": 8, "learning_rate": 2e-3}
 PRESETS: dict[str, dict[str, Preset]] = {
     "thumos14": {"adapted": Preset(snippets=750), "simulated": Preset(snippets=200, hyperparameters=SIMULATED)},
@@ -66,7 +66,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
 
 
 class ASL(Method):
-    """A pyramid with class and boundary heads; its losses are weighed by class- and instance-level sensitivity."""
+    """A feature pyramid with class and boundary heads; class- and instance-level sensitivity weigh its losses."""
 
     hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, INSTANCES)
@@ -87,16 +87,14 @@ class ASL(Method):
 
     def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
         """L_cls and L_loc, weighed by sensitivity, the instance-level targets' MSE, ASCL, and their weighted sum."""
-        import torch
+        from tal_search.nn.losses import full_precision, with_total
 
         assert phase == "all", phase
         output, quality = self.network(batch.features)
-        with torch.autocast(batch.features.device.type, enabled=False):  # losses stay float32 under mixed precision
+        with full_precision(batch.features):
             terms = self._terms(output, quality, batch)
         hp = self.hyperparameters
-        weights = {"instance": hp.lambda_instance, "contrast": hp.lambda_contrast}
-        total = torch.stack([terms[name] * weights.get(name, 1.0) for name in terms]).sum()
-        return {**terms, "total": total}
+        return with_total(terms, {"instance": hp.lambda_instance, "contrast": hp.lambda_contrast})
 
     def _terms(
         self, output: Output, quality: tuple[torch.Tensor, torch.Tensor] | None, batch: Batch
@@ -125,7 +123,7 @@ class ASL(Method):
     def _sensitivity(
         self, targets: Targets, quality: tuple[torch.Tensor, torch.Tensor] | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """h = p·1[c] + q of both tasks, [B, P]; of what is left where one level is off, 1 where both are."""
+        """h = p·1[c] + q for classification and localization, [B, P]; without the level that is off, 1 if both are."""
         import torch
 
         parts = []
@@ -149,9 +147,9 @@ class ASL(Method):
         return action_sensitivity.contrastive_loss(anchors, present, *background)
 
     def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:  # noqa: ARG002
-        """The best segments of every video after Soft-NMS within each class; nothing of `inference` is used.
+        """The highest-scoring segments of every video after Soft-NMS within each class; `inference` is not used.
 
-        Videos in order, classes in order, by falling score within a class.
+        In order of videos, then classes, then descending score.
         """
         from tal_search.nn.arrays import evaluated
 
@@ -164,8 +162,8 @@ class ASL(Method):
         for row, (score_PC, segment_P2) in enumerate(zip(scores, segments, strict=True)):
             seconds_P2 = segment_P2.astype(np.float64) * (videos.duration[row] / videos.features.shape[2])
             seconds_P2 = seconds_P2.clip(0, videos.duration[row])
-            found = detections_of(score_PC.astype(np.float64), seconds_P2, self.hyperparameters.soft_nms)
-            tables.append(np.column_stack([np.full(len(found), row), found]))
+            detected = detections_of(score_PC.astype(np.float64), seconds_P2, self.hyperparameters.soft_nms)
+            tables.append(np.column_stack([np.full(len(detected), row), detected]))
         table = np.concatenate(tables)
         return Detections(
             videos=videos.videos, classes=classes, video=table[:, 0].astype(np.int64),
@@ -174,7 +172,7 @@ class ASL(Method):
 
 
 def detections_of(score_PC: Floats, segment_P2: Floats, sigma: float) -> Floats:
-    """One video's rows (class, start, end, score): class by class Soft-NMS, then the best of all, [n, 4]."""
+    """One video's rows (class, start, end, score), [n, 4]: Soft-NMS per class, then the highest scores of all."""
     from tal_search.localization.proposal_loops import soften
 
     score_CM = score_PC.T * (segment_P2[:, 1] > segment_P2[:, 0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tal_search.errors import InputError
 from tal_search.fields import hyper
@@ -14,7 +14,7 @@ from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, VideoSet
 if TYPE_CHECKING:
     import torch
 
-    from tal_search.nn.two_branch import Output
+    from tal_search.nn.two_branch import Output, TwoBranchNetwork
 
 FILTER_NORM_WEIGHT = 1e-4
 
@@ -50,31 +50,31 @@ class Hyperparameters(MethodHyperparameters):
 
     @property
     def supervision(self) -> tuple[str, ...]:
-        """What a trial with these settings reads: without the three losses on clicks, video labels alone."""
+        """Video labels, and background clicks unless the weights of all three losses on them are 0."""
         clicks = max(self.frame_weight, self.lambda_sep, self.beta_aff) > 0
         return (VIDEO_LABELS, BACKGROUND_CLICKS) if clicks else (VIDEO_LABELS,)
 
 
-# Chosen by held-out training videos (docs/LOG.md): as high as 120 epochs at a constant rate, in 500 steps.
+# Chosen on held-out training videos (docs/LOG.md): the mAP of 120 epochs at a constant rate, in 500 steps.
 SIMULATED = {
     "epochs": 20, "batch_size": 8, "learning_rate": 3e-3, "schedule": "cosine", "feature_scale": 16.0, "dropout": 0.5,
 }  # fmt: skip
 SIMULATED_FEW = {**SIMULATED, "epochs": 40, "batch_size": 4}
 RELEASED = {"variant": "release", "epochs": 40}
-# What the release changes on the two sets of long instances.
+# Changes of the release on the two sets of long instances.
 RELEASED_LONG = {"variant": "release", "k_ratio": 0.6, "k_ratio_sep": 0.2, "lambda_sep": 0.1}
-# Instances of half a video are usual in ActivityNet and HACS: the whole video is a detection of its own.
-# Class-agnostic attention proposals are THUMOS14's alone.
+# Instances of half a video are common in ActivityNet and HACS, so the whole video is added as a detection.
+# Class-agnostic attention proposals are used on THUMOS14 only.
 LONG_INSTANCES = {"attention_proposals": False, "score_weight": 0.6, "trim": 0.02, "whole_video": 0.6}
 ANET = {"activation_high": 0.15, "outer_margin": 20.0, "nms": 0.7, **LONG_INSTANCES}
 HACS = {"activation_high": 0.2, "outer_margin": 200.0, "nms": 0.71, **LONG_INSTANCES}
-# Video scores sum to 1: in a video of n classes, L_cls wants 1/(n + 1) for each. BEOID's have up to 13, GTEA's up to 7:
-# .25 would leave nothing, the threshold is half of what is wanted.
+# Video scores sum to 1: in a video of n classes, L_cls drives each to 1/(n + 1). BEOID's have up to 13, GTEA's up to 7,
+# where .25 would reject every class; the threshold is half of that target.
 BEOID = {"class_threshold": 1 / 28}
 GTEA = {"class_threshold": 1 / 16}
-# By data set and name; what a preset leaves out has the default above, or that of `Inference`.
-# "paper": what Sec. 4.1 states, the rest as released, overlaps of suppression without the release's extra second.
-# "adapted": the paper states no settings for BEOID and does not treat GTEA. Those for THUMOS14, but for the class
+# By data set and name; a preset lists only what differs from the defaults above and those of `Inference`.
+# "paper": the settings of Sec. 4.1, the rest as released, overlaps of suppression without the release's extra second.
+# "adapted": the paper states no settings for BEOID and does not treat GTEA. They are THUMOS14's, except for the class
 # threshold, a T whose best possible mAP@.7 is 99 and 100 (92 at T = 200), and epochs that make THUMOS14's 1300 steps.
 PRESETS: dict[str, dict[str, Preset]] = {
     "thumos14": {
@@ -117,6 +117,7 @@ class BackTAL(ActivationMethod):
     hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, BACKGROUND_CLICKS)
     phases = (Phase("all"),)
+    network: TwoBranchNetwork
 
     def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
         from tal_search.nn.two_branch import TwoBranchNetwork
@@ -137,16 +138,15 @@ class BackTAL(ActivationMethod):
 
     def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
         """L_cls of both branches with the filter's L1 norm, L_frame, L_sep, L_aff and their weighted sum (Eq. 5)."""
-        import torch
+        from tal_search.nn.losses import full_precision, with_total
 
         assert phase == "all", phase
         output = self.network(batch.features)
-        with torch.autocast(batch.features.device.type, enabled=False):  # losses stay float32 under mixed precision
+        with full_precision(batch.features):
             terms = self._terms(output, batch)
         hp = self.hyperparameters
         weights = {"norm": FILTER_NORM_WEIGHT, "frame": hp.frame_weight, "sep": hp.lambda_sep, "aff": hp.beta_aff}
-        total = torch.stack([terms[name] * weights.get(name, 1.0) for name in terms]).sum()
-        return {**terms, "total": total}
+        return with_total(terms, weights)
 
     def _terms(self, output: Output, batch: Batch) -> dict[str, torch.Tensor]:
         from tal_search.nn import losses
@@ -170,34 +170,31 @@ class BackTAL(ActivationMethod):
         }
 
     def activations(self, videos: VideoSet) -> Activations:
-        """What localization reads, from the suppressed branch alone, and the affinity mask where there is one."""
+        """Sequences and scores of the suppressed branch, and the affinity mask if affinity convolutions are used."""
         from tal_search.nn.two_branch import read_out
 
         hp = self.hyperparameters
-        cas, attention, scores, affinity = read_out(self.network, videos.features, hp.k_ratio)  # type: ignore[arg-type]
-        return Activations(
-            videos=videos.videos, cas=cas, attention=attention, scores=scores,
-            duration=videos.duration, frames=videos.frames, affinity=affinity if hp.affinity else None,
-        )  # fmt: skip
+        cas, attention, scores, affinity = read_out(self.network, videos.features, hp.k_ratio)
+        affinity_mask = affinity if hp.affinity else None
+        return Activations.of(videos, cas=cas, attention=attention, scores=scores, affinity=affinity_mask)
 
     @classmethod
     def from_state(cls, state: dict[str, torch.Tensor], hyperparameters: Hyperparameters, source: str) -> BackTAL:
-        """The network a state dict describes: every width is read from its tensors.
+        """Build the method from a state dict; every width is read from its tensors.
 
         Raises InputError, naming `source`, where tensors are missing or are not this network's.
         """
         try:
             hidden, channels, taps = state["base_module.conv_1.weight"].shape
-            widths: dict[str, Any] = {
-                "hidden_channels": hidden,
-                "kernel_size": taps,
-                "embedding_hidden": state["embedding_module.conv_1.weight"].shape[0],
-                "embedding_dim": state["embedding_module.conv_2.weight"].shape[0],
-                "filter_hidden": state["filter_module.conv_1.0.weight"].shape[0],
-            }
-            method = cls(
-                replace(hyperparameters, **widths), channels, state["classifier_module.conv.weight"].shape[0] - 1
+            widths = replace(
+                hyperparameters,
+                hidden_channels=hidden,
+                kernel_size=taps,
+                embedding_hidden=state["embedding_module.conv_1.weight"].shape[0],
+                embedding_dim=state["embedding_module.conv_2.weight"].shape[0],
+                filter_hidden=state["filter_module.conv_1.0.weight"].shape[0],
             )
+            method = cls(widths, channels, state["classifier_module.conv.weight"].shape[0] - 1)
             method.network.load_state_dict(state)
         except (KeyError, RuntimeError, ValueError, AttributeError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[-1].strip()

@@ -1,6 +1,7 @@
-"""What a method is: its specification, and the network with losses and localization that a trial fits.
+"""Interface of a method: its specification, hyperparameters and presets, and the network a trial fits.
 
-A method's module imports without torch, so that a study is read and previewed in a fraction of a second.
+The modules of methods import torch only inside functions, so that reading and previewing a study takes a fraction of a
+second.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 from tal_search.fields import hyper
@@ -26,10 +28,10 @@ SCHEDULES = ("constant", "cosine")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MethodHyperparameters(ABC):
-    """What a study may set of a method. Each method derives its own; fields are made by `tal_search.fields.hyper`.
+    """Hyperparameters of a method. Each method derives its own; every field (`tal_search.fields.hyper`) can be an axis.
 
-    A training is as long as `epochs` says. A method with a field `steps` may leave its `epochs` None: `trained_on` then
-    gives them, so that a training has as many steps on every data set.
+    A fit trains for `epochs`. A method with a field `steps` may leave `epochs` None: `trained_on` then computes them,
+    so that a fit takes the same number of steps on every dataset.
     """
 
     schedule: str = hyper(
@@ -42,7 +44,7 @@ class MethodHyperparameters(ABC):
 
     @property
     def steps(self) -> int | None:
-        """Steps of the optimizer, a batch each; None of methods that count epochs alone."""
+        """Optimizer steps, one batch each; None for methods that count epochs only."""
         return None
 
     @property
@@ -60,14 +62,14 @@ class MethodHyperparameters(ABC):
     @property
     @abstractmethod
     def supervision(self) -> tuple[str, ...]:
-        """The kinds of annotation that a trial with these settings reads, words of `tal_search.types`."""
+        """The kinds of annotation that a trial with these settings reads, constants of `tal_search.types`."""
 
     @final
     def trained_on(self, videos: int) -> Self:
-        """The same with its length on so many training videos, in epochs and in steps.
+        """A copy with both `epochs` and `steps` set for this number of training videos.
 
-        `epochs` that are None become the fewest whole ones of at least `steps` steps. An epoch's last batch, of the
-        videos that are left, is a step like the others.
+        If `epochs` is None, it becomes the fewest whole epochs with at least `steps` steps. The last, smaller batch of
+        an epoch counts as a step.
         """
         if self.steps is None:
             return self
@@ -77,21 +79,21 @@ class MethodHyperparameters(ABC):
         return dataclasses.replace(self, **length)
 
 
-def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters by name, later layers over earlier ones; steps replace epochs given before, and the reverse."""
-    found: dict[str, Any] = {}
+def layered(*layers: Mapping[str, object]) -> dict[str, Any]:
+    """Hyperparameters by name; later layers override earlier ones, and `steps` an earlier `epochs` or vice versa."""
+    merged: dict[str, object] = {}
     for layer in layers:
         if layer.get("steps") is not None:
-            found["epochs"] = None
+            merged["epochs"] = None
         elif layer.get("epochs") is not None:
-            found.pop("steps", None)
-        found |= layer
-    return found
+            merged.pop("steps", None)
+        merged |= layer
+    return merged
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Settings for one data set: T `snippets`, and what differs from the method's and the localization's defaults."""
+    """Settings for one dataset: T `snippets`, and the values that differ from the defaults of method and inference."""
 
     snippets: int
     hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -100,11 +102,11 @@ class Preset:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MethodSpecification:
-    """What other rooms know of a method; its module holds one as SPECIFICATION.
+    """Everything that other packages use of a method; the method's module defines it as SPECIFICATION.
 
-    presets: by data set and name. "paper" or "release" has every setting of that source, "adapted" has not
-    (docs/methods.md says where it differs), "simulated" is for the stand-in. Each is built once here, so that a setting
-    that there is not raises TypeError as soon as the module is imported.
+    presets: by dataset and name. "paper" or "release" has every setting of that source, "adapted" differs from it
+    (docs/methods.md lists where), "simulated" is for the simulated stand-in. Each is built once here, so that an
+    unknown setting raises TypeError as soon as the module is imported.
     """
 
     method: type[Method]
@@ -114,33 +116,33 @@ class MethodSpecification:
     def __post_init__(self) -> None:
         for presets in self.presets.values():
             for preset in presets.values():
-                self.hyperparameters(**preset.hyperparameters)
+                self.configured(preset.hyperparameters)
                 Inference(**preset.inference)
 
     @property
     def has_activations(self) -> bool:
-        """Whether it localizes from class activation sequences, which a trial keeps to be scored again."""
+        """Whether it localizes from class activation sequences, which a trial keeps for rescoring."""
         return issubclass(self.method, ActivationMethod)
 
-    def configured(self, *layers: Mapping[str, Any]) -> MethodHyperparameters:
-        """The hyperparameters of several layers, see `layered`; what none gives has its default."""
+    def configured(self, *layers: Mapping[str, object]) -> MethodHyperparameters:
+        """The hyperparameters of several layers, see `layered`; defaults where no layer sets a value."""
         return self.hyperparameters(**layered(*layers))
 
     @property
     def has_streams(self) -> bool:
-        """Whether its activations are of two streams each for itself, as the inference rule streams needs."""
+        """Whether its activations keep RGB and flow apart, as the inference rule streams needs."""
         return issubclass(self.method, ActivationMethod) and self.method.streams
 
-    def build(self, hyperparameters: Mapping[str, Any], channels: int, classes: int) -> Method:
-        """The method for D `channels` and C `classes`; hyperparameters that are not given have their defaults."""
-        return self.method(self.hyperparameters(**hyperparameters), channels, classes)
+    def build(self, hyperparameters: Mapping[str, object], channels: int, classes: int) -> Method:
+        """The method for D `channels` and C `classes`; hyperparameters that are not given take their defaults."""
+        return self.method(self.configured(hyperparameters), channels, classes)
 
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A named part of an epoch: trains the parameters whose names start with one of `parameters`, by Adam.
+    """One pass of an epoch: Adam trains the parameters whose names start with one of `parameters`.
 
-    `learning_rate` is the name of the hyperparameter that holds it.
+    `learning_rate` is the name of the hyperparameter that gives the rate.
     """
 
     name: str
@@ -151,9 +153,9 @@ class Phase:
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Videos of one step, on the network's device.
+    """The videos of one training step, on the network's device.
 
-    rows int64 [B], the videos' places in the training set; features float32 [B, D, T]; labels float32 [B, C];
+    rows int64 [B], indices into the training set; features float32 [B, D, T]; labels float32 [B, C];
     background_clicks bool [B, T]; action_clicks bool [B, C, T]; segments float32 [B, K, 2] in snippets (0 to T), with
     segment_labels int64 [B, K], -1 where a video has fewer than K. Supervision that the method does not declare is
     empty.
@@ -169,41 +171,34 @@ class Batch:
 
 
 class Method(ABC):
-    """A network with its losses and its way to detections. Concrete methods are final."""
+    """A network with its losses and its localization. Concrete methods are final."""
 
-    supervision: ClassVar[tuple[str, ...]]  # all that any settings of it may read
+    supervision: ClassVar[tuple[str, ...]]  # all kinds that any of its settings may read
     phases: ClassVar[tuple[Phase, ...]]
     restarts: ClassVar[bool] = False  # whether `prepare` may ask for the initial weights
     network: torch.nn.Module
     hyperparameters: MethodHyperparameters
+    # State kept between epochs besides the weights (pseudo-labels, proposals); part of a checkpoint.
+    memory: Mapping[str, torch.Tensor] = MappingProxyType({})
 
     @abstractmethod
-    def __init__(self, hyperparameters: Any, channels: int, classes: int) -> None: ...
+    def __init__(self, hyperparameters: MethodHyperparameters, channels: int, classes: int) -> None: ...
 
     def active(self, epoch: int) -> tuple[Phase, ...]:  # noqa: ARG002
         """The phases that epoch `epoch` (from 1) trains, each with a pass over the videos."""
         return self.phases
 
     def prepare(self, epoch: int, batches: Callable[[], Iterator[Batch]]) -> bool:  # noqa: ARG002
-        """What a method does between epochs: called before each, without gradients, the network in evaluation mode.
+        """Hook before every epoch, without gradients and with the network in evaluation mode.
 
-        `batches` gives the training videos in order, as often as it is called. What the method keeps for later epochs
-        goes into `memory`. True: weights and optimizers begin anew, as at the first epoch.
+        `batches` iterates over the training videos in order, each time it is called. State for later epochs goes into
+        `memory`. Returns True to restart from the initial weights with new optimizers.
         """
         return False
 
-    @property
-    def memory(self) -> dict[str, torch.Tensor]:
-        """What the method keeps between epochs besides its weights (pseudo-labels, proposals); part of a checkpoint."""
-        return {}
-
-    @memory.setter
-    def memory(self, memory: dict[str, torch.Tensor]) -> None:
-        assert not memory, "this method keeps nothing between epochs"
-
     @abstractmethod
     def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
-        """Scalar losses by name; "total" is the one to minimise."""
+        """Scalar losses by name; "total" is minimised."""
 
     @abstractmethod
     def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:
@@ -213,11 +208,11 @@ class Method(ABC):
 class ActivationMethod(Method):
     """A method that localizes from class activation sequences."""
 
-    streams: ClassVar[bool] = False  # whether its activations have those of RGB and flow each for itself
+    streams: ClassVar[bool] = False  # whether its activations keep RGB and flow apart
 
     @abstractmethod
     def activations(self, videos: VideoSet) -> Activations:
-        """What localization reads of the videos of a set."""
+        """Class activation sequences and video scores of a set of videos."""
 
     @final
     def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:

@@ -1,11 +1,11 @@
-"""BaS-Net (Lee, Uh, Byun, AAAI 2020): as released, and simplified as the baseline of BackTAL (Sec. 4.1).
+"""BaS-Net (Lee, Uh, Byun, AAAI 2020): as released, and simplified to the baseline of BackTAL (Sec. 4.1).
 
-Base and suppressed branch with shared weights and ordinary convolutions, the whole video rescaled to T snippets.
+A base and a suppressed branch with shared weights and ordinary convolutions; the whole video is rescaled to T snippets.
 Variant paper is BackTAL's baseline: cross-entropy, no biases, BackTAL's localization. Variant release is BaS-Net's
-released code: binary cross-entropy, biases; `rule: basnet` localizes as it does.
+released code: binary cross-entropy and biases; its localization is `rule: basnet`.
 
-The switches are the rows of BackTAL's tables: a frame loss on background clicks or on action clicks (Table 6), the
-first steps of Table 7, and where the clicks supervise (Table 8): the class activation sequence (`frame_weight`, the
+The click losses reproduce rows of BackTAL's tables: a frame loss on background clicks or on action clicks (Table 6),
+the first steps of Table 7, and where the clicks supervise (Table 8): the class activation sequence (`frame_weight`, the
 "CAS supervision"), the filter w_t (`filter_weight`, the "weight supervision"), or both. BaS-Net's release has none.
 """
 
@@ -22,7 +22,7 @@ from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS, Vid
 if TYPE_CHECKING:
     import torch
 
-    from tal_search.nn.two_branch import Output
+    from tal_search.nn.two_branch import Output, TwoBranchNetwork
 
 FILTER_NORM_WEIGHT = 1e-4
 
@@ -56,7 +56,7 @@ class Hyperparameters(MethodHyperparameters):
 
     @property
     def supervision(self) -> tuple[str, ...]:
-        """What a trial with these settings reads; the filter is supervised at background clicks, whichever others."""
+        """Video labels, and the clicks of the losses in use; the filter loss always reads background clicks."""
         background = self.frame_weight > 0 or self.filter_weight > 0
         clicks = {BACKGROUND_CLICKS: background, ACTION_CLICKS: self.action_weight > 0}
         return (VIDEO_LABELS, *(kind for kind, read in clicks.items() if read))
@@ -64,13 +64,13 @@ class Hyperparameters(MethodHyperparameters):
 
 # Localization as released; its thresholds, margin and weight are the defaults of `Inference`.
 RELEASED = {"rule": "basnet", "nms": 0.7, "overlap": "release"}
-# As BackTAL's, which is compared with it.
+# The same as BackTAL's, so that the two can be compared.
 SIMULATED = {
     "epochs": 20, "batch_size": 8, "learning_rate": 3e-3, "schedule": "cosine", "feature_scale": 16.0, "dropout": 0.5,
 }  # fmt: skip
-# By data set and name; what a preset leaves out has the default above, or that of `Inference`.
-# "paper": BackTAL's baseline, with what its Sec. 4.1 states and the rest of BackTAL's release. "adapted": BaS-Net's
-# release, but for the sampling of snippets (random within T equal parts in training, the first of each part at test;
+# By data set and name; a preset lists only what differs from the defaults above and those of `Inference`.
+# "paper": BackTAL's baseline, with the settings of its Sec. 4.1 and the rest of BackTAL's release. "adapted": BaS-Net's
+# release, except for the sampling of snippets (random within T equal parts in training, the first of each part at test;
 # here linear interpolation) and the number of steps: 1500 there, 115 epochs of 13 here.
 PRESETS: dict[str, dict[str, Preset]] = {
     "thumos14": {
@@ -82,11 +82,12 @@ PRESETS: dict[str, dict[str, Preset]] = {
 
 
 class BaSNet(ActivationMethod):
-    """Two branches, ordinary convolutions, and frame losses on clicks where they are switched on."""
+    """Two branches, ordinary convolutions, and optional frame losses on clicks."""
 
     hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, BACKGROUND_CLICKS, ACTION_CLICKS)
     phases = (Phase("all"),)
+    network: TwoBranchNetwork
 
     def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
         from tal_search.nn.two_branch import TwoBranchNetwork
@@ -108,21 +109,15 @@ class BaSNet(ActivationMethod):
 
     def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
         """L_cls of both branches with the filter's L1 norm, the losses at clicks, and their weighted sum."""
-        import torch
+        from tal_search.nn.losses import full_precision, with_total
 
         assert phase == "all", phase
         output = self.network(batch.features)
-        with torch.autocast(batch.features.device.type, enabled=False):  # losses stay float32 under mixed precision
+        with full_precision(batch.features):
             terms = self._terms(output, batch)
         hp = self.hyperparameters
-        weights = {
-            "norm": FILTER_NORM_WEIGHT,
-            "frame": hp.frame_weight,
-            "action": hp.action_weight,
-            "filter": hp.filter_weight,
-        }
-        total = torch.stack([terms[name] * weights.get(name, 1.0) for name in terms]).sum()
-        return {**terms, "total": total}
+        weights = {"frame": hp.frame_weight, "action": hp.action_weight, "filter": hp.filter_weight}
+        return with_total(terms, {"norm": FILTER_NORM_WEIGHT, **weights})
 
     def _terms(self, output: Output, batch: Batch) -> dict[str, torch.Tensor]:
         from tal_search.nn import losses
@@ -143,14 +138,11 @@ class BaSNet(ActivationMethod):
         }
 
     def activations(self, videos: VideoSet) -> Activations:
-        """What localization reads, from the suppressed branch alone."""
+        """Sequences and scores of the suppressed branch."""
         from tal_search.nn.two_branch import read_out
 
-        cas, attention, scores, _ = read_out(self.network, videos.features, self.hyperparameters.k_ratio)  # type: ignore[arg-type]
-        return Activations(
-            videos=videos.videos, cas=cas, attention=attention, scores=scores,
-            duration=videos.duration, frames=videos.frames,
-        )  # fmt: skip
+        cas, attention, scores, _ = read_out(self.network, videos.features, self.hyperparameters.k_ratio)
+        return Activations.of(videos, cas=cas, attention=attention, scores=scores)
 
 
 SPECIFICATION = MethodSpecification(method=BaSNet, hyperparameters=Hyperparameters, presets=PRESETS)

@@ -1,7 +1,7 @@
 """DGAM: discriminative and generative attention for temporal action localization (Shi et al., CVPR 2020).
 
-Built from our notes of the paper. Where they are silent (β, means for sums, mirrored borders, how detections are made)
-the released code decides in both variants. Its schedule is not taken: up to 6000 epochs, the best chosen on the test
+Built from our notes on the paper. Both variants follow the released code for details the notes omit (β, means for sums,
+mirrored borders, how detections are made). Its schedule is not used: up to 6000 epochs, the best chosen on the test
 split.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tal_search.nn.dgam import Stream, TwoStreamNetwork
 
 BETAS = (0.8, 0.999)
-RELEASED_CVAE_WEIGHT = 10.0  # of the VAE's loss, which is ramped like γ1
+RELEASED_CVAE_WEIGHT = 10.0  # weight of the VAE's loss, ramped up like γ1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Hyperparameters(MethodHyperparameters):
 
     variant: str = hyper("paper", "variant", choices=("paper", "release"), help="where paper and released code differ")
     fg_weight_rgb: float = hyper(1.0, "w_fg_rgb", low=0, help="weight of the foreground's classification loss, RGB")
-    fg_weight_flow: float = hyper(1.0, "w_fg_flow", low=0, help="the same, flow")
+    fg_weight_flow: float = hyper(1.0, "w_fg_flow", low=0, help="weight of the foreground's classification loss, flow")
     alpha_bg: float = hyper(0.03, "α", low=0, help="weight of the background's classification loss L_bg")
     gamma_re_rgb: float = hyper(0.5, "γ1_rgb", low=0, help="weight of the reconstruction loss L_re, RGB")
     gamma_re_flow: float = hyper(0.3, "γ1_flow", low=0, help="weight of the reconstruction loss L_re, flow")
@@ -52,25 +52,25 @@ class Hyperparameters(MethodHyperparameters):
 
     @property
     def supervision(self) -> tuple[str, ...]:
-        """What a trial reads: video labels, whatever the settings."""
+        """Video labels, whatever the settings."""
         return (VIDEO_LABELS,)
 
 
 RULE = {"rule": "streams", "class_threshold": 0.1, "nms": 0.5, "score_weight": 0.0}
-# Learning rates, batch and epochs chosen by a fifth of the training videos, held out.
+# Learning rates, batch size and epochs chosen on a held-out fifth of the training videos.
 SIMULATED = {
     "epochs": 20, "ramp_epochs": 10, "attention_hidden": 64, "latent": 32, "batch_size": 8,
     "learning_rate": 6e-2, "learning_rate_cvae": 5e-3,
 }  # fmt: skip
-SIMULATED_RULE = {**RULE, "rgb_share": 0.5, "rgb_threshold": 0.08}  # its two halves are alike
-# Weights and thresholds of the released code, which the paper's text does not give; steps as on THUMOS14.
+SIMULATED_RULE = {**RULE, "rgb_share": 0.5, "rgb_threshold": 0.08}  # both halves of simulated features are alike
+# Weights and thresholds of the released code (the paper does not state them); as many steps as on THUMOS14.
 ANET = {
     "fg_weight_flow": 0.3, "alpha_bg": 1.0, "gamma_re_rgb": 0.1, "gamma_re_flow": 0.1, "ramp_epochs": 1, "epochs": 25,
 }  # fmt: skip
 ANET_RULE = {**RULE, "rgb_share": 0.5, "rgb_threshold": 0.01, "flow_threshold": 0.01, "smoothing": 1.25}
-# By data set and name; what a preset leaves out has the default above, or that of `Inference`.
-# Neither is the paper's or the release's: those train on T = 400 snippets drawn anew and test on a video's own (50 to
-# 400, ActivityNet 2 to 200), and choose the best of 6000 epochs on the test split.
+# By data set and name; a preset lists only what differs from the defaults above and those of `Inference`.
+# None is the paper's or the release's: those resample T = 400 snippets for training, test on a video's own snippets (50
+# to 400, ActivityNet 2 to 200), and choose the best of 6000 epochs on the test split.
 PRESETS: dict[str, dict[str, Preset]] = {
     "thumos14": {
         "adapted": Preset(snippets=400, inference=RULE),
@@ -84,11 +84,11 @@ PRESETS: dict[str, dict[str, Preset]] = {
 
 
 class DGAM(ActivationMethod):
-    """Attention that classifies, and from which a conditional VAE can tell the features.
+    """Attention trained to classify, and to let a conditional VAE reconstruct the features from it.
 
-    An epoch is a pass that trains the VAE with the attention fixed, then one that trains attention and classifier with
-    the VAE fixed. RGB, the first half of the channels, and flow, the second, are two networks trained side by side and
-    joined when localizing; simulated features and 48 channels of evidence are halved in the same way.
+    Each epoch has a pass that trains the VAE with the attention fixed, then one that trains attention and classifier
+    with the VAE fixed. RGB (the first half of the channels) and flow (the second) are two networks trained side by side
+    and joined in localization; simulated features and 48 channels of evidence are halved in the same way.
     """
 
     hyperparameters: Hyperparameters
@@ -101,7 +101,7 @@ class DGAM(ActivationMethod):
     network: TwoStreamNetwork
 
     def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
-        """Raises InputError where the channels are not two halves."""
+        """Raises InputError for an odd number of channels."""
         from tal_search.nn.dgam import TwoStreamNetwork
 
         if channels % 2:
@@ -110,7 +110,7 @@ class DGAM(ActivationMethod):
                 f"give an even number"
             )
         self.hyperparameters = hp = hyperparameters
-        self.ramp = 1.0  # share of γ1 in force; set before each epoch
+        self.ramp = 1.0  # share of γ1 in use; set before each epoch
         self.network = TwoStreamNetwork(
             channels, classes, attention_hidden=hp.attention_hidden, latent=hp.latent, variant=hp.variant
         )
@@ -122,18 +122,18 @@ class DGAM(ActivationMethod):
     def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
         """Every term of both streams, "TERM_STREAM", and their weighted sum.
 
-        Of the phase "cvae": vae (its reconstruction) and kl. Of the phase "attention": fg, bg, re and guide.
+        Phase "cvae": vae (its reconstruction) and kl. Phase "attention": fg, bg, re and guide.
         """
-        import torch
+        from tal_search.nn.losses import with_total
 
         assert phase in ("cvae", "attention"), phase
-        of_stream = self._cvae_terms if phase == "cvae" else self._attention_terms
-        terms, weighted = {}, []
+        terms_of = self._cvae_terms if phase == "cvae" else self._attention_terms
+        terms, weights = {}, {}
         for name, (stream, features) in self.network.streams(batch.features).items():
-            for term, loss in of_stream(stream, features, batch.labels).items():
+            for term, loss in terms_of(stream, features, batch.labels).items():
                 terms[f"{term}_{name}"] = loss
-                weighted.append(self._weight(term, name) * loss)
-        return {**terms, "total": torch.stack(weighted).sum()}
+                weights[f"{term}_{name}"] = self._weight(term, name)
+        return with_total(terms, weights)
 
     def _weight(self, term: str, stream: str) -> float:
         hp, rgb = self.hyperparameters, stream == "rgb"
@@ -177,16 +177,15 @@ class DGAM(ActivationMethod):
         }
 
     def activations(self, videos: VideoSet) -> Activations:
-        """What localization reads of each stream, and, for other rules and for the eye, the mean of both streams.
+        """The sequences of each stream and, for other rules and for plots, their mean over both streams.
 
-        Of the mean: λ·σ(CAM), λ, and the softmax of the weighted features' logits.
+        The mean is of λ·σ(CAM), λ, and the softmax of the weighted features' logits.
         """
         from tal_search.nn.arrays import evaluated
 
         cas, attention, scores = evaluated(self.network, videos.features, self.network.read_out)
-        return Activations(
-            videos=videos.videos, cas=(attention[:, :, None] * cas).mean(1), attention=attention.mean(1),
-            scores=scores.mean(1), duration=videos.duration, frames=videos.frames,
+        return Activations.of(
+            videos, cas=(attention[:, :, None] * cas).mean(1), attention=attention.mean(1), scores=scores.mean(1),
             stream_cas=cas[:, :, :-1], stream_attention=attention, stream_scores=scores[..., :-1],
         )  # fmt: skip
 

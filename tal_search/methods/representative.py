@@ -1,21 +1,21 @@
 """Representative segments: action clicks grown to segments over several rounds of compensation sampling.
 
 Three modules: short proposals are sampled more densely, features are redistributed by prototypes, and the segment of
-highest inner–outer contrast represents its class. Where our source, notes on the method, is silent:
-- Rounds share the epochs evenly and go on from the weights of the round before. τ is in snippets.
-- Proposals are the runs of P_c that reach a share of its highest value, of a training video's labelled classes.
-- A round's pseudo-instances are the proposals that hold one click and the other clicks alone; in the first round all
-  clicks alone.
+highest inner–outer contrast represents its class. Choices for details that our source, notes on the method, omits:
+- Rounds share the epochs evenly and continue from the weights of the previous round. τ is in snippets.
+- Proposals are the runs of P_c above a share of its highest value, for a training video's labelled classes.
+- The pseudo-instances of a round are the proposals that hold exactly one click, and the remaining clicks as single
+  snippets; in the first round, all clicks as single snippets.
 - As in LACP (Lee and Byun, ICCV 2021): L_vid is a mean over classes, of video scores from S_c itself; L_ins takes the
   pseudo-instances, and background between the clicks, before the first and after the last, each divided by its own
   number of snippets.
 - Test videos are read twice: as they are, for proposals of the classes that score at least half of the highest, then
-  resampled by them. The second pass's sequences, taken back to the video's own time, are localized.
+  resampled by these proposals. Localization reads the sequences of the second pass, mapped back to the original time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tal_search.nn.compensation import Resampling
     from tal_search.nn.representative import Output
 
-PRESENT = 0.5  # share of the highest video score that a class of a test video needs to be proposed for
+PRESENT = 0.5  # share of the highest video score that a class needs to have proposals in a test video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +60,13 @@ class Hyperparameters(MethodHyperparameters):
 
     @property
     def supervision(self) -> tuple[str, ...]:
-        """What a trial with these settings reads: without the three losses on clicks, video labels alone."""
+        """Video labels, and action clicks unless the weights of all three losses on them are 0."""
         clicks = max(self.lambda_point, self.lambda_representative, self.lambda_instance) > 0
         return (VIDEO_LABELS, ACTION_CLICKS) if clicks else (VIDEO_LABELS,)
 
 
-# P_c lies between 0 and 1, so the thresholds do: chosen on held-out training videos of the simulated set, where LACP's
-# class threshold is best or within .3 points of it (.05 to .7; GTEA and THUMOS14).
+# P_c lies between 0 and 1, and so do the thresholds: chosen on held-out training videos of the simulated set, where
+# LACP's class threshold is the best or within .3 points of it (.05 to .7; GTEA and THUMOS14).
 SEQUENCE = {"class_threshold": 0.5, "activation_low": 0.1, "activation_high": 0.9, "activation_step": 0.1}
 SIMULATED = {"epochs": 30, "learning_rate": 4e-3, "dropout": 0.5, "tau": 6.0, "proposal_threshold": 0.8}
 PRESETS: dict[str, dict[str, Preset]] = {
@@ -99,33 +99,33 @@ class Representative(ActivationMethod):
         self.memory = {}
 
     @property
-    def memory(self) -> dict[str, torch.Tensor]:
+    def memory(self) -> Mapping[str, torch.Tensor]:
         """Of the training videos, from the second round on: weights float32 [N, T]; instances bool [N, C, T]."""
         return self._memory
 
     @memory.setter
-    def memory(self, memory: dict[str, torch.Tensor]) -> None:
+    def memory(self, memory: Mapping[str, torch.Tensor]) -> None:
         from tal_search.nn.compensation import Resampling
 
         self._memory = memory
-        # One length for every batch of a round, so that no step waits for its longest video.
+        # The same length for every batch of a round, so that no step waits for its longest video.
         self._most = Resampling.of(memory["weights"], self.hyperparameters.stretch).most if memory else None
 
     def round_of(self, epoch: int) -> int:
-        """The round that an epoch (from 1) belongs to; rounds share the epochs evenly."""
+        """The round of an epoch, both counted from 1; rounds share the epochs evenly."""
         rounds, epochs = self.hyperparameters.rounds, self.hyperparameters.epochs
         assert epochs is not None, "hyperparameters.trained_on comes first"
         return 1 + (epoch - 1) * rounds // epochs
 
     def prepare(self, epoch: int, batches: Callable[[], Iterator[Batch]]) -> bool:
-        """At the start of a round but the first: proposals of the training videos, for resampling and as instances."""
+        """Start every round but the first with proposals of the training videos, for resampling and as instances."""
         import torch
 
         self.network.round.fill_(self.round_of(epoch))  # type: ignore[operator]
         if epoch == 1 or self.round_of(epoch) == self.round_of(epoch - 1):
             return False
-        found = [(batch.rows, *self._proposals_of(batch)) for batch in batches()]
-        rows, weights, instances = (torch.cat(column) for column in zip(*found, strict=True))
+        parts = [(batch.rows, *self._proposals_of(batch)) for batch in batches()]
+        rows, weights, instances = (torch.cat(column) for column in zip(*parts, strict=True))
         videos = int(rows.max()) + 1
         self.memory = {
             "weights": weights.new_ones(videos, weights.shape[1]).index_copy_(0, rows, weights),
@@ -145,7 +145,7 @@ class Representative(ActivationMethod):
         return weights, compensation.instances(proposed, clicks, resampling)
 
     def _resampling(self, batch: Batch) -> Resampling:
-        """As this round samples the batch's videos."""
+        """How this round resamples the videos of the batch."""
         from tal_search.nn.compensation import Resampling
 
         stretch = self.hyperparameters.stretch
@@ -155,20 +155,19 @@ class Representative(ActivationMethod):
 
     def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
         """L_vid, L_point, L_score, L_feat, L_ins and their weighted sum."""
-        import torch
+        from tal_search.nn.losses import full_precision, with_total
 
         assert phase == "all", phase
         resampling = self._resampling(batch)
         output = self.network(resampling.features(batch.features), resampling.valid_BP)
-        with torch.autocast(batch.features.device.type, enabled=False):  # losses stay float32 under mixed precision
+        with full_precision(batch.features):
             terms = self._terms(output, batch, resampling)
         hp = self.hyperparameters
         weights = {
             "video": hp.lambda_video, "point": hp.lambda_point, "score": hp.lambda_representative,
             "feature": hp.lambda_representative, "instance": hp.lambda_instance,
         }  # fmt: skip
-        total = torch.stack([terms[name] * weights[name] for name in terms]).sum()
-        return {**terms, "total": total}
+        return with_total(terms, weights)
 
     def _terms(self, output: Output, batch: Batch, resampling: Resampling) -> dict[str, torch.Tensor]:
         from tal_search.nn import representative as parts
@@ -198,19 +197,16 @@ class Representative(ActivationMethod):
         }
 
     def activations(self, videos: VideoSet) -> Activations:
-        """P_c and S_bg on a grid of the video's own time, scores their top-k means.
+        """P_c and S_bg on an even grid of the original time; the scores are their top-k means.
 
-        The attention is zero, so that it proposes nothing: P_c holds 1 − S_bg already.
+        The attention is zero, so that it proposes nothing: P_c already includes 1 − S_bg.
         """
         import numpy as np
 
         from tal_search.nn.arrays import evaluated
 
         cas, scores = evaluated(self.network, videos.features, self._read)
-        return Activations(
-            videos=videos.videos, cas=cas, attention=np.zeros_like(cas[:, -1]), scores=scores,
-            duration=videos.duration, frames=videos.frames,
-        )  # fmt: skip
+        return Activations.of(videos, cas=cas, attention=np.zeros_like(cas[:, -1]), scores=scores)
 
     def _read(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Sequences [B, C+1, T or stretch·T] and video scores [B, C+1], of S_c and S_bg."""

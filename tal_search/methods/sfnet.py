@@ -1,12 +1,12 @@
 """SF-Net: single-frame (action-click) supervision for temporal action localization (Ma, Zhu, Yang, et al., ECCV 2020).
 
 Variants differ in the negatives of the actionness loss (paper: the snippets of highest actionness; release: the last
-ones, with a guard, and no step on a loss of at most 0.1) and in how clicks grow. Where the paper is silent, both do as
-the release.
+snippets, with a guard, and no gradient from a loss of at most 0.1) and in how clicks grow. Both follow the release for
+details the paper omits.
 
-With `lambda_sep` and `beta_aff` above 0, BackTAL's L_sep and L_aff on SF-Net's clicks, its mined snippets standing for
-background clicks (BackTAL paper, Table 13). L_aff needs an embedding: one linear layer on the class heads' last hidden
-layers, so that the loss reaches the features that are classified; a mined snippet is never of its action group.
+`lambda_sep` and `beta_aff` above 0 add BackTAL's L_sep and L_aff, with SF-Net's mined snippets in place of background
+clicks (BackTAL paper, Table 13). L_aff needs an embedding: one linear layer on the last hidden layers of the class
+heads, so that the loss reaches the features that are classified; a mined snippet is never in its action group.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from tal_search.nn.sfnet import Output
 
 TRAINING_SHARE = 8  # video scores in training: mean of the ⌈T/8⌉ highest
-INFERENCE_SHARE = 12  # and in inference: of the ⌊T/12⌋ highest
+INFERENCE_SHARE = 12  # video scores in inference: mean of the ⌊T/12⌋ highest
 RELEASED_GUARD = 1e-3  # keeps the logarithm of 1 − σ(a) finite
-RELEASED_LEAST = 0.1  # an actionness loss, of the three streams together, that is no greater is not minimised
+RELEASED_LEAST = 0.1  # the sum of the three streams' actionness losses is minimised only above this value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Hyperparameters(MethodHyperparameters):
     expand_radius: int = hyper(3, "r", low=0, help="snippets a click may grow by on each side; 0 = no expansion")
     expand_score: float = hyper(0.95, "ξ", low=0, help="share of a click's score that a snippet needs to join it")
     expand_after: float = hyper(
-        0.25, "s_expand", above=0, high=1, help="share of the epochs before clicks grow and training begins anew"
+        0.25, "s_expand", above=0, high=1, help="share of the epochs before clicks grow and training restarts"
     )
     lambda_sep: float = hyper(0.0, "λ", low=0, help="weight of BackTAL's separation loss on mined background")
     beta_aff: float = hyper(0.0, "β", low=0, help="weight of BackTAL's affinity loss on mined background; 0 = none")
@@ -59,7 +59,7 @@ class Hyperparameters(MethodHyperparameters):
 
     @property
     def supervision(self) -> tuple[str, ...]:
-        """What a trial reads, whatever its settings."""
+        """Video labels and action clicks, whatever the settings."""
         return VIDEO_LABELS, ACTION_CLICKS
 
 
@@ -67,8 +67,8 @@ class Hyperparameters(MethodHyperparameters):
 RULE = {"rule": "mean", "class_threshold": 1 / 1.5, "score_weight": 1.0, "nms": 1.0}
 SIMULATED = {"epochs": 32, "batch_size": 16, "learning_rate": 2e-3, "schedule": "cosine"}
 SIMULATED_FEW = {**SIMULATED, "batch_size": 4}
-# By data set and name; what a preset leaves out has the default above, or that of `Inference`. Adapted: paper and
-# release train on random crops of native snippets (docs/methods.md), and ours has T snippets of every whole video.
+# By data set and name; a preset lists only what differs from the defaults above and those of `Inference`. "adapted":
+# paper and release train on random crops of native snippets (docs/methods.md), here every whole video has T snippets.
 PRESETS: dict[str, dict[str, Preset]] = {
     "thumos14": {
         "adapted": Preset(snippets=750, inference=RULE),
@@ -108,12 +108,12 @@ class SFNet(ActivationMethod):
             actionness=hp.lambda_act > 0,
             embedding_dim=hp.embedding_dim if hp.beta_aff > 0 else 0,
         )
-        self._memory: dict[str, torch.Tensor] = {}
 
     def prepare(self, epoch: int, batches: Callable[[], Iterator[Batch]]) -> bool:
-        """Once, after `expand_after` of the epochs: grow the clicks by the fused CAS, and begin anew with them.
+        """Once, after `expand_after` of the epochs: grow the clicks by the fused CAS and restart training with them.
 
-        The release does so after 2000 of its 8000 steps.
+        The release does so after 2000 of its 8000 steps. `memory` then has the grown clicks, bool [N, C, T] by row of
+        the training set.
         """
         import torch
 
@@ -130,44 +130,30 @@ class SFNet(ActivationMethod):
             rows.append(batch.rows)
             parts.append(grow(cas, batch.action_clicks, hp.expand_radius, hp.expand_score))
         row, clicks = torch.cat(rows), torch.cat(parts)
-        none_NCT = clicks.new_zeros(int(row.max()) + 1, *clicks.shape[1:])  # held-out rows stay so, and are not trained
-        self._memory = {"clicks": none_NCT.index_copy(0, row, clicks)}
+        none_NCT = clicks.new_zeros(int(row.max()) + 1, *clicks.shape[1:])  # held-out rows stay empty and unused
+        self.memory = {"clicks": none_NCT.index_copy(0, row, clicks)}
         return True
 
-    @property
-    def memory(self) -> dict[str, torch.Tensor]:
-        """The grown clicks, bool [N, C, T] by row of the training set, once there are any."""
-        return self._memory
-
-    @memory.setter
-    def memory(self, memory: dict[str, torch.Tensor]) -> None:
-        self._memory = memory
-
     def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
-        """L_video, L_frame at clicks and on mined background and L_act, each of RGB, flow and fused; L_sep, L_aff."""
-        import torch
+        """L_video, L_frame at clicks and on mined background, L_act, L_sep, L_aff and their weighted sum."""
+        from tal_search.nn.losses import full_precision, with_total
 
         assert phase == "all", phase
         output = self.network(batch.features)
-        clicks = self._memory["clicks"][batch.rows] if self._memory else batch.action_clicks
-        with torch.autocast(batch.features.device.type, enabled=False):  # losses stay float32 under mixed precision
-            streams = self._by_stream(output, batch.labels, clicks)
+        clicks = self.memory["clicks"][batch.rows] if self.memory else batch.action_clicks
+        with full_precision(batch.features):
+            streams = self.stream_terms(output, batch.labels, clicks)
             terms = {name: sum(parts[1:], parts[0]) for name, parts in streams.items()}
-        return {**terms, "total": self._total(terms, output.cas[-1].shape[1])}
-
-    def _total(self, terms: dict[str, torch.Tensor], channels: int) -> torch.Tensor:
-        """The weighted sum; `channels`: C + 1."""
-        import torch
-
-        hp = self.hyperparameters
-        weights = {"background": 1 / channels, "actionness": hp.lambda_act, "sep": hp.lambda_sep, "aff": hp.beta_aff}
-        minimised = {name: term * weights.get(name, 1.0) for name, term in terms.items()}
+        hp, channels = self.hyperparameters, output.cas[-1].shape[1]
+        weights: dict[str, float | torch.Tensor] = {
+            "background": 1 / channels, "actionness": hp.lambda_act, "sep": hp.lambda_sep, "aff": hp.beta_aff
+        }  # fmt: skip
         if hp.variant == "release" and "actionness" in terms:
-            minimised["actionness"] = minimised["actionness"] * (terms["actionness"] > RELEASED_LEAST)
-        return torch.stack(list(minimised.values())).sum()
+            weights["actionness"] = hp.lambda_act * (terms["actionness"] > RELEASED_LEAST)
+        return with_total(terms, weights)
 
-    def _by_stream(self, output: Output, labels: torch.Tensor, clicks: torch.Tensor) -> dict[str, list[torch.Tensor]]:
-        """Each loss, unweighted, of RGB, flow and fused; L_sep and L_aff of fused alone."""
+    def stream_terms(self, output: Output, labels: torch.Tensor, clicks: torch.Tensor) -> dict[str, list[torch.Tensor]]:
+        """Each unweighted loss of RGB, flow and fused; L_sep and L_aff of fused only."""
         from tal_search.nn import losses, sfnet
         from tal_search.nn.arrays import full
 
@@ -185,7 +171,7 @@ class SFNet(ActivationMethod):
         if hp.lambda_sep > 0:
             by_name["sep"] = [losses.separation_loss(cas[-1], scores[-1], labels, background[-1], release=False)]
         if output.embedding is not None:
-            # A snippet in both groups would be the hardest pair, at a cosine of 1 that nothing can change.
+            # A snippet in both groups would always be the hardest pair, at a cosine of 1 without a useful gradient.
             counts = losses.action_counts(chosen[-1], labels).masked_fill(background[-1], 0)
             thresholds = hp.tau_same, hp.tau_diff
             by_name["aff"] = [
@@ -202,7 +188,7 @@ class SFNet(ActivationMethod):
         return sfnet.actionness_loss(logits, clicked, sfnet.mined(logits, clicked, self.hyperparameters.eta))
 
     def activations(self, videos: VideoSet) -> Activations:
-        """What localization reads: fused CAS and actionness, both logits, and the mean of the highest CAS values."""
+        """Fused CAS and actionness, both as logits; the scores are means of the highest CAS values."""
         from tal_search.nn import losses
         from tal_search.nn.arrays import evaluated, full
 
@@ -212,11 +198,8 @@ class SFNet(ActivationMethod):
             actionness = full(output.actionness[-1]) if output.actionness else cas.new_zeros(cas.shape[::2])
             return cas, actionness, losses.video_scores(cas, max(1, cas.shape[-1] // INFERENCE_SHARE))
 
-        arrays = evaluated(self.network, videos.features, outputs)
-        return Activations(
-            videos=videos.videos, cas=arrays[0], attention=arrays[1], scores=arrays[2],
-            duration=videos.duration, frames=videos.frames,
-        )  # fmt: skip
+        cas, actionness, scores = evaluated(self.network, videos.features, outputs)
+        return Activations.of(videos, cas=cas, attention=actionness, scores=scores)
 
 
 SPECIFICATION = MethodSpecification(method=SFNet, hyperparameters=Hyperparameters, presets=PRESETS)

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 import numpy as np
 from numpy.typing import NDArray
 
-from tal_search.errors import InputError
+from tal_search.errors import InputError, Problems
 from tal_search.metrics.matching import ClassMatches, ambiguous_instances, match_classes
 from tal_search.metrics.video_sets import describe_videos
 from tal_search.types import Annotations, Detections, DetectionScores, Floats
@@ -27,22 +27,20 @@ def score(
     subset: str,
     ambiguous: Annotations | None = None,
 ) -> DetectionScores:
-    """mAP and per-class AP at each tIoU threshold; the classes averaged are those with an instance in `truth`.
+    """mAP and per-class AP at each tIoU threshold; the mean is over classes with an instance in `truth`.
 
-    `activitynet` (ActivityNet challenge): detections choose. By falling score (ties in input order), each is a true
-    positive when its overlap with the best-overlap instance still free in its video (of equal ones the last in input
-    order) reaches the threshold. VOC 2011 interpolated AP. `truth.ambiguous` changes nothing.
+    `activitynet` (ActivityNet challenge): detections choose. By descending score (ties in input order), each is a true
+    positive if its overlap with the best-overlap instance still free in its video (of equal ones the last in input
+    order) reaches the threshold. VOC 2011 interpolated AP. `truth.ambiguous` is ignored.
 
-    `thumos14` (THUMOS14 toolkit, TH14evalDet): instances choose. In input order, each takes the detection still free in
-    its video of highest overlap (of equal ones that of the highest score), if that exceeds the threshold. Of the rest,
-    a detection that shares any time with an instance of `truth.ambiguous` or `ambiguous` in its video is ignored, the
-    others are false. AP: the precision at each true positive, summed and divided by the number of instances, of which
-    ambiguous ones are none. Ties in score: by name of the video, then in input order.
+    `thumos14` (THUMOS14 toolkit, TH14evalDet): instances choose. In input order, each takes the free detection of
+    highest overlap in its video (of equal ones that of highest score), if that exceeds the threshold. Of the remaining
+    detections, those that share any time with an instance of `truth.ambiguous` or `ambiguous` in their video are
+    ignored, the others are false positives. AP: the precision at each true positive, summed and divided by the number
+    of instances without ambiguous ones. Ties in score: by video name, then input order.
 
-    An instance given twice is two instances: finding both takes two detections (`without_duplicates` drops the second).
-    Videos and classes are matched by name: a detection in a video that `truth` does not have is a false positive, one
-    whose class has no instance changes no AP; both are in the count of detections. `subset` names what was scored.
-    Raises InputError: unknown protocol, `ambiguous` under another than `thumos14`, no instance at all.
+    Duplicate instances count separately. Videos and classes match by name: a detection in a video that `truth` lacks is
+    a false positive, one of a class without instances changes no AP. Raises InputError: no instance, bad protocol.
     """
     matches = match_classes(truth, detections, tiou, protocol=protocol, ambiguous=ambiguous)
     if not matches:
@@ -63,7 +61,7 @@ def score(
 
 
 def _ambiguous_count(truth: Annotations, ambiguous: list[Annotations]) -> int:
-    """Different ambiguous instances in the videos of `truth`."""
+    """Number of distinct ambiguous instances in the videos of `truth`."""
     rows = {
         (instances.videos[video], *segment)
         for instances in ambiguous
@@ -83,7 +81,7 @@ def class_average_precision(found: ClassMatches, protocol: str) -> Floats:
 def plain_average_precision(hits_RD: NDArray[np.bool_], counted_RD: NDArray[np.bool_], instances: int) -> Floats:
     """Precision at each true positive, summed and divided by the number of instances: [R, D] to [R].
 
-    Detections by falling score; those that are not counted are passed over.
+    Detections by descending score; those not in `counted_RD` are ignored.
     """
     precision_RD = np.cumsum(hits_RD, axis=1) / np.maximum(np.cumsum(counted_RD, axis=1), 1)
     area: Floats = np.where(hits_RD, precision_RD, 0.0).sum(axis=1) / instances
@@ -91,9 +89,9 @@ def plain_average_precision(hits_RD: NDArray[np.bool_], counted_RD: NDArray[np.b
 
 
 def interpolated_average_precision(hits_RD: NDArray[np.bool_], instances: int) -> Floats:
-    """Area under the precision envelope, one a row: detections by falling score, True where one is a true positive.
+    """Area under the precision envelope of each row: [R, D], True at true positives, by descending score, to [R].
 
-    VOC 2011: each recall step counts the greatest precision at that recall or beyond. [R, D] to [R].
+    VOC 2011: each recall step has the greatest precision at that recall or beyond.
     """
     if not hits_RD.shape[1]:
         return np.zeros(len(hits_RD))
@@ -106,7 +104,7 @@ def interpolated_average_precision(hits_RD: NDArray[np.bool_], instances: int) -
 def parse_tiou(text: str) -> tuple[float, ...]:
     """tIoU thresholds from START:STOP:STEP (both ends included) or a list: "0.1:0.9:0.1", "0.3,0.5", "[0.3,0.5]".
 
-    Decimal arithmetic: 0.1:0.9:0.1 is exactly nine values, the third 0.3. Raises InputError, every problem in it.
+    Decimal arithmetic: 0.1:0.9:0.1 is exactly nine values, the third 0.3. Raises InputError with every problem.
     """
     ranged, bare = ":" in text, text.strip()
     if bare.startswith("[") and bare.endswith("]"):
@@ -120,11 +118,13 @@ def parse_tiou(text: str) -> tuple[float, ...]:
         raise InputError(f"tiou={text}: {seen}; give START:STOP:STEP (0.1:0.9:0.1) or a list (0.3,0.5)")
     if ranged:
         values = _range(text, *values)
-    problems = [f"tiou={text}: {value} is outside (0, 1]; give a fraction" for value in values if not 0 < value <= 1]
+    problems = Problems()
+    problems.extend(
+        f"tiou={text}: {value} is outside (0, 1]; give a fraction" for value in values if not 0 < value <= 1
+    )
     repeated = sorted({value for value in values if values.count(value) > 1})
-    problems += [f"tiou={text}: {value} is given more than once; keep one" for value in repeated]
-    if problems:
-        raise InputError(problems)
+    problems.extend(f"tiou={text}: {value} is given more than once; keep one" for value in repeated)
+    problems.raise_if_any()
     return tuple(float(value) for value in values)
 
 

@@ -1,4 +1,4 @@
-"""How far apart two sets of detections are in mAP, and how sure that is: a paired bootstrap over videos.
+"""Difference in mAP of two sets of detections, with its interval from a paired bootstrap over videos.
 
 Shapes: V videos of the truth, B resamples, R thresholds, D detections and H true positives of one class.
 """
@@ -6,7 +6,6 @@ Shapes: V videos of the truth, B resamples, R thresholds, D detections and H tru
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,14 +15,14 @@ from tal_search.metrics.matching import ClassMatches, match_classes
 from tal_search.types import Annotations, Detections, Floats, Ints
 
 RESAMPLES, SEED, LEVEL = 1000, 0, 0.95
-NUMBERS_AT_ONCE = 200_000  # of an array [D, B]: what stays in a processor's cache is twice as fast
+NUMBERS_AT_ONCE = 200_000  # of an array [D, B]: twice as fast while it fits into the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """mAP of two sets of detections, their difference (first − second) and its interval: fractions.
+    """mAP of two sets of detections, their difference (first − second) and its interval, as fractions.
 
-    All have an entry a threshold of `tiou` and a last one for the mean over thresholds.
+    Each has an entry for every threshold of `tiou` and a last one for the mean over thresholds.
     """
 
     tiou: tuple[float, ...]
@@ -40,7 +39,7 @@ class Comparison:
     def names(self) -> tuple[str, ...]:
         return (*(f"{threshold:g}" for threshold in self.tiou), "average")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         numbers = zip(self.names, self.mAP, self.other_mAP, self.difference, self.low, self.high, strict=True)
         columns = ("tiou", "mAP", "other_mAP", "difference", "low", "high")
         return {
@@ -60,18 +59,18 @@ def compare(
     protocol: str,
     ambiguous: Annotations | None = None,
 ) -> Comparison:
-    """The percentile interval of the difference of mAP when the videos of `truth` are drawn anew, with replacement.
+    """The percentile interval of the difference in mAP when the videos of `truth` are resampled with replacement.
 
-    Both sets of detections meet the same draws. Detections in videos that `truth` lacks are part of every draw.
-    Raises InputError as `score` does, and where every draw is without instances.
+    Both sets of detections use the same draws. Detections in videos that `truth` lacks are part of every draw. Raises
+    InputError as `score` does, and where no draw has an instance.
     """
-    rules: dict[str, Any] = {"protocol": protocol, "ambiguous": ambiguous}
     weights_VB = draws(len(truth.videos))
     scored, drawn = [], []
     for detections in (ours, theirs):
-        mAP = score(truth, detections, tiou, subset="", **rules).mAP
+        mAP = score(truth, detections, tiou, subset="", protocol=protocol, ambiguous=ambiguous).mAP
         scored.append((*mAP, float(np.mean(mAP))))
-        drawn.append(resampled_mAP(truth, match_classes(truth, detections, tiou, **rules), weights_VB, protocol))
+        matches = match_classes(truth, detections, tiou, protocol=protocol, ambiguous=ambiguous)
+        drawn.append(resampled_mAP(truth, matches, weights_VB, protocol))
     difference_BR = drawn[0] - drawn[1]
     difference_BR = difference_BR[np.isfinite(difference_BR).all(axis=1)]  # a draw may have no instance at all
     if not len(difference_BR):
@@ -82,26 +81,26 @@ def compare(
 
 
 def draws(videos: int) -> Ints:
-    """How often each video is in each draw: int64 [V + 1, B]; the last row, of detections in no video, is 1."""
+    """Count of each video in each draw: int64 [V + 1, B]; the last row, for detections in unknown videos, is 1."""
     generator = np.random.default_rng(SEED)
     counts_BV = generator.multinomial(videos, np.full(videos, 1 / videos), RESAMPLES)
     return np.vstack([counts_BV.T, np.ones(RESAMPLES, np.int64)])
 
 
 def resampled_mAP(truth: Annotations, matches: list[ClassMatches], weights_VB: Ints, protocol: str) -> Floats:
-    """mAP [B, R] on each draw, NaN on a draw without instances; nothing is matched again.
+    """mAP [B, R] on each draw, NaN on a draw without instances, from the one matching.
 
-    It is what `score` gives for a truth and detections in which each video stands as often as it was drawn, copies of
-    a detection one after another: a video's matches do not depend on other videos, and neither does what is ignored.
+    Equals `score` of a truth and detections that contain each video as often as it was drawn, with the copies of a
+    detection adjacent: neither the matches of a video nor what is ignored there depends on other videos.
     """
-    at_once = max(1, NUMBERS_AT_ONCE // max(1, *(len(found.video) for found in matches)))
+    at_once = max(1, NUMBERS_AT_ONCE // max(1, *(len(match.video) for match in matches)))
     parts = []
     for first in range(0, weights_VB.shape[1], at_once):
         weights = weights_VB[:, first : first + at_once]
         total_BR, classes_B = np.zeros((weights.shape[1], matches[0].instance.shape[0])), np.zeros(weights.shape[1])
-        for found in matches:
-            instances_B = weights[truth.video[found.instances]].sum(axis=0)
-            area_BR = _areas(found, weights, protocol)
+        for match in matches:
+            instances_B = weights[truth.video[match.instances]].sum(axis=0)
+            area_BR = _areas(match, weights, protocol)
             total_BR += area_BR / np.maximum(instances_B, 1)[:, None]
             classes_B += instances_B > 0
         with np.errstate(invalid="ignore"):
@@ -109,18 +108,18 @@ def resampled_mAP(truth: Annotations, matches: list[ClassMatches], weights_VB: I
     return np.concatenate(parts)
 
 
-def _areas(found: ClassMatches, weights_VB: Ints, protocol: str) -> Floats:
-    """AP times the number of instances, [B, R], of one class on draws of its videos."""
-    weight_DB = weights_VB[found.video]
+def _areas(match: ClassMatches, weights_VB: Ints, protocol: str) -> Floats:
+    """AP times the number of instances of one class on each draw: [B, R]."""
+    weight_DB = weights_VB[match.video]
     all_DB = np.cumsum(weight_DB, axis=0)
     areas = []
-    for hits_D, counted_D in zip(found.hits, found.counted, strict=True):
+    for hits_D, counted_D in zip(match.hits, match.counted, strict=True):
         rank_DB = all_DB if counted_D.all() else np.cumsum(weight_DB * counted_D[:, None], axis=0)
         copies_HB, rank_HB = weight_DB[hits_D], rank_DB[hits_D]
         right_HB = np.cumsum(copies_HB, axis=0)
         if protocol == "thumos14":
             areas.append(_plain(copies_HB, right_HB, rank_HB))
-        else:  # copies of a true positive do not lower precision, so the last of them has the highest
+        else:  # copies of a true positive do not lower precision, so the last copy has the highest
             precision_HB = right_HB / np.maximum(rank_HB, 1)
             envelope_HB = np.maximum.accumulate(precision_HB[::-1], axis=0)[::-1]
             areas.append((copies_HB * envelope_HB).sum(axis=0))
@@ -128,10 +127,10 @@ def _areas(found: ClassMatches, weights_VB: Ints, protocol: str) -> Floats:
 
 
 def _plain(copies_HB: Ints, right_HB: Ints, rank_HB: Ints) -> Floats:
-    """Sum of precisions [B] over every copy of a true positive.
+    """Sum of precisions [B] over all copies of the true positives.
 
-    With f false positives before, the copies at ranks n + 1 to n + w have precisions 1 − f / rank, and their sum is
-    w − f (1/(n+1) + ... + 1/(n+w)): differences of harmonic numbers.
+    After f false positives, the copies at ranks n + 1 to n + w have precisions 1 − f / rank, whose sum is
+    w − f (1/(n+1) + ... + 1/(n+w)): a difference of harmonic numbers.
     """
     if not len(copies_HB):
         return np.zeros(copies_HB.shape[1])

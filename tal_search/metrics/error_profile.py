@@ -1,14 +1,13 @@
-"""What goes wrong in a set of detections: kinds of false positives, what each costs, which instances are missed.
+"""Error profile of detections: kinds of false positives, the mAP that each costs, and missed instances.
 
 After Alwassel et al., "Diagnosing Error in Temporal Action Detectors" (ECCV 2018), and its released code DETAD.
-Shapes: N detections in all, D detections and G instances of one video or one class, H true positives.
+Shapes: N all detections, D detections and G instances of one video or one class, H true positives.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,23 +17,23 @@ from tal_search.metrics.instance_buckets import Bucket, describe_buckets, normal
 from tal_search.metrics.matching import UNMATCHED, ClassMatches, match_classes, positions
 from tal_search.types import Annotations, Detections, Floats, Ints
 
-TIOU, BACKGROUND_TIOU = 0.5, 0.1  # α and the overlap below which a detection is background
+TIOU, BACKGROUND_TIOU = 0.5, 0.1  # DETAD's α, and the overlap below which a detection is background
 KINDS = ("true positive", "double detection", "wrong label", "localization", "confusion", "background")
 RIGHT, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND = range(len(KINDS))
-OUTSIDE = -1  # of KINDS: ignored by the protocol, or of a class without an instance
+OUTSIDE = -1  # not in KINDS: ignored by the protocol, or of a class without an instance
 ERRORS = KINDS[1:]
 TIMES = range(1, 11)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Top:
-    """The best `times` · G detections of each class, G its number of instances: how many are of each kind."""
+    """Counts by kind among the best `times` · G detections of each class, where G is its number of instances."""
 
     times: int
     counts: dict[str, int]
 
     def share(self, kind: str) -> float | None:
-        """Of the false positives; None where there are none."""
+        """Share of a kind among the false positives; None without any."""
         errors = sum(self.counts[error] for error in ERRORS)
         return self.counts[kind] / errors if errors else None
 
@@ -48,9 +47,9 @@ class Top:
 class ErrorProfile:
     """The profile at one tIoU; mAP, gains and shares are fractions.
 
-    top: of the best G, 2G, ... 10G detections; a row less the one before it is DETAD's column. gain: what mAP gains
-    where all detections of one kind of error are removed. buckets: by characteristic; one that no instance has (no
-    coverage without durations) is left out. edges: whose buckets they are.
+    top: counts for the best G, 2G, ... 10G detections; DETAD's columns are differences of successive rows. gain:
+    increase of mAP if all detections of one kind of error are removed. buckets: by characteristic, without those that
+    no instance has (coverage without durations). edges: the dataset whose bucket edges are used.
     """
 
     protocol: str
@@ -65,9 +64,8 @@ class ErrorProfile:
     edges: str
     buckets: dict[str, tuple[Bucket, ...]]
 
-    def to_json(self) -> dict[str, Any]:
-        content = dataclasses.asdict(self)
-        content["top"] = [
+    def to_json(self) -> dict[str, object]:
+        top = [
             {
                 "times": row.times,
                 "counts": row.counts,
@@ -76,18 +74,20 @@ class ErrorProfile:
             }
             for row in self.top
         ]
-        for name, buckets in self.buckets.items():
-            content["buckets"][name] = [
+        buckets = {
+            name: [
                 {  # JSON has no infinity
                     **dataclasses.asdict(bucket),
                     "high": bucket.high if np.isfinite(bucket.high) else None,
                     "missed_share": bucket.missed_share,
                 }
-                for bucket in buckets
+                for bucket in row
             ]
-        return content
+            for name, row in self.buckets.items()
+        }
+        return {**dataclasses.asdict(self), "top": top, "buckets": buckets}
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, object]]:
         """The same numbers as one long table: part, group, name, value (None where undefined), count."""
         table: list[tuple[str, str, str, float | None, int]] = []
         for top in self.top:
@@ -110,17 +110,17 @@ def error_profile(
     tiou: float = TIOU,
     background_tiou: float = BACKGROUND_TIOU,
 ) -> ErrorProfile:
-    """The kinds of false positives at `tiou`, the gain from removing each, and what of the instances is found.
+    """Kinds of false positives at `tiou`, the gain from removing each kind, and which instances are found.
 
-    A false positive is named by the best-overlap instance of its video, of any class. Where that reaches `tiou` it is a
-    double detection of its own class or a wrong label; else, where it reaches `background_tiou`, a localization error
-    or a confusion; else background. Of equal overlaps one of its own class decides (DETAD: the first in the file). All
-    detections are in the gains (DETAD: the best 10G); mAP is not normalized there, so that a gain is what `score` says
-    of the corrected file. mAP_N and missed instances are DETAD's. Raises InputError as `score` does.
+    The kind of a false positive follows from the best-overlap instance in its video, of any class. If that overlap
+    reaches `tiou`, it is a double detection (same class) or a wrong label; else, if it reaches `background_tiou`, a
+    localization error (same class) or a confusion; else background. Of equal overlaps one of the same class decides
+    (DETAD: the first in the file). Gains cover all detections (DETAD: the best 10G) and use plain mAP, so that a gain
+    equals the difference that `score` gives for the corrected file. mAP_N and missed instances are as in DETAD. Raises
+    InputError as `score` does.
     """
-    rules: dict[str, Any] = {"protocol": protocol, "ambiguous": ambiguous}
-    mAP = score(truth, detections, (tiou,), subset=subset, **rules).mAP[0]
-    matches = match_classes(truth, detections, (tiou,), **rules)
+    mAP = score(truth, detections, (tiou,), subset=subset, protocol=protocol, ambiguous=ambiguous).mAP[0]
+    matches = match_classes(truth, detections, (tiou,), protocol=protocol, ambiguous=ambiguous)
     kind_N = _kinds(truth, detections, matches, (tiou, background_tiou), protocol)
     edges, buckets = describe_buckets(truth, matches)
     return ErrorProfile(
@@ -147,9 +147,9 @@ def detection_kinds(
     tiou: float = TIOU,
     background_tiou: float = BACKGROUND_TIOU,
 ) -> Ints:
-    """What `error_profile` calls each detection: int64 [N] into KINDS, or OUTSIDE. Raises InputError as `score` does.
+    """The kind of each detection in `error_profile`: int64 [N] into KINDS, or OUTSIDE. InputError as `score` does.
 
-    Matching is within a video: the detections of one video alone are of the kinds that they are among all of them.
+    Matching is within a video, so the detections of one video alone have the same kinds as among all.
     """
     matches = match_classes(truth, detections, (tiou,), protocol=protocol, ambiguous=ambiguous)
     return _kinds(truth, detections, matches, (tiou, background_tiou), protocol)
@@ -164,9 +164,9 @@ def _kinds(
 ) -> Ints:
     """int64 [N] into KINDS, or OUTSIDE; thresholds: tiou and background_tiou."""
     kind_N = np.full(len(detections.label), OUTSIDE)
-    for found in matches:
-        kind_N[found.detection] = np.select(
-            [found.hits[0], found.instance[0] == UNMATCHED], [RIGHT, BACKGROUND], OUTSIDE
+    for match in matches:
+        kind_N[match.detection] = np.select(
+            [match.hits[0], match.instance[0] == UNMATCHED], [RIGHT, BACKGROUND], OUTSIDE
         )
     label_N = positions(detections.classes, truth.classes)[detections.label]
     video_N = positions(detections.videos, truth.videos)[detections.video]
@@ -190,7 +190,7 @@ def _kinds(
 
 
 def overlaps(segment_D: Floats, segment_G: Floats, protocol: str) -> Floats:
-    """tIoU [D, G] of segments in seconds, to the last bit as the protocol's loop in `matching_loop` has it."""
+    """tIoU [D, G] of segments in seconds, equal to that of the protocol's loop in `matching_loop` to the last bit."""
     start_D1, end_D1 = segment_D[:, :1], segment_D[:, 1:]
     start_G, end_G = segment_G[:, 0], segment_G[:, 1]
     shared = np.maximum(np.minimum(end_D1, end_G) - np.maximum(start_D1, start_G), 0.0)
@@ -211,17 +211,17 @@ def _counted(kinds: Ints) -> dict[str, int]:
 
 
 def _top(matches: list[ClassMatches], kind_N: Ints, times: int) -> Top:
-    best = [found.detection[found.counted[0]][: times * len(found.instances)] for found in matches]
+    best = [match.detection[match.counted[0]][: times * len(match.instances)] for match in matches]
     return Top(times=times, counts=_counted(kind_N[np.concatenate(best)]))
 
 
 def _mean_without(matches: list[ClassMatches], kind_N: Ints, kind: int, protocol: str) -> float:
-    """mAP without the detections of one kind: without a false positive, the others find the same instances."""
+    """mAP without the detections of one kind of error; the others keep their matches."""
     areas = []
-    for found in matches:
-        kept = kind_N[found.detection] != kind
+    for match in matches:
+        kept = kind_N[match.detection] != kind
         rest = dataclasses.replace(
-            found, detection=found.detection[kept], video=found.video[kept], instance=found.instance[:, kept]
+            match, detection=match.detection[kept], video=match.video[kept], instance=match.instance[:, kept]
         )
         areas.append(class_average_precision(rest, protocol))
     return float(np.mean(areas, axis=0)[0])

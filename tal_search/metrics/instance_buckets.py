@@ -1,7 +1,7 @@
-"""How well instances of different length, coverage and company are found, in the buckets of DETAD.
+"""Recall and mAP_N of instances by length, coverage and number in their video, in the buckets of DETAD.
 
 After Alwassel et al., "Diagnosing Error in Temporal Action Detectors" (ECCV 2018), and its released code.
-Shapes: N instances in all, D detections and H true positives of one class.
+Shapes: N all instances, D detections and H true positives of one class.
 """
 
 from __future__ import annotations
@@ -15,22 +15,24 @@ from numpy.typing import NDArray
 from tal_search.metrics.matching import UNMATCHED, ClassMatches
 from tal_search.types import Annotations, Floats
 
-# Upper ends of all but the last bucket: seconds, share of the video, instances of the video whatever their class.
+# Upper ends of all but the last bucket: seconds, share of the video, instances of any class in the video.
 EDGES = {
     "THUMOS14": {"length": (3, 6, 12, 18), "coverage": (0.02, 0.04, 0.06, 0.08), "instances": (1, 40, 80)},
     "ActivityNet": {"length": (30, 60, 120, 180), "coverage": (0.2, 0.4, 0.6, 0.8), "instances": (1, 4, 8)},
 }
 LAST = {"length": math.inf, "coverage": 1.0, "instances": math.inf}
 NAMES = ("XS", "S", "M", "L", "XL")
-LEAST_PRECISION = 0.05  # an instance found only at or below this normalized precision is missed
-SHORT_SECONDS = 12.0  # median instance: 1 to 3 s in BEOID, GTEA and THUMOS14, 28 s in ActivityNet 1.2
+LEAST_PRECISION = 0.05  # an instance found at no higher normalized precision is missed
+SHORT_SECONDS = (
+    12.0  # between the median instances of datasets: 1 to 3 s in BEOID, GTEA and THUMOS14, 28 s in ActivityNet 1.2
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """The instances whose characteristic is above `low` and at most `high`.
+    """Instances whose characteristic is above `low` and at most `high`.
 
-    normalized_mAP: mAP_N of these instances alone, None where there are none. missed: those that no detection finds.
+    normalized_mAP: mAP_N of these instances alone, None without any. missed: instances that no detection finds.
     """
 
     name: str
@@ -46,12 +48,11 @@ class Bucket:
 
 
 def describe_buckets(truth: Annotations, matches: list[ClassMatches]) -> tuple[str, dict[str, tuple[Bucket, ...]]]:
-    """Whose buckets suit the truth, and the buckets by characteristic, from matches at one threshold.
+    """The dataset whose edges suit the truth, and the buckets by characteristic, from matches at one threshold.
 
-    THUMOS14's where half of the instances are shorter than 12 s, else ActivityNet's. A value belongs to the bucket
-    whose upper end it does not exceed; an instance of no length to the first, a coverage above 1 (an instance that
-    leaves its video) to the last. Instances without a value are in no bucket, a characteristic that none has is left
-    out.
+    Edges are THUMOS14's where the median instance is shorter than 12 s, else ActivityNet's. A value belongs to the
+    first bucket whose upper end it does not exceed, a coverage above 1 (an instance that leaves its video) to the last.
+    Instances without a value are in no bucket; a characteristic without any value is left out.
     """
     length = truth.segment[:, 1] - truth.segment[:, 0]
     values = {
@@ -94,23 +95,23 @@ def _bucket(
 
 
 def _found(matches: list[ClassMatches], instances: int) -> NDArray[np.bool_]:
-    """bool [instances]: those that a detection takes at more than the least normalized precision."""
+    """bool [instances]: matched by a detection at a normalized precision above LEAST_PRECISION."""
     taken = np.zeros(instances, np.bool_)
     usual = _usual(matches)
-    for found in matches:
-        precision_H = _normalized_precision(found.hits[0], len(found.instances), usual)
-        taken[found.instance[0][found.hits[0]][precision_H > LEAST_PRECISION]] = True
+    for match in matches:
+        precision_H = _normalized_precision(match.hits[0], len(match.instances), usual)
+        taken[match.instance[0][match.hits[0]][precision_H > LEAST_PRECISION]] = True
     return taken
 
 
 def normalized_mAP(matches: list[ClassMatches], inside: NDArray[np.bool_]) -> float:
-    """mAP_N of the instances `inside`: other true positives are left out, and so are classes without one inside."""
+    """mAP_N of the instances `inside`, without true positives of others and without classes that have none inside."""
     usual = _usual(matches)
     areas = []
-    for found in matches:
-        instances = int(inside[found.instances].sum())
+    for match in matches:
+        instances = int(inside[match.instances].sum())
         if instances:
-            row_D = found.instance[0]
+            row_D = match.instance[0]
             kept_D = row_D[(row_D == UNMATCHED) | np.isin(row_D, np.flatnonzero(inside))]
             precision_H = _normalized_precision(kept_D >= 0, instances, usual)
             areas.append(np.maximum.accumulate(precision_H[::-1]).sum() / instances)
@@ -128,4 +129,4 @@ def _normalized_precision(hits_D: NDArray[np.bool_], instances: int, usual: floa
 
 def _usual(matches: list[ClassMatches]) -> float:
     """The mean number of instances of a class."""
-    return float(np.mean([len(found.instances) for found in matches]))
+    return float(np.mean([len(match.instances) for match in matches]))

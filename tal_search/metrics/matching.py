@@ -1,4 +1,4 @@
-"""Which detection finds which instance: greedy matching by class at tIoU thresholds, under a named protocol.
+"""Greedy matching of detections with instances, by class and at tIoU thresholds, under a named protocol.
 
 Shapes: D detections and G instances of one class, R thresholds.
 """
@@ -19,10 +19,10 @@ UNMATCHED, IGNORED = -1, -2
 
 @dataclass(frozen=True, kw_only=True)
 class ClassMatches:
-    """The detections of one class by falling score, and the instance that each finds at each threshold.
+    """The detections of one class by descending score, and the instance matched with each at each threshold.
 
-    detection: int64 [D] rows of the detections; video: int64 [D] into the truth's videos, -1 where it has none of that
-    name; instance: int64 [R, D] rows of the truth, UNMATCHED for a false positive, IGNORED for neither right nor wrong;
+    detection: int64 [D] rows of the detections; video: int64 [D] into the truth's videos, -1 for an unknown video;
+    instance: int64 [R, D] rows of the truth, UNMATCHED for a false positive, IGNORED where it does not count;
     instances: int64 [G] rows of the truth, all of this class.
     """
 
@@ -40,7 +40,7 @@ class ClassMatches:
 
     @property
     def counted(self) -> NDArray[np.bool_]:
-        """bool [R, D]: true and false positives."""
+        """bool [R, D]: true and false positives, without ignored detections."""
         counted_RD: NDArray[np.bool_] = self.instance != IGNORED
         return counted_RD
 
@@ -53,10 +53,10 @@ def match_classes(
     protocol: str,
     ambiguous: Annotations | None = None,
 ) -> list[ClassMatches]:
-    """Matches of each class that has an instance in `truth`, by `average_precision.score`'s rules, in their order.
+    """Matches of each class with an instance in `truth`, in its order; rules as in `average_precision.score`.
 
-    ambiguous: what `thumos14` ignores detections over beside `truth.ambiguous`, of any videos. Raises InputError: an
-    unknown protocol, or a list of ambiguous instances under one that has none.
+    ambiguous: further instances beside `truth.ambiguous`, of any videos, over which `thumos14` ignores detections.
+    Raises InputError: an unknown protocol, or `ambiguous` with a protocol that has no such rule.
     """
     from tal_search.metrics.matching_loop import match_detections, match_instances
 
@@ -87,7 +87,7 @@ def match_classes(
 
 
 def require_protocol(protocol: str, ambiguous: bool = False) -> None:
-    """Raises InputError where this evaluator does not know the protocol, or it takes no list of ambiguous instances."""
+    """Raise InputError where the protocol is unknown, or takes no list of ambiguous instances."""
     if protocol not in PROTOCOLS:
         raise InputError(f"protocol={protocol} is unknown; available: {', '.join(PROTOCOLS)}")
     if ambiguous and protocol != "thumos14":
@@ -95,14 +95,14 @@ def require_protocol(protocol: str, ambiguous: bool = False) -> None:
 
 
 def ambiguous_instances(truth: Annotations, listed: Annotations | None, protocol: str) -> list[Annotations]:
-    """What the protocol ignores detections over: the truth's own ambiguous instances and those of a list."""
+    """Instances over which the protocol ignores detections: the ambiguous ones of the truth and those listed."""
     return [one for one in (truth.ambiguous, listed) if one is not None] if protocol == "thumos14" else []
 
 
 def _by_score(detections: Detections, protocol: str) -> Ints:
-    """Rows of the detections by falling score, ties in input order.
+    """Rows of the detections by descending score, ties in input order.
 
-    thumos14: the toolkit takes the videos in order of their names, so ties are in that order, then in input order.
+    thumos14: ties by name of the video, as the toolkit goes through videos by name, then in input order.
     """
     if protocol != "thumos14":
         return np.argsort(-detections.score, kind="stable")
@@ -111,9 +111,9 @@ def _by_score(detections: Detections, protocol: str) -> Ints:
 
 
 def touches(detections: Detections, instances: Annotations) -> NDArray[np.bool_]:
-    """bool [N]: whether a detection shares any time, however short, with an instance of its video, whatever the label.
+    """bool [N]: whether a detection overlaps an instance of any label in its video.
 
-    A common end alone is no shared time.
+    A common end point is no overlap.
     """
     video = positions(detections.videos, instances.videos)[detections.video]
     touching = np.zeros(len(video), np.bool_)
@@ -126,6 +126,6 @@ def touches(detections: Detections, instances: Annotations) -> NDArray[np.bool_]
 
 
 def positions(names: tuple[str, ...], known: tuple[str, ...]) -> Ints:
-    """Where each name is in `known`, -1 where it is not."""
+    """Index of each name in `known`, -1 where it is absent."""
     position = {name: index for index, name in enumerate(known)}
     return np.array([position.get(name, -1) for name in names], np.int64)

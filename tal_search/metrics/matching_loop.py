@@ -1,4 +1,4 @@
-"""The loops that match detections with instances, one for each protocol.
+"""Compiled loops that match detections with instances, one for each protocol.
 
 Shapes: R thresholds, D detections and G instances of one class.
 """
@@ -13,12 +13,12 @@ from tal_search.types import Floats, Ints
 
 @compiled
 def match_detections(segment_D: Floats, video_D: Ints, segment_G: Floats, first_G: Ints, thresholds_R: Floats) -> Ints:
-    """Detections choose: the instance that each takes at each tIoU threshold, -1 where it takes none: int [R, D].
+    """Detections choose: the instance that each takes at each tIoU threshold, -1 for none: int [R, D].
 
-    Detections by falling score; video v has instances first_G[v] to first_G[v + 1], and a detection of video -1 none.
-    Each takes the best-overlap instance still free that reaches the threshold. Of equal overlaps the later instance is
-    taken, as in the released ActivityNet evaluator; it matters at low thresholds, where one detection covers several
-    instances of equal length (0.08 points of mAP@0.1 on a released THUMOS14 detection file).
+    Detections are in order of descending score; video v has instances first_G[v] to first_G[v + 1], video -1 has none.
+    Each detection takes the free instance of best overlap that reaches the threshold. Of equal overlaps it takes the
+    later instance, as in the released ActivityNet evaluator; this matters at low thresholds, where one detection covers
+    several instances of equal length (0.08 points of mAP@0.1 on a released THUMOS14 detection file).
     """
     instance = np.full((len(thresholds_R), len(segment_D)), -1)
     taken = np.zeros((len(thresholds_R), len(segment_G)), np.bool_)
@@ -45,14 +45,17 @@ def match_detections(segment_D: Floats, video_D: Ints, segment_G: Floats, first_
 
 @compiled
 def match_instances(segment_D: Floats, video_D: Ints, segment_G: Floats, first_G: Ints, thresholds_R: Floats) -> Ints:
-    """Instances choose, as in the THUMOS14 toolkit: the same as `match_detections` gives, by the other rule.
+    """Instances choose, as in the THUMOS14 toolkit; arguments and result as of `match_detections`.
 
-    The instances of a video take turns in their order. Each takes the detection still free of highest overlap, if that
-    exceeds the threshold; of equal overlaps the detection of the higher score, whatever the scores otherwise are.
+    In input order, each instance of a video takes the free detection of highest overlap, if that exceeds the threshold;
+    of equal overlaps the detection of higher score. Scores matter in no other way.
     """
     instance = np.full((len(thresholds_R), len(segment_D)), -1)
     overlap = np.empty(len(segment_D))
-    first_V, next_D = np.full(len(first_G) - 1, -1), np.full(len(segment_D), -1)  # a chain of detections for each video
+    first_V, next_D = (
+        np.full(len(first_G) - 1, -1),
+        np.full(len(segment_D), -1),
+    )  # linked lists: first detection of each video, next of each detection
     for d in range(len(segment_D) - 1, -1, -1):
         if video_D[d] >= 0:
             next_D[d] = first_V[video_D[d]]
@@ -85,6 +88,6 @@ def _overlap(a: Floats, b: Floats) -> float:
 
 @inlined
 def _overlap_in_span(a: Floats, b: Floats) -> float:
-    """The same as the toolkit rounds it: where segments meet, their union is the span from first start to last end."""
+    """The same with the toolkit's rounding: the union of overlapping segments is the span from start to end of both."""
     shared = min(a[1], b[1]) - max(a[0], b[0])
     return shared / (max(a[1], b[1]) - min(a[0], b[0])) if shared > 0 else 0.0

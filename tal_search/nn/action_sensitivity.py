@@ -1,7 +1,7 @@
-"""Action sensitivity: how much each frame says about an action's class and its boundaries (ASL, notes section 4).
+"""Action sensitivity: how informative each frame is for an action's class and its boundaries (ASL, notes section 4).
 
-Shapes: B videos, P points, K instances of a video at most, C classes, D input channels, T snippets, H channels of the
-pyramid, A anchors (f_cls and f_loc of a video and class), M all that an anchor is compared with. Positions d run from
+Shapes: B videos, P points, at most K instances per video, C classes, D input channels, T snippets, H channels of the
+pyramid, A anchors (f_cls and f_loc of a video and class), M vectors an anchor is compared with. Positions d run from
 -0.5 at an instance's start to 0.5 at its end.
 """
 
@@ -15,15 +15,15 @@ from tal_search.nn.assignment import place_in
 from tal_search.nn.pyramid import Output, PyramidNetwork
 
 TEMPERATURE = 0.1
-ABSENT = -1e4  # a similarity that adds nothing; finite, so that a row without any keeps finite gradients
-# Where the Gaussians of class, start and end begin: the middle of an instance, its start and its end.
+ABSENT = -1e4  # similarity that contributes nothing; finite, so that an empty row keeps finite gradients
+# Initial means of the Gaussians of class, start and end: the middle of an instance, its start and its end.
 FIRST_MEANS, FIRST_DEVIATIONS = (0.0, -0.5, 0.5), (0.5, 0.25, 0.25)
 
 
 class ClassSensitivity(nn.Module):
     """p: for each class a Gaussian for classification and the sum of two for localization (Eq. p_cls and p_loc).
 
-    The deviations are kept as logarithms, so that none can become zero.
+    The parameters are logarithms of the deviations, so that none can become zero.
     """
 
     def __init__(self, classes: int) -> None:
@@ -32,14 +32,14 @@ class ClassSensitivity(nn.Module):
         self.log_deviations = nn.Parameter(torch.tensor(FIRST_DEVIATIONS).log()[:, None].repeat(1, classes))
 
     def forward(self, position: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """p_cls and p_loc at positions in instances of these classes; `label` may have axes of length 1."""
+        """p_cls and p_loc at positions in instances of these classes; `label` broadcasts to `position`."""
         apart = (position - self.means[:, label]) / self.log_deviations.exp()[:, label]
         gaussians = torch.exp(-(apart**2) / 2)
         return gaussians[0], gaussians[1] + gaussians[2]
 
 
 class InstanceSensitivity(nn.Module):
-    """q = sigmoid(Linear(Conv1d(f))) of every frame, one for each task."""
+    """q = sigmoid(Linear(Conv1d(f))) of every frame, for each of the two tasks."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -49,15 +49,15 @@ class InstanceSensitivity(nn.Module):
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """q_cls and q_loc [B, P] of the pyramid's levels [B, T_l, H]."""
-        found = []
+        tasks = []
         for conv, out in zip(self.conv, self.out, strict=True):
             parts = [out(functional.relu(conv(level.transpose(1, 2))).transpose(1, 2))[..., 0] for level in levels]
-            found.append(torch.cat(parts, 1).float().sigmoid())
-        return found[0], found[1]
+            tasks.append(torch.cat(parts, 1).float().sigmoid())
+        return tasks[0], tasks[1]
 
 
 class SensitivityNetwork(nn.Module):
-    """The pyramid, and the parts that weigh its losses; either of these may be None. Only the pyramid detects."""
+    """The pyramid and the two sensitivity modules that weigh its losses, each optional. Only the pyramid detects."""
 
     def __init__(
         self, pyramid: PyramidNetwork, of_class: ClassSensitivity | None, of_instance: InstanceSensitivity | None
@@ -66,7 +66,7 @@ class SensitivityNetwork(nn.Module):
         self.pyramid, self.of_class, self.of_instance = pyramid, of_class, of_instance
 
     def forward(self, features_BDT: Tensor) -> tuple[Output, tuple[Tensor, Tensor] | None]:
-        """What the pyramid gives; and q_cls and q_loc [B, P], where there is an instance level."""
+        """The pyramid's output, and q_cls and q_loc [B, P]; None without the instance level."""
         output: Output = self.pyramid(features_BDT)
         return output, None if self.of_instance is None else self.of_instance(output.levels)
 
@@ -74,11 +74,11 @@ class SensitivityNetwork(nn.Module):
 def class_features(
     frames_BTH: Tensor, segments_BK2: Tensor, labels_BK: Tensor, classes: int, sensitivity: ClassSensitivity | None
 ) -> tuple[Tensor, Tensor]:
-    """f_cls and f_loc of every video and class, stacked [2, B, C, H]; and which classes a video has, bool [B, C].
+    """f_cls and f_loc of every video and class, stacked [2, B, C, H]; and the classes present in a video, bool [B, C].
 
-    Sensitivity-weighted sums over the frames of the class's instances (Eq. 1 of the contrastive learning); a frame
-    counts by the share of it that lies in the instance, so that instances shorter than a snippet are not lost. Without
-    class-level sensitivity all frames weigh the same.
+    Sensitivity-weighted sums over the frames of the class's instances (Eq. 1 of the contrastive learning). A frame is
+    weighted by the share of it inside the instance, so that instances shorter than a snippet are not lost. Without
+    class-level sensitivity all frames have equal weight.
     """
     time_T = torch.arange(frames_BTH.shape[1], device=frames_BTH.device) + 0.5
     weight_BKT = covered(segments_BK2, len(time_T)) * (labels_BK >= 0)[..., None]
@@ -104,9 +104,9 @@ def covered(segments_BK2: Tensor, snippets: int) -> Tensor:
 def background_features(
     frames_BTH: Tensor, segments_BK2: Tensor, labels_BK: Tensor, delta: float
 ) -> tuple[Tensor, Tensor]:
-    """f_bg of every video [B, H], its frames within δ lengths before and after an instance; and which videos have one.
+    """f_bg of every video [B, H], from frames within δ lengths before and after an instance; and which videos have it.
 
-    Frames inside another instance are left out, which the paper's formula does not say.
+    Frames inside another instance are excluded, unlike in the paper's formula.
     """
     snippets, present_BK1 = frames_BTH.shape[1], (labels_BK >= 0)[..., None]
     start_BK, end_BK = segments_BK2.unbind(-1)
@@ -122,10 +122,10 @@ def background_features(
 def contrastive_loss(
     anchors_2BCH: Tensor, present_BC: Tensor, background_BH: Tensor, has_background_B: Tensor
 ) -> Tensor:
-    """ASCL: InfoNCE of the batch's f_cls and f_loc (Eq. 3 of the contrastive learning), a mean over those present.
+    """ASCL: InfoNCE of the batch's f_cls and f_loc (Eq. 3 of the contrastive learning), mean over those present.
 
-    Positives of one: the others of its class, in any video, of either task; negatives: those of other classes, and
-    every background. sim is exp(cos / τ). Zero for a batch without instances.
+    Positives of an anchor are the other anchors of its class, from any video and either task; negatives are the anchors
+    of other classes and every background. sim is exp(cos / τ). Zero for a batch without instances.
     """
     batch, classes = present_BC.shape
     anchors_AH = functional.normalize(anchors_2BCH.flatten(0, 2), dim=1)

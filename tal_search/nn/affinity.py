@@ -2,7 +2,7 @@
 
 Shapes: B videos, D input channels, H output channels, T snippets, h taps (odd), E embedding channels, R = h·H rows, G
 groups of weights applied to the same products (the base and the suppressed branch), N = B·T. Channels come first
-([D, B, T]): a layer is then one matrix product over all snippets of the batch, without a copy before or after it.
+([D, B, T]), so that a layer is one matrix product over all snippets of the batch, without a copy before or after it.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ def local_similarity(embedding_BET: Tensor, taps: int) -> Tensor:
 
 
 def tap_offsets(taps: int) -> tuple[int, ...]:
-    """Where each tap reads, relative to the snippet it contributes to."""
+    """Offset at which each tap reads, relative to the snippet it contributes to."""
     return tuple(tap - taps // 2 for tap in range(taps))
 
 
 def store_tap_major(layer: nn.Conv1d) -> None:
-    """Lay a convolution's weight [H, D, h] out in memory as [h, H, D], so that `tap_rows` copies nothing."""
+    """Store a convolution's weight [H, D, h] in memory as [h, H, D], so that `tap_rows` needs no copy."""
     layer.weight = nn.Parameter(layer.weight.detach().permute(2, 0, 1).contiguous().permute(1, 2, 0))
 
 
 def tap_rows(weight_HDh: Tensor) -> Tensor:
-    """W_i of every tap under one another, [h·H, D]: one matrix product gives W_i · x for all taps.
+    """W_i of all taps stacked, [h·H, D]: one matrix product gives W_i · x for all taps.
 
-    Similarities are scalars per position and commute with W_i, so this is computed once for whatever weighs the taps.
+    Similarities are scalars per position and commute with W_i, so one product serves every weighting of the taps.
     """
     return weight_HDh.permute(2, 0, 1).flatten(0, 1)
 
@@ -62,13 +62,13 @@ def multiply(rows_RD: Tensor, inputs_DBT: Tensor) -> Tensor:
 
 
 def weigh_taps(products_RBT: Tensor, weights_GBhT: Tensor, offsets: tuple[int, ...]) -> Tensor:
-    """Σ_i weights[g, b, i, t] · products[i, :, b, t + offsets[i]]: [H, G·B, T] (Eq. 15-16, past the product).
+    """Σ_i weights[g, b, i, t] · products[i, :, b, t + offsets[i]]: [H, G·B, T] (Eq. 15-16, after the product).
 
-    `products_RBT` has the rows of `tap_rows`, h·H. Outside the video is zero.
+    `products_RBT` has the rows of `tap_rows`, h·H. Values outside the video are zero.
     """
     _, batch, taps, snippets = weights_GBhT.shape
-    # All videos in one row, N = B·T: a tap is then a shift of the whole row, and what comes from a neighbouring video
-    # has weight zero.
+    # All videos in one row, N = B·T: a tap is then a shift of the whole row, and values read from a neighbouring video
+    # get weight zero.
     weights = weights_GBhT.to(products_RBT.dtype) * _inside(offsets, snippets, products_RBT.device, products_RBT.dtype)
     weights_hGN = weights.permute(2, 0, 1, 3).flatten(2)
     products_hHN = products_RBT.view(taps, -1, batch * snippets)
@@ -85,16 +85,16 @@ def affinity_convolution(inputs_DBT: Tensor, weight_HDh: Tensor, similarity_BhT:
 def release_affinity_convolution(features_BDT: Tensor, weight_HDh: Tensor, similarity_BhT: Tensor) -> Tensor:
     """The convolution of the released checkpoints: [B, H, T].
 
-    There the unfolded input is channel-major (row c·h + i) while the similarities are laid tap-major, so row r is
-    weighted by a[⌊r/D⌋, t]. Rows that share a similarity are a run of channels: one ordinary convolution per run.
+    There the unfolded input is channel-major (row c·h + i) while the similarities are tap-major, so row r is weighted
+    by a[⌊r/D⌋, t]. Rows that share a similarity are a run of channels: one ordinary convolution per run.
     """
     _, channels, taps = weight_HDh.shape
     rows = torch.arange(channels * taps, device=weight_HDh.device).view(channels, taps)
     parts = []
     for group in range(taps):
         first, last = group * channels // taps, ((group + 1) * channels - 1) // taps + 1
-        mine = (rows[first:last] // channels == group).to(weight_HDh.dtype)
-        part_BHT = functional.conv1d(features_BDT[:, first:last], weight_HDh[:, first:last] * mine, padding=taps // 2)
+        mask = (rows[first:last] // channels == group).to(weight_HDh.dtype)
+        part_BHT = functional.conv1d(features_BDT[:, first:last], weight_HDh[:, first:last] * mask, padding=taps // 2)
         parts.append(part_BHT.transpose(0, 1))
     return weigh_taps(torch.cat(parts), similarity_BhT[None], (0,) * taps).transpose(0, 1)
 
@@ -108,7 +108,7 @@ class _WeighTaps(torch.autograd.Function):
         ctx.offsets = offsets
         products, weights = products_hHN.unsqueeze(2).unbind(), weights_hGN.unbind()
         first, *others = sorted(range(len(offsets)), key=lambda tap: abs(offsets[tap]))
-        assert offsets[first] == 0  # it covers every snippet
+        assert offsets[first] == 0  # this tap initialises every snippet of the output
         hidden, length = products_hHN.shape[1:]
         result = products_hHN.new_empty(hidden, weights_hGN.shape[1] * length // snippets, snippets)
         out_HGN = result.view(hidden, -1, length)
@@ -116,7 +116,7 @@ class _WeighTaps(torch.autograd.Function):
         for tap in others:
             to, source = _overlap(offsets[tap], length)
             out_HGN[..., to].addcmul_(products[tap][..., source], weights[tap][:, to])
-        return result  # not a view: an activation in place would copy it
+        return result  # not a view, which an in-place activation would copy
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor, Tensor | None, None, None]:
@@ -140,7 +140,7 @@ class _WeighTaps(torch.autograd.Function):
 
 
 def _overlap(offset: int, length: int) -> tuple[slice, slice]:
-    """Positions that receive from inside the row, and the positions they receive from."""
+    """Target positions whose source lies inside the row, and these sources."""
     offset = max(-length, min(length, offset))
     first, last = max(0, -offset), length - max(0, offset)
     return slice(first, last), slice(first + offset, last + offset)

@@ -1,10 +1,9 @@
-"""Arrays to tensors, and a network's outputs back to arrays."""
+"""Conversion between NumPy arrays and tensors, and batched evaluation of a network."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,15 +12,15 @@ from numpy.typing import NDArray
 EVALUATION_BATCH = 16
 
 
-def tensor(array: NDArray[Any]) -> torch.Tensor:
-    """A tensor on the array's own memory, which may be a file mapped for reading: it is not to be written to."""
+def tensor(array: NDArray[np.generic]) -> torch.Tensor:
+    """A tensor that shares the array's memory, which may be a read-only memory map: do not write to it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(array)
 
 
 def full(values: torch.Tensor) -> torch.Tensor:
-    """At least float32: float64 stays what it is. For normalisations and losses under mixed precision."""
+    """Cast to float32, or keep float64: for normalisations and losses under mixed precision."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
@@ -29,10 +28,10 @@ def evaluated(
     network: torch.nn.Module,
     features_NDT: NDArray[np.floating],
     outputs: Callable[[torch.Tensor], tuple[torch.Tensor, ...]],
-) -> list[NDArray[Any]]:
-    """What `outputs` makes of a few videos at a time, [B, D, T] to tensors [B, ...], as arrays over all of them.
+) -> list[NDArray[np.floating]]:
+    """Apply `outputs`, from [B, D, T] to tensors [B, ...], to batches of all videos and join the results as arrays.
 
-    Without gradients, on the network's device and in its precision, the network in evaluation mode.
+    Without gradients, on the network's device and in its precision; the network is left in evaluation mode.
     """
     weight = next(network.parameters())
     network.eval()

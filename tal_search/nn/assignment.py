@@ -1,6 +1,6 @@
-"""Points against annotated instances: who learns which instance, by which loss.
+"""Assignment of pyramid points to annotated instances, with the overlap and focal losses on them.
 
-Shapes: B videos, P points of all pyramid levels, K instances of a video at most, C classes. Times are in snippets.
+Shapes: B videos, P points of all pyramid levels, at most K instances per video, C classes. Times are in snippets.
 Instances are segments [B, K, 2] with labels [B, K], -1 where a video has fewer than K.
 """
 
@@ -21,8 +21,8 @@ SHORTEST = 1e-6  # snippets; guards divisions by a length
 
 @dataclass(frozen=True)
 class Targets:
-    """What each point learns: inside bool [B, P]; label int64 [B, P] (0 outside); segment [B, P, 2]; and its place in
-    the instance, position [B, P] from -0.5 at the start to 0.5 at the end."""
+    """Training targets of each point: inside bool [B, P]; label int64 [B, P] (0 outside); segment [B, P, 2]; and
+    position [B, P] in the instance, from -0.5 at the start to 0.5 at the end."""
 
     inside: Tensor
     label: Tensor
@@ -31,23 +31,23 @@ class Targets:
 
 
 def assign(lengths: list[int], segments_BK2: Tensor, labels_BK: Tensor) -> Targets:
-    """Each point learns the shortest instance that it lies in and whose farther end is within its level's reach.
+    """Assign each point the shortest instance that contains it and whose farther end is in its level's range.
 
-    `lengths`: points of each level. Level l reaches distances from 2·2^l (the first: from 0) to 4·2^l snippets (the
-    last: any), as in ActionFormer. A point of no instance is background.
+    `lengths`: number of points per level. The regression range of level l is from 2·2^l (first level: 0) to 4·2^l
+    snippets (last level: unbounded), as in ActionFormer. Points without an instance are background.
     """
-    # A last instance of no label, so that a batch without any needs no case of its own.
+    # An unlabelled instance is appended so that a batch without instances needs no special case.
     segments_BK2 = functional.pad(segments_BK2, (0, 0, 0, 1))
     labels_BK = functional.pad(labels_BK, (0, 1), value=-1)
     time_P, low_P, high_P = _reach(lengths, segments_BK2.device)
     start_BPK, end_BPK = segments_BK2[:, None, :, 0], segments_BK2[:, None, :, 1]
     before_BPK, after_BPK = time_P[:, None] - start_BPK, end_BPK - time_P[:, None]
     farther_BPK = torch.maximum(before_BPK, after_BPK)
-    meant_BPK = (torch.minimum(before_BPK, after_BPK) > 0) & (labels_BK >= 0)[:, None]
-    meant_BPK &= (farther_BPK >= low_P[:, None]) & (farther_BPK < high_P[:, None])
-    length_BPK = (end_BPK - start_BPK).expand_as(meant_BPK).masked_fill(~meant_BPK, math.inf)
+    eligible_BPK = (torch.minimum(before_BPK, after_BPK) > 0) & (labels_BK >= 0)[:, None]
+    eligible_BPK &= (farther_BPK >= low_P[:, None]) & (farther_BPK < high_P[:, None])
+    length_BPK = (end_BPK - start_BPK).expand_as(eligible_BPK).masked_fill(~eligible_BPK, math.inf)
     chosen_BP = length_BPK.argmin(2)
-    inside_BP = meant_BPK.any(2)
+    inside_BP = eligible_BPK.any(2)
     segment_BP2 = segments_BK2.gather(1, chosen_BP[..., None].expand(-1, -1, 2))
     segment_BP2 = torch.where(inside_BP[..., None], segment_BP2, 0.0)
     label_BP = labels_BK.gather(1, chosen_BP).clamp_min(0) * inside_BP
@@ -55,7 +55,7 @@ def assign(lengths: list[int], segments_BK2: Tensor, labels_BK: Tensor) -> Targe
 
 
 def _reach(lengths: list[int], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Time, least and greatest distance of every point, [P] each."""
+    """Time and regression range (least and greatest distance) of every point, [P] each."""
     last = len(lengths) - 1
     parts = []
     for level, points in enumerate(lengths):
@@ -67,14 +67,14 @@ def _reach(lengths: list[int], device: torch.device) -> tuple[Tensor, Tensor, Te
 
 
 def place_in(time: Tensor, segment_2: Tensor) -> Tensor:
-    """d: distance to the segment's middle in lengths of it, limited to −0.5 to 0.5. segment_2 [..., 2]."""
+    """d: distance to the segment's middle in segment lengths, clamped to −0.5 to 0.5. segment_2 [..., 2]."""
     start, end = segment_2.unbind(-1)
     return ((time - (start + end) / 2) / (end - start).clamp_min(SHORTEST)).clamp(-0.5, 0.5)
 
 
 def overlaps(a_2: Tensor, b_2: Tensor) -> tuple[Tensor, Tensor]:
-    """tIoU and DIoU of segments [..., 2]: intersection over union, and that less the squared distance of the middles
-    over the squared length of both together (Distance-IoU of Zheng et al. in one dimension)."""
+    """tIoU and DIoU of segments [..., 2]: intersection over union, and the same minus the squared distance of the
+    centres over the squared length of the hull (Distance-IoU of Zheng et al. in one dimension)."""
     (a_start, a_end), (b_start, b_end) = a_2.unbind(-1), b_2.unbind(-1)
     shared = (torch.minimum(a_end, b_end) - torch.maximum(a_start, b_start)).clamp_min(0)
     union = (a_end - a_start) + (b_end - b_start) - shared
@@ -87,7 +87,7 @@ def overlaps(a_2: Tensor, b_2: Tensor) -> tuple[Tensor, Tensor]:
 def focal_loss(logits_BPC: Tensor, inside_BP: Tensor, label_BP: Tensor) -> Tensor:
     """Sigmoid focal loss of every point, summed over classes: [B, P] (Lin et al., α = .25, γ = 2)."""
     target_BPC = functional.one_hot(label_BP, logits_BPC.shape[-1]) * inside_BP[..., None]
-    # x where the target is 0, −x where it is 1: what is wrong is large
+    # x where the target is 0, −x where it is 1, so that a wrong prediction is large
     wrong_BPC = torch.where(target_BPC > 0, -logits_BPC, logits_BPC)
     alpha_BPC = torch.where(target_BPC > 0, FOCAL_ALPHA, 1 - FOCAL_ALPHA)
     return (alpha_BPC * wrong_BPC.sigmoid() ** FOCAL_GAMMA * functional.softplus(wrong_BPC)).sum(-1)

@@ -1,10 +1,10 @@
-"""Action compensation sampling: a video's snippets resampled so that short proposals take more of them.
+"""Action compensation sampling: a video's snippets resampled so that short proposals get more of them.
 
-The map from old to new time is continuous, piecewise linear and increasing: the cumulative weight of the snippets,
-each snippet's border rounded to a whole new snippet. So one of weight 1 stays as it is, and is not blurred by a shift.
-The map places clicks and truth on the resampled video, and its inverse takes what is found there back.
+The map from old to new time is continuous, piecewise linear and increasing: the cumulative weight of the snippets, with
+each border rounded to a whole new snippet. A snippet of weight 1 is therefore copied, not blurred by a shift. The map
+places clicks and truth on the resampled video; its inverse maps the results back.
 
-Shapes: B videos, C classes, D channels, T snippets, P resampled snippets (the longest video's; the rest is padding), M
+Shapes: B videos, C classes, D channels, T snippets, P resampled snippets (of the longest video; others are padded), M
 times of a video. Times are in snippets, from 0 to T before and from 0 to a video's own length after resampling.
 """
 
@@ -19,16 +19,16 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Resampling:
-    """edges float64 [B, T + 1]: where the borders of the old snippets lie in new time; most: P."""
+    """edges float64 [B, T + 1]: the borders of the old snippets in new time; most: P."""
 
     edges_BT1: Tensor
     most: int
 
     @classmethod
     def of(cls, weights_BT: Tensor, stretch: float, most: int | None = None) -> Resampling:
-        """By sampling weights of at least 1. A video gets as many snippets as it has weight, up to `stretch`·T.
+        """From sampling weights of at least 1. A video gets as many snippets as its total weight, up to `stretch`·T.
 
-        most: P where it is known; None makes the host wait for the longest video's.
+        most: P if it is known; None reads it from the device, which makes the host wait.
         """
         added_BT1 = functional.pad(added_snippets(weights_BT, stretch), (1, 0))
         edges_BT1 = added_BT1 + torch.arange(added_BT1.shape[1], device=weights_BT.device)
@@ -36,7 +36,7 @@ class Resampling:
 
     @classmethod
     def even(cls, features_BDT: Tensor) -> Resampling:
-        """The identity: every snippet stays where it is."""
+        """The identity map."""
         count, _, snippets = features_BDT.shape
         edges = torch.arange(snippets + 1, device=features_BDT.device, dtype=torch.float64)
         return cls(edges.expand(count, -1).contiguous(), snippets)
@@ -52,13 +52,13 @@ class Resampling:
         return torch.arange(self.most, device=self.edges_BT1.device) < self.lengths_B[:, None]
 
     def there(self, old_BM: Tensor) -> Tensor:
-        """Old times in new time, float64."""
+        """Map old times to new time, float64."""
         snippet_BM = old_BM.long().clamp(0, self.edges_BT1.shape[1] - 2)
         low_BM, high_BM = self.edges_BT1.gather(1, snippet_BM), self.edges_BT1.gather(1, snippet_BM + 1)
         return low_BM + (old_BM - snippet_BM) * (high_BM - low_BM)
 
     def back(self, new_BM: Tensor) -> Tensor:
-        """New times in old time, float64: the inverse of `there`. Times of the padding become T."""
+        """Map new times to old time, float64: the inverse of `there`. Times in the padding become T."""
         new_BM = torch.minimum(new_BM.double(), self.lengths_B[:, None])
         right_BM = torch.searchsorted(self.edges_BT1, new_BM.contiguous(), right=True)
         snippet_BM = (right_BM - 1).clamp(0, self.edges_BT1.shape[1] - 2)
@@ -66,37 +66,37 @@ class Resampling:
         return snippet_BM + (new_BM - low_BM) / (high_BM - low_BM)
 
     def features(self, features_BDT: Tensor) -> Tensor:
-        """Features read at the centres of the new snippets, linearly interpolated, zero in the padding: [B, D, P]."""
+        """Features at the centres of the new snippets, linearly interpolated, zero in the padding: [B, D, P]."""
         return interpolate(features_BDT, self.back(self._centres(self.most)) - 0.5) * self.valid_BP[:, None]
 
     def clicks(self, clicks_BCT: Tensor) -> Tensor:
-        """bool [B, C, P]: each click in the new snippet that its old snippet's centre falls in."""
+        """Move each click to the new snippet that contains its old snippet's centre: bool [B, C, P]."""
         place_BCT = self._places()[:, None].expand(clicks_BCT.shape)
         counts_BCP = torch.zeros(*clicks_BCT.shape[:2], self.most, device=clicks_BCT.device)
         return counts_BCP.scatter_add_(2, place_BCT, clicks_BCT.float()) > 0
 
     def labels(self, labels_BCT: Tensor) -> Tensor:
-        """bool [B, C, P]: dense labels, read in the old snippet that a new snippet's centre falls in."""
+        """Dense labels, read from the old snippet that contains a new snippet's centre: bool [B, C, P]."""
         last = labels_BCT.shape[-1] - 1
         place_BP = self.back(self._centres(self.most)).long().clamp_max(last)
-        read_BCP = labels_BCT.gather(2, place_BP[:, None].expand(-1, labels_BCT.shape[1], -1))
-        return read_BCP & self.valid_BP[:, None]
+        labels_BCP = labels_BCT.gather(2, place_BP[:, None].expand(-1, labels_BCT.shape[1], -1))
+        return labels_BCP & self.valid_BP[:, None]
 
     def snippets_back(self, values_BCP: Tensor) -> Tensor:
-        """[B, C, T]: values in the new snippet that an old snippet's centre falls in."""
+        """Values of the new snippet that contains an old snippet's centre: [B, C, T]."""
         return values_BCP.gather(2, self._places()[:, None].expand(-1, values_BCP.shape[1], -1))
 
     def sequences_back(self, values_BCP: Tensor, length: int) -> Tensor:
-        """[B, C, length]: sequences on a grid that is even in old time.
+        """Sequences on an even grid of old time: [B, C, length].
 
-        The map is increasing, so runs above a threshold become the inverse images of the runs they were.
+        The map is increasing, so runs above a threshold become the inverse images of the original runs.
         """
         old = (torch.arange(length, device=values_BCP.device, dtype=torch.float64) + 0.5) / length
         new_BM = self.there((old * (self.edges_BT1.shape[1] - 1)).expand(len(values_BCP), -1)) - 0.5
         return interpolate(values_BCP, torch.minimum(new_BM, self.lengths_B[:, None] - 1))
 
     def _places(self) -> Tensor:
-        """The new snippet that the centre of each old one falls in: int64 [B, T]."""
+        """The new snippet that contains the centre of each old one: int64 [B, T]."""
         return self.there(self._centres(self.edges_BT1.shape[1] - 1)).long()
 
     def _centres(self, count: int) -> Tensor:
@@ -105,9 +105,9 @@ class Resampling:
 
 
 def added_snippets(weights_BT: Tensor, stretch: float) -> Tensor:
-    """New snippets beyond one each, up to the end of every old snippet: whole numbers as float64 [B, T].
+    """Cumulative number of snippets added by the end of every old snippet: whole numbers as float64 [B, T].
 
-    Where a video's would exceed `stretch`·T, all weights above 1 lose the same share of what is above.
+    Where a video would exceed `stretch`·T, the excess of all weights above 1 is scaled down by the same factor.
     """
     excess_BT = weights_BT.double() - 1
     snippets = weights_BT.shape[1]
@@ -127,9 +127,9 @@ def interpolate(values_BDT: Tensor, positions_BM: Tensor) -> Tensor:
 
 
 def runs(above: Tensor) -> tuple[Tensor, Tensor]:
-    """First snippet and end (one past the last) of the run of True that each position is in: int64, `above`'s shape.
+    """First snippet and end (one past the last) of the run of True around each position: int64, shaped like `above`.
 
-    Where `above` is False the two mean nothing.
+    Both are undefined where `above` is False.
     """
     length = above.shape[-1]
     position = torch.arange(length, device=above.device)
@@ -142,21 +142,21 @@ def runs(above: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def clicks_held(clicks: Tensor, first: Tensor, end: Tensor) -> Tensor:
-    """How many clicks lie from `first` to `end` (both [..., P]; clicks bool [..., P])."""
+    """Number of clicks from `first` to before `end` (both [..., P]; clicks bool [..., P])."""
     counts = functional.pad(clicks.long().cumsum(-1), (1, 0))
     return counts.gather(-1, end) - counts.gather(-1, first)
 
 
 def proposals(scores_BCP: Tensor, present_BC: Tensor, threshold: float, valid_BP: Tensor) -> Tensor:
-    """bool [B, C, P]: runs of the classes present that reach `threshold` times the class's highest score."""
+    """Snippets of the present classes that reach `threshold` times the class's highest score: bool [B, C, P]."""
     highest_BC1 = scores_BCP.masked_fill(~valid_BP[:, None], 0).amax(2, keepdim=True)
     return (scores_BCP >= threshold * highest_BC1) & present_BC[:, :, None] & valid_BP[:, None]
 
 
 def sampling_weights(proposed_BCP: Tensor, resampling: Resampling, tau: float) -> Tensor:
-    """W of every old snippet, float32 [B, T]: τ / length inside the shortest proposal under τ old snippets, else 1.
+    """W of every old snippet, float32 [B, T]: τ / length in proposals shorter than τ (the shortest decides), else 1.
 
-    A proposal counts as one snippet at least, so that no weight exceeds τ.
+    The length of a proposal is at least one snippet, so that no weight exceeds τ.
     """
     first, end = runs(proposed_BCP)
     length = resampling.back(end.flatten(1)) - resampling.back(first.flatten(1))
@@ -165,9 +165,9 @@ def sampling_weights(proposed_BCP: Tensor, resampling: Resampling, tau: float) -
 
 
 def instances(proposed_BCP: Tensor, clicks_BCP: Tensor, resampling: Resampling) -> Tensor:
-    """Dense pseudo-labels of the old snippets, bool [B, C, T]: the proposals that hold one click of their class.
+    """Dense pseudo-labels of the old snippets, bool [B, C, T]: the proposals with exactly one click of their class.
 
-    An instance has one click, so a proposal with several is several instances, and says nothing of their borders.
+    Each instance has one click, so a proposal with several clicks covers several instances and gives no boundaries.
     """
     clicked_BCP = proposed_BCP & (clicks_held(clicks_BCP, *runs(proposed_BCP)) == 1)
     return resampling.snippets_back(clicked_BCP)

@@ -1,7 +1,7 @@
 """DGAM's attention, classifier and conditional VAE, with their losses (Shi et al., CVPR 2020).
 
 Shapes: B videos, T snippets, D channels of one stream, C classes (background has index C), Z latent channels. Features
-are snippet by snippet here, [B, T, D]: every layer is linear in one snippet. λ is the attention, [B, T] in 0 to 1.
+are [B, T, D] here, as every layer is applied to single snippets. λ is the attention, [B, T] in 0 to 1.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from torch.nn import functional
 from tal_search.nn.arrays import full
 from tal_search.nn.losses import classification_loss
 
-# Least sum of weights in a loss: where all attention is 0 (or all 1) the mean is of features that fade to zero.
+# Lower bound of the sum of weights in a loss: with attention all 0 (or all 1), the weighted mean fades to zero.
 LEAST_WEIGHT = 1e-6
-# By variant, what x_fg = Σλx / (Σλ + a) and x_bg = Σ(1−λ)x / (Σ(1−λ) + a) have as a.
+# By variant, a in x_fg = Σλx / (Σλ + a) and x_bg = Σ(1−λ)x / (Σ(1−λ) + a).
 ADDED_WEIGHT = {"paper": (0.0, 0.0), "release": (1.0, 1e-6)}
 SMOOTHING_SNIPPETS = 1.0  # σ_s of the Gaussian over the guidance
 
 
 @dataclass(frozen=True)
 class Output:
-    """λ [B, T]; class activations w_c·x_t [B, T, C+1]; logits [B, C+1] of x_fg and x_bg, the weighted features."""
+    """λ [B, T]; class activations w_c·x_t [B, T, C+1]; logits [B, C+1] of the weighted features x_fg and x_bg."""
 
     attention: Tensor
     cam: Tensor
@@ -35,7 +35,7 @@ class Output:
 
 
 class Stream(nn.Module):
-    """What one stream has for itself: attention (Linear ReLU Linear sigmoid), linear classifier, conditional VAE."""
+    """The network of one stream: attention (Linear ReLU Linear sigmoid), linear classifier, conditional VAE."""
 
     def __init__(self, channels: int, classes: int, *, attention_hidden: int, latent: int, variant: str) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Stream(nn.Module):
         return torch.sigmoid(full(weights.squeeze(2)))
 
     def forward(self, features_BTD: Tensor) -> Output:
-        """Classifying a weighted mean of features is the weighted mean of their class activations, and the bias."""
+        """Logits of weighted features, computed as weighted means of class activations plus the bias."""
         attention_BT = self.weigh(features_BTD)
         cam_BTC = full(functional.linear(features_BTD, self.classifier.weight))
         bias_C = full(self.classifier.bias)
@@ -63,9 +63,9 @@ class Stream(nn.Module):
         )
 
     def read_out(self, features_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What localization reads: σ(class activations) [B, C+1, T], λ [B, T], class probabilities [B, C+1].
+        """For localization: σ(class activations) [B, C+1, T], λ [B, T], class probabilities [B, C+1].
 
-        The probabilities are of the weighted mean of features in both variants, however little all weights are.
+        The probabilities are of the exact weighted mean of features in both variants, however small the weights are.
         """
         output = self(features_BTD)
         tiny = torch.finfo(output.cam.dtype).tiny
@@ -76,7 +76,7 @@ class Stream(nn.Module):
 class ConditionalVAE(nn.Module):
     """p(x_t | λ_t): encoder (x, λ) → mean and log-variance of z, decoder (z, λ) → x; the prior of z is N(r·λ, I).
 
-    In evaluation mode z is its mean, without noise.
+    In evaluation mode z is the mean, without noise.
     """
 
     def __init__(self, channels: int, latent: int) -> None:
@@ -86,7 +86,7 @@ class ConditionalVAE(nn.Module):
         self.latent = latent
 
     def forward(self, features_BTD: Tensor, attention_BT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean and log-variance of q(z | x, λ), [B, T, Z] each, and the features decoded from one z, [B, T, D]."""
+        """Mean and log-variance of q(z | x, λ), [B, T, Z] each, and the features decoded from one sample, [B, T, D]."""
         condition_BT1 = attention_BT[..., None]
         encoded = full(self.encoder(torch.cat([features_BTD, condition_BT1], 2)))
         mean_BTZ, log_variance_BTZ = encoded.chunk(2, dim=2)
@@ -95,7 +95,7 @@ class ConditionalVAE(nn.Module):
         return mean_BTZ, log_variance_BTZ, decoded_BTD
 
     def generate(self, attention_BT: Tensor, prior_ratio: float) -> Tensor:
-        """Features [B, T, D] decoded from one z of the prior. Gradients reach the attention, not the decoder."""
+        """Features [B, T, D] decoded from one sample of the prior. Gradients reach the attention, not the decoder."""
         condition_BT1 = attention_BT[..., None]
         prior_BTZ = prior_ratio * condition_BT1.expand(-1, -1, self.latent)
         z_BTZ = prior_BTZ + self.noise(prior_BTZ)
@@ -103,7 +103,7 @@ class ConditionalVAE(nn.Module):
         return full(functional_call(self.decoder, fixed, (torch.cat([z_BTZ, condition_BT1], 2),)))
 
     def noise(self, like: Tensor) -> Tensor:
-        """Of one z: standard normal, zero in evaluation mode."""
+        """Noise of one sample of z: standard normal, zero in evaluation mode."""
         return torch.randn_like(like) if self.training else torch.zeros_like(like)
 
 
@@ -124,7 +124,7 @@ class TwoStreamNetwork(nn.Module):
         )
 
     def streams(self, features_BDT: Tensor) -> dict[str, tuple[Stream, Tensor]]:
-        """Each stream by name with its features, [B, T, D/2]."""
+        """Each stream with its half of the features, [B, T, D/2], by name."""
         rgb_BTD, flow_BTD = (half.transpose(1, 2).contiguous() for half in features_BDT.chunk(2, dim=1))
         return {"rgb": (self.rgb, rgb_BTD), "flow": (self.flow, flow_BTD)}
 
@@ -134,13 +134,13 @@ class TwoStreamNetwork(nn.Module):
     def read_out(self, features_BDT: Tensor) -> tuple[Tensor, ...]:
         """`Stream.read_out` of RGB and flow: [B, 2, C+1, T], [B, 2, T], [B, 2, C+1]."""
         both = [stream.read_out(features) for stream, features in self.streams(features_BDT).values()]
-        return tuple(torch.stack(of_streams, 1) for of_streams in zip(*both, strict=True))
+        return tuple(torch.stack(pair, 1) for pair in zip(*both, strict=True))
 
 
 def weighted_mean(values_BTC: Tensor, weights_BT: Tensor, *, added: float = 0.0, least: float = LEAST_WEIGHT) -> Tensor:
-    """Σ_t w_t·v_t / (Σ_t w_t + added): [B, C], zero where all weights are. The divisor is `least` or more."""
+    """Σ_t w_t·v_t / (Σ_t w_t + added): [B, C], zero where all weights are. The divisor is at least `least`."""
     total_B1 = (weights_BT.sum(1, keepdim=True) + added).clamp_min(least)
-    # A sum, not a matrix product, which mixed precision would round to bf16.
+    # A sum instead of a matrix product, which mixed precision would round to bf16.
     return (values_BTC * weights_BT[..., None]).sum(1) / total_B1
 
 
@@ -153,10 +153,10 @@ def discriminative_losses(output: Output, labels_BC: Tensor) -> tuple[Tensor, Te
 
 
 def guide_loss(output: Output, labels_BC: Tensor) -> Tensor:
-    """L_guide = mean_t |λ − f̂g| + |λ − b̂g|, where f̂g and b̂g are constants to the gradient.
+    """L_guide = mean_t |λ − f̂g| + |λ − b̂g|, where f̂g and b̂g are detached.
 
-    f̂g is the smoothed softmax activation of the video's class (the highest of its classes), b̂g one minus the
-    background's.
+    f̂g is the smoothed softmax activation of the video's class (the highest of its classes), b̂g one minus that of the
+    background.
     """
     smooth_BTC = smooth(output.cam.detach().softmax(2))
     foreground_BT = (smooth_BTC[..., :-1] * labels_BC[:, None]).amax(2)
@@ -166,13 +166,13 @@ def guide_loss(output: Output, labels_BC: Tensor) -> Tensor:
 
 
 def smooth(values_BTC: Tensor) -> Tensor:
-    """Over snippets, by a Gaussian of σ_s snippets cut at 4σ_s; mirrored beyond the edges (d c b a | a b c d)."""
+    """Smooth over snippets with a Gaussian of σ_s snippets, cut at 4σ_s; mirrored at the edges (d c b a | a b c d)."""
     radius, snippets = math.ceil(4 * SMOOTHING_SNIPPETS), values_BTC.shape[1]
     offsets = range(-radius, radius + 1)
     weights = [math.exp(-0.5 * (offset / SMOOTHING_SNIPPETS) ** 2) for offset in offsets]
     position_T = torch.arange(snippets, device=values_BTC.device)
     smoothed_BTC = torch.zeros_like(values_BTC)
-    # Sums, not a convolution, which mixed precision would round to bf16.
+    # Sums instead of a convolution, which mixed precision would round to bf16.
     for offset, weight in zip(offsets, weights, strict=True):
         unfolded_T = (position_T + offset) % (2 * snippets)
         smoothed_BTC += weight / sum(weights) * values_BTC[:, torch.minimum(unfolded_T, 2 * snippets - 1 - unfolded_T)]
@@ -180,14 +180,14 @@ def smooth(values_BTC: Tensor) -> Tensor:
 
 
 def reconstruction_loss(decoded_BTD: Tensor, features_BTD: Tensor) -> Tensor:
-    """−log N(x | decoded, I/2) less its constant: the squared distance, as a mean over channels too.
+    """−log N(x | decoded, I/2) without its constant: the squared distance, averaged over channels too.
 
-    The published weights γ1 and β belong to this mean: the released code takes it, the paper writes the sum.
+    The published weights γ1 and β are for this mean: the released code uses it, the paper writes the sum.
     """
     return (decoded_BTD - features_BTD).square().mean()
 
 
 def prior_divergence(mean_BTZ: Tensor, log_variance_BTZ: Tensor, attention_BT: Tensor, prior_ratio: float) -> Tensor:
-    """KL(N(mean, variance) || N(r·λ, I)), as a mean over snippets and latent channels."""
+    """KL(N(mean, variance) || N(r·λ, I)), averaged over snippets and latent channels."""
     distance_BTZ = mean_BTZ - prior_ratio * attention_BT[..., None]
     return (log_variance_BTZ.exp() + distance_BTZ.square() - 1 - log_variance_BTZ).mean() / 2

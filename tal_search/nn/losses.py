@@ -1,4 +1,4 @@
-"""Losses of BackTAL (paper Eq. 2-13) and its baseline, vectorised over videos and classes.
+"""Losses of BackTAL (L_cls, L_frame, L_sep, L_aff; paper Eq. 2-13) and its baseline, and the total of any method.
 
 Shapes: B videos, C classes (background has index C in a CAS), T snippets, E embedding channels. Click masks are bool
 [B, T]. A batch or video without clicks contributes zero to every click term.
@@ -6,6 +6,8 @@ Shapes: B videos, C classes (background has index C in a CAS), T snippets, E emb
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -14,8 +16,19 @@ from torch.nn import functional
 
 from tal_search.nn import top_k_loop
 
-# Stands for "no pair" in masked extrema; beyond any cosine.
-FAR = 4.0
+FAR = 4.0  # fills masked entries of extrema: "no pair"; greater than any cosine
+
+
+def full_precision(like: Tensor) -> AbstractContextManager[object]:
+    """Context that keeps losses in float32 under mixed precision, on the device of `like`."""
+    available = torch.amp.is_autocast_available(like.device.type)  # it is not on the device meta
+    return torch.autocast(like.device.type, enabled=False) if available else nullcontext()
+
+
+def with_total(terms: Mapping[str, Tensor], weights: Mapping[str, float | Tensor]) -> dict[str, Tensor]:
+    """The terms and "total", their weighted sum; terms without a weight count once."""
+    total = torch.stack([term * weights.get(name, 1.0) for name, term in terms.items()]).sum()
+    return {**terms, "total": total}
 
 
 def top_k(ratio: float, snippets: int) -> int:
@@ -29,7 +42,7 @@ def video_scores(cas_BCT: Tensor, k: int) -> Tensor:
 
 
 def highest(cas_BCT: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The video scores [B, C], and which snippets are the k highest that they are the means of, bool [B, C, T]."""
+    """The video scores [B, C], and the mask of the k highest snippets they average, bool [B, C, T]."""
     if cas_BCT.is_cpu and cas_BCT.dtype == torch.float32:
         chosen = torch.from_numpy(top_k_loop.highest(cas_BCT.detach().view(torch.int32).numpy(), k))
     else:
@@ -45,7 +58,7 @@ def classification_loss(scores_BC1: Tensor, labels_BC: Tensor, *, background: bo
 
 
 def binary_classification_loss(scores_BC1: Tensor, labels_BC: Tensor, *, background: bool) -> Tensor:
-    """BaS-Net's release: binary cross-entropy of the softmaxed video scores against the same labels, mean over all."""
+    """L_cls of BaS-Net's release: binary cross-entropy of the softmaxed video scores against the same labels, mean."""
     target_BC1 = _normalised_labels(labels_BC, background=background)
     return functional.binary_cross_entropy(scores_BC1.softmax(1), target_BC1.to(scores_BC1.dtype))
 
@@ -67,7 +80,7 @@ def frame_loss(cas_BC1T: Tensor, clicks_BT: Tensor, *, per_video: bool = False) 
 
 
 def action_frame_loss(cas_BC1T: Tensor, clicks_BCT: Tensor, *, per_video: bool = False) -> Tensor:
-    """−log softmax(CAS[:, t])[c] at action clicks of class c, bool [B, C, T]; means as in `frame_loss`."""
+    """−log softmax(CAS[:, t])[c] at action clicks of class c, bool [B, C, T]; averaged as in `frame_loss`."""
     return _mean_at(-cas_BC1T.log_softmax(1)[:, :-1], clicks_BCT, per_video=per_video)
 
 
@@ -80,9 +93,9 @@ def _mean_at(values_BCT: Tensor, clicks_BCT: Tensor, *, per_video: bool) -> Tens
 
 
 def filter_loss(filter_BT: Tensor, background_BT: Tensor, action_BT: Tensor) -> Tensor:
-    """Binary cross-entropy of w_t, 0 wanted at background clicks and 1 at action clicks, mean over all of them."""
-    wanted = torch.stack([torch.zeros_like(filter_BT), torch.ones_like(filter_BT)])
-    each = functional.binary_cross_entropy(filter_BT.expand_as(wanted), wanted, reduction="none")
+    """Binary cross-entropy of w_t with target 0 at background clicks and 1 at action clicks, mean over all clicks."""
+    target = torch.stack([torch.zeros_like(filter_BT), torch.ones_like(filter_BT)])
+    each = functional.binary_cross_entropy(filter_BT.expand_as(target), target, reduction="none")
     weight = torch.stack([background_BT, action_BT]).to(each.dtype)
     return (each * weight).sum() / weight.sum().clamp_min(1)
 
@@ -105,27 +118,27 @@ def separation_loss(
 
 
 def action_counts(chosen_BC1T: Tensor, labels_BC: Tensor) -> Tensor:
-    """Potential action snippets: for how many of a video's classes a snippet is among the k highest, [B, T]."""
+    """Potential action snippets: the number of a video's classes for which a snippet is in the top k, [B, T]."""
     return torch.einsum("bct,bc->bt", chosen_BC1T[:, :-1].to(labels_BC.dtype), labels_BC)
 
 
 def affinity_loss(
     embedding_BET: Tensor, counts_BT: Tensor, clicks_BT: Tensor, tau_same: float, tau_diff: float, *, release: bool
 ) -> Tensor:
-    """L_aff: snippets of one group alike, of different groups unlike (Eq. 11-13). Mean over videos with clicks.
+    """L_aff: snippets of one group similar, of different groups dissimilar (Eq. 11-13). Mean over videos with clicks.
 
     `counts_BT` comes from `action_counts`. paper: the single hardest pair of each of three terms; release: four terms,
     the hardest partner of each row, averaged over rows (a row may be its own partner, and an action snippet chosen for
     two classes is two rows).
     """
     click_weight_BT = clicks_BT.to(counts_BT.dtype)
-    each = _row_terms if release else _hardest_terms
-    terms = each(embedding_BET, counts_BT, click_weight_BT, tau_same, tau_diff)
+    terms_of = _row_terms if release else _hardest_terms
+    terms = terms_of(embedding_BET, counts_BT, click_weight_BT, tau_same, tau_diff)
     return mean_over(torch.stack(terms).sum(0), clicks_BT.any(1))
 
 
 def mean_over(values_B: Tensor, chosen_B: Tensor) -> Tensor:
-    """Mean of the chosen entries, zero where none is."""
+    """Mean of the chosen entries, zero if there are none."""
     weight = chosen_B.to(values_B.dtype)
     return (values_B * weight).sum() / weight.sum().clamp_min(1)
 
@@ -135,20 +148,20 @@ def _hardest_terms(
 ) -> list[Tensor]:
     """[τ_same − cos]₊ of each group's least similar pair u ≠ v, [cos − τ_diff]₊ of the most similar pair across.
 
-    Zero where there is no such pair. All pairs are compared without a gradient; it reaches the three that are found.
+    Zero where there is no such pair. All pairs are compared without a gradient; only the three hardest pairs get one.
     """
     with torch.no_grad():
         actions, clicks = _gather(embedding_BET, counts_BT), _gather(embedding_BET, clicks_BT)
-        found = [_hardest(actions, actions, -1), _hardest(clicks, clicks, -1), _hardest(actions, clicks, 1)]
-        positions_B6 = torch.cat([pair_B2 for pair_B2, _ in found], dim=1)
+        hardest = [_hardest(actions, actions, -1), _hardest(clicks, clicks, -1), _hardest(actions, clicks, 1)]
+        positions_B6 = torch.cat([pair_B2 for pair_B2, _ in hardest], dim=1)
     pairs_BE6 = _at(embedding_BET, positions_B6)
     cosines = (pairs_BE6[..., ::2] * pairs_BE6[..., 1::2]).sum(1).unbind(1)
     terms = [tau_same - cosines[0], tau_same - cosines[1], cosines[2] - tau_diff]
-    return [term.clamp_min(0) * exists for term, (_, exists) in zip(terms, found, strict=True)]
+    return [term.clamp_min(0) * exists for term, (_, exists) in zip(terms, hardest, strict=True)]
 
 
 def _hardest(rows: Group, columns: Group, sign: int) -> tuple[Tensor, Tensor]:
-    """Snippets [B, 2] of the two of greatest sign · cosine, never a row with itself; whether there are two, [B]."""
+    """The pair of snippets [B, 2] with the greatest sign · cosine, never a row with itself; whether one exists, [B]."""
     allowed_BMK = (rows.weight > 0)[:, :, None] & (columns.weight > 0)[:, None, :]
     if rows is columns:
         allowed_BMK &= ~torch.eye(allowed_BMK.shape[-1], dtype=torch.bool, device=allowed_BMK.device)
@@ -161,7 +174,7 @@ def _hardest(rows: Group, columns: Group, sign: int) -> tuple[Tensor, Tensor]:
 def _row_terms(
     embedding_BET: Tensor, counts_BT: Tensor, clicks_BT: Tensor, tau_same: float, tau_diff: float
 ) -> list[Tensor]:
-    """The release's four: of every row its hardest partner, averaged over the rows."""
+    """The four terms of the release: the hardest partner of every row, averaged over the rows."""
     actions, clicks = _gather(embedding_BET, counts_BT), _gather(embedding_BET, clicks_BT)
     across = actions.vectors.mT @ clicks.vectors
     return [
@@ -173,7 +186,7 @@ def _row_terms(
 
 
 class Group(NamedTuple):
-    """The M snippets of each video that have weight, M the most any video has: [B, E, M], and [B, M] twice."""
+    """The weighted snippets of each video, M the most of any video: vectors [B, E, M], weight and position [B, M]."""
 
     vectors: Tensor
     weight: Tensor
@@ -181,9 +194,9 @@ class Group(NamedTuple):
 
 
 def _gather(embedding_BET: Tensor, weight_BT: Tensor) -> Group:
-    """Far fewer than T: the [T, T] similarities of which a loss would read a few hundred are never built.
+    """Gather the snippets with weight, far fewer than T, so that no [T, T] similarities are computed.
 
-    On a GPU M is T: counting would make the host wait, which costs more.
+    On a GPU M is T: counting them would make the host wait, which costs more.
     """
     most = max(1, int((weight_BT > 0).sum(1).max())) if weight_BT.is_cpu else weight_BT.shape[1]
     weight_BM, position_BM = weight_BT.topk(most, dim=1)

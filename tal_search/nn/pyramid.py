@@ -1,7 +1,7 @@
-"""A pyramid of transformer blocks that mix attention over time and over channels, and what ASL reads from it.
+"""Feature pyramid of ASL: transformer blocks with attention over time and over channels, and its two heads.
 
-Shapes: B videos, D input channels, H width, T snippets, C classes, L levels, P points of all levels together. Level l
-has ⌈T / 2^l⌉ points; all times are in snippets, from 0 to T.
+Shapes: B videos, D input channels, H width, T snippets, C classes, L levels, P points of all levels. Level l has
+⌈T / 2^l⌉ points; all times are in snippets, from 0 to T.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch.nn import functional
 MOST_HEADS = 4
 MLP_RATIO = 2
 HEAD_LAYERS = 2  # hidden layers of each head
-RARE = 0.01  # score of every class at the start, so that background does not drown the first steps (RetinaNet)
+RARE = 0.01  # initial score of every class, so that background does not dominate the first steps (RetinaNet)
 
 
 @dataclass(frozen=True)
 class Output:
     """At every point: class logits [B, P, C]; segments [B, P, 2], start and end in snippets, start < point < end;
-    `levels`, what the pyramid gives, [B, T_l, H] each."""
+    `levels`, the pyramid's features, [B, T_l, H] each."""
 
     logits: Tensor
     segments: Tensor
@@ -30,10 +30,10 @@ class Output:
 
 
 class Block(nn.Module):
-    """A transformer block whose attention is f' = (1−θ)·f_ta + θ·f_caᵀ (notes, Eq. 1-3); stride 2 halves the points.
+    """Transformer block with attention f' = (1−θ)·f_ta + θ·f_caᵀ (notes, Eq. 1-3); stride 2 halves the points.
 
-    A depthwise convolution before the attention does the stride and tells neighbours apart, so that no position has
-    to be encoded. In the channel attention, queries and keys of a channel are its values over time.
+    A depthwise convolution before the attention applies the stride and makes positional encoding unnecessary. In the
+    channel attention, queries and keys of a channel are its values over time.
     """
 
     def __init__(self, width: int, stride: int, theta: float, dropout: float) -> None:
@@ -50,27 +50,27 @@ class Block(nn.Module):
 
     def forward(self, x_BTH: Tensor) -> Tensor:
         local_BTH = self.local(self.norm_1(x_BTH).transpose(1, 2)).transpose(1, 2)
-        mixed_BTH = (1 - self.theta) * self._over_time(local_BTH) + self.theta * self._over_channels(local_BTH)
+        mixed_BTH = (1 - self.theta) * self.over_time(local_BTH) + self.theta * self.over_channels(local_BTH)
         if self.stride > 1:
             x_BTH = functional.max_pool1d(x_BTH.transpose(1, 2), 3, self.stride, padding=1).transpose(1, 2)
         x_BTH = x_BTH + self.dropout(self.out(mixed_BTH))
         return x_BTH + self.dropout(self.mlp(self.norm_2(x_BTH)))  # type: ignore[no-any-return]
 
-    def _over_time(self, x_BTH: Tensor) -> Tensor:
-        """f_ta, each head for itself (Eq. 1)."""
+    def over_time(self, x_BTH: Tensor) -> Tensor:
+        """f_ta, multi-head attention over time (Eq. 1)."""
         batch, points, width = x_BTH.shape
         parts = self.temporal(x_BTH).view(batch, points, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # [B, heads, T, width of a head]
         return _attend(query, key, value).transpose(1, 2).reshape(batch, points, width)
 
-    def _over_channels(self, x_BTH: Tensor) -> Tensor:
-        """f_caᵀ (Eq. 2)."""
+    def over_channels(self, x_BTH: Tensor) -> Tensor:
+        """f_caᵀ, attention over channels (Eq. 2)."""
         query, key, value = self.channel(x_BTH).transpose(1, 2).chunk(3, dim=1)  # [B, H, T]
         return _attend(query, key, value).transpose(1, 2)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """softmax(QKᵀ/√d)·V, d the last axis."""
+    """softmax(QKᵀ/√d)·V, where d is the last axis."""
     similarity = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
     return similarity.softmax(-1) @ value
 
@@ -88,7 +88,7 @@ class Convolution(nn.Module):
 
 
 class Head(nn.Module):
-    """Hidden convolutions and one to `outputs` values a point, the same at all levels."""
+    """Hidden convolutions and one that gives `outputs` values per point; shared by all levels."""
 
     def __init__(self, width: int, outputs: int, start: float) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class Head(nn.Module):
 
 
 class PyramidNetwork(nn.Module):
-    """Two convolutions, a block at full length, one of stride 2 for each further level; two heads on every level."""
+    """Two convolutions, a block at full length, a block of stride 2 per further level; two heads on every level."""
 
     def __init__(self, channels: int, classes: int, *, width: int, levels: int, theta: float, dropout: float) -> None:
         super().__init__()
@@ -122,23 +122,23 @@ class PyramidNetwork(nn.Module):
         logits, segments = [], []
         for number, level_BTH in enumerate(levels):
             logits.append(self.classifier(level_BTH))
-            # softplus where others use ReLU: a distance of zero still learns
+            # softplus instead of the usual ReLU, so that a distance of zero still gets a gradient
             distances_BT2 = functional.softplus(self.regressor(level_BTH).float() * self.scales[number])
             segments.append(decode(distances_BT2, number))
         return Output(torch.cat(logits, 1), torch.cat(segments, 1), tuple(levels))
 
 
 def decode(distances_BT2: Tensor, level: int) -> Tensor:
-    """Segments [B, T_l, 2] in snippets, of distances to start and end in strides of the level, 2^level snippets."""
+    """Segments [B, T_l, 2] in snippets from distances to start and end, which are in strides of 2^level snippets."""
     time_T = locations(distances_BT2.shape[1], level, distances_BT2.device)
     before_BT, after_BT = (distances_BT2 * 2**level).unbind(2)
     return torch.stack([time_T - before_BT, time_T + after_BT], 2)
 
 
 def locations(points: int, level: int, device: torch.device) -> Tensor:
-    """Time of a level's points, i·2^level + .5 snippets, [T_l].
+    """Times of a level's points, i·2^level + .5 snippets, [T_l].
 
-    Convolutions and pooling of stride 2 with a padding of 1 are centred on every second point, beginning with the
-    first, so a point stays at the middle of snippet i·2^level (as in ActionFormer), not of the 2^level snippets.
+    Convolutions and pooling of stride 2 with padding 1 are centred on every second point, starting with the first, so a
+    point lies at the middle of snippet i·2^level (as in ActionFormer), not of the 2^level snippets.
     """
     return torch.arange(points, device=device) * float(2**level) + 0.5

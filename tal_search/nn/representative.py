@@ -1,7 +1,7 @@
-"""Parts of the method of representative segments: network, prototypes and losses.
+"""Network, prototypes and losses of the method of representative segments.
 
 Shapes: B videos, C classes (background is one extra class, last), D input and H hidden channels, K prototypes, P
-snippets of a resampled video (`valid_BP` is False in the padding), M classes a video is labelled with, R thresholds.
+snippets of a resampled video (`valid_BP` is False in the padding), M classes of a video's labels, R thresholds.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from tal_search.nn.losses import mean_over
 ITERATIONS = 2  # of the prototypes
 SHARPNESS = 5.0  # γ
 FOCUS = 2  # exponent of the focal cross-entropy
-CERTAIN = 0.95  # background score from which a snippet is mined
-LEVELS = 10  # thresholds of candidate runs are 1/10, 2/10, …, 9/10 of the class's highest
-OUTER = 0.25  # outside each side of a run, in run lengths
+CERTAIN = 0.95  # least background score of a mined snippet
+LEVELS = 10  # thresholds of candidate runs are 1/10, 2/10, …, 9/10 of the class's highest score
+OUTER = 0.25  # length of the outer region on each side of a run, in run lengths
 TEMPERATURE = 0.1  # of InfoNCE
 MARGIN = 1e-6  # keeps logarithms finite
 
@@ -28,7 +28,7 @@ MARGIN = 1e-6  # keeps logarithms finite
 class Output(NamedTuple):
     """features [B, H, P] after redistribution; scores [B, C+1, P]: P_c = S_c · (1 − S_bg), and S_bg last.
 
-    classes [B, C, P]: S_c itself, which video scores are read from.
+    classes [B, C, P]: S_c itself, for the video scores.
     """
 
     features: Tensor
@@ -39,7 +39,7 @@ class Output(NamedTuple):
 class Network(nn.Module):
     """Conv1d(D→H, 3) ReLU, redistribution by K prototypes, dropout, Conv1d(H→C+1, 1), sigmoid.
 
-    `round` (from 1) is the round its weights were trained in: from the second on it reads resampled videos.
+    `round` (from 1) is the round in which its weights were trained: from the second on, on resampled videos.
     """
 
     round: Tensor
@@ -68,8 +68,8 @@ class Network(nn.Module):
 def redistribute(features_BHP: Tensor, prototypes_KH: Tensor, valid_BP: Tensor, omega: float) -> Tensor:
     """F' = ω·Z·μ* + (1 − ω)·F with Z = softmax(γ · norm(F) · norm(μ)ᵀ) and μ* = ω · norm(Z)ᵀ·F + (1 − ω)·μ.
 
-    norm is L2 but for Z, whose columns sum to 1 over a video, so that norm(Z)ᵀ·F are weighted means of its snippets.
-    Two iterations; each video has prototypes of its own, which begin at the learned ones.
+    norm is L2 except for Z, whose columns sum to 1 over a video, so that norm(Z)ᵀ·F are weighted means of its snippets.
+    Two iterations; the prototypes of each video are initialised with the learned ones.
     """
     features_BPH = features_BHP.transpose(1, 2)
     unit_BPH = functional.normalize(features_BPH, dim=2)
@@ -104,17 +104,18 @@ def snippet_loss(scores_BC1P: Tensor, target_BC1P: Tensor, chosen_BP: Tensor) ->
 
 
 def with_background(labels_BCP: Tensor, background_BP: Tensor) -> Tensor:
-    """Labels with the background as one more class: bool [B, C+1, P]."""
+    """Labels with the background as last class: bool [B, C+1, P]."""
     return torch.cat([labels_BCP, background_BP[:, None]], dim=1)
 
 
 def mined_background(background_BP: Tensor, clicks_BCP: Tensor, labels_BCP: Tensor, valid_BP: Tensor) -> Tensor:
-    """Snippets taken for background, bool [B, P], in videos that have a click (LACP, pseudo background points).
+    """Pseudo background snippets, bool [B, P], in videos that have a click (LACP, pseudo background points).
 
-    Each instance has one click, so each section between two clicked snippets, before the first and after the last has
-    background. Seeds are its snippets outside the pseudo-labels whose S_bg is certain; where none is, the one with the
-    highest S_bg. From the first seed of a section to its last all is background, before the first click from the
-    start of the video, after the last click to its end; pseudo-labels yield to a seed alone.
+    Each instance has one click, so every section between two clicked snippets, before the first and after the last
+    contains background. The seeds of a section are its snippets outside the pseudo-labels with an S_bg of at least
+    CERTAIN or, if there are none, the one with the highest S_bg. All snippets from the first to the last seed of a
+    section are background; so are those before the first section's and after the last section's seeds. Only a seed
+    overrides pseudo-labels.
     """
     clicked_BP, labelled_BP = clicks_BCP.any(1), labels_BCP.any(1)
     section_BP, open_BP = clicked_BP.long().cumsum(1), valid_BP & ~clicked_BP
@@ -124,13 +125,13 @@ def mined_background(background_BP: Tensor, clicks_BCP: Tensor, labels_BCP: Tens
 
     def in_section(values_BP: Tensor, empty: float, extreme: str) -> Tensor:
         """The extreme value of each snippet's section, [B, P]."""
-        found_BS = values_BP.new_full((len(values_BP), beyond + 1), empty)
-        return found_BS.scatter_reduce(1, section_BP, values_BP, extreme).gather(1, section_BP)
+        extremes_BS = values_BP.new_full((len(values_BP), beyond + 1), empty)
+        return extremes_BS.scatter_reduce(1, section_BP, values_BP, extreme).gather(1, section_BP)
 
     highest_BP = open_BP & (score_BP >= in_section(score_BP, -1.0, "amax"))
-    one_BP = position_BP == in_section(position_BP.masked_fill(~highest_BP, beyond), beyond, "amin")
+    single_BP = position_BP == in_section(position_BP.masked_fill(~highest_BP, beyond), beyond, "amin")
     certain_BP = (score_BP >= CERTAIN) & ~labelled_BP
-    seed_BP = torch.where(in_section(certain_BP.long(), 0, "amax") > 0, certain_BP, one_BP)
+    seed_BP = torch.where(in_section(certain_BP.long(), 0, "amax") > 0, certain_BP, single_BP)
     first_BP = in_section(position_BP.masked_fill(~seed_BP, beyond), beyond, "amin")
     last_BP = in_section(position_BP.masked_fill(~seed_BP, -1), -1, "amax")
     after_BP = (section_BP == 0) | (position_BP >= first_BP)
@@ -140,7 +141,7 @@ def mined_background(background_BP: Tensor, clicks_BCP: Tensor, labels_BCP: Tens
 
 
 def labelled(labels_BC: Tensor) -> Tensor:
-    """Places of the classes each video is labelled with, then of others: int64 [B, M].
+    """Indices of each video's labelled classes, followed by others: int64 [B, M].
 
     M is the most any video has. On a GPU M is C: counting would make the host wait, which costs more.
     """
@@ -149,15 +150,15 @@ def labelled(labels_BC: Tensor) -> Tensor:
 
 
 class Segments(NamedTuple):
-    """One segment a class: inside and outside bool [B, M, P]; found bool [B, M], False where there is none."""
+    """One segment per class: inside and outside bool [B, M, P]; exists bool [B, M]."""
 
     inside: Tensor
     outside: Tensor
-    found: Tensor
+    exists: Tensor
 
 
 def representative_segments(scores_BMP: Tensor, clicks_BMP: Tensor, valid_BP: Tensor) -> Segments:
-    """The run of each class with the highest inner–outer contrast, among those of all levels that hold a click."""
+    """The run of each class with the highest inner–outer contrast, among runs of all levels that contain a click."""
     scores_BMP = scores_BMP.detach() * valid_BP[:, None]
     levels_R1 = torch.arange(1, LEVELS, device=scores_BMP.device, dtype=scores_BMP.dtype)[:, None] / LEVELS
     above_BMRP = scores_BMP[:, :, None] >= levels_R1 * scores_BMP.amax(2)[:, :, None, None]
@@ -182,19 +183,19 @@ def representative_segments(scores_BMP: Tensor, clicks_BMP: Tensor, valid_BP: Te
 
 
 def _outer(first: Tensor, end: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
-    """Borders of a run with its outside: a share of its length each side, one snippet at least, within the video."""
+    """Borders of a run with its outer regions: a share of its length each side, at least a snippet, in the video."""
     margin = ((end - first) * OUTER).long().clamp_min(1)
     return (first - margin).clamp_min(0), torch.minimum(end + margin, length)
 
 
 def score_loss(scores_BMP: Tensor, segments: Segments) -> Tensor:
-    """L_score = Σ y_c (1 − R_c)² / Σ y_c over the classes that have a segment; R = mean inside − mean outside."""
+    """L_score = Σ y_c (1 − R_c)² / Σ y_c over the classes with a segment; R = mean inside − mean outside."""
     contrast_BM = _mean(scores_BMP, segments.inside) - _mean(scores_BMP, segments.outside)
-    return mean_over((1 - contrast_BM) ** 2, segments.found)
+    return mean_over((1 - contrast_BM) ** 2, segments.exists)
 
 
 def feature_loss(features_BHP: Tensor, segments: Segments, classes_BM: Tensor) -> Tensor:
-    """L_feat: mean features of segments, those of one class drawn together across videos (InfoNCE).
+    """L_feat: InfoNCE of the mean features of segments, which attracts those of one class across videos.
 
     For a segment i: −mean over the others j of its class of log(exp(cos_ij/τ) / Σ_{l≠i} exp(cos_il/τ)); mean over the
     segments that have such others.
@@ -202,13 +203,13 @@ def feature_loss(features_BHP: Tensor, segments: Segments, classes_BM: Tensor) -
     share_BMP = segments.inside / segments.inside.sum(2, keepdim=True).clamp_min(1)
     mean_BMH = share_BMP.to(features_BHP.dtype) @ features_BHP.transpose(1, 2)
     unit_NH = functional.normalize(mean_BMH.flatten(0, 1), dim=1)
-    found_N, class_N = segments.found.flatten(), classes_BM.flatten()
+    exists_N, class_N = segments.exists.flatten(), classes_BM.flatten()
     itself = torch.eye(len(unit_NH), dtype=torch.bool, device=unit_NH.device)
-    other_NN = found_N & ~itself
+    other_NN = exists_N & ~itself
     logits_NN = (unit_NH @ unit_NH.T / TEMPERATURE).masked_fill(~other_NN, -1e4)  # finite: no row is all −inf
     same_NN = other_NN & (class_N[:, None] == class_N)
     loss_N = -(logits_NN.log_softmax(1) * same_NN).sum(1) / same_NN.sum(1).clamp_min(1)
-    return mean_over(loss_N, found_N & same_NN.any(1))
+    return mean_over(loss_N, exists_N & same_NN.any(1))
 
 
 def _mean(values_BMP: Tensor, mask_BMP: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
 Shapes: B videos, D input channels, H hidden channels of a stream, E embedding channels, C classes (background has
 index C in a CAS), T snippets. The first half of the channels is the RGB stream, the second half the flow stream; other
-features (frame scores, simulated ones) are split the same way. Click masks are bool: [B, C, T] by class, [B, T]
-whatever the class. A batch or video without clicks contributes zero to every click term.
+features (frame scores, simulated ones) are split the same way. Click masks are bool: [B, C, T] by class, [B, T] over
+all classes. A batch or video without clicks contributes zero to every click term.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tal_search.nn.losses import classification_loss, mean_over
 class Output:
     """CAS [B, C+1, T] and actionness logits [B, T] of RGB, flow and fused; unit embedding [B, E, T].
 
-    No actionness or embedding where the network has none.
+    Actionness is empty and the embedding None if the network has none.
     """
 
     cas: tuple[Tensor, ...]
@@ -34,7 +34,7 @@ class Output:
 
 
 def _head(channels: int, hidden: int, taps: int) -> nn.Sequential:
-    """Two convolutions, each followed by ReLU; with one tap they are linear layers on snippets."""
+    """Two convolutions, each followed by ReLU; with one tap they are linear layers applied to snippets."""
     first = nn.Conv1d(channels, hidden, taps, padding=taps // 2)
     second = nn.Conv1d(hidden, hidden, taps, padding=taps // 2)
     return nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
@@ -64,7 +64,7 @@ class Stream(nn.Module):
 
 
 class SFNetwork(nn.Module):
-    """Two streams; their CAS fused by learned weights of each class, their actionness by weights that start at 0.
+    """Two streams; learned weights per class fuse their CAS, weights that start at 0 their actionness.
 
     embedding_dim: channels of an embedding of both streams' hidden layers, for the affinity loss; 0 = none.
     """
@@ -101,38 +101,38 @@ class SFNetwork(nn.Module):
 
 
 def mined(scores_BT: Tensor, clicked_BT: Tensor, ratio: float) -> Tensor:
-    """Pseudo background: the snippets without a click of highest score, over the batch as one: bool [B, T].
+    """Pseudo background: the highest-scoring snippets without a click, over the whole batch: bool [B, T].
 
-    A video adds ⌊ratio · its clicked snippets⌋ to their number, but no more than it has left; a video without clicks
-    adds none and has none mined. Of equal scores the first comes first.
+    Each video adds ⌊ratio · its clicked snippets⌋ to their number, at most its unclicked snippets; a video without
+    clicks adds none and none of its snippets is mined. Ties are broken by order.
     """
     count_B = clicked_BT.sum(1)
-    wanted_B = torch.minimum((count_B * ratio).floor(), clicked_BT.shape[1] - count_B)
-    candidates_BT = ~clicked_BT & (wanted_B > 0)[:, None]
+    quota_B = torch.minimum((count_B * ratio).floor(), clicked_BT.shape[1] - count_B)
+    candidates_BT = ~clicked_BT & (quota_B > 0)[:, None]
     flat = scores_BT.detach().masked_fill(~candidates_BT, -torch.inf).flatten()
     order = flat.argsort(descending=True, stable=True)
     places = torch.arange(len(flat), device=flat.device)
     rank_BT = torch.empty_like(order).scatter_(0, order, places).view_as(scores_BT)
-    return candidates_BT & (rank_BT < wanted_B.sum())
+    return candidates_BT & (rank_BT < quota_B.sum())
 
 
 def last_unclicked(clicked_BT: Tensor, ratio: float) -> Tensor:
-    """The release's negatives of the actionness loss: as many as `mined` takes, but the last ones of the batch.
+    """The release's negatives of the actionness loss: as many as `mined` takes, but the last snippets of the batch.
 
-    It means to sort by actionness, but does so along an axis of length 1, which leaves videos and snippets in order.
+    The release intends to sort by actionness, but sorts along an axis of length 1, which keeps the order.
     """
     places = torch.arange(clicked_BT.numel(), device=clicked_BT.device, dtype=torch.float32)
     return mined(places.view(clicked_BT.shape), clicked_BT, ratio)
 
 
 def video_loss(scores_BC1: Tensor, labels_BC: Tensor) -> Tensor:
-    """Cross-entropy of video scores against labels, which share 1, background 0: mean over the videos with labels."""
+    """Cross-entropy of video scores against labels normalised to sum 1 (background 0), mean over labelled videos."""
     labelled = (labels_BC > 0).any(1).sum().clamp_min(1)
     return classification_loss(scores_BC1, labels_BC, background=False) * len(labels_BC) / labelled
 
 
 def click_loss(cas_BC1T: Tensor, clicks_BCT: Tensor) -> Tensor:
-    """Cross-entropy at clicked snippets, mean over those of the batch; classes of one snippet share it equally."""
+    """Cross-entropy at clicked snippets, mean over the batch; several classes of a snippet have equal shares."""
     clicks_BCT = clicks_BCT.to(cas_BC1T.dtype)
     shares_BCT = clicks_BCT / clicks_BCT.sum(1, keepdim=True).clamp_min(1)
     entropy_BT = -(cas_BC1T.log_softmax(1)[:, :-1] * shares_BCT).sum(1)
@@ -147,10 +147,10 @@ def actionness_loss(logits_BT: Tensor, clicked_BT: Tensor, background_BT: Tensor
 
 
 def expanded(cas_BCT: Tensor, clicks_BCT: Tensor, radius: int, share: float) -> Tensor:
-    """Clicks grown to both sides by up to `radius` snippets: bool [B, C, T] with the clicks themselves (Sec. 3.4).
+    """Clicks grown to both sides by up to `radius` snippets: bool [B, C, T] including the clicks (Sec. 3.4).
 
-    `cas_BCT` has no background. From a click of class c a side grows while c is the snippet's highest class, its score
-    of c is at least `share` of the click's, and it has no click of its own. The order of clicks is of no account.
+    `cas_BCT` has no background. A click of class c grows to a side while c is the snippet's highest class, its score of
+    c is at least `share` of the click's, and it is not clicked itself. The order of clicks does not matter.
     """
     classes = torch.arange(cas_BCT.shape[1], device=cas_BCT.device)
     wins_BCT, clicked_BT = cas_BCT.argmax(1)[:, None] == classes[:, None], clicks_BCT.any(1)
@@ -166,12 +166,12 @@ def expanded(cas_BCT: Tensor, clicks_BCT: Tensor, radius: int, share: float) -> 
 
 
 def expanded_as_released(cas_BCT: Tensor, clicks_BCT: Tensor, radius: int, share: float) -> Tensor:
-    """The same as the release does it: click by click in order of time, in place. Shapes as in `expanded`.
+    """The release's variant of `expanded`: click by click in order of time, in place. Same shapes.
 
     A side of the click at i ends at a snippet that has a label, given or grown, or at the video's end. The snippet at
-    i + o joins, with all classes of the click's snippet, where the highest classes of i ± 1, i + o and the one beyond
-    are the same, whichever that is, and its mean score of the click's classes is at least `share` of the click's. One
-    that does not join does not end the side.
+    i + o joins, with all classes of the click's snippet, if i ± 1, i + o and the next snippet have the same highest
+    class, whatever it is, and its mean score of the click's classes is at least `share` of the click's. A snippet that
+    does not join does not end the side.
     """
     grown_BCT = clicks_BCT.cpu().numpy().copy()
     for cas_CT, labels_CT in zip(cas_BCT.detach().cpu().double().numpy(), grown_BCT, strict=True):
@@ -185,10 +185,10 @@ def _grow_side(
     cas_CT: NDArray[np.float64], labels_CT: NDArray[np.bool_], click: int, side: int, radius: int, share: float
 ) -> None:
     best_T, classes_C = cas_CT.argmax(0), labels_CT[:, click]
-    wanted = share * cas_CT[classes_C, click].mean()
+    least = share * cas_CT[classes_C, click].mean()
     for at in range(click + side, click + side * (radius + 1), side):
         if not 0 <= at + side < cas_CT.shape[1] or labels_CT[:, at].any():
             return
         alike = best_T[click + side] == best_T[at] == best_T[at + side]
-        if alike and cas_CT[classes_C, at].mean() >= wanted:
+        if alike and cas_CT[classes_C, at].mean() >= least:
             labels_CT[:, at] = classes_C

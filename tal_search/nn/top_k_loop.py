@@ -1,4 +1,4 @@
-"""The k highest of a row, without sorting it. Shapes: B videos, C classes, T snippets."""
+"""Compiled top-k selection that does not sort. Shapes: B videos, C classes, T snippets."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tal_search.files.compiled import compiled
 
 @compiled
 def highest(bits_BCT: NDArray[np.int32], k: int) -> NDArray[np.bool_]:
-    """Where the k highest of every row are, bool [B, C, T]; of equal ones the first. NaN counts as above infinity.
+    """Mask of the k highest values of every row, bool [B, C, T]; ties go to the first. NaN counts as above infinity.
 
-    `bits_BCT` are float32 read as int32. By halving the range of the k-th highest one, which takes about 13 passes: a
+    `bits_BCT` are float32 reinterpreted as int32. Bisects the range of the k-th highest value in about 13 passes, a
     quarter of the time of a partial sort.
     """
     length = bits_BCT.shape[2]
@@ -22,7 +22,7 @@ def highest(bits_BCT: NDArray[np.int32], k: int) -> NDArray[np.bool_]:
         for c in range(bits_BCT.shape[1]):
             for t in range(length):
                 bits = bits_BCT[b, c, t]
-                keys[t] = bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF))  # in the order of the floats
+                keys[t] = bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF))  # sorts like the floats
             low, above, count = np.int64(keys.min()), np.int64(keys.max()) + 1, length  # count: of keys >= low
             while above - low > 1 and count != k:
                 middle = np.int32((low + above) >> 1)

@@ -1,7 +1,7 @@
 """The two-branch network of BackTAL and its BaS-Net ancestor (paper Fig. 3; layers as in the released code).
 
 Shapes: B videos, D input channels, H hidden channels, E embedding channels, C classes, T snippets, h taps (odd), G
-branches. Inside the network channels come first ([H, B, T]): a layer is then one matrix product over all snippets of
+branches. Inside the network channels come first ([H, B, T]), so that a layer is one matrix product over all snippets of
 the batch, without a copy before or after it.
 """
 
@@ -18,8 +18,7 @@ from torch.nn import functional
 from tal_search.nn import affinity, losses
 from tal_search.nn.arrays import evaluated, full
 
-# The released network's; the paper does not state one.
-NEGATIVE_SLOPE = 0.01
+NEGATIVE_SLOPE = 0.01  # of LeakyReLU, from the released network; the paper does not state it
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Embedding(nn.Module):
         self.conv_2 = nn.Conv1d(hidden, dimension, 3, padding=1)
 
     def forward(self, products_RBT: Tensor) -> Tensor:
-        """From what the first layer's taps make of x, `tap_rows(conv_1.weight) · x`, to [B, E, T]."""
+        """From the first layer's tap products, `tap_rows(conv_1.weight) · x`, to [B, E, T]."""
         hidden = _activate(_ordinary(products_RBT, self.conv_1))
         embedding = _ordinary(affinity.multiply(affinity.tap_rows(self.conv_2.weight), hidden), self.conv_2)
         return _unit(full(embedding.transpose(0, 1)))
@@ -52,7 +51,7 @@ class Filter(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        # Sequential only for the released parameter names (filter_module.conv_1.0.weight).
+        # Sequential only to keep the released parameter names (filter_module.conv_1.0.weight).
         self.conv_1 = nn.Sequential(nn.Conv1d(channels, hidden, 1))
         self.conv_2 = nn.Sequential(nn.Conv1d(hidden, 1, 1))
 
@@ -71,7 +70,7 @@ class Filter(nn.Module):
 
 
 class Base(nn.Module):
-    """Weights of the two temporal convolutions; how their taps are weighted is the network's choice."""
+    """Weights of the two temporal convolutions; the network weighs their taps."""
 
     def __init__(self, channels: int, hidden: int, taps: int, *, biases: bool) -> None:
         super().__init__()
@@ -90,16 +89,16 @@ class Classifier(nn.Module):
     def forward(self, hidden_HBT: Tensor) -> Tensor:
         """To the CAS [B, C+1, T]."""
         if self.training:
-            hidden_HBT = _dropout(hidden_HBT, self.dropout)
+            hidden_HBT = dropout(hidden_HBT, self.dropout)
         return affinity.multiply(affinity.tap_rows(self.conv.weight), hidden_HBT).transpose(0, 1)
 
 
 class TwoBranchNetwork(nn.Module):
-    """Base branch on x, suppressed branch on w_t·x, shared weights. Parameter names are the release's.
+    """Base branch on x, suppressed branch on w_t·x, with shared weights. Parameter names are the release's.
 
-    convolution: "paper" or "release" affinity convolutions, or "ordinary", which alone does without an embedding
-    (embedding_dim = 0). biases: of the two temporal convolutions, which only BaS-Net's release has. scale: what
-    features are multiplied by.
+    convolution: "paper" or "release" affinity convolutions, or "ordinary", the only one that needs no embedding
+    (embedding_dim = 0). biases: of the two temporal convolutions, only in BaS-Net's release. scale: factor of the
+    features.
     """
 
     def __init__(
@@ -127,7 +126,7 @@ class TwoBranchNetwork(nn.Module):
         return Output(cas_base=base, cas_supp=suppressed, embedding=embedding, filter=weight)
 
     def suppressed(self, features_BDT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The suppressed branch alone: CAS [B, C+1, T] and first layer [B, H, T]; and similarities [B, h, T]."""
+        """The suppressed branch only: CAS [B, C+1, T], first layer [B, H, T] and similarities [B, h, T]."""
         features_BDT = self._scaled(features_BDT)
         _, weight, similarity, products = self._read(features_BDT)
         first = self._first_layer(features_BDT, products, similarity, weight[None])
@@ -137,8 +136,8 @@ class TwoBranchNetwork(nn.Module):
         return features_BDT if self.scale == 1 else features_BDT * self.scale
 
     def _read(self, features_BDT: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One matrix product for everything that reads x: embedding, w_t, similarities [B, h, T] and, but for variant
-        release, the first convolution's tap products [h·H, B, T]."""
+        """Embedding, w_t, similarities [B, h, T] and, except in variant release, the first convolution's tap products
+        [h·H, B, T]: all from one matrix product on x."""
         layers = [self.filter_module.layers()[0], self.base_module.conv_1]
         if self.embedding_module is not None:
             layers.insert(0, self.embedding_module.conv_1)
@@ -148,7 +147,7 @@ class TwoBranchNetwork(nn.Module):
         products = affinity.multiply(torch.cat(rows), features_BDT.transpose(0, 1))
         *for_embedding, for_filter, for_base = torch.split(products, [len(part) for part in rows])
         embedding = features_BDT[:, :0] if self.embedding_module is None else self.embedding_module(*for_embedding)
-        if self.convolution == "ordinary":  # an affinity convolution whose snippets are all alike
+        if self.convolution == "ordinary":  # an affinity convolution with all similarities 1
             batch, _, snippets = features_BDT.shape
             similarity = embedding.new_ones(batch, self.taps, snippets)
         else:
@@ -178,12 +177,10 @@ class TwoBranchNetwork(nn.Module):
 
 
 def read_out(
-    network: TwoBranchNetwork, features_NDT: NDArray[np.float32], k_ratio: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """What localization reads: CAS [N, C+1, T], norm of the first layer [N, T] and video scores [N, C+1].
-
-    All of the suppressed branch. Then the similarities [N, h, T] that weigh its taps. The network is left in evaluation
-    mode.
+    network: TwoBranchNetwork, features_NDT: NDArray[np.floating], k_ratio: float
+) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]:
+    """For localization, of the suppressed branch: CAS [N, C+1, T], norm of the first layer [N, T], video scores
+    [N, C+1], and the similarities [N, h, T] that weigh its taps. The network is left in evaluation mode.
     """
 
     def outputs(features: Tensor) -> tuple[Tensor, ...]:
@@ -197,7 +194,7 @@ def read_out(
 
 
 def _ordinary(products_RBT: Tensor, layer: nn.Conv1d) -> Tensor:
-    """The ordinary convolution of `layer`, from its tap products: [H, B, T]."""
+    """Ordinary convolution of `layer`, from its tap products: [H, B, T]."""
     assert layer.bias is not None
     taps = layer.kernel_size[0]
     ones = products_RBT.new_ones(1, products_RBT.shape[1], taps, products_RBT.shape[2])
@@ -206,14 +203,14 @@ def _ordinary(products_RBT: Tensor, layer: nn.Conv1d) -> Tensor:
 
 
 def _biased(summed_HBT: Tensor, layer: nn.Conv1d) -> Tensor:
-    """With the layer's bias, where it has one; in place, as there is no other reader."""
+    """Add the layer's bias, if it has one; in place, as nothing else reads the sum."""
     return summed_HBT if layer.bias is None else summed_HBT.add_(layer.bias.to(summed_HBT.dtype)[:, None, None])
 
 
-def _dropout(hidden: Tensor, share: float) -> Tensor:
-    """Dropout of a share known to 16 bits.
+def dropout(hidden: Tensor, share: float) -> Tensor:
+    """Dropout with its share rounded to 16 bits.
 
-    PyTorch's draws one number an element, which on a CPU no second thread helps with: four elements share one here.
+    On a CPU PyTorch draws one random number per element in a single thread; here four elements share one number.
     """
     if not hidden.is_cpu:
         return functional.dropout(hidden, share)
@@ -221,13 +218,13 @@ def _dropout(hidden: Tensor, share: float) -> Tensor:
     if dropped == 0:
         return hidden
     numbers = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    last = dropped - 2**15 - 1  # of those that are dropped; clamping, unlike comparing, is vectorised
+    last = dropped - 2**15 - 1  # the highest number that is dropped; clamping, unlike comparing, is vectorised
     kept = numbers.view(torch.int16)[:count].view(hidden.shape).clamp_(last, last + 1).sub_(last)
     return hidden * kept.to(hidden.dtype).mul_(2**16 / (2**16 - dropped))
 
 
 def _activate(hidden: Tensor) -> Tensor:
-    return functional.leaky_relu_(hidden, NEGATIVE_SLOPE)  # in place: the sum before it has no other reader
+    return functional.leaky_relu_(hidden, NEGATIVE_SLOPE)  # in place, as nothing else reads the sum
 
 
 def _unit(vectors_BET: Tensor) -> Tensor:
@@ -236,6 +233,6 @@ def _unit(vectors_BET: Tensor) -> Tensor:
 
 
 def _squares(vectors_BET: Tensor) -> Tensor:
-    """Squared lengths over E, [B, 1, T]: a tenth of the time that `norm` takes where E is not the last axis."""
+    """Squared lengths over E, [B, 1, T]: ten times as fast as `norm` over an axis that is not the last."""
     squares: Tensor = (vectors_BET * vectors_BET).sum(1, keepdim=True)
     return squares

@@ -1,10 +1,9 @@
-"""Cells whose paired interval is still too wide, and the repeat that each gets next. Pure."""
+"""Adaptive repeats: further repeats of cells whose paired interval is still too wide. Pure."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from tal_search.plan.cells import Trial
 from tal_search.plan.plan import Plan
@@ -16,17 +15,17 @@ from tal_search.trial.trial_types import TrialResult
 Repeat = tuple[int, str]
 
 
-def undecided(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> list[Trial]:
-    """The next trials of cells whose interval is wider than wanted: one repeat more, paired with the centre's.
+def next_repeats(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> list[Trial]:
+    """One more repeat of each cell whose interval is wider than `repeats.until`, and of the centre to pair it with.
 
-    The width alone decides, never the sign of a difference: stopping where an interval happens to exclude zero would
-    make false verdicts more likely. A repeat that failed counts as tried. Empty without `repeats.until`.
+    Only the width counts, never the sign of a difference: stopping as soon as an interval excludes zero would make
+    false verdicts more likely. A repeat that failed counts as tried. Empty without `repeats.until`.
     """
     until = plan.study.search.repeats.until
     if until is None:
         return []
     trials = list(trials)
-    by_cell: dict[tuple[Any, ...], dict[Repeat, Trial]] = {}  # in order of their first trials, as in a table of cells
+    by_cell: dict[tuple[object, ...], dict[Repeat, Trial]] = {}  # by first trial, as in a table of cells
     for trial in trials:
         by_cell.setdefault(_key(trial.cell), {})[trial.repeat] = trial
     centre = by_cell.get(_key(plan.centre_cell), {})
@@ -44,12 +43,12 @@ def undecided(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialRe
 
 
 def _repeats(plan: Plan) -> Iterator[Repeat]:
-    """The study's own repeats, then further seeds from the next whole number on, each with every annotator."""
+    """The study's repeats, then further seeds from the next whole number on, each with every annotator."""
     yield from plan.repeats
     for seed in itertools.count(max(plan.study.search.repeats.seeds) + 1):
         for annotator in plan.annotators:
             yield seed, annotator
 
 
-def _key(cell: dict[str, Any]) -> tuple[Any, ...]:
+def _key(cell: Mapping[str, object]) -> tuple[object, ...]:
     return tuple(sorted(cell.items()))

@@ -1,23 +1,22 @@
-"""What all trials of a study have in common: a study that is continued must not change it unawares. Pure."""
+"""Settings that must not change when a study is resumed. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Any
 
 from tal_search.plan.plan import Plan
 
 
-def settings_of(plan: Plan) -> dict[str, Any]:
-    """Method, data, centre, protocol, cost model; for a sampler also what it draws from and how, and its code.
+def settings_of(plan: Plan) -> dict[str, object]:
+    """Method, data, centre, protocol and cost model; with a sampler also its space, settings and code version.
 
-    Axis values, seeds and annotators are not among them: a plan may be widened. The content of each annotator's clicks
-    is (`clicks`), and may only gain annotators and kinds; so are the settings of each case, and cases may come and go.
+    Axis values, seeds and annotators are not included, so a plan may be widened. The content of each annotator's clicks
+    is included (`clicks`; annotators and kinds may be added), and the settings of each case (which may come and go).
     """
     study, search, dataset = plan.study, plan.study.search, plan.dataset
     content = {"source": dataset.source, "content": dataset.fingerprint[:12]}
     budget = {"clicks_fraction": study.dataset.clicks_fraction, "clicks_per_minute": study.dataset.clicks_per_minute}
-    common: dict[str, Any] = {
+    common: dict[str, object] = {
         "protocol": plan.protocol,
         "precision": study.resources.precision,
         "cost": asdict(study.cost),

@@ -1,10 +1,9 @@
-"""From a plan and its finished trials to the `StudyFrame` that results are computed from."""
+"""The `StudyFrame` of a plan and its finished trials, from which results are computed."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,15 +17,15 @@ from tal_search.results.plateau import speed_note
 from tal_search.results.trials import StudyFrame, score_columns
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialResult
-from tal_search.types import INFERENCE, VIDEO_LABELS
+from tal_search.types import INFERENCE, VIDEO_LABELS, Floats
 
 
 def study_frame(plan: Plan, trials: Iterable[Trial], results: Mapping[str, TrialResult]) -> StudyFrame:
-    """The study with these trials, in their order, and the results there are (trial id → result)."""
-    known = symbols(plan)
+    """The study with these trials, in their order, and their results by trial id, as far as there are any."""
+    symbol = symbols(plan)
     return StudyFrame(
         plan=plan.study.search.plan, method=plan.study.method, dataset=plan.dataset.name,
-        axes={axis: known.get(axis, axis) for axis in plan.axes}, centre=plan.centre_cell,
+        axes={axis: symbol.get(axis, axis) for axis in plan.axes}, centre=plan.centre_cell,
         hyperparameters=plan.centre, inference=plan.inference, fit_inference=plan.fit_inference,
         protocol=plan.protocol, objectives=plan.study.search.objectives,
         cases={name: case.paper for name, case in plan.study.search.cases.items()},
@@ -36,7 +35,7 @@ def study_frame(plan: Plan, trials: Iterable[Trial], results: Mapping[str, Trial
 
 
 def speeds(plan: Plan, data: StudyFrame) -> str:
-    """Whether speeds of learning are compared, see `plateau.speed_note`."""
+    """A sentence if the centre still improves in its last epochs, else "", see `plateau.speed_note`."""
 
     def epochs_of(key: str) -> pd.DataFrame:
         path = TrialFolder.of(plan.study.runs, key).epochs
@@ -53,25 +52,25 @@ def symbols(plan: Plan) -> dict[str, str]:
 
 
 def supervision_words(plan: Plan) -> dict[str, str]:
-    """What each case reads beyond video labels, by name of the case."""
+    """The supervision that each case reads beyond video labels, by name of the case."""
     beyond = {name: [kind for kind in case.supervision if kind != VIDEO_LABELS] for name, case in plan.cases.items()}
     return {name: ", ".join(kinds) or VIDEO_LABELS for name, kinds in beyond.items()}
 
 
 def _trial_table(plan: Plan, trials: list[Trial], results: Mapping[str, TrialResult]) -> pd.DataFrame:
     """The `trials` of a StudyFrame."""
-    table: dict[str, Any] = {axis: [trial.cell[axis] for trial in trials] for axis in plan.axes}
+    table: dict[str, Sequence[object] | Floats] = {axis: [trial.cell[axis] for trial in trials] for axis in plan.axes}
     table |= {name: [getattr(trial.spec, name) for trial in trials] for name in ("key", "seed", "annotator", "method")}
     table["annotation_seconds"] = [trial.annotation_seconds for trial in trials]
     table["state"] = ["done" if trial.id in results else "open" for trial in trials]
-    found = [results.get(trial.id) for trial in trials]
+    outcomes = [results.get(trial.id) for trial in trials]
     tiou = tuple(plan.protocol["tiou"])
     nothing = (np.nan,) * len(tiou)
-    mAP = [nothing if result is None else result.mAP for result in found]
-    held = [nothing if result is None else result.holdout_mAP or nothing for result in found]
+    mAP = [nothing if result is None else result.mAP for result in outcomes]
+    held = [nothing if result is None else result.holdout_mAP or nothing for result in outcomes]
     mAP_NT, held_NT = (np.array(rows, np.float64).reshape(-1, len(tiou)) for rows in (mAP, held))
     number = {
-        name: np.array([getattr(result, name, None) for result in found], np.float64)
+        name: np.array([getattr(result, name, None) for result in outcomes], np.float64)
         for name in ("best_on_test_mAP", "parameters", "seconds", "scoring_seconds")
     }
     table |= score_columns(tiou, mAP_NT, held_NT, number.pop("best_on_test_mAP"))

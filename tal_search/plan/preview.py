@@ -1,8 +1,7 @@
-"""What running a study would mean, without running anything."""
+"""Preview of a study: how many trials it has, how many are done, and an estimate of the remaining time."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -15,16 +14,16 @@ from tal_search.study import ResourceSettings
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialSpec
 
-RECORDS_READ = 200  # finished trials an estimate is made from
-Kind = tuple[str, str, int]  # method, data and T: trials that have them in common take about as long an epoch
+RECORDS_READ = 200  # newest finished trials that the estimate is made from
+Kind = tuple[str, str, int]  # method, data fingerprint and T: trials that share them take about as long per epoch
 
 
 class Preview(NamedTuple):
     """Counts of a planned study.
 
-    trials = cells × repeats, of which `cached` are answered by what is on disk, `inference_only` by scoring the kept
-    activations of finished fits, and the rest by training `to_train` of the `groups` (a group is the cells and repeats
-    that share one fit). seconds: of training, None where no finished trial tells how long one takes.
+    trials = cells × repeats. `cached` of them have results on disk, `inference_only` need only the stored activations
+    of finished fits to be scored, and the rest need training: `to_train` of the `groups` (a group is the cells and
+    repeats that share one fit). seconds: of training, None without a finished trial to estimate it from.
     """
 
     cells: int
@@ -38,7 +37,7 @@ class Preview(NamedTuple):
 
 
 def preview(plan: Plan) -> Preview:
-    """How much of a planned study is done already, and how long the rest should take."""
+    """Counts of a planned study, and the estimated time of its remaining trials."""
     results = {spec.key: TrialFolder.of(plan.study.runs, spec.key).results() for spec in plan.fits}
     cached = sum(trial.setting in results[trial.spec.key] for trial in plan.trials)
     scored_only = sum(bool(results[t.spec.key]) and t.setting not in results[t.spec.key] for t in plan.trials)
@@ -56,7 +55,7 @@ def preview(plan: Plan) -> Preview:
 
 
 def sampler_sentence(plan: Plan) -> str:
-    """What a sampler may do; how far it has come is in the record, which is not opened for a preview."""
+    """The preview of a study with a sampler; its progress is in the record, which a preview does not open."""
     study = plan.study
     budget = [f"{study.budget.trials} trials in all"] if study.budget.trials is not None else []
     budget += [f"{study.budget.minutes:g} minutes a run"] if study.budget.minutes is not None else []
@@ -72,7 +71,7 @@ def sampler_sentence(plan: Plan) -> str:
 
 
 def training_seconds(plan: Plan, wanted: Sequence[TrialSpec]) -> float | None:
-    """Estimated wall-clock of fits, from recorded trials of their methods; None where a method has none."""
+    """Estimated wall-clock time of fits, from finished trials of their kinds; None where a kind has none."""
     if not wanted:
         return 0.0
     resources, recorded = plan.study.resources, seconds_per_epoch(plan.study.runs)
@@ -85,35 +84,31 @@ def training_seconds(plan: Plan, wanted: Sequence[TrialSpec]) -> float | None:
 
 
 def kind_of(spec: TrialSpec) -> Kind:
-    """See `Kind`."""
+    """The kind of a trial, see `Kind`."""
     return spec.method, spec.dataset.fingerprint, spec.dataset.snippets
 
 
 def lanes(resources: ResourceSettings) -> int:
-    """Trials at once on this machine, as far as its processors tell."""
+    """Number of concurrent trials on this machine, by its processors unless the study sets it."""
     if resources.backend == "inline":
         return 1
     return resources.concurrent_trials or max(1, int(_processors() / resources.cpus_per_trial))
 
 
 def seconds_per_epoch(runs: Path) -> dict[Kind, float]:
-    """Seconds an epoch, scoring included, by kind: the median of the newest finished trials.
+    """Median seconds per epoch of the newest finished trials by kind, scoring included.
 
-    A median, because the first fit of a process also compiles and imports.
+    The median, because the first fit of a process also compiles and imports.
     """
     folders = runs / "trials"
     results = folders.glob("*/result.json") if folders.is_dir() else []
-    found: dict[Kind, list[float]] = {}
+    samples: dict[Kind, list[float]] = {}
     for path in sorted(results, key=lambda path: path.stat().st_mtime, reverse=True)[:RECORDS_READ]:
-        try:
-            result = json.loads(path.read_text())["result"]
-            spec = json.loads(path.with_name("spec.json").read_text())
-            kind = spec["method"], spec["dataset"]["fingerprint"], spec["dataset"]["snippets"]
-            seconds = float(result["seconds"]) + float(result.get("scoring_seconds", 0.0))
-            found.setdefault(kind, []).append(seconds / spec["hyperparameters"].get("epochs", 1))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # a folder half written or of another version tells nothing
-    return {kind: median(seconds) for kind, seconds in found.items()}
+        folder = TrialFolder(path.parent)
+        spec, result = folder.spec(), folder.result()
+        if spec is not None and result is not None:
+            samples.setdefault(kind_of(spec), []).append(result.wall_seconds / spec.hyperparameters.get("epochs", 1))
+    return {kind: median(seconds) for kind, seconds in samples.items()}
 
 
 def _processors() -> int:

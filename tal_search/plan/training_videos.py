@@ -1,7 +1,8 @@
-"""How many videos the trials of a study train on, from the ground truth alone."""
+"""Number of training videos of a study, counted in the ground truth without reading features."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tal_search.data.load import load_truths
@@ -10,7 +11,7 @@ from tal_search.data.truths import present
 from tal_search.types import DatasetSpec
 
 
-def training_videos(dataset: DatasetSpec, protocol: dict[str, Any]) -> int:
+def training_videos(dataset: DatasetSpec, protocol: Mapping[str, Any]) -> int:
     """Videos of the training split, without those that the protocol holds out.
 
     Raises InputError where the ground truth cannot be used, or where none can be held out.

@@ -1,4 +1,4 @@
-"""A time budget: once it is spent nothing new starts, and what runs is paused with a checkpoint, not pruned."""
+"""Time budget of a run: after it no trial starts, and running trials are paused with a checkpoint, not pruned."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tal_search.trial.trial_types import TrialResult, TrialSpec
 
 
 class Deadline:
-    """A proposer that ends after `minutes`; None = never."""
+    """A proposer that ends after `minutes`; None means never."""
 
     def __init__(self, proposer: Proposer, minutes: float | None) -> None:
         self._proposer = proposer
         self._until = None if minutes is None else time.monotonic() + 60 * minutes
-        self.over = False  # whether the deadline held anything back
+        self.over = False  # whether the study has more to run after the deadline
 
     def ask(self) -> TrialSpec | Wait | None:
         if self._passed():
@@ -34,7 +34,7 @@ class Deadline:
         return self._proposer.stops(spec)
 
     def pauses(self, spec: TrialSpec) -> bool:
-        """Whether a stopped trial is only paused: the deadline stopped it, and the study still wants it."""
+        """Whether a stopped trial is only paused: the deadline stopped it, not the study's proposer."""
         return self._passed() and not self._proposer.stops(spec)
 
     def tell(self, event: Event) -> None:

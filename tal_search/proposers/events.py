@@ -1,4 +1,4 @@
-"""Events of running trials, and the proposer that decides which trials run: the driver passes the ones to the other."""
+"""Events of running trials, which the driver passes to the proposer, and the proposer's interface."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
 
 @dataclass(frozen=True)
 class Started:
-    """A worker begins (or begins again) with this trial."""
+    """A worker starts or restarts this trial."""
 
     spec: TrialSpec
 
 
 @dataclass(frozen=True)
 class Reported:
-    """One epoch of this trial is over."""
+    """One epoch of this trial has ended."""
 
     spec: TrialSpec
     report: EpochReport
@@ -36,7 +36,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """The trial ended with an error; `reason` is one line, the whole text is in the trial's log."""
+    """The trial ended with an error; `reason` is one line, the trial's log has the whole text."""
 
     spec: TrialSpec
     reason: str
@@ -44,21 +44,21 @@ class Failed:
 
 @dataclass(frozen=True)
 class Pruned:
-    """The proposer had the trial stopped after its last report; its folder keeps a checkpoint."""
+    """The proposer stopped the trial after its last report; its folder has a checkpoint."""
 
     spec: TrialSpec
 
 
 @dataclass(frozen=True)
 class Noted:
-    """Something the user should know of a trial that goes on: a damaged checkpoint, a worker that was replaced."""
+    """A message for the user about a trial that continues: a damaged checkpoint, a worker that was replaced."""
 
     spec: TrialSpec
     text: str
 
 
 class Wait(Enum):
-    """The answer of a proposer that may have a trial once one that runs has ended."""
+    """Returned by a proposer that may have another trial after a running one has ended."""
 
     WAIT = "wait"
 
@@ -70,20 +70,20 @@ Handler = Callable[[Event], None]
 
 
 class Proposer(Protocol):
-    """Where trials come from, and who decides which of them stop early."""
+    """Decides which trials run next, and which of them stop early."""
 
     def ask(self) -> TrialSpec | Wait | None:
-        """The next trial to run; WAIT while that depends on trials under way; None when there is none left."""
+        """The next trial to run; WAIT if that depends on running trials; None if there is none left."""
 
     @property
     def ended(self) -> str | None:
-        """None while there is or may be more to run, else why there is not: a sentence, empty where all is done."""
+        """Why the study has nothing more to run: a sentence, empty if all is done. None while it may have more."""
 
     def stops(self, spec: TrialSpec) -> bool:
-        """Whether a trial under way is to stop now. A backend asks after each batch of its reports was handled."""
+        """Whether a running trial must stop now. A backend asks after each batch of the trial's reports."""
 
     def tell(self, event: Event) -> None:
-        """The driver's: an event. What the driver writes of it comes before what the proposer does."""
+        """Handle an event. The driver has written it to the record, or queued that, before."""
 
     def answered(self, trial: Trial, result: TrialResult) -> None:
-        """The driver's: a trial has its result, which came with a fit that has just ended."""
+        """Handle the result of a trial whose fit has just ended. Called by the driver."""

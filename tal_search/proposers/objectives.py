@@ -1,4 +1,4 @@
-"""What an adaptive search may know of a trial. Nothing here is made from the test split, so no objective can see it."""
+"""Objectives of a sampler. None is computed from the test split, so that no search can see test scores."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tal_search.trial.trial_types import TrialResult, objective
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """One finished trial as a sampler sees it; the fields are the objectives a study may name.
+    """One finished trial as a sampler sees it; the fields are the objectives that a study may name.
 
     mAP: fraction, on held-out training videos; annotation_seconds: per minute of video; training_seconds: of the fit,
-    without scoring, so that nothing about the test split enters it.
+    without scoring, so that it does not depend on the test split.
     """
 
     mAP: float
@@ -25,7 +25,7 @@ class Observation:
 
 
 def observe(trial: Trial, result: TrialResult) -> Observation:
-    """What of a result an adaptive search may see. Raises ValueError for a trial without held-out videos."""
+    """The objectives of a finished trial. Raises ValueError if no videos were held out."""
     if result.holdout_mAP is None:
         raise ValueError(f"trial {trial.id} has no held-out score, and a sampler never reads test scores")
     return Observation(
@@ -38,5 +38,5 @@ def observe(trial: Trial, result: TrialResult) -> Observation:
 
 def values(objectives: Mapping[str, str], observations: Iterable[Observation]) -> list[float]:
     """Each objective's mean over the repeats of a cell, in the study's order."""
-    seen = list(observations)
-    return [fmean(getattr(observation, name) for observation in seen) for name in objectives]
+    repeats = list(observations)
+    return [fmean(getattr(observation, name) for observation in repeats) for name in objectives]

@@ -1,4 +1,4 @@
-"""Optuna's samplers and pruners made from a study's settings, and how a cell is drawn from its space."""
+"""Optuna's samplers and pruners built from a study's settings, and drawing a cell from a space."""
 
 from __future__ import annotations
 
@@ -23,49 +23,49 @@ from tal_search.study.samplers import PRUNERS, SAMPLERS
 
 Space = Mapping[str, Dimension]
 
-# Where Optuna's samplers keep the space that earlier trials have in common: a function of those trials alone.
+# Attributes in which Optuna's samplers cache the space that earlier trials have in common.
 SPACES = ("_search_space", "_intersection_search_space", "_group_decomposed_search_space")
 
 
 class NumberedSampler(BaseSampler):
-    """One of Optuna's samplers, made anew for each trial and for each dimension drawn by itself.
+    """One of Optuna's samplers, rebuilt for each trial and for each dimension that is drawn independently.
 
-    Its random state follows from the study's seed, the trial's number and the dimension's name alone. So a study that
-    is continued goes on as if it had never stopped, also after a kill between two dimensions of one trial.
+    Its random state depends only on the study's seed, the trial's number and the dimension's name. A resumed study
+    therefore continues as if it had never stopped, even after a kill between two dimensions of one trial.
     """
 
     def __init__(self, settings: SamplerSettings, space: Space) -> None:
         self._settings = settings
-        found = {name: spanned(dimension) for name, dimension in space.items()}
-        every = {name: distribution for name, distribution in found.items() if not distribution.single()}
+        spans: dict[str, BaseDistribution] = {name: spanned(dimension) for name, dimension in space.items()}
+        every = {name: distribution for name, distribution in spans.items() if not distribution.single()}
         always = {name: distribution for name, distribution in every.items() if not space[name].when}
         numeric = {
             name: distribution
             for name, distribution in always.items()
             if not isinstance(distribution, CategoricalDistribution)
         }
-        # These two take their space from the first trials: where conditions hold in those and not in later ones, QMC
-        # would begin its sequence again, and CMA-ES fail or leave everything to chance.
+        # These two infer their space from the first trials. If conditions hold in those but not in later ones, QMC
+        # would restart its sequence, and CMA-ES would fail or sample at random.
         self._known: dict[str, dict[str, BaseDistribution]] = {"qmc": every, "cmaes": numeric}
-        self._spaces: dict[str, Any] = {}
+        self._spaces: dict[str, object] = {}
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         self._whole = self._sampler(trial.number)
         if self._settings.name in self._known:
             return self._known[self._settings.name]
         for name in SPACES:
-            if hasattr(self._whole, name):  # what they hold of earlier trials, which a new one would read again
+            if hasattr(self._whole, name):  # a new cache would read all earlier trials again
                 setattr(self._whole, name, self._spaces.setdefault(name, getattr(self._whole, name)))
         return self._whole.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         return self._whole.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
+    ) -> object:
         sampler = self._sampler(trial.number, param_name)
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
@@ -73,23 +73,18 @@ class NumberedSampler(BaseSampler):
         settings = self._settings
         options = asdict(SAMPLERS[settings.name](**settings.options))
         seed = random.Random(f"{settings.seed}/{number}/{name}").randrange(2**31)  # noqa: S311
-        quiet: dict[str, Any] = {
-            "independent_sampler": optuna.samplers.RandomSampler(seed=seed), "warn_independent_sampling": False
-        }  # fmt: skip
-        make: dict[str, Callable[[], BaseSampler]] = {
-            "random": lambda: optuna.samplers.RandomSampler(seed=seed),
-            "qmc": lambda: _QMC(number, seed=settings.seed, **quiet, **options),
-            "tpe": lambda: optuna.samplers.TPESampler(seed=seed, **options),
-            "gp": lambda: optuna.samplers.GPSampler(seed=seed, **quiet, **options),
-            "cmaes": lambda: optuna.samplers.CmaEsSampler(seed=seed, **quiet, **options),
-            "nsgaii": lambda: optuna.samplers.NSGAIISampler(seed=seed, **options),
-        }
+        if settings.name in ("qmc", "gp", "cmaes"):
+            independent = optuna.samplers.RandomSampler(seed=seed)
+            options |= {"independent_sampler": independent, "warn_independent_sampling": False}
+        if settings.name == "qmc":
+            seed = settings.seed  # one sequence for the whole study
+            options["number"] = number
         with _experimental():
-            return make[settings.name]()
+            return CLASSES[settings.name](seed=seed, **options)
 
 
-class _QMC(optuna.samplers.QMCSampler):
-    """Takes the point of the trial's number: Optuna's own counts on, past the point of a trial begun twice."""
+class _NumberedQMC(optuna.samplers.QMCSampler):
+    """Returns the point with the trial's number; Optuna's own takes the next one, also for a trial that is resumed."""
 
     def __init__(self, number: int, **options: Any) -> None:
         super().__init__(**options)
@@ -99,8 +94,14 @@ class _QMC(optuna.samplers.QMCSampler):
         return self._number
 
 
+CLASSES: dict[str, Callable[..., BaseSampler]] = {
+    "random": optuna.samplers.RandomSampler, "qmc": _NumberedQMC, "tpe": optuna.samplers.TPESampler,
+    "gp": optuna.samplers.GPSampler, "cmaes": optuna.samplers.CmaEsSampler, "nsgaii": optuna.samplers.NSGAIISampler,
+}  # fmt: skip
+
+
 def pruner_for(settings: PrunerSettings, *, epochs: int, evaluate_every: int) -> BasePruner:
-    """The pruner of a study whose trials have so many epochs and are scored every so many."""
+    """The pruner of a study whose trials have `epochs` epochs and are scored after every `evaluate_every`."""
     if settings.name == "none":
         return optuna.pruners.NopPruner()
     options = asdict(PRUNERS[settings.name](**settings.options))
@@ -117,29 +118,29 @@ def pruner_for(settings: PrunerSettings, *, epochs: int, evaluate_every: int) ->
 
 @contextmanager
 def _experimental() -> Iterator[None]:
-    """Optuna calls some samplers' options and a pruner experimental; whoever wrote the study has chosen them."""
+    """Without Optuna's warnings about experimental options and pruners: the study asks for them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield
 
 
-def draw(trial: BaseTrial, space: Space, centre: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell: each dimension in order, drawn where its conditions hold, else at the centre's value."""
+def draw(trial: BaseTrial, space: Space, centre: Mapping[str, object]) -> dict[str, object]:
+    """A cell: each dimension in order, drawn if its conditions hold, else at the centre's value."""
     cell = dict(centre)
     for name, dimension in space.items():
         if all(cell[other] in values for other, values in dimension.when.items()):
-            cell[name] = _draw_one(trial, name, dimension)
+            cell[name] = _suggest(trial, name, dimension)
     return cell
 
 
-def count_cells(space: Space, centre: Mapping[str, Any], most: int) -> int | None:
-    """How many cells a space holds; None where these are more than `most`, as in any range without steps."""
-    found = sum(1 for _ in itertools.islice(_cells(list(space.items()), dict(centre)), most + 1))
-    return found if found <= most else None
+def count_cells(space: Space, centre: Mapping[str, object], most: int) -> int | None:
+    """Number of cells in a space; None if there are more than `most`, as in any range without steps."""
+    count = sum(1 for _ in itertools.islice(_cells(list(space.items()), dict(centre)), most + 1))
+    return count if count <= most else None
 
 
-def _cells(dimensions: list[tuple[str, Dimension]], cell: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every cell that `draw` may give, fractions by number alone: no condition is on them."""
+def _cells(dimensions: list[tuple[str, Dimension]], cell: dict[str, object]) -> Iterator[dict[str, object]]:
+    """Every cell that `draw` can return; steps of a fraction by their number, as no condition depends on them."""
     if not dimensions:
         yield cell
         return
@@ -149,7 +150,7 @@ def _cells(dimensions: list[tuple[str, Dimension]], cell: dict[str, Any]) -> Ite
         yield from _cells(rest, {**cell, name: value})
 
 
-def _values(distribution: BaseDistribution) -> Iterable[Any]:
+def _values(distribution: BaseDistribution) -> Iterable[object]:
     match distribution:
         case CategoricalDistribution(choices=choices):
             return choices
@@ -160,7 +161,7 @@ def _values(distribution: BaseDistribution) -> Iterable[Any]:
     return itertools.count()
 
 
-def _draw_one(trial: BaseTrial, name: str, dimension: Dimension) -> Any:
+def _suggest(trial: BaseTrial, name: str, dimension: Dimension) -> object:
     match spanned(dimension):
         case CategoricalDistribution(choices=choices):
             return dimension.choices[choices.index(trial.suggest_categorical(name, choices))]
@@ -170,8 +171,8 @@ def _draw_one(trial: BaseTrial, name: str, dimension: Dimension) -> Any:
             return trial.suggest_float(name, low, high, step=step, log=log)
 
 
-def spanned(dimension: Dimension) -> BaseDistribution:
-    """What a sampler draws a dimension from."""
+def spanned(dimension: Dimension) -> CategoricalDistribution | IntDistribution | FloatDistribution:
+    """The distribution that a sampler draws a dimension from."""
     low, high, step = dimension.low, dimension.high, dimension.step
     if dimension.choices:
         return CategoricalDistribution([choice(value) for value in dimension.choices])
@@ -183,7 +184,7 @@ def spanned(dimension: Dimension) -> BaseDistribution:
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """What each dimension spans, for the record's own trials."""
+    """The distribution of each dimension in the trials of the record."""
     return {
         name: distribution_of(dimension.choices or [dimension.low, dimension.high]) for name, dimension in space.items()
     }

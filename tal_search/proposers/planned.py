@@ -1,13 +1,13 @@
-"""Where trials come from in a planned study: cells and repeats, then further repeats of cells not known well enough.
+"""The proposer of planned studies: the trials of the plan, then adaptive repeats.
 
-The other proposer is `sampled.Sampled`.
+The proposer of studies with a sampler is `sampled.Sampled`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from tal_search.plan.adaptive_repeats import undecided
+from tal_search.plan.adaptive_repeats import next_repeats
 from tal_search.plan.cells import Trial, fits
 from tal_search.plan.plan import Plan
 from tal_search.proposers.events import WAIT, Event, Failed, Finished, Pruned, Wait
@@ -17,7 +17,7 @@ Want = Callable[[Sequence[Trial]], dict[str, TrialResult]]
 
 
 class Planned:
-    """See `Proposer`. want: notes that the study wants trials, and gives the results there are already, by id."""
+    """See `Proposer`. want: adds trials to the study; returns the results that are known already, by id."""
 
     def __init__(self, plan: Plan, want: Want) -> None:
         self._plan, self._want = plan, want
@@ -30,7 +30,7 @@ class Planned:
     def ask(self) -> TrialSpec | Wait | None:
         while not self._queue:
             if self._running and self._plan.study.search.repeats.until is not None:
-                return WAIT  # what runs decides whether more repeats are needed
+                return WAIT  # results of running trials decide whether more repeats are needed
             if self._running or not self._add_repeats():
                 return None
         limit = self._plan.study.budget.trials
@@ -49,16 +49,16 @@ class Planned:
         return False
 
     def tell(self, event: Event) -> None:
-        """A fit that has ended makes room."""
+        """A fit that has ended no longer counts as running."""
         if isinstance(event, Finished | Failed | Pruned):
             self._running.discard(event.spec.key)
 
     def answered(self, trial: Trial, result: TrialResult) -> None:
-        """A trial has its result."""
+        """Store the result of a trial."""
         self._results[trial.id] = result
 
     def _add(self, trials: Iterable[Trial]) -> bool:
-        """Want these trials too; whether there are any."""
+        """Add these trials to the study; False if it has all of them."""
         new = {trial.id: trial for trial in trials if trial.id not in self._trials}
         known = self._want(list(new.values()))
         self._trials |= new
@@ -67,5 +67,5 @@ class Planned:
         return bool(new)
 
     def _add_repeats(self) -> bool:
-        """One more repeat of every undecided cell, and of the centre to compare it with."""
-        return self._add(undecided(self._plan, self._trials.values(), self._results))
+        """Add a repeat of every cell whose interval is too wide, and the centre's; False if there is none."""
+        return self._add(next_repeats(self._plan, self._trials.values(), self._results))

@@ -1,9 +1,9 @@
-"""Cells proposed by an Optuna sampler, each run over all repeats; what is known already is answered, not trained.
+"""The proposer of studies with an Optuna sampler: each proposed cell runs over all repeats, unless results are known.
 
-What the sampler sees is the Optuna study "NAME: cells" of the record: one Optuna trial a cell, told the mean of each
-objective over its repeats. Its intermediate values are held-out mAP by epoch of the first repeat (the same seed and
-annotator in every cell, so that pruning compares like with like), or by repeat for a pruner that works over repeats.
-Cells that a killed driver left running, or that failed, are taken up with their parameters.
+The sampler sees the Optuna study "NAME: cells" of the record: one Optuna trial per cell, whose values are the mean of
+each objective over its repeats. Its intermediate values are held-out mAP by epoch of the first repeat (the same seed
+and annotator in every cell, so that the pruner compares like with like), or by repeat for a pruner over repeats.
+Cells that a killed driver left running, or that failed, are continued with their parameters.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from tal_search.record.record import Record, held_out_mAP
 from tal_search.study.samplers import OVER_REPEATS
 from tal_search.trial.trial_types import TrialResult, TrialSpec
 
-MOST_REPETITIONS = 50  # in a row; the sampler has nothing new to propose then
-MOST_COUNTED = 10_000  # cells of a space; none larger is exhausted
+MOST_REPETITIONS = 50  # known cells in a row after which the study ends
+MOST_COUNTED = 10_000  # a space with more cells is never taken for exhausted
 
 
 @dataclass
 class _Cell:
-    """A proposed cell under way. steps: of its intermediate values; stopping: why nothing more of it is run."""
+    """A proposed cell that is running. steps: of its intermediate values; stopping: the state it ends in, if early."""
 
     trial: optuna.Trial
     trials: list[Trial]
@@ -44,40 +44,41 @@ class _Cell:
         return [trial for trial in self.trials if trial.id not in self.results]
 
     def wants(self, key: str) -> bool:
-        """Whether one of its trials is from this fit."""
+        """Whether one of its trials uses this fit."""
         return any(trial.spec.key == key for trial in self.trials)
 
 
 class Sampled:
-    """See `Proposer`. want: notes that the study wants trials, and gives the results there are already, by id."""
+    """See `Proposer`. want: adds trials to the study; returns the results that are known already, by id."""
 
     def __init__(self, plan: Plan, record: Record, want: Want) -> None:
-        search = plan.study.search
+        search, epochs = plan.study.search, plan.reference.trained.epochs
+        assert epochs is not None, "every fit has a number of epochs"
         self._plan, self._want, self._search = plan, want, search
         self._study = CellStudy(
             record.storage,
             f"{record.study}: cells",
             search.objectives,
             NumberedSampler(search.sampler, search.space),
-            pruner_for(search.pruner, epochs=plan.centre["epochs"], evaluate_every=plan.protocol["evaluate_every"]),
+            pruner_for(search.pruner, epochs=epochs, evaluate_every=plan.protocol["evaluate_every"]),
             objective_names(search.objectives, plan.protocol["tiou"], held_out=True),
         )
         self._cells: dict[int, _Cell] = {}
-        self._running: set[str] = set()  # keys of fits under way
-        # Fits that failed in this run or were ever stopped early: no cell that proposes them runs them again.
+        self._running: set[str] = set()  # keys of running fits
+        # Fits that failed in this run or were ever stopped early; no cell runs them again.
         self._ended = {name.partition("-")[0]: TrialState.PRUNED for name in record.pruned()}
         self._seen: set[str] = set()  # the first trial of every cell
         self._repetitions = 0
         self._cells_in_all = count_cells(search.space, plan.centre_cell, MOST_COUNTED)
         self._proposed = len(self._study.trials())
-        self._take_up()
+        self._resume()
 
     def ask(self) -> TrialSpec | Wait | None:
         while (spec := self._next()) is None:
             if not self._may_propose():
                 return WAIT if self._cells else None
             if self._repetitions and self._proposed - 1 in self._cells:
-                return WAIT  # the last one repeats a cell under way, whose result may lead elsewhere
+                return WAIT  # the last proposal repeats a running cell; its result may lead to another
             self._proposed += 1
             self._begin(*self._study.ask(self._trials), set())
         self._running.add(spec.key)
@@ -99,11 +100,11 @@ class Sampled:
         )
 
     def stops(self, spec: TrialSpec) -> bool:
-        """A fit stops once every cell that wants it does."""
+        """Whether every cell that uses the fit stops."""
         return all(cell.stopping is not None for cell in self._cells.values() if cell.wants(spec.key))
 
     def tell(self, event: Event) -> None:
-        """Learn from an event."""
+        """Update the cells that use the event's fit."""
         key = event.spec.key
         if isinstance(event, Failed):
             self._ended[key] = TrialState.FAIL
@@ -119,14 +120,14 @@ class Sampled:
             self._end_if_over(cell)
 
     def answered(self, trial: Trial, result: TrialResult) -> None:
-        """A trial has its result."""
+        """Add a result to the cells that wait for it."""
         for cell in [cell for cell in self._cells.values() if trial.id in {wanted.id for wanted in cell.trials}]:
             if trial.id not in cell.results:
                 self._add(cell, trial, result)
             self._end_if_over(cell)
 
-    def _take_up(self) -> None:
-        """What earlier runs proposed: complete cells are part of the study's result, those under way go on."""
+    def _resume(self) -> None:
+        """Add complete cells of earlier runs to the study's results, and continue those that were running."""
         earlier = self._study.trials()
         for frozen in earlier:
             if frozen.state != TrialState.RUNNING:
@@ -141,7 +142,7 @@ class Sampled:
         return self._plan.trials_of(cell)
 
     def _begin(self, trial: optuna.Trial, trials: list[Trial], steps: set[int]) -> None:
-        """Run a proposed cell; what is known of it is taken at once, so a duplicate costs nothing."""
+        """Run a proposed cell. Known results are added at once, so that a duplicate costs nothing."""
         self._repetitions = self._repetitions + 1 if trials[0].id in self._seen else 0
         self._seen.add(trials[0].id)
         self._cells[trial.number] = cell = _Cell(trial, trials, steps)
@@ -171,7 +172,7 @@ class Sampled:
         return len(self._seen) == self._cells_in_all
 
     def _watch_epoch(self, cell: _Cell, event: Reported) -> None:
-        """Pruning after the last epoch would save nothing where there is one repeat, and lose the cell."""
+        """Report an epoch. A single repeat is not pruned after its last epoch, which would save nothing."""
         value, report = held_out_mAP(cell.trials[0], event.report), event.report
         if value is not None and self._search.pruner.name not in OVER_REPEATS:
             left = len(cell.missing) > 1 or report.epoch < report.epochs
@@ -184,7 +185,7 @@ class Sampled:
             self._watch(cell, observe(trial, result).mAP, step, left=bool(cell.missing))
 
     def _watch(self, cell: _Cell, value: float, step: int, *, left: bool) -> None:
-        """Note a step of the curve (one seen again after a kill is known), and prune where anything is left to run."""
+        """Report an intermediate value, once also after a kill; prune if anything is left to run."""
         if len(self._search.objectives) > 1:
             return
         if step not in cell.steps:
@@ -194,13 +195,13 @@ class Sampled:
             cell.stopping = TrialState.PRUNED
 
     def _end_if_over(self, cell: _Cell) -> None:
-        """Tell Optuna once nothing of the cell runs any more and nothing more of it is to be run."""
+        """Tell Optuna the result once no trial of the cell is running or left to run."""
         if cell.trial.number not in self._cells:
             return
         missing = cell.missing
         if not missing and cell.stopping is None:
-            seen = [observe(trial, cell.results[trial.id]) for trial in cell.trials]
-            self._study.tell(cell.trial, values(self._search.objectives, seen))
+            repeats = [observe(trial, cell.results[trial.id]) for trial in cell.trials]
+            self._study.tell(cell.trial, values(self._search.objectives, repeats))
         elif cell.stopping is not None and not any(trial.spec.key in self._running for trial in missing):
             self._study.tell(cell.trial, state=cell.stopping)
         else:

@@ -1,7 +1,7 @@
-"""What no study refers to: trial folders, and arrays of features that none of its trials reads; removed on request.
+"""Garbage collection in a runs folder: trial folders that no record names, and feature arrays that no trial reads.
 
-Arrays are kept for the trials that a record names, and for those under way, as this version of the code makes them: of
-older data or code they go. Whoever has mapped them keeps them until it ends, and whoever wants them makes them again.
+Arrays are kept if a trial that a record names, or one that is running, reads them with this version of the code. Open
+memory maps of removed arrays stay valid; arrays are rebuilt on demand.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from tal_search.data.features.shared import MANIFEST, place_of
-from tal_search.errors import InputError, TalSearchError
-from tal_search.record.retry import BUSY_SECONDS
+from tal_search.errors import Problems, TalSearchError
+from tal_search.record.optuna_tables import values_of_attribute
+from tal_search.record.record_reader import BUSY_SECONDS
 from tal_search.record.storage import shown
 from tal_search.trial.folder import TrialFolder
 
@@ -32,7 +33,7 @@ ARRAYS = re.compile("([0-9a-f]{20})(\\.unfinished)?")
 
 
 class Garbage(NamedTuple):
-    """A folder that no study refers to. what: for people; running: a process holds its lock, so it is kept."""
+    """A folder that no study refers to. what: its description; running: a process holds its lock, so it is kept."""
 
     path: Path
     bytes: int
@@ -41,8 +42,9 @@ class Garbage(NamedTuple):
 
 
 def unreferenced(runs: Path) -> list[Garbage]:
-    """What `remove` would take from a runs folder, trials by name, then arrays. Raises InputError: a record that cannot
-    be read.
+    """The folders that `remove` would remove from a runs folder: trials by name, then arrays.
+
+    Raises InputError if a record cannot be read.
     """
     folders, arrays = _candidates(runs)
     return [*(_garbage(folder, _trial_words(folder)) for folder in folders),
@@ -50,17 +52,18 @@ def unreferenced(runs: Path) -> list[Garbage]:
 
 
 def remove(runs: Path, garbage: Sequence[Garbage]) -> list[Garbage]:
-    """Remove these folders; returns those removed. Kept are folders in which a trial runs by now, or that a study
-    refers to by now, and anything that is neither a trial folder nor one of arrays in `runs`.
+    """Remove these folders; returns those removed.
 
-    Raises InputError: a record cannot be read, and nothing is removed; TalSearchError: a folder cannot be removed.
+    Folders that a study has begun to use since, or in which a trial now runs, are kept, as is anything in `runs` that
+    is not a folder of a trial or of arrays. Raises InputError, with nothing removed, if a record cannot be read;
+    TalSearchError if a folder cannot be removed.
     """
     folders, arrays = _candidates(runs)
     removed: list[Garbage] = []
     for item in garbage:
         if item.path not in (*folders, *arrays):
             continue
-        with _claimed(item.path) as free:
+        with _locked(item.path) as free:
             if free:
                 _remove(item.path, len(removed))
                 removed.append(item)
@@ -68,8 +71,8 @@ def remove(runs: Path, garbage: Sequence[Garbage]) -> list[Garbage]:
 
 
 def _candidates(runs: Path) -> tuple[list[Path], list[Path]]:
-    """Folders of trials that no record names, and of arrays that no other trial reads."""
-    folders = _folders(runs / "trials", KEY)  # before the records: a trial that begins and ends meanwhile is in its own
+    """Trial folders that no record names, and array folders that no remaining trial reads."""
+    folders = _folders(runs / "trials", KEY)  # listed before the records are read, so a new folder is never a candidate
     named = _referenced(runs)
     unnamed = [folder for folder in folders if folder.name not in named]
     arrays = _folders(runs / "features", ARRAYS)
@@ -80,7 +83,7 @@ def _candidates(runs: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _folders(parent: Path, pattern: re.Pattern[str]) -> list[Path]:
-    """The real folders directly below `parent` that are named so; no link is followed."""
+    """Folders directly in `parent` with names of this pattern; links are not followed."""
     with suppress(FileNotFoundError), os.scandir(parent) as entries:
         names = [
             entry.name for entry in entries if entry.is_dir(follow_symlinks=False) and pattern.fullmatch(entry.name)
@@ -90,18 +93,15 @@ def _folders(parent: Path, pattern: re.Pattern[str]) -> list[Path]:
 
 
 def _arrays_of(folder: Path) -> str | None:
-    """The name of the arrays that a trial reads; None where its folder does not say."""
-    try:
-        dataset = json.loads((folder / "spec.json").read_bytes())["dataset"]
-        return place_of(Path(), dataset["fingerprint"], dataset["snippets"]).name
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    """The name of the arrays that a trial reads; None if its folder does not say."""
+    spec = TrialFolder(folder).spec()
+    return None if spec is None else place_of(Path(), spec.dataset.fingerprint, spec.dataset.snippets).name
 
 
 def _referenced(runs: Path) -> set[str]:
-    """Keys in the records of every study, whichever state their trials are in. All unreadable records are reported."""
+    """Keys of the trials, in any state, of every record. Raises InputError with every record that cannot be read."""
     keys: set[str] = set()
-    problems: list[str] = []
+    problems = Problems()
     for path in sorted([*runs.glob("*/record.db"), *runs.glob("*/record.url")]):
         where: Path | str = path
         try:
@@ -109,36 +109,33 @@ def _referenced(runs: Path) -> set[str]:
             keys |= _keys(where)
         except (OSError, SQLAlchemyError, ImportError, ValueError) as error:
             place = path if where == path else f"{path} names {shown(where)}, which"
-            problems.append(
+            problems.add(
                 f"{place} cannot be read as a record ({_reason(error)}), so nothing is removed; "
                 "restore it, or start its server"
             )
-    if problems:
-        raise InputError(problems)
+    problems.raise_if_any()
     return keys
 
 
 def _reason(error: Exception) -> str:
-    """One line; what SQLAlchemy says of a URL that it cannot parse may hold the password."""
+    """One line, without SQLAlchemy's message about a URL that it cannot parse: that may quote the password."""
     if isinstance(error, ArgumentError):
         return "this is not a URL of a database"
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
 
 
 def _keys(where: Path | str) -> set[str]:
-    """Keys of all trials of all studies in one record; trials of other kinds have none."""
-    attributes = sqlalchemy.table("trial_user_attributes", sqlalchemy.column("key"), sqlalchemy.column("value_json"))
-    query = sqlalchemy.select(attributes.c.value_json).where(attributes.c.key == "key").distinct()
+    """Keys of all trials of all studies in one record; cells of a sampler have none."""
     engine = _engine(where)
     try:
         with engine.connect() as connection:
-            return {json.loads(value) for value in connection.scalars(query)}
+            return {json.loads(text) for text in values_of_attribute(connection, "key")}
     finally:
         engine.dispose()
 
 
 def _engine(where: Path | str) -> sqlalchemy.Engine:
-    """A file is opened as it is, never created; a running driver goes on writing to it."""
+    """A connection to the record, to which a driver may be writing; a file that is absent is not created."""
     if isinstance(where, str):
         return sqlalchemy.create_engine(where, poolclass=NullPool)
     address = f"{where.resolve().as_uri()}?mode=rw"
@@ -157,12 +154,10 @@ def _garbage(folder: Path, what: str) -> Garbage:
 
 
 def _trial_words(folder: Path) -> str:
-    try:
-        spec = json.loads((folder / "spec.json").read_bytes())
-        what = f"{spec['method']}, annotator {spec['annotator']}, seed {spec['seed']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        what = "without a readable spec.json"
-    return f"{what}, {'unfinished' if TrialFolder(folder).result() is None else 'finished'}"
+    trial = TrialFolder(folder)
+    spec = trial.spec()
+    what = f"{spec.method}, annotator {spec.annotator}, seed {spec.seed}" if spec else "without a readable spec.json"
+    return f"{what}, {'unfinished' if trial.result() is None else 'finished'}"
 
 
 def _array_words(folder: Path) -> str:
@@ -174,19 +169,19 @@ def _array_words(folder: Path) -> str:
 
 
 def _held(folder: Path) -> bool:
-    with _claimed(folder) as free:
+    with _locked(folder) as free:
         return not free
 
 
 @contextmanager
-def _claimed(folder: Path) -> Iterator[bool]:
-    """Whether no process works in the folder; none begins before the block ends. A lock that cannot be read is held."""
+def _locked(folder: Path) -> Iterator[bool]:
+    """Lock the folder for the block; False if a process works in it, or its lock cannot be read."""
     arrays = folder.parent.name == "features"
     lock = folder.with_name(f"{folder.name.partition('.')[0]}.lock") if arrays else folder / "lock"
     try:
         handle = os.open(lock, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
-        yield True  # none has ever begun
+        yield True  # no process has worked in it
         return
     except OSError:
         yield False
@@ -203,7 +198,7 @@ def _claimed(folder: Path) -> Iterator[bool]:
 
 
 def _remove(folder: Path, before: int) -> None:
-    """What says that it is whole goes first: a folder half removed is never taken for a finished one."""
+    """The files that mark it as complete are removed first: a half-removed folder is never taken for a finished one."""
     try:
         for name in ("result.json", MANIFEST):
             (folder / name).unlink(missing_ok=True)

@@ -1,8 +1,7 @@
-"""A study's record as dashboards and `status` read it: never written, read again only where it grew."""
+"""Reader of a study's record for the dashboards and `tal-search status`: never writes, never rereads ended trials."""
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
@@ -16,20 +15,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from tal_search.errors import InputError, MissingExtra
+from tal_search.record import optuna_tables
 from tal_search.record.driver_lock import held_in_database
+from tal_search.record.optuna_tables import Time
 
 STATES = {"COMPLETE": "done", "RUNNING": "running", "WAITING": "running", "FAIL": "failed", "PRUNED": "stopped early"}
 ENDED = ("done", "failed", "stopped early")
-BUSY_SECONDS = 5
+BUSY_SECONDS = 5  # SQLite's busy timeout
 
 
 class Row(NamedTuple):
-    """One Optuna trial; times as the database has them, the rest its attributes as JSON text, None where not set."""
+    """One Optuna trial. From `id` on: user attributes as JSON text, None where not set."""
 
     number: int
     state: str
-    started: Any
-    ended: Any
+    started: Time | None
+    ended: Time | None
     id: str | None
     cell: str | None
     annotator: str | None
@@ -49,17 +50,18 @@ class RecordReader:
     """The trials of one study, of the record in its folder: `record.db`, or the database that `record.url` names.
 
     still: no process writes to the file, so it is read without a lock and without SQLite's files beside it.
-    wanted: of ATTRIBUTES, those that are read; the rest stay None.
+    wanted: those of ATTRIBUTES to read; the others are None.
     """
 
     def __init__(self, folder: Path, *, still: bool = False, wanted: Collection[str] = ATTRIBUTES) -> None:
-        self.folder, self.study, self._wanted = folder, folder.name, wanted
+        self.folder, self.study = folder, folder.name
+        self._names = [name if name in wanted else None for name in ATTRIBUTES]
         self._rows: dict[int, Row] = {}
         self._seen: object = None
         self._engine = _engine(folder, still)
 
     def rows(self) -> tuple[dict[int, Row], bool]:
-        """Trials by trial id in order, and whether anything changed since the last call. InputError: no such record."""
+        """Trials by trial id, in order, and whether any changed since the last call. Raises InputError: unreadable."""
         mark = self._mark()
         if mark is not None and mark == self._seen:
             return self._rows, False
@@ -68,30 +70,25 @@ class RecordReader:
         self._seen = mark
         return self._rows, changed
 
-    def attributes(self) -> dict[str, Any]:
-        """What the record says of the study itself. InputError where it holds no such study."""
-        statement = sqlalchemy.text(
-            "SELECT a.key, a.value_json FROM studies s LEFT JOIN study_user_attributes a ON a.study_id = s.study_id "
-            "WHERE s.study_name = :study"
-        )
-        with self._connected() as connection:
-            found = connection.execute(statement, {"study": self.study}).all()
-        if not found:
-            raise InputError(f"{self.folder}: its record holds no study of the name {self.study}; run the study first")
-        return {key: json.loads(value) for key, value in found if key is not None}
+    def description(self) -> dict[str, Any]:
+        """The study's metadata (see `record.description`), empty where it has none.
 
-    def last_change(self) -> Any:
-        """When a trial last began or ended, as the database has times; None before the first."""
-        statement = sqlalchemy.text(
-            "SELECT max(t.datetime_start), max(t.datetime_complete) FROM trials t "
-            "JOIN studies s ON s.study_id = t.study_id WHERE s.study_name = :study"
-        )
+        Raises InputError where the record holds no such study.
+        """
         with self._connected() as connection:
-            times = connection.execute(statement, {"study": self.study}).one()
-        return max((when for when in times if when is not None), default=None)
+            attributes = optuna_tables.study_attributes(connection, self.study)
+        if attributes is None:
+            raise InputError(f"{self.folder}: its record has no study named {self.study}; run the study first")
+        about = attributes.get("about")
+        return about if isinstance(about, dict) else {}
+
+    def last_change(self) -> Time | None:
+        """When a trial last began or ended; None before the first."""
+        with self._connected() as connection:
+            return optuna_tables.last_change(connection, self.study)
 
     def has_driver(self) -> bool | None:
-        """Whether a driver, on whatever machine, holds a record on PostgreSQL; None of any other record."""
+        """Whether a driver on any machine holds the study; None where the record is not on PostgreSQL."""
         if self._engine.dialect.name != "postgresql":
             return None
         with self._connected() as connection:
@@ -106,41 +103,30 @@ class RecordReader:
             raise InputError(f"{self.folder}: the record cannot be read ({_first_line(error)})") from None
 
     def _mark(self) -> object:
-        """Sizes and times of the files; None of a database elsewhere, which is asked each time."""
+        """Sizes and times of the files; None where the record is on a server, which is read each time."""
         files = [self.folder / "record.db", self.folder / "record.db-wal"]
         if (self.folder / "record.url").exists():
             return None
         return [(stat.st_mtime_ns, stat.st_size) for stat in (path.stat() for path in files if path.exists())]
 
     def _read(self, connection: sqlalchemy.Connection) -> bool:
-        """Take in what is new: trials that ended do not change any more."""
-        of_study = "FROM trials t JOIN studies s ON s.study_id = t.study_id WHERE s.study_name = :study"
-        ids = connection.execute(sqlalchemy.text(f"SELECT t.trial_id {of_study}"), {"study": self.study}).scalars()
-        open_ids = {one for one in ids if one not in self._rows or self._rows[one].state not in ENDED}
-        if not open_ids:
+        """Read new trials and those that had not ended; a trial that has ended does not change any more."""
+        ids = optuna_tables.trial_ids(connection, self.study)
+        unread = {trial for trial in ids if trial not in self._rows or self._rows[trial].state not in ENDED}
+        if not unread:
             return False
-        # A value each, found by the index of trial and key, takes a third of the time of a row an attribute.
-        values = ", ".join(
-            f"(SELECT a.value_json FROM trial_user_attributes a WHERE a.trial_id = t.trial_id AND a.key = '{name}')"  # noqa: S608
-            if name in self._wanted
-            else "NULL"
-            for name in ATTRIBUTES
-        )
-        statement = sqlalchemy.text(
-            f"SELECT t.trial_id, t.number, t.state, t.datetime_start, t.datetime_complete, {values} {of_study} "
-            "AND t.trial_id >= :first ORDER BY t.trial_id"
-        )
-        found = connection.execute(statement, {"study": self.study, "first": min(open_ids)})
-        for trial_id, number, state, *rest in found.all():
-            if trial_id in open_ids:
-                self._rows[trial_id] = Row(number, STATES[state], *rest)
+        for trial in optuna_tables.trials_from(connection, self.study, min(unread), self._names):
+            if trial.trial_id in unread:
+                self._rows[trial.trial_id] = Row(
+                    trial.number, STATES[trial.state], trial.started, trial.ended, *trial.attributes
+                )
         return True
 
 
-def is_asked_for(cell: Mapping[str, Any], axes: Collection[str], centre: Mapping[str, Any]) -> bool:
-    """Whether a study has the cell: off its centre only along its axes.
+def is_asked_for(cell: Mapping[str, object], axes: Collection[str], centre: Mapping[str, object]) -> bool:
+    """Whether a cell belongs to a study: it differs from the centre only along the study's axes.
 
-    An axis that was dropped and a setting that was rescored leave cells behind that are none of the study's any more.
+    A dropped axis or a rescored setting leaves cells in the record that no longer belong to the study.
     """
     return all(name in axes or centre.get(name, value) == value for name, value in cell.items())
 
@@ -159,7 +145,7 @@ def _engine(folder: Path, still: bool) -> sqlalchemy.Engine:
         except ImportError:
             raise MissingExtra("psycopg", "postgres") from None
     path = folder / "record.db"
-    # A folder that may not be written has no place for the lock file that reading beside a writer takes.
+    # Reading beside a writer makes a lock file, which a read-only folder has no place for.
     shared = os.access(folder, os.W_OK) or path.with_name("record.db-wal").exists()
     mode = "mode=ro" if shared and not still else "immutable=1"
     url = f"file:{quote(str(path.resolve()))}?{mode}"

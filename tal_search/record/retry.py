@@ -1,6 +1,7 @@
-"""A record that waits: while the disk is full or its database is locked or away, writes are tried again, not lost.
+"""Optuna storage that retries while the database is locked, unreachable or out of space.
 
-What is written while trials run (`soon`) waits in order, and the driver goes on: a trial never waits for the record.
+Writes made while trials run go through a queue (`enqueue`): if the record cannot be written they stay in it, in order,
+and the driver goes on, so that no trial waits for the record.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from tal_search.errors import TalSearchError
 from tal_search.files.disk import retry_when_full
-from tal_search.record.optuna_tables import add_intermediate_values, add_trials
+from tal_search.record import optuna_tables
 
 Result = TypeVar("Result")
 
-AWAY = (OperationalError, InterfaceError)
-AWAY_SECONDS = 600.0
+AWAY = (OperationalError, InterfaceError)  # a database that is locked or cannot be reached
+AWAY_SECONDS = 600.0  # the run ends if the database is away for longer
 POLL_SECONDS = 0.5
-SLICE_SECONDS = 0.1  # what has waited for minutes is not done in one go, for which trials would wait
-SAID_SECONDS = 2.0  # a record that is locked for longer is worth a sentence
-BUSY_SECONDS = 5  # SQLite waits so long itself, while nothing else could be done; then Python sees signals
-MOMENT_SECONDS = 0.05  # the same while trials run, once a lock: most are as short as another's transaction
-# Each is one transaction that leaves nothing behind when it fails; Optuna's studies and its cache end in these.
+SLICE_SECONDS = 0.1  # the queue is drained in slices, so that trials are not blocked
+WARN_SECONDS = 2.0  # warn if the record is locked for longer
+BUSY_SECONDS = 5  # SQLite's busy timeout; short, so that signals are handled
+QUEUE_BUSY_SECONDS = 0.05  # the same while the queue is drained; most transactions of other processes are shorter
+# Each is one transaction that leaves nothing behind when it fails; Optuna's studies and its cache call nothing else.
 CALLS = (
     "create_new_study", "set_study_system_attr", "set_study_user_attr", "set_trial_intermediate_value",
     "set_trial_state_values", "set_trial_system_attr", "set_trial_user_attr",
@@ -38,142 +39,148 @@ CALLS = (
 )  # fmt: skip
 
 
-class PatientStorage(RDBStorage):
-    """Optuna's storage. folder: of the study, where a process that waits for room on the disk leaves its marker.
+class RetryingStorage(RDBStorage):
+    """Optuna's storage, whose calls are retried; TalSearchError after AWAY_SECONDS without a database.
 
-    A call fails with TalSearchError once its database was away for ten minutes. say: gets a sentence when the writes of
-    `soon` begin to wait, and one when they are done.
+    folder: of the study; a process that waits for disk space leaves its marker beside it. say: gets a sentence when
+    queued writes begin to wait, and one when they are done.
     """
 
-    def __init__(self, url: str, folder: Path, **settings: Any) -> None:
-        self.folder = folder
-        self.say: Callable[[str], None] = lambda _: None
-        self.hurried = False  # whether a call that finds the database locked or away fails at once
-        self._waiting: deque[Callable[[], object]] = deque()
-        self._since: float | None = None  # when the first of them failed first
-        self._again = 0.0
-        self._said = False
-        super().__init__(url, **settings)
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        say: Callable[[str], None] | None = None,
+        **options: Any,
+    ) -> None:
+        self._folder, self._say = folder, say or (lambda _: None)
+        self._queue: deque[Callable[[], object]] = deque()
+        self._draining = False  # a call that finds the database locked or away then fails at once
+        self._failing_since: float | None = None  # when the action at the head of the queue first failed
+        self._next_try = 0.0
+        self._warned = False
+        super().__init__(url, **options)
 
     @property
     def busy_seconds(self) -> float:
-        """How long SQLite itself is to wait for a lock."""
-        if not self.hurried:
+        """SQLite's busy timeout for the next call."""
+        if not self._draining:
             return BUSY_SECONDS
-        return MOMENT_SECONDS if self._since is None else 0.0
+        return QUEUE_BUSY_SECONDS if self._failing_since is None else 0.0
 
-    def soon(self, action: Callable[[], object]) -> None:
-        """Do this after all that waits: at once, or with a later call of `soon` or `flush`.
+    def enqueue(self, action: Callable[[], object]) -> None:
+        """Run an action after those in the queue: now, or in a later call of `enqueue` or `flush`.
 
-        What reads the record or speaks of it as written comes here too, after the writes. An action that writes in
-        several calls is begun again where one of them finds the database locked or away.
+        Actions that read the record, or report that something was written, are queued too, after the writes. An action
+        of several writes is run again from its start if one of them finds the database locked or away.
         """
-        self._waiting.append(action)
-        if time.monotonic() >= self._again:
-            self._try(SLICE_SECONDS)
+        self._queue.append(action)
+        if time.monotonic() >= self._next_try:
+            self._drain(SLICE_SECONDS)
 
     def flush(self, seconds: float = math.inf) -> int:
-        """Wait until all of it is done, for so long at most; how much is left."""
+        """Wait up to `seconds` for the queue to empty; returns the number of actions left."""
         until = time.monotonic() + seconds
-        while not self._try(math.inf) and time.monotonic() < until:
+        while not self._drain(math.inf) and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
-        return len(self._waiting)
+        return len(self._queue)
 
-    def _try(self, seconds: float) -> bool:
-        """Do what waits, for about so long; whether nothing waits any more."""
+    def _drain(self, seconds: float) -> bool:
+        """Run queued actions for about `seconds`; returns whether the queue is empty."""
         until = time.monotonic() + seconds
-        self.hurried = True
+        self._draining = True
         try:
-            while self._waiting:
+            while self._queue:
                 if time.monotonic() > until:
                     return False
-                self._waiting[0]()
-                self._waiting.popleft()
-                self._since = None
+                self._queue[0]()
+                self._queue.popleft()
+                self._failing_since = None
         except AWAY as error:
-            self._wait(error)
+            self._postpone(error)
             return False
         except BaseException:
-            self._waiting.clear()  # what comes after it builds on it
+            self._queue.clear()  # later actions build on the one that failed
             raise
         finally:
-            self.hurried = False
-        if self._said:
-            self.say("the record is back, and has all that waited for it")
-        self._said = False
+            self._draining = False
+        if self._warned:
+            self._say("the record can be written again, and has every result")
+        self._warned = False
         return True
 
-    def _wait(self, error: DBAPIError) -> None:
+    def _postpone(self, error: DBAPIError) -> None:
         now = time.monotonic()
-        self._again = now + POLL_SECONDS
-        self._since = self._since or now
-        if now - self._since > AWAY_SECONDS:
-            self._waiting.clear()
+        self._next_try = now + POLL_SECONDS
+        self._failing_since = self._failing_since or now
+        if now - self._failing_since > AWAY_SECONDS:
+            self._queue.clear()
             raise _away(error) from error
-        if now - self._since > SAID_SECONDS and not self._said:
-            self._said = True
-            self.say(
-                f"the record cannot be written ({_first_line(error)}); trials go on, and what they find is in their "
-                "folders until the record is back"
+        if now - self._failing_since > WARN_SECONDS and not self._warned:
+            self._warned = True
+            self._say(
+                f"the record cannot be written ({_first_line(error)}); trials continue, and their results are kept "
+                "in their folders until it can be written"
             )
 
     def add_trials(
-        self, study_id: int, trials: Sequence[FrozenTrial], study_attributes: Mapping[str, Any] | None = None
+        self, study_id: int, trials: Sequence[FrozenTrial], study_attributes: Mapping[str, object] | None = None
     ) -> list[tuple[int, int]]:
-        """See `bulk.add_trials`."""
-        return self._patiently(lambda: add_trials(self, study_id, trials, study_attributes))
+        """See `optuna_tables.add_trials`."""
+        return self._retry(lambda: optuna_tables.add_trials(self.engine, study_id, trials, study_attributes))
 
     def add_intermediate_values(self, trial_id: int, values: Mapping[int, float]) -> None:
         """See `optuna_tables.add_intermediate_values`."""
-        self._patiently(lambda: add_intermediate_values(self, trial_id, values))
+        self._retry(lambda: optuna_tables.add_intermediate_values(self.engine, trial_id, values))
 
-    def _patiently(self, action: Callable[[], Result]) -> Result:
-        return patiently(action, self.folder, hurried=self.hurried)
+    def reopen_failed_trials(self, study_id: int) -> None:
+        """See `optuna_tables.reopen_failed_trials`."""
+        self._retry(lambda: optuna_tables.reopen_failed_trials(self.engine, study_id))
+
+    def _retry(self, transaction: Callable[[], Result]) -> Result:
+        """The result of a transaction, retried while the disk is full (indefinitely) or the database is away.
+
+        While the queue is drained, the error of a locked or unreachable database is raised at once.
+        """
+        until = time.monotonic() + AWAY_SECONDS
+        while True:
+            try:
+                return retry_when_full(lambda: _with_database_error(transaction), self._folder)
+            except AWAY as error:
+                if self._draining:
+                    raise
+                if time.monotonic() > until:
+                    raise _away(error) from error
+                time.sleep(POLL_SECONDS)
 
 
-def _patient(name: str) -> Callable[..., Any]:
+def _retried(name: str) -> Callable[..., object]:
     plain = getattr(RDBStorage, name)
 
-    def call(self: PatientStorage, *given: Any, **named: Any) -> Any:
-        return self._patiently(lambda: plain(self, *given, **named))
+    def call(self: RetryingStorage, *args: object, **options: object) -> object:
+        return self._retry(lambda: plain(self, *args, **options))
 
     call.__name__ = name
     return call
 
 
 for _name in CALLS:
-    setattr(PatientStorage, _name, _patient(_name))
+    setattr(RetryingStorage, _name, _retried(_name))
 
 
-def patiently(action: Callable[[], Result], folder: Path, *, hurried: bool = False) -> Result:
-    """The result of a transaction, tried again while the disk is full (without end) or the database is away.
-
-    hurried: a database that is away or locked is not waited for; its own error is raised.
-    """
-    until = time.monotonic() + AWAY_SECONDS
-
-    def attempt() -> Result:
-        try:
-            return action()
-        except Exception as error:
-            found = next((one for one in _chain(error) if isinstance(one, DBAPIError)), error)
-        raise found  # out here, where it does not become its own cause
-
-    while True:
-        try:
-            return retry_when_full(attempt, folder)
-        except AWAY as error:
-            if hurried:
-                raise
-            if time.monotonic() > until:
-                raise _away(error) from error
-            time.sleep(POLL_SECONDS)
+def _with_database_error(transaction: Callable[[], Result]) -> Result:
+    """The result of a transaction; raises the database's own error where Optuna wraps it in another."""
+    try:
+        return transaction()
+    except Exception as error:
+        cause = next((inner for inner in _chain(error) if isinstance(inner, DBAPIError)), error)
+    raise cause  # outside the handler, so that it does not become its own context
 
 
 def _away(error: DBAPIError) -> TalSearchError:
     return TalSearchError(
-        f"the record's database was away for {AWAY_SECONDS / 60:.0f} minutes ({_first_line(error)}); finished trials "
-        "are kept in their folders: start it, then run the same command again"
+        f"the record's database was unavailable for {AWAY_SECONDS / 60:.0f} minutes ({_first_line(error)}); start it, "
+        "then run the same command again: results of finished trials are in their folders"
     )
 
 

@@ -1,11 +1,12 @@
-"""The database under a record: opening it, reading it in one go, and what old and new trials must agree on."""
+"""The Optuna storage of a record: opening it, reading its trials, checking that new trials fit the old ones."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -13,23 +14,26 @@ from urllib.parse import quote
 import sqlalchemy
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 
 from tal_search.errors import InputError, MissingExtra
+from tal_search.record import optuna_tables
 from tal_search.record.distributions import widened
-from tal_search.record.retry import PatientStorage, patiently
+from tal_search.record.retry import RetryingStorage
 
 READ = ("id", "attempt", "reason", "result")
 SETTINGS = "settings"
 ABOUT = "about"
 METRIC_NAMES = "study:metric_names"  # Optuna's
 CURVES = "intermediate values"
-GROWING = {"clicks", "cases"}  # sections of the settings whose entries may come and go, by annotator and by name
+GROWING = {"clicks", "cases"}  # sections of the settings whose entries (annotators or cases) may be added and removed
 
 
 class Row(NamedTuple):
-    """One Optuna trial with the attributes a driver needs of it."""
+    """One Optuna trial with the user attributes that were asked for."""
 
     trial_id: int
     number: int
@@ -37,42 +41,52 @@ class Row(NamedTuple):
     attributes: dict[str, Any]
 
 
-def open_storage(where: Path | str, folder: Path) -> PatientStorage:
-    """The storage at a file or a URL, for the study with this folder.
+def open_storage(where: Path | str, folder: Path, say: Callable[[str], None] | None = None) -> RetryingStorage:
+    """The storage at a file or a URL. folder: of the study; say: see `RetryingStorage`.
 
     Raises InputError where it cannot be opened; a password is never shown.
     """
     if isinstance(where, str) and "://" in where:
         try:
-            return PatientStorage(where, folder, engine_kwargs={"pool_pre_ping": True})
+            return RetryingStorage(where, folder, say, engine_kwargs={"pool_pre_ping": True})
         except ImportError:
             if where.startswith("postgresql+psycopg:"):
                 raise MissingExtra("psycopg", "postgres") from None
             fix = "install it, or write postgresql+psycopg://USER@HOST/DATABASE"
             raise InputError(f"record={shown(where)} needs a database driver that is not installed; {fix}") from None
         except (SQLAlchemyError, ValueError) as error:
-            # A ValueError may quote a part of the URL, and so of a password.
-            reason = _first_line(error) if isinstance(error, SQLAlchemyError) else "it is no URL of a database"
+            # A ValueError may quote part of the URL, and with it a password.
+            reason = _first_line(error) if isinstance(error, SQLAlchemyError) else "it is not a URL of a database"
             raise InputError(
                 f"record={shown(where)} cannot be opened: {reason}; start it, or correct the URL"
             ) from None
     path = Path(where).resolve()
+    new = not path.exists()
     try:
-        # Before Optuna opens it: readers (dashboards) then never block the driver, nor it them.
+        # Set before Optuna opens the file: readers (dashboards) then never block the driver, nor the driver them.
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-        storage = PatientStorage(f"sqlite:///{quote(str(path))}", folder)
+        options = {"creator": partial(_connect, path)}
+        storage = RetryingStorage(
+            f"sqlite:///{quote(str(path))}", folder, say, engine_kwargs=options, skip_compatibility_check=new
+        )
     except (sqlite3.Error, SQLAlchemyError) as error:
         raise InputError(f"{path} cannot be opened as a record: {_first_line(error)}; move it away") from error
-    # A killed process loses nothing under NORMAL; a power cut loses the last trials, whose folders have them.
-    sqlalchemy.event.listen(storage.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=NORMAL"))
-    sqlalchemy.event.listen(storage.engine, "checkout", lambda raw, *_: _set_patience(raw, storage.busy_seconds))
-    storage.engine.dispose()
+    sqlalchemy.event.listen(storage.engine, "checkout", lambda raw, *_: _set_busy_timeout(raw, storage.busy_seconds))
     return storage
 
 
-def _set_patience(connection: Any, seconds: float) -> None:
-    connection.execute(f"PRAGMA busy_timeout={int(1000 * seconds)}")
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False)  # SQLAlchemy's pool shares it between threads
+    # A killed process loses nothing under NORMAL; a power cut loses the last trials, whose folders have them.
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
+
+
+def _set_busy_timeout(connection: DBAPIConnection, seconds: float) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={int(1000 * seconds)}")
+    cursor.close()
 
 
 def close(storage: RDBStorage) -> None:
@@ -81,89 +95,85 @@ def close(storage: RDBStorage) -> None:
 
 
 def shown(where: Path | str) -> str:
-    """A place for a sentence: a URL without its password, wherever in it that stands."""
+    """A record's location for messages: a file, or a URL without its password, be it in the address or an option."""
     if isinstance(where, str) and "://" in where:
         try:
             url = sqlalchemy.make_url(where)
         except (SQLAlchemyError, ValueError):  # a password with an @ or a :, perhaps
             return where.partition("://")[0] + "://..."
-        secret = [name for name in url.query if "pass" in name.lower()]
-        return url.difference_update_query(secret).render_as_string(hide_password=True)
+        return url.difference_update_query(_passwords(url)).render_as_string(hide_password=True)
     return str(where)
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be kept in a file: the password then comes from PGPASSWORD or a password file."""
+    """The URL without its password, for a file; the password is then read from PGPASSWORD or a password file."""
     whole = sqlalchemy.make_url(url)
-    secret = [name for name in whole.query if "pass" in name.lower()]
-    return whole.set(password=None).difference_update_query(secret).render_as_string()
+    whole = whole.difference_update_query(_passwords(whole))
+    return whole._replace(password=None).render_as_string()  # `URL.set` would take None to mean "unchanged"
+
+
+def _passwords(url: sqlalchemy.URL) -> list[str]:
+    """Names of the URL's options that may hold a password."""
+    return [name for name in url.query if "pass" in name.lower()]
+
+
+def id_of_study(storage: RDBStorage, study: str) -> int:
+    """The id of the study with this name, which is created if the storage has none."""
+    known = {frozen.study_name: frozen._study_id for frozen in storage.get_all_studies()}
+    return known[study] if study in known else storage.create_new_study([StudyDirection.MAXIMIZE], study)
 
 
 def rows(storage: RDBStorage, study_id: int, names: Sequence[str] = READ) -> Iterator[Row]:
-    """Every trial of a study by number, with these attributes.
-
-    One query: Optuna's own reading of 10 000 trials takes many seconds.
-    """
-    statement = sqlalchemy.text(
-        "SELECT t.trial_id, t.number, t.state, a.key, a.value_json FROM trials t LEFT JOIN trial_user_attributes a "
-        "ON a.trial_id = t.trial_id AND a.key IN :names WHERE t.study_id = :study ORDER BY t.number"
-    ).bindparams(sqlalchemy.bindparam("names", expanding=True))
+    """Every trial of a study by number, with these attributes."""
     current: Row | None = None
     with storage.engine.connect() as connection:
-        for trial_id, number, state, key, value in connection.execute(statement, {"names": names, "study": study_id}):
+        for trial_id, number, state, name, text in optuna_tables.attributes_of_trials(connection, study_id, names):
             if current is None or current.trial_id != trial_id:
                 if current is not None:
                     yield current
                 current = Row(trial_id, number, TrialState[state], {})
-            if key is not None:
-                current.attributes[key] = json.loads(value)
+            if name is not None and text is not None:
+                current.attributes[name] = json.loads(text)
     if current is not None:
         yield current
 
 
-def reopen_failed(storage: PatientStorage, study_id: int) -> None:
-    """Failed trials of a study run again, with their parameters and intermediate values; Optuna has no word for it."""
-    statement = sqlalchemy.text(
-        "UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE study_id = :study AND state = 'FAIL'"
-    )
-
-    def reopen() -> None:
-        with storage.engine.begin() as connection:
-            connection.execute(statement, {"study": study_id})
-
-    patiently(reopen, storage.folder)
-
-
 def name_objectives(storage: RDBStorage, study_id: int, names: list[str]) -> None:
-    """What Optuna and its dashboard call the values of a study's trials, one name each."""
+    """Set the names under which Optuna and its dashboard show the values of a study's trials."""
     if storage.get_study_system_attrs(study_id).get(METRIC_NAMES) != names:
         storage.set_study_system_attr(study_id, METRIC_NAMES, names)
 
 
-def agree_on_settings(storage: RDBStorage, study_id: int, study: str, wanted: dict[str, Any]) -> None:
-    """Refuse a study that was begun with other settings, naming what differs; note those of a new one.
+def agree_on_settings(storage: RDBStorage, study_id: int, study: str, wanted: Mapping[str, object]) -> None:
+    """Compare the settings of a study with those it was started with, and store them if it is new.
 
-    A whole section that `wanted` leaves out is not compared: an accepted code version. Of sections that may grow, what
-    both have is compared.
+    A section that `wanted` leaves out (the code version, where a change is accepted) is not compared; in the
+    sections of GROWING, only entries that both have are compared. Raises InputError with every difference.
     """
-    known = storage.get_study_user_attrs(study_id).get(SETTINGS)
-    if known is not None:
-        wanted = json.loads(json.dumps(wanted))
-        compared = {name: value for name, value in known.items() if name in wanted}
-        for name in GROWING & wanted.keys() & known.keys():
-            compared[name], wanted[name] = {**wanted[name], **known[name]}, {**known[name], **wanted[name]}
-        changes = list(differences(compared, wanted))
-        if changes:
-            accept = ", accept the change of code with accept_code_change=true" if "code_version" in changes[-1] else ""
-            raise InputError(
-                f"the study {study} was begun with other settings ({'; '.join(changes)}); go back to them{accept}, "
-                "or begin anew under another name with study.fork=NAME (equal trials are kept)"
-            )
-    if wanted != known:
-        storage.set_study_user_attr(study_id, SETTINGS, {**(known or {}), **wanted})
+    known: dict[str, object] | None = storage.get_study_user_attrs(study_id).get(SETTINGS)
+    if known is None:
+        storage.set_study_user_attr(study_id, SETTINGS, dict(wanted))
+        return
+    new: dict[str, object] = json.loads(json.dumps(wanted))  # as the record has it: tuples become lists
+    old = {name: value for name, value in known.items() if name in new}
+    for name in GROWING & new.keys() & old.keys():
+        before, after = old[name], new[name]
+        assert isinstance(before, dict), before
+        assert isinstance(after, dict), after
+        old[name], new[name] = {**after, **before}, {**before, **after}
+    changes = list(differences(old, new))
+    if changes:
+        other_code = old.get("code_version") != new.get("code_version")
+        accept = ", accept the change of code with accept_code_change=true" if other_code else ""
+        raise InputError(
+            f"the study {study} was started with other settings ({'; '.join(changes)}); restore them{accept}, "
+            "or start a study of another name with study.fork=NAME (equal trials are reused)"
+        )
+    if new != known:
+        storage.set_study_user_attr(study_id, SETTINGS, {**known, **new})
 
 
-def differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
+def differences(old: object, new: object, name: str = "") -> Iterator[str]:
     """ "NAME was A, is B" for every leaf that differs."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
@@ -173,15 +183,19 @@ def differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
 
 
 def agree_on_distributions(
-    storage: RDBStorage, study_id: int, wanted: dict[str, BaseDistribution]
+    storage: RDBStorage, study_id: int, wanted: Mapping[str, BaseDistribution]
 ) -> dict[str, BaseDistribution]:
-    """One distribution per axis for old and new trials alike, which Optuna's importances ask for.
+    """One distribution per axis for old and new trials alike, as Optuna's importances need it.
 
-    A study whose axis gained values widens the old trials' distributions too, in one transaction.
+    Where an axis gained values, the distributions of the old trials are widened in the record too. Raises InputError
+    where an axis has numbers in some trials and other values in others.
     """
     agreed = dict(wanted)
-    for name, found in _stored_distributions(storage, study_id).items():
-        for distribution in found:
+    with storage.engine.connect() as connection:
+        known = optuna_tables.distributions(connection, study_id)
+    for name, texts in known.items():
+        stored = [json_to_distribution(text) for text in texts]
+        for distribution in stored:
             try:
                 agreed[name] = widened(distribution, agreed.get(name, distribution))
             except ValueError as error:
@@ -189,31 +203,10 @@ def agree_on_distributions(
                     f"axis {name} has numbers in some trials and other values in others; "
                     "give the study another name with study.fork=NAME"
                 ) from error
-        if any(distribution != agreed[name] for distribution in found):
-            _rewrite(storage, study_id, name, agreed[name])
+        if any(distribution != agreed[name] for distribution in stored):
+            # Safe, because the way Optuna stores a number does not depend on the bounds.
+            optuna_tables.replace_distribution(storage.engine, study_id, name, distribution_to_json(agreed[name]))
     return agreed
-
-
-def _stored_distributions(storage: RDBStorage, study_id: int) -> dict[str, list[BaseDistribution]]:
-    statement = sqlalchemy.text(
-        "SELECT DISTINCT p.param_name, p.distribution_json FROM trial_params p JOIN trials t "
-        "ON t.trial_id = p.trial_id WHERE t.study_id = :study"
-    )
-    found: dict[str, list[BaseDistribution]] = {}
-    with storage.engine.connect() as connection:
-        for name, text in connection.execute(statement, {"study": study_id}):
-            found.setdefault(name, []).append(json_to_distribution(text))
-    return found
-
-
-def _rewrite(storage: RDBStorage, study_id: int, name: str, distribution: BaseDistribution) -> None:
-    """Optuna fixes a distribution when it stores a value; a number's stored form does not depend on its bounds."""
-    statement = sqlalchemy.text(
-        "UPDATE trial_params SET distribution_json = :json WHERE param_name = :name "
-        "AND trial_id IN (SELECT trial_id FROM trials WHERE study_id = :study)"
-    )
-    with storage.engine.begin() as connection:
-        connection.execute(statement, {"json": distribution_to_json(distribution), "name": name, "study": study_id})
 
 
 def _first_line(error: Exception) -> str:

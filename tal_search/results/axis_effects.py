@@ -1,14 +1,13 @@
-"""What each axis does: the difference of each of its values to the centre, and by them whether the axis matters.
+"""Effects of the axes: the difference of each value to the centre, and whether the axis matters.
 
-One at a time, the difference of a value is that of its cell (`cell_table.cells`). In a grid it is the value's main
-effect: least squares within blocks, between cells that differ in nothing else.
+With one axis varied at a time, the difference of a value is that of its cell (`cell_table.cells`). In a grid it is the
+value's main effect: least squares within blocks, between cells that differ in no other axis.
 """
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,37 +31,38 @@ ENDS = [end + suffix for end in EXTREMES for suffix in ("", LOW, HIGH, " at")]
 
 @lru_cache(maxsize=4)
 def value_effects(data: StudyFrame) -> pd.DataFrame:
-    """One row a value of an axis, by axis and value. A sampler's cells share no block: no rows. Do not write to it.
+    """One row per value of an axis, by axis and value; none for a sampler, whose cells share no block. Cached: do not
+    modify it.
 
-    Columns: `axis`, `value`, `centre`, `n` finished repeats, `mean` at `data.score` over them (in a grid over the
-    blocks too) with its interval, `delta` to the centre's value with its corrected interval (where a grid leaves out
-    the centre: to the mean of the axis' values), `p`, `p adjusted`, `verdict`; `chosen by`: the mean of what says which
-    is best (`ranking.selected_by`); `seen` and `within`: seeds at which `delta` would be seen, or be within the noise.
-    mAP in percent.
+    Columns: `axis`, `value`, `centre`, `n` finished repeats, `mean` at `data.score` over them (in a grid over blocks
+    too) with its interval, `delta` to the centre's value with its corrected interval (in a grid without the centre: to
+    the mean of the axis' values), `p`, `p adjusted`, `verdict`; `chosen by`: the mean of the column that selects the
+    best cell (`ranking.selected_by`); `seen` and `within`: seeds at which `delta` would be significant, or be within
+    the noise. mAP in percent.
     """
     tables = {"one_at_a_time": _of_cells, "grid": main_effects}.get(data.plan, lambda _: [])(data)
-    found = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=VALUES)
-    return found[VALUES]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=VALUES)
+    return table[VALUES]
 
 
 @lru_cache(maxsize=4)
 def axis_effects(data: StudyFrame) -> pd.DataFrame:
-    """One row an axis, the greatest effect first. Do not write to it.
+    """One row per axis, the greatest effect first. Cached: do not modify it.
 
-    Columns: `axis`, `symbol`, `values` (how many), `best` (by `ranking.selected_by`), `effect`: the range of mean mAP
-    at `data.score` over the values, in points; `lowest` and `highest`: the worst and the best value's difference to the
-    centre, each with its corrected interval and ` at`, the value; `p` and `p adjusted` of the surest value; `verdict`
-    (matters, within noise, needs repeats) and `needs`, what would decide it; `seeds`, the same as a number.
+    Columns: `axis`, `symbol`, `values` (their number), `best` (by `ranking.selected_by`), `effect`: the range of mean
+    mAP at `data.score` over the values, in points; `lowest` and `highest`: the difference of the worst and the best
+    value to the centre, each with its corrected interval and ` at`, the value; the lowest `p` and `p adjusted` of the
+    values; `verdict` (matters, within noise, needs repeats) and `needs`, what would decide it; `seeds`, the same as a
+    number.
     """
-    found = value_effects(data)
-    rows = [_row(data, str(axis), table) for axis, table in found.groupby("axis", sort=False)]
+    rows = [_row(data, str(axis), table) for axis, table in value_effects(data).groupby("axis", sort=False)]
     columns = ["axis", "symbol", "values", "best", "effect", *ENDS, "p", "p adjusted", "verdict", "needs", "seeds"]
     table = pd.DataFrame([row for row in rows if row], columns=columns)
     return table.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def _row(data: StudyFrame, axis: str, table: pd.DataFrame) -> dict[str, Any]:
-    """One axis of `axis_effects`; empty where fewer than two values have a finished run."""
+def _row(data: StudyFrame, axis: str, table: pd.DataFrame) -> dict[str, object]:
+    """One axis of `axis_effects`; empty if fewer than two values have a finished run."""
     known = table.dropna(subset="delta").reset_index(drop=True)
     if len(known) < 2:
         return {}
@@ -84,21 +84,21 @@ def _row(data: StudyFrame, axis: str, table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _verdict(off: pd.DataFrame) -> str:
-    """Of an axis, by those of its values that are off the centre."""
+    """The verdict on an axis from those on its values off the centre."""
     if off["verdict"].isin(["better", "worse"]).any():
         return MATTERS
     return WITHIN_NOISE if len(off) and (off["verdict"] == "within noise").all() else NEEDS_REPEATS
 
 
 def _of_cells(data: StudyFrame) -> list[pd.DataFrame]:
-    """Of a study that varies one axis at a time: its cells, and the centre in every axis."""
+    """The values of a study that varies one axis at a time: its cells, with the centre in every axis."""
     table = cells(data)
     columns = {data.score + ending: "mean" + ending for ending in ("", LOW, HIGH)}
     table = table.assign(**{name: table[source] for source, name in columns.items()})
     table["delta"] = table["delta"].mask(table["centre"] & (table["n"] > 0), 0.0)
     table["chosen by"] = table[selected_by(data)]
-    found = []
+    tables = []
     for axis in data.axes:
-        mine = table[table["centre"] | (table["varied"] == axis)].sort_values(axis, kind="stable")
-        found.append(mine.assign(axis=axis, value=mine[axis].astype(object))[VALUES])
-    return found
+        rows = table[table["centre"] | (table["varied"] == axis)].sort_values(axis, kind="stable")
+        tables.append(rows.assign(axis=axis, value=rows[axis].astype(object))[VALUES])
+    return tables

@@ -1,10 +1,10 @@
-"""Comparison of cases: one row a case, beside the reference and beside the published system it rebuilds."""
+"""Comparison of cases: one row per case, with its difference to the reference and the published system it rebuilds."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -18,9 +18,9 @@ class Comparison(NamedTuple):
 
     Columns: `case`, `method`, `supervision`, `seconds` (of annotation, per minute of video, mean over the repeats),
     `n` finished repeats, `mAP@t` for every tIoU and `average` over `average_over`, `delta` (mean paired difference to
-    the reference at tIoU `tiou`), each with its LOW and HIGH; `pairs` the difference is of; `verdict` and `needs` (see
+    the reference at tIoU `tiou`), each with its LOW and HIGH; `pairs` of the difference; `verdict` and `needs` (see
     `statistics.differences`); `paper@t`, `paper source` and `paper selection` (how its epoch was chosen). Percent; NaN
-    where there is none.
+    if unknown.
     """
 
     reference: str
@@ -30,29 +30,29 @@ class Comparison(NamedTuple):
 
 
 def comparison_info(data: StudyFrame, supervision: Mapping[str, str] | None = None) -> Comparison:
-    """Every case with a trial; n = 0 without a finished one. supervision: in words by case, where it is known."""
-    found = cells(data)
-    found = found.sort_values("case", key=lambda names: names.map(list(data.cases).index), kind="stable")
+    """Every case with a trial; n = 0 without a finished one. supervision: in words by case, if known."""
+    table = cells(data)
+    table = table.sort_values("case", key=lambda names: names.map(list(data.cases).index), kind="stable")
     scores = [*(f"mAP@{tiou:g}" for tiou in data.tiou), "average"]
-    means = found[["n", *(name for score in scores for name in (score, score + LOW, score + HIGH))]]
-    verdict = found["verdict"].replace("centre", "reference")
-    beside = found[["delta", "delta" + LOW, "delta" + HIGH, "pairs"]].astype(float)
-    beside.loc[found["centre"]] = math.nan
-    papers = pd.DataFrame([_paper(data, name) for name in found["case"]], index=found.index)
+    means = table[["n", *(name for score in scores for name in (score, score + LOW, score + HIGH))]]
+    verdict = table["verdict"].replace("centre", "reference")
+    differences = table[["delta", "delta" + LOW, "delta" + HIGH, "pairs"]].astype(float)
+    differences.loc[table["centre"]] = math.nan
+    papers = pd.DataFrame([_paper(data, name) for name in table["case"]], index=table.index)
     methods = data.trials.drop_duplicates("case").set_index("case")["method"]
     heads = pd.DataFrame(
         {
-            "case": found["case"],
-            "method": found["case"].map(methods),
-            "supervision": [(supervision or {}).get(name, "") for name in found["case"]],
-            "seconds": found["annotation_seconds"],
+            "case": table["case"],
+            "method": table["case"].map(methods),
+            "supervision": [(supervision or {}).get(name, "") for name in table["case"]],
+            "seconds": table["annotation_seconds"],
         }
     )
-    rows = pd.concat([heads, means, papers, verdict, found["needs"], beside], axis=1)
+    rows = pd.concat([heads, means, papers, verdict, table["needs"], differences], axis=1)
     return Comparison(next(iter(data.cases)), data.threshold, data.average_over, rows.reset_index(drop=True))
 
 
-def _paper(data: StudyFrame, name: str) -> dict[str, Any]:
+def _paper(data: StudyFrame, name: str) -> dict[str, float | str]:
     paper = published(data, {"case": name})
     tious = (*(f"{tiou:g}" for tiou in data.tiou), data.average_over)
     numbers = {f"paper@{tiou}": paper.mAP.get(tiou, math.nan) for tiou in tious}

@@ -1,4 +1,4 @@
-"""What to run next: the seeds at which undecided questions of a study would be decided, and how long that takes."""
+"""Recommended next runs: numbers of seeds that would decide open verdicts of a study, and how long they take."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import NamedTuple
 from tal_search.results.trials import StudyFrame
 from tal_search.results.uncertainty.contrasts import LEAST_REPEATS
 
-MOST_STEPS = 3  # proposals beside one another
-MOST_NAMED = 3  # of what a step decides, in its sentence
-MOST_SEEDS = 30  # of a command that is proposed; more are a study of their own
+MOST_STEPS = 3  # recommendations at a time
+MOST_NAMED = 3  # names that a step's sentence lists
+MOST_SEEDS = 30  # per recommended command; more would be a new study
 SEEDS = "search.repeats.seeds"
 
 
 class NextRun(NamedTuple):
-    """A command that would decide `decides` (names of axes or cases), were the differences what they seem.
+    """A command that would decide `decides` (names of axes or cases), if the estimated differences stay.
 
-    LEAST_REPEATS seeds give them intervals at all, where there are none yet.
+    With LEAST_REPEATS seeds they get intervals, if they have none yet.
 
-    seeds: in all; trials: new ones; minutes: of training and scoring them, as fast as the last run of the study; NaN
-    where no trial tells.
+    seeds: total number; trials: new ones; minutes: to train and score them at the speed of the study's last run, NaN if
+    that is unknown.
     """
 
     seeds: int
@@ -33,18 +33,18 @@ class NextRun(NamedTuple):
 
 
 def duration(minutes: float) -> str:
-    """In words: "40 s", "6 min", "3 h"."""
+    """A duration in words: "40 s", "6 min", "3 h"."""
     if minutes < 1:
         return f"{max(1, round(60 * minutes))} s"
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
 
 
 def next_steps(runs: tuple[NextRun, ...], needs: Mapping[str, str]) -> list[tuple[str, str]]:
-    """A sentence and its command each, "" where none would decide it. needs: words by name of what is undecided."""
+    """Sentences with their commands, "" if no command would decide them. needs: words by undecided name."""
     steps = []
     for step in runs:
         time = "" if math.isnan(step.minutes) else f", about {duration(step.minutes)}"
-        few = step.seeds <= LEAST_REPEATS  # nothing is known yet of how sure a difference is
+        few = step.seeds <= LEAST_REPEATS  # no interval yet, so that the seeds needed are unknown
         does = "are the least for a verdict on" if few else "would decide"
         words = f"{step.seeds} seeds {does} {_listed(step.decides)}: {step.trials} more trials{time}"
         steps.append((words, step.command))
@@ -53,14 +53,14 @@ def next_steps(runs: tuple[NextRun, ...], needs: Mapping[str, str]) -> list[tupl
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    """At most three of them by name."""
+    """The names in words, at most MOST_NAMED of them."""
     if len(names) <= MOST_NAMED:
         return ", ".join(names)
     return f"{', '.join(names[: MOST_NAMED - 1])} and {len(names) - MOST_NAMED + 1} more"
 
 
 def next_runs(data: StudyFrame, wanted: Mapping[str, float]) -> tuple[NextRun, ...]:
-    """The cheapest first; at most MOST_STEPS. wanted: seeds by name of what is undecided, infinite where none do."""
+    """Recommendations, the cheapest first. wanted: seeds by undecided name, infinite if no number would decide it."""
     steps = sorted({int(seeds) for seeds in wanted.values() if seeds <= MOST_SEEDS})
     return tuple(_step(data, seeds, wanted) for seeds in steps[:MOST_STEPS])
 
@@ -83,8 +83,8 @@ def _step(data: StudyFrame, seeds: int, wanted: Mapping[str, float]) -> NextRun:
 
 
 def command(data: StudyFrame, *overrides: str) -> str:
-    """The command that ran the study last, with these overrides in place of its own of the same keys."""
-    keys = {one.partition("=")[0] for one in overrides}
+    """The command of the study's last run, with these overrides replacing those of the same keys."""
+    keys = {override.partition("=")[0] for override in overrides}
     given = data.overrides or (f"study={data.name}",)
-    kept = [one for one in given if one.lstrip("+~").partition("=")[0] not in keys]
+    kept = [override for override in given if override.lstrip("+~").partition("=")[0] not in keys]
     return shlex.join(["python", "-m", "tal_search.run", *kept, *overrides])

@@ -1,4 +1,4 @@
-"""How much runs of a study vary by themselves: over seeds, over annotators, between two runs of one setting."""
+"""Noise of a study: the spread over seeds and annotators, and the difference between two runs of one setting."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from tal_search.results.trials import StudyFrame
 
 
 def noise(data: StudyFrame, score: str | None = None) -> float:
-    """The noise floor at a score (`data.score`), in points of mAP: what two single runs of the centre differ by at
-    most, 95 times in 100 (`statistics.floor`). NaN where it is unknown: no cell that counts for it has two repeats.
+    """The noise floor at a score (default `data.score`), in points of mAP: the difference that two single runs of the
+    centre stay below 95 times in 100 (`statistics.floor`). NaN if it is unknown, without repeats to estimate it from.
     """
     return _floor(data, score or data.score)[0]
 
 
 @lru_cache(maxsize=8)
 def _floor(data: StudyFrame, score: str) -> tuple[float, int]:
-    found, trials = numbered(data)
+    numbering, trials = numbered(data)
     done = repeats(trials).dropna(subset=score)
     code_N, numbers = pd.factorize(done["cell"])
-    place = np.flatnonzero(found.loc[numbers, "centre"])
+    place = np.flatnonzero(numbering.loc[numbers, "centre"])
     if not len(place):
         return math.nan, 0
     return floor(runs_of(done[score], code_N, done), int(place[0]))
 
 
 def centre_mean(data: StudyFrame, score: str | None = None) -> float:
-    """The centre's mean over its finished repeats at a score (`data.score`); NaN without any."""
+    """The centre's mean over its finished repeats at a score (default `data.score`); NaN without any."""
     return float(_centre(data)[score or data.score].mean())
 
 
 class Reference(NamedTuple):
-    """What scores are shown beside: its mean in percent, the noise floor in points (NaN where unknown), its name."""
+    """Reference line of plots: its mean in percent, the noise floor in points (NaN if unknown), its name."""
 
     mean: float
     noise: float
@@ -47,7 +47,7 @@ class Reference(NamedTuple):
 
 @lru_cache(maxsize=8)
 def reference(data: StudyFrame, score: str) -> Reference:
-    """The centre; where none of its repeats is finished, all trials, whose noise is unknown."""
+    """The centre, or, if none of its repeats is finished, the mean of all trials, whose noise is unknown."""
     mean = centre_mean(data, score)
     if math.isnan(mean):
         return Reference(float(data.done[score].mean()), math.nan, "the mean of all trials")
@@ -55,10 +55,11 @@ def reference(data: StudyFrame, score: str) -> Reference:
 
 
 def noise_floor(data: StudyFrame) -> pd.DataFrame:
-    """The spread of the centre's own runs, one row a source: `spread over` seeds, annotators and all repeats, `n` of
-    them, and `sd`.
+    """The spread of the centre's own runs, one row per source: `spread over` seeds, annotators and all repeats, their
+    number `n`, and `sd`.
 
-    Sample standard deviations, points of mAP. Over seeds: of repeats with the same annotator, variances pooled.
+    Sample standard deviations, points of mAP. Over seeds: within repeats of the same annotator, variances pooled; over
+    annotators likewise.
     """
     centre = _centre(data)
     rows = []
@@ -71,7 +72,7 @@ def noise_floor(data: StudyFrame) -> pd.DataFrame:
 
 
 def noise_sentence(data: StudyFrame) -> str:
-    """The same in words."""
+    """The noise floor and the spread of the centre in words."""
     limit, runs = _floor(data, data.score)
     if math.isnan(limit):
         return f"Noise floor at tIoU {data.threshold}: unknown, the centre has one repeat."

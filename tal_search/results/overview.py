@@ -1,8 +1,9 @@
-"""The answer on one screen: which axes matter, by how much, whether that is more than noise, and what to run next."""
+"""Overview of a study: which axes matter, by how much, whether that is more than noise, and what to run next."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ from tal_search.results.trials import StudyFrame
 from tal_search.results.uncertainty.contrasts import LEAST_REPEATS
 from tal_search.types import CASE, cell_words, written, written_axis
 
-BEYOND = 1.6  # times the longest bar: where an interval that is wider is cut
+BEYOND = 1.6  # intervals are cut off at this multiple of the longest bar
 RANKING = ["name", "symbol", "values", "effect", *ENDS, "best", "p", "p adjusted", "verdict", "needs"]
 CURVES = [
     "name", "value", "centre", "n", "mean", "mean" + LOW, "mean" + HIGH, "delta", "delta" + LOW, "delta" + HIGH,
@@ -39,18 +40,18 @@ CURVES = [
 
 
 class Overview(NamedTuple):
-    """score: what all numbers are of, "mAP@0.5"; rows: what a row of `ranking` is, "axis", "case" or "marginal".
+    """score: the name of the score, such as "mAP@0.5"; rows: what a row of `ranking` is: "axis", "case" or "marginal".
 
-    ranking: one row an axis, the greatest effect first, with RANKING: `effect`, the range of mean mAP over the values;
-    `lowest` and `highest`, the differences of the worst and of the best value to the centre, each with its corrected
-    interval and ` at`, the value; `best`, by held-out videos where there are any; `verdict` and `needs`. Of cases: one
-    row a case, the best first, whose difference to the reference is `effect`, `lowest` and `highest`. Of a sampler: the
-    marginal effects of a forest on what the search maximizes, see `search.marginal_ranking`. note: why there is no
-    ranking.
+    ranking: one row per axis, the greatest effect first, with columns RANKING: `effect`, the range of mean mAP over the
+    values; `lowest` and `highest`, the differences of the worst and the best value to the centre, each with its
+    corrected interval and ` at`, the value; `best`, the value chosen on held-out videos if any; `verdict`, `needs`. For
+    cases: one row per case, the best first, with its difference to the reference in `effect`, `lowest` and `highest`.
+    For a sampler: the marginal effects of a forest on the objective, see `search.marginal_ranking`. note: why there is
+    no ranking.
 
-    curves: one row a value, with CURVES: mean mAP and difference, each with its interval; `paper`, the published cell.
-    noise: the noise floor (`noise.noise`). best and centre: `cell`, `n`, `mean`, `low`, `high`; best_by: the column
-    that chose it. next: see `next_runs`. mAP in percent, differences in points; NaN where there is no number.
+    curves: one row per value, with columns CURVES: mean mAP and difference, each with its interval; `paper`, the
+    published cell. noise: the noise floor (`noise.noise`). best and centre: `cell`, `n`, `mean`, `low`, `high`;
+    best_by: the column that selected it. next: see `next_runs`. mAP in percent, differences in points; NaN if unknown.
     """
 
     score: str
@@ -66,31 +67,31 @@ class Overview(NamedTuple):
 
     @property
     def undecided(self) -> dict[str, str]:
-        """What each row that needs repeats needs, by its name."""
+        """The repeats that each row with the verdict "needs repeats" needs, by its name."""
         left = self.ranking[self.ranking["verdict"] == NEEDS_REPEATS]
         return {str(name): str(words) for name, words in zip(left["name"], left["needs"], strict=True)}
 
     @property
     def steps(self) -> list[tuple[str, str]]:
-        """What to run next: a sentence and its command each, see `next_runs.next_steps`."""
+        """What to run next: sentences with their commands, see `next_runs.next_steps`."""
         return next_steps(self.next, self.undecided)
 
     @property
     def matters(self) -> list[str]:
-        """Names of the rows that are decided, and are more than noise."""
+        """Names of the rows with an effect beyond noise."""
         known = self.ranking["verdict"].isin([MATTERS, "better", "worse"])
         return [str(name) for name in self.ranking.loc[known, "name"]]
 
 
 @lru_cache(maxsize=4)
 def overview(data: StudyFrame) -> Overview:
-    """Of a study with any trials, or none."""
+    """The overview of a study, which may have no trials."""
     rows = {"cases": "case", "sampler": "marginal"}.get(data.plan, "axis")
     ranking, curves = {"case": _of_cases, "marginal": marginal_ranking, "axis": _of_axes}[rows](data)
     score = selected_by(data) if rows == "marginal" else data.score
     wanted = ranking[ranking["verdict"] == NEEDS_REPEATS].set_index("name")["seeds"].dropna()
-    ranked, found = best_first(data), cells(data)
-    centre = found.index[found["centre"] & (found["n"] > 0)]
+    ranked, table = best_first(data), cells(data)
+    centre = table.index[table["centre"] & (table["n"] > 0)]
     return Overview(
         score=f"held-out {data.score}" if score == "holdout" else score,
         rows=rows,
@@ -103,13 +104,13 @@ def overview(data: StudyFrame) -> Overview:
 
 
 def _not_run(data: StudyFrame, ranking: pd.DataFrame) -> str:
-    """Axes that no row speaks of yet."""
+    """A note that lists the axes without a row."""
     missing = [symbol for axis, symbol in data.axes.items() if axis not in set(ranking["name"])]
     return f"Not known yet, as no trial of it is finished: {', '.join(missing)}." if missing and len(data.done) else ""
 
 
 def _cell(data: StudyFrame, place: int, score: str) -> dict[str, Any]:
-    row: dict[Any, Any] = cells(data).loc[place].to_dict()
+    (row,) = records(cells(data).loc[[place]], list(cells(data).columns))
     return {
         "cell": cell_words({axis: row[axis] for axis in data.axes}, data.centre), "n": int(row["n"]),
         "mean": float(row[score]), "low": float(row[score + LOW]), "high": float(row[score + HIGH]),
@@ -118,22 +119,22 @@ def _cell(data: StudyFrame, place: int, score: str) -> dict[str, Any]:
 
 def _of_axes(data: StudyFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     curves = value_effects(data).rename(columns={"axis": "name"})
-    papers = [
-        published(data, {**data.centre, name: value})
-        for name, value in zip(curves["name"], curves["value"], strict=True)
-    ]
-    curves["paper"] = [paper.mAP.get(PAPER_TIOU, math.nan) for paper in papers]
-    curves["paper selection"] = [paper.selection for paper in papers]
+    pairs = zip(curves["name"], curves["value"], strict=True)
+    curves = _with_papers(data, curves, [{**data.centre, name: value} for name, value in pairs])
     return axis_effects(data).rename(columns={"axis": "name"}), curves
 
 
+def _with_papers(data: StudyFrame, curves: pd.DataFrame, rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    papers = [published(data, cell) for cell in rows]
+    scores = [paper.mAP.get(PAPER_TIOU, math.nan) for paper in papers]
+    return curves.assign(paper=scores, **{"paper selection": [paper.selection for paper in papers]})
+
+
 def _of_cases(data: StudyFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    found = cells(data)
+    table = cells(data)
     mean = {data.score + ending: "mean" + ending for ending in ("", LOW, HIGH)}
-    curves = found.assign(name=found[CASE], value=found[CASE], **{to: found[name] for name, to in mean.items()})
-    papers = [published(data, cell) for cell in records(found, [CASE])]
-    curves["paper"] = [paper.mAP.get(PAPER_TIOU, math.nan) for paper in papers]
-    curves["paper selection"] = [paper.selection for paper in papers]
+    curves = table.assign(name=table[CASE], value=table[CASE], **{to: table[name] for name, to in mean.items()})
+    curves = _with_papers(data, curves, records(table, [CASE]))
     curves = curves.sort_values(CASE, key=lambda names: names.map(list(data.cases).index), kind="stable")
     ranking = curves[~curves["centre"] & (curves["n"] > 0)].assign(
         symbol="", values=1, effect=lambda rows: rows["delta"]
@@ -147,103 +148,103 @@ def _of_cases(data: StudyFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return ranking.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True), curves
 
 
-def reach(found: Overview) -> tuple[float, float]:
-    """The ends of a scale of differences: of all bars and the noise floor; of intervals as far as they are not much
-    wider, for one of three hundred points would hide all others.
+def reach(summary: Overview) -> tuple[float, float]:
+    """The limits of a plot of differences: they include all bars, the noise floor, and intervals up to BEYOND, because
+    one interval of three hundred points would hide all others.
     """
-    noise_floor = 0.0 if math.isnan(found.noise) else found.noise
-    bars = [*found.ranking["lowest"], *found.ranking["highest"], -noise_floor, noise_floor]
-    most = BEYOND * max([*(abs(one) for one in bars), 0.5])
-    ends = pd.concat([found.ranking["lowest" + LOW], found.ranking["highest" + HIGH]]).dropna().clip(-most, most)
-    low, high = min([*bars, *ends]), max([*bars, *ends])
+    noise_floor = 0.0 if math.isnan(summary.noise) else summary.noise
+    bars = [*summary.ranking["lowest"], *summary.ranking["highest"], -noise_floor, noise_floor]
+    most = BEYOND * max(0.5, *map(abs, bars))
+    ends = pd.concat([summary.ranking["lowest" + LOW], summary.ranking["highest" + HIGH]]).dropna().clip(-most, most)
+    low, high = min(*bars, *ends), max(*bars, *ends)
     room = 0.03 * (high - low) or 0.5
     return low - room, high + room
 
 
-def ranking_table(found: Overview) -> pd.DataFrame:
-    """The ranking as every table of it shows it; values as a study file has them."""
-    table = found.ranking
-    words = found.curves.groupby("name", sort=False)["value"].agg(written_axis)
-    value = found.curves.groupby("name", sort=False)["value"].agg(list)
+def ranking_table(summary: Overview) -> pd.DataFrame:
+    """The ranking as shown in every table; values are written as in a study file."""
+    table = summary.ranking
+    of_axes = summary.curves.groupby("name", sort=False)["value"]
+    words, values = of_axes.agg(written_axis), of_axes.agg(list)
     best = [
-        next((word for word, one in zip(words[name], value[name], strict=True) if one == chosen), written(chosen))
+        next((word for word, value in zip(words[name], values[name], strict=True) if value == chosen), written(chosen))
         for name, chosen in zip(table["name"], table["best"], strict=True)
     ]
-    leaky = "" if found.best_by == "holdout" else " (on test, leaky)"
-    ends = {f"{end} Δ (%){suffix}": table[end + suffix].astype(float) for end in EXTREMES for suffix in ("", LOW, HIGH)}
-    if found.rows == "case":
-        ends = {name: column for name, column in ends.items() if name.startswith("highest")}
-    row = "case" if found.rows == "case" else "axis"
-    names = zip(table["symbol"], table["name"], strict=True)
+    leaky = "" if summary.best_by == "holdout" else " (on test, leaky)"
+    shown = EXTREMES[1:] if summary.rows == "case" else EXTREMES  # for a case both are the same
+    ends = {f"{end} Δ (%){suffix}": table[end + suffix].astype(float) for end in shown for suffix in ("", LOW, HIGH)}
+    symbols = zip(table["symbol"], table["name"], strict=True)
+    names = [f"{symbol} ({name})" if symbol else str(name) for symbol, name in symbols]
     return pd.DataFrame({
-        row: [f"{symbol} ({name})" if symbol else str(name) for symbol, name in names],
+        "case" if summary.rows == "case" else "axis": names,
         "effect (%)": table["effect"].astype(float), **ends,
-        **({} if found.rows == "case" else {f"best{leaky}": best}),
+        **({} if summary.rows == "case" else {f"best{leaky}": best}),
         "p": table["p adjusted"].astype(float), "verdict": table["verdict"], "needs": table["needs"],
     })  # fmt: skip
 
 
-def answer(found: Overview) -> list[str]:
+def answer(summary: Overview) -> list[str]:
     """The overview in sentences: what matters, what does not, what is not known yet, and the best cell."""
-    label = dict(zip(found.ranking["name"], found.ranking["symbol"], strict=True))
-    said = {
-        verdict: [label[name] or str(name) for name in found.ranking.loc[found.ranking["verdict"] == verdict, "name"]]
+    table = summary.ranking
+    label = dict(zip(table["name"], table["symbol"], strict=True))
+    names = {
+        verdict: [label[name] or str(name) for name in table.loc[table["verdict"] == verdict, "name"]]
         for verdict in (MATTERS, LIKELY, "better", "worse", WITHIN_NOISE, NEEDS_REPEATS, UNCLEAR)
     }
-    beside = "beside the reference" if found.rows == "case" else ""
-    words = [
-        _said(said[MATTERS], "matters", "matter"),
-        _said(said[LIKELY], LIKELY, "likely matter"),
-        _said(said["better"], f"is better {beside}", f"are better {beside}"),
-        _said(said["worse"], f"is worse {beside}", f"are worse {beside}"),
-        _said(said[WITHIN_NOISE], "is within noise", "are within noise"),
-        _said(said[NEEDS_REPEATS], "needs repeats", "need repeats"),
-        _said(said[UNCLEAR], "is unclear", "are unclear"),
+    beside = "beside the reference" if summary.rows == "case" else ""
+    sentences = [
+        _sentence(names[MATTERS], "matters", "matter"),
+        _sentence(names[LIKELY], LIKELY, "likely matter"),
+        _sentence(names["better"], f"is better {beside}", f"are better {beside}"),
+        _sentence(names["worse"], f"is worse {beside}", f"are worse {beside}"),
+        _sentence(names[WITHIN_NOISE], "is within noise", "are within noise"),
+        _sentence(names[NEEDS_REPEATS], "needs repeats", "need repeats"),
+        _sentence(names[UNCLEAR], "is unclear", "are unclear"),
     ]
-    sentences = [" ".join(word for word in words if word)]
-    return [*(one for one in (*sentences, found.note) if one), *_best_sentence(found)]
+    text = " ".join(filter(None, sentences))
+    return [*filter(None, (text, summary.note)), *_best_sentence(summary)]
 
 
-def _said(names: list[str], one: str, several: str) -> str:
+def _sentence(names: list[str], singular: str, plural: str) -> str:
     if not names:
         return ""
     listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
-    return f"{listed} {(several if len(names) > 1 else one).strip()}."
+    return f"{listed} {(plural if len(names) > 1 else singular).strip()}."
 
 
-def _best_sentence(found: Overview) -> list[str]:
-    best, centre = found.best, found.centre
+def _best_sentence(summary: Overview) -> list[str]:
+    best, centre = summary.best, summary.centre
     if best is None:
         return []
-    how = "" if found.best_by == "holdout" else ", chosen on test (leaky)"
+    how = "" if summary.best_by == "holdout" else ", chosen on test (leaky)"
     title = "Highest mean" if best["n"] > 1 else "Highest of single runs"
     beside = "" if centre is None or centre["cell"] == best["cell"] else f"; centre {_spread(centre)}"
     if centre is not None and centre["cell"] == best["cell"]:
-        return [f"{title}{how}: the centre itself, {found.score} {_spread(best)} %."]
-    return [f"{title}{how}: {best['cell']}, {found.score} {_spread(best)} %{beside}."]
+        return [f"{title}{how}: the centre itself, {summary.score} {_spread(best)} %."]
+    return [f"{title}{how}: {best['cell']}, {summary.score} {_spread(best)} %{beside}."]
 
 
-def _spread(cell: dict[str, Any]) -> str:
+def _spread(cell: Mapping[str, float]) -> str:
     return f"{cell['mean']:.1f}{around(cell['mean'], cell['low'], cell['high'])}"
 
 
-def as_json(found: Overview) -> dict[str, Any]:
-    """The same as plain values, numbers unrounded, null for none."""
-    tables = {name: getattr(found, name) for name in ("ranking", "curves")}
+def as_json(summary: Overview) -> dict[str, object]:
+    """The overview as plain JSON values, with unrounded numbers and null for unknown ones."""
+    tables = {"ranking": summary.ranking, "curves": summary.curves}
     return {
-        "score": found.score, "unit": "percent", "rows": found.rows, "answer": answer(found),
-        "noise floor": _plain(found.noise),
-        "best": _plain(found.best), "best by": found.best_by, "centre": _plain(found.centre),
+        "score": summary.score, "unit": "percent", "rows": summary.rows, "answer": answer(summary),
+        "noise floor": _plain(summary.noise), "best": _plain(summary.best), "best by": summary.best_by,
+        "centre": _plain(summary.centre),
         **{name: [_plain(row) for row in records(table, list(table.columns))] for name, table in tables.items()},
-        "next": [_plain(step._asdict()) for step in found.next],
+        "next": [_plain(step._asdict()) for step in summary.next],
     }  # fmt: skip
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, dict):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""Whether a study compares what its settings reach, or how fast they learn: does the centre still rise at its end?"""
+"""Check of training length: if the centre's mAP still rises at the end, a note says that the study compares speeds."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pandas as pd
 
 from tal_search.results.trials import StudyFrame
 
-LAST_PART = 0.25  # of the epochs
-MOST_RISE = 1.0  # points of mAP over it, beyond which speeds are compared
-MOST_CURVES = 50
+LAST_PART = 0.25  # share of the epochs
+MOST_RISE = 1.0  # points of mAP over the last part above which a note is shown
+MOST_CURVES = 50  # fits read
 
 
 def last_rise(curves: Iterable[pd.DataFrame]) -> float:
-    """Mean rise over the last quarter of the epochs, in the unit of `score`; NaN where no curve is long enough.
+    """Mean rise over the last quarter of the epochs, in the unit of `score`; NaN if no curve is long enough.
 
-    curves: one a fit, `epoch` and `score` at the epochs that were scored, between which it is taken for straight.
+    curves: one per fit, `epoch` and `score` of the scored epochs, with linear interpolation between them.
     """
     rises = []
     for curve in curves:
@@ -30,10 +30,10 @@ def last_rise(curves: Iterable[pd.DataFrame]) -> float:
 
 
 def speed_note(data: StudyFrame, epochs_of: Callable[[str], pd.DataFrame]) -> str:
-    """A sentence for the head of every table of a study whose centre still rises by more than a point; else "".
+    """A note above every table of a study whose centre still rises by more than MOST_RISE; else "".
 
-    epochs_of: from a fit's key to its epochs, with scores as fractions by split ("test/mAP/0.5"), NaN where there is
-    none. The curve is of held-out videos where epochs are scored on them, else of the test split, and chooses nothing.
+    epochs_of: from a fit's key to its epochs, with scores as fractions by split ("test/mAP/0.5"), NaN if unknown. The
+    curve is of held-out videos if epochs are scored on them, else of the test split, and is not used for selection.
     """
     split = "holdout" if data.protocol["selection"] == "holdout" else "test"
     column = f"{split}/mAP/{data.threshold}"

@@ -1,4 +1,4 @@
-"""Published numbers for the tables: references beside ours, never targets. Read without pandas."""
+"""Published numbers, shown beside ours for reference. Does not import pandas."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from numbers import Real
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 SYSTEMS = Path(__file__).with_name("published_systems.csv")
 CELLS = SYSTEMS.with_name("published.csv")
-NOT_AVAILABLE = "not available"  # in tables, where nothing is published
-# How the epoch that a number is of was chosen, by the column `selection` of the two files.
+NOT_AVAILABLE = "not available"  # in tables, if nothing is published
+# How the epoch of a published number was chosen, by the column `selection` of the two files.
 BEST_ON_TEST = "best epoch on the test split"
 SELECTIONS = {"test": BEST_ON_TEST, "": "not stated"}
-MARK = "†"  # of BEST_ON_TEST, in text tables
+MARK = "†"  # marks BEST_ON_TEST in text tables
 MARK_NOTE = f"{MARK}: {BEST_ON_TEST}, as the released code of its authors chooses it."
 
 
 class Published(NamedTuple):
-    """What is published of one cell or case: mAP in percent by tIoU or range, its source, and how its epoch was chosen.
+    """Published numbers of one cell or case: mAP in percent by tIoU or range, the source, and the choice of the epoch.
 
-    The texts are NOT_AVAILABLE where nothing is.
+    The texts are NOT_AVAILABLE if nothing is published.
     """
 
     mAP: dict[str, float]
@@ -35,16 +36,16 @@ NOTHING = Published({}, NOT_AVAILABLE, NOT_AVAILABLE)
 
 
 def marked(mAP: float, selection: str) -> str:
-    """A published number in a text table; NaN where there is none."""
+    """A published number in a text table; NOT_AVAILABLE for NaN."""
     return NOT_AVAILABLE if math.isnan(mAP) else f"{mAP:.1f}{f' {MARK}' if selection == BEST_ON_TEST else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedSystem:
-    """What its authors report on one dataset. mAP: percent by tIoU threshold ("0.5") or range ("0.3:0.7").
+    """Numbers its authors report on one dataset. mAP: percent by tIoU threshold ("0.5") or range ("0.3:0.7").
 
-    supervision and seconds (of annotation, per minute of video) are empty and None where the source gives none.
-    selection: one of SELECTIONS in words.
+    supervision and seconds (of annotation, per minute of video) are empty and None if the source gives none.
+    selection: a value of SELECTIONS.
     """
 
     supervision: str
@@ -57,7 +58,7 @@ class PublishedSystem:
 @cache
 def published_systems(dataset: str) -> dict[str, PublishedSystem]:
     """Every published system on a dataset, by name."""
-    found: dict[str, PublishedSystem] = {}
+    systems: dict[str, PublishedSystem] = {}
     with SYSTEMS.open(newline="") as stream:
         for row in csv.DictReader(stream):
             if row["dataset"] == dataset:
@@ -66,13 +67,13 @@ def published_systems(dataset: str) -> dict[str, PublishedSystem]:
                 system = PublishedSystem(
                     supervision=row["supervision"], seconds=seconds, source=row["source"], selection=chosen
                 )
-                found.setdefault(row["system"], system).mAP[row["tiou"]] = float(row["mAP"])
-    return found
+                systems.setdefault(row["system"], system).mAP[row["tiou"]] = float(row["mAP"])
+    return systems
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedCell:
-    """A published value of one hyperparameter, `axis`, all others at the paper's operating point; mAP in percent."""
+    """A published mAP in percent at one value of the hyperparameter `axis`, others at the paper's operating point."""
 
     axis: str
     value: float
@@ -100,16 +101,20 @@ def published_cells(method: str, dataset: str) -> tuple[PublishedCell, ...]:
     )
 
 
+def _is(value: object, published: float) -> bool:
+    return isinstance(value, Real) and math.isclose(float(value), published)
+
+
 def paper_cell(
-    method: str, dataset: str, hyperparameters: Mapping[str, Any], axes: Iterable[str]
+    method: str, dataset: str, hyperparameters: Mapping[str, object], axes: Iterable[str]
 ) -> PublishedCell | None:
-    """The published cell of complete hyperparameters, of one of `axes` if they name just one that has any.
+    """The published cell of complete hyperparameters, of the axis in `axes` if exactly one of them is published.
 
     None unless every published hyperparameter is at the paper's operating point.
     """
-    mine = published_cells(method, dataset)
-    if not mine or not all(math.isclose(float(hyperparameters[cell.axis]), cell.value) for cell in mine):
+    cells = published_cells(method, dataset)
+    if not cells or not all(_is(hyperparameters[cell.axis], cell.value) for cell in cells):
         return None
-    published = {cell.axis for cell in mine}
+    published = {cell.axis for cell in cells}
     varied = [axis for axis in axes if axis in published]
-    return next(cell for cell in mine if len(varied) != 1 or cell.axis == varied[0])
+    return next(cell for cell in cells if len(varied) != 1 or cell.axis == varied[0])

@@ -1,4 +1,4 @@
-"""Ranking of cells: those of a sampler by the study's objectives, the test split's score apart; Pareto fronts."""
+"""Ranking of a sampler's cells by the study's objectives, with the test score beside them, and Pareto fronts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ COLUMNS = {
     "mAP": "holdout", "annotation_seconds": "annotation_seconds", "parameters": "parameters",
     "training_seconds": "seconds",
 }  # fmt: skip
-"""Objective → its column in the table of cells."""
+"""Objective → column in the table of cells."""
 
 
 class Ranking(NamedTuple):
     """Columns of `rows`: the axes, `best`, `n` repeats, each objective and `test`, each with its LOW and HIGH.
 
-    best: on the Pareto front of the objectives (of one objective: its best). mAP in percent, on held-out training
-    videos; test: mAP in percent on the test split, computed once a trial, never read by the search. `tiou` names both.
+    best: on the Pareto front of the objectives (the best cell, for one objective). mAP in percent, on held-out training
+    videos; test: mAP in percent on the test split, computed once per trial, not used by the search. `tiou`: of both.
     """
 
     axes: tuple[str, ...]
@@ -34,8 +34,8 @@ class Ranking(NamedTuple):
 
 def ranking(data: StudyFrame) -> Ranking:
     """Every cell whose repeats are all finished, the best first."""
-    found, axes, objectives = cells(data), tuple(data.axes), data.objectives
-    whole = found[found["n"] == found["trials"]]
+    table, axes, objectives = cells(data), tuple(data.axes), data.objectives
+    whole = table[table["n"] == table["trials"]]
     rows = whole[[*axes]].assign(best=False, n=whole["n"])
     for name, column in [*((name, COLUMNS[name]) for name in objectives), ("test", data.score)]:
         for ending in ("", LOW, HIGH):
@@ -48,23 +48,23 @@ def ranking(data: StudyFrame) -> Ranking:
 
 
 def pareto_front(points: Floats) -> list[bool]:
-    """For each point [N, objectives]: whether no other one is at least as high everywhere and higher somewhere."""
+    """For each point [N, objectives]: whether no other point is at least as high in all and higher in one objective."""
     return [not np.any(np.all(points >= point, axis=1) & np.any(points > point, axis=1)) for point in points]
 
 
 def cost_front(cost: pd.Series[float], score: pd.Series[float]) -> pd.Series[bool]:
-    """The same of low cost and high score, for ten thousand cells."""
+    """Pareto front of low cost and high score, fast enough for ten thousand cells."""
     peak = score.groupby(cost).max()
     cheaper = cost.map(peak.cummax().shift())
     return (score == cost.map(peak)) & ~(cheaper >= score)
 
 
 def selected_by(data: StudyFrame) -> str:
-    """The column that says which cell is best: mAP on held-out training videos where there is any, else the score."""
+    """The column that selects the best cell: mAP on held-out training videos if any trial has it, else the score."""
     return "holdout" if data.done["holdout"].notna().any() else data.score
 
 
 def best_first(data: StudyFrame) -> list[int]:
-    """Places in `cells` of those with a score, by `selected_by`, the best first."""
+    """Index in `cells` of the cells with a score, the best by `selected_by` first."""
     ranked = cells(data)[selected_by(data)].dropna().sort_values(ascending=False, kind="stable")
     return [int(place) for place in ranked.index]

@@ -1,4 +1,4 @@
-"""Sensitivity tables: one row a cell, one table an axis, each difference to the centre with its verdict."""
+"""Sensitivity tables: one table per axis, one row per cell with its difference to the centre and the verdict."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from tal_search.results.statistics import HIGH, LOW
 from tal_search.results.trials import StudyFrame
 from tal_search.types import CRITERION_TIOU
 
-PAPER_TIOU = f"{CRITERION_TIOU:g}"  # of the column `paper`
+PAPER_TIOU = f"{CRITERION_TIOU:g}"  # tIoU of the column `paper`
 
 
 class AxisTable(NamedTuple):
-    """One axis, `rows` ordered by its value; or all axes of any other plan, `rows` in order of their first trials.
+    """One axis, with `rows` ordered by its value; or, for other plans, all axes, with `rows` in order of first trials.
 
-    Columns of `rows`: those of `cells`, `paper` (at tIoU 0.5), `paper source` and `paper selection`
-    (of its epoch).
-    noise: how much the centre varies by itself.
+    Columns of `rows`: those of `cells`, `paper` (at tIoU 0.5), `paper source` and `paper selection` (of its epoch).
+    noise: a sentence on the noise floor.
     """
 
     title: str
@@ -32,19 +31,19 @@ class AxisTable(NamedTuple):
 
 
 def sensitivity_info(data: StudyFrame) -> list[AxisTable]:
-    """Every table of the study; a cell without a finished trial has n = 0."""
-    found = cells(data)
+    """All tables of the study; a cell without a finished trial has n = 0."""
+    table = cells(data)
     if data.plan != "one_at_a_time" or not data.axes:
-        return [_table(data, tuple(data.axes), found)]
+        return [_table(data, tuple(data.axes), table)]
     tables = []
     for axis in data.axes:
-        mine = found[found["centre"] | (found["varied"] == axis)].sort_values(axis, kind="stable")
-        tables.append(_table(data, (axis,), mine.reset_index(drop=True)))
+        rows = table[table["centre"] | (table["varied"] == axis)].sort_values(axis, kind="stable")
+        tables.append(_table(data, (axis,), rows.reset_index(drop=True)))
     return tables
 
 
 def csv_columns(data: StudyFrame) -> dict[str, str]:
-    """What a file of these tables holds, by column of `rows`: its name there."""
+    """Columns of `rows` that a CSV file of these tables has, with their names there."""
     scores = [*(f"mAP@{tiou:g}" for tiou in data.tiou), "average"]
     means = [name for score in scores for name in (score, score + LOW, score + HIGH)]
     delta = ["delta", "delta" + LOW, "delta" + HIGH, "pairs", "p", "p adjusted"]

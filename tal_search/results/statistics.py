@@ -1,49 +1,50 @@
-"""Means with intervals, differences with verdicts, on frames of any length; what they rest on is in `uncertainty`."""
+"""Means with intervals and differences with verdicts, from frames; the estimation is in `uncertainty`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from tal_search.results.uncertainty.components import Runs, components, squares, weights
+from tal_search.results.uncertainty.components import components, squares, weights
 from tal_search.results.uncertainty.contrasts import CONFIDENCE, LEAST_REPEATS, Contrasts, contrasts, quantile
 from tal_search.results.uncertainty.families import SIGNIFICANT
 from tal_search.results.uncertainty.model import Claim, modelled, run_variance
+from tal_search.results.uncertainty.runs import Runs
 from tal_search.types import NO_ANNOTATOR, Floats, Ints
 
-LOW, HIGH = " low", " high"  # end the names of columns that hold the 95 % interval of the column before them
+LOW, HIGH = " low", " high"  # suffixes of the columns with the 95 % interval of another column
 METHOD = (
     "95 % intervals for new seeds and annotators (one annotator: for that one), variances shared between cells, "
     "intervals and verdicts with Dunnett's correction over all cells of the study"
 )
 SPREAD = "mean ± half its 95 % interval"
-MOST_SEEDS = 100  # that are ever advised
+MOST_SEEDS = 100  # most seeds that are ever recommended
 
 Verdict = Literal["better", "worse", "within noise", "needs repeats"]
 
 
-def means(values: pd.DataFrame, by: pd.Series[Any], repeats: pd.DataFrame, percent: Collection[str]) -> pd.DataFrame:
-    """One row a group of `by`, in order of their first rows: `n`, rows of the group, and of each column its mean.
+def means(values: pd.DataFrame, by: pd.Series, repeats: pd.DataFrame, percent: Collection[str]) -> pd.DataFrame:
+    """One row per group of `by`, in order of first rows: `n`, the number of rows, and the mean of each column.
 
-    NAME + LOW and NAME + HIGH are its 95 % interval for new seeds and annotators, none of it below 0 or, of `percent`
-    columns, above 100; NaN with fewer than three values, or of one seed. repeats: `seed` and `annotator` of each row.
+    NAME + LOW and NAME + HIGH are its 95 % interval for new seeds and annotators, cut off at 0 and, in `percent`
+    columns, at 100; NaN with fewer than three values, or one seed. repeats: `seed` and `annotator` of each row.
     """
     code_N, groups = pd.factorize(by)
-    found: dict[str, Any] = {"n": np.bincount(code_N, minlength=len(groups))}
+    columns: dict[str, Floats | Ints] = {"n": np.bincount(code_N, minlength=len(groups))}
     for name in values.columns:
         mean, low, high = _intervals(runs_of(values[name], code_N, repeats))
-        found[name] = mean
-        found[name + LOW] = np.maximum(low, 0.0)
-        found[name + HIGH] = np.minimum(high, 100.0) if name in percent else high
-    return pd.DataFrame(found, index=pd.Index(groups, name=by.name))
+        columns[name] = mean
+        columns[name + LOW] = np.maximum(low, 0.0)
+        columns[name + HIGH] = np.minimum(high, 100.0) if name in percent else high
+    return pd.DataFrame(columns, index=pd.Index(groups, name=by.name))
 
 
 def runs_of(values: pd.Series[float], cell_N: Ints, repeats: pd.DataFrame) -> Runs:
-    """The values by cell, 0 to C − 1, and repeat; a repeat of which a cell has several counts by their mean."""
+    """The values by cell (0 to C − 1) and repeat; several values of one cell and repeat are averaged."""
     seed_N, _ = pd.factorize(repeats["seed"])
     annotator_N, annotators = pd.factorize(repeats["annotator"])
     repeat_N, pair_R = pd.factorize(seed_N * max(1, len(annotators)) + annotator_N)
@@ -63,25 +64,25 @@ def runs_of(values: pd.Series[float], cell_N: Ints, repeats: pd.DataFrame) -> Ru
 
 
 def _intervals(runs: Runs) -> tuple[Floats, Floats, Floats]:
-    """Mean, low and high of each cell by its own runs alone: what they share with other cells is part of its spread."""
+    """Mean, low and high of each cell from its own runs, so that effects of repeats on all cells are included."""
     n_C = runs.present.sum(1)
     share_CR = runs.present / np.maximum(n_C, 1)[:, None]
     mean_C = np.where(n_C > 0, np.nansum(share_CR * runs.value, 1), np.nan)
-    found, share = squares(runs.value - mean_C[:, None], runs), weights(share_CR, runs)
-    own = components(found)
+    of_cells, share = squares(runs.value - mean_C[:, None], runs), weights(share_CR, runs)
+    own = components(of_cells)
     variance_C = own.variance(share)
     degrees_C = np.where(variance_C > 0, own.degrees(share), n_C - 1.0)
-    known_C = (n_C >= LEAST_REPEATS) & (found.seed.df + found.rest.df > 0)
+    known_C = (n_C >= LEAST_REPEATS) & (of_cells.seed.df + of_cells.rest.df > 0)
     half_C = np.full(len(n_C), np.nan)
     half_C[known_C] = np.sqrt(variance_C[known_C]) * quantile(degrees_C[known_C])
     return mean_C, mean_C - half_C, mean_C + half_C
 
 
 def differences(rows: pd.DataFrame, score: str, centre: int | None, claim: Claim = "new annotators") -> pd.DataFrame:
-    """Of every cell's `score` to the centre's, by cell; rows: `cell`, 0 to C − 1, `seed`, `annotator` and the score.
+    """Differences of every cell's `score` to the centre's; rows: `cell` (0 to C − 1), `seed`, `annotator`, the score.
 
-    `delta` over `pairs` common repeats with its LOW and HIGH; `p` of the two-sided test, `p adjusted` over all cells;
-    `verdict`, and `needs`, what would decide it. NaN and "" where there is nothing to compare.
+    One row per cell: `delta` over `pairs` common repeats with its LOW and HIGH; `p` of the two-sided test, `p adjusted`
+    over all cells; `verdict`, and `needs`, what would decide it. NaN and "" without anything to compare.
     """
     runs = runs_of(rows[score], rows["cell"].to_numpy(), rows)
     if centre is None or centre >= len(runs.value):
@@ -89,36 +90,37 @@ def differences(rows: pd.DataFrame, score: str, centre: int | None, claim: Claim
         names = ("delta", "delta" + LOW, "delta" + HIGH, "p", "p adjusted", "seen", "within")
         nothing = dict.fromkeys(names, np.full(count, np.nan))
         return pd.DataFrame({**nothing, "pairs": 0, "verdict": "needs repeats", "needs": ""}, index=range(count))
-    found, noise = contrasts(runs, centre, claim), floor(runs, centre, claim)[0]
-    said, seeds = verdicts(found, noise), int((runs.present[centre] @ runs.of_seed > 0).sum())
-    seen, within = seeds_needed(found, seeds, noise)
+    contrast, noise = contrasts(runs, centre, claim), floor(runs, centre, claim)[0]
+    verdict, seeds = verdicts(contrast, noise), int((runs.present[centre] @ runs.of_seed > 0).sum())
+    seen, within = seeds_needed(contrast, seeds, noise)
     return pd.DataFrame({
-        "delta": found.delta, "delta" + LOW: found.low, "delta" + HIGH: found.high, "p": found.p,
-        "p adjusted": found.adjusted, "pairs": found.pairs, "verdict": said, "needs": needs(found, seeds, said, noise),
-        "seen": seen, "within": within,
+        "delta": contrast.delta, "delta" + LOW: contrast.low, "delta" + HIGH: contrast.high, "p": contrast.p,
+        "p adjusted": contrast.adjusted, "pairs": contrast.pairs, "verdict": verdict,
+        "needs": needs(contrast, seeds, verdict, noise), "seen": seen, "within": within,
     })  # fmt: skip
 
 
-def verdicts(found: Contrasts, noise: float) -> list[Verdict]:
-    """`better` or `worse` where the adjusted p is below 0.05, and the interval excludes 0; `within noise` where the
-    whole interval lies inside ± `noise`, what two single runs of the centre differ by; else `needs repeats`.
+def verdicts(contrast: Contrasts, noise: float) -> list[Verdict]:
+    """`better` or `worse` if the adjusted p is below 0.05 (the interval then excludes 0); `within noise` if the whole
+    interval lies inside ± `noise`, the noise floor of two single runs of the centre; else `needs repeats`.
     """
-    significant, small = found.adjusted < SIGNIFICANT, np.maximum(np.abs(found.low), np.abs(found.high)) <= noise
-    said = np.select(
-        [significant & (found.delta > 0), significant, small], ["better", "worse", "within noise"], "needs repeats"
+    significant = contrast.adjusted < SIGNIFICANT
+    small = np.maximum(np.abs(contrast.low), np.abs(contrast.high)) <= noise
+    verdict = np.select(
+        [significant & (contrast.delta > 0), significant, small], ["better", "worse", "within noise"], "needs repeats"
     )
-    return said.tolist()  # type: ignore[no-any-return]
+    return verdict.tolist()  # type: ignore[no-any-return]
 
 
-def needs(found: Contrasts, seeds: int, said: list[Verdict], noise: float) -> list[str]:
-    """What would decide each cell that needs repeats, were its difference what it seems: "12 seeds", "more annotators".
+def needs(contrast: Contrasts, seeds: int, verdict: list[Verdict], noise: float) -> list[str]:
+    """Repeats that would decide each cell that needs them, if its difference stays: "12 seeds", "more annotators".
 
-    Whichever asks for less: that the difference is seen, or that it is seen to be within the noise.
+    The smaller number of two: until the difference is significant, or until it is shown to be within the noise.
     """
     words: list[str] = []
-    columns = zip(said, found.pairs, found.error, *seeds_needed(found, seeds, noise), strict=True)
-    for verdict, pairs, error, seen, within in columns:
-        if verdict != "needs repeats":
+    columns = zip(verdict, contrast.pairs, contrast.error, *seeds_needed(contrast, seeds, noise), strict=True)
+    for decided, pairs, error, seen, within in columns:
+        if decided != "needs repeats":
             words.append("")
         elif math.isnan(error):
             words.append(f"{LEAST_REPEATS} seeds" if pairs else "repeats in common")
@@ -127,32 +129,32 @@ def needs(found: Contrasts, seeds: int, said: list[Verdict], noise: float) -> li
     return words
 
 
-def seeds_needed(found: Contrasts, seeds: int, noise: float) -> tuple[Floats, Floats]:
-    """Seeds, instead of `seeds`, at which each difference would be seen, and at which it would be within the noise.
+def seeds_needed(contrast: Contrasts, seeds: int, noise: float) -> tuple[Floats, Floats]:
+    """Total seeds, now `seeds`, at which each difference would be significant, and at which it would be within noise.
 
-    By Bonferroni's bound for as many cells. Infinite where the floor that annotators put under the spread, which seeds
-    do not lower, is too high; NaN where nothing is known.
+    By Bonferroni's bound for the number of cells. Infinite if the variance between annotators, which seeds do not
+    reduce, is too high; NaN if nothing is known.
     """
     from scipy.special import ndtri
 
-    bound = -ndtri((1 - CONFIDENCE) / 2 / max(1, int(np.isfinite(found.p).sum())))
-    size = np.abs(found.delta)
-    wanted = (size / bound, np.maximum(noise - size, 0.0) / bound)
-    seen, within = (seeds_for(found.error**2, found.by_annotator, seeds, error**2) for error in wanted)
+    bound = -ndtri((1 - CONFIDENCE) / 2 / max(1, int(np.isfinite(contrast.p).sum())))
+    size = np.abs(contrast.delta)
+    target = (size / bound, np.maximum(noise - size, 0.0) / bound)
+    seen, within = (seeds_for(contrast.error**2, contrast.by_annotator, seeds, error**2) for error in target)
     return seen, within
 
 
-def seeds_for(variance: Floats, by_annotator: Floats, seeds: int, wanted: Floats) -> Floats:
-    """That bring variances of which seeds do not lower `by_annotator` down to `wanted`: more than there are."""
+def seeds_for(variance: Floats, by_annotator: Floats, seeds: int, target: Floats) -> Floats:
+    """Seeds, more than now, that reduce `variance` to `target`; its part `by_annotator` does not depend on seeds."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        needed = np.ceil(seeds * (variance - by_annotator) / (wanted - by_annotator))
+        needed = np.ceil(seeds * (variance - by_annotator) / (target - by_annotator))
         return np.where(
-            wanted > by_annotator, np.maximum(needed, seeds + 1), np.where(np.isnan(variance), np.nan, np.inf)
+            target > by_annotator, np.maximum(needed, seeds + 1), np.where(np.isnan(variance), np.nan, np.inf)
         )
 
 
 def need_words(seeds: float) -> str:
-    """ "12 seeds"; "more annotators" where no number of seeds is enough; "" for NaN, where nothing is needed."""
+    """ "12 seeds"; "more annotators" if no number of seeds is enough; "" for NaN, if nothing is needed."""
     if math.isnan(seeds):
         return ""
     if math.isinf(seeds):
@@ -161,7 +163,7 @@ def need_words(seeds: float) -> str:
 
 
 def around(mean: float, low: float, high: float, digits: int = 1) -> str:
-    """An interval as it stands behind its mean: " ± half", " [low, high]" where the unit's bounds cut it, or ""."""
+    """An interval in text, after its mean: " ± half", " [low, high]" if it is cut off at 0 or 100, or ""."""
     if math.isnan(low):
         return ""
     if math.isclose(high - mean, mean - low, rel_tol=1e-6, abs_tol=1e-9):
@@ -169,34 +171,34 @@ def around(mean: float, low: float, high: float, digits: int = 1) -> str:
     return f" [{low:.0f}, {high:.0f}]"
 
 
-def middle_halves(values: pd.Series[float], by: pd.Series[Any]) -> pd.DataFrame:
-    """One row a group of `by`: `n`, `mean`, and the quartiles `low` and `high`; without those where n < 3."""
+def middle_halves(values: pd.Series[float], by: pd.Series) -> pd.DataFrame:
+    """One row per group of `by`: `n`, `mean`, and the quartiles `low` and `high`, NaN if n < 3."""
     groups = values.groupby(by, sort=False)
     quartiles = {"low": groups.quantile(0.25), "high": groups.quantile(0.75)}
-    found = groups.size().to_frame("n").assign(mean=groups.mean(), **quartiles)
-    found.loc[found["n"] < LEAST_REPEATS, ["low", "high"]] = math.nan
-    return found
+    table = groups.size().to_frame("n").assign(mean=groups.mean(), **quartiles)
+    table.loc[table["n"] < LEAST_REPEATS, ["low", "high"]] = math.nan
+    return table
 
 
-def means_by_two(values: pd.Series[float], rows: pd.Series[Any], columns: pd.Series[Any]) -> pd.DataFrame:
-    """The mean of each pair of values of `rows` and `columns`, in their order; NaN where there is none."""
+def means_by_two(values: pd.Series[float], rows: pd.Series, columns: pd.Series) -> pd.DataFrame:
+    """The mean of each pair of values of `rows` and `columns`, in their order; NaN for missing pairs."""
     return values.groupby([rows, columns]).mean().unstack()
 
 
 def floor(runs: Runs, centre: int, claim: Claim = "new annotators") -> tuple[float, int]:
-    """How far apart two single runs of the centre are at most, 95 times in 100: 1.96 · √2 · sd (ISO 5725's
-    repeatability), sd by `model.run_variance`; and how many runs tell. NaN where no cell that counts has two.
+    """Noise floor: the difference that two single runs of the centre stay below 95 times in 100, and the number of runs
+    it is estimated from. 1.96 · √2 · sd (ISO 5725's repeatability), sd by `model.run_variance`; NaN if that is unknown.
     """
     variance, count = run_variance(modelled(runs, centre, claim), centre)
     return 1.96 * math.sqrt(2 * variance), count
 
 
 def deviation(values: pd.Series[float]) -> float:
-    """The sample standard deviation; NaN where n < 2."""
+    """The sample standard deviation; NaN if n < 2."""
     return float(values.std())
 
 
-def pooled_deviation(values: pd.Series[float], by: pd.Series[Any]) -> float:
-    """Within the groups of `by`: the root of the mean variance of those with two values or more, NaN without any."""
+def pooled_deviation(values: pd.Series[float], by: pd.Series) -> float:
+    """Standard deviation within the groups of `by`: root mean variance of groups of two or more; NaN without any."""
     variances = values.groupby(by).var().dropna()
     return math.sqrt(variances.mean()) if len(variances) else math.nan

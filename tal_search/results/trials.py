@@ -1,4 +1,4 @@
-"""A study as its results are computed from: its description and a frame of its trials. No file, no record, no plan."""
+"""The input of all results: the description of a study and a frame of its trials, independent of files and records."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ PAPERS_RANGE = (0.3, 0.4, 0.5, 0.6, 0.7)  # whose average THUMOS14 papers print
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StudyFrame:
-    """One study with the trials it has so far.
+    """One study with its trials so far.
 
-    plan: one_at_a_time, grid, cases or sampler. axes: what is varied, by name, each with its symbol; centre: the value
-    of each axis at the centre (of a study of cases, its reference). dataset: its name. hyperparameters, inference,
-    protocol: the centre's, complete; fit_inference: what fits are scored with themselves. cases: of a study of cases,
-    the published system each rebuilds. objectives: of a sampler, each with its direction.
+    plan: one_at_a_time, grid, cases or sampler. axes: symbol of each varied hyperparameter, by name; centre: the value
+    of each axis at the centre (in a study of cases, the reference). dataset: its name. hyperparameters, inference,
+    protocol: complete settings of the centre; fit_inference: inference settings at which fits are scored. cases: the
+    published system that each case rebuilds. objectives: direction of each objective of a sampler.
 
-    trials, one row a trial, with at least these columns: the axes by name, `key` (of its fit), `seed`, `annotator`,
+    trials has one row per trial and at least these columns: the axes by name, `key` (of its fit), `seed`, `annotator`,
     `method`, `state` ("done", or anything else), `annotation_seconds` (per minute of video), those of `score_columns`,
-    and of the result `parameters`, `seconds` (of training) and `scoring_seconds`. mAP in percent; NaN where there is no
-    number.
+    and of the result `parameters`, `seconds` (of training) and `scoring_seconds`. mAP in percent; NaN if unknown.
 
-    name: the study's; overrides: the command line that ran it last, study=NAME first; lanes: how many trials that ran
+    name: the study's; overrides: the command line of its last run, study=NAME first; lanes: number of trials it ran
     at once.
     """
 
@@ -54,13 +53,13 @@ class StudyFrame:
 
     @property
     def average_over(self) -> str:
-        """The thresholds of `average`, as published ranges are named: "0.3:0.7"."""
+        """The range of thresholds of `average`, written as published ranges are: "0.3:0.7"."""
         low, high = averaged(self.tiou)
         return f"{low:g}:{high:g}"
 
     @property
     def threshold(self) -> str:
-        """What cells are compared by: tIoU "0.5", or "average" where 0.5 is not evaluated."""
+        """The tIoU at which cells are compared: "0.5", or "average" if 0.5 is not evaluated."""
         return criterion(self.tiou)
 
     @property
@@ -73,28 +72,28 @@ class StudyFrame:
         return self.trials[self.trials["state"] == "done"]
 
     def is_centre(self, frame: pd.DataFrame, free: Collection[str] = ()) -> pd.Series[bool]:
-        """For each row with the axes as columns, whether it is at the centre in all of them but the free ones."""
+        """For each row with the axes as columns, whether it is at the centre in all axes except the free ones."""
         at = pd.Series(True, index=frame.index)
         for axis in self.axes.keys() - {*free}:
             at &= equal(frame[axis], self.centre[axis])
         return at
 
 
-def equal(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
-    """Where a column of an axis has a value, which may be None."""
+def equal(column: pd.Series, value: object) -> pd.Series[bool]:
+    """Rows in which the column of an axis has this value, which may be None."""
     return column.isna() if value is None else column == value
 
 
 def averaged(tiou: Collection[float]) -> tuple[float, float]:
-    """First and last threshold of `average`: 0.3 to 0.7 where all five are evaluated, else all there are."""
+    """First and last threshold of `average`: 0.3 and 0.7 if all five are evaluated, else the lowest and highest."""
     return (PAPERS_RANGE[0], PAPERS_RANGE[-1]) if {*PAPERS_RANGE} <= {*tiou} else (min(tiou), max(tiou))
 
 
 def score_columns(tiou: tuple[float, ...], mAP_NT: Floats, held_NT: Floats, leaky_N: Floats) -> dict[str, Floats]:
-    """Columns of N trials, in percent, from fractions on the test split, on held-out videos, and of the best epoch.
+    """Score columns of N trials in percent, from fractions on the test split, on held-out videos and of the best epoch.
 
-    `mAP@t` for each of the T thresholds, `average` over `averaged`; `holdout` (held-out training videos, by
-    `criterion`) and `leaky` (the best epoch on the test split, likewise). NaN where there is no number.
+    `mAP@t` for each of the T thresholds, `average` over `averaged`; `holdout` (held-out training videos, at
+    `criterion`) and `leaky` (the best epoch on the test split, likewise). NaN if unknown.
     """
     low, high = averaged(tiou)
     inside = [low - 1e-9 <= threshold <= high + 1e-9 for threshold in tiou]
@@ -105,6 +104,6 @@ def score_columns(tiou: tuple[float, ...], mAP_NT: Floats, held_NT: Floats, leak
 
 
 def _mean(values_NT: Floats) -> Floats:
-    """Of each row. Memory in rows, so that the sum does not depend on how many rows there are."""
+    """Mean of each row. In row-major memory, so that the sum does not depend on the number of rows."""
     means: Floats = np.ascontiguousarray(values_NT).mean(axis=1)
     return means

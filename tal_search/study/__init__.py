@@ -1,4 +1,4 @@
-"""A study: what is varied, on which data, how often. Importing this reads no torch, ray or mlflow."""
+"""Studies: settings, reader, checks, samplers and cases. Imports neither torch nor ray nor mlflow."""
 
 from tal_search.study.cases import case_studies, reference_study
 from tal_search.study.load import list_studies, load_study

@@ -1,7 +1,7 @@
-"""From plain values to typed, frozen settings: any dataclass whose fields carry types, and rules made by `hyper`.
+"""Conversion of plain values to frozen settings, checked by the types of dataclass fields and the rules of `hyper`.
 
-Every problem is reported to the `Written` it was read from, and the default stands in for a value that is wrong, so
-that one pass finds them all.
+Problems are reported to the `Written` that the values come from, and a wrong value is replaced by the default, so that
+one pass reports them all.
 """
 
 from __future__ import annotations
@@ -12,61 +12,77 @@ import re
 import types
 import typing
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass
 from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from tal_search.fields import broken_rule
-from tal_search.study.yaml_reader import Key, Written, shown
+from tal_search.study.yaml_reader import INVALID, Invalid, Key, Written, shown
+from tal_search.types import Plain, Value
 
+Typed: TypeAlias = Value | Path | tuple[Value, ...]  # a field of the settings
 Settings = TypeVar("Settings")
+Hashed = TypeVar("Hashed", bound=Hashable)
 
 FRACTION = re.compile(r"\s*[-+]?\d{1,9}\s*/\s*0*[1-9]\d{0,8}\s*", re.ASCII)
+
+
+class Setting(typing.NamedTuple):
+    """A dataclass field with its resolved type."""
+
+    spec: Field[object]
+    hint: object
+
+
+def settings_of(cls: type) -> dict[str, Setting]:
+    """The fields of a dataclass that a study may set, by name."""
+    hints = typing.get_type_hints(cls)
+    return {spec.name: Setting(spec, hints[spec.name]) for spec in fields(cls) if spec.metadata.get("written", True)}
 
 
 class Checker:
     """Builds settings from the plain content of a study; problems go to `written`."""
 
-    def __init__(self, written: Written, root: type, sections: dict[str, type]) -> None:
-        """`root` is the study's dataclass, `sections` the open mappings whose keys are the fields of a dataclass."""
+    def __init__(self, written: Written, root: type, sections: Mapping[str, type]) -> None:
+        """root: the study's dataclass; sections: the dataclasses of `hyperparameters` and `inference`, by name."""
         self.written = written
         self.known = [".".join(key) for key in _keys(root, ())]
-        self.known += [f"{name}.{spec.name}" for name, cls in sections.items() for spec in _fields(cls)]
+        self.known += [f"{name}.{field}" for name, cls in sections.items() for field in settings_of(cls)]
 
-    def settings(self, cls: type[Settings], content: dict[str, Any], key: Key = (), **given: Any) -> Settings:
-        """An instance of `cls`, sections inside it too; `given` are fields that no file sets."""
-        self.refuse_unknown(content, [spec.name for spec in _fields(cls) if spec.name not in given], key)
-        hints = typing.get_type_hints(cls)
-        found = dict(given)
-        for spec in _fields(cls):
-            if spec.name not in content or spec.name in given:
+    def settings(self, cls: type[Settings], content: Mapping[str, Plain], key: Key = (), **given: object) -> Settings:
+        """An instance of `cls`, sections inside it included. given: fields that no file sets."""
+        known = {name: setting for name, setting in settings_of(cls).items() if name not in given}
+        self.refuse_unknown(content, list(known), key)
+        values = dict(given)
+        for name, setting in known.items():
+            if name not in content:
                 continue
-            value, inner = content[spec.name], (*key, spec.name)
-            section = _section(hints[spec.name])
-            if section is not None and (value is not None or section is hints[spec.name]):
-                found[spec.name] = self.settings(section, self.mapping(value, inner), inner)
-            elif typing.get_origin(hints[spec.name]) is dict:
-                found[spec.name] = self.mapping(value, inner)
-            else:
-                found.update(self.field(spec, hints[spec.name], value, inner))
-        return cls(**found)
+            value, inner, section = content[name], (*key, name), _section(setting.hint)
+            if section is not None and (value is not None or section is setting.hint):
+                values[name] = self.settings(section, self.mapping(value, inner), inner)
+            elif typing.get_origin(setting.hint) is dict:
+                values[name] = self.mapping(value, inner)
+            elif (typed := self.field(setting, value, inner)) is not INVALID:
+                values[name] = typed
+        return cls(**values)
 
-    def mapping(self, value: Any, key: Key) -> dict[str, Any]:
-        """A section's content: empty where nothing stands under its name, or where something else does (reported)."""
+    def mapping(self, value: Plain, key: Key) -> dict[str, Plain]:
+        """A section's content; empty for null, and for any other value, which is reported."""
         if value is not None and not isinstance(value, dict):
             self.written.add(key, f"is {shown(value)}; it must be a mapping, KEY: VALUE lines")
         return value if isinstance(value, dict) else {}
 
-    def field(self, spec: Field[Any], hint: Any, value: Any, key: Key) -> dict[str, Any]:
-        """The field's value by its name, or nothing where a type or a rule is broken (reported)."""
+    def field(self, setting: Setting, value: Plain, key: Key) -> Typed | Invalid:
+        """The value converted to the field's type; INVALID if it breaks the type or the rule, which is reported."""
+        spec, hint = setting
         problem = None
         typed = converted(hint, value)
-        if typed is WRONG and value is None:
+        if typed is INVALID and value is None:
             problem = f"has no value; it must be {words(hint)}"
-        elif typed is WRONG:
+        elif typed is INVALID:
             problem = f"is {shown(value)}; it must be {words(hint)}{_near(hint, value)}"
         else:
             for item in typed if isinstance(typed, tuple) else [typed]:
@@ -76,49 +92,51 @@ class Checker:
                     problem = f"is {shown(value)}; it must be {rule}{near}"
         if problem is not None:
             self.written.add(key, problem)
-            return {}
-        return {spec.name: typed}
+            return INVALID
+        return typed
 
-    def chosen(self, cls: type, content: dict[str, Any], key: Key) -> dict[str, Any]:
-        """The fields of `cls` that the study sets, checked; fields it does not set are left out."""
-        specs, hints = {spec.name: spec for spec in fields(cls)}, typing.get_type_hints(cls)
-        self.refuse_unknown(content, list(specs), key)
-        found: dict[str, Any] = {}
-        for name, value in content.items():
-            if name in specs:
-                found |= self.field(specs[name], hints[name], value, (*key, name))
-        return found
+    def scalar(self, setting: Setting, value: Plain, key: Key) -> Value | Invalid:
+        """The same for the field of a method, an inference setting or a sampler, which is a single value."""
+        typed = self.field(setting, value, key)
+        assert not isinstance(typed, tuple | Path), f"{setting.spec.name} must be a single value"
+        return typed
+
+    def chosen(self, cls: type, content: Mapping[str, Plain], key: Key) -> dict[str, Value]:
+        """The fields of `cls` that the study sets, checked; the others are left out."""
+        known = settings_of(cls)
+        self.refuse_unknown(content, list(known), key)
+        given = {name: self.scalar(known[name], content[name], (*key, name)) for name in content if name in known}
+        return {name: value for name, value in given.items() if value is not INVALID}
 
     def axes(
-        self, cls: type, groups: Mapping[str, type], content: dict[str, Any], key: Key
-    ) -> dict[str, tuple[Any, ...]]:
-        """Each axis of fields of `cls`, or of a group's dataclass (axis "GROUP.NAME"), its values checked as theirs."""
-        specs, hints = {spec.name: spec for spec in fields(cls)}, typing.get_type_hints(cls)
-        self.refuse_unknown(content, [*specs, *groups], key)
-        found: dict[str, tuple[Any, ...]] = {}
+        self, cls: type, groups: Mapping[str, type], content: Mapping[str, Plain], key: Key
+    ) -> dict[str, tuple[Value, ...]]:
+        """The values of each axis, a field of `cls` or of a group's dataclass (axis "GROUP.NAME"), checked."""
+        known = settings_of(cls)
+        self.refuse_unknown(content, [*known, *groups], key)
+        axes: dict[str, tuple[Value, ...]] = {}
         for name, values in content.items():
             inner = (*key, name)
             if name in groups:
                 grouped = self.axes(groups[name], {}, self.mapping(values, inner), inner)
-                found |= {f"{name}.{axis}": values for axis, values in grouped.items()}
-            elif name in specs:
-                found[name] = self.values(specs[name], hints[name], values, inner)
-        return found
+                axes |= {f"{name}.{axis}": values for axis, values in grouped.items()}
+            elif name in known:
+                axes[name] = self.values(known[name], values, inner)
+        return axes
 
-    def values(self, spec: Field[Any], hint: Any, values: Any, key: Key) -> tuple[Any, ...]:
-        """A list of one or more different values of a field, each checked as the field's."""
+    def values(self, setting: Setting, values: Plain, key: Key) -> tuple[Value, ...]:
+        """A list of one or more different values of a field, each checked."""
         if not isinstance(values, list) or not values:
             self.written.add(key, f"is {shown(values)}; it must be a list of one value or more")
             return ()
-        found: list[Any] = []
-        for index, value in enumerate(values):
-            found += self.field(spec, hint, value, (*key, str(index))).values()
-        for value in repeated(found):
+        given = [self.scalar(setting, value, (*key, str(index))) for index, value in enumerate(values)]
+        checked = tuple(value for value in given if value is not INVALID)
+        for value in repeated(checked):
             self.written.add(key, f"has {shown(value)} more than once; keep one")
-        return tuple(found)
+        return checked
 
-    def refuse_unknown(self, content: dict[str, Any], names: list[str], key: Key) -> None:
-        """Report every key that is none of `names`, with the closest valid one, of another section if need be."""
+    def refuse_unknown(self, content: Mapping[str, Plain], names: list[str], key: Key) -> None:
+        """Report each key that is not in `names`, with the closest valid one, from another section if necessary."""
         for name in content:
             if name in names:
                 continue
@@ -131,34 +149,29 @@ class Checker:
             self.written.add((*key, name), f"is unknown; {hint} (value seen: {shown(content[name])})")
 
 
-WRONG: Any = object()  # no value of the type
-
-
-def converted(hint: Any, value: Any) -> Any:
-    """The value as its type, or WRONG. A number may be a fraction written as text ("1/16"); a list becomes a tuple."""
+def converted(hint: object, value: Plain) -> Typed | Invalid:
+    """The value as its type, or INVALID. A number may be written as a fraction ("1/16"); a list becomes a tuple."""
     options = _options(hint)
     if len(options) > 1:
-        found = [typed for typed in (converted(option, value) for option in options) if typed is not WRONG]
-        return found[0] if found else WRONG
-    if hint is Any:
-        return value
+        return next((typed for option in options if (typed := converted(option, value)) is not INVALID), INVALID)
     if typing.get_origin(hint) is Literal:
-        return value if isinstance(value, str) and value in typing.get_args(hint) else WRONG
+        return value if isinstance(value, str) and value in typing.get_args(hint) else INVALID
     if typing.get_origin(hint) is tuple:
-        items = [converted(typing.get_args(hint)[0], item) for item in value] if isinstance(value, list) else [WRONG]
-        return WRONG if any(item is WRONG for item in items) else tuple(items)
+        items = [converted(typing.get_args(hint)[0], item) for item in value] if isinstance(value, list) else [INVALID]
+        valid = tuple(item for item in items if not isinstance(item, tuple | Path | Invalid))
+        return valid if len(valid) == len(items) else INVALID
     if hint is float:
         return _number(value)
     if hint is Path:
         # os.path leaves ~nobody as it is, where Path.expanduser would raise.
         if not isinstance(value, str) or not value or "\0" in value:
-            return WRONG
+            return INVALID
         return Path(os.path.expanduser(value))  # noqa: PTH111
-    return value if type(value) is hint else WRONG
+    return value if not isinstance(value, list | dict) and type(value) is hint else INVALID
 
 
-def words(hint: Any) -> str:
-    """What a value of the type is called, after "it must be"."""
+def words(hint: object) -> str:
+    """The type as it follows "it must be"."""
     if len(_options(hint)) > 1:
         return " or ".join(words(option) for option in _options(hint))
     if typing.get_origin(hint) is Literal:
@@ -166,17 +179,20 @@ def words(hint: Any) -> str:
         return ("one of " if len(choices) > 1 else "") + ", ".join(choices)
     if typing.get_origin(hint) is tuple:
         return f"a list, each value {words(typing.get_args(hint)[0])}"
-    named = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text", Path: "a path"}
-    return {**named, type(None): "null"}[hint]
+    named: dict[object, str] = {
+        bool: "true or false", int: "a whole number", float: "a finite number", str: "text", Path: "a path",
+        type(None): "null",
+    }  # fmt: skip
+    return named[hint]
 
 
-def repeated(values: Iterable[Any]) -> list[Any]:
-    """The values that come more than once, each once."""
+def repeated(values: Iterable[Hashed]) -> list[Hashed]:
+    """The values that occur more than once, each once."""
     return [value for value, count in Counter(values).items() if count > 1]
 
 
 def closest(name: str, names: list[str], cutoff: float = 0.6) -> str | None:
-    """The valid name a wrong one probably means."""
+    """The valid name that a wrong one probably means."""
     folded = {valid.lower(): valid for valid in names}
     near = get_close_matches(name.lower(), folded, n=1, cutoff=cutoff)
     return folded[near[0]] if near else None
@@ -186,40 +202,33 @@ def did_you_mean(near: str | None) -> str:
     return f"; did you mean '{near}'?" if near else ""
 
 
-def _number(value: Any) -> Any:
+def _number(value: Plain) -> float | Invalid:
     if isinstance(value, str) and FRACTION.fullmatch(value):
         return float(Fraction("".join(value.split())))
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return WRONG
+        return INVALID
     return float(value)
 
 
-def _options(hint: Any) -> tuple[Any, ...]:
+def _options(hint: object) -> tuple[object, ...]:
     return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
 
 
-def _near(hint: Any, value: Any) -> str:
-    """A hint at the choice a misspelt one probably means."""
+def _near(hint: object, value: Plain) -> str:
+    """A suggestion for a misspelt choice."""
     choices = [c for option in _options(hint) if typing.get_origin(option) is Literal for c in typing.get_args(option)]
     return did_you_mean(closest(value, choices) if isinstance(value, str) else None)
 
 
-def _fields(cls: Any) -> list[Field[Any]]:
-    """The fields a study's author sets."""
-    return [spec for spec in fields(cls) if spec.metadata.get("written", True)]
+def _section(hint: object) -> type | None:
+    """The dataclass of a section, which may be optional (null in the file)."""
+    return next((option for option in _options(hint) if isinstance(option, type) and is_dataclass(option)), None)
 
 
-def _section(hint: Any) -> type | None:
-    """The dataclass of a section, which may be left out as null."""
-    found = (option for option in _options(hint) if is_dataclass(option))
-    return next((option for option in found if isinstance(option, type)), None)
-
-
-def _keys(cls: type, key: Key) -> list[Key]:
-    hints = typing.get_type_hints(cls)
-    found: list[Key] = []
-    for spec in _fields(cls):
-        inner = (*key, spec.name)
-        section = _section(hints[spec.name])
-        found += [inner, *(_keys(section, inner) if section is not None else [])]
-    return found
+def _keys(cls: type, key: Key) -> Iterator[Key]:
+    """Every key of a study, sections before their fields."""
+    for name, setting in settings_of(cls).items():
+        yield (*key, name)
+        section = _section(setting.hint)
+        if section is not None:
+            yield from _keys(section, (*key, name))

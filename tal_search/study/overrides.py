@@ -1,21 +1,21 @@
 """Command-line overrides in Hydra's grammar: KEY=VALUE, +KEY=VALUE, ++KEY=VALUE, ~KEY and ~KEY=VALUE.
 
-Every key of a study has a default, so `+` and `++` mean the same as no sign. A mapping merges into what the file gives,
-anything else replaces it, as in Hydra. Sweeps (`a=1,2`) are not read: a study has axes for that.
+Every key of a study has a default, so `+` and `++` mean the same as no sign. A mapping merges into the file's, any
+other value replaces it, as in Hydra. Sweeps (`a=1,2`) are refused: a study has axes instead.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tal_search.study.yaml_reader import ABSENT, Key, Reader, Written, first_line, shown
+from tal_search.study.yaml_reader import INVALID, Invalid, Key, Reader, Written, first_line, shown
+from tal_search.types import Plain
 
 SHORT_FORMS = {"backend": "resources.backend"}
-# The name of a case is free text: of words with spaces and signs, but for those that end a key.
+# The name of a case is free text, except for the characters that end a key.
 KEY = r"[\w-]+(\.[\w-]+)*|search\.cases\.[^.=\[\]]+(\.[\w-]+)*"
 OVERRIDE = re.compile(rf"(?P<sign>\+\+|\+|~)?(?P<key>{KEY})(=(?P<value>.*))?", re.DOTALL)
 SWEEP_FUNCTION = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag)\(.*\)", re.DOTALL)
@@ -23,18 +23,18 @@ MAPPING_KEY = re.compile(r"\s*[\w.-]+:")
 
 
 def apply_override(written: Written, text: str) -> None:
-    """Change the tree by one override; a problem is reported."""
+    """Change the tree by one override; problems are reported."""
     place = f"command line: {text}"
     match = OVERRIDE.fullmatch(text.strip())
     if match is None or (match["value"] is None and match["sign"] != "~"):
-        written.problems.append(f"{place}: is not KEY=VALUE; write for example 'search.repeats.seeds=[0,1]'")
+        written.problems.add(f"{place}: is not KEY=VALUE; write for example 'search.repeats.seeds=[0,1]'")
         return
     name = SHORT_FORMS.get(match["key"], match["key"])
     key = tuple(name.split("."))
     reader = Reader(place, numbered=False)
     value = None if match["value"] is None else _value(name, match["value"].strip(), reader)
-    written.problems += reader.problems
-    if reader.problems:
+    written.problems.extend(reader.problems)
+    if value is INVALID or reader.problems:
         return
     try:
         if match["sign"] == "~":
@@ -43,28 +43,28 @@ def apply_override(written: Written, text: str) -> None:
             OmegaConf.update(written.tree, name, value, merge=True)
             _note(written, key, value, place)
     except (OmegaConfBaseException, ValueError, IndexError, TypeError) as error:
-        written.problems.append(f"{place}: {name} cannot be set ({first_line(error)}); give its whole section or list")
+        written.problems.add(f"{place}: {name} cannot be set ({first_line(error)}); give its whole section or list")
 
 
-def _value(name: str, text: str, reader: Reader) -> Any:
-    """The value of an override; ABSENT where the reader has reported a problem."""
+def _value(name: str, text: str, reader: Reader) -> Plain | Invalid:
+    """The value of an override; INVALID if there is a problem, which is reported."""
     if not text:
-        reader.problems.append(f"{reader.source}: {name} has no value; write {name}=VALUE, or ~{name} for the default")
-        return ABSENT
+        reader.problems.add(f"{reader.source}: {name} has no value; write {name}=VALUE, or ~{name} for the default")
+        return INVALID
     spaced, comma = _scan(text)
     if comma or SWEEP_FUNCTION.fullmatch(text):
         axis = name.removeprefix("hyperparameters.") if name.startswith(("hyperparameters.", "inference.")) else "NAME"
-        reader.problems.append(
+        reader.problems.add(
             f"{reader.source}: {name} has several values, and sweeps are not read; "
             f"give an axis a list instead: search.axes.{axis}=[VALUE,VALUE]"
         )
-        return ABSENT
+        return INVALID
     key = tuple(name.split("."))
     return reader.read(spaced, key) if text[0] in "[{'\"" else reader.scalar(text, key, quoted=False)
 
 
 def _scan(text: str) -> tuple[str, bool]:
-    """The text with the space YAML wants after a mapping's colons, and whether a comma stands outside all brackets."""
+    """The text with the space that YAML needs after a mapping's colons, and whether it has a comma outside brackets."""
     parts, open_brackets, quote, comma, position = [], "", "", False, 0
     while position < len(text):
         sign = text[position]
@@ -87,8 +87,9 @@ def _scan(text: str) -> tuple[str, bool]:
 
 
 def without_passwords(override: str) -> str:
-    """The override as it may be kept and shown: an address in it without its password, which is taken from the
-    environment then (PGPASSWORD, MLFLOW_TRACKING_PASSWORD).
+    """The override without the password of an address, so that it can be stored and shown.
+
+    Later commands take the password from the environment (PGPASSWORD, MLFLOW_TRACKING_PASSWORD).
     """
     if "://" not in override:
         return override
@@ -96,20 +97,20 @@ def without_passwords(override: str) -> str:
     return re.sub(r"([?&])[^=&?]*pass[^=&]*=[^&]*", r"\1", plain, flags=re.IGNORECASE).rstrip("?&")
 
 
-def _delete(written: Written, key: Key, place: str, wants_value: bool, value: Any) -> None:
+def _delete(written: Written, key: Key, place: str, wants_value: bool, value: Plain) -> None:
     parent = OmegaConf.select(written.tree, ".".join(key[:-1])) if key[:-1] else written.tree
     if not isinstance(parent, DictConfig) or key[-1] not in parent:
-        written.problems.append(f"{place}: {'.'.join(key)} is not given by the study, so there is nothing to delete")
+        written.problems.add(f"{place}: {'.'.join(key)} is not given by the study, so there is nothing to delete")
     elif wants_value and parent[key[-1]] != value:
         given = OmegaConf.to_container(OmegaConf.create([parent[key[-1]]]))[0]  # type: ignore[index]
-        written.problems.append(f"{place}: {'.'.join(key)} is {shown(given)}, not {shown(value)}; delete it by ~KEY")
+        written.problems.add(f"{place}: {'.'.join(key)} is {shown(given)}, not {shown(value)}; delete it by ~KEY")
     else:
         del parent[key[-1]]
         _forget(written, key)
 
 
-def _note(written: Written, key: Key, value: Any, place: str) -> None:
-    """Remember where a value was written: a mapping merges into what was there, anything else replaces it."""
+def _note(written: Written, key: Key, value: Plain, place: str) -> None:
+    """Remember where a value was written: a mapping merges into the earlier one, any other value replaces it."""
     if isinstance(value, dict) and value:
         written.places.setdefault(key, place)
         for name, inner in value.items():

@@ -1,4 +1,4 @@
-"""The dataset and the preset a study means, once the data is looked for."""
+"""Resolves a study's dataset, preset, tIoU thresholds and annotators against the data on disk."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from tal_search.types import DatasetSpec, Source
 
 
 def preset_name(study: Study, source: Source) -> str:
-    """The study's preset; `auto` is `simulated` for simulated data, else what is named like the variant, or `adapted`.
+    """The study's preset; `auto` is `simulated` for simulated data, else the one named like the variant, or `adapted`.
 
-    Raises InputError where the method has none of these for the dataset.
+    Raises InputError if the method has none of these for the dataset.
     """
     if study.preset != "auto":
         return study.preset
     presets = specification(study.method).presets[study.dataset.name]
     variant = "release" if study.hyperparameters.get("variant") == "release" else "paper"
     wanted = ("simulated",) if source == "simulated" else (variant, "adapted")
-    found = [name for name in wanted if name in presets]
-    if not found:
+    names = [name for name in wanted if name in presets]
+    if not names:
         raise InputError(
             f"{study.place('preset')}: preset is auto, but {study.method} has no preset {' or '.join(wanted)} for "
             f"{study.dataset.name}; give one of {', '.join(presets)}"
         )
-    return found[0]
+    return names[0]
 
 
 def thresholds(study: Study) -> tuple[float, ...]:
-    """The tIoU thresholds to score at. Raises InputError where they are none."""
+    """The tIoU thresholds to score at. Raises InputError if they are invalid."""
     tiou = study.protocol.tiou
     return parse_tiou(known(study.dataset.name).tiou if tiou == "auto" else tiou)
 
 
 def find_dataset(study: Study) -> DatasetSpec:
-    """The study's dataset, found on disk or simulated, with the snippets the study asks for, or else its preset's.
+    """The study's dataset, found on disk or simulated, with the study's number of snippets, or else its preset's.
 
-    Raises InputError where it cannot be found or read.
+    Raises InputError if it cannot be found or read.
     """
     settings = study.dataset
     presets = specification(study.method).presets[settings.name]
@@ -58,15 +58,15 @@ def find_dataset(study: Study) -> DatasetSpec:
         wanted=settings.layout,
         timing=Timing(stride=settings.stride, offset=settings.offset, fps=settings.fps),
     )
-    # What `auto` finds decides the preset, and the preset the number of snippets.
+    # The source that `auto` finds decides the preset, and the preset the number of snippets.
     snippets = settings.snippets or presets[preset_name(study, spec.source)].snippets
     return replace(spec, snippets=snippets)
 
 
 def annotator_problems(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) -> list[str]:
-    """A sentence for each annotator the study names that has no click file, or none of one of `kinds`.
+    """A sentence for each annotator of the study without a click file, or without one of a kind in `kinds`.
 
-    One sentence where the study leaves the choice open and nobody in the dataset has clicks of every kind.
+    If the study leaves the choice open (auto), one sentence if no annotator has clicks of every kind.
     """
     wanted = study.search.repeats.annotators
     if wanted == "auto":
@@ -79,8 +79,8 @@ def annotator_problems(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) 
             problems.append(f"{key} no click file; found: {', '.join(everyone) or 'none'} ({spec.description})")
             continue
         for kind in (kind for kind in kinds if name not in spec.clicks[kind]):
-            file, found = f"{CLICK_FILES[kind]}{name}.txt", ", ".join(spec.clicks[kind]) or "none"
-            problems.append(f"{key} no {kind} ({file}); found: {found} ({spec.description})")
+            file, others = f"{CLICK_FILES[kind]}{name}.txt", ", ".join(spec.clicks[kind]) or "none"
+            problems.append(f"{key} no {kind} ({file}); found: {others} ({spec.description})")
     return problems
 
 
@@ -88,6 +88,6 @@ def _nobody(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) -> str:
     files = " and ".join(f"{CLICK_FILES[kind]}ANNOTATOR.txt" for kind in kinds)
     key, needs = ("search.cases", "all cases need") if study.search.cases else ("method", f"{study.method} needs")
     return (
-        f"{study.place(key)}: {needs} {' and '.join(kinds)} of one annotator, and nobody's are in "
+        f"{study.place(key)}: {needs} {' and '.join(kinds)} of one annotator, but no annotator has them in "
         f"{spec.description}; put {files} beside the features, or give their folder as dataset.clicks"
     )

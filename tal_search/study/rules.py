@@ -1,39 +1,40 @@
-"""What a study's search section may combine: each problem one sentence, with its place."""
+"""Rules that combinations of settings must satisfy, mostly in the search section of a study."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from tal_search.study.checking import Checker, closest, did_you_mean
 from tal_search.study.samplers import OBJECTIVES, ONE_OBJECTIVE, PRUNERS, SAMPLERS
 from tal_search.study.settings import SearchSettings, Study
 from tal_search.study.yaml_reader import Key, Written, dotted, shown
+from tal_search.types import Plain, Value
 
 SEARCH: Key = ("search",)
-RESERVED = ("trials", "features", "mlartifacts")  # beside the studies' folders in `runs`
+RESERVED = ("trials", "features", "mlartifacts")  # other folders in `runs`
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 PLANNED_ONLY = "axes are for plan one_at_a_time or grid; a sampler draws from search.space, move them there"
 CASES_ONLY = "axes are for plan one_at_a_time or grid; give each setting to a case, search.cases.NAME"
 
 
-def with_long_forms(search: dict[str, Any]) -> dict[str, Any]:
-    """`sampler: tpe` and `objectives: [mAP]` written out."""
+def with_long_forms(search: dict[str, Plain]) -> dict[str, Plain]:
+    """The search section with short forms (`sampler: tpe`, `objectives: [mAP]`) written out."""
     search = dict(search)
     for key in ("sampler", "pruner"):
         if isinstance(search.get(key), str):
             search[key] = {"name": search[key]}
     objectives = search.get("objectives")
-    if isinstance(objectives, str):
-        objectives = [objectives]
-    if isinstance(objectives, list) and all(isinstance(name, str) for name in objectives):
-        search["objectives"] = {name: OBJECTIVES.get(name, "maximize") for name in objectives}
+    names = objectives if isinstance(objectives, list) else [objectives]
+    texts = [name for name in names if isinstance(name, str)]
+    if len(texts) == len(names):
+        search["objectives"] = {name: OBJECTIVES.get(name, "maximize") for name in texts}
     return search
 
 
 def checked_options(checker: Checker, search: SearchSettings) -> SearchSettings:
-    """The search with the options of its sampler and pruner checked against what each takes."""
+    """The search with the options of its sampler and pruner checked."""
     sampler, pruner, written = search.sampler, search.pruner, checker.written
     place = (*SEARCH, "sampler", "options")
     if not _reported(written, (*SEARCH, "sampler", "name")):
@@ -49,7 +50,7 @@ def checked_options(checker: Checker, search: SearchSettings) -> SearchSettings:
 
 
 def check_search(study: Study, written: Written) -> None:
-    """Report what does not go together."""
+    """Report settings that do not go together."""
     _check_objectives(study.search, written)
     if study.search.plan == "sampler":
         _check_sampler(study, written)
@@ -62,7 +63,7 @@ def check_search(study: Study, written: Written) -> None:
 
 
 def check_lengths(study: Study, written: Written) -> None:
-    """Report a training length that is given in epochs and in steps: one of them would count for nothing."""
+    """Report a training length that is given both in epochs and in steps: one of them would be ignored."""
     search = study.search
     own = _given_in(("hyperparameters",), study.hyperparameters)
     own |= {name: (*SEARCH, section, name) for section in ("axes", "space") for name in getattr(search, section)}
@@ -76,25 +77,26 @@ def check_lengths(study: Study, written: Written) -> None:
 
 
 def check_addresses(study: Study, written: Written) -> None:
-    """An address that a browser cannot follow would be written into every run of MLflow."""
+    """Report an address of the dashboards that a browser cannot open: every MLflow run would link to it."""
     page = study.tracking.dashboard
     if page is not None and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", page):
-        words = f"is {shown(page)}; it must be the address that the dashboards are served at, as http://127.0.0.1:8050"
+        words = f"is {shown(page)}; it must be the address of the dashboards, such as http://127.0.0.1:8050"
         written.add(("tracking", "dashboard"), words)
 
 
-def _given_in(section: Key, settings: dict[str, Any]) -> dict[str, Key]:
+def _given_in(section: Key, settings: Mapping[str, Value]) -> dict[str, Key]:
     return {name: (*section, name) for name, value in settings.items() if value is not None}
 
 
 def _check_objectives(search: SearchSettings, written: Written) -> None:
     place = (*SEARCH, "objectives")
     if not search.objectives and not _reported(written, place):
-        written.add(place, f"has no objective; choose of {', '.join(OBJECTIVES)}")
+        written.add(place, f"has no objective; choose from {', '.join(OBJECTIVES)}")
     for name, direction in search.objectives.items():
         if "test" in name.lower():
             written.add(
-                (*place, name), "is a test score, which never steers a search; mAP is that of held-out training videos"
+                (*place, name),
+                "is a test score, which never steers a search; use mAP, that of held-out training videos",
             )
         elif name not in OBJECTIVES:
             near = did_you_mean(closest(name, list(OBJECTIVES)))
@@ -141,7 +143,7 @@ def _check_planned(study: Study, written: Written) -> None:
 
 
 def _check_cases_given(study: Study, written: Written) -> None:
-    """Cases and plan: cases need one another."""
+    """Report cases without their plan, and the plan without cases."""
     search = study.search
     if search.plan == "cases" and not search.cases and not _reported(written, (*SEARCH, "cases")):
         written.add((*SEARCH, "plan"), "is cases, but search.cases is empty; give cases, NAME: {method: ...}")
@@ -150,7 +152,7 @@ def _check_cases_given(study: Study, written: Written) -> None:
 
 
 def _reported(written: Written, key: Key) -> bool:
-    """Whether a problem of this very key is known, so that what follows from it goes without saying."""
+    """Whether a problem of this key is reported already, so that its consequences need no message."""
     return any(f": {dotted(key)} is " in problem for problem in written.problems)
 
 

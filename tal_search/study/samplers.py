@@ -1,4 +1,4 @@
-"""Samplers and pruners a study may name, and the options each takes: Optuna's own, by Optuna's names."""
+"""Samplers and pruners of a study, with their options: Optuna's, under Optuna's names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Random:
 
 @dataclass(frozen=True, kw_only=True)
 class QMC:
-    """Quasi-random points that cover the space evenly: for exploration, and the default."""
+    """Quasi-random points that cover the space evenly, for exploration; the default."""
 
     qmc_type: Literal["sobol", "halton"] = "sobol"
     scramble: bool = True
@@ -23,12 +23,12 @@ class QMC:
 
 @dataclass(frozen=True, kw_only=True)
 class TPE:
-    """Tree-structured Parzen estimator; running trials count as bad ones, so that parallel proposals differ."""
+    """Tree-structured Parzen estimator; running trials are treated as bad ones, so that parallel proposals differ."""
 
     n_startup_trials: int = hyper(10, "trials", low=0)
     n_ei_candidates: int = hyper(24, "candidates", low=1)
     multivariate: bool | None = hyper(None, "joint", help="None = with one objective")
-    group: bool = False  # joint also where conditions make the spaces of trials differ
+    group: bool = False  # joint also if conditions make the spaces of trials differ
     constant_liar: bool = True
 
 
@@ -92,7 +92,7 @@ class Hyperband:
 
 @dataclass(frozen=True, kw_only=True)
 class Wilcoxon:
-    """Stops a cell whose repeats so far are worse than the best cell's by a signed-rank test; the rest is not run."""
+    """Stops a cell early if its repeats so far are worse than the best cell's by a signed-rank test."""
 
     p_threshold: float = hyper(0.1, "p", above=0, high=1)
     n_startup_steps: int = hyper(2, "repeats", low=0)
@@ -102,9 +102,9 @@ PRUNERS: dict[str, type] = {
     "median": Median, "successive_halving": SuccessiveHalving, "asha": SuccessiveHalving, "hyperband": Hyperband,
     "wilcoxon": Wilcoxon,
 }  # fmt: skip
-OVER_REPEATS = ("wilcoxon",)  # its steps are the repeats of a cell, those of the others are epochs
+OVER_REPEATS = ("wilcoxon",)  # pruners whose steps are the repeats of a cell; steps of the others are epochs
 
-# Objectives and their natural direction; mAP is that of held-out training videos, never of the test split.
+# Objectives with their usual direction; mAP is of held-out training videos, never of the test split.
 OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
     "mAP": "maximize", "annotation_seconds": "minimize", "parameters": "minimize", "training_seconds": "minimize",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a study says: frozen records, one a section of its YAML file. The keys of the file are these fields."""
+"""Settings of a study: one frozen dataclass per section of its YAML file, whose keys are the fields."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tal_search.data.simulation.videos import Simulation
 from tal_search.fields import hyper
 from tal_search.metrics.matching import PROTOCOLS
 from tal_search.study.space import Dimension
+from tal_search.types import Value
 
 FOLDER = Path("studies")
 LARGEST_SEED = 2**63 - 1
@@ -20,10 +21,10 @@ LARGEST_SEED = 2**63 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSettings:
-    """Where the videos come from. `auto` takes features found under `root`, else the simulated stand-in.
+    """Source of the videos. `auto`: the features under `root` if there are any, else simulated videos.
 
-    Features lie in one of the layouts of docs/datasets.md; `stride`, `offset` (frames) and `fps` say when snippets are
-    where that is not as the layout has it.
+    Features have one of the layouts of docs/datasets.md; `stride`, `offset` (frames) and `fps` give the times of the
+    snippets if they differ from the layout's.
     """
 
     name: str = "thumos14"
@@ -39,7 +40,7 @@ class DatasetSettings:
         1.0, "share", low=0, high=1, help="share of each annotator's background clicks that is kept, a fixed draw"
     )
     clicks_per_minute: float | None = hyper(
-        None, "1/min", above=0, help="instead: background clicks kept in a minute of each video, if there are as many"
+        None, "1/min", above=0, help="instead: most background clicks kept per minute of each video"
     )
     snippets: int | None = hyper(None, "T", low=2, high=100_000, help="None = the preset's")
     simulation: Simulation = field(default_factory=Simulation)
@@ -47,10 +48,10 @@ class DatasetSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class UntilSettings:
-    """Further seeds for cells whose paired difference to the centre (the first case) is not known well enough yet.
+    """Further seeds for cells whose paired interval to the centre (or the first case) is still too wide.
 
-    `interval`: wanted width of the 95 % interval of the difference, in points of mAP at tIoU 0.5; `at_most`: repeats a
-    cell may have, the first ones included.
+    `interval`: target width of the 95 % interval of the difference, in points of mAP at tIoU 0.5; `at_most`: most
+    repeats of a cell, the first ones included.
     """
 
     interval: float = hyper(1.0, "points", above=0, high=100)
@@ -59,7 +60,7 @@ class UntilSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RepeatSettings:
-    """What every cell is repeated over: seeds × annotators; `auto` = every annotator whose click file is found."""
+    """Repeats of every cell: seeds × annotators; `auto` = every annotator with a click file."""
 
     seeds: tuple[int, ...] = hyper((0,), "seed", low=0, high=LARGEST_SEED)
     annotators: Literal["auto"] | tuple[str, ...] = "auto"
@@ -68,29 +69,29 @@ class RepeatSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerSettings:
-    """Who proposes cells: one of Optuna's samplers, its seed and its options (see `samplers.py`)."""
+    """Sampler: one of Optuna's by name, its seed and its options (see `samplers.py`)."""
 
     name: Literal["qmc", "random", "tpe", "gp", "cmaes", "nsgaii"] = "qmc"
     seed: int = hyper(0, "seed", low=0, high=2**31 - 1)
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrunerSettings:
-    """Who stops trials early: none, or one of Optuna's pruners with its options (see `samplers.py`)."""
+    """Pruner: none, or one of Optuna's by name, and its options (see `samplers.py`)."""
 
     name: Literal["none", "median", "successive_halving", "asha", "hyperband", "wilcoxon"] = "none"
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseSettings:
-    """A named cell: a method with its preset and settings; what it leaves out is the study's.
+    """A named cell: a method with its preset and settings; the study's are the defaults.
 
-    The study's `hyperparameters` are of the study's method, so they count in the cases of that method. `paper`: the
-    published system that the case rebuilds (see `published.py`), whose numbers stand beside it. `clicks_fraction` or
-    `clicks_per_minute`: how many background clicks it keeps, instead of what `dataset` says; with none of them left it
-    reads video labels.
+    The study's `hyperparameters` are for the study's method and apply to the cases of that method only. `paper`: the
+    published system that the case reproduces (see `published.py`), whose numbers are shown beside it. `clicks_fraction`
+    or `clicks_per_minute`: how many background clicks are kept, overriding `dataset`; a case that keeps none trains on
+    video labels alone.
     """
 
     method: str | None = None
@@ -104,14 +105,14 @@ class CaseSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
-    """What is varied, and how: an axis is a hyperparameter's name, or `inference.NAME`.
+    """The plan and its axes. An axis is any hyperparameter of the method, or `inference.NAME` for an inference setting.
 
-    one_at_a_time and grid take `axes` (values to try); cases takes `cases`, by name, the first one the reference;
-    sampler takes `space` (ranges to draw from), a sampler, a pruner and objectives by name, each with its direction.
+    one_at_a_time and grid use `axes` (the values to try); cases uses `cases`, by name, the first of which is the
+    reference; sampler uses `space` (ranges to draw from), a sampler, a pruner, and objectives by name with directions.
     """
 
     plan: Literal["one_at_a_time", "grid", "cases", "sampler"] = "one_at_a_time"
-    axes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    axes: dict[str, tuple[Value, ...]] = field(default_factory=dict)
     cases: dict[str, CaseSettings] = field(default_factory=dict)
     space: dict[str, Dimension] = field(default_factory=dict)
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
@@ -122,7 +123,7 @@ class SearchSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetSettings:
-    """When to end: after `minutes` of one command, or once the study has `trials` (cells × repeats, over all runs)."""
+    """When to stop: after `minutes` of one command, or once the study has `trials` (cells × repeats, of all runs)."""
 
     minutes: float | None = hyper(None, "min", above=0)
     trials: int | None = hyper(None, "trials", low=1)
@@ -130,12 +131,11 @@ class BudgetSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolSettings:
-    """How a trial is scored, and which epoch's score counts: the last, or the best on held-out training videos.
+    """How a trial is scored, and which epoch's score is used: the last, or the best on held-out training videos.
 
-    `tiou: auto` is what papers report on the dataset (0.1:0.9:0.1 on THUMOS14).
-
-    `auto` is holdout where trials are chosen by their scores (plan: sampler), else last. Under holdout, the test split
-    is scored once, after the epoch is selected.
+    `tiou: auto` is what papers report on the dataset (0.1:0.9:0.1 on THUMOS14). `selection: auto` is holdout if scores
+    choose the next trials (plan: sampler), else last. With holdout, the test split is scored once, after the epoch is
+    selected.
     """
 
     evaluation: str = hyper("activitynet", "protocol", choices=tuple(PROTOCOLS))
@@ -148,9 +148,9 @@ class ProtocolSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceSettings:
-    """Where trials run. Nothing here but `precision` changes what a trial is.
+    """Where trials run. Of these settings only `precision` is part of a trial's key.
 
-    `trials_per_device: auto` measures how many trials at once a GPU, or this machine without one, carries best.
+    `trials_per_device: auto` measures how many concurrent trials a GPU (or a machine without one) runs fastest.
     """
 
     backend: Literal["ray", "inline"] = "ray"
@@ -159,7 +159,7 @@ class ResourceSettings:
     memory_per_trial: float | None = hyper(None, "GiB", above=0, help="a trial that needs more fails; None = no limit")
     trials_per_device: Literal["auto"] | None = None
     concurrent_trials: int | None = hyper(None, "trials", low=1, help="None = as many as fit")
-    retries: int = hyper(3, "deaths", low=0, help="times a trial whose worker died is started again")
+    retries: int = hyper(3, "deaths", low=0, help="times a trial is restarted after its worker died")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bf16"] = "float32"
     checkpoint_every_seconds: float = hyper(20.0, "s", low=0)
@@ -167,9 +167,9 @@ class ResourceSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingSettings:
-    """MLflow: a copy of the record; None = a database (`uri`) and a folder (`artifacts`) beside the trials.
+    """MLflow, which holds a copy of the record. `uri`, `artifacts`: None = `mlflow.db` and `mlartifacts/` in `runs`.
 
-    `dashboard`: the address that `tal-search dashboard` is served at, to which MLflow's runs then link.
+    `dashboard`: the address of `tal-search dashboard`, to which MLflow's runs then link.
     """
 
     mlflow: bool = True
@@ -179,12 +179,12 @@ class TrackingSettings:
 
     @property
     def server_page(self) -> str:
-        """The address of the MLflow server's page, without user and password; empty of a database."""
+        """The address of the MLflow server without user and password; empty if `uri` is a database."""
         return _page(self.uri)
 
     @property
     def dashboard_page(self) -> str:
-        """The address of the dashboards, without user and password; empty where it is unknown."""
+        """The address of the dashboards without user and password; empty if unknown."""
         return _page(self.dashboard)
 
 
@@ -195,27 +195,27 @@ def _page(address: str | None) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class RaySettings:
-    """`address` of a cluster to join ("auto", HOST:PORT); None = a Ray of the study's own, on this machine."""
+    """`address` of a Ray cluster to join ("auto", HOST:PORT); None = a local Ray, started for the study."""
 
     address: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings:
-    """`fork`: another name, under which the study begins anew; trials that are the same are not trained again."""
+    """`fork`: a new name and record for the study; trials with the same key are not trained again."""
 
     fork: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """Everything a study's author said, with defaults for the rest.
+    """A study: the author's settings, with defaults for the rest.
 
-    `record`: SQLAlchemy URL of the database that keeps the record (None = a file in the study's folder);
-    `accept_code_change`: take finished trials of other code versions as they are; `cost`: what annotation costs.
-    `hyperparameters` and `inference` hold only what the author set; presets and defaults fill them in when the study is
-    resolved. `places` says where each key was written, for problems that show only once the data is found; `overrides`
-    is the command line, study=NAME first, for commands that are proposed.
+    `record`: SQLAlchemy URL of the record's database (None = a file in the study's folder); `accept_code_change`: use
+    finished trials of other code versions; `cost`: of annotation. `hyperparameters` and `inference` hold only what the
+    author set; presets and defaults complete them when the study is resolved. `places`: where each key was written,
+    for problems that appear only once the data is found; `overrides`: the command line, study=NAME first, from which
+    proposed commands are made.
     """
 
     name: str = field(metadata={"written": False})
@@ -240,7 +240,7 @@ class Study:
     overrides: tuple[str, ...] = field(default=(), compare=False, repr=False, metadata={"written": False})
 
     def place(self, key: str) -> str:
-        """Where `key` ("search.repeats.annotators"), or else the section around it, was written; else the file."""
+        """Where `key` ("search.repeats.annotators") or the nearest section around it was written; else the file."""
         while key and key not in self.places:
             key = key.rpartition(".")[0]
         return self.places.get(key, f"{FOLDER.name}/{self.name}.yaml")

@@ -1,7 +1,7 @@
-"""The text of a study: a plain subset of YAML, read into a tree that knows where each value stands.
+"""Reader of study files: a subset of YAML, read into an OmegaConf tree with the place (file:line) of each value.
 
-Mappings, lists and scalars only: no tags, no aliases, so nothing but plain values can come out of a file. Scalars are
-those of YAML 1.2 (`1e-4` is a number, `yes` is text). `${...}` is OmegaConf's interpolation.
+Only mappings, lists and scalars are read; tags and aliases are refused, so a file yields plain values only. Scalars
+follow YAML 1.2 (`1e-4` is a number, `yes` is text). `${...}` is OmegaConf's interpolation.
 """
 
 from __future__ import annotations
@@ -9,82 +9,96 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from enum import Enum
+from typing import Final
 
 import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tal_search.errors import Problems
+from tal_search.types import Plain, Value
+
 Key = tuple[str, ...]
 
-ABSENT: Any = object()  # stands for a value that could not be read; its problem is reported
+
+class Invalid(Enum):
+    """Stands for a value that could not be read or has the wrong type."""
+
+    INVALID = "invalid"
+
+
+INVALID: Final = Invalid.INVALID
 PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 DIGITS = r"\d+(?:_\d+)*"
 INT = re.compile(rf"[-+]?{DIGITS}", re.ASCII)
 FLOAT = re.compile(rf"[-+]?({DIGITS}(\.({DIGITS})?)?|\.{DIGITS})([eE][-+]?\d+)?", re.ASCII)
-INT_DIGITS = 40  # longer ones are read as floats; Python refuses absurdly long integers
-DEPTH = 16
+INT_DIGITS = 40  # longer integers are read as floats; Python refuses those of thousands of digits
+DEPTH = 16  # of nested sections and lists, more than any study needs
 NOT_FINITE = re.compile(r"([-+]?)\.?(inf|nan)", re.IGNORECASE)
 WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
-SHOWN = 60  # characters of a value in a sentence
+SHOWN = 60  # characters of a value in a message
 
 
 @dataclass
 class Written:
-    """The tree, the place of each value ("studies/x.yaml:12" or "command line: a=1"), and every problem so far."""
+    """A study's tree, the place of each value ("studies/x.yaml:12" or "command line: a=1"), and all problems so far."""
 
     source: str
     tree: DictConfig = field(default_factory=lambda: OmegaConf.create({}))
     places: dict[Key, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
 
     def place(self, key: Key) -> str:
-        """Where `key` is written, or else the nearest section around it that is."""
+        """Where `key` is written, or the nearest section around it."""
         known = (self.places[key[:length]] for length in range(len(key), 0, -1) if key[:length] in self.places)
         return next(known, self.source)
 
     def add(self, key: Key, sentence: str) -> None:
-        """Report a problem of the value at `key`; `sentence` goes on after the key's name."""
-        self.problems.append(f"{self.place(key)}: {dotted(key)} {sentence}")
+        """Report a problem of the value at `key`; `sentence` continues after the key's name."""
+        self.problems.add(f"{self.place(key)}: {dotted(key)} {sentence}")
 
-    def content(self) -> dict[str, Any]:
-        """The tree as plain dictionaries and lists, interpolations filled in; one that cannot be is reported."""
-        return dict(self._plain(self.tree, ()))
+    def content(self) -> dict[str, Plain]:
+        """The tree as dictionaries and lists with interpolations resolved; those that cannot be are reported."""
+        content = self._plain(self.tree, ())
+        assert isinstance(content, dict)
+        return content
 
-    def _plain(self, node: Any, key: Key) -> Any:
+    def _plain(self, node: object, key: Key) -> Plain:
         if not isinstance(node, DictConfig | ListConfig):
+            assert node is None or isinstance(node, bool | int | float | str)
             return node
-        found: dict[str, Any] = {}
+        values: dict[str, Plain] = {}
         for name in range(len(node)) if isinstance(node, ListConfig) else list(node):
             inner = (*key, str(name))
             try:
-                found[inner[-1]] = self._plain(node[name], inner)
+                values[inner[-1]] = self._plain(node[name], inner)
             except OmegaConfBaseException as error:
                 self.add(inner, f"cannot be filled in ({first_line(error)}); write the value out")
-        return list(found.values()) if isinstance(node, ListConfig) else found
+        return list(values.values()) if isinstance(node, ListConfig) else values
 
 
 def read_study_file(text: str, source: str) -> Written:
-    """The tree of a YAML text; `source` names the file in problems. Problems are in the answer, nothing is raised."""
+    """The tree of a YAML text; `source` names the file in messages. Problems are collected in it, nothing is raised."""
     reader = Reader(source)
     content = reader.read(text)
-    if content is not ABSENT and not isinstance(content, dict):
-        reader.problems.append(f"{source}:1: is {shown(content)}, not a mapping; write KEY: VALUE lines")
+    if content is not INVALID and not isinstance(content, dict):
+        reader.problems.add(f"{source}:1: is {shown(content)}, not a mapping; write KEY: VALUE lines")
     tree = OmegaConf.create(content if isinstance(content, dict) else {})
     return Written(source, tree, reader.places, reader.problems)
 
 
 @dataclass
 class Reader:
-    """Reads one YAML text; `numbered` says whether a line number is part of a place."""
+    """Reads one YAML text. numbered: whether places include the line number."""
 
     source: str
     numbered: bool = True
     places: dict[Key, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
 
-    def read(self, text: str, key: Key = ()) -> Any:
-        """The plain value of a text that stands at `key`, or ABSENT."""
+    def read(self, text: str, key: Key = ()) -> Plain | Invalid:
+        """The value of the text, which is at `key`; INVALID if there is a problem, which is reported."""
         try:
             node = _NodeLoader(text).get_single_node()
         except yaml.MarkedYAMLError as error:
@@ -96,17 +110,17 @@ class Reader:
             return self._refuse(None, f"cannot be read as YAML: {reason}; correct it")
         return self._refuse(None, "is empty; write at least a description") if node is None else self._value(node, key)
 
-    def _refuse(self, mark: yaml.Mark | None, sentence: str) -> Any:
-        self.problems.append(f"{self._place(mark)}: {sentence}")
-        return ABSENT
+    def _refuse(self, mark: yaml.Mark | None, sentence: str) -> Invalid:
+        self.problems.add(f"{self._place(mark)}: {sentence}")
+        return INVALID
 
-    def _place(self, mark: Any) -> str:
+    def _place(self, mark: yaml.Mark | None) -> str:
         return f"{self.source}:{mark.line + 1}" if mark is not None and self.numbered else self.source
 
-    def _value(self, node: yaml.Node, key: Key) -> Any:
-        name = dotted(key)
+    def _value(self, node: yaml.Node, key: Key) -> Plain | Invalid:
         if node.tag not in PLAIN_TAGS:
-            return self._refuse(node.start_mark, f"{name} has the tag {node.tag}, which is not read; use plain values")
+            tag = f"{dotted(key)} has the tag {node.tag}"
+            return self._refuse(node.start_mark, f"{tag}, which is not read; use plain values")
         if len(key) > DEPTH:
             return self._refuse(node.start_mark, f"{dotted(key[:3])}... is nested too deeply; give a plain value")
         self.places.setdefault(key, self._place(node.start_mark))
@@ -114,12 +128,13 @@ class Reader:
             return self._mapping(node, key)
         if isinstance(node, yaml.SequenceNode):
             items = [self._value(item, (*key, str(index))) for index, item in enumerate(node.value)]
-            return ABSENT if any(item is ABSENT for item in items) else items
+            valid = [item for item in items if item is not INVALID]
+            return valid if len(valid) == len(items) else INVALID
         return self.scalar(node.value, key, quoted=getattr(node, "style", None) is not None)
 
-    def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
-        """A mapping's content; a dotted name stands for a mapping inside a mapping, as on the command line."""
-        found: dict[str, Any] = {}
+    def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Plain]:
+        """A mapping's content; a dotted name is a mapping inside a mapping, as on the command line."""
+        content: dict[str, Plain] = {}
         for name_node, value_node in node.value:
             mark = name_node.start_mark
             if not isinstance(name_node, yaml.ScalarNode) or not all(name_node.value.split(".")):
@@ -131,25 +146,25 @@ class Reader:
                 continue
             self.places[inner] = self._place(mark)
             value = self._value(value_node, inner)
-            if value is not ABSENT and not nest(found, inner[len(key) :], value):
+            if value is not INVALID and not nest(content, inner[len(key) :], value):
                 self._refuse(mark, f"{dotted(inner)} is both a value and a section; keep one")
-        return found
+        return content
 
-    def scalar(self, text: str, key: Key, *, quoted: bool) -> Any:
-        """The value of a scalar's text, or ABSENT where its interpolation is broken."""
+    def scalar(self, text: str, key: Key, *, quoted: bool) -> Plain | Invalid:
+        """The value of a scalar's text; INVALID if its interpolation is broken."""
         value = text if quoted else plain_scalar(text)
         if isinstance(value, str) and "${" in value:
             try:
                 OmegaConf.create([value])
             except OmegaConfBaseException as error:
                 place, name = self.places.get(key, self.source), dotted(key)
-                self.problems.append(f"{place}: {name} is {shown(value)}, broken ({first_line(error)}); correct it")
-                return ABSENT
+                self.problems.add(f"{place}: {name} is {shown(value)}, broken ({first_line(error)}); correct it")
+                return INVALID
         return value
 
 
 class _NodeLoader(yaml.BaseLoader):
-    """Builds nodes only, never objects; refuses aliases, whose expansion can be endless."""
+    """Builds nodes, never objects; refuses aliases, which could expand without end."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -158,8 +173,8 @@ class _NodeLoader(yaml.BaseLoader):
         return super().compose_node(parent, index)
 
 
-def plain_scalar(text: str) -> Any:
-    """The value of an unquoted scalar: null, a truth value, a number, or the text itself."""
+def plain_scalar(text: str) -> Value:
+    """The value of an unquoted scalar: null, a Boolean, a number, or the text itself."""
     if text.lower() in WORDS:
         return WORDS[text.lower()]
     if len(text) <= INT_DIGITS and INT.fullmatch(text):
@@ -170,25 +185,27 @@ def plain_scalar(text: str) -> Any:
     return float(special[1] + special[2]) if special else text
 
 
-def nest(into: dict[str, Any], key: Key, value: Any) -> bool:
-    """Put a value at a key of nested mappings, merging mappings; False where something else stands in the way."""
+def nest(into: dict[str, Plain], key: Key, value: Plain) -> bool:
+    """Put a value at a key of nested mappings, merging mappings; False if the key is taken by another value."""
     if len(key) > 1:
         inner = into.setdefault(key[0], {})
         return isinstance(inner, dict) and nest(inner, key[1:], value)
     if key[0] not in into:
         into[key[0]] = value
         return True
-    both = isinstance(into[key[0]], dict) and isinstance(value, dict)
-    return both and all(nest(into[key[0]], (name,), inner) for name, inner in value.items())
+    there = into[key[0]]
+    if not isinstance(there, dict) or not isinstance(value, dict):
+        return False
+    return all(nest(there, (name,), inner) for name, inner in value.items())
 
 
 def dotted(key: Key) -> str:
-    """A key as a sentence names it: search.axes.kernel_size[1]."""
+    """A key as messages name it: search.axes.kernel_size[1]."""
     return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", ".".join(key))
 
 
-def shown(value: Any) -> str:
-    """A value as a study writes it, shortened to fit a sentence."""
+def shown(value: object) -> str:
+    """A value as in a study file, shortened to fit a message."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 

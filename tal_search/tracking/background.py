@@ -1,8 +1,8 @@
-"""A tracker that says what the copy of each trial is to become; one background thread brings it there.
+"""The tracker's background thread: it brings the copy of each trial to its desired state.
 
-Nothing is a message that could get lost: a call changes what is wanted, and the thread works on a trial until its copy
-is that, however often the server is away meanwhile. Until a trial is copied, memory holds its `Wanted`: its
-specification and its result, not its epochs, which are read from its folder when its turn comes (see `reported`).
+A call only stores the desired state of a trial, so no update is lost; the thread retries until the trial's copy is in
+that state, even if the server is unavailable meanwhile. Only the specification and the result of trials not yet copied
+are in memory; their epochs are read from their folders (see `epoch_log`).
 """
 
 from __future__ import annotations
@@ -12,47 +12,39 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from tal_search.tracking import epoch_log
-from tal_search.tracking.tracker import Status
 from tal_search.trial.folder import TrialFolder
-from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
+from tal_search.trial.trial_types import EpochReport, TrialOutcome, TrialSpec
 
-FLUSH_SECONDS = 3.0  # what comes within it is sent together: each batch costs the driver some 10 ms
+FLUSH_SECONDS = 3.0  # changes within it are sent together: each batch costs the driver some 10 ms
 LONGEST_PAUSE = 15.0
 CLOSE_SECONDS = 60.0
-INTERRUPTED_SECONDS = 3.0  # a command that is interrupted has ten in all
-
-
-@dataclass(frozen=True)
-class End:
-    """How a trial ended."""
-
-    status: Status
-    result: TrialResult | None
-    reason: str
+INTERRUPTED_SECONDS = 3.0  # an interrupted command has ten seconds in all
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the copy of a trial is to become. again: the trial runs in this command; else it was over before."""
+    """Desired state of a trial's copy. started: the trial runs in this command; else it had ended before.
+
+    outcome: None while it runs.
+    """
 
     spec: TrialSpec
     folder: TrialFolder
-    again: bool = True
-    files: tuple[Path, ...] = ()
-    end: End | None = None
+    started: bool = False
+    outcome: TrialOutcome | None = None
 
 
 class NotCopied(Exception):
-    """One trial that cannot be copied, however long one waits: a file of it is damaged, or a value refused."""
+    """A trial that cannot be copied, and retrying cannot help: a file is damaged, or a value is refused."""
 
 
 class Copy(Protocol):
-    """The blocking side of a tracker, used by one thread alone.
+    """The blocking side of a tracker, used by one thread only.
 
-    Any method may raise anything and is then called again, `open` too where it left `opened` False.
+    A method that raises is called again later, after `open` if `opened` is False.
     """
 
     study: str
@@ -66,15 +58,15 @@ class Copy(Protocol):
 
 
 class BackgroundTracker:
-    """See `Tracker`. close_seconds: how long `close` waits for a copy in which nothing succeeds."""
+    """See `Tracker`. close_seconds: how long `close` waits for a copy that makes no progress."""
 
     def __init__(self, copy: Copy, runs: Path, *, close_seconds: float = CLOSE_SECONDS) -> None:
         self._copy, self._runs, self._close_seconds = copy, runs, close_seconds
-        self._lock = threading.Lock()  # of the next two; held for moments
+        self._lock = threading.Lock()  # of the next two; held briefly
         self._wanted: dict[str, Wanted] = {}
-        self._to_do: dict[str, None] = {}  # keys whose copy is not what is wanted, in the order they are worked on
-        self._problems: dict[str, str] = {}  # of one trial each
-        self._failure, self._failures = "", 0  # the last one, and how many in a row
+        self._to_do: dict[str, None] = {}  # keys of trials whose copy is not in the desired state, in order
+        self._problems: dict[str, str] = {}  # by key
+        self.failure, self._failures = "", 0  # the latest error, empty after a success; how many in a row
         self._interrupted: bool | None = None  # set by `close`
         self._stopped = False
         self._wake = threading.Event()
@@ -83,31 +75,21 @@ class BackgroundTracker:
         self._thread.start()
 
     def start(self, spec: TrialSpec) -> None:
-        self._want(Wanted(spec, TrialFolder.of(self._runs, spec.key)))
+        self._want(Wanted(spec, self._folder(spec), started=True))
 
-    def log_metrics(self, key: str, reports: Iterable[EpochReport]) -> None:
-        if key not in self._wanted:
+    def log(self, spec: TrialSpec, reports: Iterable[EpochReport]) -> None:
+        wanted = self._wanted.get(spec.key)
+        if wanted is None:
             return
         try:
-            epoch_log.append(self._wanted[key].folder, reports)
-        except Exception as error:  # a disk that is full stops the study elsewhere, with its own sentence
-            self._problems[key] = _one_line(error)
-        self._change(key)
+            epoch_log.append(wanted.folder, reports)
+        except Exception as error:  # a full disk stops the study elsewhere, with a message about it
+            self._problems[spec.key] = _one_line(error)
+        self._want(replace(wanted))  # another object, so the thread notices that there is more
 
-    def log_artifact(self, key: str, path: Path) -> None:
-        if key in self._wanted:
-            self._change(key, files=(*self._wanted[key].files, path))
-
-    def finish(
-        self, key: str, result: TrialResult | None = None, status: Status | None = None, reason: str = ""
-    ) -> None:
-        self._change(key, end=_end(result, status, reason))
-
-    def take_up(
-        self, spec: TrialSpec, result: TrialResult | None = None, status: Status | None = None, reason: str = ""
-    ) -> None:
-        folder = TrialFolder.of(self._runs, spec.key)
-        self._want(Wanted(spec, folder, again=False, end=_end(result, status, reason)))
+    def finish(self, spec: TrialSpec, outcome: TrialOutcome) -> None:
+        wanted = self._wanted.get(spec.key) or Wanted(spec, self._folder(spec))
+        self._want(replace(wanted, outcome=outcome))
 
     def close(self, *, interrupted: bool = False) -> str | None:
         self._interrupted = interrupted
@@ -124,27 +106,24 @@ class BackgroundTracker:
         if not late and not self._problems:
             return None
         silence = f"it was not done after {INTERRUPTED_SECONDS if interrupted else self._close_seconds:g} seconds"
-        reason = (late and self._failure) or next(iter(self._problems.values()), silence)
+        reason = (late and self.failure) or next(iter(self._problems.values()), silence)
         return (
             f"The copy of this study in {self._copy.where} is incomplete ({reason}); the record and the trial folders "
             "are complete: to copy what is missing, run the same command again or: "
             f"tal-search rebuild study={self._copy.study}"
         )
 
+    def _folder(self, spec: TrialSpec) -> TrialFolder:
+        return TrialFolder.of(self._runs, spec.key)
+
     def _want(self, wanted: Wanted) -> None:
         with self._lock:
             self._wanted[wanted.spec.key] = wanted
             self._to_do[wanted.spec.key] = None
 
-    def _change(self, key: str, **changes: Any) -> None:
-        with self._lock:
-            if key in self._wanted:
-                self._wanted[key] = replace(self._wanted[key], **changes)  # another object, so the thread sees it
-                self._to_do[key] = None
-
     def _work(self) -> None:
         while not self._stopped:
-            closing = self._interrupted is not None  # asked first: what came before `close` is in the list below
+            closing = self._interrupted is not None  # read first: what was wanted before `close` is in the list below
             with self._lock:
                 keys = list(self._to_do)
             for key in keys:
@@ -165,11 +144,11 @@ class BackgroundTracker:
                 self._copy.open()
                 self._progress = time.monotonic()
             action()
-        except Exception as error:  # whatever it is, it must not stop the study
+        except Exception as error:  # no error of the copy may stop the study
             self._failures += 1
-            self._failure = _one_line(error)
+            self.failure = _one_line(error)
             return False
-        self._failure, self._failures = "", 0
+        self.failure, self._failures = "", 0
         self._progress = time.monotonic()
         return True
 
@@ -180,30 +159,26 @@ class BackgroundTracker:
         except NotCopied as error:
             self._problems[key] = _one_line(error)
         else:
-            if wanted.end is not None and wanted.end.status == "finished":
-                self._problems.pop(key, None)  # an epoch that could not be kept for the copy came from the folder
+            if wanted.outcome is not None and wanted.outcome.state == "finished":
+                self._problems.pop(key, None)  # an epoch that could not be logged was read from the folder
                 epoch_log.forget(wanted.folder)
         with self._lock:
             if self._wanted[key] is wanted:
                 del self._to_do[key]
-                if wanted.end is not None:
+                if wanted.outcome is not None:
                     del self._wanted[key]
 
     def _pause(self) -> None:
-        """After a failure: not at all the first time, which may concern one trial, then 1, 2, 4 ... 15 seconds."""
+        """After a failure: none the first time, which may concern a single trial, then 1, 2, 4 ... 15 seconds."""
         if self._failures > 1:
             self._wait(min(2.0 ** (self._failures - 2), LONGEST_PAUSE))
 
     def _wait(self, seconds: float) -> None:
-        if self._wake.wait(seconds):  # only `close` wakes: then everything is tried once more at once
+        if self._wake.wait(seconds):  # woken by `close`: everything is tried once more at once
             self._wake.clear()
 
 
-def _end(result: TrialResult | None, status: Status | None, reason: str) -> End:
-    return End(status or ("failed" if result is None else "finished"), result, reason)
-
-
 def _one_line(error: Exception) -> str:
-    """Type and message; what `NotCopied` says is a whole reason already."""
+    """Type and message; of NotCopied the message only."""
     text = str(error).strip() if isinstance(error, NotCopied) else f"{type(error).__name__}: {str(error).strip()}"
     return text.splitlines()[0][:200]

@@ -1,22 +1,23 @@
-"""Which trials a study's copy holds, noted beside the study.
+"""Ledger of the trials that a study's copy in MLflow holds: a file in the study's folder.
 
-To ask MLflow for ten thousand runs takes half a minute; to read this file takes a fraction of a second. It counts only
-for the parent run it names: a copy that was removed or made anew is asked itself. A trial is noted before its run is
-created, so a trial that is not noted has none.
+Asking MLflow for ten thousand runs takes half a minute; reading this file takes a fraction of a second. The file is
+valid only for the parent run that it names: if the copy was removed or recreated, MLflow is asked instead. A trial is
+written here before its run is created, so a trial that is missing here has no run.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tal_search.files.atomic import write_atomically
 
 
 class Entry(NamedTuple):
-    """A trial that is over in the copy. settings: bytes of its `settings.json` there, 0 without one."""
+    """A trial whose copy has ended. settings: bytes of the `settings.json` copied, 0 without one."""
 
     run: str
     state: str
@@ -25,73 +26,77 @@ class Entry(NamedTuple):
 
 @dataclass
 class Ledger:
-    """`begun` holds the trials that may have a run, but are not known to be over. Methods raise OSError."""
+    """`ended` and `begun` hold keys of trials; a trial in `begun` may have a run that has not ended.
+
+    Methods raise OSError.
+    """
 
     path: Path
-    over: dict[str, Entry] = field(default_factory=dict)
+    ended: dict[str, Entry] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
 
     def load(self, parent: str) -> bool:
-        """Read what is noted of a parent run, and whether anything is; lines that a crash cut short are left out."""
-        self.over, self.begun = {}, set()
-        lines = _lines(self.path)
-        if not lines or lines[0].get("parent") != parent:
+        """Read the file; returns whether it is about this parent run. Lines cut short by a crash are skipped."""
+        self.ended, self.begun = {}, set()
+        noted, lines = _read(self.path)
+        if noted != parent:
             return False
-        for line in lines[1:]:
-            if "run" in line:
-                self._note_over(line["key"], Entry(line["run"], line["state"], line["settings"]))
-            else:
-                self._note_begun(line["key"])
+        for key, entry in lines:
+            self._note(key, entry)
         self.write(parent)
         return True
 
     def write(self, parent: str) -> None:
-        """Replace the file by what is known now."""
+        """Replace the file by the current content."""
         begun = [{"key": key} for key in sorted(self.begun)]
-        over = [{"key": key, **entry._asdict()} for key, entry in self.over.items()]
-        text = "".join(json.dumps(line) + "\n" for line in ({"parent": parent}, *begun, *over))
+        ended = [{"key": key, **entry._asdict()} for key, entry in self.ended.items()]
+        text = "".join(json.dumps(line) + "\n" for line in ({"parent": parent}, *begun, *ended))
         write_atomically(self.path, lambda stream: stream.write(text.encode()))
 
     def begin(self, key: str) -> None:
         if key not in self.begun:
             self._append({"key": key})
-            self._note_begun(key)
+            self._note(key, None)
 
     def end(self, key: str, entry: Entry) -> None:
         self._append({"key": key, **entry._asdict()})
-        self._note_over(key, entry)
+        self._note(key, entry)
 
-    def _note_begun(self, key: str) -> None:
-        self.over.pop(key, None)
-        self.begun.add(key)
-
-    def _note_over(self, key: str, entry: Entry) -> None:
+    def _note(self, key: str, entry: Entry | None) -> None:
+        self.ended.pop(key, None)
         self.begun.discard(key)
-        self.over[key] = entry
+        if entry is None:
+            self.begun.add(key)
+        else:
+            self.ended[key] = entry
 
-    def _append(self, line: dict[str, Any]) -> None:
+    def _append(self, line: Mapping[str, object]) -> None:
         with self.path.open("a") as file:
-            file.write(f"\n{json.dumps(line)}\n")  # first ends a line that a full disk cut short
+            file.write(f"\n{json.dumps(line)}\n")  # the first line break ends a line that a full disk cut short
 
 
 def runs_noted(path: Path) -> dict[str, str]:
-    """Runs of the trials that are over, by key, as a ledger's file notes them; for readers beside the driver."""
-    return {line["key"]: line["run"] for line in _lines(path) if "run" in line}
+    """Run of each ended trial by key, from a ledger's file; for readers in other processes."""
+    return {key: entry.run for key, entry in _read(path)[1] if entry is not None}
 
 
 def parent_noted(path: Path) -> str | None:
-    """The study's own run, as a ledger's file notes it."""
-    lines = _lines(path)
-    return lines[0].get("parent") if lines else None
+    """The study's own run, from a ledger's file."""
+    return _read(path)[0]
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    found = []
-    for line in path.read_bytes().splitlines() if path.exists() else []:
+def _read(path: Path) -> tuple[str | None, list[tuple[str, Entry | None]]]:
+    """The parent run, and the lines after it: keys, each with its entry if the trial has ended."""
+    parent, lines = None, list[tuple[str, Entry | None]]()
+    for text in path.read_bytes().splitlines() if path.exists() else []:
         try:
-            content = json.loads(line)
+            line = json.loads(text)
         except ValueError:
             continue
-        if isinstance(content, dict):
-            found.append(content)
-    return found
+        if not isinstance(line, dict):
+            continue
+        if "parent" in line:
+            parent = line["parent"]
+        else:
+            lines.append((line["key"], Entry(line["run"], line["state"], line["settings"]) if "run" in line else None))
+    return parent, lines

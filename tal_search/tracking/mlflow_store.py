@@ -1,56 +1,27 @@
-"""MLflow itself behind the copy of a study: runs, parameters, metrics, tags and files. With `mlflow_tracker`, the only
-module that knows MLflow.
-"""
+"""MLflow's side of a study's copy: its runs, with their parameters, metrics, tags and files."""
 
 from __future__ import annotations
 
-import fcntl
-import logging
 import math
-import os
-import sqlite3
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from tal_search.errors import MissingExtra
+from tal_search.plan.plan import Plan
 from tal_search.tracking.background import NotCopied
-from tal_search.tracking.store import Found, Missing, Point, packed, points
+from tal_search.tracking.mlflow_client import database_client, import_mlflow, mlflow_client
 from tal_search.tracking.study_values import NOTE_MARK, PROGRESS, TAGS, StudyValues, note, same
 from tal_search.tracking.values import PERCENT, UNIT, dashboard_link, dataset_values, git_commit, without_password
 from tal_search.types import DatasetSpec
 
-SETTINGS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the background thread tries again, with pauses of its own
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # it would cross the study's own lines
-}
-for _name, _value in SETTINGS.items():  # MLflow reads some of them when it is imported
-    os.environ.setdefault(_name, _value)
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
-try:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # MLflow would import it later, in the thread. Its import warns, and where warnings are errors it stays broken.
-        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
-        from mlflow import MlflowClient
-        from mlflow.entities import Dataset as MlflowDataset
-        from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
-        from mlflow.exceptions import MlflowException
-except ImportError as _error:
-    raise MissingExtra("mlflow", "tracking") from _error
-
-for _name in ("mlflow", "alembic"):
-    logging.getLogger(_name).setLevel(logging.CRITICAL)  # what fails is tried again, and said at the end if it must be
-
-__all__ = ["MlflowClient", "MlflowStore"]
-PAGE = 1000  # runs an answer
-PARAMS = 100  # parameters a call
+POINTS = 800  # metric values per call; MLflow accepts 1000 values of all kinds
+PAGE = 1000  # runs per answer
+PARAMS = 100  # parameters or tags per call
 PARENT = "mlflow.parentRunId"
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "pruned": "KILLED", "interrupted": "KILLED"}
 NOTE, CONTEXT = "mlflow.note.content", "mlflow.data.context"
@@ -58,9 +29,35 @@ SUMMARY_TAGS = tuple(f"{name}/" for name in TAGS)
 OLDER = "An older copy of the study, with mAP as fractions of 1. The whole study is in the run that bears its name."
 
 
+class Point(NamedTuple):
+    """One value of one metric. time: ms since 1970."""
+
+    name: str
+    value: float
+    epoch: int
+    time: int
+
+
+class Found(NamedTuple):
+    """A trial's run. state: finished, failed or pruned; interrupted if it has not ended."""
+
+    key: str
+    run: str
+    state: str
+    name: str
+    dashboard: str
+
+
+class Missing(Exception):
+    """A run that existed is gone: the database was replaced."""
+
+
 @dataclass
 class MlflowStore:
-    """See `Store`. dashboard: the address that the dashboards are served at, "" where it is unknown."""
+    """The runs of one study in MLflow. All methods block, and may raise any exception; see `translated`.
+
+    database: of the runs folder, if uri names it. dashboard: the address of the dashboards, "" if unknown.
+    """
 
     uri: str
     database: Path | None
@@ -70,12 +67,33 @@ class MlflowStore:
     dataset: DatasetSpec
     dashboard: str = ""
 
+    @classmethod
+    def of(cls, plan: Plan) -> MlflowStore:
+        """The store that a study's settings name; by default `mlflow.db` and `mlartifacts/` in its runs folder.
+
+        Raises MissingExtra if MLflow is not installed.
+        """
+        import_mlflow()
+        study, tracking = plan.study, plan.study.tracking
+        runs, artifacts = study.runs.resolve(), tracking.artifacts
+        database = None if tracking.uri else runs / "mlflow.db"
+        if database:
+            artifacts = artifacts or (runs / "mlartifacts").as_uri()
+        return cls(
+            tracking.uri or f"sqlite:///{database}", database, artifacts, study.name, study.description, plan.dataset,
+            tracking.dashboard_page,
+        )  # fmt: skip
+
     @property
     def shown(self) -> str:
+        """The address, for messages."""
         return without_password(self.uri)
 
+    def connect(self) -> None:
+        self.client = database_client(self.database) if self.database else mlflow_client(self.uri)
+
     def open(self) -> str:
-        """Find or create the experiment and the parent run."""
+        """Find or create the experiment and the study's run; returns the latter, which is running then."""
         self.connect()
         experiment = self.client.get_experiment_by_name(self.study)
         if experiment is None:
@@ -105,23 +123,21 @@ class MlflowStore:
         self._log_dataset(self.parent)
         return self.parent
 
-    def connect(self) -> None:
-        self.client = _create_database(self.database) if self.database else MlflowClient(self.uri)
-
     def _set_aside(self) -> Run | None:
-        """The parent run, if there is one in today's unit; a copy in fractions of 1 keeps its runs under a new name."""
-        found: Run | None = None
+        """The study's run if it holds percentages; a run with fractions of 1, of an older version, is renamed."""
+        current: Run | None = None
         for run in self._search("tags.role = 'study'"):
             if run.data.tags.get(UNIT) == PERCENT:
-                found = found or run
+                current = current or run
                 continue
             self.client.update_run(
                 run.info.run_id, status="FINISHED", name=f"{self.study} (older copy, mAP from 0 to 1)"
             )
             self._tag(run.info.run_id, {"role": "older copy", UNIT: "fraction", NOTE: OLDER})
-        return found
+        return current
 
     def runs(self, key: str | None = None) -> Iterator[Found]:
+        """Runs of the study's trials, or of one of them, the newest first."""
         condition = f"tags.`{PARENT}` = '{self.parent}'"
         for run in self._search(condition if key is None else f"{condition} AND tags.key = '{key}'"):
             state = {"FINISHED": "finished", "FAILED": "failed"}.get(run.info.status, "interrupted")
@@ -144,6 +160,9 @@ class MlflowStore:
         self.client.update_run(run, status="RUNNING")
 
     def log(self, run: str, points: list[Point], params: dict[str, str]) -> None:
+        """Metrics, and with the first ones of a run its parameters and its dataset."""
+        from mlflow.entities import Metric, Param
+
         metrics = [Metric(name, value, time, epoch) for name, value, epoch, time in points]
         named = [Param(name, value) for name, value in params.items()]
         if named:
@@ -153,6 +172,7 @@ class MlflowStore:
         self.client.log_batch(run, metrics=metrics, params=named[:PARAMS])
 
     def history(self, run: str, metric: str) -> dict[int, float]:
+        """Values of a metric, by epoch."""
         return {point.step: point.value for point in self.client.get_metric_history(run, metric)}
 
     def keep(self, run: str, path: Path) -> None:
@@ -166,7 +186,7 @@ class MlflowStore:
         self.client.set_terminated(run, STATUS[state])
 
     def summarize(self, run: str, values: StudyValues) -> None:
-        """What the study came to, as it is now: metrics that changed, tags, note. What is no more becomes NaN.
+        """Update the summary in the study's run: changed metrics, tags, note. A metric that is gone becomes NaN.
 
         All at step 0, which MLflow's page draws as bars.
         """
@@ -178,24 +198,29 @@ class MlflowStore:
         tags = dict(values.tags)
         for name in [name for name in held.tags if name.startswith(SUMMARY_TAGS) and name not in tags]:
             self.client.delete_tag(run, name)
-        if NOTE_MARK in held.tags.get(NOTE, NOTE_MARK):  # else it was written by hand
+        if NOTE_MARK in held.tags.get(NOTE, NOTE_MARK):  # otherwise a user wrote it
             tags[NOTE] = note(self.description, dashboard_link(self.study, address=self.dashboard), values.table)
         self._tag(run, tags)
 
     def translated(self, error: Exception) -> Exception:
-        code = error.error_code if isinstance(error, MlflowException) else ""
+        """The error as Missing or NotCopied, if it is one of these."""
+        code = getattr(error, "error_code", "")  # of an MlflowException
         if code == "INVALID_PARAMETER_VALUE":
             return NotCopied(f"MLflow refuses it: {error}")
         return Missing(str(error)) if code == "RESOURCE_DOES_NOT_EXIST" else error
 
     def _tag(self, run: str, tags: dict[str, str]) -> None:
+        from mlflow.entities import RunTag
+
         named = [RunTag(name, value) for name, value in tags.items()]
         for first in range(0, len(named), PARAMS):
             self.client.log_batch(run, tags=named[first : first + PARAMS])
 
     def _log_dataset(self, run: str) -> None:
-        """MLflow keeps a dataset once an experiment, and a run's use of it once, however often it is told."""
-        used = DatasetInput(MlflowDataset(**dataset_values(self.dataset)), [InputTag(CONTEXT, "training")])
+        """Logging it again changes nothing: MLflow keeps a dataset once per experiment and its use once per run."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        used = DatasetInput(Dataset(**dataset_values(self.dataset)), [InputTag(CONTEXT, "training")])
         self.client.log_inputs(run, datasets=[used])
 
     def _search(self, condition: str) -> Iterator[Run]:
@@ -209,11 +234,15 @@ class MlflowStore:
                 return
 
 
-def _create_database(database: Path) -> MlflowClient:
-    """Create or upgrade the tables, one process at a time: MLflow's own creation breaks under a race."""
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(".mlflow.lock").open("a") as lock:
-        fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
-        with closing(sqlite3.connect(database)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")  # MLflow's UI reads while a study writes
-        return MlflowClient(f"sqlite:///{database}")
+def points(values: dict[str, float], epoch: int, when: int) -> list[Point]:
+    return [Point(name, value, epoch, when) for name, value in values.items()]
+
+
+def packed(groups: list[list[Point]]) -> list[list[Point]]:
+    """Batches of whole groups, so that an epoch arrives whole or not at all."""
+    batches: list[list[Point]] = []
+    for group in groups:
+        if not batches or len(batches[-1]) + len(group) > POINTS:
+            batches.append([])
+        batches[-1] += group
+    return batches

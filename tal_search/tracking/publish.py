@@ -1,4 +1,4 @@
-"""A study's summary for its own run in MLflow, once its trials are copied: numbers, verdicts, tables and figures."""
+"""Copies a study's summary to its MLflow run once its trials have ended: numbers, verdicts, tables and figures."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from pathlib import Path
 from tal_search.plan.plan import Plan
 from tal_search.results.trials import StudyFrame
 from tal_search.tracking.ledger import parent_noted
+from tal_search.tracking.mlflow_store import MlflowStore
 from tal_search.tracking.study_values import StudyValues, study_values
 
 PUBLISH_SECONDS = 30.0
-INTERRUPTED_SECONDS = 2.0  # a command that is interrupted has ten in all, and its tracker had three of them
+INTERRUPTED_SECONDS = 2.0  # an interrupted command has ten seconds in all, and its tracker had three of them
 FILES = ("sensitivity.*", "cells.*", "cases.*", "overview.*")
-"""What is kept of a study's folder: its tables, and the overview as JSON, HTML and pictures where it was made."""
+"""Copied from a study's folder: its tables, and the overview as JSON, HTML and images if it was made."""
 
 
 def publish(plan: Plan, data: StudyFrame, *, seconds: float = PUBLISH_SECONDS) -> str | None:
-    """Copy what a study came to so far to its run in MLflow, for at most so long; the files of its folder with it.
+    """Copy the summary of a study, with the files of its folder, to its run in MLflow; for at most `seconds`.
 
-    Returns a sentence where it could not be done. Nothing is done for a study that has no run there.
+    Returns a message if that failed. A study without a run in MLflow, or without a finished trial, is left alone.
     """
     study = plan.study
     folder = study.runs.resolve() / study.name
@@ -35,7 +36,7 @@ def publish(plan: Plan, data: StudyFrame, *, seconds: float = PUBLISH_SECONDS) -
         try:
             _copy(plan, parent, values, files)
             failure.clear()
-        except Exception as error:  # MLflow raises many things; none of them is the study's
+        except Exception as error:  # MLflow raises many kinds of errors; none may stop the study
             failure[:] = [f"{type(error).__name__}: {str(error).strip()}".splitlines()[0][:200]]
 
     thread = threading.Thread(target=work, name="publish", daemon=True)
@@ -48,12 +49,7 @@ def publish(plan: Plan, data: StudyFrame, *, seconds: float = PUBLISH_SECONDS) -
 
 
 def _copy(plan: Plan, parent: str, values: StudyValues, files: Sequence[Path]) -> None:
-    from tal_search.tracking.mlflow_tracker import mlflow_store
-
-    study, tracking = plan.study, plan.study.tracking
-    store = mlflow_store(
-        study.name, study.description, plan.dataset, study.runs, uri=tracking.uri, dashboard=tracking.dashboard_page
-    )
+    store = MlflowStore.of(plan)
     store.connect()
     store.summarize(parent, values)
     store.write(parent, values.ranking.to_csv(index=False), "ranking.csv")

@@ -1,67 +1,53 @@
-"""MLflow's copy of a study made again, from the record and the trial folders."""
+"""Completes or renews the MLflow copy of a study, from the trial folders and the record."""
 
 from __future__ import annotations
 
-import importlib.util
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from optuna.trial import TrialState
 
-from tal_search.errors import InputError, MissingExtra, TalSearchError
+from tal_search.errors import InputError, TalSearchError
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import study_frame
 from tal_search.record.driver_lock import claimed
 from tal_search.record.storage import READ, Row, close, open_storage, rows, shown
 from tal_search.results.trials import StudyFrame
+from tal_search.tracking.mlflow_client import import_mlflow
+from tal_search.tracking.mlflow_tracker import mlflow_tracker
 from tal_search.tracking.publish import publish
-from tal_search.tracking.tracker import Status
-from tal_search.tracking.values import Naming
 from tal_search.trial.folder import TrialFolder
-from tal_search.trial.trial_types import TrialResult, TrialSpec
+from tal_search.trial.trial_types import State, TrialOutcome, TrialResult, TrialSpec
 
-ENDED: dict[TrialState, Status] = {
+ENDED: dict[TrialState, State] = {
     TrialState.COMPLETE: "finished", TrialState.FAIL: "failed", TrialState.PRUNED: "pruned",
 }  # fmt: skip
 
 
 def rebuild(plan: Plan) -> str:
-    """Copy every ended fit of the study's record to MLflow, then what the study came to; returns a sentence.
+    """Copy the folder of every ended fit of a study to MLflow, then the study's summary; returns a message.
 
-    Raises InputError where the study has no record or MLflow is not installed, TalSearchError where the copy is still
-    incomplete at the end.
+    Raises InputError if the study has no record or MLflow is not installed, TalSearchError if the copy is incomplete.
     """
-    study, tracking = plan.study, plan.study.tracking
-    if importlib.util.find_spec("mlflow") is None:
-        raise MissingExtra("mlflow", "tracking")
-    from tal_search.tracking import mlflow_tracker
-
+    study = plan.study
+    import_mlflow()
     known = list(_rows(study.record or study.runs / study.name / "record.db", study.name, study.runs))
-    trials = list(_ended(known, plan))
+    ended = list(_ended(known, plan))
     with claimed(study.runs / study.name):
-        message = mlflow_tracker.rebuild(
-            study=study.name,
-            description=study.description,
-            dataset=plan.dataset,
-            runs=study.runs,
-            uri=tracking.uri,
-            artifacts=tracking.artifacts,
-            trials=trials,
-            naming=Naming.of(plan),
-            dashboard=tracking.dashboard_page,
-        )
-        message = message or publish(plan, _frame(known, plan))
+        tracker = mlflow_tracker(plan, search=True)
+        for spec, outcome in ended:
+            tracker.finish(spec, outcome)
+        message = tracker.close() or publish(plan, _frame(known, plan))
     if message:
         raise TalSearchError(message)
-    place = tracking.uri or study.runs / "mlflow.db"
-    return f"{len(trials)} trained trials of {study.name} are in {shown(str(place))}."
+    place = study.tracking.uri or study.runs / "mlflow.db"
+    return f"{len(ended)} trained trials of {study.name} are in {shown(str(place))}."
 
 
 def _rows(where: Path | str, study: str, runs: Path) -> Iterator[Row]:
     """Every trial of the record."""
     if isinstance(where, Path) and not where.exists():
-        raise InputError(f"{where} is not there; run the study first, or name its folder with runs=FOLDER")
+        raise InputError(f"{where} does not exist; run the study first, or name its folder with runs=FOLDER")
     storage = open_storage(where, runs / study)
     try:
         known = {frozen.study_name: frozen._study_id for frozen in storage.get_all_studies()}
@@ -72,28 +58,35 @@ def _rows(where: Path | str, study: str, runs: Path) -> Iterator[Row]:
         close(storage)
 
 
-def _ended(known: list[Row], plan: Plan) -> Iterator[tuple[TrialSpec, TrialResult | None, Status, str]]:
-    """Each fit that ended, once, as its newest trial says; a fit whose folder is gone cannot be described.
+def _ended(known: list[Row], plan: Plan) -> Iterator[tuple[TrialSpec, TrialOutcome]]:
+    """Each fit that ended and still has its folder, once, with its outcome.
 
-    What the study says of a fit counts: its folder may have been made by another one, with other axes.
+    The record tells which fits are the study's and have ended; a fit's folder tells how, or the record if the folder
+    does not. The study's own specification of a fit takes precedence: another study, with other axes, may have made
+    the folder.
     """
     newest: dict[str, Row] = {}
     for row in known:
         key = row.attributes["id"].partition("-")[0]
         if row.state == TrialState.COMPLETE or key not in newest or newest[key].state != TrialState.COMPLETE:
             newest[key] = row
-    asked = {spec.key: spec for spec in plan.fits}
+    planned = {spec.key: spec for spec in plan.fits}
     for key, row in newest.items():
         folder = TrialFolder.of(plan.study.runs, key)
-        if row.state in ENDED and (folder.path / "spec.json").exists():
-            content = json.loads((folder.path / "spec.json").read_text())
-            del content["key"]
-            spec = asked.get(key) or TrialSpec.from_json(content)
-            yield spec, folder.result(), ENDED[row.state], row.attributes.get("reason", "")
+        spec = folder.spec()
+        if row.state in ENDED and spec is not None:
+            outcome = folder.outcome()
+            yield planned.get(key, spec), outcome if outcome.state != "unfinished" else _recorded(row)
+
+
+def _recorded(row: Row) -> TrialOutcome:
+    """The outcome of a trial in the record; only failures have a reason in the copy."""
+    state = ENDED[row.state]
+    return TrialOutcome(state, reason=row.attributes.get("reason", "") if state == "failed" else "")
 
 
 def _frame(known: list[Row], plan: Plan) -> StudyFrame:
-    """The study as its record has it; a sampler's cells are in the record alone."""
+    """The study's frame from its record, which alone has the cells of a sampler."""
     trials = {trial.id: trial for trial in plan.trials}
     if plan.study.search.plan == "sampler":
         drawn = (plan.trial(*(row.attributes[name] for name in ("cell", "seed", "annotator"))) for row in known)

@@ -1,11 +1,11 @@
-"""What a study's own run says: best, centre and ranking as metrics and tags, and as a table of its note. Pure."""
+"""Summary of a study for its MLflow run: best cell, centre and ranking as metrics, tags and a Markdown table."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Iterator, Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -16,16 +16,16 @@ from tal_search.results.statistics import HIGH, LOW
 from tal_search.results.trials import StudyFrame
 from tal_search.types import cell_words, written
 
-PROGRESS = "progress/"  # begins the metrics of a study's run that are no part of its summary
-TAGS = ("best", "verdict", "needs")  # columns of a ranking that are words
+PROGRESS = "progress/"  # prefix of the metrics of a study's run that are not part of its summary
+TAGS = ("best", "verdict", "needs")  # columns of a ranking that become tags
 WORDS = (*TAGS, "lowest at", "highest at")  # values of axes, some of which are numbers
-ROWS = 20  # of a ranking in a note
+ROWS = 20  # of the ranking, in the note
 NOTE_MARK = "All mAP in percent"
-REFUSED = re.compile(r"[^\w\-. :/]", re.ASCII)  # in names of MLflow's metrics and tags
+REFUSED = re.compile(r"[^\w\-. :/]", re.ASCII)  # characters that MLflow refuses in names of metrics and tags
 
 
 class StudyValues(NamedTuple):
-    """Metrics, mAP in percent and as exact as they were computed; tags; the ranking, and as Markdown."""
+    """Metrics (mAP in percent, not rounded), tags, the ranking, and the Markdown for the note."""
 
     metrics: dict[str, float]
     tags: dict[str, str]
@@ -34,11 +34,11 @@ class StudyValues(NamedTuple):
 
 
 def study_values(data: StudyFrame) -> StudyValues:
-    """Of a study as far as it has run: `trials`, how many are finished; `best/mAP/0.5`, `centre/...` and the intervals;
-    `noise/mAP/0.5`, the noise floor; of each column of the ranking that is a number `COLUMN/AXIS`, and `rank/AXIS`.
+    """The summary of the finished trials. Metrics: `trials`, their number; `best/mAP/0.5` and `centre/...`, with
+    intervals; `noise/mAP/0.5`, the noise floor; `COLUMN/AXIS` for each numeric column of the ranking; `rank/AXIS`.
     """
-    found, metrics, tags = overview(data), dict[str, float](), dict[str, str]()
-    ranking = found.ranking
+    summary, metrics, tags = overview(data), dict[str, float](), dict[str, str]()
+    ranking = summary.ranking
     numbers = [str(column) for column in ranking.columns if ranking[column].dtype.kind in "iuf" and column not in WORDS]
     for name, place in {"best": next(iter(best_first(data)), None), "centre": _centre(data)}.items():
         if place is not None:
@@ -46,7 +46,7 @@ def study_values(data: StudyFrame) -> StudyValues:
             metrics |= {f"{name}/{measure}": float(cell[column]) for column, measure in _measures(data)}
             tags[f"{name}/cell"] = cell_words({axis: cell[axis] for axis in data.axes}, data.centre)
     metrics["trials"] = float(len(data.done))
-    metrics[f"noise/{_measure(data, data.score)}"] = found.noise
+    metrics[f"noise/{_measure(data, data.score)}"] = summary.noise
     unique = _names(ranking["name"])
     for place, row in enumerate(records(ranking, list(ranking.columns)), 1):
         name = unique[place - 1]
@@ -58,23 +58,23 @@ def study_values(data: StudyFrame) -> StudyValues:
 
 
 def note(description: str, link: str, summary: str = "") -> str:
-    """What the page of a study's run says, in Markdown; the page itself shows the first lines of it."""
+    """Markdown for the page of a study's run, most important first: MLflow folds all but the first lines."""
     shown = f"[Dashboards]({link})" if "://" in link else "Dashboards: `tal-search dashboard`"
     unit = f"{NOTE_MARK}; the files of trials hold fractions. {shown}"
     return "\n\n".join(part for part in (summary, description, unit) if part)
 
 
-def same(one: float | None, other: float) -> bool:
-    return one is not None and (one == other or (math.isnan(one) and math.isnan(other)))
+def same(old: float | None, new: float) -> bool:
+    return old is not None and (old == new or (math.isnan(old) and math.isnan(new)))
 
 
 def _centre(data: StudyFrame) -> int | None:
-    found = cells(data)
-    return next((int(place) for place in found.index[found["centre"] & (found["n"] > 0)]), None)
+    table = cells(data)
+    return next((int(place) for place in table.index[table["centre"] & (table["n"] > 0)]), None)
 
 
 def _measures(data: StudyFrame) -> Iterator[tuple[str, str]]:
-    """Columns of a cell, each with the name of its metric."""
+    """Columns of the table of cells, each with the name of its metric."""
     yield "n", "n"
     for column in (*(f"mAP@{tiou:g}" for tiou in data.tiou), "average", "holdout"):
         for ending in ("", LOW, HIGH) if column == data.score else ("",):
@@ -82,17 +82,17 @@ def _measures(data: StudyFrame) -> Iterator[tuple[str, str]]:
 
 
 def _measure(data: StudyFrame, column: str) -> str:
-    """As a trial's run names it."""
+    """The metric's name in the runs of trials."""
     if column == "holdout":
         return f"selected_holdout_mAP/{data.threshold}"
     return f"mAP/average/{data.average_over.replace(':', '-')}" if column == "average" else column.replace("@", "/")
 
 
 def _names(given: pd.Series[str]) -> list[str]:
-    """As MLflow takes them, and each once."""
+    """Names without the characters that MLflow refuses, made unique."""
     names: list[str] = []
-    for one in given:
-        name = plain = REFUSED.sub("_", str(one)).replace("/", "_").strip(" .") or "_"
+    for original in given:
+        name = plain = REFUSED.sub("_", str(original)).replace("/", "_").strip(" .") or "_"
         count = 1
         while name in names:
             name = f"{plain} {(count := count + 1)}"
@@ -101,26 +101,26 @@ def _names(given: pd.Series[str]) -> list[str]:
 
 
 def _markdown(data: StudyFrame, ranking: pd.DataFrame, metrics: dict[str, float], tags: dict[str, str]) -> str:
-    """Best and centre, what matters, and the first rows of the ranking."""
+    """Best and centre, the axes by verdict, and the first rows of the ranking."""
     measure = _measure(data, data.score)
     cell = {name: f"{_text(tags[f'{name}/cell'])} {metrics[f'{name}/{measure}']:.1f} %"
             for name in ("best", "centre") if f"{name}/cell" in tags}  # fmt: skip
-    said = [f"{data.score}: best {cell['best']}, centre {cell.get('centre', '–')}."] if "best" in cell else []
+    lines = [f"{data.score}: best {cell['best']}, centre {cell.get('centre', '–')}."] if "best" in cell else []
     if ranking.empty:
-        return "\n\n".join(said)
+        return "\n\n".join(lines)
     for verdict, names in ranking.groupby("verdict", sort=False)["name"]:
-        said.append(f"{str(verdict).capitalize()}: {', '.join(map(_text, names[:ROWS]))}.")
+        lines.append(f"{str(verdict).capitalize()}: {', '.join(map(_text, names[:ROWS]))}.")
     heads = ["case" if data.plan == "cases" else "axis", "effect (points)", "p", "verdict"]
     rows = [
-        [_text(row["name"]), _number(row["effect"], ".1f"), _number(row["p adjusted"], ".3f"), _said(row)]
+        [_text(row["name"]), _number(row["effect"], ".1f"), _number(row["p adjusted"], ".3f"), _verdict(row)]
         for row in ranking.head(ROWS).to_dict("records")
     ]
-    lines = [f"| {' | '.join(words)} |" for words in (heads, ["---"] * len(heads), *rows)]
+    table = [f"| {' | '.join(words)} |" for words in (heads, ["---"] * len(heads), *rows)]
     more = [f"... and {len(ranking) - ROWS} more in ranking.csv."] if len(ranking) > ROWS else []
-    return "\n\n".join([" ".join(said), "\n".join(lines), *more])
+    return "\n\n".join([" ".join(lines), "\n".join(table), *more])
 
 
-def _said(row: dict[Any, Any]) -> str:
+def _verdict(row: Mapping[Hashable, object]) -> str:
     return f"needs {row['needs']}" if row["needs"] else str(row["verdict"])
 
 
@@ -128,6 +128,6 @@ def _number(value: float, form: str) -> str:
     return "–" if math.isnan(value) else format(value, form)
 
 
-def _text(words: Any) -> str:
-    """Names may hold what Markdown reads as its own."""
+def _text(words: object) -> str:
+    """Escape Markdown's special characters."""
     return re.sub(r"([\\`*_{}\[\]()#+!|<>~])", r"\\\1", str(words))

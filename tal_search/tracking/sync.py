@@ -1,4 +1,4 @@
-"""The copy of one study, whoever keeps it: which run each trial has there, and what that run still lacks."""
+"""Synchronizes a study's copy: finds the run of each trial and sends what that run still lacks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tal_search.tracking import epoch_log
-from tal_search.tracking.background import End, NotCopied, Wanted
+from tal_search.tracking.background import NotCopied, Wanted
 from tal_search.tracking.ledger import Entry, Ledger
-from tal_search.tracking.store import Found, Missing, Store, packed, points
+from tal_search.tracking.mlflow_store import Found, Missing, MlflowStore, packed, points
 from tal_search.tracking.values import (
     EPOCH_MARK,
     RESULT_MARK,
@@ -19,21 +19,20 @@ from tal_search.tracking.values import (
     mAP_curve,
     progress_values,
     result_values,
-    settings_of,
     trial_files,
     trial_params,
     trial_tags,
 )
-from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
+from tal_search.trial.trial_types import EpochReport, TrialOutcome, TrialResult, TrialSpec
 
 
 @dataclass(slots=True)
 class Child:
-    """A trial's run. state: created (its parameters are still to be sent), running in this command, interrupted before
-    it, finished, failed or pruned.
+    """A trial's run. state: created (without parameters yet), running in this command, interrupted before it, finished,
+    failed or pruned.
 
-    epochs: those it holds, None until the store is asked; scored: whether it holds the result. offset: how far
-    `reported.jsonl` was read. settings: bytes of the `settings.json` it holds.
+    epochs: those it holds, None until MLflow is asked; scored: whether it holds the result. offset: in bytes, up to
+    which `reported.jsonl` was read. settings: bytes of the `settings.json` it holds.
     """
 
     run: str
@@ -46,15 +45,16 @@ class Child:
 
 @dataclass
 class StudyCopy:
-    """See `Copy`. search: ask the store which trials it holds, whatever was noted of it.
+    """See `Copy`. search: ask MLflow which trials it holds instead of reading the ledger.
 
-    dashboard: the address of the dashboards, "" where it is unknown. children: those this command works on, by key;
-    they leave once they are over, and are in the ledger then. labelled: of the runs that the store was asked for, what
-    they are called and link to. progress: by number of the fit, what the study's run holds of fits that are finished.
+    dashboard: the address of the dashboards, "" if unknown. children: runs that have not ended, by key; ended ones are
+    in the ledger. labelled: runs that MLflow returned, by key, until their name and link are up to date. progress:
+    the last step of the curve of finished fits in the study's run, with its value; None until MLflow is asked.
+    progressed: keys of the fits counted in it by this command.
     """
 
     study: str
-    store: Store
+    store: MlflowStore
     ledger: Ledger
     search: bool = False
     naming: Naming = field(default_factory=Naming)
@@ -78,13 +78,14 @@ class StudyCopy:
         self.opened = True
 
     def bring(self, wanted: Wanted) -> None:
-        """Make the trial's run what is wanted. After an error anywhere in it, calling it again completes it."""
-        spec, end = wanted.spec, wanted.end
-        self.failed |= end is not None and end.status == "failed"
+        """Bring the trial's run to the desired state. After an error at any point, another call completes it."""
+        spec, outcome = wanted.spec, wanted.outcome
+        self.failed |= outcome is not None and outcome.state == "failed"
         try:
             child = self._find(spec.key)
             self._label(spec)
-            if child and (child.state == "finished" or (end and not wanted.again and child.state == end.status)):
+            copied = outcome is not None and not wanted.started and child is not None and child.state == outcome.state
+            if child is not None and (copied or child.state == "finished"):
                 self._keep_settings(child, wanted)
                 return
             if child is None or child.state == "failed":
@@ -92,13 +93,13 @@ class StudyCopy:
             self.children[spec.key] = child
             self._resume(child, spec.key)
             self._send(child, wanted)
-            if end is not None:
-                self._end(child, wanted, end)
+            if outcome is not None:
+                self._end(child, wanted, outcome)
         except Exception as error:
             if spec.key in self.children:
-                self.children[spec.key].epochs = None  # some of those sent may have arrived
+                self.children[spec.key].epochs = None  # some of those sent may have arrived; ask again
             self.progress = None
-            raise self._meaning(error) from None
+            raise self._translated(error) from None
 
     def close(self, interrupted: bool) -> None:
         try:
@@ -106,32 +107,32 @@ class StudyCopy:
                 self.store.end(child.run, "interrupted")
             self.store.end(self.parent, "interrupted" if interrupted else "failed" if self.failed else "finished")
         except Exception as error:
-            raise self._meaning(error) from None
+            raise self._translated(error) from None
 
-    def _meaning(self, error: Exception) -> Exception:
-        meaning = self.store.translated(error)
-        self.opened = not isinstance(meaning, Missing)
-        return meaning
+    def _translated(self, error: Exception) -> Exception:
+        translated = self.store.translated(error)
+        self.opened = not isinstance(translated, Missing)
+        return translated
 
     def _ask(self) -> None:
-        """Learn from the store which trials it holds: half a minute for ten thousand."""
-        self.ledger.over, self.ledger.begun = {}, set()
+        """Ask MLflow which trials it holds: half a minute for ten thousand."""
+        self.ledger.ended, self.ledger.begun = {}, set()
         for found in self.store.runs():
-            if found.key in self.ledger.over or found.key in self.ledger.begun:
-                continue  # of a key's runs the newest counts
+            if found.key in self.ledger.ended or found.key in self.ledger.begun:
+                continue  # the newest run of a key counts
             self.labelled[found.key] = found
             if found.state == "interrupted":
                 self.ledger.begun.add(found.key)
             else:
-                self.ledger.over[found.key] = Entry(found.run, found.state)
+                self.ledger.ended[found.key] = Entry(found.run, found.state)
         self.ledger.write(self.parent)
 
     def _find(self, key: str) -> Child | None:
-        """The newest run of a trial; the store is asked only where it may have one that is not known."""
+        """The newest run of a trial; MLflow is asked only if it may have a run that is not known here."""
         if key in self.children:
             return self.children[key]
-        if key in self.ledger.over:
-            entry = self.ledger.over[key]
+        if key in self.ledger.ended:
+            entry = self.ledger.ended[key]
             return Child(entry.run, entry.state, settings=entry.settings)
         found = next(self.store.runs(key), None) if key in self.ledger.begun else None
         return None if found is None else Child(found.run, found.state)
@@ -144,7 +145,7 @@ class StudyCopy:
         return Child(run, "created", epochs=set())
 
     def _label(self, spec: TrialSpec) -> None:
-        """Give a run that the store told of the name and the link that it has now."""
+        """Update the name and the link of a run that MLflow returned."""
         found = self.labelled.get(spec.key)
         if found is None:
             return
@@ -157,17 +158,17 @@ class StudyCopy:
         if child.state not in ("created", "running"):
             self.ledger.begin(key)
             self.store.resume(child.run)
-            child.state = "created"  # all parameters go with the next values, for a run that was cut short
+            child.state = "created"  # send all parameters again: the run may have been cut short
 
     def _send(self, child: Child, wanted: Wanted) -> None:
-        """Parameters, epochs and the result, as far as the run lacks them."""
+        """Send the parameters, epochs and result that the run lacks."""
         reports, offset = _reports(child, wanted)
         if child.epochs is None:
             child.epochs = set(self.store.history(child.run, EPOCH_MARK))
             child.scored = bool(self.store.history(child.run, RESULT_MARK))
         new = sorted(reports.keys() - child.epochs)
         groups = [points(epoch_values(reports[epoch][0]), epoch, reports[epoch][1]) for epoch in new]
-        result = wanted.end and wanted.end.result
+        result = wanted.outcome and wanted.outcome.result
         if result and not child.scored:
             groups.append(points(result_values(result), result.selected_epoch, _now()))
         params = {} if child.state == "running" else trial_params(wanted.spec)
@@ -178,21 +179,22 @@ class StudyCopy:
         child.epochs.update(new)
         child.scored |= result is not None
 
-    def _end(self, child: Child, wanted: Wanted, end: End) -> None:
-        if end.result is not None:
-            self.store.write(child.run, mAP_curve(end.result), "mAP_by_tIoU.csv")
-        settings = _size(settings_of(wanted.folder)) if end.status == "finished" else 0
-        for path in dict.fromkeys((*trial_files(wanted.folder, end.status), *wanted.files)):
+    def _end(self, child: Child, wanted: Wanted, outcome: TrialOutcome) -> None:
+        state, result, reason = outcome
+        if result is not None:
+            self.store.write(child.run, mAP_curve(result), "mAP_by_tIoU.csv")
+        settings = _size(wanted.folder.scored_settings) if state == "finished" else 0
+        for path in trial_files(wanted.folder, state):
             self._keep(child, path)
-        self.store.end(child.run, end.status, end.reason)
-        if end.result is not None and wanted.spec.key not in self.progressed:
-            self._progress(end.result)
+        self.store.end(child.run, state, reason)
+        if result is not None and wanted.spec.key not in self.progressed:
+            self._progress(result)
             self.progressed.add(wanted.spec.key)
-        self.ledger.end(wanted.spec.key, Entry(child.run, end.status, settings))
+        self.ledger.end(wanted.spec.key, Entry(child.run, state, settings))
         del self.children[wanted.spec.key]
 
     def _progress(self, result: TrialResult) -> None:
-        """A step of the curves of the study's run: one a finished fit."""
+        """Add a step to the curves of the study's run: one per finished fit."""
         if self.progress is None:
             names = list(progress_values(result, 0.0))
             self.progress = self.store.history(self.parent, names[-1])
@@ -202,13 +204,13 @@ class StudyCopy:
         self.progress = {step: list(values.values())[-1]}
 
     def _keep_settings(self, child: Child, wanted: Wanted) -> None:
-        """A run that is over; of a finished fit, more inference settings may have been scored since."""
-        path, settings = settings_of(wanted.folder), child.settings
+        """Update `settings.json` in an ended run: a study may have scored more inference settings of a finished fit."""
+        path, settings = wanted.folder.scored_settings, child.settings
         if child.state == "finished" and _size(path) not in (0, settings):
             settings = _size(path)
             self._keep(child, path)
         entry = Entry(child.run, child.state, settings)
-        if self.ledger.over.get(wanted.spec.key) != entry:
+        if self.ledger.ended.get(wanted.spec.key) != entry:
             self.ledger.end(wanted.spec.key, entry)
 
     def _keep(self, child: Child, path: Path) -> None:
@@ -222,13 +224,13 @@ class StudyCopy:
 
 
 def _reports(child: Child, wanted: Wanted) -> tuple[dict[int, tuple[EpochReport, int]], int]:
-    """A trial's epochs, each with its time, and the new offset: of a finished one all, else those after the offset."""
+    """Epochs of a trial, each with its time, and the new offset: all if it finished, else those after the offset."""
     folder = wanted.folder
-    if wanted.end is None or wanted.end.status != "finished" or not folder.epochs.exists():
+    if wanted.outcome is None or wanted.outcome.state != "finished" or not folder.epochs.exists():
         return epoch_log.read(folder, child.offset)
     try:
         return {report.epoch: (report, _now()) for report in folder.epoch_reports()}, child.offset
-    except Exception as error:  # pandas and pyarrow raise many things at a damaged file
+    except Exception as error:  # pandas and pyarrow raise many kinds of errors for a damaged file
         raise NotCopied(f"{folder.epochs} cannot be read: {type(error).__name__}: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""What a tracker is told about a trial: names and values, whoever keeps them."""
+"""Names and values of a trial's parameters, tags, metrics and files in a copy; independent of MLflow."""
 
 from __future__ import annotations
 
@@ -9,28 +9,26 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import numpy as np
 
 from tal_search.plan.plan import Plan
 from tal_search.results.trials import averaged, score_columns
-from tal_search.tracking.tracker import Status
 from tal_search.trial.folder import TrialFolder
-from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec, objective
+from tal_search.trial.trial_types import EpochReport, State, TrialResult, TrialSpec, objective
 from tal_search.types import CASE, NO_ANNOTATOR, DatasetSpec, canonical_json, criterion, written
 
-EPOCH_MARK = "seconds"  # a metric every epoch has, by which a continued run knows its epochs
-RESULT_MARK = "mAP/average"  # the same for the result
-UNIT = "unit.mAP"  # a tag of the study's run: copies of earlier versions lack it, and hold fractions of 1
+EPOCH_MARK = "seconds"  # a metric of every epoch: it tells which epochs a run holds
+RESULT_MARK = "mAP/average"  # a metric of every result
+UNIT = "unit.mAP"  # tag of the study's run; copies of earlier versions lack it, and hold fractions of 1
 PERCENT = "percent"
 LONGEST_NAME = 250  # of a run
 LONGEST_DIGEST = 36  # of a dataset
 
 
 def trial_params(spec: TrialSpec) -> dict[str, str]:
-    """Complete: hyperparameters by name, the rest with the prefixes a study's overrides use."""
+    """All parameters: hyperparameters by name, the others with the prefixes of a study's overrides."""
     inference = {f"inference.{name}": value for name, value in spec.inference.items()}
     protocol = {f"protocol.{name}": value for name, value in spec.protocol.items()}
     data = {name: getattr(spec.dataset, name) for name in ("snippets", "clicks_fraction", "clicks_per_minute")}
@@ -50,20 +48,20 @@ def trial_tags(spec: TrialSpec) -> dict[str, str]:
 
 
 def dashboard_link(study: str, key: str = "", address: str = "") -> str:
-    """Where the dashboards show a study, or one of its fits; a path where the address they are served at is unknown."""
-    asked = urlencode({"view": "study", **({"trial": key} if key else {})})
-    return f"{address.rstrip('/')}/{quote(study, safe='')}/?{asked}"
+    """URL of a study, or of one of its fits, in the dashboards; a path if their address is unknown."""
+    query = urlencode({"view": "study", **({"trial": key} if key else {})})
+    return f"{address.rstrip('/')}/{quote(study, safe='')}/?{query}"
 
 
 @dataclass(frozen=True)
 class Naming:
-    """What names of runs say: the values of these axes that are off the centre, and who clicked, where several did.
+    """Naming of runs: by the axes that differ from the centre, and by the annotator if there are several.
 
     centre: every hyperparameter at the centre of the study.
     """
 
     axes: tuple[str, ...] = ()
-    centre: Mapping[str, Any] = field(default_factory=dict)
+    centre: Mapping[str, object] = field(default_factory=dict)
     annotators: bool = False
 
     @classmethod
@@ -71,7 +69,7 @@ class Naming:
         return cls(plan.axes, plan.centre, len(plan.annotators) > 1)
 
     def __call__(self, spec: TrialSpec) -> str:
-        """`k_ratio=1/6 · seed 0`; "centre" where nothing differs, and the name of a case. At most LONGEST_NAME long."""
+        """`k_ratio=1/6 · seed 0`; "centre" if nothing differs; a case's name. At most LONGEST_NAME characters."""
         settings = {**spec.hyperparameters, **spec.cell}
         names = [name for name in dict.fromkeys((*self.axes, *spec.cell)) if name in settings and name != CASE]
         changed = [f"{name}={written(settings[name])}" for name in names if settings[name] != self.centre.get(name)]
@@ -83,19 +81,19 @@ class Naming:
 
 
 def epoch_values(report: EpochReport) -> dict[str, float]:
-    """`loss/NAME`, `SPLIT/mAP/TIOU` in percent and the epoch's seconds of training."""
+    """`loss/NAME`, `SPLIT/mAP/TIOU` in percent, and the seconds of training."""
     losses = {f"loss/{name}": value for name, value in report.losses.items()}
     scores = {name: 100 * value for name, value in report.scores.items()}
     return {**losses, **scores, EPOCH_MARK: report.seconds}
 
 
 def result_values(result: TrialResult) -> dict[str, float]:
-    """At the selected epoch, `mAP/TIOU` of the test split, `selected_holdout_mAP/TIOU` of held-out training videos,
-    and their averages; the number chosen on test is named leaky. All in percent.
+    """`mAP/TIOU` of the test split and `selected_holdout_mAP/TIOU` of held-out training videos at the selected epoch,
+    with their averages; the number chosen on test is named leaky. All in percent.
     """
     values = _by_tiou("mAP", result.tiou, result.mAP)
     low, high = averaged(result.tiou)
-    if (low, high) != (min(result.tiou), max(result.tiou)):  # what papers and the tables average
+    if (low, high) != (min(result.tiou), max(result.tiou)):  # the average of papers and of our tables
         columns = score_columns(result.tiou, np.array([result.mAP]), np.array([result.mAP]), np.zeros(1))
         values[f"mAP/average/{low:g}-{high:g}"] = float(columns["average"][0])
     if result.holdout_mAP is not None:
@@ -106,15 +104,15 @@ def result_values(result: TrialResult) -> dict[str, float]:
 
 
 def progress_values(result: TrialResult, best: float) -> dict[str, float]:
-    """Of the study's run at each finished fit: what the fit is compared by, at the inference settings that its own run
-    has as parameters, in percent; and the best so far.
+    """Metrics of the study's run at each finished fit, in percent: the fit's objective at its own inference settings,
+    and the best so far.
     """
     name, mine = f"mAP/{criterion(result.tiou)}", 100 * objective(result)
     return {f"progress/{name}": mine, f"progress/best/{name}": max(mine, best)}
 
 
 def dataset_values(dataset: DatasetSpec) -> dict[str, str]:
-    """A dataset as MLflow describes one: its name, a digest of its content, where it is from, and a profile (JSON)."""
+    """A dataset in MLflow's terms: name, digest of the content, source, and profile (JSON)."""
     where = {"path": dataset.root, "ground_truth": dataset.ground_truth} if dataset.root else {}
     simulated = {"simulation": dataset.simulation} if dataset.simulation else {}
     profile = {
@@ -132,20 +130,15 @@ def _by_tiou(name: str, tiou: tuple[float, ...], mAP: tuple[float, ...]) -> dict
     return {**values, f"{name}/average": 100 * (sum(mAP) / len(mAP))}
 
 
-def settings_of(folder: TrialFolder) -> Path:
-    """What further inference settings scored: one file a fit, which grows when a study asks for more of them."""
-    return folder.path / "settings.json"
-
-
-def trial_files(folder: TrialFolder, status: Status) -> tuple[Path, ...]:
-    """The files of a trial that is over that a copy keeps, as far as they exist."""
-    if status != "finished":
+def trial_files(folder: TrialFolder, state: State) -> tuple[Path, ...]:
+    """The files of an ended trial that its copy keeps; some may not exist."""
+    if state != "finished":
         return (folder.log,)
-    return folder.epochs, folder.checkpoint, folder.detections, folder.scores, settings_of(folder)
+    return folder.epochs, folder.checkpoint, folder.detections, folder.scores, folder.scored_settings
 
 
 def mAP_curve(result: TrialResult) -> str:
-    """CSV: tIoU, mAP in percent."""
+    """CSV of mAP in percent by tIoU."""
     text = io.StringIO()
     rows = ((tiou, 100 * value) for tiou, value in zip(result.tiou, result.mAP, strict=True))
     csv.writer(text).writerows([("tIoU", "mAP (%)"), *rows])
@@ -153,7 +146,7 @@ def mAP_curve(result: TrialResult) -> str:
 
 
 def git_commit() -> dict[str, str]:
-    """The commit of the working directory as a tag, where it is a git checkout."""
+    """The commit of the working directory as a tag, if it is a git checkout."""
     command = ["git", "rev-parse", "HEAD"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10)  # noqa: S603

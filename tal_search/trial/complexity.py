@@ -1,13 +1,13 @@
-"""How large a method's network is, and how many multiply-adds a video costs, counted while it runs.
+"""Number of parameters of a method's network and multiply-adds per video, counted while it runs.
 
-Functional convolutions and matrix products count as layers do; a profiler that looks at layers alone misses them.
-Elementwise work is not counted, as in the literature. B = 1 video, D channels, T snippets, C classes.
+Functional convolutions and matrix products are counted like layers; a profiler of layers would miss them. Elementwise
+operations are not counted, as in the literature. B = 1 video, D channels, T snippets, C classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +18,8 @@ from tal_search.methods import specification
 from tal_search.methods.base import ActivationMethod, Batch, Method
 from tal_search.types import VideoSet
 
-# Products of vectors, which the counter leaves out; it counts two operations a multiply-add.
-VECTORS: dict[Any, Callable[..., int]] = {
+# Vector products, which the counter leaves out; it counts two operations per multiply-add.
+VECTORS: dict[object, Callable[..., int]] = {
     torch.ops.aten.mv: lambda matrix, _, **__: 2 * matrix[0] * matrix[1],
     torch.ops.aten.dot: lambda vector, _, **__: 2 * vector[0],
 }
@@ -28,9 +28,9 @@ SECONDS_PER_SNIPPET = 0.5
 
 
 class Complexity(NamedTuple):
-    """parameters: trained numbers; training, inference: multiply-adds of one video, forward.
+    """parameters: trained numbers; training, inference: multiply-adds of one video, forward only.
 
-    Training is one pass through every phase, its losses included; inference is what localization reads.
+    Training is one pass through every phase, including its losses; inference ends where localization begins.
     """
 
     parameters: int
@@ -39,9 +39,9 @@ class Complexity(NamedTuple):
 
 
 def complexity(
-    method: str, hyperparameters: Mapping[str, Any], *, channels: int, snippets: int, classes: int
+    method: str, hyperparameters: Mapping[str, object], *, channels: int, snippets: int, classes: int
 ) -> Complexity:
-    """Of a method with these hyperparameters (the rest at their defaults), at any D, T and C."""
+    """Complexity of a method with these hyperparameters (the rest at their defaults) at the given D, T and C."""
     torch.manual_seed(0)
     kind = specification(method)
     built = kind.method(kind.configured(hyperparameters).trained_on(videos=1), channels, classes)
@@ -56,16 +56,16 @@ def complexity(
     return Complexity(parameters, training, inference)
 
 
-def multiply_adds(run: Callable[[], Any]) -> int:
-    """Of the convolutions and matrix products that `run` calls, by whatever function."""
-    # A fused attention kernel is one operation without a count; its plain form is two matrix products.
+def multiply_adds(run: Callable[[], object]) -> int:
+    """Multiply-adds of all convolutions and matrix products in `run`."""
+    # A fused attention kernel is one operation that is not counted; its plain form is two matrix products.
     with FlopCounterMode(display=False, custom_mapping=VECTORS) as counter, sdpa_kernel(SDPBackend.MATH):
         run()
     return int(counter.get_total_flops()) // 2
 
 
 def _batch(channels: int, snippets: int, classes: int) -> Batch:
-    """One video with one instance, an action click in it, and background clicks around."""
+    """One video with one instance, an action click inside it and background clicks outside."""
     labels = torch.zeros(1, classes)
     labels[0, 0] = 1
     background = torch.zeros(1, snippets, dtype=torch.bool)
@@ -84,7 +84,7 @@ def _batch(channels: int, snippets: int, classes: int) -> Batch:
 
 
 def _localize(method: Method, batch: Batch) -> None:
-    """Only as far as the network goes: what follows multiplies nothing."""
+    """Run the network; where possible stop before localization, which has no matrix products."""
     features = batch.features.numpy()
     snippets = features.shape[2]
     videos = VideoSet.labelled(

@@ -1,11 +1,11 @@
-"""What a detection file, or what a released checkpoint detects, is scored against, and by which rules."""
+"""Ground truth and protocol to score detection files against, and detections of a released checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -15,20 +15,30 @@ from tal_search.data.data_folder import feature_files
 from tal_search.data.features.npz import read_video, rescale
 from tal_search.data.features.split_reader import FALLBACK_FPS
 from tal_search.data.splits import restrict
-from tal_search.errors import InputError
+from tal_search.errors import InputError, Problems
 from tal_search.localization.inference import Inference
 from tal_search.metrics.matching import require_protocol
 from tal_search.metrics.video_sets import left_out, without_duplicates, without_videos
 from tal_search.types import Annotations, Detections, VideoSet
 
-SNIPPETS = 750  # of THUMOS14
+if TYPE_CHECKING:
+    import torch
+
+SNIPPETS = 750  # T of released THUMOS14 checkpoints
+
+
+class Rules(TypedDict):
+    """Keyword arguments of every score, comparison and profile of a benchmark."""
+
+    protocol: str
+    ambiguous: Annotations | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """A ground truth, and the protocol that detections are scored by against it.
+    """A ground truth and the protocol under which detections are scored against it.
 
-    left_out: videos that the user's set of videos does not have; detections in them are dropped.
+    left_out: videos that are not in the chosen set of videos; detections in them are dropped.
     """
 
     truth: Annotations
@@ -38,8 +48,7 @@ class Benchmark:
     left_out: tuple[str, ...]
 
     @property
-    def rules(self) -> dict[str, Any]:
-        """Arguments that every score, comparison and profile of the benchmark is made with."""
+    def rules(self) -> Rules:
         return {"protocol": self.protocol, "ambiguous": self.ambiguous}
 
 
@@ -57,48 +66,41 @@ def open_benchmark(
     """One subset of an ActivityNet-style ground truth, and the detections of each ActivityNet-style file.
 
     ambiguous: a list for protocol thumos14. drop_duplicates: an instance given twice counts once. videos: one of
-    THUMOS14's test sets, 210 to 213; None is every video of the subset. unknown: see `read_detections`. Raises
+    THUMOS14's test sets, 210 to 213; None for every video of the subset. unknown: see `read_detections`. Raises
     InputError with the problems of all files.
     """
-    problems: list[str] = []
+    problems = Problems()
     benchmark = None
-    try:
+    with problems.gather():
         benchmark = _read_benchmark(ground_truth, subset, protocol, ambiguous, videos)
-    except InputError as error:
-        problems += error.problems
-        unknown = "count"  # nothing to compare names with; the files' own problems still show
-    if benchmark is not None and drop_duplicates:
+    if benchmark is None:
+        unknown = "count"  # names cannot be compared; the files' own problems are still reported
+    elif drop_duplicates:
         benchmark = replace(benchmark, truth=without_duplicates(benchmark.truth))
     known = ((), ()) if benchmark is None else (benchmark.truth.classes, benchmark.truth.videos + benchmark.left_out)
-    found = []
+    detections = []
     for file in files:
-        try:
-            found.append(read_detections(file, *known, unknown))
-        except InputError as error:
-            problems += error.problems
-    if benchmark is None or problems:
-        raise InputError(problems)
-    return benchmark, [without_videos(detections, benchmark.left_out) for detections in found]
+        with problems.gather():
+            detections.append(read_detections(file, *known, unknown))
+    problems.raise_if_any()
+    assert benchmark is not None, "else there is a problem"
+    return benchmark, [without_videos(each, benchmark.left_out) for each in detections]
 
 
 def _read_benchmark(
     ground_truth: Path, subset: str, protocol: str, ambiguous: Path | None, videos: int | None
 ) -> Benchmark:
-    problems: list[str] = []
+    problems = Problems()
     listed = truth = None
     dropped: tuple[str, ...] = ()
-    try:
+    with problems.gather():
         require_protocol(protocol, ambiguous is not None)
         listed = read_ambiguous(ambiguous) if ambiguous is not None else None
-    except InputError as error:
-        problems += error.problems
-    try:
+    with problems.gather():
         truth = read_annotations(ground_truth, subset)
         dropped = left_out(truth.videos, videos) if videos is not None else ()
-    except InputError as error:
-        problems += error.problems
-    if truth is None or problems:
-        raise InputError(problems)
+    problems.raise_if_any()
+    assert truth is not None, "else there is a problem"
     if dropped:
         truth = restrict(truth, tuple(name for name in truth.videos if name not in dropped))
     return Benchmark(truth=truth, subset=subset, protocol=protocol, ambiguous=listed, left_out=dropped)
@@ -107,11 +109,11 @@ def _read_benchmark(
 def detect(
     checkpoint: Path, data: Path, benchmark: Benchmark, variant: str = "paper", snippets: int = SNIPPETS
 ) -> Detections:
-    """What a BackTAL checkpoint, {"epoch", "state_dict"}, detects in the benchmark's videos.
+    """Detections of a BackTAL checkpoint, {"epoch", "state_dict"}, in the benchmark's videos.
 
-    Widths are read from the tensors, which are loaded without pickle; THUMOS14 settings of `variant`. data: a folder of
-    BackTAL npz files, or one that holds a folder named as the subset. snippets: T. Raises InputError: files that cannot
-    be read or do not fit together, videos without features.
+    The network's widths are read from the tensors, which are loaded without pickle; the inference settings are those of
+    `variant` on THUMOS14. data: a folder of BackTAL npz files, or its parent if the folder is named like the subset.
+    snippets: T. Raises InputError: files that cannot be read or do not fit together, videos without features.
     """
     from tal_search.methods.backtal import PRESETS, BackTAL, Hyperparameters
 
@@ -119,15 +121,15 @@ def detect(
         raise InputError(f"variant={variant} is unknown; give paper or release")
     truth = benchmark.truth
     method = BackTAL.from_state(_load_state(checkpoint), Hyperparameters(variant=variant), str(checkpoint))
-    classes = method.network.classifier_module.conv.out_channels - 1  # type: ignore[union-attr, operator]
+    classes = method.network.classifier_module.conv.out_channels - 1
     if classes != len(truth.classes):
         raise InputError(f"{checkpoint}: has {classes} classes where the ground truth has {len(truth.classes)}")
-    channels: int = method.network.base_module.conv_1.in_channels  # type: ignore[union-attr, assignment]
+    channels = method.network.base_module.conv_1.in_channels
     videos = _test_videos(data, benchmark.subset, truth, channels, snippets)
     return method.detect(videos, truth.classes, Inference(**PRESETS["thumos14"][variant].inference))
 
 
-def _load_state(checkpoint: Path) -> dict[str, Any]:
+def _load_state(checkpoint: Path) -> dict[str, torch.Tensor]:
     import pickle
 
     import torch
@@ -144,26 +146,22 @@ def _load_state(checkpoint: Path) -> dict[str, Any]:
 
 
 def _test_videos(data: Path, subset: str, truth: Annotations, channels: int, snippets: int) -> VideoSet:
-    """The ground truth's videos, in its order; labels and clicks are not read."""
+    """Features of the ground truth's videos, in its order; labels and clicks are not read."""
     folder = data / subset if (data / subset).is_dir() else data
     files = feature_files(folder, data)
     missing = [name for name in truth.videos if name not in files]
     if missing:
         shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
         raise InputError(f"{folder}: has no features of {len(missing)} videos of the ground truth: {shown}")
-    problems: list[str] = []
+    problems = Problems()
     rows = []
     for name, truth_seconds in zip(truth.videos, truth.duration.tolist(), strict=True):
-        try:
+        with problems.gather():
             video = read_video(files[name], channels)
-        except InputError as error:
-            problems.extend(error.problems)
-            continue
-        seconds = video.duration or truth_seconds
-        frames = video.frames or round(seconds * (video.fps or FALLBACK_FPS))
-        rows.append((rescale(video.features, snippets), seconds, max(1, frames)))
-    if problems:
-        raise InputError(problems)
+            seconds = video.duration or truth_seconds
+            frames = video.frames or round(seconds * (video.fps or FALLBACK_FPS))
+            rows.append((rescale(video.features, snippets), seconds, max(1, frames)))
+    problems.raise_if_any()
     count = len(rows)
     return VideoSet.labelled(
         videos=truth.videos,

@@ -1,4 +1,4 @@
-"""One epoch of any method, top to bottom: shuffle, loss, step.
+"""Training loop of any method: shuffle, loss, step.
 
 Shapes: N videos of the training set, B videos of a batch, D channels, T snippets, C classes.
 """
@@ -19,22 +19,22 @@ from tal_search.types import Ints, VideoSet
 
 
 def choose_device(device: str) -> torch.device:
-    """`auto` is the GPU where there is one."""
+    """The torch device; `auto` is the GPU if there is one."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(device)
 
 
 class Fit:
-    """A method being fitted: optimizers, training tensors, and a pass over them.
+    """A method being fitted: its optimizers and training tensors.
 
-    An epoch's shuffling and dropout follow from (seed, epoch) alone, so a resumed fit repeats an uninterrupted one.
+    Shuffling and dropout of an epoch depend only on (seed, epoch), so a resumed fit equals an uninterrupted one.
     """
 
     def __init__(
         self, method: Method, videos: VideoSet, rows: Ints, seed: int, precision: str, device: torch.device
     ) -> None:
-        """rows: the videos of the set to train on; the others' features are not copied away."""
+        """rows: the videos of the set to train on."""
         hp = method.hyperparameters
         self.method, self.seed, self.device = method, seed, device
         self.batch_size = hp.batch_size
@@ -59,12 +59,12 @@ class Fit:
         }  # fmt: skip
 
     def epoch(self, number: int) -> dict[str, float]:
-        """Train one epoch (numbered from 1); returns the mean of every loss over its steps.
+        """Train one epoch (numbered from 1); returns each loss, averaged over its steps.
 
-        Raises TalSearchError where a loss or a weight is not finite: such a trial has failed, it did not score 0.
+        Raises TalSearchError if a loss or a weight is not finite: such a trial fails, it does not score 0.
         """
         torch.manual_seed(self.seed * 1_000_003 + number)
-        self._prepare(number)
+        self.prepare(number)
         self.method.network.train()
         sums: dict[str, torch.Tensor] = {}
         for phase in self.method.active(number):
@@ -72,20 +72,21 @@ class Fit:
             batches = shuffled.to(self.device).split(self.batch_size)  # type: ignore[no-untyped-call]
             for step, rows in enumerate(batches):
                 self._set_rate(phase, number - 1 + (step + 0.5) / len(batches))
-                for name, loss in self._step(phase, rows).items():
-                    # A loss that two phases log is the sum of both means.
+                for name, loss in self.step(phase, rows).items():
+                    # A loss logged by two phases is the sum of both means.
                     sums[name] = sums.get(name, 0) + loss.detach() / len(batches)
         means = torch.stack(list(sums.values())).cpu()
         losses = dict(zip(sums, means.tolist(), strict=True))
         self._require_finite(number, losses)
         return losses
 
-    def _prepare(self, number: int) -> None:
+    def prepare(self, number: int) -> None:
+        """Let the method look at the training set before an epoch, and begin anew where it asks for that."""
         self.method.network.eval()
         with torch.no_grad():
             anew = self.method.prepare(number, self._in_order)
         if anew:
-            assert self.method.restarts, "a method that begins anew says so by `restarts`"
+            assert self.method.restarts, "a method whose `prepare` returns True needs `restarts = True`"
             self.method.network.load_state_dict(self.initial)
             self.optimizers = self._optimizers()
 
@@ -94,7 +95,7 @@ class Fit:
         return (self._batch(rows) for rows in batches)
 
     def _batch(self, rows: torch.Tensor) -> Batch:
-        """rows: on the fit's device, moved there once an epoch: a move would make the host wait for the device."""
+        """rows: on the fit's device; moved there once per epoch, because each move makes the host wait."""
         batch = Batch(rows, *(getattr(self.data, spec.name)[rows] for spec in fields(Batch) if spec.name != "rows"))
         return replace(batch, features=batch.features.float())
 
@@ -102,7 +103,7 @@ class Fit:
         broken = [f"the loss {name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
         weights = torch.stack([tensor.detach().sum() for tensor in self.method.network.parameters()])
         if not broken and not weights.isfinite().all():
-            broken = ["a weight is nan or inf"]  # made by the last step, whose loss was measured before it
+            broken = ["a weight is nan or inf"]  # after the last step; the loss was computed before it
         if broken:
             rate = self.method.hyperparameters.learning_rate
             raise TalSearchError(
@@ -110,15 +111,16 @@ class Fit:
             )
 
     def _set_rate(self, phase: Phase, passed: float) -> None:
-        """The learning rate of a step; passed: the epochs before the middle of it."""
+        """Set the learning rate of a step; passed: epochs up to the middle of the step."""
         hp = self.method.hyperparameters
         if hp.schedule != "constant":
-            assert hp.epochs is not None, "known before a fit, see trained_on"
+            assert hp.epochs is not None, "set before a fit, see trained_on"
             rate = getattr(hp, phase.learning_rate) * rate_factor(hp.schedule, passed / hp.epochs)
             for group in self.optimizers[phase.name].param_groups:
                 group["lr"] = rate
 
-    def _step(self, phase: Phase, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+    def step(self, phase: Phase, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        """One step of a phase's optimizer on these videos, rows on the fit's device; returns the losses before it."""
         batch, optimizer = self._batch(rows), self.optimizers[phase.name]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             losses = self.method.losses(batch, phase.name)
@@ -128,9 +130,9 @@ class Fit:
         return losses
 
     def state(self) -> dict[str, object]:
-        """Weights, optimizer states and what the method keeps between epochs, for a checkpoint."""
+        """Weights, optimizer states and the method's memory, for a checkpoint."""
         optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
-        return {"network": self.weights(), "optimizers": optimizers, "memory": self.method.memory}
+        return {"network": self.weights(), "optimizers": optimizers, "memory": dict(self.method.memory)}
 
     def load_state(self, state: dict[str, dict[str, torch.Tensor]]) -> None:
         self.method.network.load_state_dict(state["network"])
@@ -144,5 +146,5 @@ class Fit:
 
 
 def phase_parameters(method: Method, phase: Phase) -> list[torch.nn.Parameter]:
-    """The parameters a phase trains."""
+    """Parameters that a phase trains."""
     return [tensor for name, tensor in method.network.named_parameters() if name.startswith(phase.parameters)]

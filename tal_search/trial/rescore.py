@@ -1,4 +1,4 @@
-"""Inference settings scored from the activations a finished fit has kept: nothing is fitted."""
+"""Scores further inference settings from the activations that a finished fit keeps; nothing is trained."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 from tal_search.data.load import load_truths
 from tal_search.data.splits import restrict
@@ -25,33 +25,34 @@ SAVE_SECONDS = 2.0
 
 
 def score_settings(spec: TrialSpec, folder: TrialFolder) -> Iterator[None]:
-    """Score every wanted setting that the folder lacks; yields now and then, so that the caller may stop.
+    """Score every wanted setting that the folder lacks; yields after each, so that the caller can stop.
 
-    What is scored is kept every two seconds and when the generator is closed. Raises TalSearchError where the kept
-    activations are gone or damaged.
+    Scores are saved every SAVE_SECONDS and when the generator is closed. Raises TalSearchError if the kept activations
+    are missing or damaged.
     """
     fit = folder.result()
     assert fit is not None, "a fit is scored once it is finished"
-    missing = folder.missing(spec)
-    if not missing:
+    wanted = {setting_name(setting): Inference(**setting) for setting in folder.missing(spec)}
+    if not wanted:
         return
+    names = sorted(wanted, key=lambda name: proposal_key(wanted[name]))
+    ordered = [wanted[name] for name in names]
     train_truth, test_truth = load_truths(spec.dataset)
     test = kept_activations(folder.path, folder.cas.name)
     held = kept_activations(folder.path, folder.holdout_cas.name) if fit.holdout_mAP is not None else None
-    missing.sort(key=lambda inference: proposal_key(Inference(**inference)))
-    tested = _scores(spec, test, test_truth, missing, "test")
+    tested = _scores(spec, test, test_truth, ordered, "test")
     held_out: Iterator[DetectionScores | None] = repeat(None)
     if held is not None:
-        held_out = _scores(spec, held, restrict(train_truth, held.videos), missing, "holdout")
+        held_out = _scores(spec, held, restrict(train_truth, held.videos), ordered, "holdout")
     settings = folder.settings()
     saved_at = time.monotonic()
     try:
-        for inference, found, held_found in zip(missing, tested, held_out, strict=False):
-            settings[setting_name(inference)] = {
-                "inference": inference,
-                "mAP": found.mAP,
-                "holdout_mAP": held_found and held_found.mAP,
-                "detections": found.detections,
+        for name, scores, held_scores in zip(names, tested, held_out, strict=False):
+            settings[name] = {
+                "inference": asdict(wanted[name]),
+                "mAP": scores.mAP,
+                "holdout_mAP": None if held_scores is None else held_scores.mAP,
+                "detections": scores.detections,
             }
             if time.monotonic() - saved_at > SAVE_SECONDS:
                 folder.write_settings(settings)
@@ -62,17 +63,16 @@ def score_settings(spec: TrialSpec, folder: TrialFolder) -> Iterator[None]:
 
 
 def _scores(
-    spec: TrialSpec, activations: Activations, truth: Annotations, settings: list[dict[str, Any]], subset: str
+    spec: TrialSpec, activations: Activations, truth: Annotations, settings: list[Inference], subset: str
 ) -> Iterator[DetectionScores]:
-    """Scores of activations at each complete inference setting, under the trial's protocol."""
+    """Scores of the activations at each inference setting, under the trial's protocol."""
     protocol = spec.protocol
-    wanted = [Inference(**inference) for inference in settings]
-    for detections in localize_many(activations, truth.classes, wanted):
+    for detections in localize_many(activations, truth.classes, settings):
         yield score(truth, detections, tuple(protocol["tiou"]), protocol=protocol["evaluation"], subset=subset)
 
 
 def kept_activations(folder: Path, name: str) -> Activations:
-    """The activations that a finished fit left in its folder. Raises TalSearchError where they cannot be read."""
+    """Activations from a finished fit's folder. Raises TalSearchError if they cannot be read."""
     try:
         return Activations.load(folder / name)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:

@@ -1,4 +1,4 @@
-"""One trial, from its specification to its scores: a generator of epoch reports; whoever iterates decides to stop."""
+"""Runs one trial, from its specification to its scores: a generator of epoch reports, which the caller may close."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from tal_search.methods import specification
 from tal_search.methods.base import ActivationMethod, Method
 from tal_search.metrics.average_precision import score
 from tal_search.trial.checkpoint import clear_progress, load_progress, save_progress, save_weights
+from tal_search.trial.evaluation_set import Evaluation, Scored
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.loop import Fit, choose_device
 from tal_search.trial.rescore import score_settings
 from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
-from tal_search.types import Annotations, Dataset, Detections, DetectionScores, Ints, VideoSet, criterion
+from tal_search.types import Dataset, DetectionScores, criterion
 
 
 def run_trial(
@@ -36,12 +37,12 @@ def run_trial(
     checkpoint_every_seconds: float = 20.0,
     shared: Path | None = None,
 ) -> Iterator[EpochReport | str | None]:
-    """Fit, evaluate and write the trial's folder, yielding a report after every epoch that this call trained.
+    """Fit, evaluate and write the trial's folder, yielding a report after every epoch that this call trains.
 
-    Continues from the folder's last checkpoint. Closing the generator saves one. The result is written last; a folder
-    that has one is not fitted again. Then every inference setting of `spec.settings` that the folder lacks is scored.
-    Besides reports it yields sentences for the user (a damaged checkpoint) and None while it scores settings.
-    `shared`: a folder where features are kept for all trials of this machine. The caller sets torch's threads.
+    Resumes from the folder's last checkpoint; closing the generator saves one. The result is written last, and a folder
+    with a result is not fitted again. Then every inference setting of `spec.settings` that the folder lacks is scored.
+    Besides reports it yields messages for the user (such as a damaged checkpoint) and None while it scores settings.
+    shared: a folder where features are kept for all trials on this machine. The caller sets torch's threads.
     """
     if folder.result() is None:
         folder.write_spec(spec)
@@ -71,44 +72,12 @@ def _fit(
     progress.finish()
 
 
-VIDEOS_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Videos to localize and the truth to score them against; `rows` where not all videos of the set are meant."""
-
-    name: str
-    videos: VideoSet
-    truth: Annotations
-    rows: Ints | None = None
-
-    @property
-    def count(self) -> int:
-        return len(self.videos.videos if self.rows is None else self.rows)
-
-    def batches(self) -> Iterator[VideoSet]:
-        """A few videos at a time: features may be mapped from a file that all trials share, and stay there."""
-        rows = np.arange(len(self.videos.videos)) if self.rows is None else self.rows
-        for first in range(0, len(rows), VIDEOS_AT_ONCE):
-            yield self.videos.subset(rows[first : first + VIDEOS_AT_ONCE])
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What evaluating a split gave; no activations from methods that localize without them."""
-
-    detections: Detections
-    activations: Activations | None
-    scores: DetectionScores
-
-
 @dataclass
 class Progress:
-    """A trial under way. `reports` holds every epoch since the first, of earlier runs too.
+    """A trial in progress. `reports` holds every epoch since the first, also those of earlier runs.
 
-    `watched` is the one split that epochs are scored on: held-out training videos where the protocol selects by them,
-    and then the test split is scored once, after selection; else the test split.
+    `watched` is the split that epochs are scored on: held-out training videos if the protocol selects by them (the test
+    split is then scored once, after selection), else the test split.
     """
 
     spec: TrialSpec
@@ -119,11 +88,11 @@ class Progress:
     test: Evaluation
     reports: list[EpochReport] = field(default_factory=list)
     best_holdout: dict[str, torch.Tensor] | None = None
-    last: tuple[int, Scored] | None = None  # the newest epoch that was scored on the watched split, and what it gave
+    last: tuple[int, Scored] | None = None  # the newest epoch scored on the watched split, with its scores
 
     @classmethod
     def open(cls, spec: TrialSpec, folder: TrialFolder, dataset: Dataset, device: str) -> tuple[Progress, list[str]]:
-        """The trial as its folder left it, or at its beginning; and what the user should know of that."""
+        """The trial as saved in its folder, or at its start; and messages for the user about its checkpoints."""
         train, test = dataset.train, Evaluation("test", dataset.test, dataset.test_truth)
         watched, rows = test, np.arange(len(train.videos))
         if spec.protocol["selection"] == "holdout":
@@ -143,7 +112,7 @@ class Progress:
         return int(self.spec.hyperparameters["epochs"])
 
     def next_epoch(self) -> EpochReport:
-        """Train one epoch, and evaluate it where the protocol says so (the last always)."""
+        """Train one epoch, and evaluate it if the protocol asks for it (always the last)."""
         started, number = time.monotonic(), self.epoch + 1
         losses = self.fit.epoch(number)
         trained = time.monotonic()
@@ -179,12 +148,12 @@ class Progress:
         return notes
 
     def finish(self) -> None:
-        """Score the selected epoch and write everything the folder keeps of a finished trial."""
+        """Score the selected epoch and write all files of a finished trial."""
         started = time.monotonic()
         self._keep(started, *self._outcome())
 
     def _outcome(self) -> tuple[EpochReport, Scored, Scored]:
-        """The selected epoch, and what the watched and the test split give at its weights, which are put back."""
+        """The selected epoch, and the scores of the watched and the test split at its weights, which are restored."""
         selected = self.reports[-1]
         if self.best_holdout is not None:
             selected = self._best()
@@ -194,7 +163,7 @@ class Progress:
         return selected, watched, watched if self.watched is self.test else self._evaluate(self.test)
 
     def _keep(self, started: float, selected: EpochReport, watched: Scored, tested: Scored) -> None:
-        """Write all there is of a finished trial, the result last."""
+        """Write all files of a finished trial, the result last."""
         write_detections(self.folder.detections, tested.detections)
         save_weights(self.folder.checkpoint, selected.epoch, self.fit.weights())
         if tested.activations is not None:
@@ -230,7 +199,7 @@ class Progress:
         return f"{self.watched.name}/mAP/{criterion(self.spec.protocol['tiou'])}"
 
     def _best(self) -> EpochReport:
-        """The first of the evaluated epochs with the highest criterion."""
+        """The evaluated epoch with the highest criterion; the first of equal ones."""
         name = self._criterion
         return max((report for report in self.reports if name in report.scores), key=lambda report: report.scores[name])
 
@@ -238,7 +207,7 @@ class Progress:
         method, inference = self.fit.method, Inference(**self.spec.inference)
         activations: Activations | None = None
         if isinstance(method, ActivationMethod):
-            # Localized as kept on disk, so that scoring the kept activations again gives the same numbers.
+            # Rounded as on disk, so that scoring the kept activations again gives the same numbers.
             parts = (method.activations(videos).rounded() for videos in evaluation.batches())
             activations = Activations.joined(parts, evaluation.count)
             detections = localize(activations, self.classes, inference)
@@ -254,7 +223,7 @@ class Progress:
 
 
 def build(spec: TrialSpec, dataset: Dataset) -> Method:
-    """The method with the initial weights its seed gives."""
+    """The method with initial weights from the trial's seed."""
     torch.manual_seed(spec.seed)
     channels = dataset.train.features.shape[1]
     return specification(spec.method).build(spec.hyperparameters, channels, len(dataset.classes))

@@ -1,19 +1,19 @@
-"""The learning rate over a fit, as a factor of the hyperparameter."""
+"""Learning-rate schedules, as a factor of the learning_rate hyperparameter."""
 
 from __future__ import annotations
 
 import math
 
-# Share of a fit's steps in which a cosine schedule rises from 0. On simulated data high rates in the first steps end
-# several points of mAP lower than the same rates reached slowly (docs/LOG.md).
+# Share of a fit's steps over which a cosine schedule rises from 0. On simulated data, starting at a high rate costs
+# several points of mAP compared with reaching the same rate slowly (docs/LOG.md).
 WARM_UP = 0.2
 
 
 def rate_factor(schedule: str, done: float) -> float:
-    """Factor of the learning rate when the share `done` (0 to 1) of a fit's steps is behind; a name of SCHEDULES.
+    """Factor of the learning rate after the share `done` (0 to 1) of a fit's steps; schedule: one of SCHEDULES.
 
-    `cosine` rises linearly over WARM_UP and falls to 0 along half a cosine. A function of the place in the fit alone:
-    a fit that continues from a checkpoint has the rates of one that never stopped.
+    `cosine` rises linearly over WARM_UP and falls to 0 along half a cosine. The factor depends only on `done`, so a
+    fit that resumes from a checkpoint has the same rates as an uninterrupted one.
     """
     if schedule == "constant":
         return 1.0

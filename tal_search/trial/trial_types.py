@@ -1,13 +1,14 @@
-"""A trial in three records: what it is asked to do, what an epoch of it gave, and its result."""
+"""Types of a trial: its specification, the report of one epoch, its result, and how it ended."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -16,13 +17,13 @@ from tal_search.types import DatasetSpec, canonical_json, criterion
 
 @dataclass(frozen=True, kw_only=True)
 class TrialSpec:
-    """One cell × one repeat, complete: a worker needs nothing else.
+    """Specification of one fit, with everything that a worker needs.
 
-    `hyperparameters`, `inference` and `protocol` are complete plain dictionaries; `cell` holds only the training axes
-    the study varies, at this trial's values. `inference` is what every epoch is scored with, the preset's whatever the
-    study varies; `settings` are the other inference settings wanted, each complete, which are scored from the fit's
-    cached activations and change nothing of the fit. `supervision` is what the method declares for these
-    hyperparameters; `annotator` is NO_ANNOTATOR where that holds no clicks.
+    `hyperparameters`, `inference` and `protocol` are complete; `cell` holds only the training axes that the study
+    varies, at this trial's values. Every epoch is scored with `inference`, which is the preset's; `settings` are the
+    other inference settings wanted, each complete, which are scored from the fit's cached activations and do not
+    affect the fit. `supervision` is declared by the method for these hyperparameters; `annotator` is NO_ANNOTATOR if
+    that includes no clicks.
     """
 
     method: str
@@ -40,7 +41,7 @@ class TrialSpec:
 
     @cached_property
     def key(self) -> str:
-        """Content hash: equal keys are the same experiment, whatever study asks for it."""
+        """Content hash: trials with equal keys are the same experiment, in any study."""
         content = {
             "method": self.method,
             "code_version": self.code_version,
@@ -56,20 +57,20 @@ class TrialSpec:
         }
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:20]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> TrialSpec:
+    def from_json(cls, content: Mapping[str, Any]) -> TrialSpec:
         tuples = {"settings": tuple(content.get("settings", ())), "supervision": tuple(content["supervision"])}
         return cls(**{**content, **tuples, "dataset": DatasetSpec(**content["dataset"])})
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochReport:
-    """What one epoch gave: mean losses by name, and mAP by split and tIoU where the epoch was evaluated.
+    """Report of one epoch: mean losses by name, and mAP by split and tIoU if the epoch was evaluated.
 
-    seconds: training alone; scoring_seconds: the evaluation after it.
+    seconds: training only; scoring_seconds: the evaluation after it.
     """
 
     epoch: int
@@ -82,14 +83,14 @@ class EpochReport:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialResult:
-    """A finished trial. A result with a number that is not finite cannot be built.
+    """Result of a finished trial. Raises ValueError if a metric is not finite.
 
     mAP: fractions at `tiou`, on the test split, at `selected_epoch` (chosen by the study's selection protocol, never
-    by test scores). holdout_mAP: the same on held-out training videos, None where none are held out. best_on_test_*:
-    the leaky number released codes report, kept apart; None where the test split is scored once, after selection.
-    seconds: of training alone, the steps of all epochs and what the method prepares before each; reading data, scoring
-    of any split, checkpoints and the folder's files are no part of it. scoring_seconds: scoring of epochs and of the
-    selected one, and writing the folder. Results of earlier versions have both in `seconds`.
+    by test scores). holdout_mAP: the same on held-out training videos, None if none are held out. best_on_test_*: the
+    leaky number that released codes report, kept separately; None if the test split is scored once, after selection.
+    seconds: training only, that is the steps of all epochs and the method's preparation before each epoch; without
+    reading data, scoring, checkpoints and the folder's files. scoring_seconds: scoring epochs and the selected epoch,
+    and writing the folder. Results of earlier versions have both in `seconds`.
     """
 
     key: str
@@ -116,42 +117,46 @@ class TrialResult:
             raise ValueError(f"trial {self.key} has a metric that is not finite: {bad[0]}")
 
     def at(self, tiou: float) -> float:
-        """mAP at one tIoU threshold."""
+        """mAP at one tIoU threshold. Raises KeyError if it was not evaluated."""
         for threshold, value in zip(self.tiou, self.mAP, strict=True):
             if math.isclose(threshold, tiou, abs_tol=1e-9):
                 return value
         raise KeyError(f"tIoU {tiou} was not evaluated; evaluated: {self.tiou}")
 
     def average(self, low: float, high: float) -> float:
-        """Mean of the mAPs from tIoU `low` to `high`, both included."""
+        """Mean mAP over the tIoU thresholds from `low` to `high`, both included."""
         inside = [v for t, v in zip(self.tiou, self.mAP, strict=True) if low - 1e-9 <= t <= high + 1e-9]
         return float(np.mean(inside))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> TrialResult:
-        holdout = content["holdout_mAP"]
-        return cls(
-            **{
-                **content,
-                "tiou": tuple(content["tiou"]),
-                "mAP": tuple(content["mAP"]),
-                "holdout_mAP": None if holdout is None else tuple(holdout),
-            }
-        )
+    def from_json(cls, content: Mapping[str, Any]) -> TrialResult:
+        lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list | tuple)}
+        return cls(**{**content, **lists})
 
 
-def setting_name(inference: dict[str, Any]) -> str:
-    """A short name for complete inference settings, under which a trial keeps what they score."""
+State = Literal["finished", "failed", "pruned", "unfinished"]
+
+
+class TrialOutcome(NamedTuple):
+    """How a trial ended, if it has. result: of a finished trial; reason: of a failure, one line."""
+
+    state: State
+    result: TrialResult | None = None
+    reason: str = ""
+
+
+def setting_name(inference: Mapping[str, object]) -> str:
+    """Short hash of complete inference settings; their scores are kept under it."""
     return hashlib.sha256(canonical_json(inference).encode()).hexdigest()[:10]
 
 
 def objective(result: TrialResult) -> float:
-    """What a trial is compared by: mAP at tIoU 0.5 (or the average over the study's thresholds where 0.5 is none).
+    """The score that trials are compared by: mAP at tIoU 0.5, or the average if 0.5 is not scored.
 
-    On held-out training videos where there are any, else on the test split.
+    On held-out training videos if the protocol holds some out, else on the test split.
     """
     values = result.mAP if result.holdout_mAP is None else result.holdout_mAP
     name = criterion(result.tiou)

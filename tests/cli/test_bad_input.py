@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from tal_search.cli.main import main
-from tal_search.data import load
 from tests.support.make_dataset import change, edit_json, make_dataset
 
 
@@ -69,7 +68,6 @@ def run(folder: Path, *overrides: str) -> int:
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damaged_data(damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    load._without_clicks.cache_clear()
     root = make_dataset(tmp_path / "features")
     break_it, words = DAMAGE[damage]
     break_it(root)
@@ -81,7 +79,6 @@ def test_damaged_data(damage: str, tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_several_problems_are_all_named_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    load._without_clicks.cache_clear()
     root = make_dataset(tmp_path / "features")
     widen(root)
     click_beyond(root)
@@ -158,7 +155,6 @@ def test_runs_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_small_study_in_process_ends_with_its_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    load._without_clicks.cache_clear()
     root = make_dataset(tmp_path / "features", train=8)
     settings = ["dataset.source=features", f"dataset.root={root}", "hyperparameters.epochs=2", "tracking.mlflow=false"]
     assert run(tmp_path, *settings, "search.repeats.seeds=[0]") == 0

@@ -1,4 +1,4 @@
-"""Reading ground truth: real files, and every bad input in one sentence."""
+"""Ground truths: real files, and one clear error for every bad input."""
 
 from __future__ import annotations
 

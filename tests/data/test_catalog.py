@@ -1,4 +1,4 @@
-"""The known datasets: what is said of each agrees with its real files, and each has a study that runs without them."""
+"""The known datasets: facts that agree with their real files, and a study of each that runs without them."""
 
 from __future__ import annotations
 

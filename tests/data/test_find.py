@@ -1,4 +1,4 @@
-"""Finding a dataset: BackTAL's layout on disk, or the simulated stand-in, and what identifies it."""
+"""Finding a dataset: features on disk or the simulated stand-in, and its fingerprint."""
 
 from __future__ import annotations
 
@@ -137,20 +137,20 @@ def test_files_that_are_no_npz_are_all_reported_when_finding(root: Path) -> None
     (root / "gt_thumos14.json").unlink()
     problems = problems_of(lambda: found(root))
     assert len(problems) == 3
-    assert "video_val_0001.npz: is truncated or no npz file" in problems[1]
-    assert "video_test_0000.npz: is truncated or no npz file" in problems[2]
+    assert "video_val_0001.npz: is truncated or not an npz file" in problems[1]
+    assert "video_test_0000.npz: is truncated or not an npz file" in problems[2]
 
 
 def test_links_that_leave_the_root_are_refused(root: Path, tmp_path: Path) -> None:
     target = tmp_path / "elsewhere.npz"
     (root / "val" / "video_val_0001.npz").rename(target)
     (root / "val" / "video_val_0001.npz").symlink_to(target)
-    assert "is a link to outside dataset.root=" in problems_of(lambda: found(root))[0]
+    assert "is a link out of dataset.root=" in problems_of(lambda: found(root))[0]
     (root / "val" / "video_val_0001.npz").unlink()
     target.rename(root / "val" / "video_val_0001.npz")
     (root / "test").rename(tmp_path / "elsewhere")
     (root / "test").symlink_to(tmp_path / "elsewhere")
-    assert "test is a link to outside dataset.root=" in problems_of(lambda: found(root))[0]
+    assert "test is a link out of dataset.root=" in problems_of(lambda: found(root))[0]
 
 
 def test_root_itself_may_be_a_link(root: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Loading a dataset: the arrays of the contract, clicks by annotator, and the real surrogate features."""
+"""Loading a dataset: every array, clicks by annotator, and the real surrogate features."""
 
 from __future__ import annotations
 

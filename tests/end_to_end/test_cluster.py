@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from tal_search.execution.ray_tune import ray_settings
 from tal_search.study import load_study
 from tal_search.trial.folder import TrialFolder
 from tests.support import three_nodes
@@ -145,7 +146,7 @@ def test_a_driver_without_the_clusters_token_is_refused(cluster: Running, strang
 
 def completed(config: dict[str, Any]) -> dict[str, Any]:
     """As `ray up` sees it: with the defaults of its provider, checked against Ray's schema."""
-    import tal_search.execution.ray_tune.ray_backend  # noqa: F401, I001 - sets first what Ray reads when it is imported
+    ray_settings.prepare(None)  # before Ray is imported, as in every other test
     from ray.autoscaler._private.util import prepare_config, validate_config
 
     complete: dict[str, Any] = prepare_config(config)

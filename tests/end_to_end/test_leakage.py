@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from tal_search.cli.console import said
+from tal_search.cli.console import styled
 from tal_search.cli.main import main
 from tal_search.cli.progress import StudyView
 from tal_search.cli.summary import show_results
@@ -62,16 +62,16 @@ def test_no_source_can_load_a_video_into_both_splits(source: str, root: Path, mo
     spec = found(root if source == "features" else None, source)
     dataset = load(spec, "A1", (BACKGROUND_CLICKS,))
     assert not set(dataset.train.videos) & set(dataset.test.videos)
-    loading._without_clicks.cache_clear()
-    splits = loading._splits
+    loading.LOADED.clear()
+    name = "feature_splits" if source == "features" else "simulated_splits"
+    splits = getattr(loading, name)
 
     def leaking(*given: Any) -> tuple[VideoSet, VideoSet]:
         train, test = splits(*given)
         return train, dataclasses.replace(test, videos=(*test.videos[:-1], train.videos[2]))
 
-    monkeypatch.setattr(loading, "_splits", leaking)
+    monkeypatch.setattr(loading, name, leaking)
     (problem,) = problems_of(lambda: load(spec, "A1", (BACKGROUND_CLICKS,)))
-    loading._without_clicks.cache_clear()
     assert problem.startswith(f"videos in the training split and in the test split (1): {dataset.train.videos[2]};")
 
 
@@ -136,7 +136,7 @@ def test_a_number_chosen_on_the_test_split_says_so_wherever_it_is_written(plan_n
     screen = Console(record=True, width=300)
     with StudyView(screen, plan) as view:
         outcome = run_study(plan, on_event=view.add, trial=leaky_trial)
-        status = str(view._status())
+        status = str(view.status_text())
     show_results(plan, outcome, screen)
     assert "best on test, leaky: " in status
     folder = plan.study.runs / plan.study.name
@@ -155,7 +155,7 @@ def test_a_number_chosen_on_the_test_split_says_so_wherever_it_is_written(plan_n
     for child in children:
         assert [name for name, value in child.data.metrics.items() if is_best(value)] == ["best_on_test_leaky/mAP"]
     with Record.open(folder / "record.db", plan.study.name, {}) as record:
-        stored = record.storage.get_all_trials(record._study_id)
+        stored = record.storage.get_all_trials(record.storage.get_study_id_from_name(plan.study.name))
     assert not any(is_best(trial.value) or any(map(is_best, trial.intermediate_values.values())) for trial in stored)
 
 
@@ -187,5 +187,5 @@ def test_a_run_says_loudly_that_a_click_file_carries_ground_truth(
     out = capsys.readouterr().out
     assert f"WARNING: {path} carries ground-truth boundaries beside the clicks; they are not read" in out
     assert out.index("WARNING") < out.index("mAP@")
-    assert "bold red" in str(said(f"WARNING: {path}").style)
-    assert not said(str(path)).style
+    assert "bold red" in str(styled(f"WARNING: {path}").style)
+    assert not styled(str(path)).style

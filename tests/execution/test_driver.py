@@ -1,4 +1,4 @@
-"""The driver, with trials that count: what is finished is taken up, what failed is tried again, nothing runs twice."""
+"""The driver, with trials that count: finished trials are reused, failed ones are retried, none runs twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tal_search.proposers.events import Event, Failed, Finished, Reported, Start
 from tal_search.record.distributions import distribution_of
 from tal_search.record.record import Record
 from tal_search.study import ResourceSettings, TrackingSettings
-from tal_search.tracking.mlflow_tracker import MlflowClient
+from tal_search.tracking.mlflow_client import mlflow_client
 from tal_search.trial.folder import TrialFolder
 from tests.support.small_plans import at, cell_spec, plan_of, recorded, reference, run
 from tests.support.small_trials import counting_trial, history, make_result, note, setting_result
@@ -149,7 +149,7 @@ def test_a_study_whose_common_settings_changed_is_refused_and_a_fork_shares_its_
     plan = plan_of(tmp_path, [spec])
     run(plan)
     changed = replace(plan, reference=reference(beta_aff=0.6))
-    with pytest.raises(InputError, match=r"begun with other settings \(hyperparameters\.beta_aff was 0\.8, is 0\.6\)"):
+    with pytest.raises(InputError, match=r"with other settings \(hyperparameters\.beta_aff was 0\.8, is 0\.6\)"):
         run(changed)
     assert recorded(plan) == [("COMPLETE", spec.key)]
     assert run(plan)[0].cached == 1, "the refused one has left nothing behind"
@@ -180,17 +180,17 @@ def test_mlflow_has_every_trial_once_cached_ones_included(tmp_path: Path) -> Non
     for _ in range(2):
         outcome, _ = run(plan)
         assert outcome.messages == ()
-    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client = mlflow_client(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("other")
     children = client.search_runs([experiment.experiment_id], "tags.role = 'trial'")
-    found = sorted((run.data.tags["key"], run.info.status) for run in children)
+    copied = sorted((run.data.tags["key"], run.info.status) for run in children)
     expected = [(shared.key, "FINISHED"), (own.key, "FINISHED"), (broken.key, "FAILED"), (broken.key, "FAILED")]
-    assert found == sorted(expected)
+    assert copied == sorted(expected)
     logs = [run for run in children if run.info.status == "FAILED"]
     assert [file.path for file in client.list_artifacts(logs[0].info.run_id)] == ["trial.log"]
 
 
-def test_an_extra_that_is_missing_is_said_before_anything_is_written(
+def test_a_missing_extra_is_reported_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -1,4 +1,4 @@
-"""Compiled code is kept on disk, and a disk that cannot serve it costs time alone."""
+"""Compiled functions are cached on disk; a cache that fails costs time but no result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def doubled(value):
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where Numba keeps what it compiles."""
+    """The folder of Numba's cache."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "compiled"))
     return tmp_path / "compiled"
 

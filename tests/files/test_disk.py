@@ -1,4 +1,4 @@
-"""A full disk, for real: a file system of two megabytes in memory. What writes waits, nothing is truncated."""
+"""A full disk, simulated by a file system of two megabytes in memory: writes wait, and nothing is truncated."""
 
 from __future__ import annotations
 
@@ -18,42 +18,23 @@ import pytest
 from tal_search.errors import InputError
 from tal_search.execution.inline_backend import InlineBackend
 from tal_search.files.atomic import write_atomically
-from tal_search.files.disk import DiskWatch, is_full, require_writable, retry_when_full, size_text, waiting
+from tal_search.files.disk import DiskWatch, require_writable, retry_when_full, size_text, waiting
 from tal_search.proposers.events import Event, Finished, Reported
 from tal_search.trial.checkpoint import load_progress, save_progress
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, TrialSpec
+from tests.support.small_disk import fill, small_disk
 from tests.support.small_trials import make_result, make_spec
 from tests.support.waiting import DEADLINE, wait_for
 
 CHECKPOINT = 300_000  # bytes
 
 
-def mount(folder: Path, options: str) -> None:
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        pytest.skip(f"cannot mount a small file system here: {done.stderr.strip()}")
-
-
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A runs folder on a file system of 2 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount(folder, "size=2m")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def fill(folder: Path, leave: int = 0) -> Path:
-    """Take all room but `leave` bytes."""
-    ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
-        file.write(b"\0" * (free - leave))
-    return ballast
+    with small_disk(tmp_path / "small") as folder:
+        yield folder
 
 
 class Once:
@@ -210,31 +191,14 @@ def test_a_record_on_the_full_disk_waits_too(logged: bool, small: Path) -> None:
         storage.engine.dispose()
 
 
-def test_only_a_full_disk_is_waited_for(tmp_path: Path) -> None:
-    def broken() -> None:
-        raise PermissionError(13, "Permission denied")
-
-    with pytest.raises(PermissionError):
-        retry_when_full(broken, tmp_path / "folder")
-    assert is_full(OSError(28, "No space left on device"))
-    assert is_full(OSError(122, "Disk quota exceeded"))
-    assert is_full(RuntimeError("(sqlite3.OperationalError) database or disk is full"))
-    assert not is_full(RuntimeError("database is locked"))
-
-
 def test_a_read_only_runs_folder_is_refused(tmp_path: Path) -> None:
     require_writable(tmp_path / "new" / "runs")
     assert list((tmp_path / "new" / "runs").iterdir()) == []
-    folder = tmp_path / "read_only"
-    folder.mkdir()
-    mount(folder, "size=1m,ro")
-    try:
+    with small_disk(tmp_path / "read_only", "size=1m,ro") as folder:
         with pytest.raises(InputError, match=r"runs cannot be written \(Read-only file system\); make it writable or"):
             require_writable(folder / "runs")
         with pytest.raises(InputError, match="read_only cannot be written"):
             require_writable(folder)
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_sizes_for_people() -> None:

@@ -33,11 +33,12 @@ sys.path.insert(0, str(ROOT))
 WATCHED = ["tal_search", "yaml", "omegaconf", "zipfile", "numpy.lib"]  # whose branches guide the mutations
 with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(include=WATCHED):
     from tal_search.errors import InputError
-    from tests.fuzz.readers import READERS, Reader, require_sentences
+    from tests.fuzz.reader import Reader
+    from tests.fuzz.readers import READERS, require_sentences
 
 
 def call_of(reader: Reader, folder: Path, last: Path) -> Callable[[bytes], None]:
-    """A call on one input that raises only what is a finding, and ends the process where that takes too long.
+    """A call on one input that raises only findings, and ends the process where it takes too long.
 
     The input is kept in the file `last` meanwhile. libFuzzer's own limit does not see what hangs in a library.
     """

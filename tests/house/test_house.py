@@ -1,15 +1,15 @@
-"""The house of the code: what may stand at the top of the package, and how many modules a folder may have."""
+"""The structure of the code: the top level of the package, and the size of folders, files and functions."""
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from tests.support.paths import ROOT
+from tests.support.paths import PACKAGES, ROOT
 
 MOST_MODULES = 14
-PACKAGES = (ROOT / "tal_search", ROOT / "dashboards" / "tal_dashboards")
 FOLDERS = sorted({file.parent for package in PACKAGES for file in package.rglob("*.py")})
 
 
@@ -26,3 +26,22 @@ def test_every_folder_with_modules_is_a_package() -> None:
 def test_only_what_every_room_needs_stands_at_the_top() -> None:
     found = {file.stem for file in (ROOT / "tal_search").glob("*.py")}
     assert found == {"__init__", "__main__", "run", "errors", "fields", "types"}
+
+
+MOST_LINES, MOST_FUNCTION_LINES = 250, 40
+CODE = (*PACKAGES, ROOT / "benchmarks")
+FILES = sorted(file for part in (*CODE, ROOT / "tests") for file in part.rglob("*.py"))
+
+
+def test_files_and_functions_are_short() -> None:
+    long = []
+    for file in FILES:
+        source, name = file.read_text(), file.relative_to(ROOT).as_posix()
+        if (lines := source.count("\n")) > MOST_LINES:
+            long.append(f"{name} has {lines} lines")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and any(file.is_relative_to(part) for part in CODE):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                if lines > MOST_FUNCTION_LINES:
+                    long.append(f"{name}: {node.name} has {lines} lines")
+    assert not long, "\n".join(long)

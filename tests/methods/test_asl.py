@@ -222,7 +222,7 @@ description: ASL
 method: asl
 dataset: {name: thumos14, source: simulated}
 """
-REFUSED = "is given, but asl localizes without class activation sequences; remove it, what it detects is set by hyperp"
+REFUSED = "is given, but asl localizes without class activation sequences; remove it, its detections depend on hyperp"
 
 
 def test_inference_settings_are_refused_before_training(tmp_path: Path) -> None:

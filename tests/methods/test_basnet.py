@@ -8,19 +8,17 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn import functional
 
 from tal_search.data.find import load
 from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import Hyperparameters as BackTALHyperparameters
-from tal_search.methods.base import Batch, Method
+from tal_search.methods.base import Batch
 from tal_search.methods.basnet import PRESETS, BaSNet, Hyperparameters
-from tal_search.nn.two_branch import TwoBranchNetwork
 from tal_search.trial.code_version import code_version
-from tal_search.trial.loop import Fit
 from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS
+from tests.support.batches import batch_of
 from tests.support.make_dataset import found
 from tests.support.small_fits import make_data, make_spec, run
 
@@ -43,10 +41,8 @@ def make_trial(**settings: Any) -> TrialSpec:
     )  # fmt: skip
 
 
-def first_batch(method: Method) -> Batch:
-    train = load(make_data(), "A1", BaSNet.supervision).train
-    rows = torch.arange(8)
-    return Fit(method, train, rows.numpy(), 0, "float32", torch.device("cpu"))._batch(rows)
+def first_batch() -> Batch:
+    return batch_of(load(make_data(), "A1", BaSNet.supervision).train, torch.arange(8))
 
 
 @pytest.mark.parametrize(("settings", "clicks", "terms"), SWITCHES)
@@ -58,7 +54,7 @@ def test_each_switch_reads_its_clicks_and_adds_its_weighted_loss(
     torch.manual_seed(0)
     method = BaSNet(hyperparameters, 12, 20)
     method.network.eval()
-    losses = method.losses(first_batch(method), "all")
+    losses = method.losses(first_batch(), "all")
     weights = {"frame": "frame_weight", "action": "action_weight", "filter": "filter_weight"}
     assert all(losses[name] > 0 for name in weights)
     added = sum(settings[weights[name]] * losses[name] for name in terms)
@@ -74,7 +70,7 @@ def test_the_release_has_its_own_classification_biases_and_means_over_clicks(set
     assert {"base_module.conv_1.bias", "base_module.conv_2.bias"} < biases
     assert "classifier_module.conv.bias" not in biases
     method.network.eval()
-    batch = first_batch(method)
+    batch = first_batch()
     release = method.losses(batch, "all")
     release["total"].backward()
     assert all(parameter.grad is not None for parameter in method.network.parameters())
@@ -82,18 +78,6 @@ def test_the_release_has_its_own_classification_biases_and_means_over_clicks(set
     paper = method.losses(batch, "all")
     differ = {name for name in paper if not torch.equal(paper[name], release[name])}
     assert differ == {"cls_base", "cls_supp", "frame", "action", "total"}
-
-
-def test_a_bias_is_added_in_either_branch_as_an_ordinary_convolution_adds_it() -> None:
-    torch.manual_seed(0)
-    network = BaSNet(Hyperparameters(variant="release", dropout=0.0), 8, 3).network
-    assert isinstance(network, TwoBranchNetwork)
-    features = torch.randn(2, 8, 20)
-    found = network(features)
-    for cas, inputs in ((found.cas_base, features), (found.cas_supp, found.filter * features)):
-        hidden = functional.leaky_relu(network.base_module.conv_1(inputs), 0.01)
-        hidden = functional.leaky_relu(network.base_module.conv_2(hidden), 0.01)
-        torch.testing.assert_close(cas, network.classifier_module.conv(hidden))
 
 
 def test_presets_are_named_by_what_they_are() -> None:
@@ -105,21 +89,6 @@ def test_presets_are_named_by_what_they_are() -> None:
     assert (adapted.variant, adapted.epochs * 13) == ("release", 1495)
     inference = Inference(**PRESETS["thumos14"]["adapted"].inference)
     assert inference == Inference(rule="basnet", nms=0.7, overlap="release")
-
-
-def test_its_network_is_backtals_with_ordinary_convolutions_and_no_embedding() -> None:
-    widths = {"hidden": 6, "filter_hidden": 3, "taps": 3, "dropout": 0.5, "convolution": "ordinary"}
-    with_embedding = TwoBranchNetwork(8, 4, embedding_hidden=3, embedding_dim=2, **widths)
-    without = TwoBranchNetwork(8, 4, embedding_hidden=0, embedding_dim=0, **widths)
-    state = {name: value for name, value in with_embedding.state_dict().items() if "embedding" not in name}
-    without.load_state_dict(state)
-    with_embedding.eval()
-    without.eval()
-    features = torch.randn(2, 8, 20)
-    one, other = with_embedding(features), without(features)
-    for name in ("cas_base", "cas_supp", "filter"):
-        torch.testing.assert_close(getattr(one, name), getattr(other, name))
-    assert other.embedding.shape == (2, 0, 20)
 
 
 @pytest.mark.usefixtures("one_thread")

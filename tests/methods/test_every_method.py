@@ -20,12 +20,13 @@ from tal_search.methods.base import Batch, Method, Phase
 from tal_search.trial.checkpoint import load_progress, save_progress
 from tal_search.trial.loop import Fit, phase_parameters
 from tal_search.types import VIDEO_LABELS, Dataset, Detections, VideoSet
+from tests.support.batches import batch_of
 from tests.support.make_dataset import found
 
 EPOCHS, SNIPPETS, BATCH = 6, 24, 3  # two epochs for each of three rounds: one may stop amid them
 # Settings under which a method reads every supervision that it can, and is small, where with the defaults it is not so.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "asl": {"width": 32},
+    "asl": {"width": 32, "levels": 3},
     "basnet": {"frame_weight": 1.0, "action_weight": 1.0, "filter_weight": 1.0},
 }
 ALL_CLASSES = Inference(class_threshold=0.0)  # an untrained network's detections too
@@ -51,16 +52,21 @@ def fit_of(name: str, seed: int = 0) -> Fit:
     return Fit(build(name), train, np.arange(len(train.videos)), seed, "float32", torch.device("cpu"))
 
 
-def step(fit: Fit, phase: Phase, **changes: torch.Tensor) -> dict[str, torch.Tensor]:
+def batch_from(name: str, first: int = 0) -> Batch:
+    """BATCH training videos from the first one on."""
+    return batch_of(data(name).train, torch.arange(first, first + BATCH))
+
+
+def step(name: str, fit: Fit, phase: Phase, **changes: torch.Tensor) -> dict[str, torch.Tensor]:
     """The losses of one batch of a fit that is prepared for its first epoch."""
     torch.manual_seed(1)
-    batch = dataclasses.replace(fit._batch(torch.arange(BATCH)), **changes)
+    batch = dataclasses.replace(batch_from(name), **changes)
     return fit.method.losses(batch, phase.name)
 
 
 def prepared(name: str) -> Fit:
     fit = fit_of(name)
-    fit._prepare(1)
+    fit.method.prepare(1, lambda: iter(()))
     fit.method.network.train()
     return fit
 
@@ -98,13 +104,13 @@ def test_losses_are_finite_scalars_and_every_one_is_logged(name: str) -> None:
     fit = prepared(name)
     names: set[str] = set()
     for phase in fit.method.phases:
-        losses = step(fit, phase)
+        losses = step(name, fit, phase)
         assert "total" in losses
         assert losses["total"].requires_grad
         assert all(loss.shape == () and loss.isfinite() for loss in losses.values()), losses
     for epoch in (1, 2):
         for phase in fit.method.active(epoch):
-            names |= set(step(fit, phase))
+            names |= set(step(name, fit, phase))
     logged = fit_of(name)
     means = {**logged.epoch(1), **logged.epoch(2)}
     assert set(means) == names
@@ -121,7 +127,7 @@ def test_gradients_reach_every_parameter_of_their_phase(name: str) -> None:
         for first in (0, BATCH):  # a unit may be silent on one batch
             fit.method.network.zero_grad()
             torch.manual_seed(first)
-            fit.method.losses(fit._batch(torch.arange(first, first + BATCH)), phase.name)["total"].backward()
+            fit.method.losses(batch_from(name, first), phase.name)["total"].backward()
             for key, parameter in parameters.items():
                 if id(parameter) in mine:
                     assert parameter.grad is not None, f"{key} has no gradient in phase {phase.name}"
@@ -135,20 +141,20 @@ def test_gradients_reach_every_parameter_of_their_phase(name: str) -> None:
 
 def test_padding_of_instances_changes_no_loss(name: str) -> None:
     fit = prepared(name)
-    batch: Batch = fit._batch(torch.arange(BATCH))
+    batch = batch_from(name)
     padded = {
         "segments": torch.nn.functional.pad(batch.segments, (0, 0, 0, 3)),
         "segment_labels": torch.nn.functional.pad(batch.segment_labels, (0, 3), value=-1),
     }
     for phase in fit.method.phases:
-        plain, more = step(fit, phase), step(fit, phase, **padded)
+        plain, more = step(name, fit, phase), step(name, fit, phase, **padded)
         for loss in plain:
             torch.testing.assert_close(plain[loss], more[loss], msg=loss)
 
 
 def test_a_batch_with_nothing_but_features_is_no_error(name: str) -> None:
     fit = prepared(name)
-    batch: Batch = fit._batch(torch.arange(BATCH))
+    batch = batch_from(name)
     empty = {
         "background_clicks": torch.zeros_like(batch.background_clicks),
         "action_clicks": torch.zeros_like(batch.action_clicks),
@@ -158,7 +164,7 @@ def test_a_batch_with_nothing_but_features_is_no_error(name: str) -> None:
     for changes in (empty, {**empty, "labels": torch.zeros_like(batch.labels)}):
         for phase in fit.method.phases:
             fit.method.network.zero_grad()
-            losses = step(fit, phase, **changes)
+            losses = step(name, fit, phase, **changes)
             assert all(loss.isfinite() for loss in losses.values()), losses
             losses["total"].backward()
             gradients = [parameter.grad for parameter in fit.method.network.parameters()]

@@ -103,7 +103,7 @@ def test_outputs(golden: dict[str, np.ndarray]) -> None:
 def test_every_loss_of_the_release(golden: dict[str, np.ndarray]) -> None:
     method, batch = build(golden, variant="release")
     losses = method.losses(batch, "all")
-    by_stream = method._by_stream(method.network(batch.features), batch.labels, batch.action_clicks)
+    by_stream = method.stream_terms(method.network(batch.features), batch.labels, batch.action_clicks)
     assert losses.keys() - {"total"} == by_stream.keys()
     for name, parts in by_stream.items():
         compare(losses[name], golden[f"loss/{name}"], name)

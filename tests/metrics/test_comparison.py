@@ -1,4 +1,4 @@
-"""The paired bootstrap: reweighted videos give what scoring copies of them gives, and intervals mean what they say."""
+"""The paired bootstrap: weighted videos equal scored copies of them, and intervals equal those of repeated scoring."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def naive(truth: Annotations, found: Detections, weights: list[int], protocol: s
     return list(score(many, detected, THRESHOLDS, protocol=protocol, subset="s", ambiguous=listed).mAP)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows(1), scored(), rows(0), st.lists(st.integers(0, 4), min_size=3, max_size=3))
 def test_weights_equal_scoring_copies_of_the_videos(
     truth: Rows, found: Scored, unclear: Rows, weights: list[int]

@@ -10,94 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tal_search.nn import action_sensitivity, assignment
-from tal_search.nn.pyramid import Block
+from tal_search.nn import action_sensitivity
+from tests.support.small_instances import BATCH, CLASSES, SNIPPETS, listed, problem
 
-BATCH, CLASSES, SNIPPETS, WIDTH = 3, 3, 24, 5
-LENGTHS = [24, 12, 6]
-
-
-def problem(seed: int, most: int) -> tuple[Tensor, Tensor]:
-    """Up to `most` instances a video, some shorter than a snippet, on a grid of quarters: segments and labels."""
-    generator = torch.Generator().manual_seed(seed)
-    start = torch.randint(0, 4 * SNIPPETS - 1, (BATCH, most), generator=generator).double() / 4
-    length = torch.randint(1, 50, (BATCH, most), generator=generator).double() / 4
-    segments = torch.stack([start, (start + length).clamp_max(SNIPPETS)], 2)
-    labels = torch.randint(0, CLASSES, (BATCH, most), generator=generator)
-    count = torch.randint(0, most + 1, (BATCH, 1), generator=generator)
-    absent = torch.arange(most) >= count
-    return segments.masked_fill(absent[..., None], 0), labels.masked_fill(absent, -1)
-
-
-def listed(segments: Tensor, labels: Tensor, video: int) -> list[tuple[float, float, int]]:
-    pairs = zip(segments[video].tolist(), labels[video].tolist(), strict=True)
-    return [(start, end, label) for (start, end), label in pairs if label >= 0]
-
-
-segment = st.tuples(st.integers(0, 30), st.integers(1, 20)).map(lambda pair: (pair[0], pair[0] + pair[1]))
-
-
-@given(segment, segment)
-def test_overlaps_count_the_cells_that_segments_share(a: tuple[int, int], b: tuple[int, int]) -> None:
-    cells_a, cells_b = set(range(*a)), set(range(*b))
-    tiou = len(cells_a & cells_b) / len(cells_a | cells_b)
-    hull = max(*cells_a, *cells_b) + 1 - min(*cells_a, *cells_b)
-    apart = (sum(cells_a) / len(cells_a) - sum(cells_b) / len(cells_b)) / hull
-    found = assignment.overlaps(torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64))
-    assert [float(value) for value in found] == pytest.approx([tiou, tiou - apart**2], abs=1e-12)
-
-
-def test_overlaps_have_gradients_where_segments_do_not_touch() -> None:
-    predicted = torch.tensor([[0.0, 1.0]], requires_grad=True)
-    (1 - assignment.overlaps(predicted, torch.tensor([[5.0, 9.0]]))[1]).sum().backward()  # type: ignore[no-untyped-call]
-    assert predicted.grad is not None
-    assert predicted.grad.sum() < 0, "on the whole to the right, where the instance is"
-
-
-@given(st.integers(0, 10_000))
-@settings(max_examples=30, deadline=None)
-def test_focal_loss_equals_the_formula(seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    logits = 4 * torch.randn(2, 6, CLASSES, generator=generator, dtype=torch.float64)
-    inside = torch.rand(2, 6, generator=generator) < 0.5
-    label = torch.randint(CLASSES, (2, 6), generator=generator) * inside
-    found = assignment.focal_loss(logits, inside, label)
-    for b in range(2):
-        for p in range(6):
-            expected = 0.0
-            for c in range(CLASSES):
-                score = 1 / (1 + math.exp(-float(logits[b, p, c])))
-                if inside[b, p] and label[b, p] == c:
-                    expected += -0.25 * (1 - score) ** 2 * math.log(score)
-                else:
-                    expected += -0.75 * score**2 * math.log(1 - score)
-            assert float(found[b, p]) == pytest.approx(expected, rel=1e-9)
-
-
-@given(st.integers(0, 10_000), st.integers(0, 5))
-@settings(max_examples=60, deadline=None)
-def test_each_point_learns_the_shortest_instance_within_its_levels_reach(seed: int, most: int) -> None:
-    segments, labels = problem(seed, most)
-    targets = assignment.assign(LENGTHS, segments.float(), labels)
-    reach = [(0, 4), (4, 8), (8, math.inf)]
-    points = [(level, t * 2**level + 0.5) for level, points in enumerate(LENGTHS) for t in range(points)]
-    for b in range(BATCH):
-        for p, (level, time) in enumerate(points):
-            low, high = reach[level]
-            meant = [
-                (end - start, start, end, label)
-                for start, end, label in listed(segments, labels, b)
-                if start < time < end and low <= max(time - start, end - time) < high
-            ]
-            assert bool(targets.inside[b, p]) == bool(meant)
-            if not meant:
-                assert targets.label[b, p] == 0
-                continue
-            length = min(meant)[0]
-            _, start, end, label = next(one for one in meant if one[0] == length)  # of equal ones the first
-            assert targets.segment[b, p].tolist() == [start, end]
-            assert int(targets.label[b, p]) == label
-            assert float(targets.position[b, p]) == pytest.approx((time - start) / (end - start) - 0.5, abs=1e-5)
+WIDTH = 5
 
 
 def test_class_sensitivity_is_one_gaussian_for_the_class_and_two_for_the_boundaries() -> None:
@@ -173,20 +89,3 @@ def test_contrastive_loss_equals_the_formula(seed: int, density: float) -> None:
     found.backward()  # type: ignore[no-untyped-call]
     assert features.grad is not None
     assert features.grad.isfinite().all()
-
-
-@pytest.mark.parametrize("theta", [0.0, 0.2, 1.0])
-def test_attention_mixes_time_and_channels_as_the_equations_do(theta: float) -> None:
-    torch.manual_seed(0)
-    block = Block(4, 1, theta, 0.0).double()
-    heads = block.heads
-    x = torch.randn(1, 6, 4, dtype=torch.float64)
-    mixed = (1 - theta) * block._over_time(x) + theta * block._over_channels(x)
-    q_t, k_t, v_t = block.temporal(x)[0].chunk(3, dim=1)  # [T, H]
-    q_d, k_d, v_d = (part.T for part in block.channel(x)[0].chunk(3, dim=1))  # [H, T]
-    f_ta = torch.zeros(6, 4, dtype=torch.float64)
-    for h in range(heads):
-        one = slice(h * 4 // heads, (h + 1) * 4 // heads)
-        f_ta[:, one] = (q_t[:, one] @ k_t[:, one].T / math.sqrt(4 // heads)).softmax(1) @ v_t[:, one]
-    f_ca = (q_d @ k_d.T / math.sqrt(6)).softmax(1) @ v_d
-    torch.testing.assert_close(mixed[0], (1 - theta) * f_ta + theta * f_ca.T)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tal_search.nn.assignment import assign
-from tal_search.nn.pyramid import PyramidNetwork, decode, locations
+from tal_search.nn.pyramid import Block, PyramidNetwork, decode, locations
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -102,3 +102,20 @@ def test_the_distances_of_an_assigned_segment_decode_to_it(seed: int, snippets: 
         assert (distances[inside] > 0).all()
         assert (farther >= (0 if level == 0 else 2)).all()
         assert (farther < (math.inf if level == LEVELS - 1 else 4)).all()
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.2, 1.0])
+def test_attention_mixes_time_and_channels_as_the_equations_do(theta: float) -> None:
+    torch.manual_seed(0)
+    block = Block(4, 1, theta, 0.0).double()
+    heads = block.heads
+    x = torch.randn(1, 6, 4, dtype=torch.float64)
+    mixed = (1 - theta) * block.over_time(x) + theta * block.over_channels(x)
+    q_t, k_t, v_t = block.temporal(x)[0].chunk(3, dim=1)  # [T, H]
+    q_d, k_d, v_d = (part.T for part in block.channel(x)[0].chunk(3, dim=1))  # [H, T]
+    f_ta = torch.zeros(6, 4, dtype=torch.float64)
+    for h in range(heads):
+        one = slice(h * 4 // heads, (h + 1) * 4 // heads)
+        f_ta[:, one] = (q_t[:, one] @ k_t[:, one].T / math.sqrt(4 // heads)).softmax(1) @ v_t[:, one]
+    f_ca = (q_d @ k_d.T / math.sqrt(6)).softmax(1) @ v_d
+    torch.testing.assert_close(mixed[0], (1 - theta) * f_ta + theta * f_ca.T)

@@ -135,7 +135,7 @@ def test_the_representative_segment_is_the_one_of_highest_contrast(seed: int) ->
         length = int(valid[b].sum())
         for m in range(2):
             best = naive_segment(scores[b, m, :length].tolist(), clicks[b, m, :length].tolist())
-            assert bool(segments.found[b, m]) == (best is not None)
+            assert bool(segments.exists[b, m]) == (best is not None)
             if best is not None:
                 assert segments.inside[b, m].nonzero().flatten().tolist() == list(range(*best[1]))
                 assert set(segments.outside[b, m].nonzero().flatten().tolist()) == best[2]

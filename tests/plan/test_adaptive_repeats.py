@@ -1,4 +1,4 @@
-"""Further repeats: of cells whose paired difference to the centre is not known well enough, and no more than said."""
+"""Adaptive repeats: of cells whose paired interval is too wide, and at most as many as the study allows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tal_search.execution.driver import run_study
-from tal_search.plan.adaptive_repeats import undecided
+from tal_search.plan.adaptive_repeats import next_repeats
 from tal_search.plan.cells import Trial, cells
 from tal_search.plan.plan import Plan
 from tal_search.proposers.events import Event, Started
@@ -72,25 +72,25 @@ def known(trials: list[Trial], but: tuple[Trial, ...] = ()) -> dict[str, TrialRe
 
 def test_undecided_cells_get_a_repeat_paired_with_the_centre(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
-    assert names(undecided(plan, plan.trials, known(list(plan.trials)))) == [(1.0, 3, "a"), (NOISY, 3, "a")]
+    assert names(next_repeats(plan, plan.trials, known(list(plan.trials)))) == [(1.0, 3, "a"), (NOISY, 3, "a")]
 
 
 def test_without_until_there_are_none(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
     search = replace(plan.study.search, repeats=RepeatSettings(seeds=(0, 1, 2)))
     once = replace(plan, study=replace(plan.study, search=search))
-    assert undecided(once, plan.trials, known(list(plan.trials))) == []
+    assert next_repeats(once, plan.trials, known(list(plan.trials))) == []
 
 
 def test_a_difference_counts_from_three_repeats_on_whatever_its_sign(tmp_path: Path) -> None:
     for seeds in ((4,), (3, 4)):
         plan = plan_of(tmp_path, seeds=seeds, interval=1000.0)
-        trials = undecided(plan, plan.trials, known(list(plan.trials)))
+        trials = next_repeats(plan, plan.trials, known(list(plan.trials)))
         assert names(trials) == [(1.0, 5, "a"), (CLEAR, 5, "a"), (NOISY, 5, "a")]
     wide = plan_of(tmp_path, interval=28.8)  # of NOISY, 4, -4 and 4: 28.90, as two differences hold at once
-    assert names(undecided(wide, wide.trials, known(list(wide.trials)))) == [(1.0, 3, "a"), (NOISY, 3, "a")]
+    assert names(next_repeats(wide, wide.trials, known(list(wide.trials)))) == [(1.0, 3, "a"), (NOISY, 3, "a")]
     wider = plan_of(tmp_path, interval=29.0)
-    assert undecided(wider, wider.trials, known(list(wider.trials))) == []
+    assert next_repeats(wider, wider.trials, known(list(wider.trials))) == []
 
 
 def test_further_seeds_run_over_all_annotators(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_further_seeds_run_over_all_annotators(tmp_path: Path) -> None:
     for number, name in enumerate(noisy):  # apart even between annotators of one seed
         results[name] = replace(results[name], mAP=(number / 2,) * 3)
     for _ in range(10):
-        new = undecided(plan, trials, results)
+        new = next_repeats(plan, trials, results)
         found += names(new)
         trials += new
         results |= {trial.id: replace(scored(trial.spec), mAP=(len(trials) % 3 / 3,) * 3) for trial in new[1:]}
@@ -115,7 +115,7 @@ def test_a_failed_repeat_counts_as_tried(tmp_path: Path) -> None:
     trials = list(plan.trials)
     results = known(trials)
     asked = []
-    while new := undecided(plan, trials, results):
+    while new := next_repeats(plan, trials, results):
         asked += [trial for trial in new if trial.cell["lambda_sep"] == NOISY]
         trials += new
         results |= known([trial for trial in new if trial.cell["lambda_sep"] != NOISY])
@@ -127,7 +127,7 @@ def test_a_centre_that_failed_is_not_asked_for_without_end(tmp_path: Path) -> No
     trials = list(plan.trials)
     results = known([trial for trial in trials if trial.cell["lambda_sep"] != 1.0])
     rounds = 0
-    while new := undecided(plan, trials, results):
+    while new := next_repeats(plan, trials, results):
         rounds += 1
         assert rounds < 10
         trials += new

@@ -1,4 +1,4 @@
-"""Trials that other code finished: found for studies that accept them, and taken for nothing else."""
+"""Finished trials of other code versions are used for the same experiment and no other."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_another_experiment_is_not_taken(other: dict[str, Any], tmp_path: Path) 
     assert trained_by_other_code(tmp_path, [spec]) == {}
 
 
-def test_what_the_key_does_not_cover_is_no_difference(tmp_path: Path) -> None:
+def test_changes_that_the_key_does_not_cover_are_no_difference(tmp_path: Path) -> None:
     spec = replace(make_spec(), settings=({"nms": 0.3},), cell={"seconds": 0.0})
     elsewhere = replace(spec.dataset, root="/elsewhere", description="in other words")
     keep(tmp_path, replace(spec, code_version="old", settings=(), cell={}, dataset=elsewhere))

@@ -1,4 +1,4 @@
-"""What all trials of a study have in common is kept in its record, and cannot change unawares."""
+"""Settings that all trials of a study share are kept in its record and must not change."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def test_a_study_begun_with_other_settings_is_refused_with_the_difference(tmp_pa
     with pytest.raises(InputError) as raised:
         open_record(tmp_path, changed)
     assert raised.value.problems == (
-        f"{tmp_path / 'record.db'}: the study grid was begun with other settings (hyperparameters.beta_aff was 0.8, is "
-        '0.6; hyperparameters.more was null, is "x"); go back to them, or begin anew under another name with '
-        "study.fork=NAME (equal trials are kept)",
+        f"{tmp_path / 'record.db'}: the study grid was started with other settings (hyperparameters.beta_aff was 0.8, "
+        'is 0.6; hyperparameters.more was null, is "x"); restore them, or start a study of another name with '
+        "study.fork=NAME (equal trials are reused)",
     )
     with open_record(tmp_path, BEGUN, {"lambda_sep": [0.125, 8.0], "dropout": [0.1, 0.5]}) as record:
         assert list(record.finished()) == [spec.key], "nothing was changed by the refusal; axes may be widened"
@@ -65,9 +65,9 @@ def test_a_study_begun_with_other_settings_is_refused_with_the_difference(tmp_pa
         ("dataset.simulation.noise=.3", "dataset.content was "),
     ],
 )
-def test_what_all_trials_have_in_common_cannot_change_unawares(tmp_path: Path, override: str, difference: str) -> None:
+def test_settings_that_all_trials_share_must_not_change(tmp_path: Path, override: str, difference: str) -> None:
     open_record(tmp_path, settings()).close()
-    with pytest.raises(InputError, match=r"begun with other settings .*study\.fork=NAME") as raised:
+    with pytest.raises(InputError, match=r"started with other settings .*study\.fork=NAME") as raised:
         open_record(tmp_path, settings(override))
     assert difference in raised.value.problems[0]
 
@@ -88,14 +88,14 @@ def test_a_plan_may_be_widened_repeated_and_moved(tmp_path: Path) -> None:
 def test_the_clicks_of_an_annotator_cannot_change_but_annotators_may_join(tmp_path: Path) -> None:
     for clicks in ({"A1": "x"}, {"A2": "y"}, {"A1": "x", "A2": "y"}):
         open_record(tmp_path, {**BEGUN, "clicks": clicks}).close()
-    with pytest.raises(InputError, match=r"begun with other settings \(clicks\.A2 was \"y\", is \"z\"\)"):
+    with pytest.raises(InputError, match=r"started with other settings \(clicks\.A2 was \"y\", is \"z\"\)"):
         open_record(tmp_path, {**BEGUN, "clicks": {"A2": "z"}})
 
 
 SAMPLER = ["search.plan=sampler", "~search.axes", "search.space={lambda_sep:{low:.5,high:2}}", "budget.trials=8"]
 
 
-def test_a_sampler_is_held_to_what_it_draws_from_and_how() -> None:
+def test_a_sampler_keeps_its_space_and_its_settings() -> None:
     begun = settings(*SAMPLER)
     assert settings(*SAMPLER, "budget.trials=16", "budget.minutes=3") == begun
     for override in (

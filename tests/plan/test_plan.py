@@ -1,4 +1,4 @@
-"""Plans: cells, repeats and trials of a study, and what running it would mean."""
+"""Plans: cells, repeats and trials of a study, and the problems that are reported instead."""
 
 from __future__ import annotations
 
@@ -18,13 +18,7 @@ from tal_search.plan.plan import Plan, resolve
 from tal_search.plan.preview import preview
 from tal_search.study import SearchSettings, Study, load_study
 from tests.support.paths import STUDIES
-
-SIMULATED = "dataset.source=simulated"
-
-
-def planned(name: str, *overrides: str) -> Plan:
-    """The plan on simulated data, with one seed unless the overrides say otherwise."""
-    return resolve(load_study(name, [SIMULATED, "search.repeats.seeds=[0]", *overrides], STUDIES))
+from tests.support.small_plans import planned
 
 
 def keys(plan: Plan) -> list[str]:

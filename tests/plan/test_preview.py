@@ -1,19 +1,14 @@
-"""What running a study would mean: counts and an estimate from finished trials."""
+"""Preview of a study: counts, and a time estimated from finished trials."""
 
 from __future__ import annotations
 
 import pytest
 
-from tal_search.plan.plan import Plan, resolve
+from tal_search.plan.plan import Plan
 from tal_search.plan.preview import Preview, preview, sampler_sentence
-from tal_search.study import load_study
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialResult, TrialSpec, setting_name
-from tests.support.paths import STUDIES
-
-
-def planned(name: str, *overrides: str) -> Plan:
-    return resolve(load_study(name, ["search.repeats.seeds=[0]", *overrides], STUDIES))
+from tests.support.small_plans import planned
 
 
 def finish(plan: Plan, count: int, seconds: float) -> None:

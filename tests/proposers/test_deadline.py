@@ -1,4 +1,4 @@
-"""Budgets of time and of trials: what they hold back, the same command continues."""
+"""Budgets of time and of trials: the same command continues where they stopped a study."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from scipy.stats import qmc
 
 from tal_search.proposers.optuna_samplers import NumberedSampler, draw, pruner_for
-from tal_search.record.retry import PatientStorage
+from tal_search.record.retry import RetryingStorage
 from tal_search.study import Dimension, PrunerSettings, SamplerSettings
 from tal_search.study.samplers import SAMPLERS
 from tal_search.trial.trial_types import TrialResult, TrialSpec
@@ -27,6 +28,7 @@ EARLY: dict[str, dict[str, Any]] = {
     "cmaes": {"n_startup_trials": 2, "popsize": 4}, "nsgaii": {"population_size": 3},
 }  # fmt: skip
 CELLS = 7
+Undisturbed = Callable[[str], list[dict[str, Any]]]
 
 
 def cells_of(sampler: str) -> int:
@@ -52,9 +54,15 @@ def proposals(
     return proposed(plan)
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """The cells of a sampler's study that was never interrupted, run once."""
+    return cache(lambda sampler: proposals(tmp_path_factory.mktemp(sampler), (), sampler))
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_the_seed_decides_and_a_restart_changes_nothing(sampler: str, tmp_path: Path) -> None:
-    whole = proposals(tmp_path / "a", (), sampler)
+def test_the_seed_decides_and_a_restart_changes_nothing(sampler: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
+    whole = undisturbed(sampler)
     assert len(whole) == cells_of(sampler)
     if sampler != "nsgaii":  # whose children may be copies of a parent
         assert max(Counter(json.dumps(cell, sort_keys=True) for cell in whole).values()) == 1
@@ -66,7 +74,7 @@ def test_the_seed_decides_and_a_restart_changes_nothing(sampler: str, tmp_path: 
 @pytest.mark.parametrize("sampler", ["random", "qmc", "tpe", "cmaes", "nsgaii"])
 @pytest.mark.parametrize("kept", [False, True])
 def test_a_kill_while_a_cell_is_written_changes_nothing(
-    sampler: str, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sampler: str, kept: bool, undisturbed: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cell is in the record whole or not at all."""
     plan = sampled_plan(tmp_path / "killed", sampler=sampler, options=EARLY[sampler], trials=CELLS)
@@ -76,7 +84,7 @@ def test_a_kill_while_a_cell_is_written_changes_nothing(
             advance(sampled, known, 1 if before else 3)
             cells = len(stored(plan, ": cells"))
             with monkeypatch.context() as patch:
-                patch.setattr(PatientStorage, "add_trials", dying(kept))
+                patch.setattr(RetryingStorage, "add_trials", dying(kept))
                 with pytest.raises(KeyboardInterrupt):
                     sampled.ask()
         found = stored(plan, ": cells")
@@ -86,14 +94,14 @@ def test_a_kill_while_a_cell_is_written_changes_nothing(
             assert len(found[-1].params) >= len([name for name in SPACE if not SPACE[name].when])
     with proposer(plan, known) as sampled:
         advance(sampled, known, 100)
-    assert proposed(plan) == proposals(tmp_path / "whole", (), sampler)
+    assert proposed(plan) == undisturbed(sampler)
 
 
 def dying(kept: bool) -> Callable[..., None]:
     """A storage's method whose driver is killed before it writes, or once it has written."""
-    plain = PatientStorage.add_trials
+    plain = RetryingStorage.add_trials
 
-    def die(self: PatientStorage, *given: Any) -> None:
+    def die(self: RetryingStorage, *given: Any) -> None:
         if kept:
             plain(self, *given)
         raise KeyboardInterrupt
@@ -182,7 +190,7 @@ def test_a_dimension_that_is_off_keeps_the_centre_and_is_no_parameter(sampler: s
         assert kernel % 2 == 1
 
 
-def test_values_stay_what_they_are() -> None:
+def test_drawn_values_keep_their_types() -> None:
     space = {
         "hidden": Dimension(choices=(None, 8)),
         "variant": Dimension(choices=("paper", "release")),

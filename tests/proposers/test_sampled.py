@@ -64,7 +64,7 @@ def test_a_study_that_another_one_has_trained_is_no_repetition(tmp_path: Path, m
     assert not [event for event in events if isinstance(event, Started)]
 
 
-def test_a_repetition_of_a_cell_under_way_waits_for_it(tmp_path: Path) -> None:
+def test_a_repetition_of_a_running_cell_waits_for_it(tmp_path: Path) -> None:
     plan = sampled_plan(tmp_path, space={"affinity": Dimension(choices=(True, False))}, trials=40)
     known: dict[str, TrialResult] = {}
     with proposer(plan, known) as asked:

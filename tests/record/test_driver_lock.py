@@ -1,42 +1,19 @@
-"""One driver a study: a second one is refused, what a killed one left behind is taken over."""
+"""One driver at a time runs a study: a second one is refused, and a killed one's study is continued."""
 
 from __future__ import annotations
 
 import re
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tal_search.errors import InputError
 from tal_search.execution.driver import run_study
+from tests.support.held_study import held
 from tests.support.small_plans import cell_spec, plan_of, run
 from tests.support.small_trials import counting_trial
-
-HOLDER = """
-import sys
-from pathlib import Path
-from tal_search.record.driver_lock import claimed
-with claimed(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that runs the study of `folder`."""
-    command = [sys.executable, "-c", HOLDER, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        yield holder
-        holder.communicate("")
 
 
 def words(pid: int) -> str:
@@ -58,7 +35,7 @@ def test_a_second_driver_of_the_same_study_is_told_who_runs_it(tmp_path: Path) -
     assert said == [], "it ended in order"
 
 
-def test_what_a_killed_driver_left_is_taken_over_and_said(tmp_path: Path) -> None:
+def test_a_run_after_a_killed_driver_continues_its_study_and_says_so(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, [cell_spec()])
     with held(tmp_path / "grid") as holder:
         holder.send_signal(signal.SIGKILL)
@@ -67,7 +44,9 @@ def test_what_a_killed_driver_left_is_taken_over_and_said(tmp_path: Path) -> Non
     for _ in range(2):
         assert run_study(plan, say=said.append, trial=counting_trial).finished
     (sentence,) = said
-    assert re.fullmatch(rf"The last run of this study \({words(holder.pid)}\) was killed; this one goes on\.", sentence)
+    assert re.fullmatch(
+        rf"The last run of this study \({words(holder.pid)}\) was killed; this run continues it\.", sentence
+    )
     (tmp_path / "grid" / "driver.lock").write_text('{"host": "a", "pi')  # killed, or out of disk, while it wrote
     run_study(plan, say=said.append, trial=counting_trial)
     assert "process unknown on unknown" in said[1]

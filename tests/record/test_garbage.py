@@ -6,9 +6,7 @@ import fcntl
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
-import optuna
 import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
@@ -18,7 +16,8 @@ from tal_search.errors import InputError, TalSearchError
 from tal_search.record import garbage
 from tal_search.record.garbage import remove, unreferenced
 from tal_search.trial.folder import TrialFolder
-from tests.support.postgres_server import postgres_server
+from tests.support.postgres_server import Server
+from tests.support.small_records import write_keys
 from tests.support.small_trials import make_result, make_spec
 
 KEYS = [make_spec(seed).key for seed in range(6)]
@@ -37,24 +36,6 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def record(where: Path | str, keys: list[str], study: str = "s", state: TrialState = TrialState.RUNNING) -> None:
-    """Trials with these keys, and one without, in an Optuna study."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if isinstance(where, Path):
-        where.parent.mkdir(parents=True, exist_ok=True)
-    url = f"sqlite:///{quote(str(where))}" if isinstance(where, Path) else where
-    storage = RDBStorage(url)
-    try:
-        created = optuna.create_study(storage=storage, study_name=study, load_if_exists=True)
-        value = 0.5 if state == TrialState.COMPLETE else None
-        created.add_trial(create_trial(state=state, value=value, user_attrs={"cell": "key"}))
-        for key in keys:
-            created.add_trial(create_trial(state=state, value=value, user_attrs={"key": key, "cell": {"a": 1}}))
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-
-
 def names(found: list[garbage.Garbage]) -> set[str]:
     return {item.path.name for item in found}
 
@@ -71,10 +52,10 @@ def held(runs: Path) -> Iterator[str]:
         yield KEYS[4]
 
 
-def test_what_any_study_refers_to_is_kept(runs: Path) -> None:
-    record(runs / "one" / "record.db", [KEYS[0]], "a", TrialState.COMPLETE)
-    record(runs / "one" / "record.db", [KEYS[1], KEYS[0]], "b: cells", TrialState.FAIL)
-    record(runs / "with space %20" / "record.db", [KEYS[2], "f" * 20])
+def test_trials_of_any_record_are_kept(runs: Path) -> None:
+    write_keys(runs / "one" / "record.db", [KEYS[0]], "a", TrialState.COMPLETE)
+    write_keys(runs / "one" / "record.db", [KEYS[1], KEYS[0]], "b: cells", TrialState.FAIL)
+    write_keys(runs / "with space %20" / "record.db", [KEYS[2], "f" * 20])
     (runs / "no study").mkdir()
     found = unreferenced(runs)
     assert names(found) == set(KEYS[3:])
@@ -83,7 +64,7 @@ def test_what_any_study_refers_to_is_kept(runs: Path) -> None:
     assert TrialFolder.of(runs, KEYS[0]).result() == make_result(make_spec(0))
 
 
-def test_what_is_said_of_a_folder(runs: Path) -> None:
+def test_a_folder_is_described(runs: Path) -> None:
     (runs / "trials" / KEYS[0] / "large").write_bytes(bytes(10**6))
     (runs / "trials" / KEYS[1] / "spec.json").write_text("{")
     by_key = {item.path.name: item for item in unreferenced(runs)}
@@ -97,7 +78,7 @@ def test_what_is_said_of_a_folder(runs: Path) -> None:
 def test_a_record_that_a_driver_is_writing_is_read_whole(runs: Path) -> None:
     """In WAL mode the newest trials are beside the database, in a file of their own."""
     where = runs / "one" / "record.db"
-    record(where, [])
+    write_keys(where, [])
     storage = RDBStorage(f"sqlite:///{where}")
     with storage.engine.connect() as reader:
         reader.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -118,9 +99,9 @@ def test_a_running_trial_keeps_its_folder_until_it_ends(runs: Path, held: str) -
     assert TrialFolder.of(runs, held).result() is not None
 
 
-def test_what_a_study_takes_up_after_the_list_is_kept(runs: Path) -> None:
+def test_a_trial_recorded_after_the_listing_is_kept(runs: Path) -> None:
     found = unreferenced(runs)
-    record(runs / "late" / "record.db", [KEYS[2]])
+    write_keys(runs / "late" / "record.db", [KEYS[2]])
     assert names(remove(runs, found)) == set(KEYS) - {KEYS[2]}
     assert left(runs) == {KEYS[2]}
 
@@ -167,7 +148,7 @@ def test_only_trial_folders_of_this_runs_folder_are_removed(runs: Path, tmp_path
 )
 def test_nothing_is_removed_while_a_record_cannot_be_read(name: str, content: str, says: str, runs: Path) -> None:
     found = unreferenced(runs)
-    record(runs / "good" / "record.db", [KEYS[0]])
+    write_keys(runs / "good" / "record.db", [KEYS[0]])
     (runs / "bad").mkdir()
     (runs / "bad" / name).write_text(content)
     command = ["--yes", f"runs={runs}"]
@@ -192,16 +173,16 @@ def test_every_unreadable_record_is_reported(runs: Path) -> None:
     assert len(caught.value.problems) == 2
 
 
-def test_a_record_on_postgresql(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    record(runs / "file" / "record.db", [KEYS[0]])
+def test_a_record_on_postgresql(runs: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_keys(runs / "file" / "record.db", [KEYS[0]])
     (runs / "server").mkdir()
-    with postgres_server() as server:
-        monkeypatch.setenv("PGPASSWORD", server.password)
-        record(server.url, [KEYS[1]], "a")
-        record(server.url, [KEYS[2]], "b", TrialState.PRUNED)
-        (runs / "server" / "record.url").write_text(server.url + "\n")
-        assert names(unreferenced(runs)) == set(KEYS[3:])
-    with pytest.raises(InputError, match="names postgresql"):
+    monkeypatch.setenv("PGPASSWORD", server.password)
+    url = server.new_database()
+    write_keys(url, [KEYS[1]], "a")
+    write_keys(url, [KEYS[2]], "b", TrialState.PRUNED)
+    (runs / "server" / "record.url").write_text(url + "\n")
+    assert names(unreferenced(runs)) == set(KEYS[3:])
+    with server.stopped(), pytest.raises(InputError, match="names postgresql"):
         unreferenced(runs)
 
 
@@ -222,12 +203,12 @@ def test_a_folder_that_cannot_be_removed_is_no_finished_trial(runs: Path, monkey
 def test_the_command_lists_and_removes_only_when_told(
     runs: Path, held: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record(runs / "one" / "record.db", [KEYS[0]])
+    write_keys(runs / "one" / "record.db", [KEYS[0]])
     monkeypatch.chdir(runs.parent)
     assert gc.command([]) == 0
     listed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in listed[:-1]] == sorted(KEYS[1:])
-    assert sum("kept, a process works in it" in line for line in listed) == 1
+    assert sum("kept, a process is using it" in line for line in listed) == 1
     assert listed[-1].startswith("4 folders, ")
     assert "add --yes" in listed[-1]
     assert left(runs) == set(KEYS)

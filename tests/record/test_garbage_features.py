@@ -1,4 +1,4 @@
-"""Arrays in RUNS/features that no study's trial reads any more, and never those of one that does."""
+"""Garbage: arrays in RUNS/features that no study's trial reads, and never others."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 
 from tal_search.cli.commands import gc
-from tal_search.data import load as loading
 from tal_search.data.features.shared import place_of
-from tal_search.data.load import load
+from tal_search.data.load import LOADED, load
 from tal_search.record.garbage import remove, unreferenced
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
-from tests.record.test_garbage import names, record
 from tests.support.make_dataset import found, make_dataset
+from tests.support.small_records import write_keys
 from tests.support.small_trials import make_spec
 
 LENGTHS = (6, 8, 10)  # snippets: arrays of each are a folder of their own
@@ -30,13 +29,13 @@ def trials(tmp_path: Path) -> list[TrialSpec]:
     root, specs = make_dataset(tmp_path / "data"), []
     for snippets in LENGTHS:
         dataset = replace(found(root), snippets=snippets)
-        loading._without_clicks.cache_clear()
+        LOADED.clear()
         load(dataset, "A1", (BACKGROUND_CLICKS,), shared=tmp_path / "runs" / "features")
         specs.append(replace(make_spec(snippets, annotator="A1"), dataset=dataset))
         folder = TrialFolder.of(tmp_path / "runs", specs[-1].key)
         folder.write_spec(specs[-1])
         (folder.path / "lock").touch()
-    record(tmp_path / "runs" / "study" / "record.db", [specs[0].key])
+    write_keys(tmp_path / "runs" / "study" / "record.db", [specs[0].key])
     return specs
 
 
@@ -48,7 +47,7 @@ def folders(runs: Path) -> set[Path]:
     return {path for path in (runs / "features").iterdir() if path.is_dir()}
 
 
-def test_arrays_that_no_study_refers_to_go_and_are_made_again_when_wanted(
+def test_arrays_that_no_study_uses_are_removed_and_rebuilt_on_demand(
     trials: list[TrialSpec], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = tmp_path / "runs"
@@ -64,13 +63,13 @@ def test_arrays_that_no_study_refers_to_go_and_are_made_again_when_wanted(
     assert gc.command(["--yes", f"runs={runs}"]) == 0
     assert folders(runs) == {kept}
     np.testing.assert_array_equal(mapped, before, err_msg="who has mapped them goes on")
-    loading._without_clicks.cache_clear()
+    LOADED.clear()
     again = load(trials[1].dataset, "A1", (), shared=runs / "features").train.features
     np.testing.assert_array_equal(again, before)
     assert folders(runs) == {kept, others[0]}
 
 
-def test_arrays_of_a_trial_that_runs_or_that_are_being_made_are_kept(trials: list[TrialSpec], tmp_path: Path) -> None:
+def test_arrays_that_are_read_or_being_built_are_kept(trials: list[TrialSpec], tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     kept, running, making = [arrays(runs, spec.dataset) for spec in trials]
     with (TrialFolder.of(runs, trials[1].key).path / "lock").open("a") as lock:
@@ -84,9 +83,7 @@ def test_arrays_of_a_trial_that_runs_or_that_are_being_made_are_kept(trials: lis
         assert folders(runs) == {kept, running}
 
 
-def test_arrays_of_other_code_and_what_a_killed_process_left_go_and_nothing_else(
-    trials: list[TrialSpec], tmp_path: Path
-) -> None:
+def test_arrays_of_other_code_and_of_killed_processes_are_removed(trials: list[TrialSpec], tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     kept = arrays(runs, trials[0].dataset)
     (runs / "features" / ("0" * 20)).mkdir()
@@ -97,7 +94,7 @@ def test_arrays_of_other_code_and_what_a_killed_process_left_go_and_nothing_else
     (runs / "features" / ("2" * 20)).symlink_to(tmp_path / "data", target_is_directory=True)
     found = unreferenced(runs)
     gone = {"0" * 20, f"{'1' * 20}.unfinished"} | {arrays(runs, spec.dataset).name for spec in trials[1:]}
-    assert names(found) == gone | {spec.key for spec in trials[1:]}
+    assert {item.path.name for item in found} == gone | {spec.key for spec in trials[1:]}
     remove(runs, found)
     assert folders(runs) == {kept, own, runs / "features" / "notes", runs / "features" / ("2" * 20)}
     assert (tmp_path / "data").exists()

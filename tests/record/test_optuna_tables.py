@@ -1,60 +1,186 @@
-"""Trials written many at a time are the rows that Optuna's own storage writes."""
+"""Our SQL on Optuna's tables: the schema it relies on, the rows it writes, and that no other file has any."""
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import optuna
+import pytest
+import sqlalchemy
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import BaseModel
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from tal_search.plan.cells import Trial
-from tal_search.record.distributions import distribution_of
-from tal_search.record.record import Record
-from tests.support.small_trials import make_result, make_spec
+from tal_search.record import optuna_tables
+from tests.support.paths import ROOT
+from tests.support.small_records import trials_of
 
-AXES = {"lambda_sep": [0.25, 1.0, 4.0], "affinity": [True, False], "inference.nms": [0.3, 0.7], "taps": [1, 3]}
+VERSION = "v3.2.0.a"  # of Optuna's schema, as Alembic names it
+ATTRIBUTES = {"key": "VARCHAR(512)", "value_json": "TEXT"}
+SCHEMA = {
+    "studies": {"study_id": "INTEGER NOT NULL", "study_name": "VARCHAR(512) NOT NULL"},
+    "study_user_attributes": {"study_user_attribute_id": "INTEGER NOT NULL", "study_id": "INTEGER", **ATTRIBUTES},
+    "study_system_attributes": {"study_system_attribute_id": "INTEGER NOT NULL", "study_id": "INTEGER", **ATTRIBUTES},
+    "trials": {
+        "trial_id": "INTEGER NOT NULL", "number": "INTEGER", "study_id": "INTEGER",
+        "state": "COMPLETE|FAIL|PRUNED|RUNNING|WAITING NOT NULL", "datetime_start": "DATETIME",
+        "datetime_complete": "DATETIME",
+    },
+    "trial_user_attributes": {"trial_user_attribute_id": "INTEGER NOT NULL", "trial_id": "INTEGER", **ATTRIBUTES},
+    "trial_system_attributes": {"trial_system_attribute_id": "INTEGER NOT NULL", "trial_id": "INTEGER", **ATTRIBUTES},
+    "trial_params": {
+        "param_id": "INTEGER NOT NULL", "trial_id": "INTEGER", "param_name": "VARCHAR(512)", "param_value": "FLOAT",
+        "distribution_json": "TEXT",
+    },
+    "trial_values": {
+        "trial_value_id": "INTEGER NOT NULL", "trial_id": "INTEGER NOT NULL", "objective": "INTEGER NOT NULL",
+        "value": "FLOAT", "value_type": "FINITE|INF_NEG|INF_POS NOT NULL",
+    },
+    "trial_intermediate_values": {
+        "trial_intermediate_value_id": "INTEGER NOT NULL", "trial_id": "INTEGER NOT NULL", "step": "INTEGER NOT NULL",
+        "intermediate_value": "FLOAT", "intermediate_value_type": "FINITE|INF_NEG|INF_POS|NAN NOT NULL",
+    },
+}  # fmt: skip
 
 
-def trials() -> list[Trial]:
-    cells: list[dict[str, Any]] = [
-        {"lambda_sep": 0.25 * 4**number, "affinity": number == 1, "inference.nms": 0.5, "taps": 1}
-        for number in range(3)
+def kind(column: sqlalchemy.Column[object]) -> str:
+    """The type of a column; of an enumeration, its values."""
+    if isinstance(column.type, sqlalchemy.Enum):
+        return "|".join(sorted(column.type.enums)) + (" NOT NULL" if not column.nullable else "")
+    return f"{column.type}{'' if column.nullable else ' NOT NULL'}"
+
+
+def differences(tables: dict[str, dict[str, str]]) -> list[str]:
+    """A sentence for each column in which these tables differ from SCHEMA."""
+    return [
+        f"Optuna {optuna.__version__}: column {table}.{name} is {tables.get(table, {}).get(name, 'absent')}, "
+        f"but tal_search/record/optuna_tables.py relies on {SCHEMA[table].get(name, 'its absence')}"
+        for table in SCHEMA
+        for name in sorted(SCHEMA[table].keys() | tables.get(table, {}).keys())
+        if SCHEMA[table].get(name) != tables.get(table, {}).get(name)
     ]
-    specs = [make_spec(number, cell=cell) for number, cell in enumerate(cells)]
-    return [Trial(cell=s.cell, spec=s, inference={"nms": 0.5 + s.seed / 10}, annotation_seconds=48.0) for s in specs]
 
 
-def written(folder: Path, *, ours: bool) -> list[optuna.trial.FrozenTrial]:
-    """A running trial and three complete ones, by our way or Optuna's; times, which differ, are taken out."""
-    folder.mkdir()
-    distributions = {name: distribution_of(values) for name, values in AXES.items()}
-    with Record.open(folder / "record.db", "s", distributions) as record:
-        templates = [record._template(trials()[0], {"empty": None}, 1, None)]
-        templates[0]._system_attrs = {"rung": [0.5, float("inf")]}
-        for trial in trials():
-            result = make_result(trial.spec)
-            templates.append(record._template(trial, {"cached": True, "result": result.to_json()}, 2, result))
+def installed() -> dict[str, dict[str, str]]:
+    """The columns of the installed Optuna's tables."""
+    tables: dict[str, sqlalchemy.Table] = dict(BaseModel.metadata.tables)
+    return {name: {column.name: kind(column) for column in table.columns} for name, table in tables.items()}
+
+
+def test_optunas_schema_is_the_one_that_our_sql_relies_on(tmp_path: Path) -> None:
+    assert not differences(installed()), "\n".join(differences(installed()))
+    storage = RDBStorage(f"sqlite:///{tmp_path / 'new.db'}")
+    versions = storage.get_current_version(), storage.get_head_version()
+    storage.engine.dispose()
+    assert versions == (VERSION, VERSION), f"Optuna {optuna.__version__} has schema {versions[1]}, not {VERSION}"
+
+
+def test_a_changed_schema_is_named_column_by_column() -> None:
+    tables = installed()
+    tables["trials"] = {**tables["trials"], "state": "VARCHAR(8)", "heartbeat": "DATETIME"}
+    del tables["trials"]["number"], tables["trial_values"]
+    found = [sentence.partition(": ")[2] for sentence in differences(tables)]
+    ours = "but tal_search/record/optuna_tables.py relies on"
+    assert found[:3] == [
+        f"column trials.heartbeat is DATETIME, {ours} its absence",
+        f"column trials.number is absent, {ours} INTEGER",
+        f"column trials.state is VARCHAR(8), {ours} COMPLETE|FAIL|PRUNED|RUNNING|WAITING NOT NULL",
+    ]
+    assert len(found) == 3 + len(SCHEMA["trial_values"])
+
+
+def test_the_tables_that_we_read_are_a_part_of_the_schema() -> None:
+    tables = [value for value in vars(optuna_tables).values() if isinstance(value, sqlalchemy.TableClause)]
+    assert len(tables) == 5
+    for table in tables:
+        assert {column.name for column in table.columns} <= SCHEMA[table.name].keys()
+
+
+def test_no_other_file_has_sql_on_optunas_tables() -> None:
+    sql = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE) ({'|'.join(SCHEMA)})\b|_rdb\.models|\b\w*_(user|system)_attributes\"")
+    paths = [path for folder in ("tal_search", "dashboards") for path in (ROOT / folder).rglob("*.py")]
+    assert [path.name for path in paths if sql.search(path.read_text())] == ["optuna_tables.py"]
+
+
+@pytest.fixture(params=["EST5", "UTC"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def templates() -> list[FrozenTrial]:
+    """A running trial, and complete ones with numbers that SQL has no word for."""
+    distributions = {
+        "lambda_sep": FloatDistribution(0.25, 4.0, log=True),
+        "affinity": CategoricalDistribution((True, None)),
+    }
+    values = [0.5, float("inf"), -float("inf")]
+    attributes = {"empty": None, "result": {"mAP": [0.5, 0.25]}}
+    running = create_trial(
+        state=TrialState.RUNNING, params={}, distributions={}, system_attrs={"rung": [0.5, values[1]]}
+    )
+    return [running] + [
+        create_trial(
+            params={"lambda_sep": 0.25 * 4**number, "affinity": (True, None)[number % 2]}, distributions=distributions,
+            value=value, user_attrs=attributes,
+        )
+        for number, value in enumerate(values)
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("zone")
+def test_trials_written_at_once_are_those_that_optuna_writes(tmp_path: Path) -> None:
+    trials, found = templates(), []
+    for ours in (True, False):
+        url = f"sqlite:///{tmp_path / f'{ours}.db'}"
+        storage = RDBStorage(url)
+        study = storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "s")
         if ours:
-            found = record.storage.add_trials(1, templates[:1]) + record.storage.add_trials(1, templates[1:])
-            assert [number for _, number in found] == [0, 1, 2, 3]
+            written = optuna_tables.add_trials(storage.engine, study, trials[:1], {"of": "study"})
+            written += optuna_tables.add_trials(storage.engine, study, trials[1:])
+            assert [number for _, number in written] == [0, 1, 2, 3]
+            assert storage.get_study_system_attrs(study) == {"of": "study"}
         else:
-            for template in templates:
-                record.storage.create_new_trial(1, template_trial=template)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'record.db'}")
-    found = storage.get_all_trials(storage.get_study_id_from_name("s"))
+            for trial in trials:
+                storage.create_new_trial(study, template_trial=trial)
+        storage.remove_session()
+        storage.engine.dispose()
+        found.append(trials_of(url, "s"))
+    assert found[0] == found[1]
+    assert [(t.state, t.params, t.user_attrs) for t in found[0]] == [(t.state, t.params, t.user_attrs) for t in trials]
+    assert [(t.datetime_start, t.datetime_complete) for t in found[0]] == [
+        (t.datetime_start, t.datetime_complete) for t in trials
+    ]
+
+
+def test_intermediate_values_are_replaced_by_step(tmp_path: Path) -> None:
+    storage = RDBStorage(f"sqlite:///{tmp_path / 'record.db'}")
+    study = storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "s")
+    ((trial, _),) = optuna_tables.add_trials(storage.engine, study, templates()[:1])
+    optuna_tables.add_intermediate_values(storage.engine, trial, {1: 0.5, 2: float("nan")})
+    optuna_tables.add_intermediate_values(storage.engine, trial, {2: float("inf"), 3: 0.25})
+    assert storage.get_trial(trial).intermediate_values == {1: 0.5, 2: float("inf"), 3: 0.25}
     storage.remove_session()
     storage.engine.dispose()
-    for trial in found:
-        assert trial.datetime_start is not None
-        if trial.datetime_complete is not None:
-            assert abs((trial.datetime_complete - trial.datetime_start).total_seconds()) < 60
-        trial.datetime_start = trial.datetime_complete = None
-    return found
 
 
-def test_trials_written_at_once_are_those_that_optuna_writes(tmp_path: Path) -> None:
-    at_once = written(tmp_path / "ours", ours=True)
-    assert at_once == written(tmp_path / "optuna", ours=False)
-    assert [trial.state.name for trial in at_once] == ["RUNNING", "COMPLETE", "COMPLETE", "COMPLETE"]
-    assert at_once[2].params == {"lambda_sep": 1.0, "affinity": True, "inference.nms": 0.5, "taps": 1}
-    assert at_once[0].system_attrs == {"rung": [0.5, float("inf")]}
+def test_failed_trials_run_again_with_their_parameters(tmp_path: Path) -> None:
+    storage = RDBStorage(f"sqlite:///{tmp_path / 'record.db'}")
+    study, other = (storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], name) for name in ("s", "other"))
+    failed = create_trial(state=TrialState.FAIL, params={"a": 1.0}, distributions={"a": FloatDistribution(0.0, 1.0)})
+    optuna_tables.add_trials(storage.engine, study, [failed, templates()[1]])
+    optuna_tables.add_trials(storage.engine, other, [failed])
+    optuna_tables.reopen_failed_trials(storage.engine, study)
+    again, complete = storage.get_all_trials(study)
+    assert (again.state, again.datetime_complete, again.params) == (TrialState.RUNNING, None, {"a": 1.0})
+    assert complete.state == TrialState.COMPLETE
+    assert [trial.state for trial in storage.get_all_trials(other)] == [TrialState.FAIL]
+    storage.remove_session()
+    storage.engine.dispose()

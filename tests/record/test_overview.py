@@ -1,4 +1,4 @@
-"""What `tal-search status` counts: trials of the study as it ran last, by this machine's clock, and who holds it."""
+"""Progress of a study: trials of the study as it ran last, times in this machine's zone, and its driver."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tal_search.plan.cells import Trial
 from tal_search.record.driver_lock import claimed_in_database
 from tal_search.record.overview import overview
 from tal_search.record.record import Record
-from tests.support.postgres_server import postgres_server
+from tests.support.postgres_server import Server
 from tests.support.small_trials import make_result, make_spec
 
 CENTRE = {"lambda_sep": 1.0, "kernel_size": 3, "inference.nms": 0.5}
@@ -79,24 +79,24 @@ def test_times_are_those_of_this_machines_clock(tmp_path: Path, capsys: pytest.C
 
 
 def test_a_record_on_postgresql_knows_its_driver_on_any_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "runs" / "s"
-    with postgres_server() as server:
-        monkeypatch.setenv("PGPASSWORD", server.password)
-        write(server.url, folder, "lambda_sep", trials=2)
-        (folder / "record.url").write_text(server.url + "\n")
-        (folder / "driver.lock").write_text('{"host": "another", "pid": 1}')  # left by a driver that was killed there
-        assert overview(folder).state == "finished"
-        with Record.open(server.url, "s", {}, folder=folder) as record:
-            write(server.url, tmp_path / "runs" / "other", trials=1)
-            with claimed_in_database(record.storage, "other"):
-                assert overview(folder).state == "finished"
-            with claimed_in_database(record.storage, "s"):
-                assert main(["status", f"runs={folder.parent}"]) == 0
-                assert ["s", "running", "2/2", "0", "0"] in [
-                    line.split()[:5] for line in capsys.readouterr().out.splitlines()
-                ]
-        assert overview(folder).state == "finished"
-    assert main(["status", f"runs={folder.parent}"]) == 2
-    assert f"{folder}: the record cannot be read" in capsys.readouterr().err
+    monkeypatch.setenv("PGPASSWORD", server.password)
+    url = server.new_database()
+    write(url, folder, "lambda_sep", trials=2)
+    (folder / "record.url").write_text(url + "\n")
+    (folder / "driver.lock").write_text('{"host": "another", "pid": 1}')  # left by a driver that was killed there
+    assert overview(folder).state == "finished"
+    with Record.open(url, "s", {}, folder=folder) as record:
+        write(url, tmp_path / "runs" / "other", trials=1)
+        with claimed_in_database(record.storage, "other"):
+            assert overview(folder).state == "finished"
+        with claimed_in_database(record.storage, "s"):
+            assert main(["status", f"runs={folder.parent}"]) == 0
+            lines = capsys.readouterr().out.splitlines()
+            assert ["s", "running", "2/2", "0", "0"] in [line.split()[:5] for line in lines]
+    assert overview(folder).state == "finished"
+    with server.stopped():
+        assert main(["status", f"runs={folder.parent}"]) == 2
+        assert f"{folder}: the record cannot be read" in capsys.readouterr().err

@@ -22,40 +22,9 @@ from tal_search.record.distributions import distribution_of
 from tal_search.record.record import Record
 from tal_search.trial.trial_types import EpochReport, TrialResult, setting_name
 from tests.support.paths import ROOT
-from tests.support.small_trials import make_result, make_spec, setting_result
+from tests.support.small_records import AXES, open_record, trial_of, trials_of
+from tests.support.small_trials import make_result, setting_result
 from tests.support.waiting import DEADLINE
-
-AXES: dict[str, list[Any]] = {"lambda_sep": [0.25, 1.0, 4.0], "kernel_size": [1, 3], "affinity": [True, False]}
-
-
-def trial_of(seed: int = 0, **cell: Any) -> Trial:
-    """One at its fit's own inference settings; `cell` may hold `inference.nms`."""
-    cell = {"lambda_sep": 1.0, "kernel_size": 3, "affinity": True, **cell}
-    spec = make_spec(seed, cell={axis: value for axis, value in cell.items() if axis != "inference.nms"})
-    return Trial(
-        cell=cell,
-        spec=spec,
-        inference={**spec.inference, "nms": cell.get("inference.nms", 0.5)},
-        annotation_seconds=48.0,
-    )
-
-
-def open_record(
-    folder: Path, axes: dict[str, list[Any]] | None = None, settings: dict[str, Any] | None = None
-) -> Record:
-    values = AXES if axes is None else axes
-    distributions = {axis: distribution_of(found) for axis, found in values.items()}
-    return Record.open(folder / "record.db", "grid", distributions, settings)
-
-
-def trials_of(folder: Path) -> list[optuna.trial.FrozenTrial]:
-    """As any other program that knows Optuna sees them."""
-    storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'record.db'}")
-    try:
-        return optuna.load_study(study_name="grid", storage=storage).get_trials()
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
 
 
 def report(epoch: int, **scores: float) -> EpochReport:
@@ -71,13 +40,11 @@ def test_a_trial_from_start_to_result(tmp_path: Path) -> None:
     result = make_result(trial.spec)
     with open_record(tmp_path) as record:
         assert record.start(trial) == 0
-        assert record.running() == {trial.id: 0}
         record.report(trial, report(3, **{"test/mAP/0.5": 0.9, "holdout/mAP/0.5": 0.2}))
         record.finish(trial, result, cached=False)
-        assert record.running() == {}
     with open_record(tmp_path) as record:
         assert record.finished() == {trial.id: result}
-    (found,) = trials_of(tmp_path)
+    (found,) = trials_of(tmp_path / "record.db", "grid")
     assert found.state.name == "COMPLETE"
     assert found.params == {"lambda_sep": 4.0, "kernel_size": 3, "affinity": True}
     assert found.value == result.at(0.5)
@@ -119,7 +86,7 @@ def test_the_objective_is_of_held_out_videos_where_there_are_any(tmp_path: Path)
         record.finish(trial, with_holdout(trial), cached=False)
     with open_record(tmp_path) as record:
         assert record.finished() == {trial.id: with_holdout(trial)}
-    assert [found.value for found in trials_of(tmp_path)] == [0.2]
+    assert [found.value for found in trials_of(tmp_path / "record.db", "grid")] == [0.2]
 
 
 def test_each_trial_is_there_once_and_each_failure_a_new_attempt(tmp_path: Path) -> None:
@@ -127,15 +94,12 @@ def test_each_trial_is_there_once_and_each_failure_a_new_attempt(tmp_path: Path)
     with open_record(tmp_path) as record:
         assert record.start(trial) == record.start(trial) == 0
         record.fail(trial, "ValueError: no")
-        assert record.failed() == {trial.id: "ValueError: no"}
     with open_record(tmp_path) as record:
-        assert record.failed() == {trial.id: "ValueError: no"}
         assert record.start(trial) == 1
-        assert record.failed() == {}
         record.finish(trial, make_result(trial.spec), cached=False)
         record.finish(trial, make_result(trial.spec), cached=True)
         record.finish(other, make_result(other.spec), cached=True)
-    trials = trials_of(tmp_path)
+    trials = trials_of(tmp_path / "record.db", "grid")
     assert [(t.state.name, t.user_attrs["attempt"]) for t in trials] == [("FAIL", 1), ("COMPLETE", 2), ("COMPLETE", 1)]
     assert [trial.user_attrs.get("cached") for trial in trials] == [None, False, True]
     assert [trial.user_attrs.get("reason") for trial in trials] == ["ValueError: no", None, None]
@@ -148,17 +112,15 @@ def test_a_pruned_trial_keeps_its_curve_and_is_never_complete(tmp_path: Path) ->
         for epoch in (1, 2):
             record.report(trial, report(epoch, **{"holdout/mAP/0.5": epoch / 10, "test/mAP/0.5": 0.9}))
         record.prune(trial, "stopped early")
-        assert record.running() == {}
     with open_record(tmp_path) as record:
-        assert record.pruned() == {trial.id: "stopped early"}
-        assert record.finished() == record.failed() == record.running() == {}
-    (found,) = trials_of(tmp_path)
+        assert (record.pruned(), record.finished()) == ([trial.id], {})
+    (found,) = trials_of(tmp_path / "record.db", "grid")
     assert (found.state.name, found.intermediate_values) == ("PRUNED", {1: 0.1, 2: 0.2})
     with open_record(tmp_path) as record:  # a study without that pruner wants it after all
         assert record.start(trial) == 1
         record.finish(trial, make_result(trial.spec), cached=False)
-        assert record.pruned() == {}
-    found, whole = trials_of(tmp_path)
+        assert record.pruned() == []
+    found, whole = trials_of(tmp_path / "record.db", "grid")
     assert (found.state.name, found.intermediate_values) == ("PRUNED", {1: 0.1, 2: 0.2})
     assert (whole.state.name, whole.user_attrs["attempt"]) == ("COMPLETE", 2)
 
@@ -174,7 +136,7 @@ def test_settings_of_one_fit_are_trials_of_their_own(tmp_path: Path) -> None:
             record.finish(trial, results[trial.id], cached=False)
     with open_record(tmp_path, axes) as record:
         assert record.finished() == results
-    trials = trials_of(tmp_path)
+    trials = trials_of(tmp_path / "record.db", "grid")
     assert [trial.params["inference.nms"] for trial in trials] == [0.5, 0.3]
     assert {trial.user_attrs["key"] for trial in trials} == {own.spec.key}
 
@@ -182,27 +144,27 @@ def test_settings_of_one_fit_are_trials_of_their_own(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from tests.record import test_record as suite
-record = suite.open_record(Path({folder!r}))
+sys.path.insert(0, {root!r})
+from tests.support.small_records import open_record, trial_of
+from tests.support.small_trials import make_result
+record = open_record(Path({folder!r}))
 for seed in range(3):
-    record.start(suite.trial_of(seed))
-record.finish(suite.trial_of(0), suite.make_result(suite.trial_of(0).spec), cached=False)
+    record.start(trial_of(seed))
+record.finish(trial_of(0), make_result(trial_of(0).spec), cached=False)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 def test_trials_of_a_killed_driver_are_taken_up_under_their_numbers(tmp_path: Path) -> None:
-    program = KILLED.format(tests=str(ROOT), folder=str(tmp_path))
+    program = KILLED.format(root=str(ROOT), folder=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", program], env={**os.environ}, timeout=DEADLINE)
     assert done.returncode == -signal.SIGKILL
     with open_record(tmp_path) as record:
         assert record.finished() == {trial_of(0).id: make_result(trial_of(0).spec)}
-        assert record.running() == {trial_of(1).id: 1, trial_of(2).id: 2}
-        assert record.start(trial_of(2)) == 2
+        assert [record.start(trial_of(seed)) for seed in (1, 2)] == [1, 2]
         record.finish(trial_of(2), make_result(trial_of(2).spec), cached=False)
         record.finish(trial_of(1), make_result(trial_of(1).spec), cached=True)  # finished in its folder meanwhile
-    assert [trial.state.name for trial in trials_of(tmp_path)] == ["COMPLETE"] * 3
+    assert [trial.state.name for trial in trials_of(tmp_path / "record.db", "grid")] == ["COMPLETE"] * 3
 
 
 def test_readers_never_block_the_driver(tmp_path: Path) -> None:
@@ -216,7 +178,7 @@ def test_readers_never_block_the_driver(tmp_path: Path) -> None:
 
 
 def test_optunas_importances_rank_the_axis_that_matters_and_survive_a_wider_study(tmp_path: Path) -> None:
-    def fill(record: Record, axes: dict[str, list[Any]]) -> None:
+    def write(record: Record, axes: dict[str, list[Any]]) -> None:
         for value in axes["lambda_sep"]:
             for size in axes["kernel_size"]:
                 trial = trial_of(round(10 * math.log2(value)) + 100, lambda_sep=value, kernel_size=size)
@@ -225,18 +187,18 @@ def test_optunas_importances_rank_the_axis_that_matters_and_survive_a_wider_stud
     wider = {"lambda_sep": [0.125, *AXES["lambda_sep"], 8.0], "kernel_size": [1, 3, 5], "affinity": [None, True, False]}
     for axes in (AXES, wider):
         with open_record(tmp_path, axes) as record:
-            fill(record, axes)
+            write(record, axes)
         study = optuna.create_study(direction="maximize")
-        study.add_trials(trials_of(tmp_path))
+        study.add_trials(trials_of(tmp_path / "record.db", "grid"))
         importances = optuna.importance.get_param_importances(
             study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0), params=["lambda_sep", "kernel_size"]
         )
         assert importances["lambda_sep"] > 0.9
-    distributions = [trial.distributions for trial in trials_of(tmp_path)]
+    distributions = [trial.distributions for trial in trials_of(tmp_path / "record.db", "grid")]
     assert len(distributions) == 5 * 3
     assert all(distribution == distributions[0] for distribution in distributions)
     assert distributions[0]["lambda_sep"] == optuna.distributions.FloatDistribution(0.125, 8.0, log=True)
-    assert {trial.params["affinity"] for trial in trials_of(tmp_path)} == {True}
+    assert {trial.params["affinity"] for trial in trials_of(tmp_path / "record.db", "grid")} == {True}
 
 
 def test_an_axis_that_changes_its_kind_is_one_sentence(tmp_path: Path) -> None:
@@ -259,6 +221,6 @@ def test_the_objective_is_the_average_where_the_study_does_not_score_at_one_half
         record.start(trial)
         record.report(trial, report(1, **{"holdout/mAP/average": 0.25}))
         record.finish(trial, replace(make_result(trial.spec), tiou=(0.3, 0.7), mAP=(0.2, 0.1)), cached=False)
-    (found,) = trials_of(tmp_path)
+    (found,) = trials_of(tmp_path / "record.db", "grid")
     assert found.value == pytest.approx(0.15)
     assert found.intermediate_values == {1: 0.25}

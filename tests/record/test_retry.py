@@ -1,12 +1,11 @@
-"""A record that is locked, away or on a full disk: the driver's call waits, and then is done once."""
+"""Calls of a record that is locked, unreachable or on a full disk are retried, and done once."""
 
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,9 +19,9 @@ from tal_search.plan.plan import resolve
 from tal_search.record import retry, storage
 from tal_search.record.record import Record
 from tal_search.study import load_study
-from tests.files.test_disk import fill, mount
 from tests.support.chaos_driver import STUDIES, counting
-from tests.support.postgres_server import Server, postgres_server
+from tests.support.postgres_server import Server
+from tests.support.small_disk import fill, small_disk
 from tests.support.small_trials import make_result, make_spec
 from tests.support.waiting import DEADLINE, wait_for
 
@@ -91,18 +90,15 @@ def test_a_record_that_stays_locked_ends_the_run_with_a_sentence(
     with Record.open(path, "s", {}) as record:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(TalSearchError, match=r"database was away .*locked.*run the same command again"):
+        with pytest.raises(TalSearchError, match=r"database was unavailable .*locked.*run the same command again"):
             record.start(trial())
         other.execute("ROLLBACK")
         other.close()
 
 
 def test_a_full_disk_under_the_record_is_waited_for(tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    mount(small, "size=2m")
     said: list[str] = []
-    try:
+    with small_disk(tmp_path / "small") as small:
         (small / "s").mkdir()
         with Record.open(small / "s" / "record.db", "s", {}) as record, DiskWatch(small, said.append, 0.1):
             ballast = fill(small)
@@ -113,23 +109,15 @@ def test_a_full_disk_under_the_record_is_waited_for(tmp_path: Path) -> None:
             free.join()
             wait_for(lambda: len(said) == 2)
         assert states(small / "s" / "record.db") == ["COMPLETE"] * 100
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
     assert said[0].startswith(f"paused: {small} has ")
     assert "goes on" in said[1]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with postgres_server() as started:
-        yield started
 
 
 def test_a_server_that_is_away_is_waited_for(
     server: Server, waits: threading.Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGPASSWORD", server.password)
-    with Record.open(server.url, "s", {}, folder=tmp_path / "s") as record:
+    with Record.open(server.new_database(), "s", {}, folder=tmp_path / "s") as record:
         record.start(trial())
         server.stop()
         back = once(waits, server.start)
@@ -142,8 +130,9 @@ def test_a_sampler_runs_on_postgresql_and_a_second_driver_is_refused(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGPASSWORD", server.password)
+    url = server.new_database()
     overrides = [
-        f"record={server.url}", "dataset.source=simulated", "tracking.mlflow=false", "backend=inline",
+        f"record={url}", "dataset.source=simulated", "tracking.mlflow=false", "backend=inline",
         "budget.trials=8", "hyperparameters.epochs=4", "search.pruner=none",
     ]  # fmt: skip
 

@@ -113,12 +113,12 @@ RUNS = pd.DataFrame({"seed": [0, 1, 2], "annotator": ["x"] * 3, "mAP": [30.0, 31
 WRONG = [
     (RUNS.drop(columns="mAP"), "a has no column 'mAP'; give seed, annotator, mAP"),
     (RUNS.drop(columns="seed"), "a has no column 'seed'; give seed, annotator, mAP"),
-    (RUNS.iloc[:0], "a has no row; give one a run"),
-    (RUNS.assign(mAP=[30.0, math.nan, 31]), "a: mAP nan is no number; give one for every run, or leave the run out"),
-    (RUNS.assign(mAP=[30.0, math.inf, 31]), "a: mAP inf is no number; give one for every run, or leave the run out"),
-    (RUNS.assign(mAP=["30", "n/a", "31"]), "a: mAP 'n/a' is no number; give one for every run, or leave the run out"),
-    (RUNS.assign(seed=[0, 1, 1]), "a: seed 1, annotator x is there twice; give one row a run"),
-    (RUNS.assign(seed=[0, 1, 1]).drop(columns="annotator"), "a: seed 1 is there twice; give one row a run"),
+    (RUNS.iloc[:0], "a has no rows; give one per run"),
+    (RUNS.assign(mAP=[30.0, math.nan, 31]), "a: mAP nan is not a number; give one for every run, or omit the run"),
+    (RUNS.assign(mAP=[30.0, math.inf, 31]), "a: mAP inf is not a number; give one for every run, or omit the run"),
+    (RUNS.assign(mAP=["30", "n/a", "31"]), "a: mAP 'n/a' is not a number; give one for every run, or omit the run"),
+    (RUNS.assign(seed=[0, 1, 1]), "a: seed 1, annotator x occurs twice; give one row per run"),
+    (RUNS.assign(seed=[0, 1, 1]).drop(columns="annotator"), "a: seed 1 occurs twice; give one row per run"),
 ]
 
 
@@ -137,7 +137,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         compare(RUNS.drop(columns="mAP"), RUNS.assign(seed=[0, 1, 1]), claim="all annotators")  # type: ignore[arg-type]
     for sentence in (
         "a has no column 'mAP'",
-        "b: seed 1, annotator x is there twice",
+        "b: seed 1, annotator x occurs twice",
         "claim='all annotators' is unknown; give 'new annotators' or 'these annotators'",
     ):
         assert sentence in str(caught.value)

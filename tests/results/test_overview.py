@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -17,36 +16,11 @@ from tal_dashboards.views.overview import caption
 from tal_search.cli.overview_text import BAR, next_lines, overview_text
 from tal_search.results.axis_effects import axis_effects
 from tal_search.results.cell_table import cells
-from tal_search.results.next_runs import MOST_SEEDS, next_runs
 from tal_search.results.overview import CURVES, RANKING, Overview, answer, as_json, overview, ranking_table
-from tal_search.results.trials import StudyFrame
-from tal_search.results.uncertainty.components import Runs
-from tal_search.study import load_study
 from tal_search.types import cell_words, written, written_axis
 from tests.support.drawn_runs import drawn, one_at_a_time, study_of
+from tests.support.drawn_sweep import study
 from tests.support.small_dashboards import Made
-
-GIVEN = ("study=drawn", "a.b=1", "search.repeats.seeds=[0,1]")
-
-
-def study(points: dict[tuple[str, float], float], seeds: int = 5, noise: float = 1.0) -> StudyFrame:
-    """Four axes of five values, each cell so many points above the centre."""
-    settings = one_at_a_time(4, 5)
-    runs = drawn(np.random.default_rng(3), len(settings), seeds, 1, noise=noise)
-    shift = [sum(points.get((axis, value), 0.0) for axis, value in one.items()) for one in settings]
-    value = runs.value + np.array(shift)[:, None]
-    runs = Runs(value=value, seed=runs.seed, annotator=runs.annotator, single=runs.single)
-    data = study_of(runs, settings)
-    keys = [f"{place:04d}" for place in range(len(data.trials))]
-    trials = data.trials.assign(key=keys, seconds=50.0, scoring_seconds=10.0)
-    return replace(
-        data,
-        trials=trials,
-        name="drawn",
-        dataset="drawn",
-        lanes=2,
-        overrides=("study=drawn", "a.b=1", "search.repeats.seeds=[0,1]"),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -100,32 +74,6 @@ def test_an_axis_without_a_finished_trial_is_named() -> None:
     found = overview(begun)
     assert "axis 3" not in found.ranking["name"].tolist()
     assert "Not known yet, as no trial of it is finished: d." in answer(found)
-
-
-def test_what_to_run_next_is_the_command_of_the_last_run_with_more_seeds() -> None:
-    data = study({}, seeds=1)
-    (step,) = overview(data).next
-    assert (step.seeds, step.trials, step.decides) == (3, 2 * 17, ("axis 0", "axis 1", "axis 2", "axis 3"))
-    assert step.minutes == pytest.approx(2 * 17 * 60 / 2 / 60)
-    assert shlex.split(step.command)[3:] == ["study=drawn", "a.b=1", "search.repeats.seeds=[0,1,2]"]
-
-
-def test_proposals_come_cheapest_first_and_leave_out_what_seeds_cannot_decide() -> None:
-    data = study({}, seeds=3)
-    steps = next_runs(data, {"a": 9.0, "b": 5.0, "c": math.inf, "d": MOST_SEEDS + 1.0, "e": 12.0, "f": 14.0})
-    assert [(step.seeds, step.decides) for step in steps] == [(5, ("b",)), (9, ("a", "b")), (12, ("a", "b", "e"))]
-    assert next_runs(data, {"c": math.inf}) == ()
-
-
-def test_the_proposed_command_is_one_that_the_program_takes(swept: Made) -> None:
-    frame = swept.frame
-    (step, *_) = next_runs(frame, {"lambda_sep": 9.0})
-    python, m, module, study_name, *overrides = shlex.split(step.command)
-    assert (python, m, module) == ("python", "-m", "tal_search.run")
-    loaded = load_study(study_name.removeprefix("study="), overrides)
-    assert loaded.search.repeats.seeds == (0, 1, 2, 3, 4, 5, 6, 7, 8)
-    assert loaded.runs == swept.runs
-    assert loaded.search.axes == swept.plan.study.search.axes
 
 
 def test_record_and_run_give_one_overview(swept: Made, grid: Made, compared: Made) -> None:

@@ -1,4 +1,4 @@
-"""Differences between cells beside SciPy's and a slow analysis of variance, Holm's rule, and what a verdict says."""
+"""Differences between cells beside SciPy's and a slow analysis of variance, and what a verdict says."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tal_search.results.cell_table import paired
-from tal_search.results.statistics import HIGH, LOW, floor, means, needs, verdicts
-from tal_search.results.uncertainty.components import Runs
+from tal_search.results.statistics import HIGH, LOW, means, needs, verdicts
 from tal_search.results.uncertainty.contrasts import Contrasts
-from tal_search.results.uncertainty.families import holm
 from tests.support.plain_statistics import NONE, Interval, Repeats, alone, annotators, by_seed, difference, interval
 
 VALUES = st.lists(st.floats(0, 100).map(lambda value: round(value, 2)), min_size=3, max_size=12)
@@ -171,57 +169,6 @@ def test_a_cell_without_annotators_beside_one_with_other_annotators_has_nothing_
     found = differences_of({(seed, "a"): seed + 1.0 for seed in range(5)}, {(seed, "b"): seed**2 for seed in range(5)})
     assert (found["pairs"], found["delta"]) == (5, pytest.approx(3 - 6))
     assert math.isnan(found["p"])
-
-
-@given(st.lists(st.floats(0, 1), max_size=8))
-def test_holm_is_its_definition(p: list[float]) -> None:
-    """The adjusted p is the least level at which Holm's procedure rejects."""
-    adjusted = holm(p)
-    for level in [0.01, 0.05, 0.2, 0.5]:
-        rejected, left = set(), sorted(range(len(p)), key=lambda index: p[index])
-        while left and p[left[0]] * len(left) <= level:
-            rejected.add(left.pop(0))
-        assert rejected == {index for index, value in enumerate(adjusted) if value <= level}
-
-
-def test_holm_leaves_out_what_is_unknown() -> None:
-    found = holm([0.03, math.nan, 0.01])
-    assert found[::2] == [0.03, 0.02]
-    assert math.isnan(found[1])
-
-
-def runs_with(value: np.ndarray) -> Runs:
-    """A row a cell, a column a seed."""
-    seeds = np.arange(value.shape[1])
-    return Runs(value=value, seed=seeds, annotator=0 * seeds, single=np.zeros(len(value), np.bool_))
-
-
-@pytest.mark.parametrize("cells", [1, 5, 30])
-def test_the_noise_floor_covers_95_of_100_pairs_of_runs(cells: int) -> None:
-    """Of the centre's own runs where cells are few, of all cells' where they are many."""
-    random, seeds = np.random.default_rng(0), 4 if cells == 30 else 40
-    inside = []
-    for _ in range(150):
-        runs = runs_with(random.normal(30, 2, (cells, seeds)))
-        pairs = random.normal(30, 2, (2, 1000))
-        inside.append(np.mean(np.abs(pairs[0] - pairs[1]) <= floor(runs, 0)[0]))
-    assert np.mean(inside) == pytest.approx(0.95, abs=0.02)
-    assert floor(runs, 0)[1] == (cells * seeds if cells == 30 else seeds)
-
-
-def test_a_noise_floor_needs_two_runs_of_the_centre_or_many_cells() -> None:
-    random = np.random.default_rng(1)
-    one = random.normal(30, 2, (8, 3))
-    one[0, 1:] = np.nan
-    assert math.isnan(floor(runs_with(one[:4]), 0)[0])
-    assert floor(runs_with(one), 0)[0] > 0, "the other seven tell"
-    assert math.isnan(floor(runs_with(one[:1, :1]), 0)[0])
-
-
-def test_a_centre_far_noisier_than_all_has_a_floor_of_its_own() -> None:
-    value = np.random.default_rng(2).normal(30, 1, (12, 10))
-    value[0] = 30 + 20 * (value[0] - 30)
-    assert floor(runs_with(value), 0)[0] == pytest.approx(1.96 * math.sqrt(2) * value[0].std(ddof=1), rel=0.35)
 
 
 def test_a_verdict_needs_an_effect_or_an_interval_inside_the_noise() -> None:

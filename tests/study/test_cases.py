@@ -134,10 +134,10 @@ def test_every_wrong_case_is_named_in_one_pass(tmp_path: Path) -> None:
         "9: search.cases.b.hyperparameters.kernel_size is 4; it must be odd",
         "10: search.cases.c.hyperparameter is unknown; did you mean 'hyperparameters'?",
         "11: search.cases.d is 3; it must be a mapping",
-        "12: search.cases.e\\n is no name for a case; give at most 80 printable characters",
+        "12: search.cases.e\\n is no valid name of a case; give at most 80 printable characters",
         "13: search.cases.f.inference.nms is 2; it must be at most 1",
         "4: search.axes is given; axes are for plan one_at_a_time or grid; give each setting to a case",
-        '9: search.cases.b.preset is "papre", which backtal has not; it must be one of auto, paper',
+        '9: search.cases.b.preset is "papre"; for backtal it must be one of auto, paper',
         "10: search.cases.c.paper is \"BackTAl\", no published system on thumos14; did you mean 'BackTAL'?",
     ]
     assert [p.removeprefix("studies/x.yaml:")[: len(w)] for p, w in zip(found, wanted, strict=True)] == wanted
@@ -204,7 +204,7 @@ def test_each_method_of_a_study_has_its_code_its_clicks_and_its_accepted_older_t
 def test_hyperparameters_that_no_case_reads_are_refused(tmp_path: Path) -> None:
     alone = MIXED.replace("    BackTAL: {}\n", "") + "hyperparameters: {epochs: 3}\n"
     (sentence,) = problems(tmp_path, alone)
-    assert sentence.endswith("hyperparameters are of the method backtal, which no case has; give them to the cases")
+    assert sentence.endswith("hyperparameters are for the method backtal, which no case uses; give them to the cases")
 
 
 def test_rescoring_a_study_of_cases_says_where_the_setting_belongs(capsys: pytest.CaptureFixture[str]) -> None:

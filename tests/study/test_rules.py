@@ -52,7 +52,7 @@ REFUSED = [
     ("search.objectives=[test_mAP]", "search.objectives.test_mAP is a test score, which never steers a search"),
     ("search.objectives={test/mAP: maximize}", "search.objectives.test/mAP is a test score, which never steers"),
     ("search.objectives=[map]", "search.objectives.map is unknown; it must be one of .*; did you mean 'mAP'"),
-    ("search.objectives=[]", "search.objectives has no objective; choose of mAP, "),
+    ("search.objectives=[]", "search.objectives has no objective; choose from mAP, "),
     ("search.objectives={mAP:up}", 'search.objectives.mAP is "up"; it must be maximize or minimize'),
     ("search.objectives=3", "search.objectives is 3; it must be a mapping"),
     # Ranges
@@ -81,7 +81,7 @@ REFUSED = [
     ("search.space={kernel_size:{low:1,high:9,step:1}}", "search.space.kernel_size .* break a rule; each must be odd"),
     ("search.space={kernel_size:{low:1,high:9,log:true}}", r"search.space.kernel_size is logarithmic; .*\(an odd"),
     # Conditions
-    ("search.space.lambda_sep.when={affinty:true}", "search.*when.affinty is no dimension written before lambda_sep"),
+    ("search.space.lambda_sep.when={affinty:true}", "search.*when.affinty is no dimension defined above lambda_sep"),
     ("search.space={tau_same:{low:0,high:1,when:{affinity:true}},affinity:[true,false]}", "search.*reorder the space"),
     ("search.space={affinity:[true,false],tau_same:{low:0,high:1,when:{affinity:maybe}}}", 'search.*has "maybe"'),
     ("search.space={affinity:[true,false],tau_same:{low:0,high:1,when:{affinity:[]}}}", "search.*affinity has no"),

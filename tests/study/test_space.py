@@ -25,7 +25,7 @@ HEAD = "search:\n  plan: sampler\nbudget: {trials: 4}\n"
 def read(content: dict[str, Any]) -> dict[str, Dimension]:
     written = Written("x.yaml")
     space = read_space(Checker(written, Study, {}), Hyperparameters, {}, content, ("search", "space"))
-    assert written.problems == []
+    assert list(written.problems) == []
     return space
 
 

@@ -1,9 +1,9 @@
-"""A driver to be killed: a real study, plan and record, with trials that count epochs instead of training.
+"""A driver for `test_chaos.py` to kill: a real study, plan and record, with trials that count instead of training.
 
-python tests/chaos_driver.py RUNS ACKNOWLEDGED STUDY OVERRIDE ...
+python tests/support/chaos_driver.py RUNS ACKNOWLEDGED STUDY OVERRIDE ...
 
-Each result is written to the file ACKNOWLEDGED once the driver has acknowledged it, that is after the record has it:
-what the test checks against. Trials note every epoch in their folder, and keep a checkpoint every `CHECKPOINT_EPOCHS`.
+Each result that the driver acknowledges, after the record has it, is appended to the file ACKNOWLEDGED. Trials note
+every epoch in their folder, and keep a checkpoint every `CHECKPOINT_EPOCHS`.
 """
 
 from __future__ import annotations

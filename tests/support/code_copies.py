@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shutil
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,17 @@ def versions(folder: Path) -> dict[tuple[str, str], str]:
     """The version of every method's code, by method and source."""
     package = Package(folder)
     return {(method, source): version_of(package, method, source) for method, source in sorted(EVERY)}
+
+
+def restored(folder: Path, name: str, old: str, new: str) -> set[tuple[str, str]]:
+    """`changed` by one edit, which is undone afterwards."""
+    file = file_of(name, folder)
+    text = file.read_text()
+    edit(folder, name, old, new)
+    try:
+        return changed(folder)
+    finally:
+        file.write_text(text)
 
 
 def changed(folder: Path) -> set[tuple[str, str]]:
@@ -66,16 +78,20 @@ class _Moved(ast.NodeTransformer):
         return [node, *extra] if node.names else extra
 
 
-def move(folder: Path, name: str, new: str) -> None:
-    """Give the file that defines `name` another dotted name, and write every import of it anew."""
+def move(folder: Path, names: Mapping[str, str]) -> None:
+    """Give the file that defines each name another dotted name, and rewrite every import of it."""
     package = Package(folder)
-    old = package.only(name).module
-    place = folder.parent.joinpath(*new.split(".")).with_suffix(".py")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    (place.parent / "__init__.py").touch()
-    package.files()[old].rename(place)
+    moves = [_Moved(package.only(name).module, new) for name, new in names.items()]
+    for moved in moves:
+        place = folder.parent.joinpath(*moved.new.split(".")).with_suffix(".py")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (place.parent / "__init__.py").touch()
+        package.files()[moved.old].rename(place)
     for file in folder.rglob("*.py"):
-        file.write_text(ast.unparse(ast.fix_missing_locations(_Moved(old, new).visit(ast.parse(file.read_text())))))
+        tree: ast.AST = ast.parse(file.read_text())
+        for moved in moves:
+            tree = moved.visit(tree)
+        file.write_text(ast.unparse(ast.fix_missing_locations(tree)))
 
 
 def write_package(folder: Path, files: dict[str, str]) -> Package:

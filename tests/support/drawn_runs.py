@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tal_search.results.trials import StudyFrame
-from tal_search.results.uncertainty.components import Runs
+from tal_search.results.uncertainty.runs import Runs
 from tal_search.types import Floats
 from tests.support.plain_statistics import Repeats
 

@@ -1,4 +1,4 @@
-"""Memory that code under test takes for its own arrays, counted array by array.
+"""Memory held by arrays that the code under test makes, counted array by array.
 
 A process as a whole also holds what the libraries below take for themselves: scratch of the matrix library, which
 differs from processor to processor, is none of the code's doing. Nor are files that are mapped and never copied.
@@ -44,6 +44,8 @@ def held_by(action: Callable[[], object]) -> int:
 
     (The two peaks, of tensors and of all else, need not fall together, so their sum may be more than there was.)
     """
+    with _Tensors():
+        torch.zeros(1).clone()  # the first use of a dispatch mode imports modules, which would be counted
     tensors = _Tensors()
     tracemalloc.start()
     try:

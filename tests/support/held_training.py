@@ -1,7 +1,7 @@
-"""`tal-search run` with trainings that wait in the middle of their third epoch for a file; not a test itself.
+"""`tal-search run` whose trainings pause in their third epoch until a file appears; not a test itself.
 
-They make `waits` in their trial's folder and go on once `goes_on` is there. The grace for an epoch under way is a long
-one, for machines that are busy.
+Each makes `waits` in its trial's folder and goes on once `goes_on` is there. The grace period for an epoch under way is
+long, because test machines are busy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialSpec
 
 EPOCH = 3
-STEP_SECONDS = 1.0  # at least: Ray's workers train so long between two messages, and would begin a fourth epoch
+STEP_SECONDS = 1.0  # the time that Ray's workers train between two messages, so that none begins a fourth epoch
 
 
 class Held(Training):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.data.features.timing import Timing
+from tal_search.data.find import check
 from tal_search.types import DatasetSpec
-from tests.support.make_dataset import edit_json, found
+from tests.support.make_dataset import edit_json, found, problems_of
 
 # Snippets of the small dataset lie every second of its 40 seconds and more: 10 frames at its 10 frames a second.
 STRIDE, OFFSET, FPS = 10, 5, 10
@@ -72,3 +74,14 @@ def change(root: Path, layout: str, edit: Any) -> Path:
 def spec_of(root: Path, layout: str) -> DatasetSpec:
     """What is found in a dataset that `make_layout` wrote, or in BackTAL's."""
     return found(root, timing=EVENLY if layout in ("backtal", "hdf5") else TIMED)
+
+
+def problem_in_little_memory(root: Path, layout: str) -> str:
+    """The one problem that `check` reports of a broken dataset, in less than 2 MB."""
+    spec = spec_of(root, layout)
+    tracemalloc.start()
+    (problem,) = problems_of(lambda: check(spec, ("A1",), ()))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    return problem

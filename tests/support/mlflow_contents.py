@@ -3,22 +3,63 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import tempfile
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tal_search.files.atomic import write_json
-from tal_search.tracking.background import BackgroundTracker
-from tal_search.tracking.mlflow_tracker import MlflowClient, mlflow_tracker
+from tal_search.plan.plan import Plan
+from tal_search.study import TrackingSettings
+from tal_search.tracking.background import CLOSE_SECONDS, BackgroundTracker
+from tal_search.tracking.mlflow_client import database_client, mlflow_client
+from tal_search.tracking.mlflow_tracker import mlflow_tracker
 from tal_search.trial.folder import TrialFolder
-from tal_search.trial.trial_types import EpochReport, TrialSpec
+from tal_search.trial.trial_types import EpochReport, TrialOutcome, TrialSpec
+from tests.support.small_plans import plan_of
 from tests.support.small_trials import make_result, make_spec
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 EPOCHS = 3
 
 
-def track(runs: Path, **settings: Any) -> BackgroundTracker:
-    return mlflow_tracker(study="grid", description="a study", dataset=make_spec().dataset, runs=runs, **settings)
+def tracked(runs: Path, **settings: Any) -> Plan:
+    """A plan of the study `grid` with these settings of its tracking."""
+    plan = plan_of(runs, [make_spec()])
+    return replace(plan, study=replace(plan.study, tracking=TrackingSettings(mlflow=True, **settings)))
+
+
+@cache
+def empty_database() -> bytes:
+    """MLflow's database without a run: to create its tables takes seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mlflow.db"
+        database_client(path).search_experiments()
+        with closing(sqlite3.connect(path)) as connection:
+            return connection.serialize()
+
+
+def give_database(runs: Path) -> None:
+    runs.mkdir(parents=True, exist_ok=True)
+    if not (runs / "mlflow.db").exists():
+        (runs / "mlflow.db").write_bytes(empty_database())
+
+
+def track(runs: Path, *, close_seconds: float = CLOSE_SECONDS, **settings: Any) -> BackgroundTracker:
+    """A tracker of the study `grid`, by default with the database of the runs folder."""
+    if "uri" not in settings:
+        give_database(runs)
+    return mlflow_tracker(tracked(runs, **settings), close_seconds=close_seconds)
+
+
+def finished(spec: TrialSpec) -> TrialOutcome:
+    return TrialOutcome("finished", make_result(spec))
 
 
 def reports(first: int, last: int) -> Iterator[EpochReport]:
@@ -41,13 +82,13 @@ def full_trial(tracker: BackgroundTracker, spec: TrialSpec, runs: Path) -> None:
     """What the driver tells a tracker of a trial that runs from its first epoch to its result."""
     tracker.start(spec)
     for report in reports(1, EPOCHS):
-        tracker.log_metrics(spec.key, [report])
+        tracker.log(spec, [report])
     finished_folder(runs, spec)
-    tracker.finish(spec.key, make_result(spec))
+    tracker.finish(spec, finished(spec))
 
 
 def local(runs: Path) -> MlflowClient:
-    return MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
+    return mlflow_client(f"sqlite:///{runs / 'mlflow.db'}")
 
 
 def runs_of(client: MlflowClient, study: str = "grid") -> tuple[Any, list[Any]]:

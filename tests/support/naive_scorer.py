@@ -1,4 +1,4 @@
-"""Average precision straight from its definitions: slow, obvious, and what the evaluator is compared with."""
+"""Average precision straight from its definitions: the slow reference for the evaluator."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def of_study(cells: Sequence[Repeats]) -> Analysis:
 
 
 def analysis(values: Repeats) -> Analysis:
-    """Henderson's reductions by least squares, whatever is missing; a load is what an indicator of each effect has."""
+    """Henderson's reductions by least squares, with any runs missing; load: the reduction of its indicators."""
     if len(values) < 2:
         return Analysis(*[Square(0.0, 0.0, 0.0)] * 3)
     y = np.array(list(values.values()))
@@ -173,7 +173,7 @@ def analysis(values: Repeats) -> Analysis:
     found = []
     for without, of in ((by_name, by_seed), (by_seed, by_name)):
         df = rank[id(both)] - rank[id(without)]
-        load = sum(reduction(effect, without) for effect in of.T)
+        load = reduction(of, without)  # of all indicators
         found.append(Square(reduction(y, without), df, load) if df else Square(0.0, 0.0, 0.0))
     df = len(y) - rank[id(both)]
     rest = Square(left_over(y, both) if df else 0.0, df, df)

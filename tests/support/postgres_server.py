@@ -1,4 +1,4 @@
-"""A real PostgreSQL of a test's own: on loopback, a free port, with a password, gone afterwards."""
+"""A real PostgreSQL for tests: on loopback, at a free port, with a password, removed afterwards."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.support.waiting import DEADLINE
@@ -23,7 +24,7 @@ USER, DATABASE = "tal_search", "postgres"
 
 
 class Server:
-    """Its database may be stopped and started again; `url` holds no password, `PGPASSWORD` is to be `password`."""
+    """It may be stopped and started again. URLs hold no password: PGPASSWORD must be `password`."""
 
     def __init__(self, programs: Path, folder: Path, account: dict[str, Any], password: str) -> None:
         self.password = password
@@ -31,11 +32,30 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
+        self._databases = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"postgresql+psycopg://{USER}@127.0.0.1:{self.port}/{DATABASE}"
+
+    def new_database(self) -> str:
+        """The URL of a new, empty database."""
+        self._databases += 1
+        name = f"test_{self._databases}"
+        host = {"host": "127.0.0.1", "port": self.port, "user": USER, "password": self.password, "dbname": DATABASE}
+        with closing(psycopg.connect(**host, autocommit=True)) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self.url.removesuffix(DATABASE) + name
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Without the server during the block."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
 
     def start(self) -> None:
         settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}

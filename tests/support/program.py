@@ -1,7 +1,7 @@
 """A program that runs counting trials on a backend, for tests that kill it or its servers; not a test itself.
 
 Arguments: inline | ray, the runs folder, the trials' behaviour as JSON, seconds of grace for epochs under way. Prints
-each event, then how it ended; once it has heard a signal there is a file `heard` in the runs folder.
+each event, then how it ended; makes a file `heard` in the runs folder once it has received a signal.
 """
 
 from __future__ import annotations

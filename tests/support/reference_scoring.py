@@ -1,4 +1,4 @@
-"""The evaluator in plain NumPy: slow, and what the compiled one must equal to the last bit.
+"""The evaluator in plain NumPy: the slow reference that the compiled one must equal to the last bit.
 
 Shapes: D detections and G instances of one class, R thresholds, P pairs of a detection and an instance.
 """

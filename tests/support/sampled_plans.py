@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import optuna
+from optuna.trial import FrozenTrial
 
 from tal_search.execution.driver import run_study
 from tal_search.execution.running import Outcome
@@ -34,6 +34,7 @@ from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS
 from tests.support.small_plans import reference
+from tests.support.small_records import trials_of
 from tests.support.small_trials import TIOU, counting_trial, history, make_result, make_spec, setting_result
 
 SPACE = {
@@ -121,29 +122,31 @@ def sampled_plan(
     )
 
 
+class Proposing(Sampled):
+    """A sampler's proposer with the trials that it wanted so far, by id."""
+
+    def __init__(self, plan: Plan, record: Record, known: dict[str, TrialResult]) -> None:
+        self.wanted: dict[str, Trial] = {}
+        self._known = known
+        super().__init__(plan, record, self._look_up)
+
+    def _look_up(self, trials: Sequence[Trial]) -> dict[str, TrialResult]:
+        self.wanted |= {trial.id: trial for trial in trials}
+        return {trial.id: self._known[trial.id] for trial in trials if trial.id in self._known}
+
+
 @contextmanager
-def proposer(plan: Plan, known: dict[str, TrialResult] | None = None) -> Iterator[Sampled]:
+def proposer(plan: Plan, known: dict[str, TrialResult] | None = None) -> Iterator[Proposing]:
     """The proposer of a new driver: on the study's record, with the results that are known by trial id."""
     folder = plan.study.runs / plan.study.name
     folder.mkdir(parents=True, exist_ok=True)
     with Record.open(folder / "record.db", plan.study.name, {}) as record:
-
-        def want(trials: Sequence[Trial]) -> dict[str, TrialResult]:
-            return {trial.id: known[trial.id] for trial in trials if trial.id in known} if known else {}
-
-        yield Sampled(plan, record, want)
+        yield Proposing(plan, record, {} if known is None else known)
 
 
-def stored(plan: Plan, suffix: str = "") -> list[optuna.trial.FrozenTrial]:
+def stored(plan: Plan, suffix: str = "") -> list[FrozenTrial]:
     """The Optuna trials of the study, or of the one that its sampler sees (": cells")."""
-    path = plan.study.runs / plan.study.name / "record.db"
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-    with closing(storage.engine.connect()):
-        try:
-            return optuna.load_study(study_name=plan.study.name + suffix, storage=storage).get_trials()
-        finally:
-            storage.remove_session()
-            storage.engine.dispose()
+    return trials_of(plan.study.runs / plan.study.name / "record.db", plan.study.name + suffix)
 
 
 def proposed(plan: Plan) -> list[dict[str, Any]]:
@@ -151,7 +154,7 @@ def proposed(plan: Plan) -> list[dict[str, Any]]:
     return [trial.params for trial in stored(plan, ": cells")]
 
 
-def advance(sampled: Sampled, known: dict[str, TrialResult], most: int) -> int:
+def advance(sampled: Proposing, known: dict[str, TrialResult], most: int) -> int:
     """Ask and answer up to so many trials, one after the other; how many there were."""
     for count in range(most):
         spec = sampled.ask()
@@ -162,11 +165,10 @@ def advance(sampled: Sampled, known: dict[str, TrialResult], most: int) -> int:
     return most
 
 
-def finish(sampled: Sampled, known: dict[str, TrialResult], spec: TrialSpec) -> None:
+def finish(sampled: Proposing, known: dict[str, TrialResult], spec: TrialSpec) -> None:
     """What the driver does once a fit has ended."""
     fit = make_result(spec)
-    wanted = [trial for cell in sampled._cells.values() for trial in cell.missing if trial.spec.key == spec.key]
-    for trial in {trial.id: trial for trial in wanted}.values():
+    for trial in [trial for trial in sampled.wanted.values() if trial.spec.key == spec.key]:
         known[trial.id] = fit if trial.setting is None else setting_result(fit, trial.inference)
         sampled.answered(trial, known[trial.id])
     sampled.tell(Finished(spec, fit))

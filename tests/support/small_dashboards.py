@@ -1,4 +1,4 @@
-"""Real finished studies, small enough to be made once a test session, and a server of their dashboards."""
+"""Small finished studies, made once per test session, and a server of their dashboards."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 
 from tal_dashboards.app.grid import Grid
@@ -22,6 +23,7 @@ from tal_search.plan.plan import Plan, resolve
 from tal_search.plan.plan_frame import study_frame
 from tal_search.results.trials import StudyFrame
 from tal_search.study import load_study
+from tal_search.trial.folder import TrialFolder
 
 SMALL = [
     "resources.backend=inline", "resources.device=cpu", "resources.cpus_per_trial=1", "tracking.mlflow=false",
@@ -34,7 +36,7 @@ SMALL = [
 AXES = "search.axes={lambda_sep: [0.25], kernel_size: [1], inference.nms: [0.3]}"
 CASES = ["~search.cases.baseline", "~search.cases.+ affinity", "~search.cases.+ affinity without L_aff"]
 
-# The class threshold of SMALL is not the preset's: inference settings of the study and of its fits differ.
+# SMALL's class threshold differs from the preset's, so the study's inference settings differ from its fits'.
 GRID = [
     "search.plan=grid", "search.axes={lambda_sep: [0.5, 1.0, 8.0], inference.nms: [0.3, 0.55]}",
     "dataset.simulation.train_videos=60", "dataset.simulation.channels=16", "hyperparameters.epochs=8",
@@ -45,7 +47,7 @@ GRID = [
 
 
 class Made(NamedTuple):
-    """A study as its driver left it."""
+    """A finished study with its plan and outcome."""
 
     runs: Path
     plan: Plan
@@ -57,7 +59,7 @@ class Made(NamedTuple):
 
     @property
     def frame(self) -> StudyFrame:
-        """As the end of the run has it."""
+        """The study's results at the end of the run."""
         return study_frame(self.plan, self.outcome.trials.values(), self.outcome.finished)
 
     def read(self) -> StudyData:
@@ -65,7 +67,7 @@ class Made(NamedTuple):
 
 
 def make_study(runs: Path, study: str, *overrides: str) -> Made:
-    """Run a small study of the repository for real, in this process."""
+    """Run one of the repository's studies with small data in this process."""
     plan = resolve(load_study(study, [f"runs={runs}", *SMALL, *overrides]))
     outcome = run_study(plan)
     assert not outcome.failed, outcome.failed
@@ -74,7 +76,7 @@ def make_study(runs: Path, study: str, *overrides: str) -> Made:
 
 @contextmanager
 def served(runs: Path, study: str | None = None, token: str | None = None) -> Iterator[str]:
-    """The address of a server of the dashboards of a runs folder, which ends with the block."""
+    """The address of a server of a runs folder's dashboards, which stops at the end of the block."""
     server = bound_server(runs, study, port=0, token=token)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -87,13 +89,19 @@ def served(runs: Path, study: str | None = None, token: str | None = None) -> It
 
 
 def drawn_rows(grid: Grid) -> list[list[str]]:
-    """Text of the cells of every row; what stands beside several rows stands in each of them."""
+    """Text of the cells by row; a cell that spans several rows is repeated in each of them."""
     rows: list[list[str]] = []
     for row in grid.draw(grid.frame):
-        cells = [one if isinstance(one, str) else one["text"] for one in row.cells]
+        cells = [cell if isinstance(cell, str) else cell["text"] for cell in row.cells]
         above = len(grid.heads) - len(cells)
         rows.append((rows[-1][:above] if above else []) + cells)
     return rows
+
+
+def scored_epochs(made: Made, key: str) -> pd.Series[float]:
+    """Held-out mAP at tIoU 0.5 by epoch, in percent, from the file of a fit."""
+    epochs = pd.read_parquet(TrialFolder.of(made.runs, key).epochs).set_index("epoch")
+    return 100 * epochs["holdout/mAP/0.5"].dropna()
 
 
 def chromium() -> str:
@@ -101,10 +109,10 @@ def chromium() -> str:
 
 
 def required_program(name: str, variable: str) -> str:
-    """Where a program of Debian's is; its tests are skipped where it is absent, unless the variable requires it."""
-    found = shutil.which(name)
-    if found is None:
+    """The path of a program; its tests are skipped if it is not installed, unless the variable requires it."""
+    path = shutil.which(name)
+    if path is None:
         if os.environ.get(variable) == "1":
             pytest.fail(f"{name} is required ({variable}=1) and is not there")
         pytest.skip(f"needs the program {name}")
-    return found
+    return path

@@ -5,22 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import optuna
-
 from tal_search.execution.driver import run_study
 from tal_search.execution.running import Outcome
 from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import Hyperparameters
 from tal_search.plan.cells import Case, Trial
-from tal_search.plan.plan import Plan
+from tal_search.plan.plan import Plan, resolve
 from tal_search.proposers.events import Event
-from tal_search.study import ResourceSettings, SearchSettings, Study, TrackingSettings
+from tal_search.study import ResourceSettings, SearchSettings, Study, TrackingSettings, load_study
 from tal_search.study.settings import BudgetSettings
 from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import BACKGROUND_CLICKS
+from tests.support.paths import STUDIES
+from tests.support.small_records import trials_of
 from tests.support.small_trials import counting_trial, make_spec
 
 AXES = {"lambda_sep": (1.0, 2.0), "inference.nms": (0.5,)}
+
+
+def planned(name: str, *overrides: str) -> Plan:
+    """The plan on simulated data, with one seed unless the overrides say otherwise."""
+    return resolve(load_study(name, ["dataset.source=simulated", "search.repeats.seeds=[0]", *overrides], STUDIES))
 
 
 def plan_of(
@@ -75,11 +80,5 @@ def run(plan: Plan) -> tuple[Outcome, list[Event]]:
 
 def recorded(plan: Plan) -> list[tuple[str, str]]:
     """State and id of every trial of the record, in order."""
-    path = plan.study.runs / plan.study.name / "record.db"
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-    try:
-        trials = optuna.load_study(study_name=plan.study.name, storage=storage).get_trials()
-        return [(trial.state.name, trial.user_attrs["id"]) for trial in trials]
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
+    trials = trials_of(plan.study.runs / plan.study.name / "record.db", plan.study.name)
+    return [(trial.state.name, trial.user_attrs["id"]) for trial in trials]

@@ -1,4 +1,4 @@
-"""Trials small enough for tests of backends: real generators that keep real files, but count instead of training."""
+"""Trials small enough for tests of backends: real generators that write real files, but count instead of training."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec, se
 from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, DatasetSpec
 
 TIOU = (0.3, 0.5, 0.7)
-WEIGHTS = {"frame_weight": 1.0, "lambda_sep": 1.0, "beta_aff": 0.8}  # they say which clicks BackTAL reads
+WEIGHTS = {"frame_weight": 1.0, "lambda_sep": 1.0, "beta_aff": 0.8}  # they decide which clicks BackTAL reads
 
 
 def case_of(hyperparameters: dict[str, Any], inference: dict[str, Any]) -> Case:
-    """Of BackTAL with any hyperparameters, as those of `make_spec`; other inference settings are the defaults."""
+    """A case of BackTAL with any hyperparameters, such as those of `make_spec`, and default inference settings."""
     fields = [(name, Any, field(default_factory=partial(deepcopy, value))) for name, value in hyperparameters.items()]
     kind = make_dataclass("Counting", fields, bases=(_Counting,), frozen=True, kw_only=True)
     settings = Inference(**inference)
@@ -66,9 +66,9 @@ class Listed:
 def make_spec(
     seed: int = 0, *, cell: dict[str, Any] | None = None, annotator: str = "a", **behaviour: Any
 ) -> TrialSpec:
-    """`behaviour`: epochs, seconds (of an epoch), notes (what it tells the user first), stopped (`Listed` stops it),
-    endless (the number of an epoch that does not end), and for the second epoch raises (text), deaths (times the
-    process kills itself), holds (bytes of memory).
+    """`behaviour`: epochs, seconds (of an epoch), notes (sentences for the user, before the first epoch), stopped
+    (`Listed` stops it), endless (the number of an epoch that does not end), and for the second epoch raises (text),
+    deaths (times the process kills itself), holds (bytes of memory).
     """
     dataset = DatasetSpec(
         name="thumos14",
@@ -199,6 +199,6 @@ def note(folder: TrialFolder, line: str) -> None:
 
 
 def history(folder: TrialFolder, beginning: str = "") -> list[str]:
-    """What the trial noted, in order, over all its runs."""
+    """The trial's notes that start with `beginning`, in order, of all its runs."""
     path: Path = folder.path / "history"
     return [line for line in path.read_text().splitlines() if line.startswith(beginning)] if path.exists() else []

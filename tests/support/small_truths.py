@@ -1,4 +1,4 @@
-"""Small ground truths and detections from rows, and how Hypothesis draws them."""
+"""Small ground truths and detections from rows, and Hypothesis strategies for the rows."""
 
 from __future__ import annotations
 
@@ -35,6 +35,19 @@ def as_detections(truth: Annotations) -> Detections:
         label=truth.label,
         segment=truth.segment,
         score=np.ones(len(truth.label)),
+    )
+
+
+def overlapping(videos: int = 150) -> Annotations:
+    """Two instances a video, at 5-12 s (overlapping 11-13 s) and 20-28 s of 30 s; the last video has none."""
+    segments = np.tile([[5.0, 12.0], [11.0, 13.0], [20.0, 28.0]], (videos - 1, 1))
+    return Annotations(
+        videos=tuple(f"v{index}" for index in range(videos)),
+        classes=("c",),
+        video=np.repeat(np.arange(videos - 1), 3),
+        label=np.zeros(3 * (videos - 1), np.int64),
+        segment=segments,
+        duration=np.full(videos, 30.0),
     )
 
 

@@ -45,7 +45,7 @@ def nodes_of(runs: Path, spec: TrialSpec) -> list[str]:
 
 
 def cluster() -> None:
-    """Three nodes of one CPU; says its address, then kills the third at the first line it reads, ends at the second."""
+    """Three nodes of one CPU; prints its address, kills the third node at the first line read, ends at the second."""
     from ray.cluster_utils import Cluster
 
     ray_cluster = Cluster()
@@ -68,9 +68,6 @@ def say(line: str) -> None:
 
 def drive(address: str, runs: str, log: str) -> None:
     """Run all trials on a cluster; a line of JSON for each event, written before the next."""
-    from tal_search.execution.ray_tune import ray_settings
-
-    ray_settings.prepare(address)
     from tal_search.execution.ray_tune.ray_backend import RayBackend
     from tal_search.proposers.events import Event, Noted
 

@@ -1,4 +1,4 @@
-"""What is compared between a drawn timeline and the real one: quantiles, correlations, co-occurrence."""
+"""Statistics by which a drawn timeline is compared with the real one: quantiles, correlations, co-occurrence."""
 
 from __future__ import annotations
 

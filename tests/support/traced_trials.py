@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from tal_search.data.load import LOADED
 from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
 from tal_search.methods import available, specification
@@ -79,7 +80,7 @@ class Tracer:
 
 def spec_of(method: str, dataset: Any, **changes: Any) -> TrialSpec:
     found = specification(method)
-    settings = {"epochs": 2, "batch_size": 3, "learning_rate": 1e-3, **SETTINGS[method], **changes}
+    settings = {"epochs": 2, "batch_size": 10, "learning_rate": 1e-3, **SETTINGS[method], **changes}
     hyperparameters = found.hyperparameters(**settings)
     supervision = hyperparameters.supervision
     inference = dataclasses.asdict(Inference(class_threshold=0.0))
@@ -100,7 +101,7 @@ def spec_of(method: str, dataset: Any, **changes: Any) -> TrialSpec:
 
 def trials(folder: Path) -> dict[str, TrialSpec]:
     """Every method on simulated data and on files; one with held-out videos; protocols, budgets and files of clicks."""
-    simulated = found(None, snippets=12, simulation=Simulation(train_videos=40, test_videos=2, channels=4))
+    simulated = found(None, snippets=12, simulation=Simulation(train_videos=20, test_videos=2, channels=4))
     root = make_dataset(folder / "features", train=6, test=2, channels=4, snippets=16)
     read = found(root, snippets=12)
     specs = {}
@@ -124,6 +125,7 @@ def trials(folder: Path) -> dict[str, TrialSpec]:
 
 def forget() -> None:
     """Empty every cache of the package, so that the next trial runs what this one did."""
+    LOADED.clear()
     for name, module in list(sys.modules.items()):
         if name.startswith(f"{PACKAGE.name}."):
             for value in list(vars(module).values()):

@@ -1,4 +1,4 @@
-"""What tests that wait for another process or thread share."""
+"""Waiting for another process or thread, with a deadline."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 from tests.support.paths import ROOT
 
-DEADLINE = 600.0  # seconds, for what takes moments on an idle machine: it only ends tests that would never end
-GONE_SECONDS = 30.0  # for killed processes to be gone; Ray's helpers that nobody killed take a minute
+DEADLINE = 600.0  # seconds; only ends tests that would hang, as the waits are short on an idle machine
+GONE_SECONDS = 30.0  # until killed processes have ended; Ray's helpers, which are not killed, take a minute
 IMPORTABLE = str(ROOT)  # PYTHONPATH of programs that import test modules and this code
 
 
 def wait_for(happened: Callable[[], object], process: subprocess.Popen[str] | None = None) -> None:
-    """Until it happened; the process, if any, that is to bring it about must not end without it."""
+    """Wait until `happened()` is true; fails if the process that causes it ends first."""
     until = time.monotonic() + DEADLINE
     while not happened():
         assert time.monotonic() < until, "it did not happen in time"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +20,10 @@ from tal_search.study import TrackingSettings, load_study
 from tal_search.tracking.ledger import parent_noted
 from tal_search.tracking.publish import publish
 from tal_search.tracking.rebuild import rebuild
-from tal_search.tracking.study_values import study_values
-from tal_search.tracking.values import LONGEST_NAME, Naming, dashboard_link
-from tal_search.types import NO_ANNOTATOR
-from tests.support.mlflow_contents import local, runs_of, track
+from tal_search.tracking.values import dashboard_link
+from tests.support.mlflow_contents import local, runs_of
 from tests.support.mlflow_server import free_port
 from tests.support.small_dashboards import Made
-from tests.support.small_trials import make_result, make_spec
 
 NOTE = "mlflow.note.content"
 
@@ -128,64 +124,9 @@ def test_a_server_that_is_gone_is_one_sentence(swept: Made, copied: Copied) -> N
     assert message.endswith(f"tal-search rebuild study={away.study.name}")
 
 
-def test_cases_stand_beside_the_reference_under_names_that_mlflow_takes(compared: Made) -> None:
-    data = compared.frame
-    values, found = study_values(data), cells(data).set_index("case")
-    names = list(values.ranking["name"])
-    assert set(names) == set(found.index[~found["centre"]])
-    effects = {key: value for key, value in values.metrics.items() if key.startswith("effect/")}
-    assert list(effects.values()) == list(found["delta"][names])
-    assert all(re.fullmatch(r"[\w\-. :/]+", key, re.ASCII) for key in (*values.metrics, *values.tags))
-    assert values.tags["centre/cell"] == found.index[found["centre"]].item()
-
-
-def test_a_copy_in_fractions_is_set_aside_and_the_study_copied_anew(tmp_path: Path) -> None:
-    spec = make_spec()
-    tracker = track(tmp_path)
-    tracker.start(spec)
-    tracker.finish(spec.key, make_result(spec))
-    assert tracker.close() is None
-    client, (old, (child,)) = local(tmp_path), runs_of(local(tmp_path))
-    client.delete_tag(old.info.run_id, "unit.mAP")  # as earlier versions left it
-    second = track(tmp_path)
-    second.take_up(spec, make_result(spec))
-    assert second.close() is None
-    found = client.search_runs([old.info.experiment_id])
-    (new,) = (run for run in found if run.data.tags["role"] == "study")
-    (whole,) = (run for run in found if run.data.tags.get("mlflow.parentRunId") == new.info.run_id)
-    aside = client.get_run(old.info.run_id)
-    assert (aside.info.run_name, aside.data.tags["unit.mAP"]) == ("grid (older copy, mAP from 0 to 1)", "fraction")
-    assert (whole.info.status, whole.data.metrics) == ("FINISHED", child.data.metrics)
-    third = track(tmp_path)
-    third.take_up(spec, make_result(spec))
-    assert third.close() is None
-    assert len(client.search_runs([old.info.experiment_id])) == len(found) == 4
-
-
-@pytest.mark.parametrize(
-    ("cell", "several", "name"),
-    [
-        ({"k_ratio": 1 / 8, "kernel_size": 3}, False, "centre · seed 0"),
-        ({"k_ratio": 1 / 6, "kernel_size": 3}, False, "k_ratio=1/6 · seed 0"),
-        ({"k_ratio": 1 / 6, "kernel_size": 5}, True, "k_ratio=1/6 kernel_size=5 · a · seed 0"),
-        ({"case": "+ affinity"}, True, "+ affinity · a · seed 0"),
-    ],
-)
-def test_a_run_is_named_by_what_differs_from_the_centre(cell: dict[str, Any], several: bool, name: str) -> None:
-    naming = Naming(tuple(cell), {"k_ratio": 1 / 8, "kernel_size": 3}, several)
-    assert naming(make_spec(cell=cell)) == name
-    assert naming(make_spec(cell=cell, annotator=NO_ANNOTATOR)) == name.replace(" · a", "")
-
-
-def test_a_long_name_keeps_its_seed() -> None:
-    name = Naming()(make_spec(cell={f"axis_{number:02}": 0.123 for number in range(40)}))
-    assert len(name) == LONGEST_NAME
-    assert name.endswith("… · seed 0")
-
-
 @pytest.mark.parametrize("address", ["127.0.0.1:8050", "http://", "ftp://host", "http://host/a?b", "http://ho st"])
 def test_an_address_of_the_dashboards_that_no_browser_follows_is_refused(address: str) -> None:
-    with pytest.raises(InputError, match=r"tracking.dashboard is .*it must be the address that the dashboards"):
+    with pytest.raises(InputError, match=r"tracking.dashboard is .*it must be the address of the dashboards"):
         load_study("quickstart", [f"tracking.dashboard='{address}'"])
 
 

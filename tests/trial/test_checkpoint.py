@@ -99,5 +99,5 @@ def test_a_worker_passes_the_sentence_on_and_writes_it_to_the_log(tmp_path: Path
     assert note.endswith("the trial continues from epoch 1")
     assert newest.name in note
     assert note in folder.log.read_text()
-    assert advance.result == make_result(spec)
+    assert folder.result() == make_result(spec)
     assert (advance.failed, (folder.path / "attempt.json").exists()) == (None, False)

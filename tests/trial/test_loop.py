@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,35 +15,12 @@ from tal_search.data.find import find, load
 from tal_search.data.simulation.videos import Simulation
 from tal_search.methods.backtal import BackTAL, Hyperparameters
 from tal_search.nn import affinity, two_branch
-from tal_search.trial.loop import Fit
-from tal_search.types import BACKGROUND_CLICKS, VideoSet
+from tal_search.types import BACKGROUND_CLICKS
 from tests.support.batches import background_batch
 from tests.support.golden_files import files, read
+from tests.support.one_batch import BATCH, CHANNELS, CLASSES, SNIPPETS, make_fit, one_batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-CPU = torch.device("cpu")
-CHANNELS, CLASSES, SNIPPETS, BATCH = 16, 4, 48, 6
-
-
-def one_batch(seed: int = 0) -> VideoSet:
-    random = np.random.default_rng(seed)
-    return VideoSet.labelled(
-        videos=tuple(f"video_{index}" for index in range(BATCH)),
-        features=random.standard_normal((BATCH, CHANNELS, SNIPPETS), dtype=np.float32),
-        labels=np.eye(CLASSES, dtype=np.float32)[random.integers(0, CLASSES, BATCH)],
-        duration=np.full(BATCH, 20.0),
-        frames=np.full(BATCH, 600),
-        background_clicks=random.random((BATCH, SNIPPETS)) < 0.2,
-    )
-
-
-def make_fit(videos: VideoSet, precision: str = "float32", device: torch.device = CPU, **settings: object) -> Fit:
-    """One step an epoch."""
-    torch.manual_seed(0)
-    hyperparameters = Hyperparameters(**{"batch_size": len(videos.videos), **settings})  # type: ignore[arg-type]
-    method = BackTAL(hyperparameters, videos.features.shape[1], videos.labels.shape[1])
-    return Fit(method, videos, np.arange(len(videos.videos)), seed=0, precision=precision, device=device)
 
 
 @pytest.mark.parametrize("path", files("backtal_release"), ids=lambda path: path.stem)
@@ -132,7 +108,7 @@ def test_no_step_waits_for_the_device(variant: str) -> None:
         method = BackTAL(Hyperparameters(variant=variant), CHANNELS, CLASSES)
         clicked = torch.empty(BATCH, SNIPPETS, dtype=torch.bool)
         batch = background_batch(torch.empty(BATCH, CHANNELS, SNIPPETS), torch.empty(BATCH, CLASSES), clicked)
-    total = torch.stack(list(method._terms(method.network(batch.features), batch).values())).sum()
+    total = method.losses(batch, "all")["total"]
     total.backward()  # type: ignore[no-untyped-call]
     assert all(weight.grad is not None for weight in method.network.parameters())
     with pytest.raises(RuntimeError, match="meta"):
@@ -143,7 +119,7 @@ def test_no_step_waits_for_the_device(variant: str) -> None:
 def test_dropout_keeps_its_share_and_the_mean(share: float) -> None:
     torch.manual_seed(0)
     hidden = torch.ones(97, 3, 1001, requires_grad=True)
-    out = two_branch._dropout(hidden, share)
+    out = two_branch.dropout(hidden, share)
     assert float((out == 0).float().mean()) == pytest.approx(share, abs=0.01)
     kept = out[out > 0]
     torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - share)), rtol=1e-3, atol=0)
@@ -187,6 +163,6 @@ def test_a_step_on_a_gpu_never_makes_the_host_wait(meta: torch.device, settings:
     fit = make_fit(one_batch(), device=meta, **settings)  # type: ignore[arg-type]
     for optimizer in fit.optimizers.values():  # fused Adam, which knows no such device either
         optimizer.step = lambda: None  # type: ignore[method-assign, assignment]
-    losses = fit._step(fit.method.phases[0], torch.arange(BATCH, device=meta))
+    losses = fit.step(fit.method.phases[0], torch.arange(BATCH, device=meta))
     assert losses["total"].device == meta
     assert all(weight.grad is not None for weight in fit.method.network.parameters())

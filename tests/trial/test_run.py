@@ -170,9 +170,6 @@ def test_training_seconds_contain_no_scoring(
     assert scored in ({300} if selection == "last" else {400, 500})
     assert written == (2 if selection == "last" else 3)  # the weights, and the activations of each split
     assert result.wall_seconds == result.seconds + result.scoring_seconds
-    assert TrialResult.from_json(json.loads(json.dumps(result.to_json()))) == result
-    old = {name: value for name, value in result.to_json().items() if name != "scoring_seconds"}
-    assert TrialResult.from_json(old).wall_seconds == result.seconds
 
 
 @pytest.mark.parametrize(

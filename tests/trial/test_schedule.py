@@ -9,7 +9,7 @@ import torch
 
 from tal_search.methods import available, specification
 from tal_search.trial.schedule import WARM_UP, rate_factor
-from tests.trial.test_loop import make_fit, one_batch
+from tests.support.one_batch import make_fit, one_batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

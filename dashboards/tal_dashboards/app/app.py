@@ -1,13 +1,14 @@
-"""The page of one study: its views as tabs, the URL holding every choice, refreshed while the study runs."""
+"""Dash application of one study: its views as tabs, every choice in the URL, redrawn while the study runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import dash
 import flask
 from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
+from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from tal_dashboards.app import components, notes, side_panel
@@ -18,18 +19,22 @@ from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.data.study_data import Selection, StudyData, query_of, selection_of
 from tal_dashboards.home.links import site_links
 from tal_dashboards.views import VIEWS, views
-from tal_dashboards.views.trial_panel import view_query
+from tal_dashboards.views.parts.trial_panel import view_query
 from tal_search.errors import InputError
 
 REFRESH_SECONDS = 5
 
+Drawn: TypeAlias = tuple[StudyData, Component]  # a study and the selected view of it
+Controls: TypeAlias = dict[str, list[str | None]]  # by name: the value a control was drawn with, and the selected one
+
 
 def make_app(open_study: StudyReader, prefix: str = "/") -> dash.Dash:
-    """The page of one study, served below `prefix`."""
+    """The application of one study, served below `prefix`."""
     drawn = Ahead(lambda query: _drawn(open_study(), selection_of(query)))
     app = new_page(f"{open_study.name} – tal-search", prefix)
-    app.layout = lambda: _frame(open_study)  # at each visit: notes change
+    app.layout = lambda: _frame(open_study)  # on each visit, as notes change
     _register(app, open_study, drawn)
+    _register_choices(app)
     side_panel.register(app, open_study)
     for view in views().values():
         view.register(app, open_study)
@@ -47,7 +52,7 @@ def make_app(open_study: StudyReader, prefix: str = "/") -> dash.Dash:
 
 
 def _frame(open_study: StudyReader) -> html.Div:
-    """What is always there. written: the query the page shows already; shown: what controls were drawn from."""
+    """The layout around the views. Stores: written, the query on screen; shown, the `Controls` it was drawn with."""
     return html.Div([
         dcc.Location(id="url", refresh=False),
         dcc.Store(id="written"), dcc.Store(id="shown"), dcc.Store(id="version"),
@@ -63,26 +68,23 @@ def _frame(open_study: StudyReader) -> html.Div:
 
 
 def current(selection: Selection) -> str:
-    """The view that a selection names, the first where it names none."""
+    """The view named in a selection, by default the first."""
     return selection.get("view", "") if selection.get("view") in VIEWS else VIEWS[0]
 
 
-def _drawn(data: StudyData, selection: Selection) -> tuple[StudyData, Any]:
-    """A study, and the view of it that is selected."""
+def _drawn(data: StudyData, selection: Selection) -> Drawn:
     return data, views()[current(selection)].layout(data, selection)
 
 
-def _register(
-    app: dash.Dash, open_study: Callable[[], StudyData], drawn: Callable[[str], tuple[StudyData, Any]]
-) -> None:
+def _register(app: dash.Dash, open_study: Callable[[], StudyData], drawn: Callable[[str], Drawn]) -> None:
     @app.callback(
         Output("heading", "children"), Output("content", "children"), Output("shown", "data"),
         Output("version", "data"), Output("written", "data", allow_duplicate=True),
         Input("url", "search"), Input("tick", "n_intervals"), State("written", "data"), State("version", "data"),
         prevent_initial_call="initial_duplicate",
     )  # fmt: skip
-    def page(search: str, _: int, written: str | None, version: int | None) -> tuple[Any, ...]:
-        """Draw the view again where another one is asked for, or where the study has grown."""
+    def page(search: str, _: int, written: str | None, version: int | None) -> tuple[object, ...]:
+        """Redraw the view when the query asks for another one or the study has new trials."""
         own_choice = written is not None and side_panel.drawn_by(search) == side_panel.drawn_by(written)
         try:
             if own_choice and open_study().version == version:
@@ -94,7 +96,7 @@ def _register(
         return components.heading(data), content, drawn_from(content, selection), data.version, search
 
     @app.callback(Output("views", "children"), Input("url", "search"))
-    def tabs(search: str) -> list[Any]:
+    def tabs(search: str) -> list[Component]:
         selection = selection_of(search)
         return [
             dcc.Link(
@@ -104,20 +106,20 @@ def _register(
             for name, view in views().items()
         ]  # fmt: skip
 
+
+def _register_choices(app: dash.Dash) -> None:
     @app.callback(
         Output("url", "search"), Output("written", "data"),
         Input({"type": "selection", "name": ALL}, "value"),
         State({"type": "selection", "name": ALL}, "id"), State("url", "search"), State("shown", "data"),
         prevent_initial_call=True,
     )  # fmt: skip
-    def write(
-        values: list[Any], ids: list[dict[str, str]], search: str, shown: dict[str, list[str | None]] | None
-    ) -> tuple[str, str]:
-        """Put what was chosen into the URL; values as they were drawn stay out of it."""
+    def write(values: list[object], ids: list[dict[str, str]], search: str, shown: Controls | None) -> tuple[str, str]:
+        """Write the user's choices into the URL, without the values that the controls were drawn with."""
         if not ctx.triggered:
             raise PreventUpdate
         selection = selection_of(search)
-        named = {one["name"]: as_text(value) for one, value in zip(ids, values, strict=True)}
+        named = {control["name"]: as_text(value) for control, value in zip(ids, values, strict=True)}
         drawn = shown or {}
         changed = {name: value for name, value in named.items() if drawn.get(name) != [value, selection.get(name)]}
         query = query_of({**selection, **changed})
@@ -126,20 +128,30 @@ def _register(
         return query, query
 
 
-def as_text(value: Any) -> str:
-    """The value of a control as the selection has it: numbers shortly, several values with commas between."""
+def as_text(value: object) -> str:
+    """The value of a control as it stands in the URL: ten digits at most, several values separated by commas."""
     if isinstance(value, list):
-        return ",".join(as_text(one) for one in value)
+        return ",".join(map(as_text, value))
     return f"{value:.10g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def drawn_from(content: Any, selection: Selection) -> dict[str, list[str | None]]:
-    """What the controls of a drawn view say, by name, and what was selected of it: a view that cannot show what is
-    selected shows something else, and the selection stays for the other views.
+def drawn_from(content: Component, selection: Selection) -> Controls:
+    """The controls of a drawn view: a view that cannot show the selected value shows another one, and the selection is
+    kept for the other views.
     """
-    found = {}
-    for part in [content, *content._traverse()]:
+    controls: Controls = {}
+    for part in _tree(content):
         name = getattr(part, "id", None)
         if isinstance(name, dict) and name.get("type") == "selection":
-            found[name["name"]] = [as_text(getattr(part, "value", None)), selection.get(name["name"])]
-    return found
+            controls[name["name"]] = [as_text(getattr(part, "value", None)), selection.get(name["name"])]
+    return controls
+
+
+def _tree(content: object) -> Iterator[Component]:
+    """A component and all below it; the content may be a list of them."""
+    if isinstance(content, Component):
+        yield content
+        yield from _tree(getattr(content, "children", None))
+    elif isinstance(content, list | tuple):
+        for part in content:
+            yield from _tree(part)

@@ -1,13 +1,14 @@
-"""Tables that the server searches, sorts and pages, so that a hundred thousand trials are as quick as a hundred."""
+"""Tables searched, sorted and paged by the server, so that 100 000 trials are as fast as 100."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 from urllib.parse import urlencode
 
+import dash
 import flask
 import pandas as pd
 from dash import Input, Output, State, ctx, dcc, html
@@ -17,17 +18,20 @@ from tal_dashboards.app.components import name_of
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_search.errors import InputError
 
-PAGE = 100  # rows
-PAUSE = 0.3  # seconds without a keystroke after which the text is looked for
+PAGE = 100  # rows of a page
+PAUSE = 0.3  # seconds without a keystroke before the search runs
 NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:/\d+)?)")
 
 
-class Cell(TypedDict, total=False):
-    """A cell of a table's body that is more than its text.
+TableData = TypedDict("TableData", {"data-table": str})
 
-    scope: "row" or "rowgroup" where it names its row, or rows. look: its class, in the place of its column's; share:
-    how deep its colour is ("55%"). href: a query of this page, or the address of another one, opened in a tab of its
-    own. small: words below the text. rows: how many it stands beside.
+
+class Cell(TypedDict, total=False):
+    """A cell of a table's body with more than text.
+
+    scope: "row" or "rowgroup" of a header of its row or rows. look: CSS class instead of the column's. share: strength
+    of its colour ("55%"). href: a query of this page, or another site's address, opened in a new tab. small: text below
+    the cell's. rows: the number of rows it spans.
     """
 
     text: str
@@ -40,8 +44,8 @@ class Cell(TypedDict, total=False):
 
 
 class Row(NamedTuple):
-    """Cells in the order of a grid's heads, the first left out where one of an earlier row stands beside this one;
-    look: the row's class.
+    """Cells in the order of a grid's heads, without the first where a cell of an earlier row spans this row; look: the
+    row's CSS class.
     """
 
     cells: list[str | Cell]
@@ -49,11 +53,11 @@ class Row(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """A table with more rows than a page draws.
+    """A table with more rows than one page.
 
-    hint: an example of what to look for. frame: every row, in the order that nobody chose; its columns are those of
-    a CSV file. heads: the columns that are shown, each with the words above it. text: see `matching`, asked for when
-    something is looked for. draw: the rows of a page.
+    hint: an example of a search. frame: every row, in the default order; its columns are those of the CSV file. heads:
+    the columns shown, with their titles. text: the frame that `matching` searches, made only for a search. draw: makes
+    the rows of a page.
     """
 
     caption: str
@@ -65,16 +69,16 @@ class Grid(NamedTuple):
 
 
 def searchable(text: str) -> str:
-    """Text in which rows are looked for: small letters, "h = 1, seed 2" as "h=1 seed=2"."""
+    """Text normalized for the search: lower case, "h = 1, seed 2" as "h=1 seed=2"."""
     plain = re.sub(r"\s*=\s*", "=", text.lower().replace(",", " "))
     return re.sub(r"\bseed\s+(?=\d)", "seed=", plain)
 
 
 def matching(text: pd.DataFrame, sought: str) -> pd.Series[bool]:
-    """Rows that have every word of `sought`: of "h=1" the whole word, so that it does not find h = 11; a word of one or
-    two letters at the start of theirs; any other one anywhere.
+    """A mask of the rows that match every word of `sought`: "h=1" as a whole, so that it does not match h = 11; one or
+    two letters at the start of a word; longer ones anywhere.
 
-    text: `searchable`, with a space at both ends: `words` of a row, and `values`, "NAME=VALUE" of all it has.
+    text: `searchable` columns with a space at both ends: a row's `words`, and its `values` as "NAME=VALUE".
     """
     kept = pd.Series(True, index=text.index)
     for word in searchable(sought).split():
@@ -86,9 +90,9 @@ def matching(text: pd.DataFrame, sought: str) -> pd.Series[bool]:
 
 
 def found(grid: Grid, sought: str, order: str) -> pd.DataFrame:
-    """The rows that are looked for, by the column named `order`, or by it from the greatest on if named "-COLUMN".
+    """The matching rows, sorted by the column `order`, descending for "-COLUMN"; missing values come last.
 
-    Rows without a value come last. Of a column that does not exist, in the order of the frame.
+    Unsorted where there is no such column.
     """
     rows = grid.frame[matching(grid.text(), sought)] if sought.strip() else grid.frame
     column = order.removeprefix("-")
@@ -97,51 +101,52 @@ def found(grid: Grid, sought: str, order: str) -> pd.DataFrame:
     return rows.sort_values(column, ascending=order == column, kind="stable", key=_sortable)
 
 
-def _sortable(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Numbers as they are; else by place, numbers before text, and numbers within text by their size."""
+def _sortable(column: pd.Series) -> pd.Series:
+    """Sort key: numbers as they are; else ranks, numbers before text, with numbers within text in numeric order."""
     if pd.api.types.is_numeric_dtype(column):
         return column
     codes, values = pd.factorize(column)
-    places = sorted(range(len(values)), key=lambda place: _natural(values[place]))
-    rank = pd.Series(range(len(places)), index=places, dtype=float)
+    keys = [_natural(value) for value in values]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    rank = pd.Series(range(len(order)), index=order, dtype=float)
     return pd.Series(rank.reindex(codes).to_numpy(), index=column.index)
 
 
-def _natural(value: Any) -> tuple[bool, Any]:
+def _natural(value: str | float) -> tuple[bool, list[str | float]]:
     if not isinstance(value, str):
-        return False, value
+        return False, [value]
     parts = NUMBER.split(value)
-    return True, [_float(*part.split("/")) if place % 2 else part for place, part in enumerate(parts)]
+    return True, [_float(*part.split("/")) if at % 2 else part for at, part in enumerate(parts)]
 
 
-def _float(over: str, under: str = "1") -> float:
-    return float(over) / (float(under) or 1.0)
+def _float(numerator: str, denominator: str = "1") -> float:
+    return float(numerator) / (float(denominator) or 1.0)
 
 
 def layout(name: str, grid: Grid, selection: Selection) -> html.Div:
-    """The controls and the part of the page that they redraw; name: its id, with which the selection's names begin.
+    """The controls and the table that they redraw; name: the table's id and the prefix of its names in the selection.
 
-    The part has no components: assets/tables.js fills it.
+    assets/tables.js builds the table from its data-table attribute.
     """
-    sought = dcc.Input(
+    search = dcc.Input(
         type="search", id=name_of(f"{name}-find"), value=selection.get(f"{name}-find", ""), debounce=PAUSE,
         placeholder=grid.hint, autoComplete="off", spellCheck=False,
     )  # fmt: skip
     hidden = [
-        dcc.Input(type="hidden", id=name_of(f"{name}-{one}"), value=selection.get(f"{name}-{one}", ""))
-        for one in ("sort", "page")
+        dcc.Input(type="hidden", id=name_of(f"{name}-{control}"), value=selection.get(f"{name}-{control}", ""))
+        for control in ("sort", "page")
     ]
-    controls = html.Div([components.chosen("Find", sought), *hidden], className="finder")
-    data: Any = {"data-table": content(name, grid, selection)}
+    controls = html.Div([components.chosen("Find", search), *hidden], className="finder")
+    data: TableData = {"data-table": content(name, grid, selection)}
     return html.Div([controls, html.Div(id=name, **data)], className="grid")
 
 
 def content(name: str, grid: Grid, selection: Selection) -> str:
-    """How many rows there are, a page of them, and what turns pages and sorts, as JSON for assets/tables.js.
+    """One page of rows with counts, page numbers and sort orders, as JSON for assets/tables.js.
 
-    A page of rows as components of Dash, a thousand and more, takes the browser about 1 ms of the processor for each.
+    As Dash components, a page of rows would take the browser about 1 ms of CPU time for each of a thousand and more.
     """
-    sought, order = (selection.get(f"{name}-{one}", "") for one in ("find", "sort"))
+    sought, order = (selection.get(f"{name}-{control}", "") for control in ("find", "sort"))
     rows = found(grid, sought, order)
     pages = max(1, -(-len(rows) // PAGE))
     chosen = selection.get(f"{name}-page", "")
@@ -159,8 +164,8 @@ def _count(rows: int, whole: int) -> str:
 
 
 def _head(grid: Grid, column: str, order: str) -> dict[str, str]:
-    """Its words, and the order that pressing it chooses: first from the greatest number or the first letter on, then
-    the other way, then none.
+    """Title of a column and the order that a click selects: first numbers descending or text ascending, then the
+    reverse, then unsorted.
     """
     numeric = pd.api.types.is_numeric_dtype(grid.frame[column])
     cycle = [f"-{column}", column, ""] if numeric else [column, f"-{column}", ""]
@@ -172,21 +177,25 @@ def _head(grid: Grid, column: str, order: str) -> dict[str, str]:
 
 
 def register(
-    app: Any, name: str, make: Callable[[StudyData, Selection], Grid], open_study: Callable[[], StudyData], *others: str
+    app: dash.Dash,
+    name: str,
+    make: Callable[[StudyData, Selection], Grid],
+    open_study: Callable[[], StudyData],
+    *others: str,
 ) -> None:
-    """The callback that redraws a grid, and its CSV file. others: further names of the selection its rows depend on."""
-    own = [f"{name}-{one}" for one in ("find", "sort", "page")]
+    """Register a grid's callback and its CSV file. others: further names of the selection that its rows depend on."""
+    own = [f"{name}-{control}" for control in ("find", "sort", "page")]
     names = [*own, *others]
 
     @app.callback(
         Output(name, "data-table"), Output(name_of(own[2]), "value"),
-        *(Input(name_of(one), "value") for one in names), State("url", "search"), prevent_initial_call=True,
+        *(Input(name_of(control), "value") for control in names), State("url", "search"), prevent_initial_call=True,
     )  # fmt: skip
     def redraw(*values: str | None) -> tuple[str, str]:
         *chosen, search = (value or "" for value in values)
         selection = {**selection_of(search), **dict(zip(names, chosen, strict=True))}
         if ctx.triggered_id in (name_of(own[0]), name_of(own[1])):
-            selection[own[2]] = ""  # other rows begin with their first page
+            selection[own[2]] = ""  # start at the first page of the new rows
         return content(name, make(open_study(), selection), selection), selection[own[2]]
 
     @app.server.route(f"/{name}.csv", endpoint=f"{name}.csv")

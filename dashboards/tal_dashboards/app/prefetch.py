@@ -1,4 +1,4 @@
-"""What a page is about to ask for, begun while its scripts still load."""
+"""Prefetching: the server draws a view while the browser still loads the page's scripts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ T = TypeVar("T")
 
 
 class Ahead(Generic[T]):
-    """`make`, called with what it was begun with, gives what was begun; with anything else it makes it now.
+    """Calls `make` for a query in the background, and returns that result when called with the same query.
 
-    One thing at a time is begun: the latest; each is given once. What `make` raises is raised where it is asked for.
+    Only the latest query is prefetched, and its result is used once; other queries are made when asked for. Exceptions
+    of `make` are raised to the caller.
     """
 
     def __init__(self, make: Callable[[str], T]) -> None:
@@ -27,7 +28,7 @@ class Ahead(Generic[T]):
 
     def __call__(self, query: str) -> T:
         begun = self._begun
-        if begun is None or begun[0] != query or begun[1].cancel():  # one that waits its turn is not waited for
+        if begun is None or begun[0] != query or begun[1].cancel():  # do not wait for one that is still queued
             return self._make(query)
         self._begun = None
         return begun[1].result()

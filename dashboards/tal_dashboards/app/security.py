@@ -1,6 +1,6 @@
-"""What stands before every page: only the bound address is answered, only its own pages may ask, and only by name.
+"""Access control before every page: host and origin checks, a token for addresses beyond loopback, security headers.
 
-Checked on every method and path, callbacks included, before any of the dashboard's code sees the request.
+Applied to every method and path, callbacks included, before any code of the dashboards sees the request.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import hmac
 import ipaddress
 from collections.abc import Callable, Iterable
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from types import TracebackType
 from urllib.parse import parse_qsl, urlencode
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from tal_search.errors import InputError
 
 METHODS = ("GET", "HEAD", "POST")
-MOST_BYTES = 1_000_000  # of a request's body; a callback sends a few hundred
+MOST_BYTES = 1_000_000  # of a request's body; callbacks send a few hundred
 COOKIE = "tal_search_token"
 SHORTEST_TOKEN = 16
 HEADERS = {
@@ -29,12 +29,13 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 
 def page_policy(script_hashes: Iterable[str]) -> str:
-    """The Content-Security-Policy of a page of Dash, whose few inline scripts are known by their hashes.
+    """The Content-Security-Policy of a Dash page; its few inline scripts are allowed by their hashes.
 
-    Plotly writes styles into the page, and draws pictures of figures from data: and blob: addresses.
+    Plotly needs inline styles, and data: and blob: URLs to draw images of figures.
     """
     scripts = " ".join(("'self'", *script_hashes))
     return (
@@ -44,6 +45,7 @@ def page_policy(script_hashes: Iterable[str]) -> str:
 
 
 def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be reached from this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -51,14 +53,16 @@ def is_loopback(host: str) -> bool:
 
 
 def check_binding(host: str, token: str | None) -> None:
-    """Raises InputError where a host cannot be bound safely: every address, or a token that is missing or short."""
+    """Raise InputError for an unsafe binding: all addresses, or one beyond loopback with no token or a short one."""
     if host in ("", "*", "0.0.0.0", "::"):  # noqa: S104
-        raise InputError(f"command line: host={host} is every address of this machine; give the one others will use")
+        raise InputError(
+            f"command line: host={host} is every address of this machine; give the one that others will use"
+        )
     if is_loopback(host):
         return
     if token is None:
         raise InputError(
-            f"command line: host={host} is open to other machines, which demands a token; set "
+            f"command line: host={host} is open to other machines and therefore needs a token; set "
             "TAL_SEARCH_TOKEN, or give token_file=FILE"
         )
     if len(token) < SHORTEST_TOKEN:
@@ -66,9 +70,9 @@ def check_binding(host: str, token: str | None) -> None:
 
 
 class Guard:
-    """A WSGI application that answers only what is asked of it at its own address, by its own pages.
+    """WSGI middleware that refuses requests to other hosts, from other origins, and without the token.
 
-    host, port: what the server is bound to. token: asked for once as ?token=..., then known by a cookie.
+    host, port: the address the server is bound to. token: expected once as ?token=..., then kept as a cookie.
     """
 
     def __init__(self, app: WSGIApplication, host: str, port: int, token: str | None = None) -> None:
@@ -82,26 +86,26 @@ class Guard:
         if refused is not None:
             return _answer(start, *refused)
         if self.token is not None and not self._known(environ):
-            return self._asked(environ, start)
+            return self._login(environ, start)
         return self.app(environ, _with_headers(start))
 
     def _refused(self, environ: WSGIEnvironment) -> tuple[str, str] | None:
-        """Status and words of what is not answered; the address comes first, so that nothing else can be probed."""
+        """Status and message for a refused request; the host is checked first, so that nothing else can be probed."""
         if environ.get("HTTP_HOST", "").lower() not in self.hosts:
             return "403 Forbidden", "This host is not the address the dashboard is bound to."
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and origin.lower() not in {f"http://{host}" for host in self.hosts}:
-            return "403 Forbidden", "Pages of another origin may not ask."
+            return "403 Forbidden", "Requests from pages of another origin are refused."
         if environ.get("HTTP_SEC_FETCH_SITE") == "cross-site" and environ.get("HTTP_SEC_FETCH_MODE") != "navigate":
-            return "403 Forbidden", "Pages of another origin may not ask."
+            return "403 Forbidden", "Requests from pages of another origin are refused."
         if environ["REQUEST_METHOD"] not in METHODS:
-            return "405 Method Not Allowed", "Only GET, HEAD and POST are answered."
+            return "405 Method Not Allowed", "Only GET, HEAD and POST are allowed."
         if environ["REQUEST_METHOD"] == "POST":
             length = environ.get("CONTENT_LENGTH") or ""
             if not length.isdecimal():
-                return "411 Length Required", "The length of the body is missing."
+                return "411 Length Required", "The Content-Length header is missing."
             if int(length) > MOST_BYTES:
-                return "413 Content Too Large", f"At most {MOST_BYTES} bytes are read."
+                return "413 Content Too Large", f"The body may have at most {MOST_BYTES} bytes."
         return None
 
     def _known(self, environ: WSGIEnvironment) -> bool:
@@ -113,11 +117,11 @@ class Guard:
 
     @property
     def _cookie(self) -> str:
-        """What the browser keeps: made from the token, not the token."""
+        """The cookie's value: a hash of the token, not the token."""
         return hashlib.sha256(f"tal-search cookie {self.token}".encode()).hexdigest()
 
-    def _asked(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        """The token in the query is exchanged for a cookie, and leaves the address bar."""
+    def _login(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        """Exchange the token of the query for a cookie, and redirect to the address without it."""
         query = parse_qsl(environ.get("QUERY_STRING", ""))
         given = dict(query).get("token", "")
         if not hmac.compare_digest(given.encode(), (self.token or "").encode()):
@@ -136,12 +140,15 @@ def _answer(start: StartResponse, status: str, words: str, headers: Iterable[tup
     return [body]
 
 
-def _with_headers(start: StartResponse) -> Callable[..., Any]:
-    def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+def _with_headers(start: StartResponse) -> StartResponse:
+    """Add the security headers that an answer has not set itself."""
+
+    def begin(
+        status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /
+    ) -> Callable[[bytes], object]:
         own = {name.lower() for name, _ in headers}
         added = {"Content-Security-Policy": NOTHING, "Cache-Control": "no-store", **HEADERS}
-        return start(
-            status, [*headers, *((name, text) for name, text in added.items() if name.lower() not in own)], *rest
-        )
+        missing = [(name, text) for name, text in added.items() if name.lower() not in own]
+        return start(status, [*headers, *missing], exc_info)
 
     return begin

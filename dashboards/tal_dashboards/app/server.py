@@ -1,4 +1,4 @@
-"""The server: one page a study, below its name; other names are answered by the list of studies."""
+"""Web server of the dashboards: each study below its name, the list of studies and their comparison above."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tal_search.record.record_reader import recorded_studies
 
 
 class Site:
-    """Every study of a runs folder; a study's page is made when it is first asked for.
+    """WSGI application for all studies of a runs folder; a study's page is created on its first request.
 
-    first: the study that "/" leads to; where None, "/" lists the studies, as HOME always does.
+    first: the study that "/" redirects to; None lists the studies at "/", as HOME always does.
     """
 
     def __init__(self, runs: Path, first: str | None = None) -> None:
@@ -34,7 +34,7 @@ class Site:
         self._apps: dict[str, WSGIApplication] = {}
         self._readers: dict[str, StudyReader] = {}
         self._lock = threading.Lock()
-        views()  # imported now, not by the first reader; as are the parts of Plotly, which wait for the first figure
+        views()  # import them now, not during the first request; also Plotly's modules, loaded by the first figure
         figure("", "").add_scatter(x=[0], y=[0]).add_vline(0)
         self._home: WSGIApplication = make_home(Cards(runs, self._readers.get)).server.wsgi_app
         if first is not None:
@@ -61,7 +61,7 @@ class Site:
         return app(_below(environ, study_address(name).rstrip("/"), path[len(name) + 1 :]), start)
 
     def _open(self, study: str) -> StudyReader:
-        """Make the page of a study; reading the study is left to who asks for it."""
+        """Create the page of a study; the caller reads the study."""
         reader = self._readers[study] = StudyReader(self.runs, study)
         self._apps[study] = make_app(reader, study_address(study)).server.wsgi_app
         return reader
@@ -74,7 +74,7 @@ class Site:
 
 
 def _below(environ: WSGIEnvironment, prefix: str, path: str) -> WSGIEnvironment:
-    """The request as the page of this prefix sees it."""
+    """The request as seen by the application mounted at the prefix."""
     return {**environ, "SCRIPT_NAME": prefix, "PATH_INFO": path.encode().decode("latin-1")}
 
 
@@ -90,8 +90,8 @@ def _page(start: StartResponse, status: str, content: str) -> Iterable[bytes]:
     return [page.encode()]
 
 
-class _Quiet(WSGIRequestHandler):
-    """No line a request on the terminal, and no version of the server in its answers."""
+class _QuietHandler(WSGIRequestHandler):
+    """Logs no requests, and does not send the server's version."""
 
     server_version, sys_version = "tal-search", ""
 
@@ -102,14 +102,16 @@ class _Quiet(WSGIRequestHandler):
 def bound_server(
     runs: Path, study: str | None, host: str = "127.0.0.1", port: int = 8050, token: str | None = None
 ) -> BaseWSGIServer:
-    """A server that listens already; port 0 takes a free one. Raises InputError: no such study, port in use."""
+    """A listening server; port 0 means any free port. Raises InputError: no such study, or the port is in use."""
     site = Site(runs, study)
     try:
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         reason = f"{host}:{port} cannot be bound ({error.strerror})"
-        raise InputError(f"command line: {reason}; stop what listens there, or give another port=") from None
-    with listening:  # the server keeps a copy of it
+        raise InputError(
+            f"command line: {reason}; stop the program that listens there, or give another port="
+        ) from None
+    with listening:  # the server duplicates the socket
         port = listening.getsockname()[1]
         guard = Guard(site, host, port, token)
-        return make_server(host, port, guard, threaded=True, request_handler=_Quiet, fd=listening.fileno())
+        return make_server(host, port, guard, threaded=True, request_handler=_QuietHandler, fd=listening.fileno())

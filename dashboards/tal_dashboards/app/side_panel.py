@@ -1,18 +1,19 @@
-"""The trial beside the page, over any view: opened and closed by the URL, drawn without the view being drawn again."""
+"""Side panel with one trial, over any view: opened and closed by the URL, without redrawing the view."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
+import dash
 from dash import ALL, Input, Output, State, ctx, dcc, html
+from dash.development.base_component import Component, ComponentType
 from dash.exceptions import PreventUpdate
 
 from tal_dashboards.app.callbacks import attempt
 from tal_dashboards.app.components import labelled
 from tal_dashboards.data.study_data import Selection, StudyData, query_of, selection_of
 from tal_dashboards.views import views
-from tal_dashboards.views.trial_panel import (
+from tal_dashboards.views.parts.trial_panel import (
     ABOUT_ONE,
     beside,
     closed_query,
@@ -24,20 +25,20 @@ from tal_dashboards.views.trial_panel import (
 from tal_search.errors import InputError
 
 
-def frame() -> list[Any]:
-    """What is always there; assets/detail.js moves the focus in and out, and closes with Escape."""
+def frame() -> list[Component]:
+    """The empty panel; assets/detail.js moves the focus in and out, and closes the panel on Escape."""
     return [dcc.Store(id="panel-shown"), html.Aside(id="trial-panel", **labelled("Trial"))]
 
 
 def drawn_by(search: str) -> dict[str, str]:
-    """What of a query a view is drawn from: the rest opens and closes the panel beside it."""
+    """The part of a query that a view depends on, without what opens and closes the panel."""
     selection = selection_of(search)
     apart = {"panel"} if selection.get("view") in ABOUT_ONE else {"panel", "trial"}
     return {name: value for name, value in selection.items() if name not in apart}
 
 
-def panel(data: StudyData, selection: Selection) -> list[Any]:
-    """The name of the trial with what closes it, ways on from it, and all of it; empty where none is open."""
+def panel(data: StudyData, selection: Selection) -> list[Component]:
+    """The open trial: its name and the close button, links to other views and repeats, and its content; else empty."""
     info = trial_info(data, opened(selection))
     if info is None:
         return []
@@ -52,23 +53,25 @@ def panel(data: StudyData, selection: Selection) -> list[Any]:
         html.Strong(words) if key == info.key else dcc.Link(words, href=trial_query(selection, key))
         for key, words in info.repeats.items()
     ]
-    ways = [_row("Shown in", places), _row("Repeats of its cell", repeats)] if len(repeats) > 1 else [
-        _row("Shown in", places)
-    ]  # fmt: skip
-    return [head, *ways, *trial_layout(info)]
+    links = [_row("Shown in", places)]
+    if len(repeats) > 1:
+        links.append(_row("Repeats of its cell", repeats))
+    return [head, *links, *trial_layout(info)]
 
 
-def _row(words: str, links: list[Any]) -> html.P:
+def _row(words: str, links: Sequence[Component]) -> html.P:
     spaced = [part for link in links for part in (" ", link)]
     return html.P([html.Span(f"{words}:"), *spaced], className="ways")
 
 
-def register(app: Any, open_study: Callable[[], StudyData]) -> None:
+def register(app: dash.Dash, open_study: Callable[[], StudyData]) -> None:
+    """Register the callbacks that show, close and open the panel."""
+
     @app.callback(
         Output("trial-panel", "children"), Output("panel-shown", "data"), Input("url", "search"),
         Input("tick", "n_intervals"), State("panel-shown", "data"),
     )  # fmt: skip
-    def show(search: str, _: int, shown: list[Any] | None) -> tuple[Any, Any]:
+    def show(search: str, _: int, shown: list[object] | None) -> tuple[ComponentType, list[object] | None]:
         selection = selection_of(search or "")
         if not opened(selection):
             if not shown:
@@ -76,7 +79,7 @@ def register(app: Any, open_study: Callable[[], StudyData]) -> None:
             return [], None
         try:
             data = open_study()
-        except InputError:  # the page says it
+        except InputError:  # the page shows it
             return [], None
         if shown == [search, data.version]:
             raise PreventUpdate
@@ -87,7 +90,7 @@ def register(app: Any, open_study: Callable[[], StudyData]) -> None:
         prevent_initial_call=True,
     )  # fmt: skip
     def close(clicks: int | None, search: str) -> str:
-        if not clicks:  # it has just come to the page
+        if not clicks:  # the button was just added to the page
             raise PreventUpdate
         return closed_query(selection_of(search))
 

@@ -1,4 +1,4 @@
-"""Names of cells, by which pages, files and URLs speak of them."""
+"""Names of cells in pages, files and URLs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from tal_search.results.trials import StudyFrame
 from tal_search.types import cell_words
 
 
-def names_of(data: StudyFrame, found: pd.DataFrame) -> list[str]:
-    """Each cell by what is off the centre, "centre", or the name of its case."""
-    return [cell_words(row, data.centre) for row in records(found, list(data.axes))]
+def names_of(data: StudyFrame, rows: pd.DataFrame) -> list[str]:
+    """The name of each row's cell: its settings that differ from the centre, "centre", or the name of its case."""
+    return [cell_words(row, data.centre) for row in records(rows, list(data.axes))]

@@ -1,12 +1,12 @@
-"""The fits of a study that a reader may look into: which one is chosen, and how it is called."""
+"""Choice of a fit of a study: the default, the options of the dropdown, and their names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from dash import html
 
 from tal_dashboards import style
 from tal_dashboards.app import components
@@ -14,19 +14,19 @@ from tal_dashboards.data.study_data import Selection, StudyData
 from tal_search.trial.folder import TrialFolder
 from tal_search.types import INFERENCE
 
-MOST_OFFERED = 200
+MOST_OFFERED = 200  # options of the dropdown
 
 
-def chosen_fit(data: StudyData, selection: Selection, kept: Callable[[TrialFolder], Path]) -> str | None:
-    """The fit selected as `trial`, else one at the centre, else the first; one whose folder has the file `kept`."""
+def chosen_fit(data: StudyData, selection: Selection, file: Callable[[TrialFolder], Path]) -> str | None:
+    """The first fit whose folder has `file`: the one selected as `trial`, else one at the centre, else any finished."""
     done = data.done
     wanted = [selection.get("trial", ""), *done.loc[data.is_centre(done), "key"].head(1), *done["key"]]
     known = set(done["key"])
-    return next((key for key in dict.fromkeys(wanted) if key in known and kept(data.folder(key)).exists()), None)
+    return next((key for key in dict.fromkeys(wanted) if key in known and file(data.folder(key)).exists()), None)
 
 
-def words(data: StudyData, row: Mapping[Any, Any]) -> str:
-    """A fit by its distance from the centre and its repeat, with its score at the study's inference settings."""
+def words(data: StudyData, row: pd.Series) -> str:
+    """A fit by its settings off the centre, seed and annotator, with its score at the study's inference settings."""
     off = [
         f"{symbol} = {style.value(row[axis])}"
         for axis, symbol in data.axes.items()
@@ -37,13 +37,13 @@ def words(data: StudyData, row: Mapping[Any, Any]) -> str:
     return f"{', '.join(off) or 'centre'} · seed {row['seed']} · {row['annotator']}{score}"
 
 
-def same(found: Any, centre: Any) -> bool:
-    """`results.trials.equal` of one value."""
-    return bool(pd.isna(found) if centre is None else found == centre)
+def same(value: object, centre: object) -> bool:
+    """Whether one value equals the centre's, as `results.trials.equal` does for a column."""
+    return value is None or value != value if centre is None else bool(value == centre)
 
 
 def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
-    """Fits in words by key: the chosen ones, finished ones at the centre, and the best, at most MOST_OFFERED."""
+    """Names of at most MOST_OFFERED fits by key: the chosen ones, finished ones at the centre, then the best."""
     fits = data.trials[(data.trials["state"] == "done") | data.trials["key"].isin(chosen)].sort_values(
         data.score, ascending=False, kind="stable"
     )
@@ -51,12 +51,12 @@ def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
     fits = fits.assign(own=own, centre=data.is_centre(fits), chosen=fits["key"].isin(chosen))
     fits = fits.sort_values("own", ascending=False, kind="stable").drop_duplicates("key")
     fits = fits.sort_values(["chosen", "centre"], ascending=False, kind="stable").head(MOST_OFFERED)
-    return {str(row["key"]): words(data, row) for row in fits.to_dict("records")}
+    return {str(row["key"]): words(data, row) for _, row in fits.iterrows()}
 
 
-def chooser(data: StudyData, selection: Selection, key: str) -> Any:
-    """The control that chooses the fit; key: the one that is shown."""
+def chooser(data: StudyData, selection: Selection, key: str) -> html.Label:
+    """The dropdown of fits; key: the one on screen."""
     opened = selection.get("trial", key)
     elsewhere = opened != key and opened in set(data.trials["key"])
-    lacking = "; the one opened keeps nothing to show here" if elsewhere else ""
+    lacking = "; the selected one has no files for this view" if elsewhere else ""
     return components.select("trial", f"trial ({data.score}){lacking}", offered(data, key), key)

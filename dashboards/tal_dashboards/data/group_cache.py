@@ -1,7 +1,7 @@
-"""Scores by class and length that are slow to compute, kept as one small file a trial in `RUNS/STUDY/cache/`.
+"""Cache of scores by class and instance length, which are slow to compute: one file per trial in `RUNS/STUDY/cache/`.
 
-Nothing else reads these files: they may be removed at any time. A file that cannot be read, or that is of other
-detections, another ground truth or another version of the metrics, is computed again and replaced.
+Nothing else reads these files, so they can be deleted at any time. A file that is unreadable, or was computed from
+other detections, another ground truth or by another version of the metrics, is replaced.
 """
 
 from __future__ import annotations
@@ -10,52 +10,52 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tal_search import localization, metrics
 from tal_search.files.atomic import replace_file
 from tal_search.types import canonical_json
 
 FOLDER = "cache"  # below the folder of a study
-MOST_IN_MEMORY = 4000  # trials; a few kilobytes each
+MOST_IN_MEMORY = 4000  # trials, of a few kilobytes each
 _memory: dict[str, Groups] = {}
-_computing = threading.Lock()  # a second reader waits for what is computed, instead of computing it too
+_computing = threading.Lock()  # another request waits for the result instead of computing it as well
 
 
 class Groups(NamedTuple):
-    """Percent by name: AP of each class, mAP_N of each bucket of lengths that has an instance."""
+    """Percentages by name: AP of each class, mAP_N of each non-empty bucket of instance lengths."""
 
     classes: dict[str, float]
     lengths: dict[str, float]
 
 
-def kept(path: Path, of: dict[str, Any], compute: Callable[[], Groups]) -> Groups:
-    """The content of a file where it is of what `of` says, else what `compute` gives, which is kept in its place.
+def kept(path: Path, of: Mapping[str, object], compute: Callable[[], Groups]) -> Groups:
+    """The cached scores if the file was made for the inputs `of`, else those of `compute`, which are then cached.
 
-    In a folder that cannot be written, or on a full disk, it is kept in memory alone.
+    Cached only in memory if the folder is not writable or the disk is full.
     """
     text = canonical_json({**of, "code": code_of_metrics()})
     name = f"{path} {text}"
     with _computing:
-        found = _memory.get(name) or _read(path, text)
-        if found is None:
-            found = compute()
+        groups = _memory.get(name) or _read(path, text)
+        if groups is None:
+            groups = compute()
             with suppress(OSError):
-                content = json.dumps({"of": text, **found._asdict()}, allow_nan=False)
+                content = json.dumps({"of": text, **groups._asdict()}, allow_nan=False)
                 replace_file(path, content.encode())
         if len(_memory) >= MOST_IN_MEMORY:
             _memory.pop(next(iter(_memory)))
-        _memory[name] = found
-        return found
+        _memory[name] = groups
+        return groups
 
 
 @cache
 def code_of_metrics() -> str:
-    """A hash of the modules that lead from kept activations or detections to these scores."""
+    """A hash of the modules that compute these scores from activations or detections."""
     digest = hashlib.sha256()
     for package in (localization, metrics):
         for folder in package.__path__:
@@ -74,8 +74,8 @@ def _read(path: Path, of: str) -> Groups | None:
         return None
 
 
-def _numbers(content: Any) -> dict[str, float]:
-    found = {str(name): float(value) for name, value in content.items()}
-    if not all(math.isfinite(value) for value in found.values()):
-        raise ValueError("not a number")
-    return found
+def _numbers(content: Mapping[str, float]) -> dict[str, float]:
+    numbers = {str(name): float(value) for name, value in content.items()}
+    if not all(map(math.isfinite, numbers.values())):
+        raise ValueError("not a finite number")
+    return numbers

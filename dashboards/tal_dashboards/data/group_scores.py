@@ -1,14 +1,14 @@
-"""AP by class and by length of instance of the trials of a study, from what the folders of its fits keep.
+"""AP of trials by class and by instance length, from the files in their folders.
 
-Lengths are those of the error profile: its buckets, its matches at tIoU 0.5, and its normalized mAP, mAP_N, as if all
-classes had equally many instances.
+Lengths are those of the error profile: its buckets, its matches at tIoU 0.5, and its normalized mAP (mAP_N), which
+treats all classes as equally frequent.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple
+from collections.abc import Hashable, Iterable
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,11 +27,11 @@ from tal_search.trial.trial_types import TrialSpec, setting_name
 from tal_search.types import Annotations, Detections
 
 By = Literal["class", "length"]
-MOST_TRIALS = 200  # that are read for one axis: detections of 210 videos take 0.1 s a trial, the first time
+MOST_TRIALS = 200  # read for one axis: the first time, detections of 210 videos take 0.1 s per trial
 
 
 class Group(NamedTuple):
-    """A class or a bucket of lengths; limit: of a bucket, in words; instances: of the ground truth."""
+    """A class or a bucket of lengths. limit: the bucket's limit in words; instances: how many the ground truth has."""
 
     name: str
     limit: str
@@ -39,8 +39,8 @@ class Group(NamedTuple):
 
 
 def trials_read(data: StudyData, axis: str) -> pd.DataFrame:
-    """Finished trials, at most MOST_TRIALS: the centre and the other values of the axis first, then those that differ
-    from the centre in the fewest axes, which tell how large the noise is.
+    """At most MOST_TRIALS finished trials: those at the centre or off it only in this axis, then those that differ from
+    the centre in the fewest axes, which help to estimate the noise.
     """
     done = data.done
     off = pd.Series(0, index=done.index)
@@ -53,28 +53,30 @@ def trials_read(data: StudyData, axis: str) -> pd.DataFrame:
 
 
 def scores_by(data: StudyData, trials: pd.DataFrame, by: By) -> pd.DataFrame:
-    """One row a trial, labelled as in `trials`, and one column a group, in percent; NaN where a trial has none of it.
+    """One row per trial, with the index of `trials`, and one column per group, in percent; NaN for missing groups.
 
-    By class at what cells are compared by (`data.threshold`). Trials whose folders keep nothing readable have no row.
+    AP by class is at the criterion that cells are compared by (`data.threshold`). Trials without readable files have no
+    row.
     """
-    found: dict[Any, dict[str, float]] = {}
+    scores: dict[Hashable, dict[str, float]] = {}
     for label, name in zip(trials.index, trials["id"], strict=True):
         try:
-            found[label] = _scores(data, str(name), by)
+            scores[label] = _scores(data, str(name), by)
         except (InputError, OSError, ValueError, KeyError, TypeError):
             continue
-    return pd.DataFrame.from_dict(found, orient="index")
+    return pd.DataFrame.from_dict(scores, orient="index")
 
 
 def groups_of(data: StudyData, trials: pd.DataFrame, by: By) -> list[Group]:
-    """The groups that have an instance in the ground truth of the first of the trials: classes in its order, buckets
-    from short to long.
+    """The groups with an instance in the ground truth of the first trial: classes in its order, buckets from short to
+    long.
     """
     truth = data.truth(str(trials["key"].iloc[0]))
     if by == "class":
         counts = np.bincount(truth.label, minlength=len(truth.classes)).tolist()
         return [Group(name, "", count) for name, count in zip(truth.classes, counts, strict=True) if count]
-    return [Group(one.name, _limit(one), one.instances) for one in _lengths(truth, _none(truth)) if one.instances]
+    buckets = _lengths(truth, _none(truth))
+    return [Group(bucket.name, _limit(bucket), bucket.instances) for bucket in buckets if bucket.instances]
 
 
 def _limit(bucket: Bucket) -> str:
@@ -82,7 +84,7 @@ def _limit(bucket: Bucket) -> str:
 
 
 def _scores(data: StudyData, trial: str, by: By) -> dict[str, float]:
-    """trial: the key of a fit, and after a hyphen the name of the setting that its activations were scored with."""
+    """trial: the key of a fit, followed by a hyphen and the name of an inference setting if it was rescored."""
     key, _, setting = trial.partition("-")
     spec = data.spec(key)
     if by == "class" and not setting:
@@ -95,33 +97,33 @@ def _scores(data: StudyData, trial: str, by: By) -> dict[str, float]:
         "protocol": spec.protocol["evaluation"], "tiou": _thresholds(data), "fit": spec.key,
     }  # fmt: skip
     path = data.runs / data.name / FOLDER / f"{spec.key}-{setting_name(inference)}.json"
-    found = kept(path, of, lambda: _computed(data, key, spec, inference))
-    return found.classes if by == "class" else found.lengths
+    groups = kept(path, of, lambda: _computed(data, key, spec, Inference(**inference)))
+    return groups.classes if by == "class" else groups.lengths
 
 
 def _kept_classes(data: StudyData, key: str) -> dict[str, float]:
-    """As the trial scored itself."""
+    """AP by class from the trial's own scores."""
     content = json.loads(data.folder(key).scores.read_bytes())
-    places = [content["tiou"].index(threshold) for threshold in _thresholds(data)]
+    columns = [content["tiou"].index(threshold) for threshold in _thresholds(data)]
     return {
-        str(name): 100 * float(np.mean([values[place] for place in places]))
+        str(name): 100 * float(np.mean([values[column] for column in columns]))
         for name, values in content["per_class"].items()
     }
 
 
 def _thresholds(data: StudyData) -> list[float]:
-    """Those that AP is averaged over."""
+    """The tIoU thresholds that AP is averaged over."""
     if data.threshold != "average":
         return [float(data.threshold)]
     low, high = averaged(data.tiou)
     return [threshold for threshold in data.tiou if low <= threshold <= high]
 
 
-def _computed(data: StudyData, key: str, spec: TrialSpec, inference: dict[str, Any]) -> Groups:
+def _computed(data: StudyData, key: str, spec: TrialSpec, inference: Inference) -> Groups:
     truth, protocol = data.truth(key), spec.protocol["evaluation"]
-    detections = detections_at(data, key, Inference(**inference))
+    detections = detections_at(data, key, inference)
     matches = match_classes(truth, detections, tuple(_thresholds(data)), protocol=protocol)
-    classes = {one.name: 100 * float(np.mean(class_average_precision(one, protocol))) for one in matches}
+    classes = {match.name: 100 * float(np.mean(class_average_precision(match, protocol))) for match in matches}
     return Groups(classes, _percents(_lengths(truth, detections, protocol)))
 
 
@@ -131,11 +133,11 @@ def _lengths(truth: Annotations, detections: Detections, protocol: str = "activi
 
 
 def _percents(buckets: Iterable[Bucket]) -> dict[str, float]:
-    return {one.name: 100 * one.normalized_mAP for one in buckets if one.normalized_mAP is not None}
+    return {bucket.name: 100 * bucket.normalized_mAP for bucket in buckets if bucket.normalized_mAP is not None}
 
 
 def _none(truth: Annotations) -> Detections:
-    """No detection at all: buckets and their instances depend on the ground truth alone."""
+    """An empty set of detections: buckets and their instances depend only on the ground truth."""
     return Detections(
         videos=truth.videos, classes=truth.classes, video=np.zeros(0, np.int64), label=np.zeros(0, np.int64),
         segment=np.zeros((0, 2)), score=np.zeros(0),

@@ -1,4 +1,4 @@
-"""How much each axis of a study matters, by Optuna's two estimates, from a table of finished trials."""
+"""Hyperparameter importances of a study by Optuna's PED-ANOVA and fANOVA, from its table of finished trials."""
 
 from __future__ import annotations
 
@@ -14,38 +14,40 @@ from tal_search.results.trials import StudyFrame
 
 ESTIMATES = ("PED-ANOVA", "fANOVA")
 LEAST_TRIALS, LEAST_PER_AXIS = 50, 10
-MOST_FOR_FANOVA = 200  # its time grows with the square of the leaves of its trees: a minute for 1000 trials
+MOST_FOR_FANOVA = 200  # its time grows with the square of its trees' leaves: a minute for 1000 trials
 SEED = 0
 
 
 def importance_rule(data: StudyFrame) -> str:
-    """Why a study has no importances, as a sentence; "" where it has. The one place of this rule.
+    """Why importances of a study are not computed, as a sentence; "" if they are.
 
-    Only samplers and whole grids cover the space that a share of importance is of: one at a time, an axis varies in a
-    few trials and stands at its centre in all others, and PED-ANOVA then names the one with most values near the best
-    instead of the one that matters. PED-ANOVA looks at the best tenth, so LEAST_TRIALS leave it five trials, and
-    LEAST_PER_AXIS are what regressions ask for by rule of thumb.
+    Only samplers and complete grids cover the space that importances refer to. In a one-at-a-time study each axis is at
+    its centre in nearly all trials, and PED-ANOVA then favours the axis with most values near the best over the one
+    that matters. PED-ANOVA looks at the best tenth: five of LEAST_TRIALS. LEAST_PER_AXIS is the usual rule of thumb for
+    regressions.
     """
     if data.plan not in ("sampler", "grid"):
-        return "Importances are of samplers and whole grids; this study changes one thing at a time."
+        return "Importances need a sampler or a complete grid; this study changes one axis at a time."
     done = data.done
     counts = {axis: int(done[axis].map(choice).nunique(dropna=False)) for axis in data.axes}
     varied = [axis for axis, count in counts.items() if count > 1]
     if data.plan == "grid" and len(done[varied].drop_duplicates()) < math.prod(counts[axis] for axis in varied):
-        return "Importances of a grid need all of its cells; some are not finished."
+        return "Importances need all cells of a grid; some are not finished."
     wanted = max(LEAST_TRIALS, LEAST_PER_AXIS * len(varied))
     if len(done) < wanted or not varied:
-        return f"Importances need {wanted} finished trials of axes with two values; this study has {len(done)}."
+        return (
+            f"Importances need {wanted} finished trials and axes with two values or more; this study has {len(done)}."
+        )
     return ""
 
 
 def importances(trials: pd.DataFrame, axes: Sequence[str], metric: str) -> pd.DataFrame:
-    """One row an axis: `axis` and both estimates, shares that add up to 1; the greatest PED-ANOVA first.
+    """One row per axis: `axis` and both estimates, which sum to 1 over the axes; sorted by PED-ANOVA, descending.
 
-    trials: a row a finished trial, with a column for each axis and `metric`, the larger the better. PED-ANOVA (Watanabe
-    et al., IJCAI 2023) tells what being among the best tenth depends on; fANOVA (Hutter et al., ICML 2014) what the
-    variance over the whole space depends on, from at most MOST_FOR_FANOVA trials, evenly taken. Axes that take one
-    value alone are left out; no row where no axis has two, or no two scores differ. When to ask: `importance_rule`.
+    trials: one row per finished trial, with a column for each axis and for `metric` (higher is better). PED-ANOVA
+    (Watanabe et al., IJCAI 2023) estimates what decides whether a trial is among the best tenth; fANOVA (Hutter et al.,
+    ICML 2014) explains the variance over the whole space, here from at most MOST_FOR_FANOVA evenly spaced trials. Axes
+    with a single value are left out; empty if none remains or all scores are equal. See `importance_rule` first.
     """
     finished = trials[trials[metric].notna()]
     varied = [axis for axis in axes if finished[axis].map(choice).nunique(dropna=False) > 1]
@@ -54,16 +56,16 @@ def importances(trials: pd.DataFrame, axes: Sequence[str], metric: str) -> pd.Da
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     whole = _study(finished, varied, metric)
     few = _study(finished.iloc[:: -(-len(finished) // MOST_FOR_FANOVA)], varied, metric)
-    found = {
+    shares = {
         "PED-ANOVA": get_param_importances(whole, evaluator=PedAnovaImportanceEvaluator(), params=varied),
         "fANOVA": get_param_importances(few, evaluator=FanovaImportanceEvaluator(seed=SEED), params=varied),
     }
-    rows = [{"axis": axis, **{name: found[name][axis] for name in ESTIMATES}} for axis in varied]
+    rows = [{"axis": axis, **{name: shares[name][axis] for name in ESTIMATES}} for axis in varied]
     return pd.DataFrame(rows).sort_values("PED-ANOVA", ascending=False, kind="stable", ignore_index=True)
 
 
 def _study(trials: pd.DataFrame, axes: Sequence[str], metric: str) -> optuna.Study:
-    """A study in memory; the axes span the values of these trials."""
+    """An in-memory Optuna study of these trials, whose distributions span the trials' values."""
     values = {axis: [choice(value) for value in trials[axis].tolist()] for axis in axes}
     distributions = {axis: distribution_of(column) for axis, column in values.items()}
     study = optuna.create_study(direction="maximize")

@@ -1,4 +1,4 @@
-"""Inference settings of one finished fit: those that studies scored, and others scored anew from its activations."""
+"""Scores of one finished fit by inference setting: those in its folder, and new ones from its stored activations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tal_search.localization.localize import localize, localize_many, proposal_k
 from tal_search.metrics.average_precision import score
 from tal_search.types import Detections
 
-# Slider → its range and step; `Inference` allows more, and a study may use it: see `slider_range`.
+# Range and step of each slider; `Inference` allows more, see `slider_range`.
 SLIDERS = {
     "class_threshold": (0.0, 1.0, 0.01),
     "activation_low": (0.0, 0.95, 0.05),
@@ -27,11 +27,11 @@ SLIDERS = {
     "nms": (0.05, 1.0, 0.05),
 }
 FIELDS = {field.name: field for field in fields(Inference)}
-SWEPT = 11  # settings along one slider
+SWEPT = 11  # settings of the curve along one slider
 
 
 class Scored(NamedTuple):
-    """mAP by tIoU of one inference setting of one fit, in percent: on test videos, and on those held out, if any."""
+    """mAP in percent by tIoU of one inference setting of one fit, on test videos and on held-out videos, if any."""
 
     inference: Inference
     test: tuple[float, ...]
@@ -42,55 +42,57 @@ class Scored(NamedTuple):
 
 
 def recorded(data: StudyData, key: str) -> dict[Inference, Scored]:
-    """What studies scored a finished fit with, the settings that it was trained with first."""
+    """Scores in the folder of a finished fit, those at its training's settings first."""
     folder, trained = data.folder(key), data.spec(key).inference
-    settings, found = folder.settings(), {}
+    settings, scores = folder.settings(), {}
     for name, result in folder.results().items():
         inference = Inference(**(trained if name is None else settings[name]["inference"]))
-        found[inference] = Scored(inference, percent(result.mAP), result.holdout_mAP and percent(result.holdout_mAP))
-    return found
+        scores[inference] = Scored(inference, percent(result.mAP), result.holdout_mAP and percent(result.holdout_mAP))
+    return scores
 
 
 def own_inference(data: StudyData, key: str) -> Inference:
-    """The settings at the study's centre, where the fit was scored with them; else those it was trained with."""
+    """The settings at the study's centre if the fit was scored with them, else those of its training."""
     centre, known = Inference(**data.inference), recorded(data, key)
     return centre if centre in known else next(iter(known))
 
 
 def detections_at(data: StudyData, key: str, inference: Inference) -> Detections:
-    """Test detections of a fit: those it keeps, or, at other settings, localized from its activations."""
+    """Test detections of a fit: the stored ones, or for other settings localized from its activations."""
     if inference == Inference(**data.spec(key).inference):
         return data.detections(key)
     return localize(data.activations(key), data.truth(key).classes, inference)
 
 
 def slider_range(slider: str, own: Inference) -> tuple[float, float, float]:
-    """Range and step of a slider, as far as the study's own value: margins are 200 lengths on HACS."""
+    """Range and step of a slider, extended to the study's own value: on HACS, margins are 200 lengths."""
     low, high, step = SLIDERS[slider]
     return low, max(high, getattr(own, slider)), step
 
 
 def along(inference: Inference, slider: str) -> list[Inference]:
-    """Settings from one end of a slider to the other, the rest as it is; those without thresholds left out."""
+    """Settings along a slider, the others unchanged, without those whose range of activation thresholds is empty."""
     low, high, _ = slider_range(slider, inference)
     values = np.linspace(low, high, SWEPT).round(6).tolist()
     swept = [replace(inference, **{slider: value}) for value in values]
-    return [one for one in swept if one.activation_low < one.activation_high]
+    return [setting for setting in swept if setting.activation_low < setting.activation_high]
 
 
 def rescored(data: StudyData, key: str, settings: list[Inference]) -> list[Scored]:
-    """The settings scored from the kept activations, in their order, under the fit's own protocol."""
-    order = sorted(range(len(settings)), key=lambda index: proposal_key(settings[index]))  # neighbours share proposals
+    """Scores of the settings from the stored activations under the fit's protocol, in the order given."""
+    order = sorted(
+        range(len(settings)), key=lambda index: proposal_key(settings[index])
+    )  # so neighbours share proposals
     wanted = [settings[index] for index in order]
     tested = _scores(data, key, "test", wanted)
     held: Iterable[tuple[float, ...] | None] = repeat(None)
     if data.folder(key).holdout_cas.exists():
         held = _scores(data, key, "holdout", wanted)
-    found = {
+    scored = {
         index: Scored(settings[index], *both)
         for index, both in zip(order, zip(tested, held, strict=False), strict=True)
     }
-    return [found[index] for index in range(len(settings))]
+    return [scored[index] for index in range(len(settings))]
 
 
 def _scores(data: StudyData, key: str, split: str, settings: list[Inference]) -> Iterator[tuple[float, ...]]:
@@ -102,17 +104,18 @@ def _scores(data: StudyData, key: str, split: str, settings: list[Inference]) ->
 
 
 def percent(values: Iterable[float]) -> tuple[float, ...]:
+    """Fractions as percentages."""
     return tuple(100 * value for value in values)
 
 
 def best_on(split: str, settings: list[Scored], tiou: tuple[float, ...], compared: str) -> Scored | None:
-    """The first of the best on "test" or "holdout"; None where there are no such scores."""
-    known = [one for one in settings if one.on(split) is not None]
-    return max(known, key=lambda one: at(one.on(split), tiou, compared), default=None)
+    """The best setting on "test" or "holdout", the first of equals; None without such scores."""
+    known = [scored for scored in settings if scored.on(split) is not None]
+    return max(known, key=lambda scored: at(scored.on(split), tiou, compared), default=None)
 
 
 def at(mAP: tuple[float, ...] | None, tiou: tuple[float, ...], compared: str) -> float:
-    """mAP at the tIoU settings are compared by, or its average; NaN where there is none."""
+    """mAP at the tIoU that settings are compared by, or the average over tIoU; NaN without scores."""
     if mAP is None:
         return math.nan
     return float(np.mean(mAP)) if compared == "average" else mAP[tiou.index(float(compared))]

@@ -1,29 +1,27 @@
-"""How far a study is: trials by state, and the time that the rest takes."""
+"""Progress of a study: numbers of trials by state, and the estimated remaining time."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pandas as pd
 
 from tal_dashboards.data.study_data import StudyData
 
-LATEST = 20  # finished trials that the remaining time is estimated from
+LATEST = 20  # finished trials used to estimate the remaining time
 
 
 def progress(data: StudyData) -> pd.DataFrame:
-    """What may be nothing in most studies is left out where it is."""
+    """Columns `state` and `trials`; early stopping and cached trials only if there are any."""
     states = data.trials["state"]
     counts = {state: int((states == state).sum()) for state in ("done", "running", "failed", "stopped early")}
     cached = int(data.trials["cached"].sum())
-    rows: dict[str, Any] = {name: count for name, count in counts.items() if count or name != "stopped early"}
+    rows = {name: count for name, count in counts.items() if count or name != "stopped early"}
     rows |= {"done before (cached)": cached} if cached else {}
     rows |= {} if data.planned is None else {"remaining": max(0, data.planned - sum(counts.values()))}
     return pd.DataFrame({"state": list(rows), "trials": list(rows.values())})
 
 
 def seconds_left(data: StudyData) -> float | None:
-    """From the pace of the latest trials; None where none is running, or none was trained yet."""
+    """Estimate from the pace of the latest trials; None if no trial is running or none has been trained yet."""
     trained = data.done[~data.done["cached"]].sort_values("ended").tail(LATEST)
     states = data.trials["state"]
     if data.planned is None or len(trained) == 0 or not (states == "running").any():

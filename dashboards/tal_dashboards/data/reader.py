@@ -1,4 +1,4 @@
-"""From a study's record to the `StudyData` of the views, again and again while the study runs."""
+"""Reader that turns a study's record into the `StudyData` of the views, reread when the record changes."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ from tal_search.results.trials import score_columns
 from tal_search.tracking.ledger import runs_noted
 from tal_search.types import INFERENCE, Floats
 
-MLFLOW_PAGE = "http://127.0.0.1:5000"  # of `mlflow ui`, where MLflow has no server of its own
-LISTS, NUMBERS = (
-    ("mAP", "holdout_mAP"),
-    ("selected_epoch", "detections", "parameters", "seconds", "scoring_seconds"),
-)  # of a result
+MLFLOW_PAGE = "http://127.0.0.1:5000"  # address of `mlflow ui`, for tracking without an MLflow server
+# Fields of a result: lists and numbers.
+LISTS = ("mAP", "holdout_mAP")
+NUMBERS = ("selected_epoch", "detections", "parameters", "seconds", "scoring_seconds")
 NAMES = (
     "description", "dataset", "data", "plan", "method", "preset", "axes", "centre", "hyperparameters", "inference",
     "fit_inference", "protocol", "objectives", "cases", "scored",
@@ -37,12 +36,12 @@ NAMES = (
 
 
 class StudyReader:
-    """Called, it reads one study; where nothing changed since, the same StudyData comes back."""
+    """Reads one study when called; returns the same StudyData while the record is unchanged."""
 
     def __init__(self, runs: Path, name: str) -> None:
-        found = list(recorded_studies(runs))
-        if name not in found:
-            known = f"studies there: {', '.join(found)}" if found else "no study was run there yet"
+        names = list(recorded_studies(runs))
+        if name not in names:
+            known = f"studies there: {', '.join(names)}" if names else "no study was run there yet"
             raise InputError(f"{runs} has no record of a study {name}; {known}; make it: tal-search run study={name}")
         self.runs, self.name = runs, name
         self._record, self._ledger = RecordReader(runs / name), runs / name / "mlflow.jsonl"
@@ -52,7 +51,7 @@ class StudyReader:
         self._lock = threading.Lock()
 
     def __call__(self) -> StudyData:
-        """Raises InputError where the record cannot be read."""
+        """Raises InputError if the record cannot be read."""
         with self._lock, _no_collection():
             rows, changed = self._record.rows()
             copied = self._ledger.stat().st_mtime_ns if self._ledger.exists() else None
@@ -62,11 +61,11 @@ class StudyReader:
             return self._data
 
     def _study(self, rows: Iterable[Row]) -> StudyData:
-        about = self._record.attributes().get("about", {})
+        about = self._record.description()
         if not about.keys() >= {*NAMES, "source", "trials", "annotators", "mlflow", "server"}:
             raise InputError(
-                f"{self.runs / self.name}: the record does not describe its study; run it once more, which trains "
-                f"nothing that is finished: tal-search run study={self.name}"
+                f"{self.runs / self.name}: the record does not describe its study; run it again (finished trials are "
+                f"not trained again): tal-search run study={self.name}"
             )
         data = StudyData(
             runs=self.runs, name=self.name, simulated=about["source"] == "simulated", planned=about["trials"],
@@ -82,7 +81,7 @@ class StudyReader:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without Python's search for cycles, a fifth of the time of reading a hundred thousand trials, which have none."""
+    """Pause garbage collection, which takes a fifth of the time of reading 100 000 trials and finds no cycles."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -95,13 +94,13 @@ def _no_collection() -> Iterator[None]:
 def trial_table(data: StudyData, rows: list[Row], links: Mapping[str, str]) -> pd.DataFrame:
     """The `trials` of a StudyData, from each trial's newest attempt; links: MLflow URLs by the fit's key.
 
-    A trial that is off the centre in what is no axis any more (a rescored setting, an axis that was dropped) is left
-    out: by the axes that are left it would pass for a repeat of another cell.
+    Trials that are off the centre in an axis that the study no longer has (or a rescored setting) are left out, as by
+    the remaining axes they would look like repeats of another cell.
     """
     column = {name: [getattr(row, name) for row in rows] for name in Row._fields}
     ids, cells = parsed(column["id"]), parsed(column["cell"])
     keys = [name.partition("-")[0] for name in ids]
-    table: dict[str, Any] = {"number": column["number"], "id": ids, "key": keys}
+    table: dict[str, Sequence[object] | Floats | pd.Series] = {"number": column["number"], "id": ids, "key": keys}
     for axis in data.axes:
         table[axis] = [cell.get(axis) for cell in cells]
     for name in ("method", "seed", "annotator", "annotation_seconds"):
@@ -120,22 +119,22 @@ def trial_table(data: StudyData, rows: list[Row], links: Mapping[str, str]) -> p
 
 
 def parsed(texts: Sequence[str | None]) -> list[Any]:
-    """The values of JSON texts, None for none; equal texts are parsed once and share their value."""
+    """The values of JSON texts, None for None; equal texts are parsed once and share their value."""
     known = list(dict.fromkeys(text for text in texts if text is not None))
-    values: dict[str | None, Any] = dict(zip(known, json.loads(f"[{','.join(known)}]"), strict=True))
-    return [values.get(text) for text in texts]
+    values = dict(zip(known, json.loads(f"[{','.join(known)}]"), strict=True))
+    return [None if text is None else values[text] for text in texts]
 
 
 def _results(data: StudyData, texts: Sequence[str | None]) -> dict[str, Floats]:
-    """Columns of results, mAP in percent; NaN of trials without one."""
-    found = _read_results(texts)
-    mAP_NT, held_NT = (_rows(found[name], len(data.tiou)) for name in LISTS)
-    columns = score_columns(data.tiou, mAP_NT, held_NT, found["best_on_test_mAP"].to_numpy())
-    return columns | {name: found[name].to_numpy() for name in NUMBERS}
+    """Columns of results, mAP in percent; NaN for trials without a result."""
+    results = _read_results(texts)
+    mAP_NT, held_NT = (_rows(results[name], len(data.tiou)) for name in LISTS)
+    columns = score_columns(data.tiou, mAP_NT, held_NT, results["best_on_test_mAP"].to_numpy())
+    return columns | {name: results[name].to_numpy() for name in NUMBERS}
 
 
 def _read_results(texts: Sequence[str | None]) -> pa.Table:
-    """LISTS, `best_on_test_mAP` and NUMBERS of JSON texts; Arrow reads a hundred thousand in half a second."""
+    """Columns LISTS, `best_on_test_mAP` and NUMBERS of JSON texts; Arrow reads 100 000 in half a second."""
     lists = [(name, pa.list_(pa.float64())) for name in LISTS]
     schema = pa.schema([*lists, *((name, pa.float64()) for name in ("best_on_test_mAP", *NUMBERS))])
     if not texts:
@@ -146,7 +145,7 @@ def _read_results(texts: Sequence[str | None]) -> pa.Table:
 
 
 def _rows(lists: pa.ChunkedArray, length: int) -> Floats:
-    """Lists of this length as rows; NaN where there is none."""
+    """Lists of this length as rows [N, length]; NaN for missing lists."""
     table_NT = np.full((len(lists), length), np.nan)
     table_NT[lists.is_valid().to_numpy()] = pc.list_flatten(lists).to_numpy().reshape(-1, length)
     return table_NT

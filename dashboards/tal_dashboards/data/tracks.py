@@ -1,9 +1,9 @@
-"""What one fit makes of one video: activations, affinity, and detections with what the evaluation makes of each."""
+"""One fit's output on one video: activations, affinity mask, and detections with their outcome in the evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,8 @@ from tal_search.localization.localize import localize
 from tal_search.metrics.error_profile import KINDS, detection_kinds
 from tal_search.types import Detections, Floats
 
-MOST_DETECTIONS = 200  # of a video and fit, the best
-NOT_SCORED = "not scored"  # ignored by the protocol, or of a class that no instance has
+MOST_DETECTIONS = 200  # of a video and fit, those with the highest scores
+NOT_SCORED = "not scored"  # ignored by the protocol, or of a class without instances
 OUTCOMES = {
     "hit": KINDS[:1],
     "wrong label": ("wrong label",),
@@ -24,15 +24,15 @@ OUTCOMES = {
     NOT_SCORED: (NOT_SCORED,),
 }
 """Outcome of a detection → kinds of `metrics.error_profile`."""
-SATURATED = 0.02  # of the similarities at either end, beyond the colours
+SATURATED = 0.02  # fraction of the similarities beyond either end of the colour scale
 
 
 class Track(NamedTuple):
-    """What one fit, `name` in words, makes of the video, whose features last `duration` seconds.
+    """The output of the fit `key` (`name` in words) on a video whose features cover `duration` seconds.
 
-    cas [C+1, T], the background last, and affinity [h, T], the similarity of a snippet with its h neighbours; None
-    where the fit keeps none of this video, or its method has none. detections: `label`, `start`, `end` (seconds),
-    `score`, `kind` (of KINDS, or NOT_SCORED), the best first; counts: of all, by outcome.
+    cas [C+1, T], background last, and affinity [h, T], similarities of a snippet with its h neighbours; None if not
+    stored for this video or not defined by the method. detections: `label`, `start`, `end` (seconds), `score`, `kind`
+    (one of KINDS or NOT_SCORED), sorted by score; counts: of all detections, by outcome.
     """
 
     key: str
@@ -45,47 +45,47 @@ class Track(NamedTuple):
 
     @property
     def found(self) -> int:
-        """How many detections there are."""
+        """The number of detections."""
         return sum(self.counts.values())
 
 
 def counted(kinds: pd.Series[str]) -> dict[str, int]:
-    """How many detections have each outcome that one of them has."""
+    """Numbers of detections by outcome, without zeros."""
     counts = {name: int(kinds.isin(of).sum()) for name, of in OUTCOMES.items()}
     return {name: count for name, count in counts.items() if count}
 
 
 def track_of(data: StudyData, key: str, name: str, video: str, *, tested: bool) -> Track:
-    """Detections are localized from the kept activations at the study's settings, or read where it keeps none."""
-    kept = activations_of(data, key, video, tested)
-    if kept is None:
+    """The track of a fit; detections are localized from stored activations at the study's settings, else read."""
+    stored = activations_of(data, key, video, tested)
+    if stored is None:
         recorded = tested and data.folder(key).detections.exists()
-        found = judged(data, key, data.detections(key), video, tested) if recorded else _detections({})
-        return Track(key, name, None, None, None, found.head(MOST_DETECTIONS), counted(found["kind"]))
-    found = judged(data, key, localize(kept, data.truth(key).classes, own_inference(data, key)), video, tested)
-    mask = None if kept.affinity is None else kept.affinity[0].astype(np.float64)
-    cas, counts = kept.cas[0].astype(np.float64), counted(found["kind"])
-    return Track(key, name, float(kept.duration[0]), cas, mask, found.head(MOST_DETECTIONS), counts)
+        table = judged(data, key, data.detections(key), video, tested) if recorded else _detections({})
+        return Track(key, name, None, None, None, table.head(MOST_DETECTIONS), counted(table["kind"]))
+    table = judged(data, key, localize(stored, data.truth(key).classes, own_inference(data, key)), video, tested)
+    mask = None if stored.affinity is None else stored.affinity[0].astype(np.float64)
+    cas, counts = stored.cas[0].astype(np.float64), counted(table["kind"])
+    return Track(key, name, float(stored.duration[0]), cas, mask, table.head(MOST_DETECTIONS), counts)
 
 
 def judged(data: StudyData, key: str, detections: Detections, video: str, tested: bool) -> pd.DataFrame:
-    """The detections of a video, each with what the evaluation makes of it."""
+    """The detections of a video with their `kind` in the evaluation."""
     truth, protocol = data.truth(key, "test" if tested else "train"), data.spec(key).protocol["evaluation"]
     kinds = np.array([*KINDS, NOT_SCORED])[detection_kinds(truth, detections, protocol=protocol)]
     return detections_in(detections, video, kinds)
 
 
 def activations_of(data: StudyData, key: str, video: str, tested: bool) -> Activations | None:
-    """Those of one video alone."""
+    """Stored activations of one video, None without them."""
     folder = data.folder(key)
     if not (folder.cas if tested else folder.holdout_cas).exists():
         return None
-    kept = data.activations(key, "test" if tested else "holdout")
-    return kept.of_video(video) if video in kept.videos else None
+    stored = data.activations(key, "test" if tested else "holdout")
+    return stored.of_video(video) if video in stored.videos else None
 
 
 def detections_in(detections: Detections, video: str, kind: np.ndarray) -> pd.DataFrame:
-    """Of one video, by falling score; kind: of every detection."""
+    """The detections of one video, sorted by score; kind: of every detection."""
     rows = np.flatnonzero(detections.video == detections.videos.index(video))
     rows = rows[np.argsort(-detections.score[rows], kind="stable")]
     return _detections(
@@ -99,13 +99,13 @@ def detections_in(detections: Detections, video: str, kind: np.ndarray) -> pd.Da
     )
 
 
-def _detections(columns: dict[str, Any]) -> pd.DataFrame:
+def _detections(columns: Mapping[str, Sequence[str] | np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame(columns, columns=["label", "start", "end", "score", "kind"])
 
 
 def similarity_range(tracks: Sequence[Track]) -> tuple[float, float]:
-    """What the colours of similarities span: those with neighbours, which often lie close together, without the few at
-    either end. A snippet's similarity with itself is 1 and left out.
+    """Range of the colour scale: quantiles of the similarities with neighbours, which are often close together. A
+    snippet's similarity with itself, always 1, is left out.
     """
     masks = [track.affinity for track in tracks if track.affinity is not None]
     others = [np.delete(mask, len(mask) // 2, axis=0).ravel() for mask in masks if len(mask) > 1]
@@ -116,15 +116,14 @@ def similarity_range(tracks: Sequence[Track]) -> tuple[float, float]:
 
 
 def offsets(track: Track) -> list[int]:
-    """Of the neighbours of a snippet, in snippets."""
+    """Offsets of a snippet's neighbours, in snippets."""
     assert track.affinity is not None
     return [tap - len(track.affinity) // 2 for tap in range(len(track.affinity))]
 
 
 def mask_table(tracks: list[Track], at: float) -> pd.DataFrame:
-    """Of the snippet at a second: `trial`, `neighbour` (how many snippets away), `seconds` (its centre), `similarity`.
-
-    Neighbours outside the video are left out.
+    """Similarities of the snippet at `at` seconds: `trial`, `neighbour` (offset in snippets), `seconds` (its centre),
+    `similarity`; without neighbours outside the video.
     """
     rows = []
     for track in tracks:

@@ -1,4 +1,4 @@
-"""Captions of figures and tables, for files that are read without the page around them."""
+"""Captions of exported figures and tables, which are read without the page around them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from tal_dashboards.data.study_data import StudyData
 
-# View, name of a figure or table, and its caption; groups of the name stand in it as \1. The first that matches.
+# View, pattern of a figure's or table's name, and caption; \1 is a group of the pattern. The first match counts.
 CAPTIONS: Sequence[tuple[str, str, str]] = (
     ("overview", "ranking", "Which axes matter, the greatest effect first; mAP in points."),
     ("overview", "values", "Mean mAP and difference to the centre by value of each axis."),
-    ("overview", "next", "What to run next to decide the undecided axes."),
+    ("overview", "next", "Runs that would decide the undecided axes."),
     ("study", "curves", "Test or held-out mAP by epoch, mean over repeats, of the best cell and the centre."),
     ("study", "progress", "Trials by state."),
     ("study", "best and centre", "The best cell and the centre; mAP in %."),
@@ -37,15 +37,15 @@ CAPTIONS: Sequence[tuple[str, str, str]] = (
     ("cost", "cost", "Test mAP against annotation cost, in seconds per minute of video."),
     ("cost", "our cells", "Cells of this study by mAP, with their annotation cost."),
     ("cost", "published systems", "Published systems with their annotation cost and mAP."),
-    ("modules", "position of (.+)", r"Position of \1 in their gap or instance, by annotator."),
+    ("modules", "position of (.+)", r"Position of \1 within their gap or instance, by annotator."),
     ("modules", "clicks by annotator", "Clicks on the training videos by annotator."),
     ("errors", "false positives", "Kinds of false positives among the highest-scoring detections."),
-    ("errors", "gain from removing errors", "What removing each kind of error would add to mAP, in points."),
+    ("errors", "gain from removing errors", "Gain in mAP from removing each kind of error, in points."),
     ("errors", "instances", "Instances by coverage, length and number: normalized mAP and share missed, in %."),
     ("errors", "(.+): mAP_N", r"Normalized mAP by \1 of instances, in %."),
     ("errors", "(.+): missed", r"Share of missed instances by \1, in %."),
     ("timeline", "timeline", "Ground truth, clicks, scores and detections of one test video; times in seconds."),
-    ("timeline", "affinity mask", "Affinity of the chosen moment to its neighbours."),
+    ("timeline", "affinity mask", "Affinity of the selected moment with its neighbours."),
     ("timeline", "instances", "Instances of the video; times in seconds."),
     ("timeline", "clicks", "Clicks on the video; times in seconds."),
     ("timeline", r"detections (\d+)", r"Detections of fit \1 on the video; times in seconds."),
@@ -53,22 +53,22 @@ CAPTIONS: Sequence[tuple[str, str, str]] = (
 
 
 def caption(view: str, name: str) -> str:
-    """A sentence for a figure or table that the view calls `name`."""
+    """The caption of a view's figure or table."""
     for of, pattern, words in CAPTIONS:
-        if view == of and (found := re.fullmatch(pattern, name, re.DOTALL)):
-            return found.expand(words)
+        if view == of and (match := re.fullmatch(pattern, name, re.DOTALL)):
+            return match.expand(words)
     sentence = name[:1].upper() + name[1:]
     return sentence if sentence.endswith(".") else f"{sentence}."
 
 
 def about(data: StudyData, score: str = "mAP") -> str:
-    """What numbers of a study are of: "thumos_grid: mAP@0.5 in % of backtal on thumos14, simulated data; 3 seeds.\""""
+    """Study, score, method and data: "thumos_grid: mAP@0.5 in % of backtal on thumos14 (simulated data); 3 seeds.\""""
     where = f"{data.dataset} ({'simulated data' if data.simulated else data.data})"
     return f"{data.name}: {score} in % of {data.method} on {where}; {repeats(data)}."
 
 
 def repeats(data: StudyData) -> str:
-    """Over what means are taken: "3 seeds × 2 annotators"."""
+    """The repeats that means are taken over: "3 seeds × 2 annotators"."""
     counts = {"seed": data.done["seed"].nunique(), "annotator": data.done["annotator"].nunique()}
     kept = {name: count for name, count in counts.items() if name == "seed" or count > 1}
     return " × ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in kept.items())

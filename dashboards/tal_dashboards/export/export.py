@@ -1,4 +1,4 @@
-"""What the dashboards of a study show, as files: a page that asks no network for anything, CSV, LaTeX, pictures."""
+"""Export of a study's dashboards as files: a self-contained HTML page, JSON, CSV, LaTeX, images and a PDF."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from tal_search.results.overview import as_json, overview
 from tal_search.results.statistics import LOW, SPREAD
 
 OVERVIEW = "overview"
-SHEET = "sheet of the overview"  # the figure on it; no file is called so
-MARK_HEIGHT = 22  # pixels added below a figure for the mark of simulated data
+SHEET = "sheet of the overview"  # name of the figure in overview.pdf; never a file name
+MARK_HEIGHT = 22  # pixels added below a figure for the mark "simulated data"
 
 
 class View(NamedTuple):
-    """One view of the dashboards: its figures and tables by file name, with their captions."""
+    """Figures and tables of one view by file name, with their captions; problem: why it cannot be drawn, else ""."""
 
     name: str
     title: str
@@ -46,20 +46,20 @@ class View(NamedTuple):
 
 
 def export_study(runs: Path, study: str, out: Path) -> list[str]:
-    """Write every view's files into `out`; returns lines for the user. Raises InputError: no such study."""
+    """Write the files of all views into `out`; returns lines for the user. Raises InputError: no such study."""
     data = StudyReader(runs, study)()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"command line: out={out} cannot be made ({error.strerror}); give another folder") from None
-    found = [_view(data, name, view) for name, view in views().items()]
-    count = sum(_write_tables(data, view, out / "tables") for view in found)
+    drawn = [_view(data, name) for name in views()]
+    count = sum(_write_tables(data, view, out / "tables") for view in drawn)
     paper = study_latex(data, overview(data))
     if paper is not None:
         _write(out / "tables" / "study.tex", paper.encode())
     answer = json.dumps(as_json(overview(data)), allow_nan=False, indent=1, ensure_ascii=False)
     _write(out / "overview.json", answer.encode())
-    drawn, sheet = draw(data, {name: figure for view in found for name, figure in view.figures.items()}, out)
+    lines, sheet = draw(data, {name: figure for view in drawn for name, figure in view.figures.items()}, out)
     one = "; study.tex has all values in one" if paper is not None else ""
     files = {
         **({"overview.pdf": "the answer on one page (PDF)"} if sheet else {}),
@@ -67,38 +67,39 @@ def export_study(runs: Path, study: str, out: Path) -> list[str]:
         **({"tables/study.tex": "all values as one table (LaTeX)"} if paper is not None else {}),
         "tables/": "every table (CSV and LaTeX)",
     }  # fmt: skip
-    _write(out / "index.html", study_page(data, [_section(data, view) for view in found], files).encode())
+    _write(out / "index.html", study_page(data, [_section(data, view) for view in drawn], files).encode())
     return [
         f"Written to {out}:",
-        "index.html: every figure and table on one page, which needs no network.",
-        "overview.json: the answer, its numbers unrounded.",
+        "index.html: all figures and tables on one page, which works offline.",
+        "overview.json: the answer, with unrounded numbers.",
         f"tables/: {count} tables as CSV and LaTeX{one}.",
-        *drawn,
+        *lines,
     ]
 
 
-def _view(data: StudyData, name: str, view: object) -> View:
-    """One view's content, marked where its data is simulated; the problem of one that cannot be drawn."""
+def _view(data: StudyData, name: str) -> View:
+    """Draw one view; figures of simulated data are marked."""
+    view = views()[name]
     try:
-        info = view.info(data, {})  # type: ignore[attr-defined]
-        figures, tables = view.figures(info), view.tables(info)  # type: ignore[attr-defined]
+        info = view.info(data, {})
+        figures, tables = view.figures(info), view.tables(info)
     except InputError as error:
-        return View(name, view.TITLE, {}, {}, {}, str(error))  # type: ignore[attr-defined]
+        return View(name, view.TITLE, {}, {}, {}, str(error))
     for figure in figures.values() if data.simulated else ():
         mark_simulated(figure)
-    drawn, kept = file_names(name, figures), file_names(name, tables)
-    captions = {f"figure-{file}": caption(name, title) for title, file in drawn.items()}
-    captions |= {f"table-{file}": caption(name, title) for title, file in kept.items()}
+    of_figures, of_tables = file_names(name, figures), file_names(name, tables)
+    captions = {f"figure-{file}": caption(name, title) for title, file in of_figures.items()}
+    captions |= {f"table-{file}": caption(name, title) for title, file in of_tables.items()}
     if name == OVERVIEW and figures:
         captions[f"figure-{OVERVIEW}"] = overview_caption(overview(data))
     return View(
-        name, view.TITLE, {drawn[title]: figure for title, figure in figures.items()},  # type: ignore[attr-defined]
-        {kept[title]: table for title, table in tables.items()}, captions,
+        name, view.TITLE, {of_figures[title]: figure for title, figure in figures.items()},
+        {of_tables[title]: table for title, table in tables.items()}, captions,
     )  # fmt: skip
 
 
 def _section(data: StudyData, view: View) -> Section:
-    """A view on the page; the overview as its view lays it out."""
+    """A view's section of the page; the overview has its own layout."""
     figures = {name: words for name, words in view.captions.items() if name.startswith("figure-")}
     drawn = "".join(
         html_figure(figure, view.captions[f"figure-{file}"], f"figure-{file}") for file, figure in view.figures.items()
@@ -115,7 +116,7 @@ def _section(data: StudyData, view: View) -> Section:
 
 
 def _write_tables(data: StudyData, view: View, folder: Path) -> int:
-    """CSV and LaTeX of a view's tables; returns how many."""
+    """Write a view's tables as CSV and LaTeX; returns their number."""
     for file, table in view.tables.items():
         spread = f" {SPREAD[0].upper()}{SPREAD[1:]}." if any(str(name).endswith(LOW) for name in table) else ""
         words = f"{view.captions[f'table-{file}']} {about(data)}{spread}"
@@ -125,19 +126,19 @@ def _write_tables(data: StudyData, view: View, folder: Path) -> int:
 
 
 def draw(data: StudyData, figures: Mapping[str, go.Figure], out: Path) -> tuple[list[str], bool]:
-    """The pictures and the one page, as far as a browser is there: what became of them, and whether the page is."""
+    """Write images and overview.pdf if there is a browser; returns lines for the user and whether there is a PDF."""
     browser = find_browser()
     if browser is None:
         return [
-            "No pictures and no overview.pdf: they need a Chromium; install the package",
-            "chromium, or name one in BROWSER_PATH.",
+            "No images and no overview.pdf: they need Chromium; install the package chromium,",
+            "or set BROWSER_PATH to its program.",
         ], False  # fmt: skip
     ranked = len(overview(data).ranking) > 0
     files = pictures(browser, {**figures, **({SHEET: sheet_figure(overview(data))} if ranked else {})})
-    of_sheet = {kind: files.pop(f"{SHEET}.{kind}", None) for kind in ("svg", "png")}
+    on_sheet = {kind: files.pop(f"{SHEET}.{kind}", None) for kind in ("svg", "png")}
     for name, content in files.items():
         _write(out / "figures" / name, content)
-    sheet = pdf(browser, overview_sheet(data, of_sheet["svg"]))
+    sheet = pdf(browser, overview_sheet(data, on_sheet["svg"]))
     if sheet is not None:
         _write(out / "overview.pdf", sheet)
     missing = [name for name in figures if f"{name}.svg" not in files or f"{name}.png" not in files]
@@ -150,7 +151,7 @@ def draw(data: StudyData, figures: Mapping[str, go.Figure], out: Path) -> tuple[
 
 
 def mark_simulated(figure: go.Figure) -> None:
-    """In a line of its own below the figure: a picture that is passed on still says it."""
+    """Add a line "simulated data" below the figure, so that images carry it when passed on."""
     below = figure.layout.margin.b
     figure.update_layout(
         margin_b=(80 if below is None else below) + MARK_HEIGHT,

@@ -1,4 +1,4 @@
-"""Tables in LaTeX, for booktabs: ASCII alone, so that every engine and every encoding takes them."""
+"""Tables in LaTeX with booktabs, in ASCII only, so that they compile with every engine and input encoding."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tal_dashboards.export.names import GREEK
 from tal_dashboards.style import shown
 
 PACKAGES = r"% \usepackage{booktabs,graphicx,longtable}"
-MOST_FLOAT = 40  # rows of a table that stays on one page; a longer one is a longtable
+MOST_FLOAT = 40  # rows of a floating table; longer ones become longtables
 MOST_ROWS = 500  # of one table; the CSV has all
 TEXT_WIDTH = 345  # points, of the class article
-SIZES = (("small", 9, 6), ("footnotesize", 8, 3), ("scriptsize", 7, 3))  # with points of a letter and between columns
+SIZES = (("small", 9, 6), ("footnotesize", 8, 3), ("scriptsize", 7, 3))  # font size and gap between columns in points
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "|": "$|$", "±": r"$\pm$",
@@ -29,7 +29,7 @@ ACCENTS = {
     "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": ".",
     "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0323": "d", "\u0327": "c",
 }  # fmt: skip
-BASE = rf"[A-Za-z](?:/[A-Za-z])?|[A-Za-z]+(?=_)|[{''.join(GREEK)}]"  # a letter, a ratio, a word with an index
+BASE = rf"[A-Za-z](?:/[A-Za-z])?|[A-Za-z]+(?=_)|[{''.join(GREEK)}]"  # a letter, a ratio, a word with a subscript
 SYMBOL = re.compile(rf"(?P<base>{BASE})(?P<number>\d*)(?:_(?P<below>\w+))?", re.ASCII)
 
 
@@ -37,9 +37,7 @@ _MARKUP = str.maketrans(dict.fromkeys("${}\\", ""))
 
 
 class Table(NamedTuple):
-    """columns: an l, r or c for each; head and rows: cells that are LaTeX by now; gaps: rows before which there is
-    some space; caption: LaTeX.
-    """
+    """columns: l, r or c for each; head, rows, caption: LaTeX code; gaps: rows with extra space above."""
 
     columns: str
     head: Sequence[str]
@@ -50,9 +48,9 @@ class Table(NamedTuple):
 
 
 def latex(table: pd.DataFrame, caption: str, label: str, symbols: Mapping[str, str] | None = None) -> str:
-    """A table of numbers as on the page, numbers to the right.
+    """A table as on the page, numbers aligned to the right.
 
-    caption: text; label: of `\\ref`, letters and dashes; symbols: those of the axes by name, which become math.
+    caption: plain text; label: for `\\ref`, see `label_of`; symbols: of axes by name, set in math mode.
     """
     text = shown(table.drop(columns="mlflow", errors="ignore").head(MOST_ROWS))
     right = ["r" if pd.api.types.is_numeric_dtype(table[name]) else "l" for name in text.columns]
@@ -64,7 +62,7 @@ def latex(table: pd.DataFrame, caption: str, label: str, symbols: Mapping[str, s
 
 
 def written_table(table: Table) -> str:
-    """A float as wide as the text at most, or a longtable where it is longer than a page."""
+    """The code of a table: a float at most as wide as the text, or a longtable if it is longer than a page."""
     caption, head = rf"\caption{{{table.caption}}}\label{{{label_of(table.label)}}}", _row(table.head)
     size, wide = _size(table)
     rows = ["\\addlinespace\n" + _row(row) if at in table.gaps else _row(row) for at, row in enumerate(table.rows)]
@@ -79,12 +77,12 @@ def written_table(table: Table) -> str:
 
 
 def label_of(name: str) -> str:
-    """The label that a table is referred to by."""
+    r"""The label for `\ref`: letters, digits, underscores and dashes."""
     return f"tab:{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}"
 
 
 def _size(table: Table) -> tuple[str, bool]:
-    """The command for the largest type at which a table is as wide as the text; whether it is wider in any case."""
+    """The command for the largest font in which the table fits the text width; whether it must also be scaled."""
     cells = [[len(re.sub(r"\\[A-Za-z]+", "x", cell).translate(_MARKUP)) for cell in row]
              for row in (table.head, *table.rows)]  # fmt: skip
     letters, count = sum(max(column) for column in zip(*cells, strict=True)), len(table.head)
@@ -95,39 +93,39 @@ def _size(table: Table) -> tuple[str, bool]:
 
 
 def _row(cells: Sequence[str]) -> str:
-    """A line of a table; one that began with a bracket or a star would be read as an option of the line before."""
+    r"""A row; "{}" protects a leading bracket or star, which LaTeX would take as an argument of the `\\` above."""
     first = "{}" if cells and cells[0].startswith(("[", "*")) else ""
     return first + " & ".join(cells) + r" \\"
 
 
 def in_math(symbol: str) -> str:
-    r"""A symbol of an axis as math, "τ_same" as $\tau_{\mathrm{same}}$; one that is a word stays text."""
-    found = SYMBOL.fullmatch(symbol)
-    if found is None:
+    r"""An axis' symbol in math mode, "τ_same" as $\tau_{\mathrm{same}}$; a symbol that is a word stays text."""
+    match = SYMBOL.fullmatch(symbol)
+    if match is None:
         return escaped(symbol)
-    base = found["base"]
+    base = match["base"]
     letter = "\\" + GREEK[base] if base in GREEK else base if len(base) == 1 or "/" in base else rf"\mathrm{{{base}}}"
-    below = rf"\mathrm{{{escaped(found['below'])}}}" if found["below"] else ""
-    index = ",".join(part for part in (found["number"], below) if part)
+    below = rf"\mathrm{{{escaped(match['below'])}}}" if match["below"] else ""
+    index = ",".join(part for part in (match["number"], below) if part)
     return f"${letter}_{{{index}}}$" if index else f"${letter}$"
 
 
 def escaped(text: object) -> str:
-    """Text for LaTeX; a character that its standard fonts lack as (U+4E00)."""
-    return "".join(_character(one) for one in unicodedata.normalize("NFC", str(text)))
+    """Text escaped for LaTeX; characters missing from its standard fonts become "(U+4E00)"."""
+    return "".join(map(_character, unicodedata.normalize("NFC", str(text))))
 
 
-def _character(one: str) -> str:
-    if one in LATEX:
-        return LATEX[one]
-    if " " <= one <= "~":
-        return one
-    if one.isspace() or not one.isprintable():
+def _character(character: str) -> str:
+    if character in LATEX:
+        return LATEX[character]
+    if " " <= character <= "~":
+        return character
+    if character.isspace() or not character.isprintable():
         return " "
-    apart = unicodedata.normalize("NFD", one)
-    base, marks = apart[0], apart[1:]
+    decomposed = unicodedata.normalize("NFD", character)
+    base, marks = decomposed[0], decomposed[1:]
     if not base.isascii() or not base.isalpha() or not marks or not all(mark in ACCENTS for mark in marks):
-        return f"(U+{ord(one):04X})"
+        return f"(U+{ord(character):04X})"
     for mark in marks:
         base = rf"\{ACCENTS[mark]}{{{base}}}"
     return base

@@ -1,8 +1,8 @@
-"""Figures of all views by name: "overview", or VIEW/FIGURE as "plots/heat map", VIEW as in a page's address."""
+"""Figures of all views by name: "overview", or VIEW/FIGURE such as "plots/heat map", with VIEW as in the URL."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import plotly.graph_objects as go
 
@@ -15,15 +15,15 @@ Figure: TypeAlias = go.Figure
 
 
 def named_figure(data: StudyData, name: str, selection: Selection) -> Figure:
-    """One figure; the view's name alone means its only one, or the one that is called as the view is.
+    """A figure by name; a view's name alone means its only figure, or the one named like the view.
 
-    selection: as in the page's address. Raises InputError, with the names there are: no such view or figure.
+    selection: as in the page's URL. Raises InputError that lists the valid names if there is no such view or figure.
     """
     view, _, title = name.partition("/")
     known = views()
     if view not in known:
         raise InputError(f"no figure {name!r}: give overview or VIEW/FIGURE, VIEW one of {', '.join(known)}")
-    drawn = _drawn(data, known[view], selection)
+    drawn = _drawn(data, view, selection)
     wanted = title or (view if view in drawn or len(drawn) != 1 else next(iter(drawn)))
     if wanted not in drawn:
         names = ", ".join(f"{view}/{one}" for one in drawn) or "none yet"
@@ -32,18 +32,19 @@ def named_figure(data: StudyData, name: str, selection: Selection) -> Figure:
 
 
 def figure_names(data: StudyData) -> tuple[str, ...]:
-    """The names that `named_figure` takes for this study, in the order of the views."""
+    """The names that `named_figure` accepts for this study, in the order of the views."""
     names: list[str] = []
-    for view, module in views().items():
+    for view in views():
         try:
-            names += [f"{view}/{title}" for title in _drawn(data, module, {})]
-        except InputError:  # a file of a trial is gone
+            names += [f"{view}/{title}" for title in _drawn(data, view, {})]
+        except InputError:  # a trial's file is missing
             continue
     return tuple(names)
 
 
-def _drawn(data: StudyData, view: Any, selection: Selection) -> dict[str, Figure]:
-    found: dict[str, Figure] = view.figures(view.info(data, selection))
-    for figure in found.values() if data.simulated else ():
+def _drawn(data: StudyData, name: str, selection: Selection) -> dict[str, Figure]:
+    view = views()[name]
+    figures: dict[str, Figure] = view.figures(view.info(data, selection))
+    for figure in figures.values() if data.simulated else ():
         mark_simulated(figure)
-    return found
+    return figures

@@ -1,4 +1,4 @@
-"""File names of exported tables and figures: ASCII letters, digits and a few marks, no two alike."""
+"""File names of exported tables and figures: distinct, in ASCII letters, digits and a few punctuation marks."""
 
 from __future__ import annotations
 
@@ -14,27 +14,25 @@ NAMES = (
     "omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
 )
 GREEK = dict(zip(LETTERS, NAMES.split(), strict=True))
-MOST_CHARACTERS = 95  # of a name; with its ending at most 100
-DIGITS = 8  # of the hash behind a name that says less than its title
+MOST_CHARACTERS = 95  # of a name; at most 100 with its suffix
+DIGITS = 8  # of the hash added to a name that was shortened or is not unique
 
 
 def file_names(view: str, titles: Iterable[str]) -> dict[str, str]:
-    """The names of a view's tables or figures by title; those that would be one file get a hash of their titles."""
-    found = {title: file_name(view, title) for title in titles}
-    count = Counter(name.casefold() for name in found.values())  # some file systems know no upper and lower case
-    return {
-        title: file_name(view, title, distinct=count[name.casefold()] > 1) for title, name in found.items()
-    }  # fmt: skip
+    """Names of a view's tables or figures by title; equal names get a hash of the title."""
+    names = {title: file_name(view, title) for title in titles}
+    count = Counter(name.casefold() for name in names.values())  # some file systems ignore case
+    return {title: file_name(view, title, distinct=count[name.casefold()] > 1) for title, name in names.items()}
 
 
 def file_name(view: str, title: str, *, distinct: bool = False) -> str:
-    """Of a table or figure, without its ending: no title leads anywhere else. distinct: with a hash of the title.
+    """The file name without suffix, safe for any title: VIEW-TITLE, or VIEW for a figure named like its view.
 
-    The figure that is called like its view is called so alone.
+    distinct: append a hash of the title.
     """
     if title == view and not distinct:
         return view
-    letters = "".join(GREEK.get(one, one) for one in unicodedata.normalize("NFKD", title))
+    letters = "".join(GREEK.get(letter, letter) for letter in unicodedata.normalize("NFKD", title))
     words = re.sub(r"[^A-Za-z0-9_@=-]+", "-", letters.encode("ascii", "ignore").decode()).strip("-")
     name = f"{view}-{words}"
     if not words or distinct or len(name) > MOST_CHARACTERS:

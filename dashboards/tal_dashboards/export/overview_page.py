@@ -1,4 +1,4 @@
-"""The overview as HTML: a section of the exported page, and a sheet of its own that is printed on one page."""
+"""The overview as HTML: the first section of the exported page, and a sheet that is printed to overview.pdf."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tal_search.results.ranking import ranking
 from tal_search.results.statistics import HIGH, LOW
 
 MOST_ROWS = 24  # of the sheet's table
-WIDTH, LEAST_HEIGHT = 186, 80  # millimetres: of the sheet, and that its figure keeps where it is higher
-FIGURE_ROWS, FIGURE_WIDTHS = 7, (900, 1094)  # of the sheet's figure; pixels with so many rows, and with more
-BEST_CELLS = 10  # of a study without a ranking
+WIDTH, LEAST_HEIGHT = 186, 80  # millimetres: width of the sheet, and height that its figure is not shrunk below
+FIGURE_ROWS, FIGURE_WIDTHS = 7, (900, 1094)  # of the sheet's figure; pixels with up to that many rows, and with more
+BEST_CELLS = 10  # shown for a study without a ranking
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 STYLE = """
 @page { size: A4 portrait; margin: 0; }
 * { box-sizing: border-box; }
 html, body { margin: 0; padding: 0; }
 body { color: #222; background: #fff; font: 9pt/1.35 system-ui, "Segoe UI", Roboto, Arial, "DejaVu Sans", sans-serif; }
-/* As wide as A4 and as high as Letter, less their margins. */
+/* The width of A4 and the height of Letter, without margins. */
 #sheet { width: 186mm; height: 254mm; margin: 12mm 12mm 0; overflow: hidden; display: flex; flex-direction: column; }
 #sheet > * { flex: none; }
 #sheet > img { flex: 0 1 auto; max-width: 100%; object-fit: contain; object-position: left top; }
@@ -48,7 +48,7 @@ th.number, td.number { text-align: right; }
 pre { margin: .2em 0; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85em; }
 pre { background: #eef5fb; padding: .3em .6em; }
 """
-# Smaller type until everything stands on the sheet.
+# Shrink the font until everything fits on the sheet.
 FIT = """
 const sheet = document.getElementById("sheet");
 for (let size = 9; size > 3 && sheet.scrollHeight > sheet.clientHeight; size -= 0.25)
@@ -57,27 +57,27 @@ for (let size = 9; size > 3 && sheet.scrollHeight > sheet.clientHeight; size -= 
 
 
 def overview_section(data: StudyData, figure: str) -> str:
-    """The inner HTML of the page's first section; figure: that of the figure, "" without one."""
-    found = overview(data)
-    return f"{answer_words(data, found)}{figure}{next_words(found)}{ranking_html(data, found)}"
+    """The inner HTML of the page's first section; figure: HTML of the figure, or ""."""
+    results = overview(data)
+    return f"{answer_words(data, results)}{figure}{next_words(results)}{ranking_html(data, results)}"
 
 
-def sheet_figure(found: Overview) -> go.Figure:
-    """The figure of the sheet: as many rows as leave room for its table, none where there is no ranking."""
+def sheet_figure(results: Overview) -> go.Figure:
+    """The figure of the sheet, with only as many rows as leave room for the table."""
     narrow, wide = FIGURE_WIDTHS
-    drawn = overview_figure(_drawn(found))
-    return drawn.update_layout(width=narrow if len(found.ranking) <= FIGURE_ROWS else wide)
+    drawn = overview_figure(_drawn(results))
+    return drawn.update_layout(width=narrow if len(results.ranking) <= FIGURE_ROWS else wide)
 
 
-def _drawn(found: Overview) -> Overview:
-    """With the rows that the sheet draws: seven beside a table of as many, fewer beside a longer one."""
-    beyond = min(len(found.ranking), MOST_ROWS) - FIGURE_ROWS
-    return found._replace(ranking=found.ranking.head(FIGURE_ROWS - max(0, beyond - 6) // 4))
+def _drawn(results: Overview) -> Overview:
+    """The results with only the rows of the sheet's figure: up to seven, fewer above a long table."""
+    beyond = min(len(results.ranking), MOST_ROWS) - FIGURE_ROWS
+    return results._replace(ranking=results.ranking.head(FIGURE_ROWS - max(0, beyond - 6) // 4))
 
 
 def overview_sheet(data: StudyData, picture: bytes | None) -> str:
-    """A page of HTML that is printed on one page of A4 or Letter; picture: the figure as SVG."""
-    found = overview(data)
+    """An HTML page that prints on a single page of A4 or Letter; picture: the figure as SVG."""
+    results = overview(data)
     badge = ' <strong class="badge">simulated data</strong>' if data.simulated else ""
     drawn = ""
     if picture is not None:
@@ -85,40 +85,40 @@ def overview_sheet(data: StudyData, picture: bytes | None) -> str:
         least = min(LEAST_HEIGHT, WIDTH * _ratio(picture))
         drawn = (
             f'<img src="{source}" alt="" style="min-height: {least:.0f}mm">'
-            f'<p class="quiet">{html.escape(_caption(found))}</p>'
+            f'<p class="quiet">{html.escape(_caption(results))}</p>'
         )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
         f'content="{POLICY}"><title>{html.escape(data.name)}: overview</title><style>{STYLE}</style></head><body>'
         f'<div id="sheet"><h1>{html.escape(data.name)}{badge}</h1><p>{html.escape(data.description)}</p>'
-        f'<p class="quiet">{html.escape(data.words)}</p>{answer_words(data, found)}{drawn}'
-        f"{ranking_html(data, found, MOST_ROWS)}{next_words(found)}</div><script>{FIT}</script></body></html>"
+        f'<p class="quiet">{html.escape(data.words)}</p>{answer_words(data, results)}{drawn}'
+        f"{ranking_html(data, results, MOST_ROWS)}{next_words(results)}</div><script>{FIT}</script></body></html>"
     )
 
 
-def _caption(found: Overview) -> str:
-    drawn, every = _drawn(found), len(found.ranking)
-    more = "" if len(drawn.ranking) == every else f" The first {len(drawn.ranking)} of {every}."
+def _caption(results: Overview) -> str:
+    drawn, rows = _drawn(results), len(results.ranking)
+    more = "" if len(drawn.ranking) == rows else f" The first {len(drawn.ranking)} of {rows}."
     return caption(drawn) + more
 
 
 def _ratio(picture: bytes) -> float:
     """Height over width of an SVG."""
-    found = [re.search(rb'<svg [^>]*\b%s="([\d.]+)' % name, picture) for name in (b"height", b"width")]
-    height, width = (float(one[1]) if one else 1.0 for one in found)
+    matches = [re.search(rb'<svg [^>]*\b%s="([\d.]+)' % name, picture) for name in (b"height", b"width")]
+    height, width = (float(match[1]) if match else 1.0 for match in matches)
     return height / width
 
 
-def answer_words(data: StudyData, found: Overview) -> str:
+def answer_words(data: StudyData, results: Overview) -> str:
     """The answer in sentences."""
-    sentences = answer(found) if len(data.done) else ["No trial of this study is finished yet."]
-    return f'<div class="answer">{"".join(f"<p>{html.escape(one)}</p>" for one in sentences)}</div>'
+    sentences = answer(results) if len(data.done) else ["No trial of this study is finished yet."]
+    return f'<div class="answer">{"".join(f"<p>{html.escape(words)}</p>" for words in sentences)}</div>'
 
 
-def ranking_html(data: StudyData, found: Overview, most: int | None = None) -> str:
-    """The ranking as a table; of a sampler without one, its best cells."""
-    if len(found.ranking):
-        table, title = ranking_table(found), f"The same in points of {found.score}"
+def ranking_html(data: StudyData, results: Overview, most: int | None = None) -> str:
+    """The ranking as a table, or the best cells of a sampler without a ranking; most: rows shown."""
+    if len(results.ranking):
+        table, title = ranking_table(results), f"The same in points of {results.score}"
     elif data.objectives and data.plan == "sampler" and len(data.done):
         best = ranking(data)
         score = f"mAP@{best.tiou} (%)"
@@ -136,9 +136,9 @@ def _is_empty(column: pd.Series[str]) -> bool:
     return bool((column.isna() | (column.astype(str) == "")).all())
 
 
-def next_words(found: Overview) -> str:
-    """What would decide the rest, as commands."""
-    steps = found.steps
+def next_words(results: Overview) -> str:
+    """The next runs as sentences and commands, "" if there are none."""
+    steps = results.steps
     if not steps:
         return ""
     return "<h3>What to run next</h3>" + "".join(

@@ -1,4 +1,4 @@
-"""The exported page: every view of a study in one file of HTML that asks no network for anything."""
+"""The exported page: all views of a study in one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tal_dashboards.data.notes import read_notes
 from tal_dashboards.data.study_data import StudyData
 from tal_search.errors import InputError
 
-# No address at all may be asked by the page, whatever its content tries.
+# The page may not load anything, whatever its content is.
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 )
@@ -34,7 +34,7 @@ STYLE = """
 
 
 class Section(NamedTuple):
-    """name: its id; content: HTML; figures, tables: captions by id."""
+    """A section of the page. name: its id; content: HTML; figures, tables: captions by id."""
 
     name: str
     title: str
@@ -44,11 +44,14 @@ class Section(NamedTuple):
 
 
 def study_page(data: StudyData, sections: Sequence[Section], files: Mapping[str, str]) -> str:
-    """files: what else was written beside the page, in words by path."""
+    """The page's HTML; files: descriptions of the other exported files by path."""
     badge = ' <strong class="badge">simulated data</strong>' if data.simulated else ""
-    style = "".join(path.read_text("utf-8") for path in sorted(ASSETS.glob("*.css")))  # in the order Dash loads them
+    style = "".join(
+        path.read_text("utf-8") for path in sorted(ASSETS.glob("*.css"))
+    )  # in the order in which Dash loads them
     content = "".join(
-        f'<section id="{one.name}"><h2>{html.escape(one.title)}</h2>{one.content}</section>' for one in sections
+        f'<section id="{section.name}"><h2>{html.escape(section.title)}</h2>{section.content}</section>'
+        for section in sections
     )
     beside = ", ".join(f'<a href="{html.escape(path)}">{html.escape(words)}</a>' for path, words in files.items())
     return (
@@ -58,16 +61,16 @@ def study_page(data: StudyData, sections: Sequence[Section], files: Mapping[str,
         f"<script>{(ASSETS / 'page.js').read_text('utf-8')}</script>"
         f"<script>{get_plotlyjs()}</script></head><body><main><h1>{html.escape(data.name)}{badge}</h1>"
         f'<p>{html.escape(data.description)}</p><p class="quiet">{html.escape(data.words)}</p>'
-        f'{_notes(data)}<p class="quiet">Beside this page: {beside}.</p>{_contents(sections)}{content}'
+        f'{_notes(data)}<p class="quiet">Other files: {beside}.</p>{_contents(sections)}{content}'
         "</main></body></html>"
     )
 
 
 def _contents(sections: Sequence[Section]) -> str:
-    """Links to every section, its figures and its tables."""
+    """Links to the sections, their figures and their tables."""
     items = "".join(
-        f'<li><a href="#{one.name}">{html.escape(one.title)}</a>{_parts(one)}</li>' for one in sections
-    )  # fmt: skip
+        f'<li><a href="#{section.name}">{html.escape(section.title)}</a>{_parts(section)}</li>' for section in sections
+    )
     return f'<nav id="contents" aria-label="Contents"><ul>{items}</ul></nav>'
 
 
@@ -84,7 +87,7 @@ def _parts(section: Section) -> str:
 
 
 def _notes(data: StudyData) -> str:
-    """What readers wrote on the study and on its trials."""
+    """Users' notes on the study and its trials."""
     try:
         notes = read_notes(data.runs / data.name)
     except InputError as error:

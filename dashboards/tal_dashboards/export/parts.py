@@ -1,4 +1,4 @@
-"""Parts of exported pages: tables and figures as HTML, all text escaped."""
+"""Tables and figures of exported pages as HTML, with all text escaped."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ MOST_ROWS = 500  # of a table on the page; the CSV has all
 
 
 def html_table(table: pd.DataFrame, caption: str, name: str = "", *, most: int = MOST_ROWS) -> str:
-    """Its first rows; name: its id."""
+    """The first `most` rows of a table; name: its id."""
     text = shown(table.drop(columns="mlflow", errors="ignore").head(most))
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in text.columns]
-    kinds = [' class="number"' if one else "" for one in numeric]
+    kinds = [' class="number"' if number else "" for number in numeric]
     head = "".join(
         f'<th scope="col"{kind}>{html.escape(str(name))}</th>' for name, kind in zip(text, kinds, strict=True)
     )
     rows = "".join(f"<tr>{_cells(row, kinds)}</tr>" for row in text.itertuples(index=False))
     more = f" (the first {most} of {len(table)} rows)" if len(table) > most else ""
     words = f"<caption>{html.escape(caption + more)}</caption>"
-    # Scrolled by keyboard as well.
+    # Focusable, so that it can be scrolled by keyboard.
     box = f'class="table" tabindex="0" role="region" aria-label="{html.escape(caption)}"'
     place = f' id="{html.escape(name)}"' if name else ""
     return f"<div {box}{place}><table>{words}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
@@ -36,7 +36,7 @@ def _cells(row: Iterable[object], kinds: Iterable[str]) -> str:
 
 
 def html_figure(figure: go.Figure, caption: str, name: str) -> str:
-    """A figure that the page's Plotly draws; name: its id."""
+    """A figure, drawn by the page's copy of Plotly; name: its id."""
     drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=GRAPH)
     tall = ' class="tall"' if (figure.layout.height or 0) > TALL else ""
     return f'<figure id="{html.escape(name)}"{tall}>{drawn}<figcaption>{html.escape(caption)}</figcaption></figure>'

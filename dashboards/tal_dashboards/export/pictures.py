@@ -1,4 +1,4 @@
-"""Figures as SVG and PNG, and a page as PDF, by a Chromium without a window: no package is needed beyond it."""
+"""Figures as SVG and PNG, and HTML as PDF, made by headless Chromium without further packages."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-WIDTH, HEIGHT, PNG_SCALE = 900, 480, 1.5
-SECONDS = 120
+WIDTH, HEIGHT, PNG_SCALE = 900, 480, 1.5  # default size in pixels; PNGs are drawn this many times larger
+SECONDS = 120  # until the browser is given up
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--virtual-time-budget=100000",
@@ -42,14 +42,14 @@ const out = document.getElementById("pictures");
 
 
 def find_browser() -> str | None:
-    """The Chromium of BROWSER_PATH, or one that is installed."""
-    return os.environ.get("BROWSER_PATH") or next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    """The program in BROWSER_PATH, or an installed Chromium; None if there is neither."""
+    return os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def pictures(browser: str, figures: Mapping[str, go.Figure]) -> dict[str, bytes]:
-    """Files by name, NAME.svg and NAME.png of each figure; those that the browser did not draw are missing."""
-    numbered = {str(place): json.loads(figure.to_json()) for place, figure in enumerate(figures.values())}
-    # "<" never stands in the page's data, so no name can end its element.
+    """Files NAME.svg and NAME.png of each figure, without those that the browser failed to draw."""
+    numbered = {str(number): json.loads(figure.to_json()) for number, figure in enumerate(figures.values())}
+    # Without "<", no text of the figures can close the script element.
     content = json.dumps(numbered).replace("<", "\\u003c")
     page = (
         '<!doctype html><meta charset="utf-8"><div id="pictures"></div>'
@@ -58,19 +58,19 @@ def pictures(browser: str, figures: Mapping[str, go.Figure]) -> dict[str, bytes]
     )
     with tempfile.TemporaryDirectory(prefix="tal-search-") as folder:
         text = _run(browser, Path(folder), page, "--dump-dom")
-    names, found = list(figures), {}
-    for place, kind, url in re.findall(r"<pre>(\d+) (svg|png) data:([^<]*)</pre>", text):
+    names, files = list(figures), {}
+    for number, kind, url in re.findall(r"<pre>(\d+) (svg|png) data:([^<]*)</pre>", text):
         encoded, _, body = url.partition(",")
         try:
             picture = base64.b64decode(body) if encoded.endswith(";base64") else unquote(body).encode()
         except binascii.Error:
             continue
-        found[f"{names[int(place)]}.{kind}"] = picture
-    return found
+        files[f"{names[int(number)]}.{kind}"] = picture
+    return files
 
 
 def pdf(browser: str, page: str) -> bytes | None:
-    """A page of HTML as the browser prints it; None where it does not."""
+    """The PDF that the browser prints of an HTML page; None on failure."""
     with tempfile.TemporaryDirectory(prefix="tal-search-") as folder:
         path = Path(folder) / "page.pdf"
         _run(
@@ -81,7 +81,7 @@ def pdf(browser: str, page: str) -> bytes | None:
 
 
 def _run(browser: str, folder: Path, page: str, *flags: str) -> str:
-    """What the browser prints of a page; "" where it cannot be started or does not end."""
+    """Run the browser on a page; returns its output, "" if it does not start or does not end."""
     path = folder / "page.html"
     path.write_text(page, "utf-8")
     command = [browser, *FLAGS, f"--user-data-dir={folder}/profile", *flags, path.as_uri()]

@@ -1,10 +1,9 @@
-"""One table of a whole study for a paper: every value of every axis, with intervals, verdicts and published numbers."""
+"""LaTeX table of a whole study for a paper: each value of each axis, with intervals, verdicts and published numbers."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any
 
 import pandas as pd
 
@@ -21,26 +20,27 @@ from tal_search.types import written_axis
 MARKS = {"better": r"$\uparrow$", "worse": r"$\downarrow$", "within noise": r"$\approx$", "needs repeats": "?"}
 
 
-def study_latex(data: StudyData, found: Overview) -> str | None:
-    """The table of `found.curves`; None where it has no row."""
-    curves = found.curves
+def study_latex(data: StudyData, results: Overview) -> str | None:
+    """The table of `results.curves`; None if it is empty."""
+    curves = results.curves
     if curves.empty:
         return None
-    cases = found.rows == "case"
-    curves = curves.assign(word=curves.groupby("name", sort=False)["value"].transform(lambda one: written_axis(one)))
+    cases = results.rows == "case"
+    curves = curves.assign(word=curves.groupby("name", sort=False)["value"].transform(written_axis))
     shows = {name: bool(curves[name].notna().any()) for name in ("n", "paper")}
     shows["verdict"] = bool(curves["verdict"].isin([*MARKS]).any())
     rows: list[list[str]] = []
     gaps, before = set(), None
-    for row in curves.to_dict("records"):
+    for _, row in curves.iterrows():
         first = row["name"] != before
         if first and not cases and rows:
             gaps.add(len(rows))
         rows.append(_row(data, row, cases=cases, first=first or cases, shows=shows))
         before = row["name"]
     head = [
-        found.rows.replace("marginal", "axis"), *([] if cases else ["value"]), *(["$n$"] if shows["n"] else []),
-        escaped(found.score), r"$\Delta$", *([""] if shows["verdict"] else []), *(["paper"] if shows["paper"] else []),
+        results.rows.replace("marginal", "axis"), *([] if cases else ["value"]), *(["$n$"] if shows["n"] else []),
+        escaped(results.score), r"$\Delta$", *([""] if shows["verdict"] else []),
+        *(["paper"] if shows["paper"] else []),
     ]  # fmt: skip
     columns = (
         ("l" if cases else "lr")
@@ -49,13 +49,13 @@ def study_latex(data: StudyData, found: Overview) -> str | None:
         + ("c" if shows["verdict"] else "")
         + ("r" if shows["paper"] else "")
     )
-    caption = escaped(_caption(data, found, curves))
+    caption = escaped(_caption(data, results, curves))
     for verdict, mark in MARKS.items():
         caption = caption.replace(f"@{verdict}@", mark)
     return written_table(Table(columns, head, rows, caption, f"{data.name}-study", frozenset(gaps)))
 
 
-def _row(data: StudyData, row: dict[Any, Any], *, cases: bool, first: bool, shows: dict[str, bool]) -> list[str]:
+def _row(data: StudyData, row: pd.Series, *, cases: bool, first: bool, shows: dict[str, bool]) -> list[str]:
     name, symbol = str(row["name"]), data.axes.get(row["name"], "")
     axis = f"{in_math(symbol)} ({escaped(name)})" if symbol not in ("", name) else escaped(name)
     value = escaped(name) if cases else escaped(re.sub(r"^-(?=\d)", "−", row["word"]))
@@ -73,18 +73,18 @@ def _row(data: StudyData, row: dict[Any, Any], *, cases: bool, first: bool, show
     ]  # fmt: skip
 
 
-def _caption(data: StudyData, found: Overview, curves: pd.DataFrame) -> str:
-    """What the numbers are; a mark of a verdict as @VERDICT@."""
-    beside = "the reference (bold)" if found.rows == "case" else "the centre (bold)"
-    noise = "" if math.isnan(found.noise) else f" Noise floor: {found.noise:.1f} points."
-    verdicts = [one for one in MARKS if one in set(curves["verdict"])]
-    words = "; ".join(f"@{one}@ {'undecided' if one == 'needs repeats' else one}" for one in verdicts)
+def _caption(data: StudyData, results: Overview, curves: pd.DataFrame) -> str:
+    """The caption, with @VERDICT@ in place of the marks of verdicts."""
+    reference = "the reference (bold)" if results.rows == "case" else "the centre (bold)"
+    noise = "" if math.isnan(results.noise) else f" Noise floor: {results.noise:.1f} points."
+    verdicts = [verdict for verdict in MARKS if verdict in set(curves["verdict"])]
+    words = "; ".join(f"@{name}@ {'undecided' if name == 'needs repeats' else name}" for name in verdicts)
     paper = f" Paper: published on I3D features{_mark_note(curves)}." if curves["paper"].notna().any() else ""
-    if found.rows == "marginal":
-        return f"{about(data, found.score)} Marginal effects: {METHOD}; Δ: difference to {beside} in points."
+    if results.rows == "marginal":
+        return f"{about(data, results.score)} Marginal effects: {METHOD}; Δ: difference to {reference} in points."
     return (
-        f"{about(data, found.score)} Means ± half their 95 % intervals ([low, high] where 0 or 100 cuts them); "
-        f"Δ: difference to {beside} in points, 95 % interval corrected for all cells of the study"
+        f"{about(data, results.score)} Means ± half their 95 % intervals ([low, high] if cut at 0 or 100); "
+        f"Δ: difference to {reference} in points, with 95 % intervals corrected for all cells of the study"
         f"{f' ({words})' if words else ''}.{noise}{paper}"
     )
 

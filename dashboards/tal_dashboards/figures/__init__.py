@@ -1,1 +1,1 @@
-"""Pure figures of the views, and the tables that they draw."""
+"""Plotly figures of the views, as pure functions of their numbers."""

@@ -1,4 +1,4 @@
-"""The heat map of view "By class and length": values of an axis by groups, coloured by the difference to the centre."""
+"""Breakdown figure: heat map of an axis' values by class or length, coloured by the difference to the centre."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tal_search.results.breakdown.by_group import CERTAIN
 from tal_search.results.statistics import HIGH, LOW
 from tal_search.types import Floats
 
-MOST_GROUPS = 30  # columns of one figure
-COLUMN, WIDE_COLUMN, ROW = 46, 56, 28  # pixels that a column of a class or of a bucket needs, and that a row has
-ON_PALE, ON_STRONG = "#000000", "#FFFFFF"  # numbers within coloured cells, whatever the page's own colours
+MOST_GROUPS = 30  # columns of the figure
+COLUMN, WIDE_COLUMN, ROW = 46, 56, 28  # pixels: width of a class's column and of a bucket's, height of a row
+ON_PALE, ON_STRONG = "#000000", "#FFFFFF"  # colours of the numbers in cells, independent of the page's
 SMALL = {"size": 13}
-NAME_PIXELS = 6.2  # of a letter of a name that stands upright, by its angle
+NAME_PIXELS = 6.2  # height of a letter of a slanted name
 
 
 class Breakdown(NamedTuple):
-    """One axis by class or by length. table: of `results.breakdown.by_group`; groups: in the order they are shown in.
+    """One axis by class or by length. table: of `results.breakdown.by_group`; groups: in the order of the columns.
 
-    score: what is compared, "AP@0.5". read, unread: trials whose scores are in it, and trials without; finished: of
-    the study.
+    score: "AP@0.5" or "mAP_N@0.5". read, unread: number of trials with and without readable detections; finished: of
+    all finished trials.
     """
 
     axis: str
@@ -47,18 +47,18 @@ class Breakdown(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Pixels below which its numbers would touch."""
+        """Least width in pixels at which the numbers do not touch."""
         return 230 + (COLUMN if self.by == "class" else WIDE_COLUMN) * len(self.shown)
 
 
 def breakdown_figure(part: Breakdown) -> go.Figure:
-    """One row a value, one column a group; below them the centre's scores and the noise; instances at the bottom.
+    """A row for each value, a column for each group; below, the centre's scores, the noise, and the instances.
 
-    Only what is certain has its full colour: beside so many differences, some pass the noise of their group by chance.
+    Only certain differences have their full colour: among so many, some exceed the noise of their group by chance.
     """
-    table, names = part.table, [one.name for one in part.shown]
+    table, names = part.table, [group.name for group in part.shown]
     rows = table[~table["centre"]]
-    values = [style.value(one) for one in rows.loc[rows["group"] == names[0], "value"]]
+    values = [style.value(value) for value in rows.loc[rows["group"] == names[0], "value"]]
     columns = ("delta", "delta" + LOW, "delta" + HIGH, "score", "noise", "pairs")
     of = {name: _matrix(rows, name, names) for name in columns}
     verdict_VG = _matrix(rows, "verdict", names)
@@ -80,7 +80,7 @@ def breakdown_figure(part: Breakdown) -> go.Figure:
 
 
 def scale(*, pale: bool) -> list[tuple[float, str]]:
-    """Of differences from the most negative to the most positive; the pale one is near white throughout."""
+    """The colour scale from the most negative to the most positive difference; the pale one is almost white."""
     ends = sample_colorscale(style.DIVERGING, [0.06, 0.34, 0.66, 0.94])
     if pale:
         low, high = (_towards_white(colour) for colour in ends[1:3])
@@ -94,22 +94,22 @@ def _towards_white(colour: str) -> str:
 
 
 def _matrix(rows: pd.DataFrame, column: str, names: list[str]) -> np.ndarray:
-    """[values, groups] of a column; every group has its values in one order."""
+    """A column as [values, groups]; all groups have their values in the same order."""
     place = rows.groupby("group", sort=False).cumcount()
     return rows.assign(place=place).pivot(index="place", columns="group", values=column)[names].to_numpy()
 
 
 def _empty(part: Breakdown, values: list[str]) -> go.Figure:
     """The axes: names above, instances below, values at the left."""
-    names = [style.text(one.name) + (f"<br>{style.text(one.limit)}" if one.limit else "") for one in part.shown]
-    upright = part.by == "class"
-    above = min(150.0, NAME_PIXELS * max(map(len, names))) if upright else 40.0
+    names = [style.text(group.name) + (f"<br>{style.text(group.limit)}" if group.limit else "") for group in part.shown]
+    slanted = part.by == "class"
+    above = min(150.0, NAME_PIXELS * max(map(len, names))) if slanted else 40.0
     drawn = style.figure("", f"{part.symbol} ({part.axis})", height=round(above) + ROW * (len(values) + 2) + 96)
-    places, count = list(range(len(names))), [f"{one.instances}" for one in part.shown]
+    places, count = list(range(len(names))), [f"{group.instances}" for group in part.shown]
     common = {"range": [-0.5, len(names) - 0.5], "showgrid": False, "tickvals": places, "ticks": "", "showline": False}
     drawn.update_yaxes(title={"font": SMALL, "standoff": 12})
     drawn.update_layout(
-        xaxis={**common, "side": "top", "ticktext": names, "tickangle": -60 if upright else 0},
+        xaxis={**common, "side": "top", "ticktext": names, "tickangle": -60 if slanted else 0},
         xaxis2={
             **common, "overlaying": "x", "side": "bottom", "ticktext": count, "tickangle": 0, "automargin": True,
             "title": {"text": "instances in the ground truth", "font": SMALL, "standoff": 4}, "zeroline": False,
@@ -131,11 +131,11 @@ def _unit(part: Breakdown) -> str:
 def _write_numbers(drawn: go.Figure, delta_VG: Floats, certain_VG: np.ndarray, dark_VG: np.ndarray) -> None:
     """Every difference in its cell, certain ones in bold."""
     row_N, column_N = np.nonzero(np.isfinite(delta_VG))
-    words = [style.number(one, 1, "+") for one in delta_VG[row_N, column_N].round(1) + 0.0]  # no "-0.0"
+    words = [style.number(delta, 1, "+") for delta in delta_VG[row_N, column_N].round(1) + 0.0]  # no "-0.0"
     bold = certain_VG[row_N, column_N]
     drawn.add_scatter(
         x=column_N, y=row_N, mode="text", xaxis="x2", hoverinfo="skip",
-        text=[f"<b>{word}</b>" if one else word for word, one in zip(words, bold, strict=True)],
+        text=[f"<b>{word}</b>" if certain else word for word, certain in zip(words, bold, strict=True)],
         textfont={"size": 12, "color": np.where(dark_VG[row_N, column_N], ON_STRONG, ON_PALE).tolist()},
     )  # fmt: skip
 
@@ -146,7 +146,7 @@ def _write_references(drawn: go.Figure, table: pd.DataFrame, values: list[str], 
         known = of.groupby("group")[column].first().reindex(names)
         drawn.add_scatter(
             x=list(range(len(names))), y=[len(values) + place] * len(names), mode="text", xaxis="x2",
-            text=[style.number(float(one)) for one in known], textfont={"size": 12, "color": style.GREY},
+            text=[style.number(float(value)) for value in known], textfont={"size": 12, "color": style.GREY},
             hoverinfo="skip",
         )  # fmt: skip
 

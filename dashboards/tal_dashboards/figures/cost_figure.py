@@ -1,10 +1,10 @@
-"""The figure of view 5: mAP against what the annotation costs, ours and published, over an axis that may be broken."""
+"""Cost figure: mAP against annotation cost, ours and published, with a broken x axis if costs lie far apart."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -15,18 +15,18 @@ from tal_search.results.published import BEST_ON_TEST
 from tal_search.results.statistics import HIGH, LOW
 
 SECONDS = "annotation s/min"
-BREAK = 2.0  # the factor between neighbouring costs from which the axis is broken between them
-SHARES = ((0.0, 0.7), (0.76, 1.0))  # of the width, for the two parts of a broken axis
-BEFORE, AFTER = 0.5, 0.35  # of a part's range, left for names beside its first and last point
-LEAST_RANGE = 4.0  # s/min in a part, where costs are equal or nearly so
+BREAK = 2.0  # ratio of neighbouring costs from which the axis is broken between them
+SHARES = ((0.0, 0.7), (0.76, 1.0))  # from and to, as shares of the width: the two parts of a broken axis
+BEFORE, AFTER = 0.5, 0.35  # shares of a part's range, left for names beside its first and last point
+LEAST_RANGE = 4.0  # least range of a part, s/min, if costs are nearly equal
 HEIGHT, TOP, BOTTOM, LEFT, RIGHT = 560, 56, 76, 60, 12  # pixels
-BELOW = 0.04  # of the y axis, left below 0 for the marks there
-WIDTHS = (366.0, 780.0, 1352.0)  # of the whole figure: on a phone, beside a trial, on a wide screen
-NAMED = 12  # cells with a name each; of more, those on the front and the centre
+BELOW = 0.04  # share of the y axis below 0, so that marks at 0 are not cut
+WIDTHS = (366.0, 780.0, 1352.0)  # pixels of the whole figure: on a phone, beside a trial, on a wide screen
+NAMED = 12  # up to this many cells are all named; of more, those on the front and the centre
 
 
 class Part(NamedTuple):
-    """A part of the x axis: its name in Plotly, its range in s/min, and its share of the width."""
+    """A part of the x axis: its name in Plotly, its range in s/min, its left and right end as shares of the width."""
 
     axis: str
     low: float
@@ -34,7 +34,7 @@ class Part(NamedTuple):
     share: tuple[float, float]
 
     def at(self, cost: float) -> float:
-        """A cost as a share of the whole width."""
+        """The position of a cost as a share of the whole width."""
         left, right = self.share
         return left + (right - left) * (cost - self.low) / (self.high - self.low)
 
@@ -43,7 +43,7 @@ class Part(NamedTuple):
 
 
 def parts(costs: Sequence[float]) -> list[Part]:
-    """One range of all costs, or two where their widest gap, as a factor, is at least BREAK."""
+    """One part for all costs, or two if the largest ratio of neighbouring costs is at least BREAK."""
     known = sorted(set(costs)) or [0.0]
     gaps = [after / before for before, after in itertools.pairwise(known)]
     if not gaps or max(gaps) < BREAK:
@@ -62,9 +62,9 @@ def _part(axis: str, known: list[float], share: tuple[float, float]) -> Part:
 def cost_figure(
     ours: pd.DataFrame, published: pd.DataFrame, score: str, budget: float | None, simulated: bool
 ) -> go.Figure:
-    """Published systems hollow and named; ours filled, by method, with a line over the click budgets of one method.
+    """Published systems are hollow and named; our cells are filled, by method, with a line over the click budgets.
 
-    ours, published: as in `CostInfo`; budget: a dashed line, None for none.
+    ours, published: as in `CostInfo`; budget: s/min, a dashed line, or None.
     """
     here = parts([*ours[SECONDS], *published[SECONDS]])
     broken = "<br>broken axis: each part has its own scale" if len(here) > 1 else ""
@@ -93,9 +93,9 @@ def cost_figure(
 
 
 def front_steps(front: pd.DataFrame, score: str, part: Part) -> pd.DataFrame:
-    """Corners of the front within a part of the axis: `cost` and `level`, the best score at that cost or less.
+    """Corners of the front's staircase within a part of the axis: `cost` and `level`, the best score up to that cost.
 
-    front: its cells by rising cost.
+    front: cells on the front by rising cost.
     """
     rows: list[tuple[float, float]] = []
     level: float | None = None
@@ -114,7 +114,7 @@ def front_steps(front: pd.DataFrame, score: str, part: Part) -> pd.DataFrame:
 
 
 def _front(ours: pd.DataFrame) -> pd.DataFrame:
-    """Its cells by cost."""
+    """Cells on the Pareto front by rising cost."""
     return ours[ours["front"]].drop_duplicates(SECONDS).sort_values(SECONDS)
 
 
@@ -140,7 +140,7 @@ def _draw_published(drawn: go.Figure, part: Part, published: pd.DataFrame, score
 
 
 def _draw_ours(drawn: go.Figure, part: Part, ours: pd.DataFrame, score: str) -> None:
-    """A trace a method; cells without a name are faint, and have no bars, which would hide one another."""
+    """A trace for each method; unnamed cells are faint and have no error bars, which would overlap."""
     for place, (method, every) in enumerate(ours.groupby("method", sort=False)):
         colour, symbol = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
         for line, rows in every[every["line"] != ""].groupby("line", sort=False):
@@ -149,7 +149,7 @@ def _draw_ours(drawn: go.Figure, part: Part, ours: pd.DataFrame, score: str) -> 
                 x=part.within(ends)[SECONDS], y=part.within(ends)[score], mode="lines", name=text(line),
                 line={"color": colour, "width": 2}, hoverinfo="skip", xaxis=part.axis,
             )  # fmt: skip
-        for named, rows in every.groupby("named", sort=True):  # the named ones on top
+        for named, rows in every.groupby("named", sort=True):  # named cells on top
             mine = part.within(rows)
             bars = {"array": (mine[score + HIGH] - mine[score]).fillna(0), "thickness": 1.2, "width": 4,
                     "arrayminus": (mine[score] - mine[score + LOW]).fillna(0), "visible": bool(named)}  # fmt: skip
@@ -162,7 +162,7 @@ def _draw_ours(drawn: go.Figure, part: Part, ours: pd.DataFrame, score: str) -> 
 
 
 def _draw_breaks(drawn: go.Figure, here: list[Part]) -> None:
-    """Two slanted strokes where one part of the axis ends and where the next one begins."""
+    """A slanted stroke at the end of the first part of the axis and at the start of the second."""
     for x in (here[0].share[1], here[1].share[0]) if len(here) > 1 else ():
         drawn.add_shape(
             type="line", xref="paper", yref="paper", xsizemode="pixel", ysizemode="pixel", xanchor=x, yanchor=0,
@@ -171,7 +171,7 @@ def _draw_breaks(drawn: go.Figure, here: list[Part]) -> None:
 
 
 class _Name(NamedTuple):
-    """A name and its point: axis, cost and score in data, and the colour of the letters."""
+    """A name with the axis, cost and score of its point, and the colour of the letters."""
 
     axis: str
     cost: float
@@ -199,32 +199,32 @@ def _draw_names(
         bars += [Bar(part.at(cost), part.at(cost), up(mean), up(mean))
                  for cost, mean in others[[SECONDS, score]].itertuples(index=False)]  # fmt: skip
         steps = front_steps(_front(ours), score, part).to_numpy().tolist()
-        for (cost, level), (after, there) in itertools.pairwise(steps):
-            bars.append(Bar(part.at(cost), part.at(after), up(min(level, there)), up(max(level, there)), 1))
-    found = places([name.at for name in names], bars, [width - LEFT - RIGHT for width in WIDTHS], inside)
-    for name, place in zip(names, found, strict=True):
+        for (left, start), (right, end) in itertools.pairwise(steps):
+            bars.append(Bar(part.at(left), part.at(right), up(min(start, end)), up(max(start, end)), 1))
+    at = places([name.at for name in names], bars, [width - LEFT - RIGHT for width in WIDTHS], inside)
+    for name, place in zip(names, at, strict=True):
         if place is not None:
             _draw_name(drawn, name, place)
 
 
 def _draw_name(drawn: go.Figure, name: _Name, place: Place) -> None:
-    where: dict[str, Any] = {"showarrow": False, "xshift": place.right, "yshift": place.up}
-    if not place.near:
-        where = {"showarrow": True, "ax": place.right, "ay": -place.up, "arrowhead": 0, "arrowwidth": 0.8,
+    shifted = {"showarrow": False, "xshift": place.right, "yshift": place.up}
+    with_line = {"showarrow": True, "ax": place.right, "ay": -place.up, "arrowhead": 0, "arrowwidth": 0.8,
                  "arrowcolor": GREY, "standoff": 6}  # fmt: skip
     drawn.add_annotation(
         x=name.cost, y=name.score, xref=name.axis, yref="y", text="<br>".join(map(text, wrapped(name.at.name))),
-        font={"size": FONT, "color": name.colour}, xanchor="center", yanchor="middle", borderpad=0, **where,
+        font={"size": FONT, "color": name.colour}, xanchor="center", yanchor="middle", borderpad=0,
+        **(shifted if place.near else with_line),
     )  # fmt: skip
 
 
 def _draw_key(drawn: go.Figure, ours: pd.DataFrame, simulated: bool) -> None:
-    """What the marks mean, above the plot, where a narrow figure has room for it too."""
+    """The legend above the plot, where there is room on a phone too."""
     few = " (n = 1)" if (_front(ours)["n"] == 1).any() else ""
-    lines = [f"○ published   ● ours   ┄┄ Pareto front{few}"]
-    lines += ["ours: simulated data; published: video"] if simulated else []
-    for place, line in enumerate(reversed(lines)):
+    lines = [("ours: simulated data; published: video", COLOURS[1])] if simulated else []
+    lines.append((f"○ published   ● ours   ┄┄ Pareto front{few}", INK))
+    for place, (line, colour) in enumerate(lines):
         drawn.add_annotation(
             text=line, x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,
-            yshift=4 + 18 * place, font={"size": 12, "color": COLOURS[1] if line.startswith("ours:") else INK},
+            yshift=4 + 18 * place, font={"size": 12, "color": colour},
         )  # fmt: skip

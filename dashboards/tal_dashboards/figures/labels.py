@@ -1,7 +1,7 @@
-"""Names beside the points of a figure: placed so that none lies on another or on a point, on narrow screens and wide.
+"""Placement of names beside the points of a figure without overlaps, on narrow and wide screens.
 
-All places are computed here, in pixels, for the widths that a figure is drawn at; a name keeps its distance from its
-point while a wider figure moves the points apart.
+Places are computed in pixels for several widths of the figure: a name keeps its distance from its point, while a wider
+figure moves the points apart.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-FONT, LETTER, LINE = 11, 7.2, 14.0  # pixels: size of the letters, width of one, height of a line
-WRAP = 17  # letters a line
-POINT, NEAR, FAR = 6.0, 8.0, 16.0  # pixels: half a point; from its centre to a name beside it, and with a line to it
-STEP, FARTHEST = 7, 260  # pixels that a name is moved up or down
+FONT, LETTER, LINE = 11, 7.2, 14.0  # pixels: font size, width of a letter, height of a line
+WRAP = 17  # letters in a line
+POINT, NEAR, FAR = 6.0, 8.0, 16.0  # pixels: radius of a point; distance of a name without and with a line to its point
+STEP, FARTHEST = 7, 260  # pixels: steps in which a name is moved up or down, and the farthest
 
 Box = tuple[float, float, float, float]  # left, right, bottom, top
 
@@ -28,7 +28,7 @@ class Named(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """Something that no name may cover: from where to where, as shares of the width, and up, in pixels."""
+    """An obstacle for names: left and right as shares of the width; low, high and half-thickness in pixels."""
 
     left: float
     right: float
@@ -38,7 +38,7 @@ class Bar(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The centre of a name in pixels from its point, to the right and up; near: it needs no line to its point."""
+    """The centre of a name relative to its point, in pixels to the right and up; near: no line joins the two."""
 
     right: float
     up: float
@@ -50,25 +50,25 @@ def wrapped(name: str) -> list[str]:
 
 
 def places(points: Sequence[Named], bars: Iterable[Bar], widths: Sequence[float], height: float) -> list[Place | None]:
-    """A place for each name, the highest point first; None where there is no room on one of the widths.
+    """A place for each name, the highest points placed first; None if there is no room at one of the widths.
 
-    bars: beside the points themselves. widths and height: of the plot within its axes, in pixels.
+    bars: other obstacles than the points. widths, height: of the plot within its axes, in pixels.
     """
     around = [Bar(point.x, point.x, point.y, point.y) for point in points]
     taken: dict[float, list[Box]] = {
         width: [_box(bar, width) for bar in itertools.chain(around, bars)] for width in widths
     }
-    found: list[Place | None] = [None] * len(points)
+    chosen: list[Place | None] = [None] * len(points)
     for index in sorted(range(len(points)), key=lambda index: -points[index].y):
         point = points[index]
         for place in _candidates(point):
             boxes = {width: _named_box(point, place, width) for width in widths}
             if all(_free(box, taken[width], width, height) for width, box in boxes.items()):
-                found[index] = place
+                chosen[index] = place
                 for width, box in boxes.items():
                     taken[width].append(box)
                 break
-    return found
+    return chosen
 
 
 def _box(bar: Bar, width: float) -> Box:
@@ -82,8 +82,8 @@ def _size(name: str) -> tuple[float, float]:
 
 
 def _candidates(point: Named) -> Iterator[Place]:
-    """The nearest first: beside the point, above and below it, then farther up and down with a line."""
-    wide, high = (one / 2 for one in _size(point.name))
+    """Places from the nearest: beside the point, above and below it, then farther up and down with a line."""
+    wide, high = (side / 2 for side in _size(point.name))
     yield Place(NEAR + wide, 0, True)
     yield Place(-NEAR - wide, 0, True)
     yield Place(0, NEAR + high, True)
@@ -95,7 +95,7 @@ def _candidates(point: Named) -> Iterator[Place]:
 
 
 def _named_box(point: Named, place: Place, width: float) -> Box:
-    wide, high = (one / 2 for one in _size(point.name))
+    wide, high = (side / 2 for side in _size(point.name))
     x, y = point.x * width + place.right, point.y + place.up
     return x - wide, x + wide, y - high, y + high
 

@@ -1,4 +1,4 @@
-"""Parallel coordinates in SVG: a line a trial over all axes, of which a reader keeps those within chosen ranges."""
+"""Parallel coordinates in SVG: a line for each trial over all axes; trials outside the kept ranges fade."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from tal_dashboards import style
 from tal_dashboards.figures.axis_figures import WHO, who
 from tal_dashboards.figures.axis_lines import is_numeric, scale
-from tal_dashboards.figures.difference_colours import bar, colour_of, colour_scale, reach
+from tal_dashboards.figures.difference_colours import Settings, bar, colour_of, colour_scale, reach
 from tal_search.results.noise import Reference
 from tal_search.types import Floats, written
 
-SHADES = 4  # of worse, and of better; what lies inside the noise is grey
-FADED, MUTED, BRIGHT = 0.1, 0.45, 0.75  # opacity of lines that are not kept, inside the noise, and beyond
-BETWEEN = re.compile(r"\s*(?:\.\.|–|\bto\b)\s*")  # the ends of a range, as a reader may write them
-OR = "|"  # between the categories that are kept
+SHADES = 4  # of worse, and of better; trials within the noise are grey
+FADED, MUTED, BRIGHT = 0.1, 0.45, 0.75  # opacity of lines that are not kept, within the noise, and beyond it
+BETWEEN = re.compile(r"\s*(?:\.\.|–|\bto\b)\s*")  # separators between the ends of a range
+OR = "|"  # separates the categories of a range
 
 
 class ParallelAxis(NamedTuple):
@@ -36,24 +36,24 @@ class ParallelAxis(NamedTuple):
     high: float
     names: tuple[str, ...]
 
-    def heights(self, values: pd.Series[Any]) -> Floats:
-        """Places from 0 to 1."""
+    def heights(self, values: pd.Series) -> Floats:
+        """Positions on the axis from 0 to 1."""
         if self.kind == "category":
             places = {name: place for place, name in enumerate(self.names)}
-            found = values.map(style.value).map(places).to_numpy(np.float64)
-            return found / max(1, len(self.names) - 1)
+            place_N = values.map(style.value).map(places).to_numpy(np.float64)
+            return place_N / max(1, len(self.names) - 1)
         low, high = self._along(np.array([self.low, self.high]))
         height_N: Floats = (self._along(values.to_numpy(np.float64)) - low) / ((high - low) or 1.0)
         return height_N
 
     def marks(self) -> dict[float, str]:
-        """Words at some heights: both ends of numbers, every category."""
+        """Tick labels by height: both ends of numbers, every category."""
         if self.kind != "category":
             return {0.0: shown(self.low), 1.0: shown(self.high)}
         return {place / max(1, len(self.names) - 1): name for place, name in enumerate(self.names)}
 
     def text_between(self, low: float, high: float) -> str:
-        """What lies between two heights, as `kept` reads it; "" of everything."""
+        """The range between two heights as text for `kept`; "" for the whole axis."""
         if low <= 0 and high >= 1:
             return ""
         if self.kind == "category":
@@ -61,15 +61,15 @@ class ParallelAxis(NamedTuple):
             nearest = min(self.marks().items(), key=lambda mark: abs(mark[0] - (low + high) / 2))[1]
             return f" {OR} ".join(inside or [nearest])
         ends = [self._value(min(max(height, 0.0), 1.0)) for height in (low, high)]
-        return "..".join(f"{one:.4g}" for one in ends)
+        return "..".join(f"{end:.4g}" for end in ends)
 
-    def kept(self, values: pd.Series[Any], text: str) -> NDArray[np.bool_]:
-        """The values within a range ("0.5..2", "1/16 to 1/8", "3") or among names ("yes | no").
+    def kept(self, values: pd.Series, text: str) -> NDArray[np.bool_]:
+        """Which values lie within a range ("0.5..2", "1/16 to 1/8", "3") or have one of the names ("yes | no").
 
-        ValueError: the text is neither.
+        Raises ValueError or ZeroDivisionError: the text is no range of this axis.
         """
         if self.kind == "category":
-            names = {one.strip() for one in text.split(OR)}
+            names = {name.strip() for name in text.split(OR)}
             if not names <= {*self.names}:
                 raise ValueError(text)
             return values.map(style.value).isin(names).to_numpy(np.bool_)
@@ -79,15 +79,16 @@ class ParallelAxis(NamedTuple):
         return inside
 
     def ends(self, text: str) -> tuple[float, float]:
-        ends = [float(Fraction(one)) for one in BETWEEN.split(text.strip())]
+        """Both ends of a range of numbers; see `kept`."""
+        ends = [float(Fraction(end)) for end in BETWEEN.split(text.strip())]
         if len(ends) not in (1, 2):
             raise ValueError(text)
         return min(ends), max(ends)
 
     def brushed(self, text: str) -> list[tuple[float, float]]:
-        """Heights that a text keeps, to be drawn."""
+        """From and to, as heights, of each stretch of the axis that a range keeps."""
         if self.kind == "category":
-            names = {one.strip() for one in text.split(OR)}
+            names = {name.strip() for name in text.split(OR)}
             return [(height, height) for height, name in self.marks().items() if name in names]
         low, high = self.heights(pd.Series(np.clip(self.ends(text), self.low, self.high)))
         return [(float(low), float(high))]
@@ -102,12 +103,12 @@ class ParallelAxis(NamedTuple):
 
 
 def shown(number: float) -> str:
-    """With three digits, as there is room for."""
+    """As a fraction if it is one, else with three digits."""
     return written(number) if "/" in written(number) else f"{number:.3g}"
 
 
-def parallel_axis(name: str, symbol: str, values: pd.Series[Any]) -> ParallelAxis:
-    """Of a column of trials; numbers that are all one value, and anything that is no number, are categories."""
+def parallel_axis(name: str, symbol: str, values: pd.Series) -> ParallelAxis:
+    """The axis of a column of trials. A single number is a category, as is everything that is no number."""
     if is_numeric(values) and values.min() < values.max():
         return ParallelAxis(name, symbol, scale(values), float(values.min()), float(values.max()), ())
     return ParallelAxis(name, symbol, "category", math.nan, math.nan, tuple(sorted({*values.map(style.value)})))
@@ -117,8 +118,8 @@ def parallel_figure(
     trials: pd.DataFrame, axes: Sequence[ParallelAxis], kept_N: NDArray[np.bool_], ranges: Mapping[str, str],
     reference: Reference,
 ) -> go.Figure:  # fmt: skip
-    """Lines coloured by their score's difference to the centre, those that differ most on top; others than the kept
-    ones fade. The last axis is the score. In SVG: Plotly's own parallel coordinates need WebGL, and have no hover.
+    """Lines coloured by their score's difference to the centre, the largest differences on top; trials not kept fade.
+    The last axis is the score. In SVG, as Plotly's parallel coordinates need WebGL and have no hover.
     """
     score = axes[-1].name
     difference_N = trials[score].to_numpy(np.float64) - reference.mean
@@ -147,7 +148,7 @@ def parallel_figure(
 def _shades(
     difference_N: Floats, kept_N: NDArray[np.bool_], end: float, noise: float
 ) -> list[tuple[str, float, NDArray[np.intp]]]:
-    """Colour, opacity and the trials of each trace, from the lowest."""
+    """Colour, opacity and trials of each trace, the lowest one first."""
     quiet = 0.0 if math.isnan(noise) else noise
     step = (end - quiet) / SHADES
     place_N = np.ceil((np.abs(difference_N) - quiet) / step - 1e-9).clip(0, SHADES).astype(int)
@@ -159,7 +160,7 @@ def _shades(
     for place in (sign * place for place in range(1, SHADES + 1) for sign in (-1, 1)):
         at = float(np.sign(place)) * (quiet + (abs(place) - 0.5) * step)
         traces.append((colour_of(at, end, noise), BRIGHT, np.flatnonzero(kept_N & (signed_N == place))))
-    return [one for one in traces if len(one[2])]
+    return [(colour, opacity, rows) for colour, opacity, rows in traces if len(rows)]
 
 
 def _add_colour_bar(drawn: go.Figure, score: str, reference: Reference, end: float) -> None:
@@ -171,7 +172,7 @@ def _add_colour_bar(drawn: go.Figure, score: str, reference: Reference, end: flo
 
 
 def _add_axis(drawn: go.Figure, place: int, axis: ParallelAxis, text: str) -> None:
-    """The line, its words, and what is kept of it."""
+    """The line of the axis, its tick labels, and a box around each kept stretch."""
     drawn.add_vline(place, line={"color": style.INK, "width": 1})
     for low, high in axis.brushed(text) if text else ():
         drawn.add_shape(
@@ -185,8 +186,8 @@ def _add_axis(drawn: go.Figure, place: int, axis: ParallelAxis, text: str) -> No
         )  # fmt: skip
 
 
-def _outside(axis: ParallelAxis, height: float) -> dict[str, Any]:
-    """Ends of numbers stand beyond the axis, where no line crosses them."""
+def _outside(axis: ParallelAxis, height: float) -> Settings:
+    """Labels of a numeric axis stand beyond its ends, where no line crosses them."""
     if axis.kind == "category":
         return {}
     return {"yanchor": "bottom" if height else "top", "yshift": 4 if height else -4}

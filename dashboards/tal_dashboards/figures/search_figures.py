@@ -1,8 +1,8 @@
-"""Figures of a sampler study: what each axis does by itself, and the way from the centre to the best cell."""
+"""Figures of a sampler study: marginal effect of each axis, and the ablation path from the centre to the best cell."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,16 +10,15 @@ import plotly.graph_objects as go
 
 from tal_dashboards import style
 from tal_dashboards.figures.axis_figures import MEAN, add_ticks
-from tal_dashboards.figures.axis_lines import MARGIN, is_numeric, positions, scale
+from tal_dashboards.figures.axis_lines import MARGIN, is_numeric, labels, scale
 from tal_search.results.search.ablation_path import MEASURED, PREDICTED
-from tal_search.types import written
 
 HATCH = {MEASURED: "", PREDICTED: "/"}
-LEAST_RANGE = 2.0  # points that the y axis of marginal effects spans at least, so that nothing looks like something
+LEAST_RANGE = 2.0  # least range of the y axis of marginal effects, in points, so that tiny effects look tiny
 
 
 def marginal_range(effects: pd.DataFrame) -> tuple[float, float]:
-    """The y axis that all marginal effects of a study share."""
+    """The y range that all marginal effects of a study share."""
     ends = effects[["mean", "low", "high"]].to_numpy(np.float64)
     low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
     room = max(MARGIN * (high - low), (LEAST_RANGE - (high - low)) / 2)
@@ -27,10 +26,10 @@ def marginal_range(effects: pd.DataFrame) -> tuple[float, float]:
 
 
 def marginal_figure(effects: pd.DataFrame, score: str, limits: tuple[float, float] | None) -> go.Figure:
-    """Of one axis: a line with its band, or marks with bars where the values have no order."""
+    """The effect of one axis: a line with its band, or marks with error bars if the values are categories."""
     values = effects["value"].infer_objects()
     name, numeric = effects["name"].iloc[0], is_numeric(values)
-    x = [one if isinstance(one, int | float) else style.text(one) for one in positions(values).tolist()]
+    x = labels(values)
     drawn = style.figure(f"{effects['symbol'].iloc[0]} ({name})", f"{score} (%)", height=280)
     low, high = (effects[end].fillna(effects["mean"]) for end in ("low", "high"))
     if numeric:
@@ -38,7 +37,7 @@ def marginal_figure(effects: pd.DataFrame, score: str, limits: tuple[float, floa
             x=x + x[::-1], y=low.tolist() + high.tolist()[::-1], fill="toself", mode="none", hoverinfo="skip",
             fillcolor=style.translucent(MEAN), showlegend=False,
         )  # fmt: skip
-    bars: dict[str, Any] = {"array": high - effects["mean"], "arrayminus": effects["mean"] - low, "thickness": 1.5}
+    bars = {"array": high - effects["mean"], "arrayminus": effects["mean"] - low, "thickness": 1.5}
     drawn.add_scatter(
         x=x, y=effects["mean"], mode="lines" if numeric else "markers", showlegend=False, customdata=effects["delta"],
         hovertemplate="%{x}: %{y:.1f} %, %{customdata:+.1f} to the centre<extra></extra>",
@@ -54,10 +53,10 @@ def marginal_figure(effects: pd.DataFrame, score: str, limits: tuple[float, floa
 
 
 def path_figure(path: pd.DataFrame, score: str) -> go.Figure:
-    """A waterfall: a bar for each axis from the mean before it to the mean after it, hatched where it is predicted.
+    """A waterfall: a bar for each axis from the mean before it to the mean after it, hatched if predicted.
 
-    What predictions are off, where a measured mean follows a predicted one or the other way round, is no axis' gain: it
-    is a thin grey bar in the same row.
+    Where a measured mean follows a predicted one, or the other way round, the error of the prediction is not counted as
+    the axis' gain; it is a thin grey bar in the same row.
     """
     names = [style.text(_words(row)) for row in path.to_dict("records")]
     drawn = style.figure(f"{score} (%)", "", height=150 + 44 * len(path))
@@ -80,7 +79,7 @@ def path_figure(path: pd.DataFrame, score: str) -> go.Figure:
         x=path["mean"], y=names, mode="markers", name="mean (hollow: predicted)",
         hovertemplate="%{y}: %{x:.1f} %<extra></extra>",
         marker={"color": style.INK, "size": 9, "line": {"width": 2, "color": style.INK},
-                "symbol": ["circle" if one == MEASURED else "circle-open" for one in path["source"]]},
+                "symbol": ["circle" if source == MEASURED else "circle-open" for source in path["source"]]},
     )  # fmt: skip
     ends = np.r_[path["mean"], (path["mean"] - path["gain"]).dropna()]
     room = 0.15 * float(np.ptp(ends)) or 1.0
@@ -89,10 +88,7 @@ def path_figure(path: pd.DataFrame, score: str) -> go.Figure:
     return drawn.update_layout(barmode="overlay", margin={"t": 72})
 
 
-def _words(row: dict[Any, Any]) -> str:
+def _words(row: Mapping[Hashable, object]) -> str:
     if not row["name"]:
         return "centre"
-    before, after = (
-        written(one) if isinstance(one, float) else style.value(one) for one in (row["before"], row["value"])
-    )
-    return f"{row['symbol']}: {before} → {after} ({row['gain']:+.1f})"
+    return f"{row['symbol']}: {style.value(row['before'])} → {style.value(row['value'])} ({row['gain']:+.1f})"

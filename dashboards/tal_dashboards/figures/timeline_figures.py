@@ -1,9 +1,9 @@
-"""Figures of view 8: instances, clicks, class activation sequences, affinity and detections of one video over time."""
+"""Timeline figures: instances, clicks, class activation sequences, affinity and detections of one video over time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,19 +13,23 @@ from plotly.subplots import make_subplots
 from tal_dashboards import style
 from tal_dashboards.data.tracks import NOT_SCORED, OUTCOMES, Track, offsets, similarity_range
 
+Kind = Literal["truth", "cas", "affinity", "detections"]
+Height = TypeVar("Height", float, str)
+
 BACKGROUND = "background"
-ROW = {"truth": 26, "cas": 15, "affinity": 14, "detections": 170}  # pixels: a class, a class, a tap, all
+ROW: Mapping[Kind, int] = {"truth": 26, "cas": 15, "affinity": 14, "detections": 170}
+"""Pixels for each class, class, tap, and for all detections."""
 LOOKS = {"hit": ("#009E73", 5, "circle"), "wrong label": ("#CC79A7", 3, "x"), "false": ("#D55E00", 2, "line-ns-open"),
          NOT_SCORED: (style.GREY, 2, "circle-open")}  # fmt: skip
-"""Outcome → colour, width of the line, marker at both ends: told apart without colour."""
+"""Outcome → colour, width of the line, marker at both ends, so that outcomes differ without colour."""
 GAP = 36  # pixels between rows, for a title of two lines
-TOP = 28  # pixels above the first row, for its title; the legend takes its own
+TOP = 28  # pixels above the first row, for its title; the legend adds its own
 
 
 class _Row(NamedTuple):
-    """One row of the figure: what is drawn, of which track, its title and its height in pixels."""
+    """One row of the figure; height in pixels; track: None for the ground truth."""
 
-    kind: str
+    kind: Kind
     track: Track | None
     title: str
     height: int
@@ -34,7 +38,7 @@ class _Row(NamedTuple):
 def timeline_figure(
     truth: pd.DataFrame, clicks: pd.DataFrame, tracks: list[Track], classes: Sequence[str], duration: float, at: float
 ) -> go.Figure:
-    """Rows over one axis of seconds; both fits share the colours of outcomes, activations and similarities."""
+    """Rows over one time axis in seconds; two fits share the colours of outcomes, activations and similarities."""
     rows = _rows(truth, clicks, tracks)
     whole = sum(row.height + GAP for row in rows)
     drawn = make_subplots(
@@ -45,13 +49,13 @@ def timeline_figure(
     _dress(drawn, 120 + whole)
     _dress_colours(drawn, rows, tracks)
     for place, row in enumerate(rows, 1):
-        if row.kind == "truth":
+        if row.track is None:
             _draw_truth(drawn, place, truth, clicks)
-        elif row.kind == "cas" and row.track is not None:
+        elif row.kind == "cas":
             _draw_cas(drawn, place, row.track, classes)
-        elif row.kind == "affinity" and row.track is not None:
+        elif row.kind == "affinity":
             _draw_affinity(drawn, place, row.track)
-        elif row.track is not None:
+        else:
             _draw_detections(drawn, place, row.track)
     drawn.update_xaxes(range=[0, duration])
     drawn.update_xaxes(title={"text": "time (s)"}, row=len(rows), col=1)
@@ -59,8 +63,8 @@ def timeline_figure(
     return drawn
 
 
-def marker(at: float) -> dict[str, Any]:
-    """A line through all rows at the chosen moment."""
+def marker(at: float) -> Mapping[str, object]:
+    """The shape of a vertical line through all rows at the chosen moment."""
     return {
         "type": "line", "x0": at, "x1": at, "xref": "x", "y0": 0, "y1": 1, "yref": "paper",
         "line": {"color": style.INK, "width": 1, "dash": "dot"},
@@ -68,7 +72,7 @@ def marker(at: float) -> dict[str, Any]:
 
 
 def _lines(truth: pd.DataFrame, clicks: pd.DataFrame) -> set[str]:
-    """What has a line of its own among instances and clicks."""
+    """Classes of the instances and clicks, background clicks among them; each has a line in the first row."""
     return set(truth["label"]) | set(clicks["label"].where(clicks["label"] != "", BACKGROUND))
 
 
@@ -82,21 +86,19 @@ def _rows(truth: pd.DataFrame, clicks: pd.DataFrame, tracks: list[Track]) -> lis
             height = max(30, ROW["affinity"] * len(track.affinity))
             rows.append(_Row("affinity", track, "similarity with neighbours", height))
         rows.append(_Row("detections", track, "detections by score", ROW["detections"]))
-    named = {id(row.track): place for place, row in reversed([*enumerate(rows)]) if row.track}  # the first of each
+    first_rows = {id(row.track): place for place, row in reversed([*enumerate(rows)]) if row.track}
     for track in tracks:
-        place = named[id(track)]
+        place = first_rows[id(track)]
         rows[place] = rows[place]._replace(title=f"{track.name}\n{rows[place].title}")
     return rows
 
 
 def _dress(drawn: go.Figure, height: int) -> None:
-    """The common style."""
+    """The style of all figures."""
     common = style.figure("", "", height=height).layout.to_plotly_json()
-    axes = {name: {**common.pop(name)} for name in ("xaxis", "yaxis")}
-    for axis in axes.values():
-        axis.pop("title", None)
+    axes = {name: common.pop(name) | {"title": None} for name in ("xaxis", "yaxis")}
     drawn.update_layout(**common)
-    # Placed from the edge of the figure: from the plot, Plotly misplaces it when a narrow figure is widened.
+    # Relative to the edge of the figure: relative to the plot, Plotly misplaces it when a narrow figure is widened.
     edge = {"xref": "container", "x": 0, "yref": "container", "y": 1, "yanchor": "top"}
     drawn.update_layout(margin={"t": TOP}, legend=edge)
     drawn.update_xaxes(**axes["xaxis"])
@@ -105,11 +107,11 @@ def _dress(drawn: go.Figure, height: int) -> None:
 
 
 def _dress_colours(drawn: go.Figure, rows: Sequence[_Row], tracks: Sequence[Track]) -> None:
-    """Colours of each sequence, shared by the rows of both fits, with a bar beside its first row."""
+    """Colour axes of activations and similarities, shared by both fits, with a bar beside the first row of each."""
     highest = max([1.0, *(float(track.cas.max()) for track in tracks if track.cas is not None)])
     low, high = similarity_range(tracks)
-    # No threshold lies below 0, where most activations are; the colours tell apart what lies above it.
-    scales = {
+    # Most activations are below 0, but no threshold is: the colours start at 0.
+    scales: Mapping[Kind, tuple[str, str, float, float, Mapping[float, str] | None]] = {
         "cas": ("coloraxis", "CAS", 0.0, highest, None),
         "affinity": ("coloraxis2", "similarity", low, high, {low: f"≤ {low:.2f}", high: f"≥ {high:.2f}"}),
     }
@@ -119,7 +121,7 @@ def _dress_colours(drawn: go.Figure, rows: Sequence[_Row], tracks: Sequence[Trac
             continue
         middle = sum(drawn.layout[f"yaxis{places[0]}"].domain) / 2
         length = min(160, max(70, rows[places[0] - 1].height))
-        bar: dict[str, Any] = {
+        bar: dict[str, object] = {
             "thickness": 10, "len": length, "lenmode": "pixels", "x": 1.0, "y": middle, "tickfont": {"size": 11},
             "title": {"text": title, "font": {"size": 11}, "side": "right"}, "ypad": 0,
         }  # fmt: skip
@@ -129,7 +131,7 @@ def _dress_colours(drawn: go.Figure, rows: Sequence[_Row], tracks: Sequence[Trac
 
 
 def _draw_truth(drawn: go.Figure, place: int, truth: pd.DataFrame, clicks: pd.DataFrame) -> None:
-    """A thick line an instance, on the line of its class; a tick a click."""
+    """A thick line for each instance, at the height of its class; a tick for each click."""
     for label, rows in truth.groupby("label", sort=False):
         x, y = _with_gaps(rows, [style.text(label)] * len(rows))
         drawn.add_scatter(
@@ -145,10 +147,10 @@ def _draw_truth(drawn: go.Figure, place: int, truth: pd.DataFrame, clicks: pd.Da
     drawn.update_yaxes(type="category", range=[-0.7, len(_lines(truth, clicks)) - 0.3], row=place, col=1)
 
 
-def _with_gaps(rows: pd.DataFrame, heights: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """One line a row from start to end at its height, all in one trace."""
-    x: list[Any] = []
-    y: list[Any] = []
+def _with_gaps(rows: pd.DataFrame, heights: Iterable[Height]) -> tuple[list[float | None], list[Height | None]]:
+    """A horizontal line for each row from start to end at its height, all in one trace."""
+    x: list[float | None] = []
+    y: list[Height | None] = []
     for start, end, height in zip(rows["start"].round(3).tolist(), rows["end"].round(3).tolist(), heights, strict=True):
         x += [start, end, None]
         y += [height, height, None]
@@ -156,7 +158,7 @@ def _with_gaps(rows: pd.DataFrame, heights: Sequence[Any]) -> tuple[list[Any], l
 
 
 def _seconds(track: Track, snippets: int) -> dict[str, float]:
-    """Where the snippets of a sequence lie: the first one's centre and the distance of two, in seconds."""
+    """Centre of the first snippet and distance of two, in seconds, as Plotly's `x0` and `dx`."""
     step = (track.duration or 1.0) / snippets
     return {"x0": step / 2, "dx": step}
 
@@ -172,7 +174,7 @@ def _draw_cas(drawn: go.Figure, place: int, track: Track, classes: Sequence[str]
 
 
 def _draw_affinity(drawn: go.Figure, place: int, track: Track) -> None:
-    """A row a neighbour; a snippet's similarity with itself, always 1, is drawn where there is nothing else."""
+    """A row for each neighbour; a snippet's similarity with itself, always 1, is drawn only if there is no other."""
     assert track.affinity is not None
     own = [len(track.affinity) // 2] if len(track.affinity) > 1 else []
     drawn.add_heatmap(
@@ -185,9 +187,9 @@ def _draw_affinity(drawn: go.Figure, place: int, track: Track) -> None:
 
 
 def _draw_detections(drawn: go.Figure, place: int, track: Track) -> None:
-    """A line a detection at the height of its score; hits lie on top, and the legend names an outcome once."""
+    """A line for each detection at the height of its score, hits on top; the legend names each outcome once."""
     named = {trace.legendgroup for trace in drawn.data}
-    drawn.add_scatter(x=[None], y=[None], showlegend=False, row=place, col=1)  # axes even without any detection
+    drawn.add_scatter(x=[None], y=[None], showlegend=False, row=place, col=1)  # draws the axes without detections too
     for outcome in reversed(OUTCOMES):
         rows = track.detections[track.detections["kind"].isin(OUTCOMES[outcome])]
         if rows.empty:
@@ -206,7 +208,7 @@ def _draw_detections(drawn: go.Figure, place: int, track: Track) -> None:
 
 
 def mask_figure(mask: pd.DataFrame) -> go.Figure:
-    """Points, not bars, so that the axis may begin where the similarities do."""
+    """Similarity by neighbour; points, not bars, so that the y axis need not start at 0."""
     drawn = style.figure("neighbour (snippets away)", "cosine similarity", height=280)
     for place, (name, rows) in enumerate(mask.groupby("trial", sort=False)):
         drawn.add_scatter(

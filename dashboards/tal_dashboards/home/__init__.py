@@ -1,1 +1,1 @@
-"""Pages above those of single studies: the list of a runs folder's studies, and several of them compared."""
+"""Pages about several studies: the list of the studies in a runs folder, and their comparison."""

@@ -1,10 +1,10 @@
-"""The page that compares studies, chosen by its address: /compare?studies=a,b."""
+"""The page /compare?studies=a,b, which compares several studies."""
 
 from __future__ import annotations
 
-from typing import Any
-
+import dash
 from dash import Input, Output, State, dcc, html
+from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from tal_dashboards.app import components
@@ -22,11 +22,11 @@ from tal_dashboards.home.front import nothing_run
 from tal_dashboards.home.links import compare_query, study_address
 from tal_search.errors import InputError
 
-CURVES = "Mean of each value, as its difference to the study's own centre (diamond), in points; one scale for all."
+CURVES = "Mean of each value as the difference to the study's own centre (diamond), in points; all on one scale."
 
 
-def compare_layout(cards: Cards, search: str) -> list[Any]:
-    """The page, its figures still to come."""
+def compare_layout(cards: Cards, search: str) -> list[Component]:
+    """The page with a placeholder for its figures, which `compare_part` fills."""
     present = cards.names()
     if not present:
         return [html.H1("Compare studies"), nothing_run()]
@@ -41,32 +41,32 @@ def compare_layout(cards: Cards, search: str) -> list[Any]:
 
 
 def named(search: str | None) -> list[str]:
-    """The studies that an address names."""
+    """Names of the studies in a query."""
     return [name for name in selection_of(search or "").get("studies", "").split(",") if name]
 
 
-def compare_part(cards: Cards, search: str) -> list[Any]:
-    """The comparison of the studies that an address names, or the sentence that says what is wrong with it."""
+def compare_part(cards: Cards, search: str) -> list[Component]:
+    """The comparison of the studies in a query, with a message for each that cannot be shown."""
     chosen, problem = chosen_studies(named(search), cards.present())
-    said = [html.P(problem, role="alert")] if problem else []
-    found, broken = {}, []
+    notices = [html.P(problem, role="alert")] if problem else []
+    loaded, broken = {}, []
     for name in chosen:
         try:
-            found[name] = cards.standing(name), cards.overview(name)
+            loaded[name] = cards.standing(name), cards.overview(name)
         except InputError as error:
             broken.append(html.P(str(error), role="alert"))
     if len(chosen) < 2:
-        said.append(html.P("Choose two studies or more; each is compared with its own centre."))
-    if not found:
-        return [*said, *broken]
-    info = comparison_info(found)
+        notices.append(html.P("Choose two studies or more; each is compared with its own centre."))
+    if not loaded:
+        return [*notices, *broken]
+    info = comparison_info(loaded)
     if info.axes.empty:
-        return [*said, *broken, html.P("No trial of these studies is finished yet.")]
+        return [*notices, *broken, html.P("No trial of these studies is finished yet.")]
     tables = comparison_tables(info)
     curves = [("Value by value", CURVES, "curves")] if drawn_axes(info) else []
     return [
-        *said, *broken,
-        *(_abreast(info, *part) for part in [("What each axis does", figure_words(info), "bars"), *curves]),
+        *notices, *broken,
+        *(_abreast(info, *part) for part in [("Effect of each axis", figure_words(info), "bars"), *curves]),
         components.table(tables["studies"], "The studies (mAP in %, with 95 % intervals)", "compare-table-studies"),
         components.table(tables["axes"], "Worst and best value of each axis, against the study's own centre",
                          "compare-table-axes"),
@@ -74,7 +74,7 @@ def compare_part(cards: Cards, search: str) -> list[Any]:
 
 
 def _abreast(info: Comparison, title: str, words: str, kind: str) -> html.Section:
-    """A figure a study, side by side where the screen is wide enough."""
+    """One figure per study, side by side on wide screens."""
     drawn = html.Div([_figure(info, name, kind) for name in info.names], className="abreast")
     return html.Section([html.H2(title), html.P(words, className="quiet"), drawn])
 
@@ -90,14 +90,14 @@ def _figure(info: Comparison, study: str, kind: str) -> html.Div:
     ])  # fmt: skip
 
 
-def register(app: Any, cards: Cards) -> None:
-    """The address holds the choice: what is chosen goes there, and what stands there is drawn."""
+def register(app: dash.Dash, cards: Cards) -> None:
+    """Register the callbacks that draw the studies of the address, and write the chosen ones into the address."""
 
     @app.callback(
         Output("compare-part", "children"), Input("url", "search"), State("url", "pathname"),
         Input("compare-studies", "id"),
     )  # fmt: skip
-    def part(search: str | None, _: str, __: Any) -> list[Any]:
+    def part(search: str | None, _: str, __: object) -> list[Component]:
         return compare_part(cards, search or "")
 
     @app.callback(

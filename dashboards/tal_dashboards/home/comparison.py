@@ -1,10 +1,10 @@
-"""Several studies side by side, each against its own centre: pure tables of numbers."""
+"""Comparison of several studies, each with its own centre: the numbers, as tables."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -19,10 +19,10 @@ ABSENT = "–"
 
 
 class Comparison(NamedTuple):
-    """studies: one row a study. axes: one row an axis and study, axes by the greatest effect in any study: `axis`,
-    `symbol`, `study`, `there` (whether the study has the axis), and of a ranking `effect`, both EXTREMES, verdict and
-    needs. curves: `axis`, `study`, and the columns of `Overview.curves`. noise: by study, in points, NaN where unknown.
-    scores: what differences are of, by study.
+    """studies: one row per study. axes: one row per axis and study, axes sorted by their greatest effect in any study:
+    `axis`, `symbol`, `study`, `there` (whether the study has the axis), and from the ranking `effect`, both EXTREMES,
+    `verdict` and `needs`. curves: `axis`, `study` and the columns of `Overview.curves`. noise: noise floor by study in
+    points, NaN where unknown. scores: by study, the score that differences refer to.
     """
 
     studies: pd.DataFrame
@@ -37,7 +37,7 @@ class Comparison(NamedTuple):
 
     @property
     def span(self) -> tuple[float, float]:
-        """The smallest and the greatest difference to be drawn, intervals and noise included; 0 lies between."""
+        """The smallest and the greatest difference in the figures, with intervals, noise and zero."""
         bounds = [self.axes[f"{end}{ending}"] for end in EXTREMES for ending in ("", LOW, HIGH)]
         bounds += [self.curves["delta" + ending] for ending in ("", LOW, HIGH)]
         limits = [limit for limit in self.noise.values() if not math.isnan(limit)]
@@ -45,9 +45,9 @@ class Comparison(NamedTuple):
         return float(known.min()), float(known.max())
 
 
-def comparison_info(found: Mapping[str, tuple[Standing, Overview]]) -> Comparison:
-    """Of studies by name, in this order, with their results."""
-    ranked = {name: results.ranking.set_index("name") for name, (_, results) in found.items()}
+def comparison_info(loaded: Mapping[str, tuple[Standing, Overview]]) -> Comparison:
+    """Compare studies, given by name in the order they are shown."""
+    ranked = {name: results.ranking.set_index("name") for name, (_, results) in loaded.items()}
     effects: dict[str, float] = {}
     for ranking in ranked.values():
         for axis, effect in ranking["effect"].items():
@@ -59,13 +59,13 @@ def comparison_info(found: Mapping[str, tuple[Standing, Overview]]) -> Compariso
         results.curves.rename(columns={"name": "axis"})[[results.rows != "case"] * len(results.curves)].assign(
             study=name
         )
-        for name, (_, results) in found.items()
-    ]  # a case is one value, and no curve
+        for name, (_, results) in loaded.items()
+    ]  # a case has only one value, so no curve
     return Comparison(
-        studies=pd.DataFrame([_study(name, *one) for name, one in found.items()]),
+        studies=pd.DataFrame([_study(name, *parts) for name, parts in loaded.items()]),
         axes=pd.DataFrame(rows, columns=[*COLUMNS]), curves=pd.concat(curves, ignore_index=True),
-        noise={name: results.noise for name, (_, results) in found.items()},
-        scores={name: results.score for name, (_, results) in found.items()},
+        noise={name: results.noise for name, (_, results) in loaded.items()},
+        scores={name: results.score for name, (_, results) in loaded.items()},
     )  # fmt: skip
 
 
@@ -73,18 +73,18 @@ NUMBERS = ("effect", *(f"{end}{ending}" for end in EXTREMES for ending in ("", L
 COLUMNS = ("axis", "symbol", "study", "there", *NUMBERS, *(f"{end} at" for end in EXTREMES), "verdict", "needs")
 
 
-def _row(axis: str, symbol: str, study: str, ranking: pd.DataFrame) -> dict[str, Any]:
+def _row(axis: str, symbol: str, study: str, ranking: pd.DataFrame) -> dict[str, object]:
     there = axis in ranking.index
-    row: dict[str, Any] = {"axis": axis, "symbol": symbol, "study": study, "there": there}
+    row: dict[str, object] = {"axis": axis, "symbol": symbol, "study": study, "there": there}
     if not there:
         return row | dict.fromkeys(NUMBERS, math.nan) | dict.fromkeys(COLUMNS[-4:], "")
-    mine: Mapping[Any, Any] = ranking.loc[axis].to_dict()
+    mine = ranking.loc[[axis]].iloc[0]
     return row | {name: float(mine[name]) for name in NUMBERS} | {name: mine[name] for name in COLUMNS[-4:]}
 
 
-def _study(name: str, standing: Standing, results: Overview) -> dict[str, Any]:
+def _study(name: str, standing: Standing, results: Overview) -> dict[str, object]:
     about = standing.about
-    row: dict[str, Any] = {
+    row: dict[str, object] = {
         "study": name, "method": about.get("method", ABSENT), "data set": about.get("dataset", ABSENT),
         "simulated": about.get("source") == "simulated", "trials": standing.progress.done, "compared by": results.score,
     }  # fmt: skip
@@ -96,14 +96,14 @@ def _study(name: str, standing: Standing, results: Overview) -> dict[str, Any]:
 
 
 def comparison_tables(info: Comparison) -> dict[str, pd.DataFrame]:
-    """What the page shows below its figures, with every number that they draw."""
+    """The tables below the figures, with every number of the figures."""
     axes = pd.DataFrame({"axis": _names(info.axes), "study": info.axes["study"]})
     for end in EXTREMES:
-        axes[f"{end} Δ (points)"] = [_difference(row, end) for row in info.axes.to_dict("records")]
+        axes[f"{end} Δ (points)"] = [_difference(row, end) for _, row in info.axes.iterrows()]
     axes["effect (points)"] = [number(effect) for effect in info.axes["effect"]]
     for name in ("verdict", "needs"):
         axes[name] = [text or ABSENT for text in info.axes[name]]
-    studies = info.studies.assign(**{"noise (points)": [number(one) for one in info.studies["noise (points)"]]})
+    studies = info.studies.assign(**{"noise (points)": [number(noise) for noise in info.studies["noise (points)"]]})
     return {"studies": studies, "axes": axes}
 
 
@@ -112,11 +112,12 @@ def _names(axes: pd.DataFrame) -> list[str]:
 
 
 def axis_words(axis: str, symbol: str) -> str:
+    """ "h (kernel_size)", or the name alone."""
     return f"{symbol} ({axis})" if symbol and symbol != axis else axis
 
 
-def _difference(row: Mapping[Any, Any], end: str) -> str:
-    """ "−12.7 ± 2.1 at 1", "–" of a study without the axis."""
+def _difference(row: pd.Series, end: str) -> str:
+    """ "−12.7 ± 2.1 at 1", "–" for a study without the axis."""
     mean, low, high = (float(row[end + ending]) for ending in ("", LOW, HIGH))
     if math.isnan(mean):
         return ABSENT
@@ -126,7 +127,7 @@ def _difference(row: Mapping[Any, Any], end: str) -> str:
 
 
 def chosen_studies(names: Sequence[str], present: Sequence[str]) -> tuple[list[str], str]:
-    """Those of the names that are studies, at most MOST_STUDIES, and the sentence of what is wrong with the rest."""
+    """The first MOST_STUDIES of the names that are studies, and a message about the others, "" if there are none."""
     wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
     known = [name for name in wanted if name in present]
     unknown = [name for name in wanted if name not in present]

@@ -1,9 +1,9 @@
-"""Figures of several studies compared: one a study, rows and scales shared, so that they read across."""
+"""Figures of the comparison: one per study, with the same rows and scales so that they can be read across."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -16,21 +16,28 @@ from tal_search.results.axis_effects import EXTREMES
 from tal_search.results.statistics import HIGH, LOW
 from tal_search.types import INFERENCE
 
-KNOWN = ("matters", "better", "worse")  # verdicts that are more than noise
-ROW, CURVE, ENDING = 62, 150, 66  # pixels of a row of bars, of a small multiple, and of what is below them
-LONGEST = 24  # letters of a name in a figure; the table has the whole
-MOST_PLACES = 9  # values of an axis that are drawn side by side; more by their size
-SMALL = 12  # font
+KNOWN = ("matters", "better", "worse")  # verdicts of effects beyond the noise
+ROW, CURVE, ENDING = 62, 150, 66  # pixels: height of a row of bars, of a small multiple, and of the space below them
+LONGEST = 24  # letters of a name in a figure; the table shows all
+MOST_PLACES = 9  # values of an axis drawn as categories; with more, numbers get a numeric scale
+SMALL = 12  # font size in pixels
+
+
+class Place(TypedDict, total=False):
+    """The subplot that a shape or trace is drawn in."""
+
+    row: int
+    col: int
 
 
 def bars_figure(info: Comparison, study: str) -> go.Figure:
-    """One row an axis: from the worst to the best value's difference to the study's own centre, with intervals."""
+    """One row per axis: differences of its worst and best value to the study's own centre, with intervals."""
     rows = info.axes[info.axes["study"] == study].reset_index(drop=True)
     drawn = style.figure(f"Δ {info.scores[study]} to the centre (points)", "", height=ROW * len(rows) + ENDING)
     _noise_band(drawn, info.noise[study], {})
-    for place, row in enumerate(rows.to_dict("records")):
-        _bar(drawn, -place, row)
-        _row_words(drawn, -place, row)
+    for at, (_, row) in enumerate(rows.iterrows()):
+        _bar(drawn, -at, row)
+        _row_words(drawn, -at, row)
     drawn.update_xaxes(
         range=_padded(info.span), zeroline=True, zerolinecolor=style.INK, zerolinewidth=1, title_font_size=SMALL + 1
     )
@@ -44,8 +51,8 @@ def _padded(span: tuple[float, float]) -> list[float]:
     return [span[0] - room, span[1] + room]
 
 
-def _noise_band(drawn: go.Figure, noise: float, at: dict[str, Any], *, across: bool = False) -> None:
-    """Differences that two runs of one cell show; across: on the y axis."""
+def _noise_band(drawn: go.Figure, noise: float, at: Place, *, across: bool = False) -> None:
+    """The range of differences between two runs of the same cell; across: along the x axis, as a horizontal band."""
     if math.isnan(noise):
         return
     add = drawn.add_hrect if across else drawn.add_vrect
@@ -54,26 +61,26 @@ def _noise_band(drawn: go.Figure, noise: float, at: dict[str, Any], *, across: b
 
 
 def colour(verdict: str, delta: float) -> str:
-    """The page's one meaning of colour."""
+    """Colour of a difference: grey within the noise, else by its sign."""
     return style.GREY if verdict not in KNOWN else WORSE if delta < 0 else BETTER
 
 
-def _end_colour(row: dict[Any, Any], end: str) -> str:
-    """Of one end of a bar, grey too where its own interval is unknown or spans the centre."""
+def _end_colour(row: pd.Series, end: str) -> str:
+    """Colour of one end of a bar; also grey if its interval is unknown or contains the centre."""
     known = row[end + LOW] > 0 or row[end + HIGH] < 0
     return colour(str(row["verdict"]) if known else "", row[end])
 
 
-def _bar(drawn: go.Figure, place: int, row: dict[Any, Any]) -> None:
+def _bar(drawn: go.Figure, y: int, row: pd.Series) -> None:
     known = [end for end in EXTREMES if not math.isnan(row[end])]
     for end in dict.fromkeys(known):
         shade = _end_colour(row, end)
         drawn.add_bar(
-            x=[row[end]], y=[place - 0.12], orientation="h", width=0.26, hoverinfo="skip",
+            x=[row[end]], y=[y - 0.12], orientation="h", width=0.26, hoverinfo="skip",
             marker={"color": style.translucent(shade, 0.45 if shade == style.GREY else 0.8), "line": {"width": 0}},
         )  # fmt: skip
     drawn.add_scatter(
-        x=[row[end] for end in known], y=[place - 0.12] * len(known), mode="markers",
+        x=[row[end] for end in known], y=[y - 0.12] * len(known), mode="markers",
         marker={"color": [_end_colour(row, end) for end in known], "size": 8,
                 "line": {"color": style.INK, "width": 1}},
         error_x={"array": [row[end + HIGH] - row[end] for end in known], "symmetric": False, "thickness": 1.2,
@@ -84,33 +91,34 @@ def _bar(drawn: go.Figure, place: int, row: dict[Any, Any]) -> None:
     )  # fmt: skip
 
 
-def _value(row: dict[Any, Any], end: str) -> str:
+def _value(row: pd.Series, end: str) -> str:
     return style.text(style.value(row[f"{end} at"]))
 
 
-def _row_words(drawn: go.Figure, place: int, row: dict[Any, Any]) -> None:
-    """The axis on the left, its verdict on the right, above the bar."""
+def _row_words(drawn: go.Figure, y: int, row: pd.Series) -> None:
+    """Write the axis and its verdict above the bar, left and right."""
     ends = " … ".join(dict.fromkeys(style.number(row[end], 1, "+") for end in EXTREMES if not math.isnan(row[end])))
     known = str(row["verdict"]) in KNOWN
     verdict = style.text(row["verdict"])
     right = f"{ends}  {f'<b>{verdict}</b>' if known else verdict}" if row["there"] else f"{ABSENT} not in this study"
-    for x, anchor, words, ink in ((0, "left", short_name(row), style.INK if row["there"] else style.GREY),
+    name, present = short_name(row["axis"], row["symbol"]), row["there"]
+    for x, anchor, words, ink in ((0, "left", name, style.INK if present else style.GREY),
                                   (1, "right", right, style.INK if known else style.GREY)):  # fmt: skip
         drawn.add_annotation(
-            x=x, xref="paper", y=place + 0.3, yref="y", xanchor=anchor, yanchor="middle", showarrow=False, text=words,
+            x=x, xref="paper", y=y + 0.3, yref="y", xanchor=anchor, yanchor="middle", showarrow=False, text=words,
             font={"size": SMALL, "color": ink},
         )  # fmt: skip
 
 
-def short_name(row: dict[Any, Any]) -> str:
-    """An axis in a figure: its symbol in bold, and its name as far as it fits."""
-    name, symbol = str(row["axis"]).removeprefix(INFERENCE), str(row["symbol"])
+def short_name(axis: str, symbol: str) -> str:
+    """An axis in a figure: its symbol in bold and its name, cut after LONGEST letters."""
+    name = axis.removeprefix(INFERENCE)
     name = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
     return f"<b>{style.text(symbol)}</b> {style.text(name)}" if symbol and symbol != name else style.text(name)
 
 
 def curves_figure(info: Comparison, study: str) -> go.Figure | None:
-    """Mean against value of each axis, as differences to the study's own centre, all on one scale; None without any."""
+    """Means by value of each axis, as differences to the study's own centre on one scale; None without axes."""
     axes = drawn_axes(info)
     if not axes:
         return None
@@ -118,10 +126,10 @@ def curves_figure(info: Comparison, study: str) -> go.Figure | None:
     empty = style.figure("", "", height=height)
     drawn = make_subplots(rows=len(axes), cols=1, vertical_spacing=64 / height, figure=empty)
     symbols = dict(zip(info.axes["axis"], info.axes["symbol"], strict=True))
-    for place, axis in enumerate(axes, 1):
-        _curve(drawn, info, study, axis, place)
-        name = short_name({"axis": axis, "symbol": symbols[axis]})
-        _words_in(drawn, place, name, x=0, y=1, xanchor="left", yanchor="bottom", yshift=2)
+    for row, axis in enumerate(axes, 1):
+        _curve(drawn, info, study, axis, row)
+        name = short_name(axis, str(symbols[axis]))
+        _words_in(drawn, row, name, x=0, y=1, xanchor="left", yanchor="bottom", yshift=2)
     drawn.update_yaxes(
         range=_padded(info.span), zeroline=True, zerolinecolor=style.INK, zerolinewidth=1, gridcolor=style.GRID,
         nticks=5, ticks="outside", tickfont={"size": SMALL}, automargin=True,
@@ -131,9 +139,9 @@ def curves_figure(info: Comparison, study: str) -> go.Figure | None:
     return drawn
 
 
-def _words_in(drawn: go.Figure, place: int, words: str, **at: Any) -> None:
-    """Words in a small multiple, x and y as shares of it."""
-    number = "" if place == 1 else place
+def _words_in(drawn: go.Figure, row: int, words: str, **at: float | str) -> None:
+    """Write words into a small multiple; x and y are fractions of its size."""
+    number = "" if row == 1 else row
     font = {"size": SMALL, "color": style.INK}
     drawn.add_annotation(
         text=words, xref=f"x{number} domain", yref=f"y{number} domain", showarrow=False, font=font, **at
@@ -141,23 +149,23 @@ def _words_in(drawn: go.Figure, place: int, words: str, **at: Any) -> None:
 
 
 def drawn_axes(info: Comparison) -> list[str]:
-    """Axes that have a curve in any study, in the order of the rows."""
+    """Axes with a curve in any study, in the order of the rows."""
     there = set(info.curves["axis"])
     return [axis for axis in dict.fromkeys(info.axes["axis"]) if axis in there]
 
 
-def _curve(drawn: go.Figure, info: Comparison, study: str, axis: str, place: int) -> None:
-    at = {"row": place, "col": 1}
+def _curve(drawn: go.Figure, info: Comparison, study: str, axis: str, row: int) -> None:
+    at: Place = {"row": row, "col": 1}
     every = info.curves[info.curves["axis"] == axis]
     mine = every[(every["study"] == study) & every["delta"].notna()]
     side_by_side, places = value_places(every["value"])
     if side_by_side:
         drawn.update_xaxes(type="category", categoryorder="array", categoryarray=places, **at)
         drawn.update_xaxes(range=[-0.5, len(places) - 0.5], **at)
-    x = [style.value(one) for one in mine["value"]] if side_by_side else mine["value"].tolist()
+    x = [style.value(value) for value in mine["value"]] if side_by_side else mine["value"].tolist()
     if mine.empty:
         drawn.add_scatter(x=places[:1] if side_by_side else [0], y=[None], **at)
-        _words_in(drawn, place, f"{ABSENT} not in this study", x=0.5, y=0.5, yshift=12)
+        _words_in(drawn, row, f"{ABSENT} not in this study", x=0.5, y=0.5, yshift=12)
         return
     points = zip(mine["centre"], mine["verdict"], mine["delta"], strict=True)
     shades = [style.INK if centre else colour(verdict, delta) for centre, verdict, delta in points]
@@ -170,25 +178,27 @@ def _curve(drawn: go.Figure, info: Comparison, study: str, axis: str, place: int
         customdata=mine[["n", "verdict"]],
         hovertemplate="%{x}: %{y:+.1f} points, n = %{customdata[0]}, %{customdata[1]}<extra></extra>", **at,
     )  # fmt: skip
-    _noise_band(drawn, info.noise[study], at, across=True)  # Plotly leaves it out of a subplot without a trace
+    _noise_band(drawn, info.noise[study], at, across=True)  # last, as Plotly omits shapes of subplots without a trace
 
 
-def value_places(values: pd.Series[Any]) -> tuple[bool, list[str]]:
-    """Whether an axis' values are drawn side by side, and these in order: numbers by size, the rest as they come."""
+def value_places(values: pd.Series) -> tuple[bool, list[str]]:
+    """Whether the values of an axis are drawn as categories, and these in order: numbers sorted, then the others."""
     several = list(dict.fromkeys(values))
-    numeric = [one for one in several if isinstance(one, int | float) and not isinstance(one, bool) and one == one]
+    numeric = [
+        value for value in several if isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    ]
     if len(numeric) == len(several) > MOST_PLACES:
         return False, []
-    ordered = [*sorted(numeric), *(one for one in several if one not in numeric)]
-    return True, list(dict.fromkeys(style.value(one) for one in ordered))
+    ordered = [*sorted(numeric), *(value for value in several if value not in numeric)]
+    return True, list(dict.fromkeys(map(style.value, ordered)))
 
 
 def figure_words(info: Comparison) -> str:
-    """What the bars are, once for all studies."""
+    """Caption of the bars of all studies."""
     unknown = [name for name, noise in info.noise.items() if math.isnan(noise)]
-    lacking = f" Unknown noise: {', '.join(unknown)}." if unknown else ""
+    lacking = f" Noise unknown for {', '.join(unknown)}." if unknown else ""
     return (
-        "Difference to the study's own centre of its worst and best value on each axis, with corrected 95 % intervals; "
-        "the grey band is the noise of two runs. One scale for all studies. Grey: not known to be more than noise."
-        + lacking
+        "Difference of the worst and the best value of each axis to the study's own centre, with corrected 95 % "
+        "intervals; the grey band is the noise between two runs. All studies share one scale. Grey bars: not shown to "
+        "exceed the noise." + lacking
     )

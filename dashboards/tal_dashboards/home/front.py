@@ -1,13 +1,16 @@
-"""The list of studies: a card each, which fills itself, and the choice of those to compare."""
+"""The front page: one card per study, filled by its own callbacks, and checkboxes that select studies to compare."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 
+import dash
+import pandas as pd
 from dash import ALL, MATCH, ClientsideFunction, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component, ComponentType
 from dash.exceptions import PreventUpdate
 
 from tal_dashboards.app import components
@@ -20,16 +23,18 @@ from tal_search.results.statistics import around
 
 REFRESH_SECONDS = 10
 SIGNS = {"running": "▶", "finished": "✓", "incomplete": "◔", "failed": "✕"}
-KNOWN = ("matters", "better", "worse")  # verdicts of what is more than noise
+KNOWN = ("matters", "better", "worse")  # verdicts of effects beyond the noise
 READING, READING_RESULTS = "Reading the study …", "Reading its results …"
 
+Hidden = TypedDict("Hidden", {"aria-hidden": str})
 
-def front_layout(cards: Cards) -> list[Any]:
-    """The page, its cards still empty."""
+
+def front_layout(cards: Cards) -> list[Component]:
+    """The page, with empty cards that their callbacks fill."""
     names = cards.names()
     if not names:
         return [html.H1("Studies"), nothing_run()]
-    compare = html.A("Compare the chosen studies", href=COMPARE, id="front-compare", className="action")
+    compare = html.A("Compare the selected studies", href=COMPARE, id="front-compare", className="action")
     return [
         html.H1("Studies"),
         html.P(["Tick two studies or more. ", compare], className="choose"),
@@ -39,15 +44,17 @@ def front_layout(cards: Cards) -> list[Any]:
 
 
 def nothing_run() -> html.Div:
+    """The notice for an empty runs folder."""
     return components.empty("No study was run yet.", "tal-search run study=quickstart")
 
 
-def shells(cards: Cards, names: list[str]) -> list[Any]:
+def shells(cards: Cards, names: list[str]) -> list[html.Li]:
+    """Empty cards of the studies."""
     return [_shell(cards, name) for name in names]
 
 
 def _shell(cards: Cards, name: str) -> html.Li:
-    """A card as it is at once: the rest follows by its own callbacks."""
+    """A card with the study's name; callbacks fill in the rest."""
     pick = dcc.Checklist(
         [{"label": f"compare {name}", "value": name}], id=_id("pick", name), persistence=name,
         persistence_type="session", className="pick",
@@ -61,23 +68,23 @@ def _shell(cards: Cards, name: str) -> html.Li:
     ], className="card")  # fmt: skip
 
 
-def _id(part: str, study: Any) -> dict[str, Any]:
+def _id(part: str, study: object) -> dict[str, object]:
     return {"type": f"card-{part}", "study": study}
 
 
-def standing_part(found: Standing, changed: datetime | None) -> list[Any]:
-    """State, progress, method and data, and the note."""
-    progress, about = found.progress, found.about
+def standing_part(standing: Standing, changed: datetime | None) -> list[Component]:
+    """First part of a card: state, progress, method, data set and note."""
+    progress, about = standing.progress, standing.about
     badge = [html.Strong("simulated data", className="badge")] if about.get("source") == "simulated" else []
     words = [f"{progress.done} of {progress.planned} trials" if progress.planned else f"{progress.done} trials"]
-    words += [f"{count} {what}" for count, what in ((progress.failed, "failed"), (progress.stopped, "stopped early"))
+    words += [f"{count} {state}" for count, state in ((progress.failed, "failed"), (progress.stopped, "stopped early"))
               if count]  # fmt: skip
     bar = html.Progress(value=str(progress.done), max=str(progress.planned), **components.labelled(words[0]))
     state = html.Span([html.Span(SIGNS[progress.state], **hidden()), f" {progress.state}"],
                       className=f"state {progress.state}")  # fmt: skip
     of = [f"{about['method']} on {about['dataset']}"] if {"method", "dataset"} <= about.keys() else []
     when = "no trial yet" if changed is None else f"changed {changed:%Y-%m-%d %H:%M}"
-    note = [html.P(found.note, className="noted")] if found.note else []
+    note = [html.P(standing.note, className="noted")] if standing.note else []
     return [
         html.P([state, " ", ", ".join(words)]),
         *([bar] if progress.planned else []),
@@ -86,78 +93,82 @@ def standing_part(found: Standing, changed: datetime | None) -> list[Any]:
     ]  # fmt: skip
 
 
-def hidden() -> Any:
-    """The settings of a component that assistive technology leaves out."""
+def hidden() -> Hidden:
+    """Keyword arguments of a component that screen readers skip."""
     return {"aria-hidden": "true"}
 
 
-def numbers_part(found: Overview) -> list[Any]:
-    """Best and centre, and the axis that moves the score most."""
-    if found.best is None and found.centre is None:
+def numbers_part(results: Overview) -> list[Component]:
+    """Second part of a card: scores of the best cell and the centre, and the axis with the greatest effect."""
+    if results.best is None and results.centre is None:
         return [html.P("No trial is finished yet.", className="quiet")]
-    leaky = "" if found.best_by == "holdout" else " (chosen on test, leaky)"
-    rows = [(_best_label(found), f"{_cell_words(found.best)}: {found.best['cell']}{leaky}")] if found.best else []
-    rows += [(f"centre {found.score}", _cell_words(found.centre))] if found.centre else []
-    rows += [_top(found)] if len(found.ranking) else []
+    leaky = "" if results.best_by == "holdout" else " (chosen on test, leaky)"
+    rows: list[tuple[str, ComponentType]] = []
+    if results.best:
+        rows.append((_best_label(results), f"{_cell_words(results.best)}: {results.best['cell']}{leaky}"))
+    if results.centre:
+        rows.append((f"centre {results.score}", _cell_words(results.centre)))
+    if len(results.ranking):
+        rows.append(_top(results))
     return [html.Dl([part for name, words in rows for part in (html.Dt(name), html.Dd(words))])]
 
 
-def _best_label(found: Overview) -> str:
-    """Nothing is called best from one repeat."""
-    return f"{'best' if found.best and found.best['n'] > 1 else 'highest'} {found.score}"
+def _best_label(results: Overview) -> str:
+    """ "best" only if the cell has more than one repeat."""
+    return f"{'best' if results.best and results.best['n'] > 1 else 'highest'} {results.score}"
 
 
-def _cell_words(cell: dict[str, Any]) -> str:
+def _cell_words(cell: Mapping[str, float]) -> str:
     words = f"{number(cell['mean'])}{around(cell['mean'], cell['low'], cell['high'])} %"
     return f"{words}, {cell['n']} run{'s' if cell['n'] > 1 else ''}"
 
 
-def _top(found: Overview) -> tuple[str, Any]:
-    """The row of the greatest effect, with its verdict; a difference that may be noise is not praised."""
-    place = int(found.ranking["effect"].abs().fillna(-1.0).to_numpy().argmax())  # cases have the best first
-    top: Mapping[Any, Any] = found.ranking.iloc[place].to_dict()
+def _top(results: Overview) -> tuple[str, ComponentType]:
+    """The row with the greatest effect and its verdict, which stands out only if the effect exceeds the noise."""
+    row = int(results.ranking["effect"].abs().fillna(-1.0).to_numpy().argmax())  # cases are sorted by score, not effect
+    top = results.ranking.iloc[row]
     name = f"{top['symbol']} ({top['name']})" if top["symbol"] else str(top["name"])
     known = str(top["verdict"]) in KNOWN
     verdict = str(top["verdict"]) + (f": {top['needs']}" if top["needs"] else "")
-    ends = [_end_words(top, end, found.rows) for end in ("lowest", "highest") if not math.isnan(top[end])]
+    ends = [_end_words(top, end, results.rows) for end in ("lowest", "highest") if not math.isnan(top[end])]
     words = html.Span(verdict, className="verdict known" if known else "verdict")
-    label = "top case" if found.rows == "case" else "top axis"
+    label = "top case" if results.rows == "case" else "top axis"
     return label, [f"{name} ", words, f": {' … '.join(dict.fromkeys(ends))}"]
 
 
-def _end_words(top: Mapping[Any, Any], end: str, rows: str) -> str:
+def _end_words(top: pd.Series, end: str, rows: str) -> str:
     """ "-12.7 points at 1"."""
     at = f" at {value(top[f'{end} at'])}" if rows != "case" else ""
     return f"{number(float(top[end]), 1, '+')} points{at}"
 
 
-def register(app: Any, cards: Cards) -> None:
-    """Each card's own callbacks, and the look whether any study changed."""
+def register(app: dash.Dash, cards: Cards) -> None:
+    """Register the callbacks that fill the cards, and the one that looks for changed studies."""
 
     @app.callback(
         Output(_id("standing", MATCH), "children"), Output(_id("grown", MATCH), "data"),
         Input(_id("mark", MATCH), "data"), State(_id("mark", MATCH), "id"),
     )  # fmt: skip
-    def standing(_: str, place: dict[str, str]) -> tuple[Any, Any]:
-        return standing_answer(cards, place["study"])
+    def standing(_: str, card: dict[str, str]) -> tuple[ComponentType, str | None]:
+        return standing_answer(cards, card["study"])
 
     @app.callback(
         Output(_id("numbers", MATCH), "children"),
         Input(_id("grown", MATCH), "data"), State(_id("grown", MATCH), "id"), prevent_initial_call=True,
     )  # fmt: skip
-    def numbers(grown: str | None, place: dict[str, str]) -> Any:
-        return numbers_answer(cards, place["study"]) if grown else []
+    def numbers(grown: str | None, card: dict[str, str]) -> ComponentType:
+        return numbers_answer(cards, card["study"]) if grown else []
 
     @app.callback(
         Output("front-cards", "children"), Output(_id("mark", ALL), "data"),
         Input("front-tick", "n_intervals"), State(_id("mark", ALL), "id"), State(_id("mark", ALL), "data"),
         prevent_initial_call=True,
     )  # fmt: skip
-    def look(_: int, places: list[dict[str, str]], marks: list[str]) -> tuple[Any, list[Any]]:
-        """Cards of other studies are drawn anew; else only those change, in their places, whose studies changed."""
-        shown = [place["study"] for place in places]
+    def look(_: int, ids: list[dict[str, str]], marks: list[str]) -> tuple[object, list[object]]:
+        """Redraw all cards if studies were added or removed; else send new marks for the studies that changed."""
+        shown = [card["study"] for card in ids]
         if {*cards.present()} != {*shown}:
-            return shells(cards, cards.names()), [no_update] * len(places)
+            return shells(cards, cards.names()), [no_update] * len(ids)
         now = [cards.mark(name) for name in shown]
         if now == marks:
             raise PreventUpdate
@@ -169,20 +180,20 @@ def register(app: Any, cards: Cards) -> None:
     )  # fmt: skip
 
 
-def standing_answer(cards: Cards, study: str) -> tuple[Any, str | None]:
-    """The first part of a card, and the mark of its numbers, None where there are none to come."""
+def standing_answer(cards: Cards, study: str) -> tuple[ComponentType, str | None]:
+    """The first part of a card and the mark of its results, None if there are none to load."""
     if study not in cards.present():
         return html.P("This study is gone.", role="alert"), None
     try:
-        found = cards.standing(study)
-        changed = cards.changed(study) or found.progress.changed
-        return standing_part(found, changed), cards.grown(study, found)
+        standing = cards.standing(study)
+        changed = cards.changed(study) or standing.progress.changed
+        return standing_part(standing, changed), cards.grown(study, standing)
     except InputError as error:
         return html.P(str(error), role="alert"), None
 
 
-def numbers_answer(cards: Cards, study: str) -> Any:
-    """The second part of a card."""
+def numbers_answer(cards: Cards, study: str) -> ComponentType:
+    """The second part of a card, empty for a study that is gone."""
     if study not in cards.present():
         return []
     try:

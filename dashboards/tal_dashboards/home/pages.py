@@ -1,11 +1,10 @@
-"""The pages above the studies' own: the list at HOME and at "/", and the comparison at COMPARE."""
+"""Dash application of the pages about several studies: the list at HOME and "/", and the comparison at COMPARE."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import dash
 from dash import Input, Output, State, dcc, html
+from dash.development.base_component import Component
 
 from tal_dashboards.app.page import new_page, sealed
 from tal_dashboards.home import compare, front
@@ -14,14 +13,14 @@ from tal_dashboards.home.links import COMPARE, HOME, site_links
 
 
 def make_home(cards: Cards) -> dash.Dash:
-    """Both pages, whose files lie below HOME."""
+    """Both pages; their assets are served below HOME."""
     app = new_page("Studies – tal-search", HOME)
     app.layout = _frame()
     front.register(app, cards)
     compare.register(app, cards)
 
     @app.callback(Output("content", "children"), Input("url", "pathname"), State("url", "search"))
-    def content(path: str | None, search: str | None) -> list[Any]:
+    def content(path: str | None, search: str | None) -> list[Component]:
         return compare.compare_layout(cards, search or "") if path == COMPARE else front.front_layout(cards)
 
     sealed(app)

@@ -1,18 +1,19 @@
-"""View "By class and length": which classes, and which lengths of instances, an axis helps or hurts."""
+"""Breakdown view: differences to the centre by class and by instance length, for one axis."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import pandas as pd
 import plotly.graph_objects as go
-from dash import dcc, html
+from dash import Dash, dcc, html
+from dash.development.base_component import Component, ComponentType
 
 from tal_dashboards import style
 from tal_dashboards.app import components
-from tal_dashboards.app.callbacks import attempt, redrawn
+from tal_dashboards.app.callbacks import redrawn
 from tal_dashboards.data.group_scores import MOST_TRIALS, By, groups_of, scores_by, trials_read
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.figures.breakdown_figures import MOST_GROUPS, Breakdown, breakdown_figure
@@ -23,22 +24,22 @@ from tal_search.results.statistics import HIGH, LOW, around
 
 TITLE = "By class and length"
 WORDS: dict[By, str] = {"class": "class", "length": "length of instance"}
-NOISE = "what two single runs of the centre differ by at most, 95 times in 100"
+NOISE = "two single runs of the centre differ by no more than this, 95 times in 100"
 NORMALIZED = (
-    f"Buckets and normalized mAP (mAP_N at tIoU {TIOU:g}) as on the page of errors: as if all classes had equally many "
-    "instances."
+    f"Length buckets and normalized mAP (mAP_N at tIoU {TIOU:g}, as if all classes had equally many instances) are "
+    "those of the errors view."
 )
-NOTHING = "No finished trial at the centre, with others beside it that differ in one axis alone."
+NOTHING = "This needs a finished trial at the centre and others that differ from it in one axis only."
 
 
 class BreakdownInfo(NamedTuple):
-    """One part an axis and grouping that has something to compare."""
+    """One part for each axis and grouping with values to compare."""
 
     parts: list[Breakdown]
 
 
 def info(data: StudyData, selection: Selection) -> BreakdownInfo:
-    """Selected by `breakdown-axis` and `breakdown-by` (class, length); without one of them, all of it, for files."""
+    """Selection: `breakdown-axis` and `breakdown-by` (class, length). Exports have neither: all of them."""
     axes = [selected_axis(data, selection)] if "breakdown-axis" in selection else list(data.axes)
     ways = [selected_by(selection)] if "breakdown-by" in selection else list(get_args(By))
     parts = [_part(data, axis, by) for axis in axes for by in ways]
@@ -46,7 +47,7 @@ def info(data: StudyData, selection: Selection) -> BreakdownInfo:
 
 
 def selected_axis(data: StudyData, selection: Selection) -> str:
-    """The chosen axis, else the one that matters most."""
+    """The chosen axis, else the one with the largest effect."""
     ranked = [str(axis) for axis in axis_effects(data)["axis"]]
     wanted = selection.get("breakdown-axis", "")
     return wanted if wanted in data.axes else next(iter([*ranked, *data.axes]))
@@ -75,7 +76,7 @@ def _part(data: StudyData, axis: str, by: By) -> Breakdown | None:
 
 
 def _comparable(data: StudyData, trials: pd.DataFrame, axis: str) -> bool:
-    """Whether the centre is there, and another value of the axis beside it."""
+    """Whether there are trials at the centre and at another value of the axis."""
     centre, beside = data.is_centre(trials), data.is_centre(trials, free=(axis,))
     return bool(centre.any() and (beside & ~centre).any())
 
@@ -85,9 +86,8 @@ def figures(info: BreakdownInfo) -> dict[str, go.Figure]:
 
 
 def tables(info: BreakdownInfo) -> dict[str, pd.DataFrame]:
-    """One row a group and value, in the order of the figure; every group, also those that the figure has no room for.
-
-    The centre's rows have no difference.
+    """One row for each group and value, in the figure's order but with all groups. The centre's rows have no
+    difference.
     """
     return {_name(part): _table(part) for part in info.parts}
 
@@ -110,7 +110,7 @@ def _table(part: Breakdown) -> pd.DataFrame:
     return pd.concat([heads, scores, beside.rename(columns=names), rest], axis=1)
 
 
-def layout(data: StudyData, selection: Selection) -> Any:
+def layout(data: StudyData, selection: Selection) -> Component:
     run = f"tal-search run study={data.name}"
     if not len(data.done):
         return components.empty("No trial of this study is finished yet.", run)
@@ -122,19 +122,20 @@ def layout(data: StudyData, selection: Selection) -> Any:
             "breakdown-by", "by", {str(by): words for by, words in WORDS.items()}, selected_by(selection)
         ),
     ]
-    waiting = html.P(f"Reading what at most {MOST_TRIALS} trials keep …", className="quiet", role="status")
-    content = dcc.Loading(
+    waiting = html.P(f"Reading the detections of up to {MOST_TRIALS} trials …", className="quiet", role="status")
+    loading = dcc.Loading(
         html.Div(waiting, id="breakdown-content"), overlay_style={"visibility": "visible", "opacity": 0.5}
     )
-    return html.Section([html.Div(controls, className="controls"), content], className="breakdown")
+    return html.Section([html.Div(controls, className="controls"), loading], className="breakdown")
 
 
-def _content(data: StudyData, selection: Selection) -> Any:
+def content(data: StudyData, selection: Selection) -> ComponentType:
+    """The answer, the figure and the table of the chosen axis and grouping."""
     chosen = {"breakdown-axis": selected_axis(data, selection), "breakdown-by": selected_by(selection)}
-    found = info(data, chosen)
-    if not found.parts:
+    shown = info(data, chosen)
+    if not shown.parts:
         return components.empty(NOTHING, f"tal-search run study={data.name}")
-    (part,), (drawn,), (table,) = found.parts, figures(found).values(), tables(found).values()
+    (part,), (drawn,), (table,) = shown.parts, figures(shown).values(), tables(shown).values()
     name = f"{part.symbol} by {WORDS[part.by]}"
     return [
         html.P(answer(part), className="breakdown-answer"),
@@ -144,7 +145,7 @@ def _content(data: StudyData, selection: Selection) -> Any:
 
 
 def _scrolled(part: Breakdown, drawn: go.Figure, name: str) -> html.Figure:
-    """A figure that is scrolled within its box where the page is narrower than its columns."""
+    """The figure in a box that scrolls where the page is narrower than its columns."""
     size = {"height": f"{drawn.layout.height}px", "minWidth": f"{part.width}px"}
     graph = dcc.Graph(figure=drawn, id="breakdown-graph", config=style.GRAPH, style=size)
     box = html.Div(graph, className="breakdown-box", tabIndex="0", role="region", **components.labelled(name))
@@ -152,33 +153,32 @@ def _scrolled(part: Breakdown, drawn: go.Figure, name: str) -> html.Figure:
 
 
 def answer(part: Breakdown) -> str:
-    """What the figure says, in one sentence."""
+    """The figure's result in one sentence."""
     beside = part.table[~part.table["centre"]]
     certain = beside[beside["verdict"].isin(CERTAIN)]
     tested = int(beside["p adjusted"].notna().sum())
     if not tested:
-        return f"{part.symbol}: too few common repeats to tell any difference from noise; three seeds would do."
+        return f"{part.symbol}: too few paired repeats to tell any difference from noise; run at least three seeds."
     if not len(certain):
         return f"{part.symbol}: none of {tested} differences is certain."
     words = [f"{part.symbol}: {len(certain)} of {tested} differences to the centre are certain."]
     ordered = certain.sort_values("delta", kind="stable")
     for verdict, place in (("better", -1), ("worse", 0)):
-        one = ordered.iloc[place]
-        if one["verdict"] == verdict:
-            bounds = around(one["delta"], one["delta" + LOW], one["delta" + HIGH])
-            most = f"{one['group']} at {part.symbol} = {style.value(one['value'])}"
-            size = f"{one['delta']:+.1f}{bounds} points"
+        row = ordered.iloc[place]
+        if row["verdict"] == verdict:
+            bounds = around(row["delta"], row["delta" + LOW], row["delta" + HIGH])
+            most = f"{row['group']} at {part.symbol} = {style.value(row['value'])}"
+            size = f"{row['delta']:+.1f}{bounds} points"
             words.append(f"{verdict.capitalize()}: {(certain['verdict'] == verdict).sum()}, most {most} ({size}).")
     return " ".join(words)
 
 
 def caption(part: Breakdown) -> str:
-    """What is drawn, from which trials, and what is left out."""
+    """How to read the figure, the trials behind it, and what it leaves out."""
     tested = int(part.table["p adjusted"].notna().sum())
     words = [
         f"Difference in {part.score} to the centre: blue better, red worse. Full colour and bold: certain, by Holm's "
-        f"correction over the {tested} differences of the table; pale: not told from noise. Noise of a {part.by}: "
-        f"{NOISE}."
+        f"correction over the {tested} differences of the table; pale: within noise. Noise of a {part.by}: {NOISE}."
     ]
     if part.by == "length":
         words.append(NORMALIZED)
@@ -186,12 +186,10 @@ def caption(part: Breakdown) -> str:
         words.append(f"The {MOST_GROUPS} most affected of {len(part.groups)} classes; the table and its file have all.")
     read = f"From {part.read} of {part.finished} finished trials"
     words.append(f"{read}: those of the axis, then those nearest to the centre." if part.read < part.finished else "")
-    words.append(f"{part.unread} trials keep nothing that can be read." if part.unread else "")
+    words.append(f"{part.unread} trials have no readable detections." if part.unread else "")
     return " ".join(word for word in words if word)
 
 
-def register(app: Any, open_study: Callable[[], StudyData]) -> None:
-    def draw(selection: Selection) -> Any:
-        return attempt(lambda: _content(open_study(), selection))
-
-    redrawn(app, "breakdown-content", draw, at_first=True)
+def register(app: Dash, open_study: Callable[[], StudyData]) -> None:
+    """Choosing an axis or a grouping redraws the content."""
+    redrawn(app, "breakdown-content", lambda selection: content(open_study(), selection), at_first=True)

@@ -1,20 +1,20 @@
-"""View 5, cost and performance: annotation seconds per minute of video against mAP, ours and published."""
+"""Cost view: mAP against annotation cost in seconds per minute of video, ours and published."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
-from dash import Input, Output, State, dcc, html
-from dash.exceptions import PreventUpdate
+from dash import Dash, Input, Output, State, dcc, html
+from dash.development.base_component import Component
 
 from tal_dashboards.app import components
 from tal_dashboards.data.cell_names import names_of
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_dashboards.figures.cost_figure import NAMED, SECONDS, cost_figure
-from tal_dashboards.views.trial_panel import trial_query
+from tal_dashboards.views.parts.trial_panel import ClickData, clicked_query, trial_query
 from tal_search.errors import InputError
 from tal_search.results.cell_table import cells, numbered, repeats
 from tal_search.results.published import published_systems
@@ -23,9 +23,9 @@ from tal_search.results.statistics import HIGH, LOW, around
 from tal_search.types import canonical_json
 
 TITLE = "Cost and performance"
-DRAWN = 300  # cells in the figure: the best; the table of files has all
+DRAWN = 300  # cells in the figure, the best; exported tables have all
 OURS = "Our cells, the highest mean first; a name opens its first repeat"
-TABLE_ROW = "Table "  # begins the names of rows of a paper's own ablations, which are no systems of their own
+TABLE_ROW = "Table "  # begins the names of rows of papers' ablation tables, which are no separate systems
 VERDICTS = {
     "centre": "it is the centre itself", "better": "better than the centre", "worse": "worse than the centre",
     "within noise": "within the noise of the centre", "reference": "it is the reference itself",
@@ -33,12 +33,12 @@ VERDICTS = {
 
 
 class CostInfo(NamedTuple):
-    """ours: one row a cell with a finished trial: `cell`, `method`, `n`, SECONDS, `score` with LOW and HIGH, `front`
-    (whether no other cell is cheaper and as good), `verdict` and `needs` against the centre, `key` of its first repeat,
-    `line` (its method, where cells of one method differ in their click budgets alone, else ""), `named` (in the
-    figure). published: `system`, `supervision`, SECONDS, `score`, `selection` (of the epoch), `source`. budgets: what
-    annotation may cost, s/min; budget: the one chosen; best: the row of ours with the highest mean within it, of those
-    with enough repeats for an interval; None where there is none. words: what may be said of it.
+    """ours: one row for each cell with a finished trial: `cell`, `method`, `n`, SECONDS, `score` with LOW and HIGH,
+    `front` (on the Pareto front), `verdict` and `needs` against the centre, `key` of its first repeat, `line` (a name
+    for cells that differ in their click budgets only, else ""), `named` (in the figure). published: `system`,
+    `supervision`, SECONDS, `score`, `selection` (of the epoch), `source`. budgets: annotation costs to choose from,
+    s/min; budget: the chosen one. best: the row of ours with an interval and the highest mean within the budget, or
+    None; words: the same as a sentence.
     """
 
     score: str
@@ -46,13 +46,13 @@ class CostInfo(NamedTuple):
     published: pd.DataFrame
     budgets: tuple[float, ...]
     budget: float
-    best: pd.Series[Any] | None
+    best: pd.Series | None
     words: str
     simulated: bool
 
 
 def info(data: StudyData, selection: Selection) -> CostInfo:
-    """Selection: `cost-budget`, the place of the budget among those there are."""
+    """Selection: `cost-budget`, the index of the budget in `budgets`."""
     ours, published = _ours(data), _published(data)
     budgets = tuple(sorted({*ours[SECONDS], *published[SECONDS]}))
     place = selection.get("cost-budget", "")
@@ -65,8 +65,8 @@ def info(data: StudyData, selection: Selection) -> CostInfo:
     return CostInfo(data.score, ours, published, budgets, budget, best, words, data.simulated)
 
 
-def _words(within: pd.DataFrame, best: pd.Series[Any] | None, score: str) -> str:
-    """Nothing is best without an interval, and with one its verdict stands beside it."""
+def _words(within: pd.DataFrame, best: pd.Series | None, score: str) -> str:
+    """No cell is called best without an interval, nor without its verdict."""
     if best is None:
         if not len(within):
             return "no cell of this study."
@@ -81,13 +81,12 @@ def _words(within: pd.DataFrame, best: pd.Series[Any] | None, score: str) -> str
 
 
 def _ours(data: StudyData) -> pd.DataFrame:
-    found = cells(data)
-    table = found.assign(cell=names_of(data, found))
-    done = repeats(numbered(data)[1])
-    table = table.assign(key=done.groupby("cell")["key"].first())[found["n"] > 0]
+    known = cells(data)
+    first_keys = repeats(numbered(data)[1]).groupby("cell")["key"].first()
+    table = known.assign(cell=names_of(data, known), key=first_keys)[known["n"] > 0]
     table = table.rename(columns={"annotation_seconds": SECONDS})
     table["front"] = cost_front(table[SECONDS], table[data.score])
-    table = table.assign(**_methods(data, table))
+    table["method"], table["line"] = _methods(data, table) if data.plan == "cases" else (data.method, "")
     centre = table["centre"] if data.plan != "cases" else False
     table["named"] = True if len(table) <= NAMED else table["front"] | centre
     ends = [data.score, data.score + LOW, data.score + HIGH]
@@ -95,10 +94,8 @@ def _ours(data: StudyData) -> pd.DataFrame:
     return table[columns].reset_index(drop=True)
 
 
-def _methods(data: StudyData, table: pd.DataFrame) -> dict[str, Any]:
-    """`method` of each cell, and `line`. Cases alone may differ in method or in clicks; their fits say it."""
-    if data.plan != "cases":
-        return {"method": data.method, "line": ""}
+def _methods(data: StudyData, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """`method` and `line` of each case, from the specification of its fit."""
     rows = []
     for key in table["key"]:
         try:
@@ -108,24 +105,19 @@ def _methods(data: StudyData, table: pd.DataFrame) -> dict[str, Any]:
             continue
         clicks = f"{spec.dataset.clicks_fraction} {spec.dataset.clicks_per_minute}"
         rows.append((spec.method, canonical_json({**spec.hyperparameters, "method": spec.method}), clicks))
-    found = pd.DataFrame(rows, columns=["method", "settings", "clicks"], index=table.index)
-    several = found.groupby("settings")["clicks"].transform("nunique") > 1
-    names = {one: f"{found['method'][place]} {at}" for at, (one, place) in enumerate(_firsts(found["settings"]))}
-    return {"method": found["method"], "line": found["settings"].map(names).where(several, "")}
-
-
-def _firsts(settings: pd.Series[str]) -> list[tuple[str, Any]]:
-    first = settings.drop_duplicates()
-    return list(zip(first, first.index, strict=True))
+    cases = pd.DataFrame(rows, columns=["method", "settings", "clicks"], index=table.index)
+    several = cases.groupby("settings")["clicks"].transform("nunique") > 1
+    number = pd.Series(pd.factorize(cases["settings"])[0], index=cases.index)  # of the settings, clicks aside
+    return cases["method"], (cases["method"] + " " + number.astype(str)).where(several, "")
 
 
 def _published(data: StudyData) -> pd.DataFrame:
     threshold = data.score.removeprefix("mAP@")
     rows = [
-        {"system": name, "supervision": one.supervision, SECONDS: one.seconds, data.score: one.mAP[threshold],
-         "selection": one.selection, "source": one.source}
-        for name, one in published_systems(data.dataset).items()
-        if one.seconds is not None and threshold in one.mAP and not name.startswith(TABLE_ROW)
+        {"system": name, "supervision": system.supervision, SECONDS: system.seconds, data.score: system.mAP[threshold],
+         "selection": system.selection, "source": system.source}
+        for name, system in published_systems(data.dataset).items()
+        if system.seconds is not None and threshold in system.mAP and not name.startswith(TABLE_ROW)
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["system", "supervision", SECONDS, data.score, "selection", "source"])
 
@@ -141,54 +133,50 @@ def tables(info: CostInfo) -> dict[str, pd.DataFrame]:
     return {"our cells": ours.drop(columns=["key", "line", "named"]), "published systems": info.published}
 
 
-def layout(data: StudyData, selection: Selection) -> Any:
-    found = info(data, selection)
-    if not len(found.ours):
+def layout(data: StudyData, selection: Selection) -> Component:
+    shown = info(data, selection)
+    if not len(shown.ours):
         return components.empty("No trial of this study is finished yet.", f"tal-search run study={data.name}")
-    keys = found.ours.sort_values(found.score, ascending=False, kind="stable")["key"].head(components.SHOWN_ROWS)
-    shown = tables(found)
+    keys = shown.ours.sort_values(shown.score, ascending=False, kind="stable")["key"].head(components.SHOWN_ROWS)
     slider = dcc.Slider(
-        0, len(found.budgets) - 1, 1, value=found.budgets.index(found.budget), id=components.name_of("cost-budget"),
-        marks={place: f"{budget:.3g}" for place, budget in enumerate(found.budgets)}, allow_direct_input=False,
+        0, len(shown.budgets) - 1, 1, value=shown.budgets.index(shown.budget), id=components.name_of("cost-budget"),
+        marks={place: f"{budget:.3g}" for place, budget in enumerate(shown.budgets)}, allow_direct_input=False,
     )  # fmt: skip
-    remark = "The published points are on I3D features. Costs are BackTAL's Fig. 8 and Sec. 4."
-    remark += " Ours are on simulated data: no evidence about video." if data.simulated else ""
+    remark = "The published points are on I3D features. Costs are from BackTAL, Fig. 8 and Sec. 4."
+    remark += " Ours are on simulated data and are no evidence about video." if data.simulated else ""
     opens = [trial_query(selection, key) for key in keys]
     return html.Section([
         html.Div(components.chosen("Budget: annotation seconds per minute of video", slider), className="wide"),
-        html.Div(_drawn(found), id="cost-drawn"),
+        html.Div(_drawn(shown), id="cost-drawn"),
         html.P(remark, className="quiet"),
-        components.table(shown["our cells"], OURS, "cost-our-cells", opens=opens),
-        components.table(found.published, "Published systems", "cost-published-systems"),
+        components.table(tables(shown)["our cells"], OURS, "cost-our-cells", opens=opens),
+        components.table(shown.published, "Published systems", "cost-published-systems"),
     ])  # fmt: skip
 
 
-def _drawn(found: CostInfo) -> list[Any]:
-    caption = "mAP against the cost of the annotation; bars: 95 % intervals over repeats, from three repeats on."
-    caption += " A line joins the click budgets of one method." if (found.ours["line"] != "").any() else ""
-    more = "" if found.ours["named"].all() else f" Of {len(found.ours)} cells the front and the centre are named."
+def _drawn(shown: CostInfo) -> list[Component]:
+    caption = "mAP against annotation cost; bars: 95 % intervals over at least three repeats."
+    caption += " A line joins the click budgets of one method." if (shown.ours["line"] != "").any() else ""
+    more = "" if shown.ours["named"].all() else f" Of {len(shown.ours)} cells the front and the centre are named."
     graph = components.graph(
-        "cost-graph", figures(found)["cost"], f"{caption}{more} A click on one of ours opens its first repeat."
+        "cost-graph", figures(shown)["cost"], f"{caption}{more} Click one of our cells to open its first repeat."
     )
-    return [html.P(found.words, id="cost-best", **components.announced()), graph]
+    return [html.P(shown.words, id="cost-best", **components.announced()), graph]
 
 
-def register(app: Any, open_study: Callable[[], StudyData]) -> None:
-    """A budget says what is best within it; a click on one of our cells opens its first repeat beside the page."""
+def register(app: Dash, open_study: Callable[[], StudyData]) -> None:
+    """A budget updates the best cell and the figure; a click on a cell of ours opens its first repeat in the panel."""
 
     @app.callback(
         Output("cost-drawn", "children"), Input(components.name_of("cost-budget"), "value"), State("url", "search"),
         prevent_initial_call=True,
     )  # fmt: skip
-    def budget(place: int | None, search: str) -> list[Any]:
+    def budget(place: int | None, search: str) -> list[Component]:
         return _drawn(info(open_study(), {**selection_of(search), "cost-budget": "" if place is None else str(place)}))
 
     @app.callback(
         Output("url", "search", allow_duplicate=True), Input("cost-graph", "clickData"), State("url", "search"),
         prevent_initial_call=True,
     )  # fmt: skip
-    def clicked(click: dict[str, Any] | None, search: str) -> str:
-        about = (click or {}).get("points", [{}])[0].get("customdata", [])
-        if len(about) < 3:  # of a published system, or of nothing
-            raise PreventUpdate
-        return trial_query(selection_of(search), str(about[2]))
+    def clicked(click: ClickData | None, search: str) -> str:
+        return clicked_query(selection_of(search), click)

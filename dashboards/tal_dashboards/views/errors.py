@@ -1,13 +1,14 @@
-"""View 7: what goes wrong in the detections of one fit, and which instances it misses."""
+"""Errors view: kinds of false detections of one fit, and the instances that it misses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Mapping
+from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
-from dash import html
+from dash import Dash, html
+from dash.development.base_component import Component, ComponentType
 
 from tal_dashboards import style
 from tal_dashboards.app import components
@@ -18,26 +19,28 @@ from tal_dashboards.data.study_data import Selection, StudyData
 from tal_search.metrics.error_profile import ERRORS, KINDS, ErrorProfile, error_profile
 
 TITLE = "Errors"
-PROFILE = "Kinds of detections, the best first; G: as many as a class has instances."
-GAIN = "What mAP gains where all detections of one kind are removed."
+CAPTIONS = {
+    "false positives": "Kinds of detections by falling score; G: as many detections as a class has instances.",
+    "gain from removing errors": "Gain in mAP if all detections of one kind were removed.",
+}
 CHARACTERISTICS = {
     "length": "length (s)",
     "coverage": "coverage (share of the video)",
     "instances": "instances in the video",
 }
 COLOURS = dict(zip(KINDS, ("#009E73", "#0072B2", "#CC79A7", "#E69F00", "#D55E00", "#B0B0B0"), strict=True))
-PATTERNS = dict(zip(KINDS, ("", "/", "x", "\\", "-", "."), strict=True))  # told apart without colour
+PATTERNS = dict(zip(KINDS, ("", "/", "x", "\\", "-", "."), strict=True))  # so that kinds differ without colour
 
 
 class ErrorsInfo(NamedTuple):
-    """profile: of the fit's test detections at the study's inference settings and tIoU .5, as `evaluate` gives it."""
+    """profile: of the fit's test detections at the study's inference settings and tIoU 0.5, as in `evaluate`."""
 
     key: str
     profile: ErrorProfile
 
 
 def info(data: StudyData, selection: Selection) -> ErrorsInfo | None:
-    """Selected by `trial` (the key of a fit); None where no finished fit keeps detections."""
+    """Selection: `trial` (the key of a fit). None if no finished fit keeps detections."""
     key = chosen_fit(data, selection, lambda folder: folder.detections)
     if key is None:
         return None
@@ -48,7 +51,7 @@ def info(data: StudyData, selection: Selection) -> ErrorsInfo | None:
 
 
 def breakdown(profile: ErrorProfile) -> pd.DataFrame:
-    """DETAD's columns: of the n-th G best detections (`times` n), the share of each kind in percent and their count."""
+    """DETAD's columns: for the n-th G detections by score (`times` n), each kind's share in percent and the total."""
     rows, before = [], dict.fromkeys(KINDS, 0)
     for top in profile.top:
         here = {kind: top.counts[kind] - before[kind] for kind in KINDS}
@@ -62,13 +65,13 @@ def breakdown(profile: ErrorProfile) -> pd.DataFrame:
 
 
 def gains(profile: ErrorProfile) -> pd.DataFrame:
-    """What mAP gains (points) where all detections of one kind are removed, and how many they are."""
+    """Gain in mAP (points) if all detections of one kind were removed, and their number."""
     rows = [(kind, 100 * profile.gain[kind], profile.counts[kind]) for kind in ERRORS]
     return pd.DataFrame(rows, columns=["error", "gain", "detections"])
 
 
 def instances(profile: ErrorProfile) -> pd.DataFrame:
-    """One row a bucket: `characteristic`, `bucket`, its limits, `instances`, `missed`, both scores in percent."""
+    """One row for each bucket: `characteristic`, `bucket`, limits, `instances`, `missed`, both scores in percent."""
     rows = [
         {
             "characteristic": name,
@@ -106,7 +109,7 @@ def figures(info: ErrorsInfo | None) -> dict[str, go.Figure]:
 
 
 def breakdown_figure(profile: ErrorProfile) -> go.Figure:
-    """Shares of the kinds among the first G detections of each class, the second G, ..., the tenth."""
+    """Shares of the kinds among the first G detections of each class, the second G, …, the tenth G."""
     table = breakdown(profile)
     drawn = style.figure("detections by falling score (G)", "share of the detections (%)")
     for kind in KINDS:
@@ -132,7 +135,7 @@ def gain_figure(profile: ErrorProfile) -> go.Figure:
 
 
 def bucket_figure(name: str, rows: pd.DataFrame, column: str, title: str, overall: float | None) -> go.Figure:
-    """One bar a bucket; overall: a dashed line for all instances."""
+    """One bar for each bucket; overall: the score over all instances, a dashed line."""
     drawn = style.figure(CHARACTERISTICS[name], title, height=320)
     drawn.add_bar(
         x=[_limits(row) for row in rows.to_dict("records")], y=rows[column], customdata=rows[["instances", "missed"]],
@@ -146,13 +149,13 @@ def bucket_figure(name: str, rows: pd.DataFrame, column: str, title: str, overal
     return drawn
 
 
-def _limits(row: Mapping[Any, Any]) -> str:
-    """A bucket by its name and the limit that sets it off."""
+def _limits(row: Mapping[Hashable, float | str]) -> str:
+    """A bucket's name and its upper limit; of the last bucket the lower limit."""
     last = row["at most"] == float("inf")
     return f"{row['bucket']} (> {row['above']:g})" if last else f"{row['bucket']} (≤ {row['at most']:g})"
 
 
-def layout(data: StudyData, selection: Selection) -> Any:
+def layout(data: StudyData, selection: Selection) -> Component:
     key = chosen_fit(data, selection, lambda folder: folder.detections)
     if key is None:
         return components.empty("No finished trial keeps detections yet.", f"tal-search run study={data.name}")
@@ -160,25 +163,28 @@ def layout(data: StudyData, selection: Selection) -> Any:
     return html.Section([html.Div([chooser(data, selection, key)], className="controls"), content])
 
 
-def _content(data: StudyData, selection: Selection) -> Any:
-    found = info(data, selection)
-    if found is None:
+def _content(data: StudyData, selection: Selection) -> ComponentType:
+    shown = info(data, selection)
+    if shown is None:
         return html.P("The trial keeps no detections.", role="alert")
-    profile = found.profile
+    profile = shown.profile
     words = (
         f"Test detections at tIoU {profile.tiou:g}, protocol {profile.protocol}: mAP {100 * profile.mAP:.1f} %; mAP_N "
         f"{100 * profile.normalized_mAP:.1f} %, as if all classes had equally many instances. Kinds of errors after "
         f"Alwassel et al. (ECCV 2018), buckets of {profile.edges}."
     )
-    captions = {"false positives": PROFILE, "gain from removing errors": GAIN}
     graphs = [
-        components.graph(f"errors-{place}", drawn, captions.get(name, name))
-        for place, (name, drawn) in enumerate(figures(found).items())
+        components.graph(f"errors-{place}", drawn, CAPTIONS.get(name, name))
+        for place, (name, drawn) in enumerate(figures(shown).items())
     ]
-    shown = [components.table(table, name, f"errors-table-{name.split()[0]}") for name, table in tables(found).items()]
-    opener = components.opener(offered(data, found.key)[found.key], found.key)
-    return [opener, html.P(words), html.Div(graphs, className="figures"), *shown]
+    below = [
+        components.table(table, name, f"errors-table-{place}")
+        for place, (name, table) in enumerate(tables(shown).items())
+    ]
+    opener = components.opener(offered(data, shown.key)[shown.key], shown.key)
+    return [opener, html.P(words), html.Div(graphs, className="figures"), *below]
 
 
-def register(app: Any, open_study: Callable[[], StudyData]) -> None:
+def register(app: Dash, open_study: Callable[[], StudyData]) -> None:
+    """Choosing another fit redraws the content."""
     redrawn(app, "errors-content", lambda selection: _content(open_study(), selection))

@@ -1,15 +1,16 @@
-"""View 6, modules and clicks: the papers' ablations beside ours, and what the annotators clicked."""
+"""Modules and clicks view: cases beside the rows of papers' ablation tables, and statistics of the clicks."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
-from dash import html
+from dash import Dash, html
+from dash.development.base_component import Component
 
 from tal_dashboards.app import components
 from tal_dashboards.data.study_data import Selection, StudyData
@@ -21,8 +22,9 @@ from tal_search.results.statistics import HIGH, LOW
 from tal_search.types import BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR
 
 TITLE = "Modules and clicks"
-LOOKED_AT = 100  # fits, for one whose folder is there
+LOOKED_AT = 100  # fits, in search of one whose folder still exists
 NOTE = " (mAP in %; the paper's on I3D features)"
+TENTHS = [f"{10 * tenth} to {10 * tenth + 10}" for tenth in range(10)]
 STUDIES = """\
 tal-search run study=thumos_clicks    # Table 6
 tal-search run study=thumos_modules   # Table 7
@@ -31,9 +33,9 @@ tal-search run study=thumos_position  # Table 8
 
 
 class ModulesInfo(NamedTuple):
-    """compared: cases beside the papers' rows, by title. clicks: one row an annotator and kind of clicks, shares in
-    percent. positions: by kind, where in a gap (or instance) clicks lie: a column an annotator, percent by tenth.
-    problems: sentences about clicks that could not be read.
+    """compared: cases beside the papers' rows, by title. clicks: one row for each annotator and kind, in percent.
+    positions: by kind, the percentage of clicks in each tenth of their gap or instance, a column for each annotator.
+    problems: why clicks could not be read, in sentences.
     """
 
     compared: dict[str, pd.DataFrame]
@@ -43,22 +45,21 @@ class ModulesInfo(NamedTuple):
 
 
 def info(data: StudyData, selection: Selection) -> ModulesInfo:
-    """Nothing is chosen here."""
+    """The selection has no effect."""
     del selection
     problems: list[str] = []
-    found = list(_click_statistics(data, problems))
+    measured = list(_click_statistics(data, problems))
     positions: dict[str, pd.DataFrame] = {}
-    for annotator, one in found:
-        tenth = pd.Series([f"{10 * place} to {10 * place + 10}" for place in range(10)], name="% of the way")
-        columns = positions.setdefault(one.kind, pd.DataFrame({"% of the way": tenth}))
-        columns[annotator] = [100 * share for share in one.deciles]
-    rows = [_click_row(annotator, one) for annotator, one in found]
+    for annotator, clicks in measured:
+        columns = positions.setdefault(clicks.kind, pd.DataFrame({"% of the way": TENTHS}))
+        columns[annotator] = [100 * share for share in clicks.deciles]
+    rows = [_click_row(annotator, clicks) for annotator, clicks in measured]
     compared = _compared(data) if data.plan == "cases" else {}
     return ModulesInfo(compared, pd.DataFrame(rows), positions, tuple(problems))
 
 
 def _compared(data: StudyData) -> dict[str, pd.DataFrame]:
-    """One table for each of a paper's ("Table 7: full" is of Table 7), and one of the cases without a published row."""
+    """Cases by the paper's table ("Table 7: full" belongs to "Table 7"); those without a published row apart."""
     paper = f"paper@{data.threshold}"
     rows = comparison_info(data).rows.assign(**{} if data.threshold != "average" else {paper: math.nan})
     delta, score = f"Δ {data.score}", data.score
@@ -69,31 +70,31 @@ def _compared(data: StudyData) -> dict[str, pd.DataFrame]:
     whole = rows[list(names)].rename(columns=names)
     systems = [data.cases[case] for case in whole["case"]]
     titles = [system.partition(":")[0] if system else "without a published row" for system in systems]
-    return {title: whole[[one == title for one in titles]].reset_index(drop=True) for title in dict.fromkeys(titles)}
+    return {str(title): rows.reset_index(drop=True) for title, rows in whole.groupby(titles, sort=False)}
 
 
-def _click_statistics(data: StudyData, problems: list[str]) -> Any:
-    """(annotator, statistics) of every kind and annotator that the study's dataset has clicks of."""
-    key = next(
-        (key for key in data.trials["key"].unique()[:LOOKED_AT] if (data.folder(key).path / "spec.json").exists()), None
-    )
-    if key is None:
+def _click_statistics(data: StudyData, problems: list[str]) -> Iterator[tuple[str, ClickStatistics]]:
+    """Statistics of each kind and annotator that the study's dataset has clicks of; problems: sentences are added."""
+    specs = (data.folder(key).spec() for key in data.trials["key"].unique()[:LOOKED_AT])
+    spec = next((spec for spec in specs if spec is not None), None)
+    if spec is None:
         return
-    spec = data.spec(key)
     for kind, annotator in itertools.product(CLICKS, dict.fromkeys(itertools.chain(*spec.dataset.clicks.values()))):
         if annotator == NO_ANNOTATOR or annotator not in spec.dataset.clicks.get(kind, {}):
             continue
         try:
-            yield annotator, statistics_of(data.clicks(key, kind, annotator), data.truth(key, "train"))
+            yield annotator, statistics_of(data.clicks(spec.key, kind, annotator), data.truth(spec.key, "train"))
         except InputError as error:
             problems.extend(error.problems)
 
 
-def _click_row(annotator: str, one: ClickStatistics) -> dict[str, Any]:
+def _click_row(annotator: str, statistics: ClickStatistics) -> dict[str, str | float]:
     return {
-        "annotator": annotator, "kind": one.kind, "clicks": one.clicks, "videos": one.videos,
-        "clicks a minute": one.clicks / one.minutes, "inside an instance (%)": 100 * one.inside / max(1, one.clicks),
-        "gaps or instances": one.spans, "without a click (%)": 100 * one.missed / max(1, one.spans),
+        "annotator": annotator, "kind": statistics.kind, "clicks": statistics.clicks, "videos": statistics.videos,
+        "clicks a minute": statistics.clicks / statistics.minutes,
+        "inside an instance (%)": 100 * statistics.inside / max(1, statistics.clicks),
+        "gaps or instances": statistics.spans,
+        "without a click (%)": 100 * statistics.missed / max(1, statistics.spans),
     }  # fmt: skip
 
 
@@ -118,32 +119,28 @@ def tables(info: ModulesInfo) -> dict[str, pd.DataFrame]:
     return {**info.compared, **clicks, **{f"position of {kind}": table for kind, table in info.positions.items()}}
 
 
-def layout(data: StudyData, selection: Selection) -> Any:
-    found = info(data, selection)
-    content: list[Any] = [
+def layout(data: StudyData, selection: Selection) -> Component:
+    shown = info(data, selection)
+    content: list[Component] = [
         components.table(table, title + NOTE, f"modules-{place}", bold=table["verdict"] == "reference")
-        for place, (title, table) in enumerate(found.compared.items())
+        for place, (title, table) in enumerate(shown.compared.items())
     ]
     if not content:
-        content.append(
-            components.empty("This study has no cases to set beside the papers' tables. These have:", STUDIES)
-        )
-    content.append(html.H2("Clicks on the training videos"))
-    content += [html.P(problem, role="alert") for problem in found.problems]
-    if not len(found.clicks):
-        content.append(
-            components.empty("No trial of this study keeps its clicks.", f"tal-search run study={data.name}")
-        )
-        return html.Section(content)
-    content.append(components.table(found.clicks, "Clicks by annotator", "modules-clicks"))
-    for place, (name, drawn) in enumerate(figures(found).items()):
-        content.append(
-            components.graph(
-                f"modules-position-{place}", drawn, f"{name.capitalize()}, by annotator; 0 % is the start."
-            )
-        )
-    return html.Section(content)
+        content.append(components.empty("This study has no cases to compare with papers' tables. These have:", STUDIES))
+    return html.Section([*content, *_clicks_part(data, shown)])
 
 
-def register(app: Any, open_study: Callable[[], StudyData]) -> None:
+def _clicks_part(data: StudyData, shown: ModulesInfo) -> list[Component]:
+    content = [html.H2("Clicks on the training videos"), *(html.P(text, role="alert") for text in shown.problems)]
+    if not len(shown.clicks):
+        empty = components.empty("No trial of this study keeps its clicks.", f"tal-search run study={data.name}")
+        return [*content, empty]
+    graphs = [
+        components.graph(f"modules-position-{place}", drawn, f"{name.capitalize()}, by annotator; 0 % is the start.")
+        for place, (name, drawn) in enumerate(figures(shown).items())
+    ]
+    return [*content, components.table(shown.clicks, "Clicks by annotator", "modules-clicks"), *graphs]
+
+
+def register(app: Dash, open_study: Callable[[], StudyData]) -> None:
     """No callbacks."""

@@ -1,14 +1,15 @@
-"""The overview, the first view: which axes matter, by how much, is it more than noise, and what to run next."""
+"""Overview view, the first tab: which axes matter, by how much, whether that exceeds noise, and what to run next."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
-from dash import html
+from dash import Dash, html
+from dash.development.base_component import Component
 
 from tal_dashboards.app import components
 from tal_dashboards.data.progress import progress, seconds_left
@@ -24,7 +25,7 @@ TITLE = "Overview"
 
 
 class OverviewInfo(NamedTuple):
-    """found: see `results.overview`; progress: trials by state; seconds_left: None where nothing tells."""
+    """found: see `results.overview`; progress: trials by state; seconds_left: None if unknown."""
 
     found: Overview
     progress: pd.DataFrame
@@ -32,7 +33,7 @@ class OverviewInfo(NamedTuple):
 
 
 def info(data: StudyData, selection: Selection) -> OverviewInfo:
-    """Nothing is chosen here."""
+    """The selection has no effect."""
     del selection
     return OverviewInfo(overview(data), progress(data), seconds_left(data))
 
@@ -42,46 +43,44 @@ def figures(info: OverviewInfo) -> dict[str, go.Figure]:
 
 
 def tables(info: OverviewInfo) -> dict[str, pd.DataFrame]:
-    """The ranking and the values behind it, as `results.overview` has them, values in words; and what to run next."""
+    """Ranking and values as in `results.overview`, values in words; and the runs to do next, if any."""
     found = info.found
-    steps = [step._replace(decides=", ".join(step.decides)) for step in found.next]  # type: ignore[arg-type]
-    return {
-        "ranking": found.ranking, "values": shown_values(found),
-        **({"next": pd.DataFrame(steps)} if steps else {}),
-    }  # fmt: skip
+    steps = pd.DataFrame([{**step._asdict(), "decides": ", ".join(step.decides)} for step in found.next])
+    return {"ranking": found.ranking, "values": shown_values(found), **({"next": steps} if len(steps) else {})}
 
 
 def shown_values(found: Overview) -> pd.DataFrame:
-    """`curves`, each axis' values in words."""
+    """`Overview.curves` with the values in words."""
     words = found.curves.groupby("name", sort=False)["value"].transform(lambda values: written_axis(values))
     return found.curves.assign(value=words)
 
 
-def layout(data: StudyData, selection: Selection) -> Any:
+def layout(data: StudyData, selection: Selection) -> Component:
     if not len(data.done):
         return components.empty("No trial of this study is finished yet.", f"tal-search run study={data.name}")
-    found = info(data, selection)
+    shown = info(data, selection)
+    found = shown.found
     return html.Section([
-        html.Div([html.P(sentence) for sentence in answer(found.found)], className="answer", id="overview-answer"),
-        *_drawn(found.found),
-        *_next([*_left(data, found), *found.found.steps]),
-        components.tiles("overview-progress", found.progress, found.seconds_left),
-        components.table(ranking_table(found.found), f"The same in points of {found.found.score}", "overview-table"),
+        html.Div([html.P(sentence) for sentence in answer(found)], className="answer", id="overview-answer"),
+        *_graph(found),
+        *_next([*_left(data, shown), *found.steps]),
+        components.tiles("overview-progress", shown.progress, shown.seconds_left),
+        components.table(ranking_table(found), f"The same in points of {found.score}", "overview-table"),
     ])  # fmt: skip
 
 
-def _drawn(found: Overview) -> list[Any]:
+def _graph(found: Overview) -> list[Component]:
     if not len(found.ranking):
         return []
     return [components.graph("overview-graph", overview_figure(found), caption(found))]
 
 
 def caption(found: Overview) -> str:
-    """What the figure draws, in words."""
+    """How to read the figure."""
     if found.rows == "marginal":
         return (
-            f"Left: marginal effects on {found.score} beside the centre: {METHOD}, coloured where that leaves out 0. "
-            "Right: the same by value on one scale, ● the centre. A model of the search's cells, not a test."
+            f"Left: marginal effects on {found.score} relative to the centre: {METHOD}, coloured where that excludes "
+            "0. Right: the same by value on one scale, ● the centre. A model of the search's cells, not a test."
         )
     beside = "reference" if found.rows == "case" else "centre"
     band = f"Grey band: the noise floor, ± {found.noise:.1f} points, by which two single runs differ. "
@@ -96,23 +95,23 @@ def caption(found: Overview) -> str:
 
 
 def _left(data: StudyData, found: OverviewInfo) -> list[tuple[str, str]]:
-    """What continues a study that was stopped: its trials that no one runs now."""
+    """The step that continues a stopped study: its trials that are left and that no driver runs."""
     count = dict(found.progress.itertuples(index=False, name=None)).get("remaining", 0)
     if not count or is_held(data.runs / data.name):
         return []
     return [(f"{count} trials of the study were not run; the same command continues it", command(data))]
 
 
-def _next(steps: list[tuple[str, str]]) -> list[Any]:
+def _next(steps: list[tuple[str, str]]) -> list[Component]:
     """Sentences, each with its command."""
     if not steps:
         return []
-    content: list[Any] = [html.H2("What to run next")]
+    content: list[Component] = [html.H2("What to run next")]
     for words, line in steps:
         content += [html.P(f"{words}{':' if line else '.'}")]
         content += [html.Pre(html.Code(line), tabIndex="0")] if line else []
     return [html.Div(content, id="overview-next")]
 
 
-def register(app: Any, open_study: Callable[[], StudyData]) -> None:
+def register(app: Dash, open_study: Callable[[], StudyData]) -> None:
     """No callbacks."""

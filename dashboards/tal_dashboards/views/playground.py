@@ -1,16 +1,17 @@
-"""View 4: one finished fit scored again at other inference settings, from the activations that it kept."""
+"""Inference playground view: one finished fit scored anew at other inference settings, from its kept activations."""
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from dash import dcc, html
+from dash import Dash, dcc, html
+from dash.development.base_component import Component, ComponentType
 
 from tal_dashboards import style
 from tal_dashboards.app import components
@@ -40,10 +41,10 @@ BEST = {"holdout": HOLDOUT, "test": LEAKY}
 
 
 class PlaygroundInfo(NamedTuple):
-    """settings: by role, OWN and CHOSEN, and the best of those known: recorded by the study or chosen here.
+    """settings: by role: OWN, CHOSEN, and the best of these and those that the study recorded (HOLDOUT, LEAKY).
 
-    swept: along the slider `varied`, the rest as chosen; empty where no slider was selected. criterion: what settings
-    are compared by, "0.5", or "average" where .5 is not evaluated.
+    swept: along the slider `varied`, other settings as chosen; empty if no slider is swept. criterion: the tIoU that
+    settings are compared at, "0.5", or "average" if 0.5 is not evaluated.
     """
 
     key: str
@@ -55,16 +56,16 @@ class PlaygroundInfo(NamedTuple):
 
 
 def info(data: StudyData, selection: Selection) -> PlaygroundInfo | None:
-    """Selected by `trial`, `playground-SLIDER` and `playground-sweep`; None where no fit keeps activations.
+    """Selection: `trial`, `playground-SLIDER`, `playground-sweep` (a slider). None if no fit keeps activations.
 
-    Raises InputError where what is selected leaves no threshold.
+    Raises InputError: the chosen range of activation thresholds is empty.
     """
-    found = now(data, selection)
-    return found and with_sweep(data, found, selection.get("playground-sweep", ""))
+    unswept = without_sweep(data, selection)
+    return unswept and with_sweep(data, unswept, selection.get("playground-sweep", ""))
 
 
-def now(data: StudyData, selection: Selection) -> PlaygroundInfo | None:
-    """The same without the sweep: one setting is localized and scored."""
+def without_sweep(data: StudyData, selection: Selection) -> PlaygroundInfo | None:
+    """`info` without the sweep: only the chosen setting is localized and scored."""
     key = chosen_fit(data, selection, lambda folder: folder.cas)
     if key is None:
         return None
@@ -73,16 +74,17 @@ def now(data: StudyData, selection: Selection) -> PlaygroundInfo | None:
     compared = criterion(data.tiou)
     best = {role: best_on(split, [*known.values(), chosen], data.tiou, compared) for split, role in BEST.items()}
     roles = {OWN: known[own], CHOSEN: chosen, **best}
-    return PlaygroundInfo(key, data.tiou, compared, {role: one for role, one in roles.items() if one}, "", [])
+    return PlaygroundInfo(key, data.tiou, compared, {role: scored for role, scored in roles.items() if scored}, "", [])
 
 
-def with_sweep(data: StudyData, found: PlaygroundInfo, slider: str) -> PlaygroundInfo:
-    wanted = along(found.settings[CHOSEN].inference, slider) if slider in SLIDERS else []
-    return found._replace(varied=slider if wanted else "", swept=rescored(data, found.key, wanted))
+def with_sweep(data: StudyData, info: PlaygroundInfo, slider: str) -> PlaygroundInfo:
+    """Score the settings along a slider, if it is one."""
+    wanted = along(info.settings[CHOSEN].inference, slider) if slider in SLIDERS else []
+    return info._replace(varied=slider if wanted else "", swept=rescored(data, info.key, wanted))
 
 
 def picked(selection: Selection, slider: str, own: Inference) -> float | None:
-    """The selected value of a slider; None where there is none in its range."""
+    """The selected value of a slider; None if none is selected or it is out of range."""
     low, high, _ = slider_range(slider, own)
     try:
         value = float(selection.get(f"playground-{slider}", ""))
@@ -92,9 +94,9 @@ def picked(selection: Selection, slider: str, own: Inference) -> float | None:
 
 
 def chosen_settings(own: Inference, selection: Selection) -> Inference:
-    """The fit's own settings, changed by what is selected."""
+    """The fit's own settings with the selected values."""
     values: dict[str, Any] = {name: picked(selection, name, own) for name in SLIDERS}
-    wanted = dataclasses.replace(own, **{name: value for name, value in values.items() if value is not None})
+    wanted = replace(own, **{name: value for name, value in values.items() if value is not None})
     if wanted.activation_low >= wanted.activation_high:
         raise InputError(
             f"θ_low is {wanted.activation_low:g} and θ_high is {wanted.activation_high:g}; the first must be smaller"
@@ -110,12 +112,12 @@ def figures(info: PlaygroundInfo | None) -> dict[str, go.Figure]:
 
 
 def thresholds_figure(info: PlaygroundInfo) -> go.Figure:
-    """mAP on the test videos, a line a role; what was chosen by test scores is hollow."""
+    """mAP on the test videos, a line for each role; settings chosen by test scores are hollow."""
     drawn = style.figure("tIoU threshold", "test mAP (%)")
-    for place, (role, found) in enumerate(info.settings.items()):
+    for place, (role, scored) in enumerate(info.settings.items()):
         marker = style.MARKERS[place] + ("-open" if role == LEAKY else "")
         drawn.add_scatter(
-            x=list(info.tiou), y=list(found.test), name=role, mode="lines+markers",
+            x=list(info.tiou), y=list(scored.test), name=role, mode="lines+markers",
             marker={"symbol": marker, "size": 9}, line={"dash": style.DASHES[place], "color": style.COLOURS[place]},
             hovertemplate="tIoU %{x}: %{y:.2f} %",
         )  # fmt: skip
@@ -123,15 +125,15 @@ def thresholds_figure(info: PlaygroundInfo) -> go.Figure:
 
 
 def sweep_figure(info: PlaygroundInfo) -> go.Figure:
-    """mAP along one slider on both splits; the best by held-out videos is filled, the best by test videos hollow."""
+    """mAP along one slider on both splits; the best on held-out videos is filled, the best on test videos hollow."""
     field = FIELDS[info.varied]
     drawn = style.figure(f"{field.metadata['symbol']} ({info.varied})", f"{compared_by(info.criterion)} (%)")
     for place, (split, role) in enumerate(BEST.items()):
         best = best_on(split, info.swept, info.tiou, info.criterion)
         if best is None:
             continue
-        values = [at(one.on(split), info.tiou, info.criterion) for one in info.swept]
-        places = [getattr(one.inference, info.varied) for one in info.swept]
+        values = [at(scored.on(split), info.tiou, info.criterion) for scored in info.swept]
+        places = [getattr(scored.inference, info.varied) for scored in info.swept]
         colour, hover = style.COLOURS[place], "%{x}: %{y:.2f} %"
         drawn.add_scatter(
             x=places, y=values, name=f"{split} videos", mode="lines+markers", hovertemplate=hover,
@@ -150,35 +152,35 @@ def compared_by(name: str) -> str:
 
 
 def tables(info: PlaygroundInfo | None) -> dict[str, pd.DataFrame]:
-    """The settings of every role with their scores on test videos, and the same along the slider."""
+    """The settings of every role and those along the slider, with their scores."""
     if info is None:
         return {}
-    found = {"settings": _table(info, info.settings)}
+    frames = {"settings": _table(info, info.settings)}
     if info.swept:
-        named = {style.value(getattr(one.inference, info.varied)): one for one in info.swept}
-        found["along a slider"] = _table(info, named).rename(columns={"settings": info.varied})
-    return found
+        named = {style.value(getattr(scored.inference, info.varied)): scored for scored in info.swept}
+        frames["along a slider"] = _table(info, named).rename(columns={"settings": info.varied})
+    return frames
 
 
 def _table(info: PlaygroundInfo, settings: dict[str, Scored]) -> pd.DataFrame:
     rows = [
         {
             "settings": name,
-            **{FIELDS[slider].metadata["symbol"]: getattr(found.inference, slider) for slider in SLIDERS},
-            **{f"mAP@{tiou:g}": value for tiou, value in zip(info.tiou, found.test, strict=True)},
-            "average": float(np.mean(found.test)),
-            f"holdout {compared_by(info.criterion)}": at(found.holdout, info.tiou, info.criterion),
+            **{FIELDS[slider].metadata["symbol"]: getattr(scored.inference, slider) for slider in SLIDERS},
+            **{f"mAP@{tiou:g}": value for tiou, value in zip(info.tiou, scored.test, strict=True)},
+            "average": float(np.mean(scored.test)),
+            f"holdout {compared_by(info.criterion)}": at(scored.holdout, info.tiou, info.criterion),
         }
-        for name, found in settings.items()
+        for name, scored in settings.items()
     ]
     return pd.DataFrame(rows)
 
 
-def layout(data: StudyData, selection: Selection) -> Any:
+def layout(data: StudyData, selection: Selection) -> Component:
     key = chosen_fit(data, selection, lambda folder: folder.cas)
     if key is None:
         return components.empty(
-            "No finished trial keeps activations, which are what is scored again.", f"tal-search run study={data.name}"
+            "No finished trial keeps its activations, which this view scores.", f"tal-search run study={data.name}"
         )
     own = own_inference(data, key)
     sliders = [_slider(name, picked(selection, name, own), own) for name in SLIDERS]
@@ -193,7 +195,7 @@ def layout(data: StudyData, selection: Selection) -> Any:
     )
 
 
-def _slider(name: str, chosen: float | None, own: Inference) -> Any:
+def _slider(name: str, chosen: float | None, own: Inference) -> Component:
     low, high, step = slider_range(name, own)
     label = f"{FIELDS[name].metadata['symbol']} ({name})"
     control = dcc.Slider(
@@ -203,39 +205,39 @@ def _slider(name: str, chosen: float | None, own: Inference) -> Any:
     return components.chosen(label, control)
 
 
-def _result(data: StudyData, selection: Selection) -> Any:
+def _result(data: StudyData, selection: Selection) -> ComponentType:
     began = time.perf_counter()
-    found = now(data, selection)
+    shown = without_sweep(data, selection)
     taken = 1000 * (time.perf_counter() - began)
-    if found is None:
+    if shown is None:
         return html.P("The trial keeps no activations.", role="alert")
     words = f"Localized and scored anew in {taken:.0f} ms. Scores on test videos; settings chosen by them are leaky."
-    if HOLDOUT not in found.settings:
-        words += " No training videos were held out: protocol.selection=holdout keeps some to choose settings by."
+    if HOLDOUT not in shown.settings:
+        words += " No training videos were held out: with protocol.selection=holdout, settings can be chosen on some."
     return [
-        components.opener(offered(data, found.key)[found.key], found.key),
+        components.opener(offered(data, shown.key)[shown.key], shown.key),
         components.graph(
-            "playground-thresholds", thresholds_figure(found), "mAP on the test videos by tIoU threshold."
+            "playground-thresholds", thresholds_figure(shown), "mAP on the test videos by tIoU threshold."
         ),
-        components.table(tables(found)["settings"], words, "playground-settings"),
+        components.table(tables(shown)["settings"], words, "playground-settings"),
     ]
 
 
-def _sweep(data: StudyData, selection: Selection) -> Any:
+def _sweep(data: StudyData, selection: Selection) -> ComponentType:
     if selection.get("playground-sweep", "") not in SLIDERS:
-        return []  # at once: it would be localized beside the result, which waits for it
-    found = info(data, selection)
-    if found is None or not found.swept:
+        return []  # without localizing, which would slow down the result that is computed at the same time
+    shown = info(data, selection)
+    if shown is None or not shown.swept:
         return []
-    caption = f"{SWEPT} settings along {found.varied}, the rest as the sliders are."
-    table = tables(found)["along a slider"]
+    caption = f"{SWEPT} settings along {shown.varied}, other settings as on the sliders."
+    table = tables(shown)["along a slider"]
     return [
-        components.graph("playground-sweep-figure", sweep_figure(found), caption),
+        components.graph("playground-sweep-figure", sweep_figure(shown), caption),
         components.table(table, caption, "playground-sweep-table"),
     ]
 
 
-def register(app: Any, open_study: Callable[[], StudyData]) -> None:
-    """Every slider scores anew; the sweep comes after it."""
+def register(app: Dash, open_study: Callable[[], StudyData]) -> None:
+    """Every slider scores its setting anew; the sweep follows."""
     redrawn(app, "playground-result", lambda selection: _result(open_study(), selection))
     redrawn(app, "playground-sweep", lambda selection: _sweep(open_study(), selection), at_first=True)

@@ -1,16 +1,16 @@
-"""View 3: what every axis does to mAP on one scale, two axes against one another, all at once, and how they combine."""
+"""Sensitivity plots view: mAP by the values of each axis, heat map of two axes, parallel coordinates, interactions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
-from dash import ALL, Input, Output, State, ctx, dcc, html
-from dash.exceptions import PreventUpdate
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html
+from dash.development.base_component import Component, ComponentType
 
 from tal_dashboards import style
 from tal_dashboards.app import components
@@ -25,10 +25,10 @@ from tal_dashboards.figures.axis_lines import (
     scores,
     shared_range,
 )
-from tal_dashboards.views.plot_parts import kept, late
-from tal_dashboards.views.plot_parts.kept import KEEP, Parallel, parallel_of
-from tal_dashboards.views.plot_parts.late import LateInfo, late_info
-from tal_dashboards.views.trial_panel import trial_query
+from tal_dashboards.views.parts import kept, late
+from tal_dashboards.views.parts.kept import KEEP, Parallel, parallel_of
+from tal_dashboards.views.parts.late import LateInfo, late_info
+from tal_dashboards.views.parts.trial_panel import ClickData, clicked_query
 from tal_search.results.noise import Reference, reference
 from tal_search.results.published import MARK_NOTE
 from tal_search.results.ranking import selected_by
@@ -38,10 +38,10 @@ SCALES = {"shared": "the same for all axes", "free": "free, each plot its own"}
 
 
 class PlotsInfo(NamedTuple):
-    """score: the column drawn, mAP in percent; axes: symbols by name. reference: the centre, with its noise.
+    """score: the column drawn, mAP in percent. axes: symbols by name. reference: the centre, with its noise.
 
-    limits: of the y axis that all lines share; None where each has its own. heat: mean by the values of `pair` (columns
-    of the first axis, rows of the second), None without a grid. late: None where it was not asked for.
+    limits: the y range that all lines share, None if each has its own. heat: mean by the values of `pair` (columns:
+    first axis, rows: second axis), None unless the study is a grid. parallel, late: None if not computed.
     """
 
     score: str
@@ -58,36 +58,38 @@ class PlotsInfo(NamedTuple):
 
 
 def info(data: StudyData, selection: Selection) -> PlotsInfo:
-    """Selected by `plots-score` (a column of mAP), `plots-x` and `plots-y` (axes of the heat map), `plots-scale`
+    """Selection: `plots-score` (a column of mAP), `plots-x` and `plots-y` (axes of the heat map), `plots-scale`
     ("free": a y axis for each plot), and `plots-keep-AXIS` (a range of an axis, or of the score).
     """
-    found = charts(data, selection)
-    later = late_info(data, found.score, found.pair) if len(data.done) else None
-    return found._replace(parallel=parallel_of(data, found.score, selection), late=later)
+    shown = charts(data, selection)
+    later = late_info(data, shown.score, shown.pair) if len(data.done) else None
+    return shown._replace(parallel=parallel_of(data, shown.score, selection), late=later)
 
 
 def charts(data: StudyData, selection: Selection) -> PlotsInfo:
-    """The same without parallel coordinates and without what takes seconds."""
-    found = _charts(data, selected_score(data, selection), _pair(data, selection))
-    return found._replace(limits=None) if selection.get("plots-scale") == "free" else found
+    """`info` without parallel coordinates and without the parts that take seconds."""
+    shown = _charts(data, selected_score(data, selection), _pair(data, selection))
+    return shown._replace(limits=None) if selection.get("plots-scale") == "free" else shown
 
 
-@lru_cache(maxsize=4)  # the first figure and the rest are asked for one after the other
+@lru_cache(maxsize=4)  # the first figure and the rest are requested one after the other
 def _charts(data: StudyData, score: str, pair: tuple[str, str] | None) -> PlotsInfo:
     done = data.done[data.done[score].notna()]
-    lines, beside = [axis_line(data, done, axis, score) for axis in data.axes], reference(data, score)
+    lines, centre = [axis_line(data, done, axis, score) for axis in data.axes], reference(data, score)
     return PlotsInfo(
-        score=score, axes=data.axes, lines=lines, reference=beside, pair=pair,
-        limits=shared_range(lines, beside, papers=not data.simulated) if len(done) and lines else None,
+        score=score, axes=data.axes, lines=lines, reference=centre, pair=pair,
+        limits=shared_range(lines, centre, papers=not data.simulated) if len(done) and lines else None,
         heat=heat_of(data, done, pair, score) if pair else None,
         parallel=None, late=None, late_score=data.score, simulated=data.simulated,
     )  # fmt: skip
 
 
 def selected_score(data: StudyData, selection: Selection) -> str:
-    """The chosen one; else what the study selects by, which for a sampler is what it searched for."""
+    """The chosen score; else the study's score, or for a sampler the score that it selects by."""
     score = selection.get("plots-score", "")
-    return score if score in scores(data) else selected_by(data) if data.plan == "sampler" else data.score
+    if score in scores(data):
+        return score
+    return selected_by(data) if data.plan == "sampler" else data.score
 
 
 def _pair(data: StudyData, selection: Selection) -> tuple[str, str] | None:
@@ -103,7 +105,7 @@ def _pair(data: StudyData, selection: Selection) -> tuple[str, str] | None:
 
 
 def figures(info: PlotsInfo) -> dict[str, go.Figure]:
-    """One figure an axis, by its name; the others where there is something."""
+    """A figure for each axis, "axis NAME", and the others if there is something to draw."""
     words = score_words(info.score)
     drawn = {
         f"axis {line.axis}": line_figure(words, line, info.reference, info.limits)
@@ -123,62 +125,59 @@ def figures(info: PlotsInfo) -> dict[str, go.Figure]:
 
 
 def tables(info: PlotsInfo) -> dict[str, pd.DataFrame]:
-    """The lines of all axes as one table each, the heat map, and what follows."""
-    found = {f"axis {line.axis}": line.line.rename(columns={"value": line.axis}) for line in info.lines}
+    """The line of each axis, the heat map, and the tables of `late`."""
+    frames = {f"axis {line.axis}": line.line.rename(columns={"value": line.axis}) for line in info.lines}
     if info.heat is not None:
-        found["heat map"] = info.heat.rename(columns=style.value).reset_index()
-    return found | (late.late_tables(info.late) if info.late is not None else {})
+        frames["heat map"] = info.heat.rename(columns=style.value).reset_index()
+    return frames | (late.late_tables(info.late) if info.late is not None else {})
 
 
-def layout(data: StudyData, selection: Selection) -> Any:
+def layout(data: StudyData, selection: Selection) -> Component:
     if not len(data.done):
         return components.empty("No trial of this study is finished yet.", f"tal-search run study={data.name}")
-    found = charts(data, selection)
-    drawn = [html.Div(_graphs(_first(found)), id="plots-first"), html.Div(id="plots-rest")]
+    shown = charts(data, selection)
+    drawn = [html.Div(_graphs(_first(shown)), id="plots-first"), html.Div(id="plots-rest")]
     return html.Section([
-        html.Div(_controls(data, found), className="controls"),
-        html.P(_words(found), className="quiet"),
-        html.Div(drawn, id="plots-charts", className="figures" if len(found.axes) < 2 else "figures several"),
-        kept.controls(data, found.score, selection),
+        html.Div(_controls(data, shown), className="controls"),
+        html.P(_words(shown), className="quiet"),
+        html.Div(drawn, id="plots-charts", className="figures" if len(shown.axes) < 2 else "figures several"),
+        kept.controls(data, shown.score, selection),
         html.Div(id="plots-parallel"),
         dcc.Loading(html.Div(id="plots-late")),
     ])  # fmt: skip
 
 
-def _controls(data: StudyData, found: PlotsInfo) -> list[Any]:
-    controls = [
-        components.select(
-            "plots-score", "score", {name: f"{score_words(name)} (%)" for name in scores(data)}, found.score
-        )
-    ]
-    if len(found.axes) > 1:
-        scale = "shared" if found.limits else "free"
+def _controls(data: StudyData, shown: PlotsInfo) -> list[Component]:
+    named = {name: f"{score_words(name)} (%)" for name in scores(data)}
+    controls: list[Component] = [components.select("plots-score", "score", named, shown.score)]
+    if len(shown.axes) > 1:
+        scale = "shared" if shown.limits else "free"
         controls.append(components.select("plots-scale", "y axis of the plots", SCALES, scale))
-    if found.heat is not None and found.pair is not None:
-        for name, label, axis in zip(("plots-x", "plots-y"), ("columns", "rows"), found.pair, strict=True):
-            words = {one: f"{symbol} ({one})" for one, symbol in data.axes.items()}
-            controls.append(components.select(name, f"heat map: {label}", words, axis))
+    if shown.heat is not None and shown.pair is not None:
+        axes = {name: f"{symbol} ({name})" for name, symbol in data.axes.items()}
+        for name, label, axis in zip(("plots-x", "plots-y"), ("columns", "rows"), shown.pair, strict=True):
+            controls.append(components.select(name, f"heat map: {label}", axes, axis))
     return controls
 
 
-def _words(found: PlotsInfo) -> str:
-    """What all plots of axes have in common."""
-    words = ["Dashed: the centre. A click on a trial opens it."]
-    if any("paper" in line.line for line in found.lines):
-        words += ["The paper's number is of real videos."] if found.simulated else []
+def _words(shown: PlotsInfo) -> str:
+    """The legend that the plots of all axes share."""
+    words = ["Dashed: the centre. Click a trial to open it."]
+    if any("paper" in line.line for line in shown.lines):
+        words += ["The paper's number is measured on real videos."] if shown.simulated else []
         words += [MARK_NOTE]
-    if math.isnan(found.reference.noise):
+    if math.isnan(shown.reference.noise):
         words.append("The noise floor is unknown: the centre has fewer than two finished repeats.")
     else:
         words.append(
-            f"Grey band: noise floor, the centre's mean {found.reference.mean:.1f} % ± {found.reference.noise:.1f} "
+            f"Grey band: noise floor, the centre's mean {shown.reference.mean:.1f} % ± {shown.reference.noise:.1f} "
             "points; two single runs of the centre differ by less 95 times in 100."
         )
     return " ".join(words)
 
 
 def _first(info: PlotsInfo) -> PlotsInfo:
-    """What is drawn at once; the rest follows."""
+    """The part of the charts that the page opens with; `_rest` follows."""
     return info._replace(lines=info.lines[:1], heat=None)
 
 
@@ -186,11 +185,11 @@ def _rest(info: PlotsInfo) -> PlotsInfo:
     return info._replace(lines=info.lines[1:])
 
 
-def _graphs(info: PlotsInfo) -> list[Any]:
+def _graphs(info: PlotsInfo) -> list[Component]:
     words = {
-        "heat map": "Mean over repeats by two axes; the others at the centre where the grid has it. Colour: difference "
-        f"to {info.reference.words}, grey inside the noise.",
-        "contours": "The same, interpolated between the cells, each axis to its scale.",
+        "heat map": "Mean over repeats by two axes; other axes at the centre where the grid has it. Colour: difference "
+        f"to {info.reference.words}, grey within the noise.",
+        "contours": "The heat map interpolated between its cells, with both axes to scale.",
     }
     captions = {f"axis {line.axis}": f"{line.symbol}: {line.band}." for line in info.lines} | words
     return [
@@ -199,14 +198,14 @@ def _graphs(info: PlotsInfo) -> list[Any]:
     ]
 
 
-def register(app: Any, open_study: Callable[[], StudyData]) -> None:
-    """Choices draw the charts anew, the first one first, what takes seconds last; a click on a trial opens it."""
+def register(app: Dash, open_study: Callable[[], StudyData]) -> None:
+    """A choice redraws the charts, the first one first and the slow ones last; a click on a trial opens it."""
 
-    def parallel(selection: Selection) -> Any:
+    def parallel(selection: Selection) -> ComponentType:
         data = open_study()
         return kept.part(data, selected_score(data, selection), selection)
 
-    def later(selection: Selection) -> Any:
+    def later(selection: Selection) -> ComponentType:
         data = open_study()
         return late.part(data, selected_score(data, selection), _pair(data, selection))
 
@@ -222,9 +221,5 @@ def register(app: Any, open_study: Callable[[], StudyData]) -> None:
         Output("url", "search", allow_duplicate=True), Input({"type": "plots-graph", "name": ALL}, "clickData"),
         State("url", "search"), prevent_initial_call=True,
     )  # fmt: skip
-    def clicked(_: list[Any], search: str) -> str:
-        points = (ctx.triggered[0]["value"] or {}).get("points", [{}]) if ctx.triggered else [{}]
-        about = points[0].get("customdata") if points else None
-        if not isinstance(about, list):  # of the mean, or of nothing
-            raise PreventUpdate
-        return trial_query(selection_of(search), str(about[2]))
+    def clicked(_: list[ClickData | None], search: str) -> str:
+        return clicked_query(selection_of(search), ctx.triggered[0]["value"] if ctx.triggered else None)

@@ -1,13 +1,14 @@
-"""View 1, the study: how far it is, its best and its centre cell, mAP by epoch, and every trial with its MLflow run."""
+"""Study view: progress, the best cell and the centre, mAP by epoch, and a table of all trials."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
-from dash import Input, Output, State, html
+from dash import Dash, Input, Output, State, html
+from dash.development.base_component import Component, ComponentType
 
 from tal_dashboards.app import components
 from tal_dashboards.app import grid as grids
@@ -15,22 +16,23 @@ from tal_dashboards.data.cell_names import names_of
 from tal_dashboards.data.progress import progress, seconds_left
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_dashboards.style import COLOURS, DASHES, figure, text, translucent
-from tal_dashboards.views import trial_table
+from tal_dashboards.views.parts import trial_table
 from tal_search.results.cell_table import cells, records
 from tal_search.results.ranking import best_first, selected_by
 from tal_search.results.statistics import HIGH, LOW, means
 from tal_search.types import criterion
 
 TITLE = "Study"
-OFFERED = 100  # cells in the list to choose from, the best first
+OFFERED = 100  # cells to choose from, the best first
 COMPARED = "Best and centre (mAP in %, ± half the 95 % interval)"
-MOST_REPEATS = 50  # whose curves are read for one cell
+MOST_REPEATS = 50  # repeats of a cell whose curves are read
 
 
 class StudyInfo(NamedTuple):
-    """progress: trials by state. seconds_left: None where nothing tells. best: the cell with the highest mean of `by`
-    (held-out videos, else the test split, which is leaky); compared: it and the centre. curves: by cell, columns
-    `epoch`, `n`, `mean` with its LOW and HIGH, percent, of the split `watched`.
+    """progress: trials by state. seconds_left: None if unknown. best: the cell with the highest mean of `by` (held-out
+    videos, else the test split, which is leaky); compared: the best cell and the centre. watched: the split of the
+    curves. curves: by cell, with `epoch`, `n`, and `mean` with LOW and HIGH in percent. offered: cells to choose from.
+    remark: on the inference settings of the curves.
     """
 
     progress: pd.DataFrame
@@ -46,17 +48,17 @@ class StudyInfo(NamedTuple):
 
 
 def info(data: StudyData, selection: Selection) -> StudyInfo:
-    """Selection: `study-cell`, whose curve stands beside those of the best and the centre."""
-    found = cells(data)
-    names = names_of(data, found)
+    """Selection: `study-cell`, a cell whose curve is drawn beside those of the best cell and the centre."""
+    table = cells(data)
+    names = names_of(data, table)
     by, ranked = selected_by(data), best_first(data)
     best = names[ranked[0]] if ranked else None
     chosen = [name for name in (best, selection.get("study-cell")) if name in set(names)]
-    rows = [*(place for place, centre in enumerate(found["centre"]) if centre), *(names.index(name) for name in chosen)]
+    rows = [*(place for place, centre in enumerate(table["centre"]) if centre), *(names.index(name) for name in chosen)]
     rows = list(dict.fromkeys(rows))
-    watched, curves = _curves(data, found.loc[rows], [names[row] for row in rows])
+    watched, curves = _curves(data, table.loc[rows], [names[row] for row in rows])
     scores = [score + ending for score in (data.score, "average") for ending in ("", LOW, HIGH)]
-    compared = found.loc[rows, ["n", *scores, "holdout", "leaky"]]
+    compared = table.loc[rows, ["n", *scores, "holdout", "leaky"]]
     compared.insert(0, "cell", [names[row] for row in rows])
     return StudyInfo(
         progress=progress(data), seconds_left=seconds_left(data), by=by, best=best,
@@ -67,21 +69,21 @@ def info(data: StudyData, selection: Selection) -> StudyInfo:
 
 
 def _remark(data: StudyData) -> str:
-    """Epochs are scored as the preset says, whatever inference settings the study has."""
-    other = [name for name, one in data.inference.items() if one != data.fit_inference[name]]
+    """Epochs are scored at the preset's inference settings, which may differ from the study's."""
+    other = [name for name, value in data.inference.items() if value != data.fit_inference[name]]
     return f" Epochs are scored at the preset's {', '.join(other)}, not the study's." if other else ""
 
 
 def _curves(data: StudyData, drawn: pd.DataFrame, names: list[str]) -> tuple[str, dict[str, pd.DataFrame]]:
-    """Means over repeats by epoch; the split is that which epochs were scored on."""
+    """The split on which epochs are scored, and the mean over repeats by epoch for each cell."""
     watched = "holdout" if data.protocol["selection"] == "holdout" else "test"
     column = f"{watched}/mAP/{criterion(data.tiou)}"
     axes, curves = list(data.axes), {}
     for name, row in zip(names, records(drawn, axes), strict=True):
         mine = data.trials.merge(pd.DataFrame([row]).astype(data.trials[axes].dtypes.to_dict()), on=axes)
         fits = mine.drop_duplicates("key").head(MOST_REPEATS)[["key", "seed", "annotator"]].itertuples(index=False)
-        found = [data.epochs(key).assign(seed=seed, annotator=annotator) for key, seed, annotator in fits]
-        frames = [frame for frame in found if column in frame]
+        epochs = [data.epochs(key).assign(seed=seed, annotator=annotator) for key, seed, annotator in fits]
+        frames = [frame for frame in epochs if column in frame]
         if frames:
             scores = pd.concat(frames).dropna(subset=column).assign(mean=lambda rows: 100 * rows[column])
             curve = means(scores[["mean"]], scores["epoch"], scores[["seed", "annotator"]], ("mean",))
@@ -117,54 +119,52 @@ def tables(info: StudyInfo) -> dict[str, pd.DataFrame]:
     }  # fmt: skip
 
 
-def layout(data: StudyData, selection: Selection) -> Any:
+def layout(data: StudyData, selection: Selection) -> Component:
     if not len(data.trials):
         return components.empty("This study has no trial yet.", f"tal-search run study={data.name}")
-    found = info(data, selection)
+    shown = info(data, selection)
     return html.Section([
-        components.tiles("study-progress", found.progress, found.seconds_left),
-        html.P(_best_words(found), id="study-best"),
-        components.table(found.compared, COMPARED, "study-compared"),
-        _cell_choice(found, selection),
-        html.Div(_curve_part(found), id="study-curves"),
+        components.tiles("study-progress", shown.progress, shown.seconds_left),
+        html.P(_best_words(shown), id="study-best"),
+        components.table(shown.compared, COMPARED, "study-compared"),
+        _cell_choice(shown, selection),
+        html.Div(_curve_part(shown), id="study-curves"),
         grids.layout(trial_table.NAME, trial_table.grid(data, selection), selection),
     ])  # fmt: skip
 
 
-def _best_words(found: StudyInfo) -> str:
-    if found.best is None:
+def _best_words(shown: StudyInfo) -> str:
+    if shown.best is None:
         return "No trial is finished yet."
-    how = "held-out training videos" if found.by == "holdout" else f"{found.by} on the test split, which is leaky"
-    return f"Best cell, by {how}: {found.best}."
+    how = "held-out training videos" if shown.by == "holdout" else f"{shown.by} on the test split, which is leaky"
+    return f"Best cell, by {how}: {shown.best}."
 
 
-def _cell_choice(found: StudyInfo, selection: Selection) -> Any:
+def _cell_choice(shown: StudyInfo, selection: Selection) -> Component:
     picked = selection.get("study-cell", "")
-    names = dict.fromkeys([*found.offered, *([picked] if picked in found.curves else [])])
+    names = dict.fromkeys([*shown.offered, *([picked] if picked in shown.curves else [])])
     return components.select(
         "study-cell", "Curve of another cell", {"": "none", **{name: name for name in names}}, picked
     )
 
 
-def _curve_part(found: StudyInfo) -> Any:
-    if not found.curves:
+def _curve_part(shown: StudyInfo) -> Component:
+    if not shown.curves:
         return components.empty(
-            "No epoch was scored yet.", "wait for the first evaluation, or set protocol.evaluate_every=1"
+            "No epoch has been scored yet.", "wait for the first evaluation, or set protocol.evaluate_every=1"
         )
-    drawn = figures(found)["curves"]
-    return components.graph(
-        "study-curves-graph", drawn, f"mAP by epoch: mean over repeats, band: 95 % interval.{found.remark}"
-    )
+    words = f"mAP by epoch: mean over repeats, band: 95 % interval.{shown.remark}"
+    return components.graph("study-curves-graph", figures(shown)["curves"], words)
 
 
-def register(app: Any, open_study: Callable[[], StudyData]) -> None:
-    """Choosing a cell draws its part again, and nothing else."""
+def register(app: Dash, open_study: Callable[[], StudyData]) -> None:
+    """Choosing a cell redraws the curves and the table above them, nothing else."""
     grids.register(app, trial_table.NAME, trial_table.grid, open_study, "study-cell")
 
     @app.callback(
         Output("study-curves", "children"), Output("study-compared", "children"),
         Input(components.name_of("study-cell"), "value"), State("url", "search"), prevent_initial_call=True,
     )  # fmt: skip
-    def chosen(cell: str | None, search: str) -> tuple[Any, ...]:
-        found = info(open_study(), {**selection_of(search), "study-cell": cell or ""})
-        return _curve_part(found), components.table(found.compared, COMPARED, "study-compared").children
+    def chosen(cell: str | None, search: str) -> tuple[Component, ComponentType]:
+        shown = info(open_study(), {**selection_of(search), "study-cell": cell or ""})
+        return _curve_part(shown), components.table(shown.compared, COMPARED, "study-compared").children

@@ -1,14 +1,15 @@
-"""View 8: one video over time: its instances and clicks, and what one fit or two make of it."""
+"""Timeline view: instances, clicks, activations and detections of one video over time, for one or two fits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from dash import ClientsideFunction, Input, Output, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html
+from dash.development.base_component import Component, ComponentType
 from dash.exceptions import PreventUpdate
 
 from tal_dashboards.app import components
@@ -17,19 +18,20 @@ from tal_dashboards.data.fits import chooser, chosen_fit, offered
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.data.tracks import MOST_DETECTIONS, OUTCOMES, Track, mask_table, track_of
 from tal_dashboards.figures.timeline_figures import mask_figure, timeline_figure
+from tal_dashboards.views.parts.trial_panel import ClickData
 from tal_search.data.clicks.click_budget import within_budget
 from tal_search.errors import InputError
 from tal_search.metrics.error_profile import TIOU
 from tal_search.types import Annotations, Detections, clicks_of
 
 TITLE = "Timeline"
-STEPS = 500  # of the slider of moments
+STEPS = 500  # of the slider of the moment
 
 
 class TimelineInfo(NamedTuple):
-    """truth: `label`, `start`, `end`; clicks: `kind`, `time`, `label` ("" for background): seconds, by time.
+    """truth: `label`, `start`, `end`; clicks: `kind`, `time`, `label` ("" for background). All in seconds, by time.
 
-    split: test, holdout or train. annotator: of the clicks. at: the chosen moment in seconds.
+    split: test, holdout or train. annotator: of the clicks. at: the chosen moment.
     """
 
     video: str
@@ -44,7 +46,7 @@ class TimelineInfo(NamedTuple):
 
 
 def info(data: StudyData, selection: Selection) -> TimelineInfo | None:
-    """Selected by `trial`, `other` (keys of fits), `timeline-video` and `timeline-at`; None without a finished fit."""
+    """Selection: `trial`, `other` (keys of fits), `timeline-video`, `timeline-at`. None without a finished fit."""
     first, other = chosen_fit(data, selection, lambda folder: folder.detections), selection.get("other", "")
     if first is None:
         return None
@@ -71,14 +73,14 @@ def info(data: StudyData, selection: Selection) -> TimelineInfo | None:
 
 
 def surest(detections: Detections) -> str:
-    """The video with the detection of the highest score; the first where nothing was detected."""
+    """The video with the highest-scoring detection; the first video if nothing was detected."""
     if not len(detections.score):
         return detections.videos[0]
     return detections.videos[int(detections.video[detections.score.argmax()])]
 
 
 def moment(selection: Selection, duration: float) -> float:
-    """The selected second, where it is one of the video; else the middle."""
+    """The selected second if it lies within the video, else the middle."""
     try:
         at = float(selection.get("timeline-at", ""))
     except ValueError:
@@ -94,7 +96,7 @@ def instances_of(truth: Annotations, video: str) -> pd.DataFrame:
 
 
 def clicks_on(data: StudyData, key: str, video: str) -> pd.DataFrame:
-    """The clicks that a fit reads of a training video, of its own annotator, within its budget."""
+    """The clicks on a training video that a fit was trained with: its annotator's, within its budget."""
     spec, rows = data.spec(key), []
     for kind in clicks_of(spec.supervision):
         clicks = within_budget(spec.dataset, data.clicks(key, kind, spec.annotator), data.truth(key, "train").duration)
@@ -110,7 +112,7 @@ def _clicks(rows: list[tuple[str, float, str]]) -> pd.DataFrame:
 
 
 def duration_of(truth: Annotations, video: str, tracks: list[Track]) -> float:
-    """Of the ground truth, else of the features, else the end of the last instance: seconds."""
+    """Seconds, from the ground truth, else the features, else the end of the last instance."""
     row = truth.videos.index(video)
     stated = [float(truth.duration[row]), *(track.duration for track in tracks if track.duration is not None)]
     known = [*stated, float(truth.segment[truth.video == row].max(initial=1.0))]
@@ -132,54 +134,54 @@ def tables(info: TimelineInfo | None) -> dict[str, pd.DataFrame]:
     """Instances, clicks, the detections of each fit, and the affinity mask at the chosen moment; times in seconds."""
     if info is None:
         return {}
-    found = {"instances": info.truth, "clicks": info.clicks}
-    found |= {f"detections {place}": track.detections for place, track in enumerate(info.tracks, 1)}
-    return {**found, "affinity mask": mask_table(info.tracks, info.at)}
+    detections = {f"detections {place}": track.detections for place, track in enumerate(info.tracks, 1)}
+    mask = mask_table(info.tracks, info.at)
+    return {"instances": info.truth, "clicks": info.clicks, **detections, "affinity mask": mask}
 
 
-def layout(data: StudyData, selection: Selection) -> Any:
+def layout(data: StudyData, selection: Selection) -> Component:
     try:
-        found = info(data, selection)
+        shown = info(data, selection)
     except InputError as error:
         return html.P(str(error), role="alert")
-    if found is None:
+    if shown is None:
         return components.empty("No finished trial keeps detections yet.", f"tal-search run study={data.name}")
-    key = found.tracks[0].key
+    key = shown.tracks[0].key
     videos = {name: f"{name} (test)" for name in data.truth(key).videos}
     videos |= {name: f"{name} (training)" for name in data.truth(key, "train").videos}
     others = {"": "none", **offered(data, selection.get("other"))}
     controls = [
         chooser(data, selection, key),
         components.select("other", "below it", others, selection.get("other", "")),
-        components.select("timeline-video", "video", videos, found.video),
+        components.select("timeline-video", "video", videos, shown.video),
     ]
-    content = html.Div(_content(found), id="timeline-content")
-    mask = html.Div(_mask(found), id="timeline-mask")
+    content = html.Div(_content(shown), id="timeline-content")
+    mask = html.Div(_mask(shown), id="timeline-mask")
     return html.Section([html.Div(controls, className="controls"), content, mask])
 
 
-def _content(found: TimelineInfo | None) -> Any:
-    if found is None:
+def _content(shown: TimelineInfo | None) -> ComponentType:
+    if shown is None:
         return html.P("The trial keeps no detections.", role="alert")
-    kept = {
-        "test": "A test video: nobody clicked in it.",
-        "holdout": f"A held-out training video, with the clicks of {found.annotator}.",
-        "train": f"A training video, with the clicks of {found.annotator}; trials keep no activations of it.",
+    video = {
+        "test": "A test video, which has no clicks.",
+        "holdout": f"A held-out training video, with the clicks of {shown.annotator}.",
+        "train": f"A training video, with the clicks of {shown.annotator}; trials keep no activations of it.",
     }
-    counts = "; ".join(f"{track.found} of {track.name}{_outcomes(track)}" for track in found.tracks)
+    counts = "; ".join(f"{track.found} of {track.name}{_outcomes(track)}" for track in shown.tracks)
     words = (
-        f"{kept[found.split]} A hit has the right class and tIoU ≥ {TIOU:g} with an instance that no better detection "
-        f"takes; with another class it is a wrong label; any other detection is false. Detections: {counts}; at most "
-        f"{MOST_DETECTIONS} are drawn, the best."
+        f"{video[shown.split]} Hit: the right class and tIoU ≥ {TIOU:g} with an instance that no higher-scoring "
+        "detection matches. Wrong label: the same with another class. False: any other detection. Detections: "
+        f"{counts}; the {MOST_DETECTIONS} with the highest scores are drawn."
     )
-    moment = dcc.Slider(
-        0, found.duration, found.duration / STEPS, value=found.at, id=components.name_of("timeline-at"),
-        marks={0: "0", found.duration: f"{found.duration:.0f}"}, allow_direct_input=False,
+    slider = dcc.Slider(
+        0, shown.duration, shown.duration / STEPS, value=shown.at, id=components.name_of("timeline-at"),
+        marks={0: "0", shown.duration: f"{shown.duration:.0f}"}, allow_direct_input=False,
     )  # fmt: skip
     return [
-        html.Div([components.opener(track.name, track.key) for track in found.tracks]),
-        components.graph("timeline-graph", whole_figure(found), words),
-        html.Div(components.chosen("moment (s)", moment), className="wide"),
+        html.Div([components.opener(track.name, track.key) for track in shown.tracks]),
+        components.graph("timeline-graph", whole_figure(shown), words),
+        html.Div(components.chosen("moment (s)", slider), className="wide"),
     ]
 
 
@@ -188,32 +190,34 @@ def _outcomes(track: Track) -> str:
     return f" ({counts})" if counts else ""
 
 
-def _mask(found: TimelineInfo | None) -> Any:
-    if found is None:
+def _mask(shown: TimelineInfo | None) -> ComponentType:
+    if shown is None:
         return []
-    mask = mask_table(found.tracks, found.at)
+    mask = mask_table(shown.tracks, shown.at)
     if mask.empty:
         return html.P(
-            "No affinity mask: the method has none, or the trial keeps none of this video.", className="quiet"
+            "No affinity mask: the method has none, or the trial keeps none for this video.", className="quiet"
         )
     caption = (
-        f"Similarity of the snippet at {found.at:.1f} s with its neighbours, which weighs the convolution's taps; the "
-        "axis begins near the lowest."
+        f"Similarity of the snippet at {shown.at:.1f} s to its neighbours, the weight of each tap of the convolution. "
+        "The axis does not start at 0."
     )
     return components.graph("timeline-mask-graph", mask_figure(mask), caption)
 
 
-def register(app: Any, open_study: Callable[[], StudyData]) -> None:
-    """A chosen moment moves a line and the mask; everything else draws anew."""
+def register(app: Dash, open_study: Callable[[], StudyData]) -> None:
+    """A chosen moment moves the marker and redraws the mask; other choices redraw everything."""
     redrawn(app, "timeline-content", lambda selection: _content(info(open_study(), selection)), but="timeline-at")
     redrawn(app, "timeline-mask", lambda selection: _mask(info(open_study(), selection)))
     at = components.name_of("timeline-at")
 
-    app.clientside_callback(ClientsideFunction("timeline", "move"), Input(at, "value"))  # assets/timeline.js
+    move = ClientsideFunction("timeline", "move")  # of assets/timeline.js
+    app.clientside_callback(move, Input(at, "value"))
 
     @app.callback(Output(at, "value"), Input("timeline-graph", "clickData"), prevent_initial_call=True)
-    def point(clicked: dict[str, Any] | None) -> float:
-        seconds = clicked["points"][0].get("x") if clicked and clicked.get("points") else None
+    def moment_of(click: ClickData | None) -> float:
+        points = click.get("points") if click else None
+        seconds = points[0].get("x") if points else None
         if not isinstance(seconds, int | float):
             raise PreventUpdate
         return float(seconds)

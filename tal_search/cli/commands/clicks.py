@@ -1,4 +1,4 @@
-"""The clicks command: what click files hold, measured against the ground truth."""
+"""The clicks command: statistics of click files against the ground truth."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import math
 from pathlib import Path
 
 from tal_search.cli.arguments import Grammar, Key, parse
-from tal_search.cli.console import console, said
+from tal_search.cli.console import console, styled
 from tal_search.data import data_folder
 from tal_search.data.clicks.click_statistics import ClickStatistics, statistics_of
 from tal_search.data.clicks.clicks import ClickedVideos, read_clicks
 from tal_search.data.features.split_reader import read_both
-from tal_search.errors import InputError
+from tal_search.errors import InputError, Problems
 from tal_search.types import BACKGROUND_CLICKS
 
 USAGE = """\
 tal-search clicks stats FILE ... [ground_truth=FILE]
 
-Counts the clicks of each file on the training videos: videos, clicks inside an instance, gaps (or instances) without a
-click, and where in the gap (or instance) the clicks lie. The format is recognised by the content: BackTAL's CSV,
-VIDEO,seconds,label lines, LACP's CSV, or JSON {VIDEO: [number, ...]}. Without ground_truth, the one beside each file.
+Statistics of each file's clicks on the training videos: number of clicks and
+videos, clicks inside an instance, gaps (or instances) without a click, and
+where in the gap (or instance) the clicks are. Formats, recognized by content:
+BackTAL's CSV, VIDEO,seconds,label lines, LACP's CSV, and JSON
+{VIDEO: [number, ...]}. ground_truth defaults to the one beside each file.
 """
 GRAMMAR = Grammar(
     command="clicks stats", keys={"ground_truth": Key(convert=Path)}, words=(1, None),
@@ -30,18 +32,15 @@ GRAMMAR = Grammar(
 def command(arguments: list[str]) -> int:
     """Print the statistics of every file; returns the exit code. Raises InputError with the problems of all files."""
     paths, ground_truth = _parsed(arguments)
-    problems: list[str] = []
-    sentences: list[str] = []
+    problems, sentences = Problems(), list[str]()
     for path in paths:
-        try:
-            sentences += _described(path, ground_truth or data_folder.find_ground_truth(path.parent, path.parent.name))
-        except InputError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise InputError(problems)
+        with problems.gather():
+            truth = ground_truth or data_folder.find_ground_truth(path.parent, path.parent.name)
+            sentences += _described(path, truth)
+    problems.raise_if_any()
     screen = console()
     for sentence in sentences:
-        screen.print(said(sentence), soft_wrap=True)
+        screen.print(styled(sentence), soft_wrap=True)
     return 0
 
 
@@ -57,7 +56,9 @@ def _described(path: Path, ground_truth: Path) -> list[str]:
     truth, test = read_both(ground_truth, subsets)
     lacking = [video for video, seconds in zip(truth.videos, truth.duration, strict=True) if not math.isfinite(seconds)]
     if lacking:
-        raise InputError(f"{ground_truth}: {video} has no duration, which gaps need; add it" for video in lacking)
+        raise InputError(
+            f"{ground_truth}: {video} has no duration, which is needed for gaps; add it" for video in lacking
+        )
     known = ClickedVideos(
         seconds=dict(zip(truth.videos, truth.duration.tolist(), strict=True)),
         fps=fps,
@@ -65,19 +66,19 @@ def _described(path: Path, ground_truth: Path) -> list[str]:
         others=frozenset(test.videos),
     )
     notes: list[str] = []
-    found = statistics_of(read_clicks(path, None, path.stem, known, notes), truth)
-    return [*notes, *_lines(path, found, len(truth.videos))]
+    statistics = statistics_of(read_clicks(path, None, path.stem, known, notes), truth)
+    return [*notes, *_lines(path, statistics, len(truth.videos))]
 
 
-def _lines(path: Path, found: ClickStatistics, videos: int) -> list[str]:
-    background = found.kind == BACKGROUND_CLICKS
+def _lines(path: Path, clicks: ClickStatistics, videos: int) -> list[str]:
+    background = clicks.kind == BACKGROUND_CLICKS
     span, instance = ("gap", "an instance") if background else ("instance", "an instance of their class")
-    shares = " ".join(f"{100 * share:.1f}" for share in found.deciles)
+    shares = " ".join(f"{100 * share:.1f}" for share in clicks.deciles)
     return [
-        f"{path}: {found.clicks} {found.kind} in {found.videos} of {videos} videos, "
-        f"{found.clicks / found.minutes:.2f} a minute of {found.minutes:.1f} min",
-        f"  inside {instance}: {_share(found.inside, found.clicks)}",
-        f"  {span}s without a click: {_share(found.missed, found.spans)} of {found.spans}",
+        f"{path}: {clicks.clicks} {clicks.kind} in {clicks.videos} of {videos} videos, "
+        f"{clicks.clicks / clicks.minutes:.2f} per minute of {clicks.minutes:.1f} min",
+        f"  inside {instance}: {_share(clicks.inside, clicks.clicks)}",
+        f"  {span}s without a click: {_share(clicks.missed, clicks.spans)} of {clicks.spans}",
         f"  where in the {span}, % of the clicks by tenths from its start: {shares}",
     ]
 

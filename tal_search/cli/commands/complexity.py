@@ -1,4 +1,4 @@
-"""The complexity command: parameters and multiply-adds of every method, beside what BackTAL's Table 10 says."""
+"""The complexity command: parameters and multiply-adds of every method, as in BackTAL's Table 10."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 USAGE = """\
 tal-search complexity method=NAME|all [snippets=T] [channels=2048] [classes=20]
 
-Parameters and multiply-adds per video of a method, counted while its network runs on one made-up video, with its
-presets for THUMOS14; T by default is each preset's.
+Parameters, and multiply-adds per video, of a method with its presets for
+THUMOS14, counted while the network runs on one random video. T defaults to the
+preset's.
 """
 SIZE = whole(2, 10**6, "is not a whole number of at least 2")
 
 
 def _channels(text: str) -> int:
-    if int(SIZE(text)) % 2:
+    channels = SIZE(text)
+    if channels % 2:
         raise ValueError("is odd; half of the channels are RGB, half are flow")
-    return int(text)
+    return channels
 
 
 GRAMMAR = Grammar(
@@ -48,11 +50,11 @@ HEADS = [
     "paper: FLOPs",
 ]
 NOTE = (
-    "GMAC: 10⁹ multiply-adds of a video, forward, every convolution and matrix product. Paper (BackTAL Sec. 4.4, on "
-    "its Table 10): shares of HAM-Net's; the table's own figures are not available. They are not comparable: the "
-    "profiler behind them misses BackTAL's two affinity convolutions, which are functions and no layers, and hold most "
+    "GMAC: 10⁹ multiply-adds per video, forward pass, every convolution and matrix product. Paper (BackTAL Sec. 4.4, "
+    "on its Table 10): percentages of HAM-Net's; the table's figures are not available. They are not comparable: the "
+    "profiler used there misses BackTAL's two affinity convolutions, which are functions, not layers, and hold most "
     "of its parameters. Variant release convolves branch by branch, as the equations are written; variant paper "
-    "multiplies by the first convolution's weights once for both branches, which gives the same numbers."
+    "multiplies by the first convolution's weights once for both branches, with the same result."
 )
 
 
@@ -70,7 +72,7 @@ def command(arguments: list[str]) -> int:
 
 
 def complexity_text(names: list[str], *, snippets: int | None, channels: int, classes: int) -> TextTable:
-    """Table 10 for these methods: one row a preset of THUMOS14."""
+    """Table 10 for these methods: one row per preset for THUMOS14."""
     from tal_search.cli.text_table import TextTable
     from tal_search.trial.complexity import complexity
 
@@ -79,8 +81,12 @@ def complexity_text(names: list[str], *, snippets: int | None, channels: int, cl
         presets = specification(name).presets[DATASET]
         for preset in (preset for preset in PRESETS if preset in presets):
             length, settings = snippets or presets[preset].snippets, presets[preset].hyperparameters
-            found = complexity(name, settings, channels=channels, snippets=length, classes=classes)
+            counted = complexity(name, settings, channels=channels, snippets=length, classes=classes)
             paper = PAPER.get(name, ("not available",) * 2)
-            counts = [f"{found.parameters / 1e6:.2f}", f"{found.training / 1e9:.1f}", f"{found.inference / 1e9:.1f}"]
+            counts = [
+                f"{counted.parameters / 1e6:.2f}",
+                f"{counted.training / 1e9:.1f}",
+                f"{counted.inference / 1e9:.1f}",
+            ]
             rows.append([name, preset, str(length), *counts, *paper])
     return TextTable("Complexity (Table 10)", HEADS, rows, ("method", "preset"), (), NOTE)

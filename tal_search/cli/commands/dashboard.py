@@ -1,23 +1,24 @@
-"""The dashboard command: what a study found, in a browser."""
+"""The dashboard command: serves the results of studies to a browser."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 
 from tal_search.cli.arguments import Grammar, Key, parse, whole
 from tal_search.cli.console import console
-from tal_search.errors import InputError, MissingExtra
+from tal_search.errors import InputError, require_packages
 
 USAGE = """\
-tal-search dashboard [study=NAME] [port=8050] [host=ADDRESS] [token_file=FILE] [runs=FOLDER]
+tal-search dashboard [study=NAME] [runs=FOLDER] [port=8050]
+                     [host=ADDRESS] [token_file=FILE]
 
-Serves the dashboards of the studies in FOLDER (`runs` unless named) to this machine alone, until Ctrl-C. Without
-study=NAME it lists them. host=ADDRESS binds another address, which demands a token: in the environment variable
-TAL_SEARCH_TOKEN, or in the file of token_file.
+Serves the dashboards of the studies in FOLDER (default: runs) until Ctrl-C.
+Without study=NAME the first page lists them. Only this machine can connect,
+unless host=ADDRESS binds another address; that requires a token, from the
+environment variable TAL_SEARCH_TOKEN or from the file token_file.
 """
-PORT = whole(0, 65535, "is no port; give a number from 0 (any free one) to 65535")
+PORT = whole(0, 65535, "is not a port; give a number from 1 to 65535, or 0 for any free port")
 GRAMMAR = Grammar(
     command="dashboard",
     keys={
@@ -31,11 +32,11 @@ GRAMMAR = Grammar(
 
 
 def command(arguments: list[str]) -> int:
-    """Serve until interrupted; returns the exit code. Raises InputError: bad arguments, an address it may not bind."""
+    """Serve until interrupted; returns the exit code. Raises InputError: bad arguments, or a host without a token."""
     given = parse(GRAMMAR, arguments).values
     host, runs = given["host"], given["runs"]
     token = _token(given["token_file"])
-    require_dash()
+    require_packages("dash", "plotly", extra="dashboards")
     from tal_dashboards.app.security import check_binding
     from tal_dashboards.app.server import bound_server
 
@@ -45,7 +46,7 @@ def command(arguments: list[str]) -> int:
     ask = "?token=(the token)" if token else ""
     screen = console()
     screen.print(f"Dashboards of {runs}: http://{shown}:{server.server_address[1]}/{ask}", markup=False, soft_wrap=True)
-    screen.print("Ctrl-C ends it.")
+    screen.print("Press Ctrl-C to stop.")
     try:
         server.serve_forever()
     except KeyboardInterrupt:
@@ -60,10 +61,3 @@ def _token(file: Path | None) -> str | None:
         return file.read_text("utf-8").strip() or None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"command line: token_file={file} cannot be read ({error}); correct the path") from None
-
-
-def require_dash() -> None:
-    """Raises MissingExtra where Dash or Plotly is not installed."""
-    for package in ("dash", "plotly"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtra(package, "dashboards")

@@ -1,4 +1,4 @@
-"""The data command: reads a dataset once and says what is in it, or converts it into arrays that training maps."""
+"""The data command: checks a dataset, or converts it to arrays that training maps into memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tal_search.cli.arguments import Grammar, Key, number, one_of, parse, whole
-from tal_search.cli.console import console, said
+from tal_search.cli.console import console, styled
 from tal_search.data.catalog import DATASETS, known
 from tal_search.data.check import ClickSurvey, SplitSurvey, survey
 from tal_search.data.features.cache import convert
@@ -23,17 +23,20 @@ USAGE = """\
 tal-search data check ROOT [KEY=VALUE ...]
 tal-search data convert ROOT out=DIR [snippets=T] [KEY=VALUE ...]
 
-check reads every file once and lists all that is wrong, or says what is there: videos, seconds, instances, clicks a
-minute. convert writes every video at T snippets into one folder of arrays that training maps from the disk, half as
-large where half precision allows it; then dataset.root=DIR.
+check reads every file and lists all problems, or what is there: videos,
+seconds, instances, clicks per minute. convert writes every video at T snippets
+to one folder of memory-mapped arrays, in half precision if the values allow it;
+use it as dataset.root=DIR.
 
-  name=thumos14           the dataset (activitynet12, hacs, beoid, gtea, or another name)
-  layout=auto             how features lie: backtal, basnet, actionformer, hdf5, converted; see docs/datasets.md
-  stride= offset= fps=    snippet i is centred at (i·stride + offset)/fps seconds, where not as the layout has it
-  ground_truth=FILE       where it is not beside the features
-  clicks=DIR              likewise
+  name=thumos14          dataset (activitynet12, hacs, beoid, gtea, or any name)
+  layout=auto            backtal, basnet, actionformer, hdf5 or converted; see
+                         docs/datasets.md
+  stride= offset= fps=   snippet i is centred at (i·stride + offset)/fps s; only
+                         if this differs from the layout
+  ground_truth=FILE      if it is not beside the features
+  clicks=DIR             if they are not beside the features
 """
-ANY_LENGTH = 2  # of a dataset that is only checked: nothing is rescaled
+ANY_LENGTH = 2  # snippets; `check` rescales nothing, so any number will do
 NO_NUMBER = "is not a positive number; give one"
 NUMBER = number(0, 1e6, NO_NUMBER)
 KEYS = {
@@ -54,7 +57,7 @@ GRAMMARS = {"check": CHECK, "convert": CONVERT}
 
 
 def command(arguments: list[str]) -> int:
-    """Check or convert; returns the exit code. Raises InputError with everything that is wrong."""
+    """Check or convert; returns the exit code. Raises InputError with all problems."""
     action = arguments[0]
     if action not in GRAMMARS:
         raise InputError(f"command line: '{action}' is unknown; write `tal-search data check ROOT` or `data convert`")
@@ -64,15 +67,15 @@ def command(arguments: list[str]) -> int:
     screen.print(f"Data: {spec.description}", markup=False, soft_wrap=True)
     notes: list[str] = []
     splits, clicks = survey(spec, notes)
-    lines = [_split_line(split, spec.name) for split in splits] + [_click_line(found) for found in clicks] + notes
+    lines = [_split_line(split, spec.name) for split in splits] + [_click_line(kind) for kind in clicks] + notes
     seconds, videos = time.monotonic() - started, sum(len(split.seconds) for split in splits)
-    lines.append(f"Everything is whole: {videos} videos read in {seconds:.1f} s.")
+    lines.append(f"No problems: {videos} videos read in {seconds:.1f} s.")
     if action == "convert":
         out, written = parsed.values["out"], list[str]()
         convert(spec, out, written)
-        lines += [*written, f"Converted to {spec.snippets} snippets; give dataset.root={out}"]
+        lines += [*written, f"Converted to {spec.snippets} snippets; use dataset.root={out}"]
     for line in lines:
-        screen.print(said(line), soft_wrap=True)
+        screen.print(styled(line), soft_wrap=True)
     return 0
 
 
@@ -98,6 +101,6 @@ def _split_line(split: SplitSurvey, name: str) -> str:
     )
 
 
-def _click_line(found: ClickSurvey) -> str:
-    counts = f"{found.clicks} in {found.videos} videos, {found.per_minute:.2f} a minute"
-    return f"{found.kind} of {found.annotator}: {counts}"
+def _click_line(clicks: ClickSurvey) -> str:
+    counts = f"{clicks.clicks} in {clicks.videos} videos, {clicks.per_minute:.2f} per minute"
+    return f"{clicks.kind} of {clicks.annotator}: {counts}"

@@ -1,4 +1,4 @@
-"""The evaluate command: argument strings to scores, on the terminal and as JSON."""
+"""The evaluate command: scores of a detection file or a checkpoint, on the terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -18,22 +18,33 @@ if TYPE_CHECKING:
     from tal_search.types import Detections
 
 USAGE = """\
-tal-search evaluate detections=FILE ground_truth=FILE subset=NAME [unknown=error|ignore|count] [KEY=VALUE ...]
-tal-search evaluate checkpoint=FILE data=DIR ground_truth=FILE subset=NAME [variant=paper|release]
-                    [snippets=750] [detections_out=FILE] [KEY=VALUE ...]
+tal-search evaluate detections=FILE ground_truth=FILE subset=NAME
+                    [unknown=error|ignore|count] [KEY=VALUE ...]
+tal-search evaluate checkpoint=FILE data=DIR ground_truth=FILE subset=NAME
+                    [variant=paper|release] [snippets=750]
+                    [detections_out=FILE] [KEY=VALUE ...]
 
-  tiou=0.1:0.9:0.1        thresholds: START:STOP:STEP, both ends included, or a list
-  protocol=activitynet    or thumos14, the toolkit's: instances choose detections, AP without interpolation
-  ambiguous=FILE          thumos14: lines of VIDEO START END; false detections that touch one are ignored, as they are
-                          of instances labelled Ambiguous in the ground truth
-  videos=210|211|212|213  one of THUMOS14's test sets; all videos of the subset without it
-  duplicates=keep|drop    whether an instance given twice in the ground truth counts twice
-  compare=FILE            other detections: the difference in mAP and its interval, by a paired bootstrap over videos
-  errors=FILE             what goes wrong at tIoU 0.5 (after DETAD), as FILE.json or FILE.parquet
-  out=FILE                the scores, and the comparison, as JSON (fractions)
+Detections and ground truth are ActivityNet-style JSON. `data` holds features in
+BackTAL's layout, in DIR/SUBSET or in DIR itself.
 
-Detections and ground truth are ActivityNet-style JSON. `data` holds features in BackTAL's layout, in DIR/SUBSET or in
-DIR itself.
+  unknown=error           detections with an unknown video or label: refuse them
+                          (error), drop them (ignore) or keep them (count)
+  tiou=0.1:0.9:0.1        thresholds: START:STOP:STEP, both ends included, or a
+                          list
+  protocol=activitynet    or thumos14, the toolkit's: instances choose
+                          detections, AP without interpolation
+  ambiguous=FILE          thumos14: lines of VIDEO START END; false detections
+                          that overlap one are ignored, as are those that
+                          overlap instances labelled Ambiguous
+  videos=210|211|212|213  one of THUMOS14's test sets; default: all videos of
+                          the subset
+  duplicates=keep|drop    whether an instance listed twice in the ground truth
+                          counts twice
+  compare=FILE            other detections: the difference in mAP and its
+                          interval, by a paired bootstrap over videos
+  errors=FILE             error analysis at tIoU 0.5 (after DETAD), to FILE.json
+                          or FILE.parquet
+  out=FILE                the scores and the comparison, as JSON (fractions)
 """
 POSITIVE = whole(1, 10**9, "is not a positive whole number")
 MISSING = "see tal-search evaluate --help"
@@ -104,12 +115,12 @@ def _score_and_show(values: dict[str, Any]) -> int:
 
 
 def _inputs(values: dict[str, Any]) -> tuple[Benchmark, Detections, list[Detections]]:
-    """What is scored against, what is scored, and what it is compared with."""
+    """The ground truth, the detections to score, and those to compare them with."""
     from tal_search.data.annotations import write_detections
     from tal_search.trial.evaluate import detect, open_benchmark
 
     checkpoint = values.get("checkpoint")
-    benchmark, found = open_benchmark(
+    benchmark, read = open_benchmark(
         values["ground_truth"],
         values["subset"],
         [values[key] for key in ("detections", "compare") if values.get(key) is not None],
@@ -120,15 +131,15 @@ def _inputs(values: dict[str, Any]) -> tuple[Benchmark, Detections, list[Detecti
         unknown=values.get("unknown", "error"),
     )
     if checkpoint is None:
-        return benchmark, found[0], found[1:]
+        return benchmark, read[0], read[1:]
     ours = detect(checkpoint, values["data"], benchmark, values["variant"], values["snippets"])
     if values["detections_out"] is not None:
         write_detections(values["detections_out"], ours)
-    return benchmark, ours, found
+    return benchmark, ours, read
 
 
 def _write_profile(path: Path, profile: ErrorProfile) -> None:
-    """As JSON, or as a Parquet table of a number a row."""
+    """Write the profile as JSON, or as a Parquet table with one number per row."""
     if path.suffix == ".json":
         write_json(path, profile.to_json())
         return

@@ -1,19 +1,22 @@
-"""The export command: what the dashboards show of a study, as files."""
+"""The export command: the dashboards of a study as files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from tal_search.cli.arguments import Grammar, Key, parse
-from tal_search.cli.commands.dashboard import require_dash
 from tal_search.cli.console import console
+from tal_search.errors import require_packages
 
 USAGE = """\
 tal-search export study=NAME out=FOLDER [runs=FOLDER]
 
-Writes what the dashboards of a study show into a folder: one HTML file that needs no network, overview.json with the
-answer, CSV and LaTeX (booktabs) of every table, tables/study.tex with all values in one; and where a Chromium is
-installed, overview.pdf with the answer on one page, SVG and PNG of every figure.
+Writes the results of a study to the folder `out`:
+  one HTML file with the dashboards, which needs no network
+  overview.json with the ranking and what to run next
+  every table as CSV and LaTeX (booktabs); tables/study.tex has all values
+  with a Chromium installed: overview.pdf on one page, every figure as SVG, PNG
+runs=FOLDER is the folder of the study's run (default: runs).
 """
 WRITE = "write export study=NAME out=FOLDER"
 GRAMMAR = Grammar(
@@ -29,7 +32,7 @@ GRAMMAR = Grammar(
 def command(arguments: list[str]) -> int:
     """Write the files; returns the exit code. Raises InputError: bad arguments, no such study."""
     given = parse(GRAMMAR, arguments).values
-    require_dash()
+    require_packages("dash", "plotly", extra="dashboards")
     from tal_dashboards.export.export import export_study
 
     for sentence in export_study(given["runs"], given["study"], given["out"]):

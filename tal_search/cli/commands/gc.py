@@ -1,4 +1,4 @@
-"""The gc command: lists the folders that no study refers to, and removes them where it is told to."""
+"""The gc command: lists folders that no study uses, and removes them with --yes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 USAGE = """\
 tal-search gc [runs=FOLDER] [--yes]
 
-Lists the trial folders in FOLDER/trials (FOLDER is `runs` unless named) that no study's record refers to, and the
-arrays in FOLDER/features that none of the other trials reads, with their sizes. Nothing is removed without --yes. A
-study gives its trials up when its own folder, FOLDER/STUDY, is removed; arrays that are missed are made again.
+Lists with their sizes the trial folders in FOLDER/trials (default: runs/trials)
+that no study's record refers to, and the arrays in FOLDER/features that no
+other trial reads. Nothing is removed without --yes. To free the trials of a
+study, remove its folder FOLDER/STUDY first. Arrays are rebuilt when needed.
 """
 GRAMMAR = Grammar(command="gc", keys={"runs": Key(convert=Path, default=Path("runs"))}, flags=("--yes",))
 
 
 def command(arguments: list[str]) -> int:
-    """List, and remove with --yes; returns the exit code. Raises InputError, or TalSearchError where removing fails."""
+    """List, and remove with --yes; returns the exit code. Raises InputError, or TalSearchError if removing fails."""
     parsed = parse(GRAMMAR, arguments)
     runs: Path = parsed.values["runs"]
     if not runs.is_dir():
@@ -34,20 +35,20 @@ def command(arguments: list[str]) -> int:
     from tal_search.record.garbage import remove, unreferenced
 
     screen = console()
-    found = unreferenced(runs)
-    for item in found:
-        kept = "; kept, a process works in it" if item.running else ""
+    garbage = unreferenced(runs)
+    for item in garbage:
+        kept = "; kept, a process is using it" if item.running else ""
         screen.print(f"{item.path.name}  {size_text(item.bytes):>10}  {item.what}{kept}", markup=False, soft_wrap=True)
-    free = [item for item in found if not item.running]
+    free = [item for item in garbage if not item.running]
     if not free:
         message = f"Nothing to remove in {runs}."
     elif "--yes" not in parsed.flags:
-        message = f"{_count(free)}: no study refers to them. Nothing is removed; add --yes to remove them."
+        message = f"{_count(free)} that no study refers to. Nothing is removed; add --yes to remove them."
     else:
         removed = remove(runs, free)
         late = len(free) - len(removed)
         message = f"Removed {_count(removed)}."
-        message += f" {late} kept: meanwhile a process works in it or a study refers to it." if late else ""
+        message += f" {late} kept: a process or a study has begun to use them." if late else ""
     screen.print(message, markup=False, soft_wrap=True)
     return 0
 

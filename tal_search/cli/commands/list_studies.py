@@ -1,4 +1,4 @@
-"""The list command: the studies there are, and where each is from."""
+"""The list command: all studies and where each is from."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from tal_search.cli.console import folded, printable, terminal_width
 USAGE = """\
 tal-search list
 
-The studies: name, where it is from, and description. From ./studies is a file of your own, which comes
-before one of the same name from elsewhere, and says so; from tal_search, installed with it; from repository, the folder
-studies/ of the checkout whose code this is.
+One line per study: name, origin and description. Origins:
+  ./studies    a file of your own; it hides a study with the same name from
+               elsewhere, and its line says so
+  tal_search   installed with tal_search
+  repository   the folder studies/ of the checkout that this code is in
 """
 GRAMMAR = Grammar(command="list")
 
 
 def command(arguments: list[str]) -> int:
-    """Print the studies; returns the exit code. Raises InputError for arguments."""
+    """Print the studies; returns the exit code. Raises InputError: bad arguments."""
     from tal_search.study import list_studies
 
     parse(GRAMMAR, arguments)
@@ -34,6 +36,6 @@ def command(arguments: list[str]) -> int:
             line = f"{study.name:{width}}  {study.origin:{origin}}  {description}"
             sys.stdout.write(folded(line, terminal_width(), indent=width + origin + 4) + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:  # of `tal-search list | head`; Python would write the rest as it ends
+    except BrokenPipeError:  # from `tal-search list | head`; Python would flush the rest at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

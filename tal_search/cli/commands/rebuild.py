@@ -1,4 +1,4 @@
-"""The rebuild command: makes MLflow's copy of a study again."""
+"""The rebuild command: writes a study to MLflow again."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from tal_search.cli.console import console
 USAGE = """\
 tal-search rebuild study=NAME [KEY=VALUE ...]
 
-Makes MLflow's copy of a study complete, or new where it is gone, from the study's record and its trial folders.
-KEY=VALUE as for `run`, for instance runs=FOLDER or tracking.uri=URL.
+Completes the copy of a study in MLflow, or makes a new one, from the study's
+record and its trial folders. KEY=VALUE as for `run`, for instance runs=FOLDER
+or tracking.uri=URL.
 """
 GRAMMAR = Grammar(command="rebuild", keys=STUDY, overrides=True)
 
 
 def command(arguments: list[str]) -> int:
-    """Rebuild; returns the exit code. Raises InputError with everything that is wrong."""
+    """Rebuild; returns the exit code. Raises InputError with all problems."""
     plan = plan_of(parse_leniently(GRAMMAR, arguments))
 
     from tal_search.tracking.rebuild import rebuild

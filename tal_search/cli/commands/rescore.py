@@ -1,4 +1,4 @@
-"""The rescore command: further inference settings for the finished fits of a study, without training anything."""
+"""The rescore command: scores the finished fits of a study with further inference settings, without training."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from tal_search.study import Study
 
 USAGE = """\
-tal-search rescore study=NAME inference.NAME=[VALUE,...] ... [KEY=VALUE ...] [--tables]
+tal-search rescore study=NAME inference.NAME=[VALUE,...] ... [KEY=VALUE ...]
+                   [--tables]
 
-Scores the finished fits of a planned study with further inference settings, from their kept activations; nothing is
-trained. The values become axes of the study for this run; each other KEY=VALUE must be as it was when the study ran.
---tables prints the table of every axis too; the files beside the record have them in any case.
-  tal-search rescore study=thumos_grid inference.nms=[0.4,0.5,0.6] inference.outer_margin=[0.1,0.4]
+Scores the finished fits of a study with further inference settings. Nothing is
+trained: activations are kept with every fit. The values become axes of the
+study for this run; any other KEY=VALUE must be the same as when the study ran.
+--tables also prints the table of every axis; the files always have them.
+
+Example:
+  tal-search rescore study=thumos_grid inference.nms=[0.4,0.5,0.6]
 """
 
 
@@ -28,7 +32,7 @@ GRAMMAR = Grammar(command="rescore", keys=STUDY, flags=("--tables",), overrides=
 
 
 def command(arguments: list[str]) -> int:
-    """Score finished fits further; returns the exit code. Raises InputError with everything that is wrong."""
+    """Score finished fits; returns the exit code. Raises InputError with all problems."""
     (as_it_ran, with_axes), screen = _parsed(arguments), console()
     with working(screen, "reading data") as status:
         refuse_sampler(study_of(as_it_ran))
@@ -42,26 +46,28 @@ def command(arguments: list[str]) -> int:
 
 
 def _parsed(arguments: list[str]) -> tuple[Parsed, Parsed]:
-    """The study as it ran, and the same with the wanted settings as axes of it."""
+    """The study as it ran, and the same study with the wanted settings as axes."""
     parsed = parse_leniently(GRAMMAR, arguments)
     wanted = [argument for argument in parsed.overrides if argument.startswith("inference.")]
-    problems = [f"command line: {one}: give a list of values, {one.partition('=')[0]}=[...]"
-                for one in wanted if not one.partition("=")[2].startswith("[")]  # fmt: skip
+    for argument in wanted:
+        name, _, values = argument.partition("=")
+        if not values.startswith("["):
+            parsed.problems.add(f"command line: {argument}: give a list of values, {name}=[...]")
     if not wanted:
-        problems.append("command line: name at least one inference setting, e.g. inference.nms=[0.4,0.5,0.6]")
+        parsed.problems.add("command line: name at least one inference setting, e.g. inference.nms=[0.4,0.5,0.6]")
     others = tuple(argument for argument in parsed.overrides if argument not in wanted)
-    as_it_ran = parsed._replace(overrides=others, problems=(*parsed.problems, *problems))
-    return as_it_ran, as_it_ran._replace(overrides=(*others, *(f"search.axes.{one}" for one in wanted)))
+    axes = (f"search.axes.{argument}" for argument in wanted)
+    return parsed._replace(overrides=others), parsed._replace(overrides=(*others, *axes))
 
 
 def refuse_sampler(study: Study) -> None:
-    """Raises InputError for a sampler's study.
+    """Raises InputError for a study with a sampler.
 
-    What its cells are compared by is the space it began with; settings from outside would make several cells one.
+    Its cells are points of its search space; with settings from outside the space, several cells would become one.
     """
     if study.search.plan == "sampler":
         raise InputError(
-            f"{study.name} is a sampler's study, whose cells are those of its search.space; score its best cell with a "
-            "planned study under another name, which takes the finished fits of equal settings: plan: grid, that "
-            "cell's hyperparameters, protocol.selection: holdout, and search.axes.inference.NAME=[VALUE,...]"
+            f"{study.name} is a sampler's study, whose cells come from its search.space; to score its best cell, make "
+            "a study with another name, which reuses the finished fits with equal settings: plan: grid, that cell's "
+            "hyperparameters, protocol.selection: holdout, and search.axes.inference.NAME=[VALUE,...]"
         )

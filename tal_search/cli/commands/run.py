@@ -1,4 +1,4 @@
-"""The run command: trains what is missing of a study, and prints its tables."""
+"""The run command: trains the missing fits of a study and prints the results."""
 
 from __future__ import annotations
 
@@ -19,28 +19,36 @@ if TYPE_CHECKING:
 RUN_USAGE = """\
 tal-search run study=NAME [KEY=VALUE ...] [--tables | --preview | --list]
 
-KEY=VALUE overrides a key of studies/NAME.yaml, in Hydra's grammar:
-  search.repeats.seeds=[0,1,2]       repeats are seeds × annotators
-  dataset.root=PATH                  features in BackTAL's layout; without them a simulated set is used, and says so
-  hyperparameters.epochs=10          any hyperparameter of the method
-  ~search.axes.kernel_size           drop an axis
-  backend=inline                     this process instead of Ray
-  budget.minutes=30                  stop after half an hour; the same command continues
-  study.fork=NAME                    begin anew under another name; equal trials are not trained again
-The same command again continues: only what is missing is trained.
-Ctrl-C stops it with checkpoints; a second one ends it at once, with the last checkpoints.
---tables prints the table of every axis too; the files beside the record have them in any case.
+Trains the study of studies/NAME.yaml, prints the results and writes tables. The
+same command again continues: only what is missing is trained. Ctrl-C stops
+after saving checkpoints; a second Ctrl-C stops at once, and the last
+checkpoints remain.
+
+KEY=VALUE overrides a key of the study, in Hydra's grammar:
+  search.repeats.seeds=[0,1,2]    repeats are seeds × annotators
+  dataset.root=PATH               features in BackTAL's layout; without them the
+                                  data is simulated, and the output says so
+  hyperparameters.epochs=10       any hyperparameter of the method
+  ~search.axes.kernel_size        drop an axis
+  backend=inline                  run in this process instead of Ray
+  budget.minutes=30               stop after half an hour
+  study.fork=NAME                 new study under another name; equal trials are
+                                  not trained again
+
+  --preview   count cells, repeats and fits, and estimate the time
+  --tables    also print the table of every axis; the files always have them
+  --list      list the studies, as `tal-search list`
 """
 USAGE = RUN_USAGE
 FLAGS = ("--preview", "--list")
 GRAMMAR = Grammar(command="run", keys=STUDY, flags=(*FLAGS, "--tables"), overrides=True)
-LIST = Grammar(command="run", keys={"study": Key()}, flags=FLAGS, overrides=True)  # with --list, no study is needed
+LIST = Grammar(command="run", keys={"study": Key()}, flags=FLAGS, overrides=True)  # --list needs no study
 
 
 def command(arguments: list[str]) -> int:
-    """Run, preview or list; returns the exit code. Raises InputError with everything that is wrong.
+    """Run, preview or list; returns the exit code. Raises InputError with all problems.
 
-    What takes long to import is imported below a status line.
+    Slow imports come after the status line is shown.
     """
     if "--list" in arguments:
         parse(LIST, arguments)
@@ -55,20 +63,20 @@ def command(arguments: list[str]) -> int:
         missing = left_out(plan.study.search, plan.centre_cell)
         if missing:
             values = ", ".join(f"{axis}={value}" for axis, value in missing.items())
-            words = "it is run too, as the cell that others are compared with."
-            print_wrapped(screen, f"The grid leaves out the centre ({values}); {words}")
+            words = "it is run as well, because the other cells are compared with it."
+            print_wrapped(screen, f"The grid does not contain the centre ({values}); {words}")
         if "--preview" in parsed.flags:
             return _preview(plan, screen)
         return run_plan(plan, screen, status, tables="--tables" in parsed.flags)
 
 
 def _known_speeds(plan: Plan) -> str:
-    """Of an earlier run of the study, whether it compares speeds of learning."""
+    """A remark from earlier results: whether the study compares speeds of learning. Empty if it does not."""
     from tal_search.trial.folder import TrialFolder
 
     trials = [] if plan.study.search.plan == "sampler" else plan.trials_of(plan.centre_cell)
     results = {trial.id: TrialFolder.of(plan.study.runs, trial.spec.key).results() for trial in trials}
-    known = {name: found[None] for name, found in results.items() if None in found}
+    known = {name: scored[None] for name, scored in results.items() if None in scored}
     if not known:
         return ""
     from tal_search.plan.plan_frame import speeds, study_frame
@@ -83,24 +91,24 @@ def _preview(plan: Plan, screen: Console) -> int:
     if plan.study.search.plan == "sampler":
         print_wrapped(screen, sampler_sentence(plan))
         return 0
-    found = preview(plan)
-    time = "unknown until a first trial is recorded" if found.seconds is None else f"{found.seconds / 60:.1f} min"
-    # Cells that read no clicks have no annotators to be repeated over.
-    equal = "=" if found.cells * found.repeats == found.trials else "at most,"
+    counts = preview(plan)
+    time = "unknown until a first trial is recorded" if counts.seconds is None else f"{counts.seconds / 60:.1f} min"
+    # Cells that read no clicks are not repeated over annotators.
+    equal = "=" if counts.cells * counts.repeats == counts.trials else "at most,"
     print_wrapped(
         screen,
-        f"{plan.study.name}: {count(found.cells, 'cell')} × {count(found.repeats, 'repeat')} {equal} "
-        f"{count(found.trials, 'trial')} in {count(found.groups, 'fit')}; {found.cached} trials cached, "
-        f"{found.inference_only} to score from kept activations, {count(found.to_train, 'fit')} to train; "
+        f"{plan.study.name}: {count(counts.cells, 'cell')} × {count(counts.repeats, 'repeat')} {equal} "
+        f"{count(counts.trials, 'trial')} in {count(counts.groups, 'fit')}; {counts.cached} trials cached, "
+        f"{counts.inference_only} to score from kept activations, {count(counts.to_train, 'fit')} to train; "
         f"estimated time: {time}",
     )
     return 0
 
 
 def run_plan(plan: Plan, screen: Console, status: StatusLine, *, train: bool = True, tables: bool = False) -> int:
-    """Run a plan to its tables; returns the exit code. train: False scores finished fits alone.
+    """Run a plan and show its tables; returns the exit code.
 
-    tables: whether the terminal shows every table.
+    train: False only scores finished fits. tables: whether to print the table of every axis.
     """
     status.enter("loading libraries")
     from tal_search.cli.progress import StudyView
@@ -128,8 +136,9 @@ def run_plan(plan: Plan, screen: Console, status: StatusLine, *, train: bool = T
 
 
 def _publish(plan: Plan, data: StudyFrame, screen: Console, *, interrupted: bool) -> None:
-    """What the study came to, for its run in MLflow; a sentence where it does not arrive. A command that is interrupted
-    draws no figure first.
+    """Send the study's results to its MLflow run, and print a sentence if that fails.
+
+    An interrupted command skips the figure, which takes seconds.
     """
     from tal_search.cli.report import write_overview_figure
     from tal_search.tracking.publish import INTERRUPTED_SECONDS, PUBLISH_SECONDS, publish

@@ -1,4 +1,4 @@
-"""The status command: where each study that was run stands."""
+"""The status command: progress of each study that was run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tal_search.cli.arguments import Grammar, Key, parse
 from tal_search.cli.console import console, printable
-from tal_search.errors import InputError
+from tal_search.errors import InputError, Problems
 
 if TYPE_CHECKING:
     from tal_search.cli.text_table import TextTable
@@ -16,16 +16,21 @@ if TYPE_CHECKING:
 USAGE = """\
 tal-search status [study=NAME] [runs=FOLDER]
 
-One row a study of FOLDER (`runs` unless named): running, finished, incomplete (the same command continues it), or
-failed (every trial has ended, some by an error; the next run tries those again); trials done of those planned, failed,
-and stopped early by a pruner; when a trial last began or ended. Reads the record and changes nothing.
+One row per study of FOLDER (default: runs), read from its record:
+  state        running, finished, incomplete (the same `run` command continues
+               it) or failed (every trial has ended, some with an error; the
+               next run tries those again)
+  done         trials done of those planned
+  failed       trials that ended with an error
+  stopped      trials that a pruner stopped early
+  last change  when a trial last began or ended
 """
 GRAMMAR = Grammar(command="status", keys={"study": Key(), "runs": Key(convert=Path, default=Path("runs"))})
 HEADS = ["study", "state", "done", "failed", "stopped", "last change"]
 
 
 def command(arguments: list[str]) -> int:
-    """Print the table; returns the exit code. Raises InputError: arguments, no such study, a damaged record."""
+    """Print the table; returns the exit code. Raises InputError: bad arguments, no such study, a damaged record."""
     values = parse(GRAMMAR, arguments).values
 
     from tal_search.cli.text_table import drawn
@@ -41,33 +46,31 @@ def command(arguments: list[str]) -> int:
     if not names:
         screen.print(f"No study was run in {runs} yet; start one: tal-search run study=quickstart", markup=False)
         return 0
-    found, problems = list[Overview](), list[str]()
+    overviews, problems = list[Overview](), Problems()
     for name in [wanted] if wanted else names:
-        try:
-            found.append(overview(runs / name))
-        except InputError as error:
-            problems += error.problems
-    if found:
-        screen.print(drawn(status_text(found), printable(str(runs)), screen.width))
-    if problems:
-        raise InputError(problems)
+        with problems.gather():
+            overviews.append(overview(runs / name))
+    if overviews:
+        screen.print(drawn(status_text(overviews), printable(str(runs)), screen.width))
+    problems.raise_if_any()
     return 0
 
 
-def status_text(found: list[Overview]) -> TextTable:
-    """The newest first."""
+def status_text(overviews: list[Overview]) -> TextTable:
+    """The status table, newest change first."""
     from tal_search.cli.text_table import TextTable
 
-    ordered = sorted(found, key=lambda one: one.changed.timestamp() if one.changed else 0.0, reverse=True)
+    ordered = sorted(overviews, key=lambda study: study.changed.timestamp() if study.changed else 0.0, reverse=True)
     rows = [
         [
-            printable(one.name),
-            one.state,
-            f"{one.done}" if one.planned is None else f"{one.done}/{one.planned}",
-            str(one.failed),
-            str(one.stopped),
-            f"{one.changed:%Y-%m-%d %H:%M}" if one.changed else "never",
+            printable(study.name),
+            study.state,
+            f"{study.done}" if study.planned is None else f"{study.done}/{study.planned}",
+            str(study.failed),
+            str(study.stopped),
+            f"{study.changed:%Y-%m-%d %H:%M}" if study.changed else "never",
         ]
-        for one in ordered
+        for study in ordered
     ]
-    return TextTable("Studies", HEADS, rows, ("study", "state"), tuple(one.state == "running" for one in ordered))
+    running = tuple(study.state == "running" for study in ordered)
+    return TextTable("Studies", HEADS, rows, ("study", "state"), running)

@@ -1,9 +1,9 @@
-"""What supervision costs an annotator, in seconds per minute of video: watching, and a time for each click or instance.
+"""Annotation cost in seconds per minute of video: watching, plus a time for each click or instance.
 
 Published for THUMOS14 (BackTAL Fig. 8 and Sec. 4): 45 s for video labels, 48 s with background clicks, 50 s with action
-clicks, 53 s with both, 300 s with instances. Four numbers are fitted to four of them: watching is the 45 s, and what a
-kind adds, divided by the rate of the released annotations, is the time of one click or instance. Derived from them are
-the 53 s, and the cost at any other rate: no one has measured those.
+clicks, 53 s with both, 300 s with instances. The model has four parameters, fitted to the first three and the last:
+watching takes 45 s; the time of one click or instance is the increase for its kind divided by its rate in the released
+annotations. The 53 s and the cost at any other rate follow from the model; nobody has measured them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ THUMOS14_RATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class CostModel:
-    """Seconds per minute of video for watching it and naming its actions, and seconds of each click and instance."""
+    """Seconds per minute of video to watch it and name its actions, and seconds for each click and instance."""
 
     watching: float = hyper(45.0, "s/min", low=0, help="with the video labels")
     seconds_per_background_click: float = hyper((48 - 45) / THUMOS14_RATES[BACKGROUND_CLICKS], "s", low=0)
@@ -37,9 +37,9 @@ class CostModel:
 def annotation_seconds(
     supervision: Collection[str], rates: Mapping[str, float] = THUMOS14_RATES, cost: CostModel | None = None
 ) -> float:
-    """Seconds an annotator spends on one minute of video to give this supervision (video labels are always given).
+    """Seconds that an annotator needs per minute of video for this supervision, which always includes video labels.
 
-    rates: clicks or instances made per minute of video, by kind; by default those of THUMOS14.
+    rates: clicks or instances per minute of video, by kind; by default those of THUMOS14.
     """
     cost = cost or CostModel()
     seconds_of_one = {

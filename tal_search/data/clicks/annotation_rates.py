@@ -1,4 +1,4 @@
-"""How often an annotator of a dataset clicks in a minute of video: what the cost of its supervision is counted by."""
+"""Clicks and instances per minute of video, from which the annotation cost of a dataset is computed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tal_search.data.supervision import clicks_made
 from tal_search.errors import InputError
 from tal_search.types import BACKGROUND_CLICKS, INSTANCES, DatasetSpec, clicks_of
 
-_counted: dict[Hashable, dict[str, float]] = {}  # rates by all that decides them
+_counted: dict[Hashable, dict[str, float]] = {}  # by everything that the rates depend on
 
 
 def annotation_rates(spec: DatasetSpec, annotator: str, supervision: tuple[str, ...]) -> dict[str, float]:
     """Clicks and instances a minute of training video, by kind, that a trial with this supervision reads.
 
-    Counted in the click files, within the dataset's budget of clicks, in the ground truth or the simulation. What
-    cannot be counted there is taken to be as often as on THUMOS14: clicks that lie in the feature files, anything where
-    the ground truth gives no durations, files with problems (which `check` reports).
+    Counted in the click files, within the dataset's click budget, in the ground truth or the simulation. THUMOS14's
+    rates stand in where nothing can be counted: for clicks in the feature files, a ground truth without durations, and
+    files with problems (which `check` reports).
     """
-    # A plan asks for a few of them once a trial; the fingerprints name all that they are counted from.
+    # A plan asks once a trial for few different rates; the fingerprints identify the files they are counted in.
     key = (spec.fingerprint, annotator, supervision, *spec.fingerprints_read(annotator, supervision).items())
     if key not in _counted:
         _counted[key] = _rates(spec, annotator, supervision)

@@ -1,4 +1,4 @@
-"""A part of an annotator's clicks: what fewer clicks would have been. Pure."""
+"""Click budgets: a subset of an annotator's background clicks, as if there had been fewer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tal_search.types import BACKGROUND_CLICKS, DatasetSpec, Floats, Ints
 
 
 def within_budget(spec: DatasetSpec, clicks: Clicks, seconds_N: Floats) -> Clicks:
-    """What the dataset keeps of background clicks, all of others; seconds_N: of each video of `clicks`.
+    """Background clicks within the dataset's budget, or all clicks of another kind; seconds_N: durations of the videos.
 
-    Which ones is drawn by the names of the annotator and the videos alone, so that all seeds and studies see the same,
-    and a smaller budget is part of every greater one.
+    The draw depends only on the names of the annotator and the videos: all seeds and studies get the same clicks, and a
+    smaller budget is a subset of every larger one.
     """
     if clicks.kind != BACKGROUND_CLICKS:
         return clicks
@@ -27,7 +27,7 @@ def within_budget(spec: DatasetSpec, clicks: Clicks, seconds_N: Floats) -> Click
 
 
 def _rows_per_minute(clicks: Clicks, limit: float, minutes_N: Floats) -> Ints:
-    """At most `limit` a minute in each video; what is not whole is rounded up or down by a draw of the video's."""
+    """Rows of at most `limit` clicks a minute in each video, whose fractional part is rounded up or down at random."""
     found = []
     bounds = np.searchsorted(clicks.video, np.arange(len(clicks.videos) + 1))
     for name, minutes, first, end in zip(clicks.videos, minutes_N, bounds[:-1], bounds[1:], strict=True):

@@ -1,10 +1,10 @@
-"""The rows of a click file, in any of the formats in use, recognised by the content.
+"""Rows of click files in the four formats in use, recognised by their content.
 
 - BackTAL's CSV: a header with URLID and Start (URLID,URL,TagID,Tag,Start,End,Time,State; UTF-8 with a byte order mark),
-  one background click a row, the second is Start (the annotators worked at 2 frames a second).
+  one background click a row at second Start (the annotators worked at 2 frames a second).
 - SF-Net's lines: VIDEO,seconds,label, one action click a line, no header, blank lines between.
-- LACP's and HR-Pro's CSV: a header with class, point and video or video_id, one action click a row, the frame is point.
-  It also holds the instance's start and stop: ground truth, which is never read.
+- LACP's and HR-Pro's CSV: a header with class, point and video or video_id, one action click a row at frame point. It
+  also holds the instance's start and stop, ground truth that is never read.
 - Background JSON: {VIDEO: [number, ...]}, frames (released for GTEA) or whole seconds (released for BEOID); some
   released names end in a line break.
 """
@@ -14,9 +14,9 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tal_search.errors import InputError, Problems
 from tal_search.files.json_reader import brief, number_of
@@ -30,7 +30,7 @@ BOUNDARIES = {"start", "stop", "start_frame", "stop_frame"}
 
 
 class Row(NamedTuple):
-    """One click as its file says it: `where` in the file, the number and its text, and the label of an action."""
+    """One click as written in its file: `where` in the file, the number and its text, the label of an action click."""
 
     where: str
     video: str
@@ -40,8 +40,8 @@ class Row(NamedTuple):
 
 
 class ClickFile(NamedTuple):
-    """kind: of CLICKS; in_frames: the numbers are frames, not seconds, None where the format leaves that open;
-    boundaries: ground truth lies beside them.
+    """kind: one of CLICKS. in_frames: the numbers are frames, not seconds; None where the format leaves that open.
+    boundaries: the file also holds start and end of instances.
     """
 
     kind: str
@@ -51,10 +51,10 @@ class ClickFile(NamedTuple):
 
 
 def read_click_file(path: Path, kind: str | None, problems: Problems) -> ClickFile:
-    """Every row that is whole; a problem for each other one. Numbers are not judged here: NaN where there is none.
+    """Every complete row; a problem for each other row. Numbers are not checked here: NaN where there is none.
 
-    kind: what is wanted, for the words of an error, None for either. Raises InputError: no such file, not UTF-8, none
-    of the formats.
+    kind: the expected one, for error messages; None for either. Raises InputError: no such file, not UTF-8, none of the
+    formats.
     """
     wanted = " or ".join(FORMATS.values()) if kind is None else FORMATS[kind]
     try:
@@ -79,13 +79,13 @@ def read_click_file(path: Path, kind: str | None, problems: Problems) -> ClickFi
         columns = ("video", "second", "label")
         return ClickFile(ACTION_CLICKS, False, list(_csv_rows(lines, first - 1, columns, columns, problems)), False)
     seen = brief(lines[first]) if lines else ""
-    raise InputError(f"{path}: is no click file (the first line is '{seen}'); give {wanted}")
+    raise InputError(f"{path}: is not a click file (the first line is '{seen}'); give {wanted}")
 
 
 def _csv_rows(
-    lines: list[str], first: int, header: Any, columns: tuple[str, str, str | None], problems: Problems
+    lines: list[str], first: int, header: Sequence[str], columns: tuple[str, str, str | None], problems: Problems
 ) -> Iterator[Row]:
-    """Rows after line index `first`, that of the header; columns: of the video, the number and the label."""
+    """Rows below the header at line index `first`; columns: names of those of the video, the number and the label."""
     reader = csv.reader(lines[first + 1 :])
     video, number = header.index(columns[0]), header.index(columns[1])
     label = header.index(columns[2]) if columns[2] else None
@@ -97,8 +97,8 @@ def _csv_rows(
                 continue
             if len(fields) > least:
                 text = fields[number].strip()
-                named = None if label is None else fields[label].strip()
-                yield Row(line, fields[video].strip(), number_of(text), text, named)
+                name = None if label is None else fields[label].strip()
+                yield Row(line, fields[video].strip(), number_of(text), text, name)
             else:
                 seen = f"has {len(fields)} fields where {len(header)} are needed"
                 problems.add(f"{line}: {seen}; correct or remove the row")

@@ -1,4 +1,4 @@
-"""What ground truth says of a set of clicks: misses, slips, and where in a gap people click."""
+"""Statistics of clicks against the ground truth: misses, slips, and positions within gaps or instances."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tal_search.types import BACKGROUND_CLICKS, Annotations, Floats
 
 @dataclass(frozen=True, kw_only=True)
 class ClickStatistics:
-    """clicks, in `videos` of the truth's videos, which last `minutes`; `inside`: those in an instance, ends included
-    (action clicks: of their class).
+    """videos: how many have a click; minutes: total duration. inside: clicks in an instance, ends included (action
+    clicks: of their class).
 
-    spans: gaps between instances, head and tail of a video included, for background clicks; instances for action
-    clicks, but for those of no length. missed: spans without a click. deciles: shares [10] of the clicks that lie in a
-    span, by their relative position in it (in the shortest one, where instances overlap).
+    spans: for background clicks, gaps between instances with head and tail of each video; for action clicks, instances
+    longer than 0 s. missed: spans without a click. deciles: shares [10] of the clicks in a span, by their relative
+    position in it (in the shortest one where instances overlap).
     """
 
     kind: str
@@ -33,7 +33,7 @@ class ClickStatistics:
 
 
 def statistics_of(clicks: Clicks, truth: Annotations) -> ClickStatistics:
-    """`clicks` on the videos of `truth`, in its order; every video has a duration."""
+    """Statistics of `clicks`, whose videos are those of `truth` in the same order; every video needs a duration."""
     truth = lasting(truth)
     background = clicks.kind == BACKGROUND_CLICKS
     inside = spans = missed = 0

@@ -1,4 +1,4 @@
-"""Clicks: one schema for every kind and file format, and clicks laid on a grid of snippets."""
+"""Clicks: one table for every kind and file format, its reader, and the snippets that clicks fall in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tal_search.files.json_reader import brief, nearest_of
 from tal_search.types import Floats, Ints
 
 BACKGROUND = -1  # the label of a background click
-STRAY_SHARE = 0.01  # of rows that may name no known video: a released file of 2920 rows has one misspelt name
+STRAY_SHARE = 0.01  # of rows may name unknown videos: a released file of 2920 rows has one misspelt name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Clicks:
     """Clicks of one kind by one annotator, one row a click, ordered by video and time.
 
     video int64 [N] into `videos`; time float64 [N] seconds; label int64 [N], class index, BACKGROUND for a background
-    click; spent float64 [N], seconds the annotator needed, NaN where the file does not say (none of the formats does).
+    click; spent float64 [N], seconds that the annotator needed, NaN where unknown (no format states it).
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Clicks:
 
     @classmethod
     def of(cls, kind: str, annotator: str, videos: tuple[str, ...], rows: list[tuple[int, float, int]]) -> Clicks:
-        """From (video, time, label) triples in any order."""
+        """Clicks from (video, time, label) triples in any order."""
         table = np.array(sorted(rows), np.float64).reshape(-1, 3)
         return cls(
             kind=kind, annotator=annotator, videos=videos, video=table[:, 0].astype(np.int64), time=table[:, 1],
@@ -44,16 +44,16 @@ class Clicks:
         )  # fmt: skip
 
     def by_video(self) -> dict[str, Floats]:
-        """Seconds of the clicks of every video."""
+        """Times of the clicks in seconds, by video."""
         parts = np.split(self.time, np.searchsorted(self.video, np.arange(1, len(self.videos))))
         return dict(zip(self.videos, parts, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClickedVideos:
-    """What clicks are read against: seconds of every training video, frames a second where known, the class names.
+    """The training videos that clicks may name, with their seconds, frames a second where known, and the class names.
 
-    others: videos of the dataset that are not trained on; their clicks are passed over.
+    others: videos of the dataset that are not trained on; their clicks are ignored.
     """
 
     seconds: Mapping[str, float]
@@ -63,12 +63,11 @@ class ClickedVideos:
 
 
 def read_clicks(path: Path, kind: str | None, annotator: str, known: ClickedVideos, notes: list[str]) -> Clicks:
-    """The clicks of a file on the training videos; kind: one of CLICKS, None for whichever the file holds.
+    """The clicks of a file on the training videos; kind: one of CLICKS, or None for the kind that the file holds.
 
-    No tolerance in time is needed: in none of the released files does a click lie beyond its video's end. What the
-    user should know goes to `notes`: ground truth beside the clicks, rows passed over. Raises InputError with every
-    problem: no such file, another format or kind, rows without a number, unknown videos or labels, seconds outside the
-    video, frames of a video without a frame rate.
+    No click may lie beyond the end of its video; none does in any released file. Adds notes on ground truth beside the
+    clicks and on ignored rows. Raises InputError with every problem: no such file, another format or kind, rows without
+    a number, unknown videos or labels, seconds outside the video, frames of a video without a frame rate.
     """
     problems = Problems(path)
     file = read_click_file(path, kind, problems)
@@ -92,17 +91,17 @@ def read_clicks(path: Path, kind: str | None, annotator: str, known: ClickedVide
 
 
 def snippet_of(seconds: Floats, duration: float | Floats, snippets: int) -> Ints:
-    """The snippet that holds each second: ⌊second / duration · T⌋, the video's end in the last one."""
+    """The snippet at each second: ⌊second / duration · T⌋; the end of the video is in the last one."""
     return np.minimum(snippets - 1, (seconds / duration * snippets).astype(np.int64))
 
 
 def _of_training_videos(rows: list[Row], known: ClickedVideos, problems: Problems, notes: list[str]) -> Iterator[Row]:
-    """Rows of training videos. Unknown videos are problems, or a note where they are no more than a few strays."""
+    """Rows of training videos. Unknown videos are problems, or a note in at most STRAY_SHARE of the rows."""
     stray = [row for row in rows if row.video not in known.seconds and row.video not in known.others]
     names = tuple(known.seconds)
     if stray and len(stray) <= STRAY_SHARE * len(rows):
         listed = ", ".join(f"{row.where} '{brief(row.video)}'" for row in stray[:3])
-        notes.append(f"{problems.path}: {len(stray)} of {len(rows)} clicks passed over, of unknown videos ({listed})")
+        notes.append(f"{problems.path}: {len(stray)} of {len(rows)} clicks ignored, of unknown videos ({listed})")
         stray = []
     for row in stray:
         hint = nearest_of(row.video, names) if len(problems) < LISTED else ""
@@ -113,9 +112,9 @@ def _of_training_videos(rows: list[Row], known: ClickedVideos, problems: Problem
 
 
 def _in_frames(path: Path, rows: list[Row], known: ClickedVideos, notes: list[str]) -> bool:
-    """Whether numbers of unknown unit are frames: they are where any lies beyond its video's end in seconds.
+    """Whether numbers of unknown unit are frames: so if any is greater than the duration of its video in seconds.
 
-    Were frames all within it, every click of every video would lie in the first of `fps` parts of its video.
+    Frames would all be smaller only if every click of every video lay in the first of `fps` parts of its video.
     """
     beyond = any(row.number > known.seconds[row.video] for row in rows)
     seen, unit = ("some lie", "frames") if beyond else ("none lies", "seconds")
@@ -124,10 +123,10 @@ def _in_frames(path: Path, rows: list[Row], known: ClickedVideos, notes: list[st
 
 
 def _time(row: Row, in_frames: bool, known: ClickedVideos, problems: Problems) -> float | None:
-    """Seconds; a problem and None where the row gives none inside its video."""
+    """Seconds; None, with a problem, where the row has none inside its video."""
     rate, duration = known.fps.get(row.video) if in_frames else 1.0, known.seconds[row.video]
     if rate is None:
-        problems.add(f"{row.where}: is a frame of {row.video}, whose fps is not known; add it to the ground truth")
+        problems.add(f"{row.where}: is a frame of {row.video}, whose fps is unknown; add it to the ground truth")
     elif not math.isfinite(row.number):
         unit = "a frame's number" if in_frames else "a number of seconds"
         problems.add(f"{row.where}: the click on {row.video} is at '{brief(row.text)}'; give {unit}")

@@ -1,7 +1,7 @@
-"""A dataset converted once: every video at T snippets, in arrays that training maps from the disk and never copies.
+"""Converted datasets: every video at T snippets, in arrays that training maps from disk without a copy.
 
-The folder holds the arrays of `shared_features`, the ground truth and the click files, and a manifest with the number
-of snippets and each array's size and checksum. Shapes: N videos, D channels, T snippets, C classes.
+The folder holds the arrays of `features.shared`, the ground truth, the click files, and a manifest with the number of
+snippets and each array's size and checksum. Shapes: N videos, D channels, T snippets, C classes.
 """
 
 from __future__ import annotations
@@ -10,30 +10,39 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
-from tal_search.data.features.shared import ARRAYS, MANIFEST, SPLITS, array_file, mapped, size_and_checksum
+from tal_search.data.features.shared import ARRAYS, MANIFEST, SPLITS, SplitEntry, array_file, mapped, size_and_checksum
 from tal_search.data.features.split_reader import FeatureSplit, read_splits
 from tal_search.data.supervision import EMBEDDED
-from tal_search.errors import InputError
+from tal_search.errors import InputError, Problems
 from tal_search.files.disk import size_text
 from tal_search.types import BACKGROUND_CLICKS, Annotations, DatasetSpec, VideoSet
 
 CONVERTED = "converted"
 
 
+class Manifest(TypedDict):
+    """The manifest of a converted dataset. embedded: whether the feature files had background clicks."""
+
+    snippets: int
+    embedded: bool
+    train: SplitEntry
+    test: SplitEntry
+
+
 def is_converted(root: Path) -> bool:
-    """Whether `convert` wrote this folder, as far as names tell."""
+    """Whether `convert` wrote this folder, judging by file names."""
     return (root / MANIFEST).is_file() and array_file(root, "train", "features").is_file()
 
 
-def read_manifest(root: Path) -> dict[str, Any]:
-    """What `convert` wrote of the arrays. Raises InputError where that is not whole."""
+def read_manifest(root: Path) -> Manifest:
+    """The manifest that `convert` wrote. Raises InputError where it is not whole."""
     path = root / MANIFEST
     try:
-        manifest = json.loads(path.read_text())
+        manifest: Manifest = json.loads(path.read_text())
         whole = isinstance(manifest["snippets"], int) and isinstance(manifest["embedded"], bool)
         for split in SPLITS:
             videos, files = manifest[split]["videos"], manifest[split]["files"]
@@ -43,14 +52,14 @@ def read_manifest(root: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise InputError(f"{path}: is no whole manifest of converted features; convert them again")
-    return manifest  # type: ignore[no-any-return]
+        raise InputError(f"{path}: is not a whole manifest of converted features; convert them again")
+    return manifest
 
 
 def open_cache(root: Path, snippets: int, *, checked: bool) -> tuple[VideoSet, VideoSet]:
-    """Training and test videos, mapped. checked: every byte is compared with its checksum, else sizes alone.
+    """Training and test videos, mapped. checked: compare every file with its checksum, else only with its size.
 
-    Raises InputError: other snippets wanted than converted, files that are damaged or lead out of the folder.
+    Raises InputError: another number of snippets than converted, files that are damaged or links out of the folder.
     """
     manifest = read_manifest(root)
     if manifest["snippets"] != snippets:
@@ -66,40 +75,38 @@ def open_cache(root: Path, snippets: int, *, checked: bool) -> tuple[VideoSet, V
             if videos.features.shape[2] != snippets:
                 raise ValueError(f"the features of {split} have {videos.features.shape[2]} snippets")
             sets.append(videos)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, InputError) as error:
             raise InputError(f"{root} is damaged ({error}); convert the features again") from None
     return sets[0], sets[1]
 
 
 def check_cache(root: Path, snippets: int, train: Annotations, test: Annotations) -> VideoSet:
-    """The training videos, every byte of both splits checked. Raises InputError where they or the truths disagree."""
+    """The training videos, both splits checked in full. Raises InputError where they disagree with the ground truth."""
     splits = open_cache(root, snippets, checked=True)
-    problems = []
-    for videos, truth in zip(splits, (train, test), strict=True):
-        if set(videos.videos) != set(truth.videos):
-            problems.append(f"{root}: its videos are not those of the ground truth; convert the features again")
-        if videos.labels.shape[1] != len(truth.classes):
-            seen = f"{videos.labels.shape[1]} classes where the ground truth has {len(truth.classes)}"
-            problems.append(f"{root}: has {seen}; convert the features again")
-    if problems:
-        raise InputError(dict.fromkeys(problems))
+    problems = Problems(root)
+    if any(set(videos.videos) != set(truth.videos) for videos, truth in zip(splits, (train, test), strict=True)):
+        problems.add("its videos are not those of the ground truth; convert the features again")
+    classes = {videos.labels.shape[1] for videos in splits}
+    if classes != {len(train.classes)}:
+        seen = f"{' and '.join(map(str, sorted(classes)))} classes where the ground truth has {len(train.classes)}"
+        problems.add(f"has {seen}; convert the features again")
+    problems.raise_if_any()
     return splits[0]
 
 
 def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
     """Write the dataset into a new folder, one video in memory at a time; spec.snippets is its T.
 
-    Features are in float16 unless that changes a video too much (see `half_precision`); then `notes` says so. Raises
-    InputError: `folder` is there and not empty, the disk is too small, files as `check` has them.
+    Features are in float16 unless that changes a video too much (see `half_precision`), which adds a note. Raises
+    InputError: `folder` exists and is not empty, too little disk space, files with problems that `check` reports.
     """
     if spec.layout["name"] == CONVERTED:
-        raise InputError(f"{spec.root} is converted already; give the features that it was made from")
+        raise InputError(f"{spec.root} is already converted; give the features that it was made from")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"out={folder} is there and not empty; give a new folder")
-    problems: list[str] = []
+        raise InputError(f"out={folder} exists and is not empty; give a new folder")
+    problems = Problems(Path(spec.root))
     splits = read_splits(spec, problems)
-    if problems:
-        raise InputError(problems)
+    problems.raise_if_any()
     folder.parent.mkdir(parents=True, exist_ok=True)
     needed = sum(2 * len(split.files) * split.channels * spec.snippets for split in splits)
     if shutil.disk_usage(folder.parent).free < needed:
@@ -109,9 +116,11 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
     unfinished.mkdir()
     try:
         embedded = EMBEDDED in spec.clicks[BACKGROUND_CLICKS]
-        manifest: dict[str, Any] = {"snippets": spec.snippets, "embedded": embedded}
-        for name, split in zip(SPLITS, splits, strict=True):
-            manifest[name] = _write_split(unfinished, name, split, spec.snippets, notes)
+        train, test = (
+            _write_split(unfinished, name, split, spec.snippets, notes)
+            for name, split in zip(SPLITS, splits, strict=True)
+        )
+        manifest = Manifest(snippets=spec.snippets, embedded=embedded, train=train, test=test)
         shutil.copyfile(spec.ground_truth, unfinished / f"gt_{spec.name}.json")
         for path in (path for files in spec.clicks.values() for path in files.values() if path):
             shutil.copyfile(path, unfinished / Path(path).name)
@@ -125,13 +134,13 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write_split(folder: Path, name: str, split: FeatureSplit, snippets: int, notes: list[str]) -> dict[str, Any]:
-    """The arrays of one split; gives its entry of the manifest."""
-    problems: list[str] = []
+def _write_split(folder: Path, name: str, split: FeatureSplit, snippets: int, notes: list[str]) -> SplitEntry:
+    """Write the arrays of one split; returns its entry of the manifest."""
+    problems = Problems(split.folder)
     videos = split.load(snippets, problems, notes, array_file(folder, name, "features"))
-    if problems:
-        raise InputError(problems)
-    videos.features.flush()  # type: ignore[attr-defined]  # a map
+    problems.raise_if_any()
+    assert isinstance(videos.features, np.memmap)
+    videos.features.flush()
     if name == "test":
         videos = dataclasses.replace(videos, background_clicks=np.zeros_like(videos.background_clicks))
     for array in ARRAYS:

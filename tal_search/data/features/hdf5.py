@@ -1,7 +1,7 @@
 """Features in one HDF5 file with a dataset [T0, D] a video, read without trusting the file.
 
-A video is written as a path: FILE.h5/VIDEO. Links (to another file, or soft ones), data kept in other files and
-datasets that claim more than the file holds are refused before any memory is taken.
+A video's path is FILE.h5/VIDEO. Soft and external links, data kept in other files and datasets that claim more than
+the file holds are refused before any memory is allocated.
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tal_search.data.features.npy import check_shape
 from tal_search.data.features.npz import VideoFile
-from tal_search.errors import InputError, MissingExtra
+from tal_search.errors import InputError, MissingExtra, Problems
 from tal_search.files.untrusted import BOMB_BYTES, MOST_BYTES, Header, as_float32, is_squeezed, require_finite
 
+if TYPE_CHECKING:
+    import h5py
+
 SUFFIXES = (".h5", ".hdf5")
-LZF_RATIO = 88  # the most that it can unpack to; gzip's own, 1032, is not relied on
+LZF_RATIO = 88  # bytes that LZF can unpack from one byte; gzip chunks are unpacked here instead (1032 from one)
 CHECKSUM_BYTES = 4
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zlib.error)
 
@@ -44,21 +47,20 @@ def read_video(path: Path, channels: int | None = None) -> VideoFile:
     Raises InputError: not a whole HDF5 file, links, groups, data kept elsewhere, not floats of two axes, D not as
     expected, values that are not finite.
     """
-    problems: list[str] = []
+    problems = Problems(path)
     with _opened(path.parent) as content:
         dataset = _dataset(content, path)
         if channels is not None and dataset.shape[1] != channels:
             raise InputError(f"{path}: expected {channels} feature channels, got {dataset.shape[1]}")
         features_TD = as_float32(dataset[()])
     require_finite(features_TD, "the dataset", problems)
-    if problems:
-        raise InputError(f"{path}: {problem}" for problem in problems)
+    problems.raise_if_any()
     return VideoFile(features=np.ascontiguousarray(features_TD.T))
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[Any]:
-    """The file's root group; any way in which it is no whole HDF5 file becomes one sentence."""
+def _opened(file: Path) -> Iterator[h5py.File]:
+    """The open file. Raises InputError, with one sentence, however it fails to be a whole HDF5 file."""
     try:
         import h5py
     except ImportError:
@@ -68,16 +70,16 @@ def _opened(file: Path) -> Iterator[Any]:
             yield content
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{file}: is damaged or no HDF5 file ({reason}); fetch or write it again") from None
+        raise InputError(f"{file}: is damaged or not an HDF5 file ({reason}); fetch or write it again") from None
 
 
-def _dataset(content: Any, path: Path) -> Any:
-    """The dataset of a video, its claims checked; not one byte of it is read."""
+def _dataset(content: h5py.File, path: Path) -> h5py.Dataset:
+    """The dataset of a video, its claims checked before any of it is read."""
     import h5py
 
     link = content.get(path.name, getlink=True)
     if link is None:
-        raise InputError(f"{path}: is not in the file any more; write it again")
+        raise InputError(f"{path}: is no longer in the file; write it again")
     if not isinstance(link, h5py.HardLink):
         raise InputError(f"{path}: is a link, which is never followed; write the features themselves into the file")
     dataset = content[path.name]
@@ -85,45 +87,44 @@ def _dataset(content: Any, path: Path) -> Any:
         raise InputError(f"{path}: is not a dataset; write one dataset [snippets, channels] a video, without groups")
     if dataset.external or dataset.is_virtual:
         raise InputError(f"{path}: keeps its data in another file, which is never opened; write it into this one")
-    problems: list[str] = []
+    problems = Problems(path)
     if dataset.shape is None:
         raise InputError(f"{path}: is empty; write floats [snippets, channels]")
     check_shape(Header(dataset.shape, dataset.dtype), problems)
     stored, held = dataset.id.get_storage_size(), path.parent.stat().st_size
     if stored > held:
-        problems.append(f"claims {stored} bytes of a file of {held}; write it again")
+        problems.add(f"claims {stored} bytes of a file of {held}; write it again")
     elif dataset.nbytes > 2 * MOST_BYTES or is_squeezed(stored, dataset.nbytes):
-        problems.append(f"unpacks from {stored} to {dataset.nbytes} bytes, more than features can; write it again")
+        problems.add(f"unpacks from {stored} to {dataset.nbytes} bytes, too many for features; write it again")
     elif not stored and not problems:
-        problems.append("holds no data; write it again")
+        problems.add("holds no data; write it again")
     elif not problems and dataset.chunks is not None:
         _check_chunks(dataset, problems)
-    if problems:
-        raise InputError(f"{path}: {problem}" for problem in problems)
+    problems.raise_if_any()
     return dataset
 
 
-def _check_chunks(dataset: Any, problems: list[str]) -> None:
-    """A problem where reading may take more memory than the dataset's own: HDF5 unpacks a chunk to whatever it holds.
+def _check_chunks(dataset: h5py.Dataset, problems: Problems) -> None:
+    """Add a problem where reading may need more memory than the dataset: HDF5 unpacks a chunk without a limit.
 
-    Chunks are unpacked here first, one at a time and no further than their size.
+    Each chunk is therefore unpacked here first, up to its stated size.
     """
     from h5py import h5z
 
     size = math.prod(dataset.chunks) * dataset.dtype.itemsize
     if size > max(dataset.nbytes, BOMB_BYTES):
-        problems.append(f"has chunks of {size} bytes, more than itself; write it again")
+        problems.add(f"has chunks of {size} bytes, more than itself; write it again")
         return
     properties = dataset.id.get_create_plist()
     filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
     packers = [code for code in filters if code not in (h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)]
     last = [code for code in filters if code != h5z.FILTER_FLETCHER32][-1:]
     if packers and (packers != last or packers[0] not in (h5z.FILTER_DEFLATE, h5z.FILTER_LZF)):
-        problems.append("is packed by other filters than gzip or lzf, after shuffle; write it with one of them")
+        problems.add("is packed by other filters than gzip or lzf, after shuffle; write it with one of them")
         return
 
-    def is_bomb(chunk: Any) -> bool | None:
-        """Chunks are visited until one is."""
+    def is_bomb(chunk: h5py.h5d.StoreInfo) -> bool | None:
+        """Whether a chunk unpacks to too much; None has `chunk_iter` go on."""
         skipped = bool(packers) and bool(chunk.filter_mask >> filters.index(packers[0]) & 1)
         if chunk.size > size + size // 100 + BOMB_BYTES // 250:
             return True
@@ -136,4 +137,4 @@ def _check_chunks(dataset: Any, problems: list[str]) -> None:
         return len(zlib.decompressobj().decompress(packed, most + 1)) > most or None
 
     if dataset.id.chunk_iter(is_bomb):
-        problems.append(f"has a chunk that unpacks to more than its {size} bytes; write it again")
+        problems.add(f"has a chunk that unpacks to more than its {size} bytes; write it again")

@@ -1,7 +1,7 @@
-"""How features lie on disk: the layouts in use, told apart by what a folder holds.
+"""Layouts of features on disk, recognised by the files in a folder.
 
-A video is a path: an npz or npy file, or FILE.h5/VIDEO. Where a layout says when its snippets are (stride, offset,
-frames a second), snippet i is centred at (i·stride + offset)/fps seconds; elsewhere T0 snippets cover the video evenly.
+A video is a path: an npz or npy file, or FILE.h5/VIDEO. In a layout with timing (stride, offset, frames per second),
+snippet i is centred at (i·stride + offset)/fps seconds; in the others T0 snippets cover the video evenly.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tal_search.data.data_folder import feature_files, holds, split_folders, subset_by_video, subsets_and_fps
 from tal_search.data.features import hdf5, npy, npz
 from tal_search.data.features.npz import VideoFile
 from tal_search.data.features.timing import AS_LAYOUT, Timing
-from tal_search.errors import InputError, gathered
+from tal_search.errors import InputError, Problems
 
 AUTO = "auto"
-PREFIX = "v_"  # of files, where the ground truth names videos without it
-SNIPPETS_OFF = 0.1  # share by which the number of snippets may differ from what a video's seconds make of the timing
+PREFIX = "v_"  # of file names, where the ground truth names videos without it
+SNIPPETS_OFF = 0.1  # share by which the number of snippets may differ from that of timing and duration
 
 
 class Split(NamedTuple):
@@ -31,17 +31,18 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureLayout:
-    """One layout. `splits` gives training and test videos; all videos twice where they lie together (`together`).
+    """One layout. is_in: whether a root holds it, for a dataset of that name. splits: training and test videos, or all
+    videos twice where one folder has both (`together`).
 
-    splits, read, channels and content raise InputError; content is what changes when a video's features do.
+    `content` (JSON values) changes when a video's features do. splits, read, channels and content raise InputError.
     """
 
     name: str
-    found: Callable[[Path, str], bool]
+    is_in: Callable[[Path, str], bool]
     splits: Callable[[Path, str], tuple[Split, Split]]
     read: Callable[[Path, int | None], VideoFile]
     channels: Callable[[Path], int]
-    content: Callable[[Path], Any]
+    content: Callable[[Path], object]
     timing: Timing = AS_LAYOUT
     together: bool = False
 
@@ -59,70 +60,65 @@ def _both(has: Callable[[Path], bool]) -> Callable[[Path, str], bool]:
 
 
 def _npz_splits(root: Path, name: str) -> tuple[Split, Split]:
-    problems: list[str] = []
+    problems = Problems()
     splits = []
     for folder in _folders(root, name, has_npz, "*.npz"):
-        with gathered(problems):
+        with problems.gather():
             splits.append(Split(folder, feature_files(folder, root)))
-    return _two(splits, problems)
+    problems.raise_if_any()
+    return splits[0], splits[1]
 
 
 def _stream_splits(root: Path, name: str) -> tuple[Split, Split]:
-    problems: list[str] = []
+    problems = Problems()
     splits = []
     for folder in _folders(root, name, _has_streams, "rgb/*.npy"):
-        with gathered(problems):
+        with problems.gather():
             rgb, flow = (feature_files(folder / part, root, "*.npy") for part in ("rgb", "flow"))
             listed = _listed(root, folder.name)
-            for one, other, missing in ((rgb, flow, "flow"), (flow, rgb, "rgb")):
-                alone = [video for video in one if video not in other and (listed is None or video in listed)]
-                problems += [f"{one[video]}: has no file in {folder / missing}; extract it" for video in alone]
-            files = {video: path for video, path in rgb.items() if listed is None or video in listed}
-            splits.append(Split(folder, files))
-    return _two(splits, problems)
+            for files, other, missing in ((rgb, flow, "flow"), (flow, rgb, "rgb")):
+                alone = [video for video in files if video not in other and (listed is None or video in listed)]
+                problems.extend(f"{files[video]}: has no file in {folder / missing}; extract it" for video in alone)
+            splits.append(Split(folder, {video: rgb[video] for video in rgb if listed is None or video in listed}))
+    problems.raise_if_any()
+    return splits[0], splits[1]
 
 
 def _listed(root: Path, split: str) -> set[str] | None:
-    """The videos that split_NAME.txt names, one a line, in `root` or beside it; None where there is no such file."""
+    """The videos that split_NAME.txt lists, one a line, in `root` or beside it; None without such a file."""
     for place in (root, root.parent):
         path = place / f"split_{split}.txt"
         if path.is_file():
             try:
                 return set(path.read_text(encoding="utf-8-sig").split())
             except (OSError, UnicodeDecodeError):
-                raise InputError(f"{path}: is not text that can be read; give one video a line") from None
+                raise InputError(f"{path}: is not readable text; give one video a line") from None
     return None
 
 
 def _folders(root: Path, name: str, has: Callable[[Path], bool], pattern: str) -> tuple[Path, Path]:
     train, test = split_folders(root, name, has)
     if train is None or test is None:
-        what = "features" if train is test else "training features" if train is None else "test features"
-        raise InputError(f"{root} has no {what} ({pattern} in a folder named after the split); put them there")
+        missing = "features" if train is test else "training features" if train is None else "test features"
+        raise InputError(f"{root} has no {missing} ({pattern} in a folder named after the split); put them there")
     return train, test
 
 
-def _two(splits: list[Split], problems: list[str]) -> tuple[Split, Split]:
-    if problems:
-        raise InputError(problems)
-    return splits[0], splits[1]
-
-
-def _npy_splits(root: Path, name: str) -> tuple[Split, Split]:  # noqa: ARG001 - videos of both splits lie together
+def _npy_splits(root: Path, name: str) -> tuple[Split, Split]:  # noqa: ARG001 - one folder holds both splits
     split = Split(root, feature_files(root, root, "*.npy"))
     if not split.files:
         raise InputError(f"{root} has no VIDEO.npy; put them there")
     return split, split
 
 
-def _hdf5_splits(root: Path, name: str) -> tuple[Split, Split]:  # noqa: ARG001 - videos of both splits lie together
+def _hdf5_splits(root: Path, name: str) -> tuple[Split, Split]:  # noqa: ARG001 - one file holds both splits
     files = _hdf5_files(root)
     if len(files) != 1:
         listed = ", ".join(path.name for path in files) or "none"
         raise InputError(f"{root} has {len(files)} HDF5 files ({listed}); give the one to read as dataset.root")
     inside = root if root.is_dir() else root.parent
     if not files[0].resolve().is_relative_to(inside.resolve()):
-        raise InputError(f"{files[0]} is a link to outside dataset.root={root}; copy the file there")
+        raise InputError(f"{files[0]} is a link out of dataset.root={root}; copy the file there")
     split = Split(files[0], hdf5.videos_of(files[0]))
     return split, split
 
@@ -137,7 +133,7 @@ LAYOUTS = {
     for layout in (
         FeatureLayout(
             name="backtal",
-            found=_both(has_npz),
+            is_in=_both(has_npz),
             splits=_npz_splits,
             read=npz.read_video,
             channels=npz.read_channels,
@@ -145,7 +141,7 @@ LAYOUTS = {
         ),
         FeatureLayout(
             name="basnet",
-            found=_both(_has_streams),
+            is_in=_both(_has_streams),
             splits=_stream_splits,
             read=npy.read_streams,
             channels=npy.streams_channels,
@@ -154,7 +150,7 @@ LAYOUTS = {
         ),
         FeatureLayout(
             name="hdf5",
-            found=lambda root, _: bool(_hdf5_files(root)),
+            is_in=lambda root, _: bool(_hdf5_files(root)),
             splits=_hdf5_splits,
             read=hdf5.read_video,
             channels=hdf5.read_channels,
@@ -163,7 +159,7 @@ LAYOUTS = {
         ),
         FeatureLayout(
             name="actionformer",
-            found=lambda root, _: holds(root, "*.npy"),
+            is_in=lambda root, _: holds(root, "*.npy"),
             splits=_npy_splits,
             read=npy.read_video,
             channels=npy.read_channels,
@@ -173,23 +169,23 @@ LAYOUTS = {
         ),
     )
 }
-NAMES = (AUTO, *LAYOUTS, "converted")  # the last: see `feature_cache`
+NAMES = (AUTO, *LAYOUTS, "converted")  # the last one is written by `features.cache.convert`
 
 
 def detect(root: Path, name: str, wanted: str) -> FeatureLayout | None:
-    """The layout of `root`: the one wanted, or the first of LAYOUTS that it holds, None where it holds none."""
+    """The layout named `wanted`, or for `auto` the first of LAYOUTS that `root` holds; None where it holds none."""
     if wanted != AUTO:
         return LAYOUTS[wanted]
-    return next((layout for layout in LAYOUTS.values() if layout.found(root, name)), None)
+    return next((layout for layout in LAYOUTS.values() if layout.is_in(root, name)), None)
 
 
 def timed(layout: FeatureLayout, asked: Timing) -> FeatureLayout:
-    """The layout with what a study says of its timing. Raises InputError where that does not go with the layout."""
+    """The layout with the timing settings of a study. Raises InputError where they do not fit the layout."""
     given = {name: value for name, value in vars(asked).items() if value is not None}
     timing = replace(layout.timing, **given)
     if layout.name == "backtal" and given:
         raise InputError(
-            f"dataset.{next(iter(given))} is given, but npz files of BackTAL cover a video evenly; drop it"
+            f"dataset.{next(iter(given))} is given, but npz files of BackTAL cover a video evenly; remove it"
         )
     if timing.stride is None and given:
         raise InputError(f"dataset.{next(iter(given))} needs dataset.stride, frames from one snippet to the next")
@@ -199,9 +195,9 @@ def timed(layout: FeatureLayout, asked: Timing) -> FeatureLayout:
 
 
 def split_files(layout: FeatureLayout, root: Path, name: str, truth: Path) -> tuple[Split, Split]:
-    """Training and test videos by their names in the ground truth; where they lie together, those of its subsets.
+    """Training and test videos by their names in the ground truth, whose subsets part a folder that holds both.
 
-    Raises InputError.
+    Raises InputError as the layout's `splits`.
     """
     splits = layout.splits(root, name)
     if not layout.together and not any(video.startswith(PREFIX) for split in splits for video in split.files):
@@ -216,7 +212,7 @@ def split_files(layout: FeatureLayout, root: Path, name: str, truth: Path) -> tu
 
 
 def _named(files: dict[str, Path], known: Container[str]) -> dict[str, Path]:
-    """ActivityNet's and HACS's features are files v_VIDEO."""
+    """The files by the names of the ground truth: features of ActivityNet and HACS are files v_VIDEO."""
     shorter = {video: video.removeprefix(PREFIX) for video in files}
     return {
         shorter[video] if video not in known and shorter[video] in known else video: files[video] for video in files

@@ -1,7 +1,7 @@
 """Features in npy files, one array [T0, D] a video, read without trusting the file.
 
 BaS-Net's and LACP's layout has a file for each stream, rgb/VIDEO.npy and flow/VIDEO.npy; ActionFormer's and OpenTAD's
-has one file VIDEO.npy with both streams side by side. Neither says anything but the features.
+has one file VIDEO.npy with both streams side by side. Neither holds anything besides features.
 
 Shapes: D channels, T0 snippets stored.
 """
@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tal_search.data.features.npz import VideoFile
-from tal_search.errors import InputError
+from tal_search.errors import InputError, Problems
 from tal_search.files.untrusted import MOST_BYTES, Header, as_float32, read_header, require_finite
 
 CHUNK_BYTES = 1 << 20
@@ -29,7 +29,7 @@ def read_video(path: Path, channels: int | None = None) -> VideoFile:
 
 
 def read_channels(path: Path) -> int:
-    """D, from the header alone. Raises InputError where the file is no npy file of features."""
+    """D, from the header alone. Raises InputError where the file holds no features."""
     return _header_of(path).shape[1]
 
 
@@ -49,10 +49,10 @@ def streams_channels(path: Path) -> int:
 
 
 def read_parts(paths: list[Path], channels: int | None) -> VideoFile:
-    """Arrays [T0, D'] of some files as one [D, T0]; `channels`: D expected, None for any.
+    """Arrays [T0, D'] of several files as one [D, T0]; `channels`: D expected, None for any.
 
     Raises InputError with every problem: not a whole npy file, pickled, not floats of two axes, other numbers of
-    snippets, D not as expected, values that are not finite. Sizes are checked before any memory is taken.
+    snippets, D not as expected, values that are not finite. Sizes are checked before any memory is allocated.
     """
     headers = [_header_of(path) for path in paths]
     snippets, got = [header.shape[0] for header in headers], sum(header.shape[1] for header in headers)
@@ -74,7 +74,7 @@ def checksum(path: Path) -> int:
 
 
 @lru_cache(maxsize=100_000)
-def _checksum(path: Path, size: int, modified: int) -> int:  # noqa: ARG001 - they say when to read again
+def _checksum(path: Path, size: int, modified: int) -> int:  # noqa: ARG001 - keys of the cache: a changed file is read again
     value = 0
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
@@ -83,39 +83,38 @@ def _checksum(path: Path, size: int, modified: int) -> int:  # noqa: ARG001 - th
 
 
 def _header_of(path: Path) -> Header:
-    problems: list[str] = []
+    problems = Problems(path)
     header = None
     try:
         size = path.stat().st_size
         if size > 2 * MOST_BYTES:  # both streams in one file
-            raise InputError(f"{path}: has {size} bytes, more than features of one video can; extract it again")
+            raise InputError(f"{path}: has {size} bytes, too many for the features of one video; extract it again")
         with path.open("rb") as stream:
             header = read_header(stream, "the array", size, problems)
     except (OSError, ValueError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        raise InputError(f"{path}: is truncated or no npy file ({reason}); fetch or extract it again") from None
+        raise InputError(f"{path}: is truncated or not an npy file ({reason}); fetch or extract it again") from None
     check_shape(header, problems)
-    if problems or header is None:
-        raise InputError(f"{path}: {problem}" for problem in problems)
+    problems.raise_if_any()
+    assert header is not None
     return header
 
 
-def check_shape(header: Header | None, problems: list[str]) -> None:
-    """A problem where an array is no features of one video."""
+def check_shape(header: Header | None, problems: Problems) -> None:
+    """Add a problem where an array is not floats [snippets, channels]."""
     if header is not None and (len(header.shape) != 2 or 0 in header.shape or header.dtype.kind != "f"):
         seen = f"the array is {header.dtype} of shape {header.shape}"
-        problems.append(f"{seen}; expected floats [snippets, channels]")
+        problems.add(f"{seen}; expected floats [snippets, channels]")
 
 
 def _read(path: Path) -> NDArray[np.float32]:
-    """Its header has been checked."""
-    problems: list[str] = []
+    """The array [T0, D'] of a file whose header has been checked."""
+    problems = Problems(path)
     try:
         with path.open("rb") as stream:
             features_TD = as_float32(npy.read_array(stream, allow_pickle=False))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: is truncated or no npy file ({error}); fetch or extract it again") from None
+        raise InputError(f"{path}: is truncated or not an npy file ({error}); fetch or extract it again") from None
     require_finite(features_TD, "the array", problems)
-    if problems:
-        raise InputError(f"{path}: {problem}" for problem in problems)
+    problems.raise_if_any()
     return features_TD

@@ -2,9 +2,9 @@
 
 feat_spa, feat_tem: any float dtype [D/2, T0] (RGB and flow); cls_label [C]; vid_name; point_label [T0] of a training
 video (C = background click, −100 = none); frame_num, fps, duration (seconds) where known. Nothing is unpickled, and
-the size a member claims is checked against its header and a bound before any memory is taken.
+the size a member claims is checked against its header and a limit before any memory is allocated.
 
-Shapes: D channels, T0 snippets stored, T snippets wanted, C classes.
+Shapes: D channels, T0 stored snippets, T snippets after rescaling, C classes.
 """
 
 from __future__ import annotations
@@ -15,30 +15,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tal_search.data.features.resampling import resample
-from tal_search.errors import InputError
+from tal_search.errors import InputError, Problems
 from tal_search.files.untrusted import MOST_BYTES, Header, as_float32, is_squeezed, read_header, require_finite
 
 STREAMS = ("feat_spa", "feat_tem")
-NUMBERS = {"frame_num": 1e7, "fps": 1000.0, "duration": 1e6}  # and the most that is believed
+NUMBERS = {"frame_num": 1e7, "fps": 1000.0, "duration": 1e6}  # the greatest plausible value of each
 MEMBERS = (*STREAMS, "cls_label", "vid_name", "point_label", *NUMBERS)
 REQUIRED = (*STREAMS, "cls_label")
-MOST_OTHER_BYTES = 1 << 20  # of an array beside the streams: numbers of as many snippets as those may have
+MOST_OTHER_BYTES = 1 << 20  # of any other array: a number for each of the snippets that a stream may have
 UNLABELLED = -100
 UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFile:
-    """What one file holds. features float32 [D, T0]; labels float32 [C], 1 where the class is present.
+    """Content of one feature file. features float32 [D, T0]; labels float32 [C], 1 where the class is present.
 
-    background_clicks bool [T0], None without point_label; the others None where the file does not say; duration in s.
+    background_clicks bool [T0]; duration in seconds. Whatever the file does not state is None.
     """
 
     features: NDArray[np.float32]
@@ -52,29 +51,27 @@ class VideoFile:
 def read_video(path: Path, channels: int | None = None) -> VideoFile:
     """The whole file, checked. `channels`: D expected, None for any.
 
-    Raises InputError with every problem found: not a whole npz file, missing or pickled arrays, sizes that do not fit,
+    Raises InputError with every problem: not a whole npz file, missing or pickled arrays, sizes that do not fit,
     D not as expected, values that are not finite, click labels outside 0..C.
     """
-    problems: list[str] = []
+    problems = Problems(path)
     with _opened(path) as archive:
         headers = _checked_headers(archive, problems)
         _check_shapes(headers, channels, problems)
-        if not problems:
-            arrays = {name: _read(archive, name, problems) for name in headers}
-    if not problems:
-        video = _build(arrays, path.stem, problems)
-    if problems:
-        raise InputError(f"{path}: {problem}" for problem in problems)
+        problems.raise_if_any()
+        arrays = {name: _read(archive, name, problems) for name in headers}
+    problems.raise_if_any()
+    video = _build(arrays, path.stem, problems)
+    problems.raise_if_any()
     return video
 
 
 def read_channels(path: Path) -> int:
     """D, from the headers alone. Raises InputError where the file is not a whole npz file with both streams."""
-    problems: list[str] = []
+    problems = Problems(path)
     with _opened(path) as archive:
         headers = _checked_headers(archive, problems, STREAMS)
-    if problems:
-        raise InputError(f"{path}: {problem}" for problem in problems)
+    problems.raise_if_any()
     return sum(headers[name].shape[0] for name in STREAMS if headers[name].shape)
 
 
@@ -85,7 +82,7 @@ def has_clicks(path: Path) -> bool:
 
 
 def content_of(path: Path) -> list[tuple[str, int, int]]:
-    """Name, checksum (CRC-32) and size of each array, from the archive's directory. Raises InputError as above."""
+    """Name, CRC-32 and size of each array, from the archive's directory. Raises InputError as `has_clicks`."""
     with _opened(path) as archive:
         return sorted((info.filename, info.CRC, info.file_size) for info in archive.infolist())
 
@@ -99,7 +96,7 @@ def rescale(features: NDArray[np.float32], snippets: int) -> NDArray[np.float32]
 
 
 def rescale_clicks(clicks: NDArray[np.bool_], snippets: int) -> NDArray[np.bool_]:
-    """Clicks [T0] to [T]: each goes to the snippet that holds the middle of its own."""
+    """Clicks [T0] to [T]: each goes to the snippet that contains the middle of its old one."""
     rescaled = np.zeros(snippets, np.bool_)
     rescaled[((np.flatnonzero(clicks) + 0.5) * snippets / len(clicks)).astype(np.int64)] = True
     return rescaled
@@ -107,23 +104,23 @@ def rescale_clicks(clicks: NDArray[np.bool_], snippets: int) -> NDArray[np.bool_
 
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """The archive; any way in which it is no whole npz file becomes one sentence."""
+    """The open archive. Raises InputError, with one sentence, however it fails to be a whole npz file."""
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except UNREADABLE as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error).split("\n")[0] or type(error).__name__
-        raise InputError(f"{path}: is truncated or no npz file ({reason}); fetch or extract it again") from None
+        raise InputError(f"{path}: is truncated or not an npz file ({reason}); fetch or extract it again") from None
 
 
 def _checked_headers(
-    archive: zipfile.ZipFile, problems: list[str], wanted: tuple[str, ...] = MEMBERS
+    archive: zipfile.ZipFile, problems: Problems, wanted: tuple[str, ...] = MEMBERS
 ) -> dict[str, Header]:
-    """Headers of the wanted arrays that are there and safe to read; a problem for each other one."""
+    """Headers of the wanted arrays that are present and safe to read; a problem for each that is not."""
     present = set(archive.namelist())
     missing = [name for name in REQUIRED if name in wanted and f"{name}.npy" not in present]
     if missing:
-        problems.append(f"has no {', '.join(missing)}; a BackTAL npz file has {', '.join(REQUIRED)}")
+        problems.add(f"has no {', '.join(missing)}; a BackTAL npz file has {', '.join(REQUIRED)}")
     headers = {}
     for name in wanted:
         if f"{name}.npy" in present:
@@ -133,62 +130,62 @@ def _checked_headers(
     return headers
 
 
-def _header(archive: zipfile.ZipFile, name: str, problems: list[str]) -> Header | None:
+def _header(archive: zipfile.ZipFile, name: str, problems: Problems) -> Header | None:
     info = archive.getinfo(f"{name}.npy")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without a bound
-        problems.append(f"{name} is packed by zip's method {info.compress_type}; save it with numpy.savez_compressed")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # other methods unpack without a limit
+        problems.add(f"{name} is packed by zip's method {info.compress_type}; save it with numpy.savez_compressed")
         return None
     most = MOST_BYTES if name in STREAMS else MOST_OTHER_BYTES
     if info.file_size > most or is_squeezed(info.compress_size, info.file_size):
         seen = f"unpacks from {info.compress_size} to {info.file_size} bytes"
-        problems.append(f"{name} {seen}, more than features can; extract it again")
+        problems.add(f"{name} {seen}, too many for features; extract it again")
         return None
     with archive.open(info) as stream:
         return read_header(stream, name, info.file_size, problems)
 
 
-def _check_shapes(headers: dict[str, Header], channels: int | None, problems: list[str]) -> None:
-    """The streams agree and have D = channels; point_label has as many snippets; cls_label is a vector."""
+def _check_shapes(headers: dict[str, Header], channels: int | None, problems: Problems) -> None:
+    """Require streams that agree and have D = channels, a point_label of as many snippets, a vector cls_label."""
     streams = {name: headers[name] for name in STREAMS if name in headers}
     for name, header in streams.items():
         if len(header.shape) != 2 or 0 in header.shape or header.dtype.kind != "f":
             seen = f"{name} is {header.dtype} of shape {header.shape}"
-            problems.append(f"{seen}; expected floats [channels, snippets]")
+            problems.add(f"{seen}; expected floats [channels, snippets]")
             return
     if len(streams) < len(STREAMS):
         return
     spatial, temporal = (streams[name].shape for name in STREAMS)
     got = spatial[0] + temporal[0]
     if spatial[1] != temporal[1]:
-        problems.append(f"feat_spa has {spatial[1]} snippets and feat_tem {temporal[1]}; extract it again")
+        problems.add(f"feat_spa has {spatial[1]} snippets and feat_tem {temporal[1]}; extract it again")
     if channels is not None and got != channels:
-        problems.append(f"expected {channels} feature channels (feat_spa and feat_tem together), got {got}")
+        problems.add(f"expected {channels} feature channels (feat_spa and feat_tem together), got {got}")
     lengths = {"cls_label": None, "point_label": spatial[1]}
     for name, length in lengths.items():
         if name in headers and (
             len(headers[name].shape) != 1 or headers[name].shape[0] != (length or headers[name].shape[0])
         ):
-            problems.append(
+            problems.add(
                 f"{name} has shape {headers[name].shape}; expected ({'classes' if length is None else length},)"
             )
     for name in ("cls_label", "point_label", *NUMBERS):
         if name in headers and headers[name].dtype.kind not in "fiub":
-            problems.append(f"{name} is {headers[name].dtype}; expected numbers")
+            problems.add(f"{name} is {headers[name].dtype}; expected numbers")
 
 
-def _read(archive: zipfile.ZipFile, name: str, problems: list[str]) -> NDArray[Any]:
+def _read(archive: zipfile.ZipFile, name: str, problems: Problems) -> np.ndarray:
     with archive.open(f"{name}.npy") as stream:
-        array: NDArray[Any] = npy.read_array(stream, allow_pickle=False)
+        array: np.ndarray = npy.read_array(stream, allow_pickle=False)
     if name in STREAMS:
         array = as_float32(array)
     require_finite(array, name, problems)
     return array
 
 
-def _build(arrays: dict[str, NDArray[Any]], stem: str, problems: list[str]) -> VideoFile:
+def _build(arrays: dict[str, np.ndarray], stem: str, problems: Problems) -> VideoFile:
     labels = arrays["cls_label"]
     if (labels < 0).any():
-        problems.append(f"cls_label holds {labels.min():g}; give 1 where a class is present and 0 elsewhere")
+        problems.add(f"cls_label holds {labels.min():g}; give 1 where a class is present and 0 elsewhere")
     name = arrays.get("vid_name")
     if (
         name is not None
@@ -196,12 +193,12 @@ def _build(arrays: dict[str, NDArray[Any]], stem: str, problems: list[str]) -> V
         and name.size == 1
         and name.item() not in (stem, stem.removeprefix("v_"))
     ):
-        problems.append(f"vid_name is '{name.item()[:80]}'; a file is named after its video, rename one of them")
+        problems.add(f"vid_name is '{name.item()[:80]}'; a file is named after its video, rename one of them")
     clicks, classes = arrays.get("point_label"), len(labels)
     if clicks is not None:
         odd = clicks[(clicks != UNLABELLED) & ((clicks < 0) | (clicks > classes))]
         if len(odd):
-            problems.append(f"point_label holds {odd[0]:g}; give {classes} at a background click and -100 elsewhere")
+            problems.add(f"point_label holds {odd[0]:g}; give {classes} at a background click and -100 elsewhere")
     frames, fps, duration = (_positive(key, arrays.get(key), problems) for key in NUMBERS)
     return VideoFile(
         features=np.concatenate([arrays[stream] for stream in STREAMS]),
@@ -213,10 +210,10 @@ def _build(arrays: dict[str, NDArray[Any]], stem: str, problems: list[str]) -> V
     )
 
 
-def _positive(name: str, array: NDArray[Any] | None, problems: list[str]) -> float | None:
+def _positive(name: str, array: np.ndarray | None, problems: Problems) -> float | None:
     if array is None:
         return None
     if array.size == 1 and 0 < array.item() <= NUMBERS[name]:
         return float(array.item())
-    problems.append(f"{name} is {array.tolist()!s:.40}; give one number from 0 to {NUMBERS[name]:g}, or leave it out")
+    problems.add(f"{name} is {array.tolist()!s:.40}; give one number from 0 to {NUMBERS[name]:g}, or leave it out")
     return None

@@ -1,22 +1,22 @@
-"""Linear interpolation along time, the one used for features and for class activation sequences alike."""
+"""Linear interpolation along time, of features and of class activation sequences."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = TypeVar("Kind", bound=np.floating[Any])
+Kind = TypeVar("Kind", bound=np.floating)
 
 
 def resample(sequence: NDArray[Kind], length: int) -> NDArray[Kind]:
-    """[..., T] to [..., length]: half-pixel centres, edges held; computed in the sequence's own dtype."""
+    """[..., T] to [..., length]: half-pixel centres, edges held; computed in the dtype of the sequence."""
     return interpolate(sequence, (np.arange(length) + 0.5) * sequence.shape[-1] / length - 0.5)
 
 
 def interpolate(sequence: NDArray[Kind], position: NDArray[np.float64]) -> NDArray[Kind]:
-    """[..., T] at each position (0 the first element's middle, T − 1 the last's), edges held: [..., len(position)]."""
+    """[..., T] to [..., len(position)]: values at positions 0 (middle of the first element) to T − 1, edges held."""
     stored = sequence.shape[-1]
     position = np.clip(position, 0, stored - 1)
     left = np.minimum(position.astype(np.int64), max(stored - 2, 0))

@@ -1,8 +1,8 @@
-"""One copy of a dataset's arrays for every process of a machine: written once, then memory-mapped by each trial.
+"""One copy of a dataset's arrays for all processes of a machine: written once, then memory-mapped by each trial.
 
 FOLDER/KEY/ holds an npy file for each array of both splits, and `manifest.json` with the videos' names and each file's
-size and checksum. Processes that map the same file share its pages, and none can write to them. A mapped file may be
-removed or replaced, but never shortened.
+size and checksum. Processes that map the same file share its pages, which are read-only. A mapped file may be removed
+or replaced, but never shortened: reading past its new end would kill the process.
 """
 
 from __future__ import annotations
@@ -18,58 +18,73 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tal_search.errors import InputError, Problems
 from tal_search.files.untrusted import read_header
 from tal_search.types import VideoSet
 
 MANIFEST = "manifest.json"
-SPLITS = ("train", "test")
+SplitName = Literal["train", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "test")
 ARRAYS = ("features", "labels", "duration", "frames", "background_clicks")
-DATA = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 CHUNK_BYTES = 1 << 20
 
 Splits = tuple[VideoSet, VideoSet]  # training, test
 
 
+class SplitEntry(TypedDict):
+    """A split in a manifest: its videos, and size and checksum of each array's file."""
+
+    videos: tuple[str, ...]
+    files: dict[str, list[int]]
+
+
 def place_of(folder: Path, fingerprint: str, snippets: int) -> Path:
     """The folder for arrays of this content and length, as this version of the code makes them."""
-    return folder / hashlib.sha256(f"{fingerprint} {snippets} {_makers_version()}".encode()).hexdigest()[:20]
+    return folder / hashlib.sha256(f"{fingerprint} {snippets} {readers_version(PACKAGE)}".encode()).hexdigest()[:20]
+
+
+@cache
+def readers_version(package: Path) -> str:
+    """Hash of all code in `package` that reads data: after any change there, arrays are made again."""
+    files = sorted(path for folder in ("data", "files") for path in (package / folder).rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def shared_splits(place: Path, make: Callable[[Path | None], Splits], notes: list[str]) -> Splits:
-    """Both splits, mapped from the folder `place`; the first process to come makes them there, the others wait for it.
+    """Both splits, mapped from the folder `place`; the first process makes them there while the others wait.
 
-    make: gets the folder in which it may write features through a map of their own file, or None. A damaged folder is
-    made again; where none can be written (a full or read-only disk), the arrays are this process's own. Either adds a
-    sentence to `notes`. Raises what `make` raises.
+    make: is given a folder where it may write features to a mapped file, or None. A damaged folder is made again; where
+    none can be written (a full or read-only disk), the arrays stay in this process. Either adds a note. Raises the
+    errors of `make`.
     """
-    found = _opened(place, notes)
-    if found is not None:
-        return found
+    splits = _opened(place, notes)
+    if splits is not None:
+        return splits
     with _locked(place) as problem:
         if problem is not None:
             notes.append(_not_shared(place, problem))
             return make(None)
-        found = _opened(place, [])  # another process may have made it meanwhile
-        return _placed(place, make, notes) if found is None else found
+        splits = _opened(place, [])  # another process may have made it meanwhile
+        return _placed(place, make, notes) if splits is None else splits
 
 
 def _placed(place: Path, make: Callable[[Path | None], Splits], notes: list[str]) -> Splits:
-    """Write the splits and give them back mapped, so that this process lets go of its own copy."""
-    unfinished, said = place.with_name(f"{place.name}.unfinished"), len(notes)  # one writer: the holder of the lock
+    """Write the splits and return them mapped, so that this process frees its copy."""
+    unfinished, before = place.with_name(f"{place.name}.unfinished"), len(notes)  # one writer: the holder of the lock
     try:
-        for old in (unfinished, place):  # what a killed writer left; what is damaged
+        for old in (unfinished, place):  # left by a killed writer; damaged
             shutil.rmtree(old, ignore_errors=True)
         unfinished.mkdir(parents=True)
         splits = make(unfinished)
         _write(unfinished, splits)
         unfinished.rename(place)
     except OSError as error:
-        notes[said:] = [_not_shared(place, error)]
+        notes[before:] = [_not_shared(place, error)]
         return make(None)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -77,8 +92,8 @@ def _placed(place: Path, make: Callable[[Path | None], Splits], notes: list[str]
 
 
 def _write(folder: Path, splits: Splits) -> None:
-    """Features that `make` wrote are there. Raises OSError where the files would leave less than their own size free:
-    trials need room for checkpoints.
+    """Write all arrays but the features that `make` wrote. Raises OSError where they would leave less free space than
+    their own size: trials need room for checkpoints.
     """
     arrays = {
         (split, name): getattr(videos, name) for split, videos in zip(SPLITS, splits, strict=True) for name in ARRAYS
@@ -91,7 +106,7 @@ def _write(folder: Path, splits: Splits) -> None:
             if key in left:
                 np.save(stream, left[key])
             stream.flush()
-            os.fsync(stream.fileno())  # a network file system says only now that it is full
+            os.fsync(stream.fileno())  # a full network file system raises only here
     manifest = {
         split: {
             "videos": videos.videos,
@@ -103,20 +118,20 @@ def _write(folder: Path, splits: Splits) -> None:
 
 
 def _opened(place: Path, notes: list[str]) -> Splits | None:
-    """What another process left in `place`, checked and mapped; None, with a note, where that is damaged."""
+    """The splits in `place`, checked and mapped; None where there are none, and with a note where they are damaged."""
     if not place.is_dir():
         return None
     try:
         manifest = json.loads((place / MANIFEST).read_text())
         train, test = (mapped(place, split, manifest[split]) for split in SPLITS)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
         notes.append(f"{place} is damaged ({error}); the features were read again")
         return None
     return train, test
 
 
-def mapped(place: Path, split: str, entry: dict[str, Any], *, checked: bool = True) -> VideoSet:
-    """One split. Raises ValueError where a file is not the one that was written; not `checked`: by its size alone."""
+def mapped(place: Path, split: str, entry: SplitEntry, *, checked: bool = True) -> VideoSet:
+    """One split. Raises ValueError or InputError where a file is not the one written; not `checked`: only by size."""
     arrays = {}
     for name in ARRAYS:
         path, wanted = array_file(place, split, name), entry["files"][name]
@@ -129,8 +144,8 @@ def mapped(place: Path, split: str, entry: dict[str, Any], *, checked: bool = Tr
     return VideoSet.labelled(videos=tuple(entry["videos"]), **arrays)
 
 
-def _require_fitting(arrays: dict[str, NDArray[Any]], count: int) -> None:
-    """Raises ValueError where the arrays do not fit together, of so many videos."""
+def _require_fitting(arrays: dict[str, np.ndarray], count: int) -> None:
+    """Raise ValueError where the arrays do not fit together as those of `count` videos."""
     snippets = arrays["features"].shape[-1:]
     wanted: dict[str, tuple[str, tuple[int | None, ...]]] = {  # kind of numbers, shape (None: any)
         "features": ("f", (count, None, *snippets)), "labels": ("f", (count, None)), "duration": ("f", (count,)),
@@ -144,12 +159,11 @@ def _require_fitting(arrays: dict[str, NDArray[Any]], count: int) -> None:
 
 
 def _require_header(path: Path) -> None:
-    """Raises ValueError where the file is not the one array of plain numbers that its header states."""
-    problems: list[str] = []
+    """Raise ValueError or InputError where the file is not one array of plain numbers, as its header claims."""
+    problems = Problems()
     with path.open("rb") as stream:
         read_header(stream, path.name, path.stat().st_size, problems)
-    if problems:
-        raise ValueError(problems[0])
+    problems.raise_if_any()
 
 
 def array_file(folder: Path, split: str, name: str) -> Path:
@@ -157,7 +171,7 @@ def array_file(folder: Path, split: str, name: str) -> Path:
 
 
 def size_and_checksum(path: Path) -> list[int]:
-    """Bytes and CRC-32: against damage, not against malice."""
+    """Bytes and CRC-32, which detects damage but not tampering."""
     size = checksum = 0
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
@@ -167,14 +181,14 @@ def size_and_checksum(path: Path) -> list[int]:
 
 @contextmanager
 def _locked(place: Path) -> Iterator[OSError | None]:
-    """Holds the one lock of `place`; gives the reason where it cannot be had (no such right, a read-only disk)."""
+    """Hold the lock of `place`; yields the error where it cannot be taken (no permission, a read-only disk)."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         lock = place.with_name(f"{place.name}.lock").open("a")
     except OSError as error:
         yield error
         return
-    with lock:  # closing it releases the lock, and so does the death of the process
+    with lock:  # the lock is released when the file is closed or the process ends
         try:
             fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
         except OSError as error:
@@ -185,11 +199,4 @@ def _locked(place: Path) -> Iterator[OSError | None]:
 
 def _not_shared(place: Path, error: OSError) -> str:
     reason = error.strerror or str(error)
-    return f"{place} cannot be written ({reason}); every trial of this machine keeps features of its own in memory"
-
-
-@cache
-def _makers_version() -> str:
-    """Of all code that reads data: arrays are made again after any change there, which costs no training."""
-    files = sorted([*DATA.rglob("*.py"), *DATA.with_name("files").glob("*.py")])
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    return f"{place} cannot be written ({reason}); every trial of this machine keeps its own copy of the features"

@@ -1,4 +1,4 @@
-"""One split of features with its ground truth: which videos belong, and their arrays.
+"""One split of features paired with its ground truth: its videos, their files, and the arrays of all of them.
 
 Shapes: N videos, D channels, T snippets, C classes.
 """
@@ -12,29 +12,28 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tal_search.data import data_folder as layout
+from tal_search.data import data_folder
 from tal_search.data.annotations import read_annotations
 from tal_search.data.features.half_precision import TooCoarse, halved
 from tal_search.data.features.layouts import LAYOUTS, SNIPPETS_OFF, FeatureLayout, split_files
 from tal_search.data.features.npz import VideoFile, rescale_clicks
 from tal_search.data.features.timing import Timing
 from tal_search.data.truths import present
-from tal_search.errors import InputError
+from tal_search.errors import InputError, Problems
 from tal_search.types import Annotations, DatasetSpec, VideoSet
 
-# Where neither file says how many frames a video has; they only set how finely its sequences are upsampled.
+# Frames a second where no file states them; they only set how finely sequences are upsampled.
 FALLBACK_FPS = 25.0
-NAMED = 5  # videos named in one sentence
+NAMED = 5  # videos named in one sentence; the rest are counted
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSplit:
-    """Files by video, the ground truth, D of all of them, and the frames a second that the ground truth states."""
+    """Files by video, the ground truth, D of all files, and frames a second where the ground truth has them."""
 
     layout: FeatureLayout
     folder: Path
@@ -43,8 +42,8 @@ class FeatureSplit:
     channels: int
     fps: dict[str, float]
 
-    def videos(self, problems: list[str]) -> Iterator[tuple[str, VideoFile, float]]:
-        """Name, content and duration (seconds) of each video, one in memory at a time; a problem for each bad one."""
+    def videos(self, problems: Problems) -> Iterator[tuple[str, VideoFile, float]]:
+        """Name, content and duration (seconds) of each video, one in memory at a time; adds a problem for a bad one."""
         durations = dict(zip(self.truth.videos, self.truth.duration.tolist(), strict=True))
         labels = dict(zip(self.truth.videos, present(self.truth), strict=True))
         unlike = 0
@@ -57,7 +56,7 @@ class FeatureSplit:
                 continue
             problem = self._problem_of(name, video, labels[name].any(), durations[name])
             if problem:
-                problems.append(f"{self.files[name]}: {problem}")
+                problems.extend([f"{self.files[name]}: {problem}"])
                 continue
             if video.labels is None:
                 video = dataclasses.replace(video, labels=labels[name])
@@ -66,17 +65,18 @@ class FeatureSplit:
             yield name, video, video.duration or durations[name]
         if unlike > len(self.files) / 2:
             seen = f"cls_label disagrees with the ground truth in {unlike} of {len(self.files)} videos"
-            problems.append(f"{self.folder}: {seen}; give the ground truth with the order of classes it was made with")
+            fix = "give the ground truth whose order of classes they were made with"
+            problems.extend([f"{self.folder}: {seen}; {fix}"])
         if len(off) > len(self.files) / 2:
             fix = "give dataset.stride, dataset.offset or dataset.fps as they were extracted"
-            problems.append(f"{self.folder}: {len(off)} of {len(self.files)} videos, such as {off[0]}; {fix}")
+            problems.extend([f"{self.folder}: {len(off)} of {len(self.files)} videos, such as {off[0]}; {fix}"])
 
     def fps_of(self, name: str, video: VideoFile) -> float | None:
-        """Frames a second: the layout's, or the file's, or those of the ground truth."""
+        """Frames a second of the layout, else of the file, else of the ground truth."""
         return self.layout.timing.fps or video.fps or self.fps.get(name)
 
     def _off(self, name: str, video: VideoFile, duration: float) -> list[str]:
-        """A sentence where the snippets are not as many as the video's seconds make of the layout's timing."""
+        """A sentence where the number of snippets does not fit the layout's timing and the duration."""
         if self.layout.timing.stride is None:
             return []
         got, expected = video.features.shape[1], self.layout.timing.expected(duration, self.fps_of(name, video))
@@ -85,7 +85,7 @@ class FeatureSplit:
 
     def _problem_of(self, name: str, video: VideoFile, has_instances: bool, duration: float) -> str | None:
         if self.layout.timing.stride is not None and self.fps_of(name, video) is None:
-            return "its frames a second are not known; add fps to the ground truth, or give dataset.fps"
+            return "its frames a second are unknown; add fps to the ground truth, or give dataset.fps"
         if video.labels is not None and len(video.labels) != len(self.truth.classes):
             seen = f"cls_label has {len(video.labels)} classes where the ground truth has {len(self.truth.classes)}"
             return f"{seen}; use the ground truth that the features were made with"
@@ -95,35 +95,36 @@ class FeatureSplit:
             return "has no duration, and neither has the ground truth; add it there"
         return None
 
-    def load(self, snippets: int, problems: list[str], notes: list[str], file: Path | None = None) -> VideoSet:
+    def load(self, snippets: int, problems: Problems, notes: list[str], file: Path | None = None) -> VideoSet:
         """Every video rescaled to T = `snippets`, sorted by name; the clicks are those of the feature files.
 
-        Features are in float16, where that changes a video too much in float32 (then `notes` says so); in memory, or in
-        a map of a new `file`, with one video in memory at a time. Raises OSError where the file cannot be written.
+        Features are in float16; in float32, with a note, where float16 changes a video too much. They are in memory, or
+        in a map of a new `file` with one video in memory at a time. Raises OSError where the file cannot be written.
         """
-        found: list[str] = []
+        seen = Problems()
         try:
-            videos = self._filled(self._empty(snippets, "float16", file), found)
+            videos = self._filled(self._empty(snippets, "float16", file), seen)
         except TooCoarse as error:
             notes.append(str(error))
-            found.clear()
-            videos = self._filled(self._empty(snippets, "float32", file), found)
-        problems += found
+            seen = Problems()
+            videos = self._filled(self._empty(snippets, "float32", file), seen)
+        with problems.gather():
+            seen.raise_if_any()
         return videos
 
-    def _empty(self, snippets: int, dtype: str, file: Path | None) -> NDArray[np.floating[Any]]:
-        """Features of every video [N, D, T], to be filled in."""
+    def _empty(self, snippets: int, dtype: str, file: Path | None) -> NDArray[np.floating]:
+        """Zeros for the features of all videos [N, D, T]."""
         shape = (len(self.files), self.channels, snippets)
         if file is None:
             return np.zeros(shape, dtype)
         features_NDT = np.lib.format.open_memmap(file, mode="w+", dtype=np.dtype(dtype), shape=shape)
-        if hasattr(os, "posix_fallocate"):  # a full disk is an error now, and would be a signal later
+        if hasattr(os, "posix_fallocate"):  # a full disk raises an error here; later it would be SIGBUS
             with file.open("r+b") as stream:
                 os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
         return features_NDT
 
-    def _filled(self, features_NDT: NDArray[np.floating[Any]], problems: list[str]) -> VideoSet:
-        """The videos, features written into the zeros given. Raises TooCoarse where float16 changes them too much."""
+    def _filled(self, features_NDT: NDArray[np.floating], problems: Problems) -> VideoSet:
+        """All videos, their features written into `features_NDT`. Raises TooCoarse if float16 changes one too much."""
         names, snippets = tuple(sorted(self.files)), features_NDT.shape[2]
         row_of = {name: row for row, name in enumerate(names)}
         loaded = VideoSet.labelled(
@@ -146,24 +147,24 @@ class FeatureSplit:
         return loaded
 
 
-def read_splits(spec: DatasetSpec, problems: list[str]) -> tuple[FeatureSplit, FeatureSplit]:
-    """Training and test split of features, no array read yet; a problem for each video without its other half.
+def read_splits(spec: DatasetSpec, problems: Problems) -> tuple[FeatureSplit, FeatureSplit]:
+    """Training and test split of features, no array read yet; adds a problem for videos without file or ground truth.
 
-    D is that of most files. Raises InputError where a ground truth cannot be used or a folder is gone.
+    D is the most frequent one. Raises InputError where a ground truth cannot be used or a folder is gone.
     """
     root, path = Path(spec.root), Path(spec.ground_truth)
     timing = {key: value for key, value in spec.layout.items() if key != "name"}
-    found = dataclasses.replace(LAYOUTS[spec.layout["name"]], timing=Timing(**timing))
-    splits = split_files(found, root, spec.name, path)
-    *subsets, fps = layout.subsets_and_fps(path, spec.name)
+    layout = dataclasses.replace(LAYOUTS[spec.layout["name"]], timing=Timing(**timing))
+    splits = split_files(layout, root, spec.name, path)
+    *subsets, fps = data_folder.subsets_and_fps(path, spec.name)
     truths = read_both(path, subsets)
     channels: Counter[int] = Counter()
     for file in (*splits[0].files.values(), *splits[1].files.values()):
-        with contextlib.suppress(InputError):  # said when the file is read whole
-            channels[found.channels(file)] += 1
+        with contextlib.suppress(InputError):  # reported when the file is read whole
+            channels[layout.channels(file)] += 1
     most = channels.most_common(1)[0][0] if channels else 0
     both = [
-        FeatureSplit(layout=found, folder=split.folder, files=split.files, truth=truth, channels=most, fps=fps)
+        FeatureSplit(layout=layout, folder=split.folder, files=split.files, truth=truth, channels=most, fps=fps)
         for split, truth in zip(splits, truths, strict=True)
     ]
     for split in both:
@@ -174,26 +175,26 @@ def read_splits(spec: DatasetSpec, problems: list[str]) -> tuple[FeatureSplit, F
 def read_truths(spec: DatasetSpec) -> tuple[Annotations, Annotations]:
     """Ground truth of the training and the test subset. Raises InputError with the problems of both."""
     path = Path(spec.ground_truth)
-    train, test, _ = layout.subsets_and_fps(path, spec.name)
+    train, test, _ = data_folder.subsets_and_fps(path, spec.name)
     return read_both(path, [train, test])
 
 
 def read_both(path: Path, subsets: list[str]) -> tuple[Annotations, Annotations]:
-    """Annotations of two subsets of a file. Raises InputError with the problems of both, each once."""
+    """Annotations of two subsets of a file. Raises InputError with the problems of both, without duplicates."""
     truths: list[Annotations] = []
-    problems: list[str] = []
+    problems: dict[str, None] = {}  # both subsets report a problem of the whole file
     for subset in subsets:
         try:
             truths.append(read_annotations(path, subset))
         except InputError as error:
-            problems.extend(error.problems)
+            problems |= dict.fromkeys(error.problems)
     if problems:
-        raise InputError(dict.fromkeys(problems))  # what concerns the whole file is said for each subset
+        raise InputError(problems)
     return truths[0], truths[1]
 
 
 def _unpaired(split: FeatureSplit, truth: Path) -> Iterator[str]:
-    """Videos that only the disk or only the ground truth has."""
+    """Problems: videos without features, and features without an entry in the ground truth."""
     lost = [name for name in split.truth.videos if name not in split.files]
     if lost:
         yield f"{split.folder}: no features of {_named(lost)} of {truth.name}; add them, or leave them out there"

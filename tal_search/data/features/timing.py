@@ -1,4 +1,4 @@
-"""When stored snippets are, and their values at the middles of T equal parts of a video."""
+"""Times of stored snippets, and resampling to the middles of T equal parts of a video."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tal_search.data.features.resampling import interpolate
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """When snippets are: frames between two of them, the frame that the first is centred at, and frames a second.
+    """Frames from one snippet to the next, the frame at the centre of the first, and frames a second.
 
-    stride None: the snippets cover the video evenly, and the others are not looked at. fps None: each video's own.
+    stride None: the snippets cover the video evenly, and offset and fps are ignored. fps None: that of each video.
     """
 
     stride: float | None = None
@@ -34,7 +34,7 @@ class Timing:
         return interpolate(features_DT, (seconds * fps - self.offset) / self.stride)
 
     def expected(self, duration: float, fps: float | None) -> float:
-        """Snippets that a video of that many seconds should have; whole windows of 2·offset frames fit into it."""
+        """Snippets expected of a video of `duration` seconds, in which only whole windows of 2·offset frames count."""
         assert self.stride is not None
         assert self.offset is not None
         assert fps is not None

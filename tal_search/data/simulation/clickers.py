@@ -1,11 +1,11 @@
-"""Simulated annotators: a click in each gap between instances or in each instance, or a measured human's misses.
+"""Simulated annotators: one click in every gap or instance, or with the misses and slips of a measured human.
 
-The humans' constants are measured on the released THUMOS14 clicks (200 validation videos). Background clicks (2880
-gaps): the share of gaps shorter and not shorter than 1 s that got no click, and the share of clicks inside an instance
+The constants of humans are measured on the released THUMOS14 clicks (200 validation videos). Background clicks (2880
+gaps): the shares of gaps below 1 s and of longer gaps that got no click, and the share of clicks inside an instance
 (175 of 2264, 52 of 2323 and 175 of 2344); over all gaps the misses are 36, 21 and 28 %. Action clicks (sets 1 to 3,
 3003 instances): the share of instances without a click of their class, and mean and standard deviation of the relative
-position inside the instance. The humans' action clicks outside any instance of their class (4, 2 and 4 %) are not
-simulated, nor is a second background click in a gap (humans make 1.00 to 1.13 a clicked gap).
+position inside the instance. Not simulated: action clicks outside all instances of their class (4, 2 and 4 % of those
+of humans), and a second background click in a gap (humans make 1.00 to 1.13 per clicked gap).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, Annotatio
 
 @dataclass(frozen=True)
 class Human:
-    """Rates of one annotator: gaps missed, shorter than SHORT_GAP or not, and clicks that fall inside an instance;
-    instances missed, and where in an instance the click is (0 its start, 1 its end; mean and standard deviation).
+    """Rates of one annotator: shares of missed gaps, below SHORT_GAP and longer, and of clicks inside an instance;
+    share of missed instances, and relative position of the click in an instance (mean and standard deviation).
     """
 
     missed_short: float
@@ -41,17 +41,16 @@ HUMANS = {
 }
 CLICKERS = (*HUMANS, "uniform", "gaussian")
 SHORT_GAP = 1.0  # seconds
-SLIP = 0.3  # seconds past the boundary of a click that falls inside an instance, mean (measured median 0.2)
-GAUSSIAN_WIDTH = 1 / 6  # standard deviation of the `gaussian` clicker, in lengths of the gap or instance
+SLIP = 0.3  # mean seconds by which a click inside an instance is past the boundary (measured median: 0.2)
+GAUSSIAN_WIDTH = 1 / 6  # standard deviation of the `gaussian` clicker, relative to the gap or instance
 
 
 def simulate_clicks(kind: str, truth: Annotations, durations: Floats, annotator: str, seed: int) -> Clicks:
     """Clicks of one of CLICKERS on every video of `truth`; kind: one of CLICKS; durations float64 [N] seconds.
 
     `uniform`: anywhere in each gap or instance; `gaussian`: around its middle; A1, A2, A3: with that human's misses,
-    background clicks uniform too (a human's relative position in a gap is near uniform) but for that human's slips,
-    action clicks where that human puts them. Nobody sees an instance of no length. The draws depend on (seed, kind,
-    annotator) alone.
+    background clicks uniform as well (humans are near it) apart from slips, action clicks at that human's positions.
+    Instances of no length get no click. The draws depend only on (seed, kind, annotator).
     """
     assert annotator in CLICKERS, annotator
     assert kind in CLICKS, kind
@@ -75,7 +74,7 @@ def _generator(name: str, seed: int) -> np.random.Generator:
 
 
 def _action_clicks(truth: Annotations, annotator: str, generator: np.random.Generator) -> Clicks:
-    """At most one click an instance; a human's position follows the beta distribution of its mean and spread."""
+    """At most one click an instance; a human's positions follow the beta distribution with its mean and spread."""
     seconds_K, kept_K = _position(annotator, truth.segment, generator), np.ones(len(truth.label), np.bool_)
     if annotator in HUMANS:
         human = HUMANS[annotator]
@@ -97,7 +96,7 @@ def _position(annotator: str, gaps_G2: Floats, generator: np.random.Generator) -
 
 def _human(human: Human, gaps_G2: Floats, segments_K2: Floats, generator: np.random.Generator) -> Floats:
     missed_G = np.where(gaps_G2[:, 1] - gaps_G2[:, 0] < SHORT_GAP, human.missed_short, human.missed_long)
-    # A click that slips leaves its gap without one, so more gaps are clicked at than have a click in the end.
+    # A slip leaves its gap without a click, so more gaps are drawn than end up with one.
     gaps_G2 = gaps_G2[generator.random(len(gaps_G2)) < (1 - missed_G) / (1 - human.inside)]
     seconds_G = _position("uniform", gaps_G2, generator)
     slips_G = (generator.random(len(gaps_G2)) < human.inside) & (len(segments_K2) > 0)

@@ -1,7 +1,7 @@
-"""A timeline of action instances drawn to THUMOS14's statistics: durations, counts, gaps, coverage, co-occurrence.
+"""Timelines of action instances drawn to match THUMOS14: durations, counts, gaps, coverage, co-occurrence.
 
-What a video draws is log-normal around the means of its first class, with the correlations that remain between videos
-of one class. `thumos14_moments` has the measured numbers, `docs/datasets.md` the limits.
+Duration, count and length of a video are log-normal around the means of its first class, with the correlations between
+videos of one class. `thumos14_moments` has the measured numbers, `docs/datasets.md` the limits.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ SECONDS_QUANTILES = ([-3, -1.645, -0.674, 0, 0.674, 1.645, 3], np.log([9, 32, 88
 MOST_INSTANCES = 220  # of the first class, in one video
 LENGTH_RANGE = (0.2, 118.0)  # seconds of an instance
 MOST_COVERED = 0.95  # share of a video that its instances may take
-# Standard deviation of the logarithm of a video's gaps, and of its head and tail, which are longer and less even.
+# Standard deviation of the log gaps of a video, and of its head and tail, which are longer and vary more.
 GAP_SPREAD, EDGE_SPREAD, EDGE_TIMES = 0.95, 1.2, 2.0
-OTHER_CLASS = 0.02  # share of videos in which half of the instances are of another class, any one (8 of 410)
+OTHER_CLASS = 0.02  # share of videos with half of their instances of one other class (8 of 410)
 
 
 @dataclass(frozen=True)
 class _Video:
-    """What one video draws its instances from; log_length: mean of their log seconds."""
+    """Parameters of one video: duration, number of instances, and mean of their log seconds."""
 
     seconds: float
     count: int
@@ -43,7 +43,7 @@ class _Video:
 
 
 def class_moments(names: tuple[str, ...], generator: np.random.Generator) -> Floats:
-    """Row by row a class's moments, as in CLASSES [C, 3]; a class that is not there takes those of one that is."""
+    """Moments of each class as in CLASSES: [C, 3]; a class not listed there takes those of another, at random."""
     rows = generator.permutation(list(CLASSES.values()))
     return np.array([CLASSES.get(name, rows[place % len(rows)]) for place, name in enumerate(names)])
 
@@ -51,10 +51,10 @@ def class_moments(names: tuple[str, ...], generator: np.random.Generator) -> Flo
 def draw_timeline(
     prefix: str, videos: int, names: tuple[str, ...], moments_C3: Floats, generator: np.random.Generator
 ) -> Annotations:
-    """Annotations of `videos` simulated videos named PREFIX_0000 on; times in seconds, rounded to 0.1 s.
+    """Annotations of `videos` simulated videos named PREFIX_0000 and so on; times in seconds, rounded to 0.1 s.
 
-    Each of the C classes, which `names` says, is the first class of every Cth video. Instances of one class do not
-    overlap; those of a companion lie over its partner's.
+    The C classes `names` take turns as the first class of a video. Instances of one class do not overlap; those of a
+    companion class overlap its partner's.
     """
     first_N = generator.permutation(np.arange(videos) % len(names))
     durations, rows, labels, segments = [], [], [], []
@@ -89,7 +89,7 @@ def _draw_video(moments_3: Floats, generator: np.random.Generator) -> _Video:
 def _draw_instances(
     video: _Video, first: int, names: tuple[str, ...], generator: np.random.Generator
 ) -> tuple[Ints, Floats]:
-    """Labels [K] and segments [K, 2] of one video in order of time: as many of the wanted ones as it has room for."""
+    """Labels [K] and segments [K, 2] of one video in order of time: as many of `video.count` as fit into it."""
     room = MOST_COVERED * video.seconds
     length_K = np.exp(video.log_length + LENGTH_WITHIN * generator.standard_normal(video.count))
     length_K = np.clip(length_K, *LENGTH_RANGE).clip(0, room / 2 if names[first] in COMPANIONS else room)
@@ -114,7 +114,7 @@ def _draw_instances(
 def _companions(
     names: tuple[str, ...], first: int, length_K: Floats, generator: np.random.Generator
 ) -> tuple[int, Floats, NDArray[np.bool_]]:
-    """The first class's companion: its label, its segments [K, 2] from its partner's start on, which are there [K]."""
+    """Companion of the first class: its label, segments [K, 2] relative to the partner's start, and which exist [K]."""
     companion = COMPANIONS.get(names[first])
     if companion is None or companion.name not in names or generator.random() >= companion.videos:
         return first, np.zeros((len(length_K), 2)), np.zeros(len(length_K), np.bool_)
@@ -125,7 +125,7 @@ def _companions(
 
 
 def _starts(extent_K: Floats, seconds: float, generator: np.random.Generator) -> Floats:
-    """Where each of what follows one another begins, in a video of `seconds`."""
+    """Start of each of the successive extents in a video of `seconds`, with random gaps between them."""
     gap_G = np.exp(GAP_SPREAD * generator.standard_normal(len(extent_K) + 1))
     gap_G[[0, -1]] = EDGE_TIMES * np.exp(EDGE_SPREAD * generator.standard_normal(2))
     gap_G *= (seconds - extent_K.sum()) / gap_G.sum()
@@ -134,7 +134,7 @@ def _starts(extent_K: Floats, seconds: float, generator: np.random.Generator) ->
 
 
 def _rounded(segment_K2: Floats, seconds: float) -> Floats:
-    """To 0.1 s, as the ground truth is; no instance becomes empty, or leaves its video."""
+    """Segments rounded to 0.1 s as in the ground truth; none becomes empty or leaves its video."""
     segment_K2 = np.round(segment_K2, 1)
     segment_K2[:, 1] = np.maximum(segment_K2[:, 1], segment_K2[:, 0] + 0.1)
     return np.clip(segment_K2, 0, [seconds - 0.1, seconds])

@@ -1,14 +1,14 @@
-"""Moments of THUMOS14's ground truth by class, from which the simulated timeline is drawn; no instance is copied.
+"""Moments of THUMOS14's ground truth by class, from which simulated timelines are drawn; no instance is copied.
 
 Measured on the 410 videos with instances of BackTAL's ground truth (200 validation, 210 test), each class over the
-videos in which it is the main one: 17 to 31 of them.
+17 to 31 videos in which it is the main one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Means over a class's videos: log seconds of a video, log number of instances in it, log seconds of an instance there.
+# Means over the videos of a class: log seconds of the video, log number of its instances, log seconds of an instance.
 CLASSES = {
     "BaseballPitch": (4.41, 0.87, 1.16),
     "BasketballDunk": (5.37, 3.18, 0.57),
@@ -31,9 +31,9 @@ CLASSES = {
     "ThrowDiscus": (4.67, 1.59, 1.94),
     "VolleyballSpiking": (4.43, 1.97, 0.91),
 }
-# Around these, between the videos of one class: standard deviations, and correlations of seconds with count, seconds
-# with length, count with length. That of seconds with length is measured as -.03; with .12, instances as a set hang
-# together with their videos as real ones do.
+# Between videos of one class: standard deviations around these means, and correlations of seconds with count, seconds
+# with length, count with length. Seconds with length is measured as -.03; .12 reproduces the relation between all
+# instances and the durations of their videos.
 SPREAD = (0.70, 0.97, 0.44)
 SECONDS_COUNT, SECONDS_LENGTH, COUNT_LENGTH = 0.63, 0.12, -0.35
 LENGTH_WITHIN = 0.44  # standard deviation of log seconds between the instances of one video
@@ -41,11 +41,11 @@ LENGTH_WITHIN = 0.44  # standard deviation of log seconds between the instances 
 
 @dataclass(frozen=True)
 class Companion:
-    """A class that is annotated together with another one, its partner.
+    """A class that is annotated together with a partner class.
 
-    videos: share of the partner's videos that have it; instances: share of the partner's instances there that it goes
-    with. It starts `after` lengths of the partner's after the partner's start, less `before` lengths of its own; its
-    length is the partner's but for `spread`, a standard deviation of the logarithm.
+    videos: share of the partner's videos that contain it; instances: share of the partner's instances there that it
+    accompanies. It starts `after` partner lengths after the partner's start, minus `before` lengths of itself; its
+    length is the partner's times a log-normal factor of standard deviation `spread`.
     """
 
     name: str
@@ -56,8 +56,8 @@ class Companion:
     spread: float = 0.0
 
 
-# Every CliffDiving instance is one of Diving too. A bowler's delivery and the shot that answers it overlap by 28 % of
-# the delivery (median): they share 27 of 40 videos, in which 205 of 286 deliveries and of 267 shots go together.
+# Every CliffDiving instance is also one of Diving. A bowler's delivery and the shot that follows overlap by 28 % of the
+# delivery (median): they share 27 of 40 videos, in which 205 of 286 deliveries and of 267 shots belong together.
 COMPANIONS = {
     "CliffDiving": Companion("Diving", videos=1, instances=1),
     "CricketBowling": Companion("CricketShot", videos=0.68, instances=0.74, after=0.72, spread=0.45),

@@ -1,9 +1,9 @@
-"""The simulated stand-in: features drawn so that context competes with action, on a drawn or a real timeline.
+"""The simulated stand-in: features in which context competes with action, on a drawn or a real timeline.
 
-It exercises the whole product and its trends; it is no evidence about any method on video. What a snippet holds:
-a background scene; the action's own direction in three phases, mixed with a class-agnostic motion direction shared by
-all actions; the class's context, strongest just before and after an instance; short hard negatives (context and a
-share of the action) in the background; noise that is correlated in time, and an offset of the video.
+It exercises the whole product and its trends; it is no evidence about any method on video. The features of a snippet
+are a sum of: a background scene; the direction of the action in three phases, mixed with a motion direction that all
+actions share; the context of the class, strongest just before and after an instance; short hard negatives (context and
+a share of the action) in the background; noise correlated in time, and an offset of the video.
 
 Shapes: N videos, K instances of one video, C classes, D channels, T snippets, P = 3 phases of an action.
 """
@@ -24,19 +24,19 @@ from tal_search.errors import InputError
 from tal_search.fields import hyper
 from tal_search.types import Annotations, Dataset, Floats, VideoSet
 
-# Version of the recipe: of what is drawn from given settings. A simulated dataset's specification holds it, so that
-# trials on what different recipes draw are never mixed. 1: until 0.2; 2: timelines to THUMOS14's statistics.
+# Version of the algorithm that draws data from given settings. It is in the specification of a simulated dataset, so
+# that trials on data of different recipes are never mixed. 1: until 0.2; 2: timelines with THUMOS14's statistics.
 RECIPE = 2
 FPS = 10  # frames a second of simulated videos
 PHASES = 3
-PHASE_SHARE = 0.7  # how far a phase's direction leaves its action's
+PHASE_SHARE = 0.7  # weight of a phase's random direction relative to its action's
 BURST_SECONDS = (1.0, 3.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """Sizes and strengths; strengths are in units of a background scene's. A given ground truth sets both numbers of
-    videos, whatever is stated here."""
+    """Sizes and strengths of simulated data; strengths are relative to a background scene. A given ground truth decides
+    both numbers of videos, whatever is set here."""
 
     train_videos: int | None = hyper(
         None, "N_train", low=2, high=40000, help="drawn training videos, classes take turns; None = the dataset's"
@@ -59,9 +59,9 @@ class Simulation:
 
 
 def recorded(settings: Mapping[str, Any]) -> Simulation:
-    """The simulation of a dataset's specification, whose settings hold the recipe beside the rest.
+    """The simulation of a dataset's specification, whose settings also contain the recipe.
 
-    Raises InputError for another recipe than today's: what it drew cannot be drawn again.
+    Raises InputError for another recipe than RECIPE, whose data can no longer be drawn.
     """
     rest = dict(settings)
     recipe = rest.pop("recipe", 1)
@@ -74,7 +74,7 @@ def recorded(settings: Mapping[str, Any]) -> Simulation:
 
 
 def require_durations(train: Annotations, test: Annotations) -> None:
-    """Raises InputError where a video of either has no duration."""
+    """Raise InputError where a video has no duration."""
     missing = [
         f"ground truth: {video} has no duration, which simulated features need; add it"
         for truth in (train, test)
@@ -102,10 +102,10 @@ def simulate(
 ) -> Dataset:
     """A dataset of T = `snippets`, on the real timeline of `ground_truth` (training, test) where one is given.
 
-    A drawn timeline is THUMOS14's kind, with the classes of dataset `name` and, unless stated, its numbers of videos.
+    A drawn timeline resembles THUMOS14, with the classes of dataset `name` and, unless set, its numbers of videos.
 
-    Deterministic given its arguments. No video has clicks: `clickers.simulate_clicks` draws those. Raises InputError
-    where the ground truth gives no duration for a video.
+    Deterministic. No video has clicks: `clickers.simulate_clicks` draws those. Raises InputError where the ground truth
+    lacks the duration of a video.
     """
     train, test = simulated_truths(simulation, ground_truth, name)
     directions = _directions(simulation, len(train.classes))
@@ -121,7 +121,7 @@ def simulate(
 def simulated_truths(
     simulation: Simulation, ground_truth: tuple[Annotations, Annotations] | None = None, name: str = "thumos14"
 ) -> tuple[Annotations, Annotations]:
-    """The timeline of `simulate`, training and test: `ground_truth` where given, else drawn. InputError as there."""
+    """Training and test timeline of `simulate`: `ground_truth` where given, else drawn. InputError as `simulate`."""
     if ground_truth is not None:
         require_durations(*ground_truth)
         return ground_truth
@@ -182,7 +182,7 @@ def _noise(simulation: Simulation, videos: int, snippets: int, generator: np.ran
 
 
 class _Video:
-    """One video's instances on its snippets: edges [T+1] seconds, inside [T] = share of a snippet in any instance."""
+    """Instances of one video on its snippets: edges [T+1] seconds, inside [T] = share of a snippet in any instance."""
 
     def __init__(self, duration: float, segments: Floats, labels: NDArray[np.int64], snippets: int) -> None:
         self.duration, self.segments, self.labels = duration, segments, labels
@@ -191,14 +191,14 @@ class _Video:
         self.inside = self.covered(segments).sum(0).clip(0, 1)
 
     def covered(self, segments: Floats) -> Floats:
-        """Share of each snippet that each segment [M, 2] takes: [M, T]."""
+        """Share of each snippet that each segment [M, 2] covers: [M, T]."""
         low, high = self.edges[:-1], self.edges[1:]
         shared = np.minimum(segments[:, 1:], high) - np.maximum(segments[:, :1], low)
         return np.asarray(shared.clip(0) / (high - low))
 
 
 def _actions(simulation: Simulation, directions: _Directions, video: _Video, generator: np.random.Generator) -> Floats:
-    """[T, D]: each third of an instance in its phase's direction, with an instance's own strength."""
+    """[T, D]: each third of an instance in the direction of its phase, with a random strength per instance."""
     start, length = video.segments[:, :1], np.diff(video.segments, axis=1)
     thirds_KP2 = np.stack(
         [start + length * np.arange(PHASES) / PHASES, start + length * np.arange(1, PHASES + 1) / PHASES], 2
@@ -211,7 +211,7 @@ def _actions(simulation: Simulation, directions: _Directions, video: _Video, gen
 
 
 def _scenes(simulation: Simulation, directions: _Directions, video: _Video, generator: np.random.Generator) -> Floats:
-    """[T, D]: the scene's direction, its context where it carries one, and the context beside instances."""
+    """[T, D]: the direction of the scene, its context in scenes that carry it, and the context beside instances."""
     changes = np.cumsum(
         generator.exponential(simulation.scene_seconds, int(4 * video.duration / simulation.scene_seconds) + 9)
     )
@@ -230,7 +230,7 @@ def _scenes(simulation: Simulation, directions: _Directions, video: _Video, gene
 
 
 def _bursts(simulation: Simulation, directions: _Directions, video: _Video, generator: np.random.Generator) -> Floats:
-    """[T, D]: hard negatives, kept out of the instances."""
+    """[T, D]: hard negatives outside the instances."""
     count = generator.poisson(simulation.bursts_per_minute * video.duration / 60) if len(video.labels) else 0
     start = generator.uniform(0, video.duration, (count, 1))
     segments_M2 = np.concatenate([start, start + generator.uniform(*BURST_SECONDS, (count, 1))], 1)

@@ -1,56 +1,37 @@
-"""The processes that a library started in this one's name, so that they, and no others, can be ended."""
+"""Processes that a library starts on our behalf, tracked so that exactly these can be killed."""
 
 from __future__ import annotations
 
-import os
-import signal
-from pathlib import Path
+from contextlib import suppress
 
-Process = tuple[int, str]  # pid and start time: a pid alone may belong to another process by now
+import psutil
 
 
 class Family:
-    """Children that come after this object, and all their descendants. Linux; elsewhere it stays empty."""
+    """Children that this process starts after this object was made, and all their descendants."""
 
     def __init__(self) -> None:
-        self._others = _children(_running(), {os.getpid()})
-        self._members: set[Process] = set()
+        self._others = set(psutil.Process().children())
+        self._members: set[psutil.Process] = set()
 
     def adopt(self) -> None:
-        """Take in the children of this process that are new."""
-        self._members |= _children(_running(), {os.getpid()}) - self._others
+        """Track the new children of this process."""
+        self._members |= set(psutil.Process().children()) - self._others
         self.refresh()
 
     def refresh(self) -> None:
-        """Take in descendants: once their parent is dead they can no longer be recognized."""
-        running = _running()
-        found = self._members = {process for process in self._members if process in running}
-        while found:
-            found = _children(running, {pid for pid, _ in found}) - self._members
-            self._members |= found
+        """Track new descendants: once their parent is dead they can no longer be recognized."""
+        running = {process: process.info["ppid"] for process in psutil.process_iter(["ppid"])}
+        self._members &= running.keys()
+        newest = self._members
+        while newest:
+            parents = {process.pid for process in newest}
+            newest = {process for process, parent in running.items() if parent in parents} - self._members
+            self._members |= newest
 
     def kill(self) -> None:
-        """Kill those that still run, by pid."""
+        """Kill those that still run; psutil checks that a pid was not reused."""
         self.refresh()
-        for pid, _ in self._members:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-
-
-def _running() -> dict[Process, int]:
-    """Every running process, and its parent's pid."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()  # the name before it may hold anything
-        except OSError:  # ended meanwhile
-            continue
-        if fields[0] != "Z":
-            found[int(path.parent.name), fields[19]] = int(fields[1])
-    return found
-
-
-def _children(running: dict[Process, int], parents: set[int]) -> set[Process]:
-    return {process for process, parent in running.items() if parent in parents}
+        for process in self._members:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()

@@ -1,9 +1,10 @@
-"""Settings that Ray reads from the environment when it is imported: call `prepare` before `ray_backend` is."""
+"""Environment variables for Ray and Tune: call `prepare` before `ray` is imported."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import sys
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -16,28 +17,21 @@ SETTINGS = {
     "TUNE_WARN_THRESHOLD_S": "60",
 }
 
-PENDING_TRIALS = 16  # that wait for a machine: with one at a time, Tune's own, an autoscaler starts one at a time
-
-_prepared: list[bool] = []
+PENDING_TRIALS = 16  # waiting for a machine; with Tune's default of one, an autoscaler adds one machine at a time
 
 
-def prepare(address: str | None = None) -> None:
-    """Set what is not set yet. address: of the cluster to join; None = RAY_ADDRESS, or a Ray of our own without it.
-
-    Only the first call of a process counts, as Ray is imported once.
-    """
-    if _prepared:
-        return
-    _prepared.append(True)
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    address = address or os.environ.get("RAY_ADDRESS")
-    if (address or "127.0.0.1").startswith("127."):  # this machine alone: listen on 127.0.0.1 only
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    if address is None:  # a Ray of our own: only this process and its children hold the token
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        # Its monitor kills a worker before the kernel does, but leaves no trace by which the death is told from others.
-        os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
+def prepare(address: str | None) -> None:
+    """Set the variables that are not set yet. address: of the cluster to join; None = start a Ray on this machine."""
+    settings = dict(SETTINGS)
+    if (address or "127.0.0.1").startswith("127."):
+        settings["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # this machine only: listen on 127.0.0.1 only
+    if address is not None:
+        settings["TUNE_MAX_PENDING_TRIALS_PG"] = str(PENDING_TRIALS)
     else:
-        os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(PENDING_TRIALS))
+        # Off: Ray's monitor kills a worker before the kernel would, and such a death looks like any other.
+        settings["RAY_memory_monitor_refresh_ms"] = "0"
+        if "ray" not in sys.modules:  # Ray reads the mode at import; if it is set later, the driver hangs
+            # Only this process and its children hold the token.
+            settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)

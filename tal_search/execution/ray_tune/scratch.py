@@ -1,4 +1,4 @@
-"""A temporary folder that is gone afterwards: removed at the end, or by the next to come where its owner was killed."""
+"""A temporary folder that is removed at the end; folders of killed processes are removed by the next one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PREFIX = "tal-search-"
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A new folder among the system's temporary ones; those that killed processes left are removed first."""
+    """A new temporary folder; folders that killed processes left behind are removed first."""
     for old in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/lock"):
         _remove_abandoned(old)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
@@ -27,7 +27,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """The lock of a living owner is held; a folder of another user cannot be opened."""
+    """Remove the folder unless its owner lives and holds the lock, or it belongs to another user."""
     try:
         with path.open("r+") as lock:
             fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,12 +1,13 @@
-"""What Tune's hooks have to say to the driver and its proposer, and the driver's errors that Tune must not see."""
+"""Adapter between Tune's callbacks and the driver: a state machine of the trials in progress; does not import Ray."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tal_search.execution.interrupts import DeferredInterrupt
+from tal_search.execution.worker import Advance
 from tal_search.proposers.events import (
     WAIT,
     Event,
@@ -20,44 +21,59 @@ from tal_search.proposers.events import (
     Started,
     Wait,
 )
-from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
+from tal_search.trial.trial_types import TrialResult, TrialSpec
 
 T = TypeVar("T")
 
-HOLD_SECONDS = 5.0  # a worker process starts in one or two, or there is no room for it
+HOLD_SECONDS = 5.0  # a worker process starts within two seconds unless there is no room for it
+UNREADABLE = "it finished, but its result cannot be read on this machine; the cluster's machines must share `runs`"
+RESULT_SECONDS = 60.0  # for a file written on another machine to appear; NFS caches its absence for up to 60 s
 
 
-class Exchange:
-    """The trials under way, by Tune's name for them. `error`: what the driver or the proposer raised; it ends the run.
+class TuneAdapter:
+    """The trials in progress, by Tune's trial id; used by the driver's main thread only.
 
-    limit: trials at once, those that wait for a worker included; None = no limit. `slots`: workers there is room for.
+    result_of: reads a finished trial's result from its folder. limit: most trials at once, those waiting for a worker
+    included; None = no limit. slots: number of workers that fit. Errors of the driver or the proposer are kept in
+    `error` and end the run, since Tune would take them for errors of a trial.
     """
 
-    def __init__(self, proposer: Proposer, handle: Handler, interrupt: DeferredInterrupt, limit: int | None) -> None:
-        self._proposer, self._handle, self._interrupt, self._limit = proposer, handle, interrupt, limit
+    def __init__(
+        self,
+        proposer: Proposer,
+        handle: Handler,
+        interrupt: DeferredInterrupt,
+        result_of: Callable[[TrialSpec], TrialResult | None],
+        *,
+        limit: int | None,
+        slots: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._proposer, self._handle, self._interrupt = proposer, handle, interrupt
+        self._result_of, self._limit, self._slots, self._clock = result_of, limit, slots, clock
         self.error: Exception | None = None
         self._live: dict[str, TrialSpec] = {}
-        self.slots = 1
         self._running: set[str] = set()
+        self._unread: dict[str, float] = {}  # finished, but the result is not readable yet: since when
         self._ended: set[str] = set()
-        self._holding_since: float | None = None
         self._stopped: set[str] = set()
+        self._holding_since: float | None = None
         self._next: TrialSpec | Wait | None = WAIT  # WAIT: not asked yet
         self._waiting = self._over = False
 
     @property
     def ending(self) -> bool:
-        """Whether every trial is to stop at its next report."""
+        """Whether every trial must stop at its next report."""
         return self._interrupt.requested or self.error is not None
 
     def more(self) -> bool:
-        """Whether there is a trial to run; to be called while none is."""
+        """Whether there is a trial to run; asked only while none is under way."""
         self._waiting = False
         self._next = self._ask()
         return self._next is not None
 
     def suggest(self, name: str) -> TrialSpec | Wait | None:
-        """The next trial, from now on called `name`."""
+        """The next trial, called `name` from now on."""
         if self._limit is not None and len(self._live) >= self._limit and not self.ending:
             return WAIT
         spec, self._next = (self._ask() if self._next is WAIT else self._next), WAIT
@@ -67,48 +83,48 @@ class Exchange:
 
     def started(self, name: str) -> None:
         self._running.add(name)
-        self._send(Started(self._live[name]))
+        if name not in self._ended:  # else it restarts only because its worker died after the trial had ended
+            self._send(Started(self._live[name]))
 
     def recovers(self, name: str, text: str) -> None:
         """The trial lost its worker and waits for another."""
         self._running.discard(name)
         self._holding_since = None
-        self._send(Noted(self._live[name], text))
+        if name not in self._ended:
+            self._send(Noted(self._live[name], text))
 
-    def advanced(self, name: str, advance: dict[str, Any]) -> bool:
-        """Hand on what a worker sent (see `ray_backend._Trainable.step`); whether the trial is to leave its worker."""
+    def advanced(self, name: str, advance: Advance) -> bool:
+        """Send a worker's message to the driver; returns whether the trial must leave its worker."""
         spec = self._live[name]
-        for text in advance["notes"]:
+        for text in advance.notes:
             self._send(Noted(spec, text))
-        for report in advance["reports"]:
-            self._send(Reported(spec, EpochReport(**report)))
-        if advance["result"] is not None:
-            self._end(Finished(spec, TrialResult.from_json(advance["result"])))
-            self._ended.add(name)
-        elif advance["failed"] is not None:
-            self._end(Failed(spec, advance["failed"]))
-            self._ended.add(name)
-        elif advance["reports"] and self._attempt(lambda: self._proposer.stops(spec)):
+        for report in advance.reports:
+            self._send(Reported(spec, report))
+        if advance.finished or name in self._unread:
+            self._finish(name)
+        elif advance.failed is not None:
+            self._end(name, Failed(spec, advance.failed))
+        elif advance.reports and self._stops(spec):
             self._stopped.add(name)
             return True
         return self.ending or (name in self._ended and not self._held())
 
     def stopped(self, name: str) -> bool:
-        """Whether it was the proposer who had this trial stopped."""
+        """Whether the proposer stopped this trial."""
         return name in self._stopped
 
     def pruned(self, name: str) -> None:
-        self._stopped.discard(name)
-        self._end(Pruned(self._live[name]))
+        self._end(name, Pruned(self._live[name]))
 
     def failed(self, name: str, reason: str) -> None:
-        self._end(Failed(self._live[name], reason))
+        self._end(name, Failed(self._live[name], reason))
 
     def forget(self, name: str) -> None:
         """The trial has left its worker."""
         self._live.pop(name, None)
-        self._running.discard(name)
-        self._ended.discard(name)
+        for names in (self._running, self._ended, self._stopped):
+            names.discard(name)
+        self._unread.pop(name, None)
 
     def spec(self, name: str) -> TrialSpec:
         return self._live[name]
@@ -126,28 +142,43 @@ class Exchange:
                 self.error = RuntimeError("the proposer waits, but no trial is under way")
         return answer
 
-    def _held(self) -> bool:
-        """Whether a worker whose trial has ended is to wait, since another one starts.
+    def _stops(self, spec: TrialSpec) -> bool:
+        return bool(self._attempt(lambda: self._proposer.stops(spec)))
 
-        Tune would give it the trial that the other one is meant for, and stop that one before it is up: trials shorter
-        than the start of a worker would all run in the first.
+    def _finish(self, name: str) -> None:
+        spec = self._live[name]
+        result = self._result_of(spec)
+        if result is not None:
+            self._end(name, Finished(spec, result))
+        elif self._clock() - self._unread.setdefault(name, self._clock()) > RESULT_SECONDS:
+            self._end(name, Failed(spec, UNREADABLE))
+
+    def _held(self) -> bool:
+        """Whether to hold a worker whose trial has ended, because another worker is still starting.
+
+        Tune would give the free worker the trial that the other one is starting for, and stop that one before it is up:
+        trials shorter than the start of a worker would all run in the first worker.
         """
-        if len(self._live) == len(self._running) or len(self._running) >= self.slots:
+        if len(self._live) == len(self._running) or len(self._running) >= self._slots:
             self._holding_since = None
             return False
-        now = time.monotonic()
-        self._holding_since = self._holding_since or now
+        now = self._clock()
+        if self._holding_since is None:
+            self._holding_since = now
         return now - self._holding_since < HOLD_SECONDS
 
-    def _end(self, event: Event) -> None:
-        self._waiting = False
-        self._send(event)
+    def _end(self, name: str, event: Event) -> None:
+        if name not in self._ended:
+            self._waiting = False
+            self._ended.add(name)
+            self._unread.pop(name, None)
+            self._send(event)
 
     def _send(self, event: Event) -> None:
         self._attempt(lambda: self._handle(event))
 
     def _attempt(self, action: Callable[[], T]) -> T | None:
-        """Call the driver; Tune would take its error for one of the trial."""
+        """Call the driver, and keep its error."""
         if self.error is not None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Notices that Ray's servers are gone; Ray itself would have its driver wait for ever."""
+"""Detects the death of Ray's servers; Ray's own driver code would wait for them forever."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ CONNECT_SECONDS = 2.0
 
 
 class ServerWatch:
-    """Looks after servers in a thread of its own, until closed.
+    """Polls servers in a thread until closed.
 
-    servers: addresses HOST:PORT by name; patience: seconds without an answer after which one counts as dead;
-    on_poll: called at every look; on_lost: called at every look since one died, with a sentence and the seconds since
-    then. `given_up`: whether one died.
+    servers: addresses HOST:PORT by name; patience: seconds without an answer after which a server counts as dead;
+    on_poll: called at every poll; on_lost: called at every poll after a server's death, with a sentence and the
+    seconds since then. `given_up`: whether a server died.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class ServerWatch:
         self._thread.start()
 
     def lost(self) -> str | None:
-        """Look now: a sentence for the user where a server does not answer."""
+        """Poll now: a sentence for the user if a server does not answer, else None."""
         for name, address in self._servers.items():
             if not answers(address):
                 return (
@@ -49,7 +49,7 @@ class ServerWatch:
         self._thread.join()
 
     def _watch(self) -> None:
-        well = time.monotonic()
+        answered = time.monotonic()
         dead: float | None = None
         sentence: str | None = None
         while not self._closed.wait(POLL_SECONDS):
@@ -57,8 +57,8 @@ class ServerWatch:
                 self._on_poll()
                 sentence = self.lost()
                 now = time.monotonic()
-                well = well if sentence else now
-                dead = now if now - well > self._patience else None
+                answered = answered if sentence else now
+                dead = now if now - answered > self._patience else None
             if dead is not None and sentence is not None:
                 self.given_up = True
                 self._on_lost(sentence, time.monotonic() - dead)

@@ -1,1 +1,1 @@
-"""Results in parts: main effects and interactions of a grid, differences by class and by length of instance."""
+"""Results broken down: main effects and interactions of a grid, differences by class and by length of instance."""

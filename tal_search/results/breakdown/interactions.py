@@ -1,6 +1,6 @@
-"""Whether two axes of a grid interact: what is left of cells' means once each axis adds its own effect, and a test.
+"""Interactions of two axes of a grid: residuals of the cells' means from an additive model, and an F test of them.
 
-Compared within blocks, as `axis_effects` does: between cells that differ in nothing but the two axes.
+Compared within blocks, as in `axis_effects`: between cells that differ only in the two axes.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from tal_search.results.axis_effects import NEEDS_REPEATS, WITHIN_NOISE
-from tal_search.results.breakdown.main_effects import CellMeans, cell_means
+from tal_search.results.breakdown.main_effects import CellMeans, blocks, cell_means, ordered
 from tal_search.results.cell_table import numbered, repeats
 from tal_search.results.noise import noise
 from tal_search.results.statistics import need_words, runs_of, seeds_for
@@ -24,19 +24,19 @@ from tal_search.results.uncertainty.contrasts import CONFIDENCE, LEAST_REPEATS, 
 from tal_search.results.uncertainty.families import SIGNIFICANT, holm
 from tal_search.results.uncertainty.model import modelled
 from tal_search.results.uncertainty.moderation import LEAST_CELLS
-from tal_search.types import Floats, Ints
+from tal_search.types import Floats
 
 INTERACT = "interact"
 METHOD = "F test of what the additive model of two axes leaves over, Holm's correction over pairs of axes"
-MOST_PLACES = 400  # of a table of two axes: its covariance is squared
+MOST_PLACES = 400  # entries of a table of two axes; its covariance matrix has their square
 COLUMNS = ("first", "second", "largest", "p", "p adjusted", "verdict", "needs")
 
 
 class Interaction(NamedTuple):
     """Two axes. residuals: mean mAP − additive model, points; rows are values of `second`, columns of `first`.
 
-    p: of the F test that all residuals are 0, NaN where that is unknown; spread: the largest variance of a residual;
-    by_annotator: the share of it that more seeds do not lower; degrees: of freedom of it.
+    p: of the F test that all residuals are 0, NaN if unknown; spread: the largest variance of a residual; by_annotator:
+    the share of it that more seeds do not reduce; degrees: its degrees of freedom.
     """
 
     first: str
@@ -54,34 +54,34 @@ class Interaction(NamedTuple):
 
 @lru_cache(maxsize=4)
 def interactions(data: StudyFrame) -> dict[tuple[str, str], Interaction]:
-    """By pair of axes, in the study's order; none of a plan other than a grid. At `data.score`, in points.
+    """Interactions by pair of axes, in the study's order, at `data.score` in points; none for plans other than a grid.
 
-    A pair is left out where its cells do not make a whole table: where a value of one was not tried at a value of the
-    other, or no block has them in common; and where the table has more than MOST_PLACES cells.
+    A pair is left out if its cells do not make a complete table, as a value of one axis was not tried at a value of the
+    other or no block has both, and if the table has more than MOST_PLACES entries.
     """
-    found, trials = numbered(data)
+    numbering, trials = numbered(data)
     done = repeats(trials).dropna(subset=data.score)
     if data.plan != "grid" or len(data.axes) < 2 or done.empty:
         return {}
     code_N, numbers = pd.factorize(done["cell"])
-    rows, runs = found.loc[numbers].reset_index(drop=True), runs_of(done[data.score], code_N, done)
+    rows, runs = numbering.loc[numbers].reset_index(drop=True), runs_of(done[data.score], code_N, done)
     centre = next(iter(np.flatnonzero(rows["centre"])), -1)
     means = cell_means(modelled(runs, int(centre), "new annotators"))
     tested = len(rows) >= LEAST_CELLS and float(np.median(runs.present.sum(1))) >= LEAST_REPEATS
     pairs = {pair: _interaction(rows, list(data.axes), pair, means, tested) for pair in combinations(data.axes, 2)}
-    return {pair: one for pair, one in pairs.items() if one is not None}
+    return {pair: interaction for pair, interaction in pairs.items() if interaction is not None}
 
 
 def interaction_table(data: StudyFrame) -> pd.DataFrame:
-    """One row a pair of axes, the surest first: `first`, `second`, `largest` residual in points, `p`, `p adjusted`
+    """One row per pair of axes, the lowest p first: `first`, `second`, `largest` residual in points, `p`, `p adjusted`
     over pairs, `verdict` (interact, within noise, needs repeats) and `needs`, what would decide it.
     """
-    found = list(interactions(data).values())
+    pairs = list(interactions(data).values())
     limit, seeds = noise(data), int(data.done["seed"].nunique())
     rows = []
-    for one, corrected in zip(found, holm([one.p for one in found]), strict=True):
-        verdict, needs = _verdict(one, corrected, limit, seeds)
-        rows.append([one.first, one.second, one.largest, one.p, corrected, verdict, needs])
+    for pair, corrected in zip(pairs, holm([pair.p for pair in pairs]), strict=True):
+        verdict, needs = _verdict(pair, corrected, limit, seeds)
+        rows.append([pair.first, pair.second, pair.largest, pair.p, corrected, verdict, needs])
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.sort_values(["p adjusted", "largest"], ascending=[True, False], ignore_index=True, kind="stable")
 
@@ -89,9 +89,9 @@ def interaction_table(data: StudyFrame) -> pd.DataFrame:
 def _interaction(
     rows: pd.DataFrame, axes: list[str], pair: tuple[str, str], means: CellMeans, tested: bool
 ) -> Interaction | None:
-    """Least squares of cells' means on the table of two axes and on blocks."""
-    block_N = _codes(rows, [axis for axis in axes if axis not in pair])
-    place_2N, values = zip(*(_ordered(rows[axis]) for axis in pair), strict=True)
+    """Residuals of two axes, by least squares of the cells' means on their table and on blocks."""
+    block_N = blocks(rows, [axis for axis in axes if axis not in pair])
+    place_2N, values = zip(*(ordered(rows[axis]) for axis in pair), strict=True)
     shape = len(values[0]), len(values[1])
     if min(shape) < 2 or math.prod(shape) > MOST_PLACES:
         return None
@@ -117,29 +117,14 @@ def _interaction(
     )  # fmt: skip
 
 
-def _codes(rows: pd.DataFrame, axes: list[str]) -> NDArray[np.integer[Any]]:
-    """The block of each cell: what it has in all other axes."""
-    if not axes:
-        return np.zeros(len(rows), np.int64)
-    return rows[axes].astype(object).groupby(axes, sort=False, dropna=False).ngroup().to_numpy(np.int64)
-
-
-def _ordered(column: pd.Series[Any]) -> tuple[Ints, list[Any]]:
-    """The place of each cell's value among the values of an axis; numbers in their order, the others as they come."""
-    code_N, values = pd.factorize(column, use_na_sentinel=False)
-    order = np.argsort(values) if values.dtype.kind in "if" else np.arange(len(values))
-    place_N: Ints = np.argsort(order)[code_N].astype(np.int64)
-    return place_N, [values[place] for place in order]
-
-
 def _without_axes(shape: tuple[int, int]) -> Floats:
-    """The projection of a table's cells, row by row, onto what its rows and columns do not explain."""
+    """The projection of a table's entries, row by row, onto the residuals of its row and column means."""
     first, second = (np.eye(count) - 1 / count for count in shape)
     return np.kron(first, second).astype(np.float64)
 
 
 def _degrees(means: CellMeans, known_N: NDArray[np.bool_]) -> float:
-    """Of freedom of the covariance of means; 0 where there are too few repeats to know it."""
+    """Degrees of freedom of the covariance of means; 0 if it is unknown."""
     variance_N = means.variance[known_N]
     if not means.known or variance_N.sum() <= 0:
         return 0.0
@@ -157,17 +142,17 @@ def _p_value(residual: Floats, covariance: Floats, rank: int, degrees: float) ->
     return float(fdtrc(rank, degrees, size / rank))
 
 
-def _verdict(one: Interaction, p: float, repeatability: float, seeds: int) -> tuple[str, str]:
-    """`within noise` where no residual can be larger than the centre's own repeatability, see `statistics.verdicts`."""
+def _verdict(pair: Interaction, p: float, noise_floor: float, seeds: int) -> tuple[str, str]:
+    """Verdict and needs; `within noise` if no residual can exceed the noise floor, see `statistics.verdicts`."""
     from scipy.special import ndtri
 
     if p < SIGNIFICANT:
         return INTERACT, ""
     if math.isnan(p):
-        few = one.residuals.size < LEAST_CELLS and one.degrees > 0
+        few = pair.residuals.size < LEAST_CELLS and pair.degrees > 0
         return NEEDS_REPEATS, f"{LEAST_CELLS} cells" if few else f"{LEAST_REPEATS} seeds"
-    if one.largest + float(quantile(np.array(one.degrees))) * math.sqrt(one.spread) <= repeatability:
+    if pair.largest + float(quantile(np.array(pair.degrees))) * math.sqrt(pair.spread) <= noise_floor:
         return WITHIN_NOISE, ""
-    wanted = (one.largest / -float(ndtri((1 - CONFIDENCE) / 2 / one.residuals.size))) ** 2
-    spread, fixed = np.array(one.spread), np.array(one.by_annotator * one.spread)
-    return NEEDS_REPEATS, need_words(float(seeds_for(spread, fixed, seeds, np.array(wanted))))
+    target = (pair.largest / -float(ndtri((1 - CONFIDENCE) / 2 / pair.residuals.size))) ** 2
+    spread, fixed = np.array(pair.spread), np.array(pair.by_annotator * pair.spread)
+    return NEEDS_REPEATS, need_words(float(seeds_for(spread, fixed, seeds, np.array(target))))

@@ -1,9 +1,9 @@
-"""Main effects of a grid: what each value of an axis adds to mean mAP, between cells that differ in nothing else."""
+"""Main effects of a grid: what each value of an axis adds to mean mAP, between cells that differ in no other axis."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,8 @@ from tal_search.types import Floats, Ints
 
 
 class CellMeans(NamedTuple):
-    """Of each cell, [C]: its mean, what repeats add to all taken out; the variance of it, and the part of that which
-    more seeds do not lower; degrees of freedom of what is common, and of what is the cell's own; known: of any.
+    """Mean of each cell [C], without the effects of repeats; its variance, and the part of it that more seeds do not
+    reduce; degrees of freedom of the common and of the cell's own variance; known: whether the variance is known.
     """
 
     mean: Floats
@@ -33,13 +33,13 @@ class CellMeans(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """value [V], an axis' values in order, with their effects on mean mAP and the covariance of these.
+    """value [V]: an axis' values in order, with their effects on mean mAP and the covariance of these.
 
-    degrees: of freedom of the covariance; by_annotator: the share of it that more seeds do not lower; chosen: the
-    effects on what cells are chosen by.
+    degrees: of freedom of the covariance; by_annotator: the share of it that more seeds do not reduce; chosen: the
+    effects on the score that selects cells.
     """
 
-    value: list[Any]
+    value: list[object]
     effect: Floats
     covariance: Floats
     degrees: float
@@ -48,13 +48,13 @@ class Effect:
 
 
 def main_effects(data: StudyFrame) -> list[pd.DataFrame]:
-    """A table an axis, see `axis_effects.value_effects`; all values of all axes are judged as one family."""
-    found, trials = numbered(data)
+    """One table per axis, see `axis_effects.value_effects`; all values of all axes are tested as one family."""
+    numbering, trials = numbered(data)
     done = repeats(trials).dropna(subset=data.score)
     if done.empty:
         return []
     code_N, numbers = pd.factorize(done["cell"])
-    rows, runs = found.loc[numbers].reset_index(drop=True), runs_of(done[data.score], code_N, done)
+    rows, runs = numbering.loc[numbers].reset_index(drop=True), runs_of(done[data.score], code_N, done)
     centre = next(iter(np.flatnonzero(rows["centre"])), -1)
     modelled_means = cell_means(modelled(runs, int(centre), "new annotators"))
     chosen = cells(data).loc[numbers, selected_by(data)].to_numpy(np.float64)
@@ -67,11 +67,11 @@ def main_effects(data: StudyFrame) -> list[pd.DataFrame]:
 
 
 def _values(data: StudyFrame, axis: str, effect: Effect, done: pd.DataFrame) -> pd.DataFrame:
-    """An axis' values with their means over blocks, each repeat's mean over blocks counting once."""
+    """An axis' values with their means over repeats, of each repeat's mean over blocks."""
     value = pd.Series(effect.value, dtype=object)
     place = pd.Series(-1, index=done.index)
-    for number, one in enumerate(effect.value):
-        place[equal(done[axis], None if pd.isna(one) else one)] = number
+    for number, missing in enumerate(value.isna()):
+        place[equal(done[axis], None if missing else effect.value[number])] = number
     rows = done.assign(place=place)[place >= 0]
     each = rows.groupby(["place", "seed", "annotator"])[data.score].mean().reset_index()
     averaged = means(each[[data.score]], each["place"], each[["seed", "annotator"]], (data.score,)).sort_index()
@@ -82,42 +82,40 @@ def _values(data: StudyFrame, axis: str, effect: Effect, done: pd.DataFrame) -> 
 def _judged(
     data: StudyFrame, tables: list[pd.DataFrame], effects: dict[str, Effect], runs: Ints, seeds: int
 ) -> list[pd.DataFrame]:
-    """With the differences to the centre's values, and what they say."""
+    """The tables with differences to the centre's values and verdicts."""
     deltas, spreads = [], []
     for table, effect in zip(tables, effects.values(), strict=True):
         at = table["centre"].to_numpy(np.float64)
         reference = at if at.any() else np.full(len(at), 1 / len(at))
-        turn = np.eye(len(at)) - reference
-        variance = np.einsum("vi,ij,vj->v", turn, effect.covariance, turn)
+        to_difference = np.eye(len(at)) - reference
+        variance = np.einsum("vi,ij,vj->v", to_difference, effect.covariance, to_difference)
         with np.errstate(divide="ignore", invalid="ignore"):
             shared = np.nan_to_num(reference @ effect.covariance @ reference / variance, nan=0.5)
-        deltas.append(turn @ effect.effect)
-        enough = effect.degrees if np.median(runs) >= LEAST_REPEATS else 0.0
-        spreads.append((variance, np.where(at > 0, 0.0, enough), effect.by_annotator * variance, np.clip(shared, 0, 1)))
-    names = ("variance", "degrees", "by_annotator", "shared")
-    columns = (np.concatenate(column) for column in zip(*spreads, strict=True))
+        deltas.append(to_difference @ effect.effect)
+        degrees = np.where(at > 0, 0.0, effect.degrees if np.median(runs) >= LEAST_REPEATS else 0.0)
+        spreads.append(Spread(variance, degrees, effect.by_annotator * variance, np.clip(shared, 0, 1)))
+    spread = Spread(*(np.concatenate(column) for column in zip(*spreads, strict=True)))
     pairs = np.concatenate([table["n"].to_numpy() for table in tables])
-    found = judged(np.concatenate(deltas), pairs, Spread(**dict(zip(names, columns, strict=True))))
-    return _with_verdicts(data, tables, effects, found, seeds)
+    return _with_verdicts(data, tables, effects, judged(np.concatenate(deltas), pairs, spread), seeds)
 
 
 def _with_verdicts(
-    data: StudyFrame, tables: list[pd.DataFrame], effects: dict[str, Effect], found: Contrasts, seeds: int
+    data: StudyFrame, tables: list[pd.DataFrame], effects: dict[str, Effect], contrast: Contrasts, seeds: int
 ) -> list[pd.DataFrame]:
     limit = noise(data)
-    seen, within = seeds_needed(found, seeds, limit)
-    columns: dict[str, Any] = {
-        "delta": found.delta, "delta" + LOW: found.low, "delta" + HIGH: found.high, "p": found.p,
-        "p adjusted": found.adjusted, "verdict": verdicts(found, limit), "seen": seen, "within": within,
+    seen, within = seeds_needed(contrast, seeds, limit)
+    columns = pd.DataFrame({
+        "delta": contrast.delta, "delta" + LOW: contrast.low, "delta" + HIGH: contrast.high, "p": contrast.p,
+        "p adjusted": contrast.adjusted, "verdict": verdicts(contrast, limit), "seen": seen, "within": within,
         "chosen by": np.concatenate([effect.chosen for effect in effects.values()]),
-    }  # fmt: skip
-    whole = pd.concat(tables, ignore_index=True).assign(**columns)
+    })  # fmt: skip
+    whole = pd.concat([pd.concat(tables, ignore_index=True), columns], axis=1)
     whole["verdict"] = whole["verdict"].mask(whole["centre"].astype(bool), "centre")
     return [table for _, table in whole.groupby("axis", sort=False)]
 
 
 def cell_means(model: Model) -> CellMeans:
-    """The means of a study's cells, with the variances that tests of them need."""
+    """The means of a study's cells with their variances, for tests."""
     present = model.runs.present
     share, ratio = present / np.maximum(present.sum(1), 1)[:, None], model.noisy.ratio
     weights = model.weights(share, model.runs.single)
@@ -128,29 +126,40 @@ def cell_means(model: Model) -> CellMeans:
 
 
 def axis_effect(rows: pd.DataFrame, axes: list[str], axis: str, means: CellMeans, chosen: Floats) -> Effect | None:
-    """Least squares of cells' means on an axis' values and blocks; None where no block has two values.
+    """Least squares of the cells' means on an axis' values and blocks; None if no block has two values.
 
-    rows: the cells with the axes as columns; chosen [C]: of each cell, what cells are chosen by.
+    rows: the cells with the axes as columns; chosen [C]: each cell's score that selects cells.
     """
-    others = [name for name in axes if name != axis]
-    block = (
-        rows[others].astype(object).groupby(others, sort=False, dropna=False).ngroup() if others else rows["centre"] * 0
-    )
+    block = blocks(rows, [name for name in axes if name != axis])
     several = rows[axis].groupby(block).transform("nunique", dropna=False) > 1
     mine = np.flatnonzero(several & np.isfinite(chosen) & np.isfinite(means.mean))
-    code, values = pd.factorize(rows[axis].iloc[mine], use_na_sentinel=False)
+    place, values = ordered(rows[axis].iloc[mine])
     if len(values) < 2:
         return None
-    place = np.argsort(np.argsort(values)) if values.dtype.kind in "if" else np.arange(len(values))
-    design = pd.DataFrame(np.eye(len(values))[place[code]])
-    within = (design - design.groupby(block.iloc[mine].to_numpy()).transform("mean")).to_numpy()
+    design = pd.DataFrame(np.eye(len(values))[place])
+    within = (design - design.groupby(block[mine]).transform("mean")).to_numpy()
     solve = np.linalg.pinv(within.T @ within) @ within.T
     variance, fixed = means.variance[mine], means.by_annotator[mine]
     with np.errstate(divide="ignore", invalid="ignore"):
         own = np.nan_to_num((variance**2 / means.own_degrees[mine]).sum() / variance.sum() ** 2)
         degrees = 1 / (1 / means.common_degrees[mine].mean() + own) if means.known else 0.0
     return Effect(
-        value=[values[index] for index in np.argsort(place)], effect=solve @ means.mean[mine],
+        value=values, effect=solve @ means.mean[mine],
         covariance=(solve * variance) @ solve.T, degrees=float(degrees),
         by_annotator=float(fixed.sum() / variance.sum()) if variance.sum() > 0 else 0.0, chosen=solve @ chosen[mine],
     )  # fmt: skip
+
+
+def blocks(rows: pd.DataFrame, axes: list[str]) -> Ints:
+    """The block of each cell: cells with the same values of `axes`."""
+    if not axes:
+        return np.zeros(len(rows), np.int64)
+    return rows[axes].astype(object).groupby(axes, sort=False, dropna=False).ngroup().to_numpy().astype(np.int64)
+
+
+def ordered(column: pd.Series) -> tuple[Ints, list[object]]:
+    """The index of each cell's value among the values of an axis; numbers are sorted, others in order of appearance."""
+    code_N, values = pd.factorize(column, use_na_sentinel=False)
+    order = np.argsort(values) if values.dtype.kind in "if" else np.arange(len(values))
+    place_N: Ints = np.argsort(order)[code_N].astype(np.int64)
+    return place_N, [values[place] for place in order]

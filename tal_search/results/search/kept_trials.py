@@ -1,4 +1,4 @@
-"""What a reader who keeps some of the trials has kept: how many, and how their mean lies. A description, not a test."""
+"""Description of the trials that a reader has filtered: their number, and their mean relative to the reference."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tal_search.results.trials import StudyFrame
 
 
 class KeptTrials(NamedTuple):
-    """`kept` of `total` finished trials; their `mean` score in percent, NaN of none, and its `difference` to
-    `noise.reference`, points. Trials that share a cell or a seed are not independent, so there is no interval.
+    """`kept` of `total` finished trials; their `mean` score in percent, NaN for none, and its `difference` to
+    `noise.reference` in points. Trials that share a cell or a seed are not independent, so no interval is given.
     """
 
     kept: int
@@ -24,7 +24,7 @@ class KeptTrials(NamedTuple):
 
 
 def kept_trials(data: StudyFrame, kept_N: NDArray[np.bool_], score: str) -> KeptTrials:
-    """kept_N: of each finished trial with the score, in their order."""
+    """Summary of the trials selected by kept_N, a mask of the finished trials with the score, in order."""
     scores_N = data.done[score].dropna().to_numpy(np.float64)
     count = int(kept_N.sum())
     mean = float(scores_N[kept_N].mean()) if count else math.nan

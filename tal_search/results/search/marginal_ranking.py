@@ -1,9 +1,8 @@
-"""Which axes of a sampler study matter, as far as a forest of its cells tells: the greatest marginal effect first."""
+"""Ranking of the axes of a sampler study by their marginal effects in a random forest, the greatest first."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,20 +17,20 @@ COLUMNS = ["name", "symbol", "values", "effect", *ENDS, "best", "p", "p adjusted
 
 
 def marginal_ranking(data: StudyFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`ranking` and `curves` of `overview.Overview`: of a forest of the cells, not of cells beside one another.
+    """`ranking` and `curves` of `overview.Overview`, from a forest instead of comparisons of cells.
 
-    An axis "likely matters" where the spreads of its worst and best value do not meet; that is no test.
+    An axis "likely matters" if the intervals of its worst and best value do not overlap, which is not a test.
     """
-    found = marginal_effects(data)
     names = {"low": "mean" + LOW, "high": "mean" + HIGH}
-    curves = found.rename(columns=names).assign(n=math.nan, verdict="", paper=math.nan, **{"paper selection": ""})
+    curves = marginal_effects(data).rename(columns=names)
+    curves = curves.assign(n=math.nan, verdict="", paper=math.nan, **{"paper selection": ""})
     rows = [_marginal(str(name), table) for name, table in curves.groupby("name", sort=False)]
     ranking = pd.DataFrame(rows, columns=COLUMNS)
     return ranking.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True), curves
 
 
-def _marginal(name: str, table: pd.DataFrame) -> dict[str, Any]:
-    """A row of the ranking; beside the centre's value, or where that was not tried beside the mean of the curve."""
+def _marginal(name: str, table: pd.DataFrame) -> dict[str, object]:
+    """A row of the ranking; relative to the centre's value, or to the mean of the curve if that was not tried."""
     table = table.reset_index(drop=True)
     base = table["mean"].mean() if table["delta"].isna().all() else math.nan
     delta = table["delta"].fillna(table["mean"] - base)
@@ -42,7 +41,7 @@ def _marginal(name: str, table: pd.DataFrame) -> dict[str, Any]:
     apart = table["mean" + LOW][place["highest"]] > table["mean" + HIGH][place["lowest"]]
     return {
         "name": name, "symbol": table["symbol"][0], "values": len(table), "effect": float(np.ptp(delta)),
-        **dict(zip(ENDS, [one for end in EXTREMES for one in ends[end]], strict=True)),
+        **dict(zip(ENDS, [number for end in EXTREMES for number in ends[end]], strict=True)),
         "best": table["value"][place["highest"]], "p": math.nan, "p adjusted": math.nan,
         "verdict": LIKELY if apart else UNCLEAR, "needs": "", "seeds": math.nan,
     }  # fmt: skip

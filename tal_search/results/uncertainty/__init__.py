@@ -1,1 +1,1 @@
-"""How sure a mean or a difference is: variance components, moderation, contrasts with a centre, corrected p values."""
+"""Uncertainty of means and differences: variance components, moderation, contrasts with a centre, corrected p."""

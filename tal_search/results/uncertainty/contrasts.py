@@ -1,31 +1,32 @@
-"""Differences to one cell, the centre, over common repeats: means, intervals and tests. The one engine for all of them.
+"""Differences of cells to the centre over common repeats: means, intervals and tests, for every table and figure.
 
-A claim is for new seeds and new annotators; where the data have one annotator, for that one; on wish for the annotators
-in the data alone. The model is that of `components`; why so, and what it holds, is in docs/adr/0015.
+Intervals and tests apply to new seeds and new annotators; with a single annotator, to new seeds with that one;
+optionally, to the annotators of the data only. The model is that of `components`; docs/adr/0015 gives the reasons and
+the coverage.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from tal_search.results.uncertainty.components import Runs
 from tal_search.results.uncertainty.families import SIGNIFICANT, critical, dunnett
 from tal_search.results.uncertainty.model import Claim, added, modelled
 from tal_search.results.uncertainty.moderation import LEAST_CELLS
+from tal_search.results.uncertainty.runs import Runs
 from tal_search.types import Floats, Ints
 
 CONFIDENCE = 0.95
-LEAST_REPEATS = 3  # with fewer an interval would say more than the data
+LEAST_REPEATS = 3  # with fewer repeats no interval is given
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spread:
-    """Of each cell's difference to the centre, [C].
+class Spread(NamedTuple):
+    """Variance of each cell's difference to the centre, [C].
 
-    variance; degrees: of freedom of it, 0 where nothing tells (all runs of one seed); by_annotator: the part of it that
-    more seeds do not lower; shared: the centre's share of it.
+    degrees: its degrees of freedom, 0 if it is unknown (all runs of one seed); by_annotator: the part of it that more
+    seeds do not reduce; shared: the centre's share of it.
     """
 
     variance: Floats
@@ -36,14 +37,13 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class Contrasts:
-    """Of each cell beside the centre, [C]; the centre's own difference is 0, without an interval.
+    """Difference of each cell to the centre, [C]; the centre's own difference is 0, without an interval.
 
-    delta: mean difference over `pairs` common repeats (common seeds, where one of both has no annotators), NaN without
-    any; error: its standard error, with `degrees` of freedom; p: of the two-sided t test; adjusted: the same by
-    Dunnett's step-down rule over all cells; low and high: the 95 % interval that belongs to it, all cells' at once,
-    which excludes 0 where adjusted is below 0.05 and includes it elsewhere. NaN with fewer than three pairs, or one
-    seed.
-    by_annotator: variance of delta that more seeds do not lower.
+    delta: mean difference over `pairs` common repeats (common seeds, if one of the two has no annotators), NaN without
+    any; error: its standard error, with `degrees` of freedom; p: of the two-sided t test; adjusted: p by Dunnett's
+    step-down rule over all cells; low and high: the simultaneous 95 % interval, which excludes 0 if and only if
+    adjusted is below 0.05. NaN with fewer than three pairs, or one seed.
+    by_annotator: variance of delta that more seeds do not reduce.
     """
 
     delta: Floats
@@ -58,38 +58,38 @@ class Contrasts:
 
 
 def contrasts(runs: Runs, centre: int, claim: Claim = "new annotators") -> Contrasts:
-    """Of every cell with the centre, a row of `runs`."""
+    """Contrasts of every cell with the centre, a row of `runs`."""
     own_CR, other_CR, pairs = _shares(runs, centre)
     delta = np.nansum(own_CR * runs.value, 1) - np.nansum(other_CR * runs.value[centre], 1)
     spread = _spread(runs, centre, own_CR, other_CR, claim)
     degrees = np.where((pairs >= LEAST_REPEATS) & (np.arange(len(pairs)) != centre), spread.degrees, 0.0)
-    return judged(np.where(pairs > 0, delta, np.nan), pairs, replace(spread, degrees=degrees))
+    return judged(np.where(pairs > 0, delta, np.nan), pairs, spread._replace(degrees=degrees))
 
 
 def judged(delta: Floats, pairs: Ints, spread: Spread) -> Contrasts:
-    """Differences with their tests and intervals, as one family; of 0 degrees of freedom nothing is known."""
+    """Tests and intervals of a family of differences; NaN for those with 0 degrees of freedom."""
     known = spread.degrees > 0
     error, degrees = np.where(known, np.sqrt(spread.variance), np.nan), np.where(known, spread.degrees, np.nan)
     p = p_value(delta, error, degrees)
     adjusted = dunnett(p, spread.shared, degrees)
-    low, high = _bounds(delta, error * critical(spread.shared, degrees), adjusted)
+    low, high = bounds(delta, error * critical(spread.shared, degrees), adjusted)
     return Contrasts(
         delta=delta, pairs=pairs, error=error, degrees=degrees, by_annotator=spread.by_annotator,
         low=low, high=high, p=p, adjusted=adjusted,
     )  # fmt: skip
 
 
-def _bounds(delta: Floats, half: Floats, adjusted: Floats) -> tuple[Floats, Floats]:
-    """The step-down rule finds some differences that the bound of all at once does not: 0 ends their intervals."""
-    found = adjusted < SIGNIFICANT
+def bounds(delta: Floats, half: Floats, adjusted: Floats) -> tuple[Floats, Floats]:
+    """Intervals; they end at 0 for differences that only the step-down rule finds, not the simultaneous bound."""
+    significant = adjusted < SIGNIFICANT
     low, high = delta - half, delta + half
-    return np.where(found & (delta > 0), np.maximum(low, 0.0), low), np.where(
-        found & (delta < 0), np.minimum(high, 0.0), high
+    return np.where(significant & (delta > 0), np.maximum(low, 0.0), low), np.where(
+        significant & (delta < 0), np.minimum(high, 0.0), high
     )
 
 
 def p_value(mean: Floats, error: Floats, degrees: Floats) -> Floats:
-    """Of the two-sided t test. Without any spread it is certain: 0, or 1 where the mean is nothing."""
+    """Of the two-sided t test. With an error of 0 it is 0, or 1 if the mean is 0."""
     from scipy.special import stdtr
 
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -98,18 +98,18 @@ def p_value(mean: Floats, error: Floats, degrees: Floats) -> Floats:
 
 
 def quantile(degrees: Floats) -> Floats:
-    """Of Student's t, for a 95 % interval."""
+    """Quantile of Student's t for a 95 % interval."""
     from scipy.special import stdtrit
 
-    different, place = np.unique(degrees, return_inverse=True)  # a tenth of the time where many are alike
-    found: Floats = stdtrit(different, (1 + CONFIDENCE) / 2)[place.reshape(np.shape(degrees))]
-    return found
+    different, place = np.unique(degrees, return_inverse=True)  # a tenth of the time if many are equal
+    quantiles: Floats = stdtrit(different, (1 + CONFIDENCE) / 2)[place.reshape(np.shape(degrees))]
+    return quantiles
 
 
 def _shares(runs: Runs, centre: int) -> tuple[Floats, Floats, Ints]:
-    """What each run of a cell, and each of the centre's, counts in their difference, [C, R] twice; common repeats [C].
+    """Shares of the cell's and of the centre's runs in their difference, [C, R] twice; and common repeats [C].
 
-    Paired by seed and annotator; by seed, over whose annotators a mean is taken, where they share no annotator.
+    Paired by seed and annotator; without a common annotator paired by seed, with a mean over its annotators.
     """
     present_CR = runs.present
     common_CR = present_CR & present_CR[centre]
@@ -128,17 +128,15 @@ def _shares(runs: Runs, centre: int) -> tuple[Floats, Floats, Ints]:
 
 
 def _spread(runs: Runs, centre: int, own_CR: Floats, other_CR: Floats, claim: Claim) -> Spread:
-    """Of all cells as one study, or of each beside the centre alone where there are too few to lend to one another."""
+    """From one model of all cells, or of each cell and the centre if there are too few cells to pool."""
     if len(runs.value) >= LEAST_CELLS or len(runs.value) <= 2:
         return _spread_of_all(runs, centre, own_CR, other_CR, claim)
     parts = []
     for cell in range(len(runs.value)):
         pair = np.array([centre, cell])
-        found = _spread_of_all(runs.of(pair), 0, own_CR[pair], other_CR[pair], claim)
-        parts.append([getattr(found, spec.name)[1] for spec in fields(Spread)])
-    return Spread(
-        **{spec.name: np.array(column) for spec, column in zip(fields(Spread), zip(*parts, strict=True), strict=True)}
-    )
+        of_pair = _spread_of_all(runs.of(pair), 0, own_CR[pair], other_CR[pair], claim)
+        parts.append([column[1] for column in of_pair])
+    return Spread(*(np.array(column) for column in zip(*parts, strict=True)))
 
 
 def _spread_of_all(runs: Runs, centre: int, own_CR: Floats, other_CR: Floats, claim: Claim) -> Spread:

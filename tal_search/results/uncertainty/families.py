@@ -1,7 +1,7 @@
-"""p values corrected for how many questions a study asks: Dunnett's for cells beside one centre, Holm's for axes.
+"""p values corrected for multiple comparisons: Dunnett's rule for cells and one centre, Holm's for axes.
 
 Cells that are compared with one centre share its noise, so their differences are correlated, and Holm's rule, which
-allows for the worst, would name 3 false differences in 100 studies where 5 are allowed.
+allows for any dependence, would make false claims in 3 of 100 studies where 5 are allowed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy.typing as npt
 
 from tal_search.types import Floats
 
-CENTRE_POINTS, SCALE_POINTS = 40, 24
-BINS = 17  # of the correlation with the centre; within one all are taken for the same
-GRID_POINTS, FARTHEST = 100, 1e4
+CENTRE_POINTS, SCALE_POINTS = 40, 24  # of the quadratures over the centre's noise and the scale
+BINS = 17  # of the centre's share of the variance; all cells of a bin are treated as equal
+GRID_POINTS, FARTHEST = 100, 1e4  # points of interpolated p values; largest |t|
 SIGNIFICANT = 0.05
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p values adjusted by Holm's step-down rule over all that are numbers; NaN stays NaN."""
+    """p values adjusted by Holm's step-down rule over all that are known; NaN stays NaN."""
     known = [index for index, value in enumerate(p) if not math.isnan(value)]
     adjusted = [math.nan] * len(p)
     highest = 0.0
@@ -35,16 +35,16 @@ def holm(p: Sequence[float]) -> list[float]:
 def dunnett(p: npt.ArrayLike, shared: npt.ArrayLike, degrees: npt.ArrayLike) -> Floats:
     """Two-sided p values of comparisons with one centre, adjusted by Dunnett's step-down rule; NaN stays NaN.
 
-    shared: of each difference's variance, the centre's share, which is the square of what correlates it with others;
-    degrees: of freedom of that variance. A p value of other degrees than the median's is taken at the same quantile
-    (C. W. Dunnett, A. C. Tamhane, Statistics in Medicine 10, 1991).
+    shared: the centre's share of each difference's variance, from which their correlations follow; degrees: of freedom
+    of that variance. All p values are converted to |t| at the median of the degrees (C. W. Dunnett, A. C. Tamhane,
+    Statistics in Medicine 10, 1991).
     """
     from scipy.special import stdtr, stdtrit
 
     p, shared, degrees = (np.asarray(values, np.float64) for values in (p, shared, degrees))
     known = np.flatnonzero(np.isfinite(p))
     adjusted = np.full(len(p), np.nan)
-    if len(known) < 2:  # one comparison is corrected for nothing
+    if len(known) < 2:  # a single comparison needs no correction
         adjusted[known] = p[known]
         return adjusted
     df = float(np.median(degrees[known]))
@@ -55,7 +55,7 @@ def dunnett(p: npt.ArrayLike, shared: npt.ArrayLike, degrees: npt.ArrayLike) -> 
     for place, index in enumerate(order):
         highest = max(highest, float(_beyond(tuple(left), size[place : place + 1], df)[0]))
         adjusted[index] = max(highest, p[index])
-        if highest >= SIGNIFICANT:  # what is left is not significant, and is corrected as one
+        if highest >= SIGNIFICANT:  # the remaining ones are not significant, and are corrected in one step
             rest = order[place + 1 :]
             adjusted[rest] = np.maximum.accumulate(
                 np.maximum(_interpolated(tuple(left), size[place + 1 :], df), highest)
@@ -66,18 +66,18 @@ def dunnett(p: npt.ArrayLike, shared: npt.ArrayLike, degrees: npt.ArrayLike) -> 
 
 
 def critical(shared: npt.ArrayLike, degrees: npt.ArrayLike) -> Floats:
-    """For each comparison with one centre, the |t| that bounds all of them at once in 95 of 100 studies; NaN stays NaN.
+    """For each comparison with the centre, the |t| of simultaneous 95 % intervals; NaN stays NaN.
 
-    shared and degrees: as in `dunnett`, whose single step this is; of one comparison it is Student's quantile.
+    shared and degrees: as in `dunnett`, of which this is the single step; Student's quantile for one comparison.
     """
     from scipy.optimize import brentq
     from scipy.special import stdtr, stdtrit
 
     shared, degrees = (np.asarray(values, np.float64) for values in (shared, degrees))
     known = np.flatnonzero(np.isfinite(degrees))
-    found = np.full(len(degrees), np.nan)
+    bounds = np.full(len(degrees), np.nan)
     if not len(known):
-        return found
+        return bounds
     tail = SIGNIFICANT / 2
     if len(known) > 1:
         df = float(np.median(degrees[known]))
@@ -87,8 +87,8 @@ def critical(shared: npt.ArrayLike, degrees: npt.ArrayLike) -> Floats:
         bound = brentq(lambda size: _beyond(counts, np.array([size]), df)[0] - SIGNIFICANT, low, high, xtol=1e-6)
         tail = float(stdtr(df, -bound))
     different, place = np.unique(degrees[known], return_inverse=True)
-    found[known] = -stdtrit(different, tail)[place]
-    return found
+    bounds[known] = -stdtrit(different, tail)[place]
+    return bounds
 
 
 def _interpolated(counts: tuple[int, ...], size: Floats, df: float) -> Floats:
@@ -99,9 +99,10 @@ def _interpolated(counts: tuple[int, ...], size: Floats, df: float) -> Floats:
 
 
 def _beyond(counts: tuple[int, ...], size: Floats, df: float) -> Floats:
-    """The chance that the largest of the |t| that are left exceeds each of `size` where no cell differs.
+    """The probability that the largest of the remaining |t| exceeds each of `size` if no cell differs.
 
-    counts: how many there are by the centre's share. Given the centre's noise and the scale they are independent.
+    counts: the number of cells per bin of the centre's share. Given the centre's noise and the scale they are
+    independent.
     """
     from scipy.special import ndtr
 
@@ -121,16 +122,16 @@ def _beyond(counts: tuple[int, ...], size: Floats, df: float) -> Floats:
 
 @lru_cache(maxsize=1)
 def _points() -> tuple[Floats, Floats]:
-    """Gauss-Hermite points of a normal variable, and their weights."""
+    """Gauss-Hermite points of a standard normal variable, and their weights."""
     points, weights = np.polynomial.hermite_e.hermegauss(CENTRE_POINTS)
     return points, weights / weights.sum()
 
 
 @lru_cache(maxsize=64)
 def _scales(df: float) -> tuple[Floats, Floats]:
-    """Quantiles of an estimated scale over the true one, and their weights.
+    """Quantiles of the ratio of the estimated to the true scale, and their weights.
 
-    Gauss-Legendre points of the cube root of the probability, as small p values come from scales that are far too low.
+    Gauss-Legendre points in the cube root of the probability, as small p values come from scales that are far too low.
     """
     from scipy.special import chdtri
 

@@ -1,15 +1,16 @@
-"""The runs of a study as one model: what its cells have in common, how noisy each is, the spread of a mean of runs."""
+"""Model of all runs of a study: pooled variance components, the noisiness of each cell, variances of means."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tal_search.results.uncertainty.components import Components, Runs, Weights, components, residuals, squares, weights
+from tal_search.results.uncertainty.components import Components, Weights, components, squares, weights
 from tal_search.results.uncertainty.moderation import LEAST_CELLS, Noisiness, moderated
+from tal_search.results.uncertainty.runs import Runs, residuals
 from tal_search.types import Floats
 
 Claim = Literal["new annotators", "these annotators"]
@@ -17,9 +18,9 @@ Claim = Literal["new annotators", "these annotators"]
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """mean: μ_c [C], what repeats add to all cells taken out; common: components of all cells; noisy: of each.
+    """mean: μ_c [C], without the effects of repeats; common: components pooled over cells; noisy: of each cell.
 
-    degrees: for what a seed adds to a cell, over all cells; 0 where all runs have one seed, and nothing can be said.
+    degrees: of freedom for the effect of a seed on a cell, over all cells; 0 if all runs have the same seed.
     """
 
     runs: Runs
@@ -30,51 +31,49 @@ class Model:
     claim: Claim
 
     def weights(self, share_CR: Floats, single: NDArray[np.bool_]) -> Weights:
-        """Of a mean a row, which gives runs these shares; single: whether its runs have no annotator."""
+        """Weights of means, one per row, in which runs have these shares; single: rows whose runs have no annotator."""
         seed, annotator = self.runs.seed, self.runs.annotator
-        found = weights(share_CR, Runs(value=share_CR, seed=seed, annotator=annotator, single=single))
-        if self.claim == "new annotators":
-            return found
-        return Weights(seed=found.seed, annotator=np.zeros(len(share_CR)), run=found.run)
+        of_mean = weights(share_CR, Runs(value=share_CR, seed=seed, annotator=annotator, single=single))
+        return of_mean if self.claim == "new annotators" else of_mean._replace(annotator=np.zeros(len(share_CR)))
 
     def variance(self, share: Weights, ratio: Floats) -> Floats:
-        """Of means of cells so many times as noisy as all.
+        """Variance of means of cells whose noisiness is `ratio` times the common one.
 
-        A quiet cell's runs are less noisy, but what a seed or an annotator adds to it need not be less.
+        In a quiet cell only the residual is smaller: the effects of seeds and annotators need not be.
         """
         effects = self.common.seed * share.seed + self.common.annotator * share.annotator
-        found: Floats = effects * np.maximum(ratio, 1.0) + self.common.rest * share.run * ratio
-        return found
+        variance: Floats = effects * np.maximum(ratio, 1.0) + self.common.rest * share.run * ratio
+        return variance
 
     def by_annotator(self, share: Weights, ratio: Floats) -> Floats:
-        """The part of it that more seeds do not lower."""
-        found: Floats = self.common.annotator * share.annotator * np.maximum(ratio, 1.0)
-        return found
+        """The part of the variance that more seeds do not reduce."""
+        variance: Floats = self.common.annotator * share.annotator * np.maximum(ratio, 1.0)
+        return variance
 
     def common_degrees(self, share: Weights) -> Floats:
-        """Of freedom of a variance, as far as it is common; noisy cells count more for it, and are fewer."""
+        """Degrees of freedom of the pooled variance; fewer if cells are unequal, as noisy cells dominate the pool."""
         ratio_C = self.noisy.ratio
-        found = self.common.degrees(share) * ratio_C.mean() ** 2 / (ratio_C**2).mean()
-        return np.where((found == 0) & (self.common.of_run == 0), self.degrees, found)
+        degrees = self.common.degrees(share) * ratio_C.mean() ** 2 / (ratio_C**2).mean()
+        return np.where((degrees == 0) & (self.common.of_run == 0), self.degrees, degrees)
 
 
 def modelled(runs: Runs, centre: int, claim: Claim) -> Model:
-    """centre: the row that every other is compared with, -1 for none."""
+    """Fit the model; centre: the row that all others are compared with, -1 for none."""
     left_CR, kept, mean_C = residuals(runs)
-    found = squares(left_CR, runs)
-    pooled = found.pooled(kept)
+    of_cells = squares(left_CR, runs)
+    pooled = of_cells.pooled(kept)
     common = components(pooled)
     return Model(
-        runs=runs, mean=mean_C, common=common, noisy=moderated(found, common, centre),
+        runs=runs, mean=mean_C, common=common, noisy=moderated(of_cells, common, centre),
         degrees=float((pooled.seed.df + pooled.rest.df)[0]), claim=claim,
     )  # fmt: skip
 
 
 def run_variance(model: Model, cell: int) -> tuple[float, int]:
-    """How much single runs of a cell vary, seeds and annotators included; and how many runs of all cells tell.
+    """Variance of single runs of a cell, including seeds and annotators; and the number of runs it is estimated from.
 
-    Variances within cells are pooled, weighted by their degrees of freedom, times how noisy this cell is beside all;
-    where fewer than LEAST_CELLS have repeats it is the cell's own. NaN and 0 where nothing tells.
+    Variances within cells are pooled, weighted by their degrees of freedom, and multiplied by the cell's noisiness;
+    with fewer than LEAST_CELLS cells that have repeats it is the cell's own. NaN and 0 if no such cell has repeats.
     """
     value_CR = model.runs.value
     n_C = model.runs.present.sum(1)
@@ -88,5 +87,6 @@ def run_variance(model: Model, cell: int) -> tuple[float, int]:
     return pooled * float(model.noisy.ratio[cell]), int(n_C[rows].sum())
 
 
-def added(one: Weights, other: Weights) -> Weights:
-    return Weights(**{spec.name: getattr(one, spec.name) + getattr(other, spec.name) for spec in fields(Weights)})
+def added(cell: Weights, centre: Weights) -> Weights:
+    """Weights of the difference of two independent means."""
+    return Weights(*(a + b for a, b in zip(cell, centre, strict=True)))

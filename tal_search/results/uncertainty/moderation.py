@@ -1,9 +1,8 @@
-"""Cells need not be equally noisy: how much noisier each is, moderated by what the others show (empirical Bayes).
+"""Moderated variance of each cell: its noisiness relative to all cells, by empirical Bayes.
 
-A cell has two to eight degrees of freedom for its own variance, which decides nothing; all cells as one would call the
-noise of a noisy one an effect. So each is drawn to the common variance by as much as the cells resemble each other
-(G. K. Smyth, Stat. Appl. Genet. Mol. Biol. 3, 2004), except one that is far too noisy to be one of them (B. Phipson et
-al., Ann. Appl. Stat. 10, 2016), which keeps its own.
+A cell's own variance has two to eight degrees of freedom, too few for a test; a pooled variance would take the noise of
+a noisy cell for an effect. So each cell's variance is shrunk to the common one, more so if the cells are alike (G. K.
+Smyth, Stat. Appl. Genet. Mol. Biol. 3, 2004); an outlier keeps its own (B. Phipson et al., Ann. Appl. Stat. 10, 2016).
 """
 
 from __future__ import annotations
@@ -15,14 +14,16 @@ import numpy as np
 from tal_search.results.uncertainty.components import Components, Squares
 from tal_search.types import Floats
 
-LEAST_CELLS = 6  # with fewer, their resemblance cannot be judged
-DIFFERENT, CAREFUL = 0.5, 1.0  # standard errors: from which cells are taken to differ, and added to by how much
-OUTLIER, OUTLIER_CENTRE = 0.05, 0.01  # chances that a cell of a study of equal ones is taken for an outlier
+LEAST_CELLS = 6  # with fewer, the spread of their variances is unknown
+# In standard errors of the excess variance: above DIFFERENT the cells differ; CAREFUL are then added to it.
+DIFFERENT, CAREFUL = 0.5, 1.0
+# False positive rates of outliers: of any cell of a study, and of the centre.
+OUTLIER, OUTLIER_CENTRE = 0.05, 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class Noisiness:
-    """ratio [C]: each cell's variance over the common one; degrees [C]: of freedom of it, infinite where it is 1."""
+    """ratio [C]: each cell's variance over the common one; degrees [C]: of freedom, infinite where no cell differs."""
 
     ratio: Floats
     degrees: Floats
@@ -32,12 +33,12 @@ def equal(cells: int) -> Noisiness:
     return Noisiness(ratio=np.ones(cells), degrees=np.full(cells, np.inf))
 
 
-def moderated(found: Squares, common: Components, centre: int) -> Noisiness:
-    """Of each cell, from its own sums of squares beside what the common components let expect."""
+def moderated(of_cells: Squares, common: Components, centre: int) -> Noisiness:
+    """Noisiness of each cell, from its sums of squares and those expected under the common components."""
     from scipy.special import chdtrc, digamma
 
-    expected_C, degrees_C = _expected(found, common)
-    own_C = found.seed.sum + found.annotator.sum + found.rest.sum
+    expected_C, degrees_C = _expected(of_cells, common)
+    own_C = of_cells.seed.sum + of_cells.annotator.sum + of_cells.rest.sum
     judged = np.flatnonzero((expected_C > 0) & (own_C > 0))
     if len(judged) < LEAST_CELLS:
         return equal(len(own_C))
@@ -55,13 +56,13 @@ def moderated(found: Squares, common: Components, centre: int) -> Noisiness:
     return Noisiness(ratio=(prior_C * level + degrees_C * ratio_C) / posterior_C, degrees=posterior_C)
 
 
-def _expected(found: Squares, common: Components) -> tuple[Floats, Floats]:
-    """What a cell's whole sum of squares is expected to be, and its degrees of freedom (Satterthwaite)."""
-    total, spread = np.zeros(len(found.rest.sum)), np.zeros(len(found.rest.sum))
+def _expected(of_cells: Squares, common: Components) -> tuple[Floats, Floats]:
+    """Expected total sum of squares of each cell, and its degrees of freedom (Satterthwaite)."""
+    total, spread = np.zeros(len(of_cells.rest.sum)), np.zeros(len(of_cells.rest.sum))
     for part, component in (
-        (found.seed, common.seed),
-        (found.annotator, common.annotator),
-        (found.rest, 0.0 * common.rest),
+        (of_cells.seed, common.seed),
+        (of_cells.annotator, common.annotator),
+        (of_cells.rest, 0.0 * common.rest),
     ):
         expected = part.load * component + part.df * common.rest
         total += expected
@@ -70,7 +71,7 @@ def _expected(found: Squares, common: Components) -> tuple[Floats, Floats]:
 
 
 def _prior_degrees(logs: Floats, half: Floats) -> float:
-    """How many degrees of freedom the common variance is worth: infinite where the cells may well be equal."""
+    """Prior degrees of freedom of the common variance; infinite if the cells may be equal."""
     from scipy.special import polygamma
 
     expected, count = polygamma(1, half).mean(), len(logs)
@@ -80,7 +81,7 @@ def _prior_degrees(logs: Floats, half: Floats) -> float:
 
 
 def _inverse_trigamma(value: float) -> float:
-    """By Newton's method on 1 / trigamma, which is nearly a straight line."""
+    """Inverse of the trigamma function by Newton's method on 1 / trigamma, which is nearly linear."""
     from scipy.special import polygamma
 
     x = 0.5 + 1 / value

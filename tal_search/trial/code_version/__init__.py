@@ -1,8 +1,8 @@
-"""The version of the code that a trial computes its numbers with: a changed loss changes it, an error's text does not.
+"""Version of the code that computes a trial's numbers: it changes with a loss, but not with an error message.
 
-The code is read, never imported, so that a study is previewed without torch. What counts are definitions (top-level
-functions, classes and constants of this package) that lead from a trial's entry point to its numbers, wherever they
-are; see `boundary` for what is left out and `canonical` for what a definition's text is.
+The code is parsed, never imported, so that a preview does not load torch. The version covers the definitions (top-level
+functions, classes and constants of this package) that lead from a trial's entry point to its numbers, in whichever file
+they are. `boundary` lists the exceptions; `canonical` describes the text that is hashed.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ PACKAGE = Path(__file__).parents[2]
 
 @dataclass
 class Reach:
-    """What a trial computes with. stops: definitions that are known and not followed, by name."""
+    """Definitions that a trial's numbers depend on. stops: those that are not followed, with their names."""
 
     definitions: dict[Definition, Described] = field(default_factory=dict)
     stops: dict[Definition, str] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[str]:
-        """What may lead to code that is not seen."""
+        """Places that may lead to code that cannot be followed."""
         return sorted({problem for described in self.definitions.values() for problem in described.problems})
 
 
 @cache
 def code_version(method: str, source: str) -> str:
-    """Hash (12 hexadecimal digits) of what a trial of `method` on a dataset of this source computes with."""
+    """Hash (12 hexadecimal digits) of the code for a trial of `method` on a dataset of this source."""
     return version_of(_package(), method, source)
 
 
@@ -44,37 +44,37 @@ def _package() -> Package:
 
 
 def version_of(package: Package, method: str, source: str) -> str:
-    """The same for a package in any folder."""
+    """`code_version` of a package in any folder."""
     return digest(reach(package, method, source))
 
 
 def reach(package: Package, method: str, source: str) -> Reach:
-    """Every definition that leads from a trial's entry point or from its method to its numbers."""
+    """Every definition reached from a trial's entry point or from its method."""
     (module,) = (name for name in package.defining(OF_METHOD[0]) if name.rpartition(".")[2] == method)
     elsewhere = frozenset(name for other, names in OF_SOURCE.items() if other != source for name in names)
     return follow(package, [package.only(ENTRY), *(Definition(module, name) for name in OF_METHOD)], elsewhere)
 
 
 def follow(package: Package, roots: list[Definition], elsewhere: frozenset[str] = frozenset()) -> Reach:
-    """What the roots lead to. `elsewhere`: names of definitions where it ends besides the boundary's."""
-    found, waiting = Reach(), list(roots)
+    """Definitions reached from the roots. `elsewhere`: names at which to stop, besides those of the boundary."""
+    reached, waiting = Reach(), list(roots)
     while waiting:
         definition = waiting.pop()
         if definition.name in BOUNDARY or definition.name in elsewhere:
-            found.stops[definition] = definition.name
+            reached.stops[definition] = definition.name
             if definition.name in BOUNDARY and definition.name not in elsewhere:
                 waiting += _classes(package, returned(package, definition))
-        elif definition not in found.definitions:
+        elif definition not in reached.definitions:
             described = describe(package, definition, frozenset(BOUNDARY))
-            found.definitions[definition] = described
+            reached.definitions[definition] = described
             waiting += [*described.references, *_classes(package, described.annotations)]
             statements = Definition(definition.module, STATEMENTS)
             waiting += [statements] if package.has(statements) else []
-    return found
+    return reached
 
 
 def _classes(package: Package, annotations: frozenset[Definition]) -> set[Definition]:
-    """Classes that annotations name: of an object of such a class any method may be called."""
+    """Classes named in annotations: any method of their objects may be called."""
     classes: set[Definition] = set()
     waiting, seen = list(annotations), set[Definition]()
     while waiting:
@@ -88,16 +88,16 @@ def _classes(package: Package, annotations: frozenset[Definition]) -> set[Defini
     return classes
 
 
-def digest(found: Reach) -> str:
-    """Hash of the definitions: of the text of each, and of what that refers to, and what that does, without names."""
-    hashes = {definition: _hash(described.text) for definition, described in found.definitions.items()}
-    stops = {definition: _hash(f"stop {name}") for definition, name in found.stops.items()}
+def digest(reached: Reach) -> str:
+    """Hash of the definitions' texts and of the graph of their references, independent of their names."""
+    hashes = {definition: _hash(described.text) for definition, described in reached.definitions.items()}
+    stops = {definition: _hash(f"stop {name}") for definition, name in reached.stops.items()}
     kinds = 0
     while kinds < (kinds := len(set(hashes.values()))):
         known = {**hashes, **stops}
         hashes = {
             definition: _hash(" ".join([known[definition], *(known[target] for target in described.references)]))
-            for definition, described in found.definitions.items()
+            for definition, described in reached.definitions.items()
         }
     return _hash(" ".join(sorted({*hashes.values()})))[:12]
 

@@ -1,32 +1,33 @@
-"""Where the walk from a trial's entry point to its numbers begins, and where it ends.
+"""Entry point and stops of the walk over the definitions that a trial's numbers depend on.
 
-All by names of definitions, which are unique in the package, so that moving a file changes nothing.
+Definitions are listed by name, which is unique in the package, so that moving one to another file changes nothing.
 """
 
 from __future__ import annotations
 
 ENTRY = "run_trial"
-# Of a method's module: the class that is made and trained, and that of its settings. Presets are in a trial's key.
+# In a method's module: it names the method's class and that of its hyperparameters.
 OF_METHOD = ("SPECIFICATION",)
-# What only trials on data of one source run, by source.
+# Code that only trials on data of one source run.
 OF_SOURCE = {
     "simulated": ("simulated_splits", "simulated_truths", "simulate_clicks"),
     "features": ("feature_splits", "open_cache"),
 }
 
 FINGERPRINT = "reads files, whose content is in the data's fingerprint"
-CHECKED = "refuses what cannot be used, or says something about it; changes no number"
+CHECKED = "raises an error or adds a note; changes no number"
 FOLDER = "reads or writes the trial's folder"
-RECORD = "holds values, which are in the trial's key"
+RECORD = "holds values that are in the trial's key"
 
-# A class's member is CLASS.MEMBER; its class is followed without it. What a function here returns is followed.
+# By name, with the reason. CLASS.MEMBER stops at a member while the rest of the class is followed. The classes in the
+# return annotation of a function listed here are followed.
 BOUNDARY = {
     "InputError": CHECKED,
     "TalSearchError": CHECKED,
     "require_durations": CHECKED,
     "require_protocol": CHECKED,
-    "shared_videos": CHECKED,
-    "stop": CHECKED,
+    "require_disjoint": CHECKED,
+    "Problems": CHECKED,
     "FeatureSplit._off": CHECKED,
     "FeatureSplit._problem_of": CHECKED,
     "Timing.expected": CHECKED,
@@ -57,10 +58,10 @@ BOUNDARY = {
     "Progress._keep": FOLDER,
     "Progress.save": FOLDER,
     "Progress._load": FOLDER,
-    "EpochReport": "holds what an epoch gave",
-    "TrialResult": "holds what a trial gave",
+    "EpochReport": "holds the results of an epoch",
+    "TrialResult": "holds the results of a trial",
     "setting_name": "the name under which a trial's folder keeps a setting",
-    "describe_videos": "words for tables",
+    "describe_videos": "text for tables",
     "specification": "imports the method's module, which is followed from OF_METHOD",
     "Activations.of_video": "for dashboards",
     "BackTAL.from_state": "reads a released checkpoint, which no trial does",

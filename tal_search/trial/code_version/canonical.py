@@ -1,7 +1,7 @@
-"""A definition as text that changes with what it computes, and is the same under every Python.
+"""Canonical text of a definition: it changes with the computation and is the same under every Python version.
 
-Left out: positions, comments, docstrings, annotations, what `raise` and `assert` say, defaults, bounds and help of
-hyperparameters. What a name means is written, not the name: an import may have another alias, a function another place.
+Left out: positions, comments, docstrings, annotations, messages of `raise` and `assert`, and defaults, bounds and help
+of hyperparameters. A name is replaced by what it refers to, so import aliases and a function's file do not matter.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from tal_search.trial.code_version.writer import Writer
 
 @dataclass(frozen=True)
 class Described:
-    """text: with `@` for each of `references`, in their order; annotations: definitions that annotations name.
+    """text: with `@` for each of `references`, in order; annotations: definitions that annotations name.
 
-    problems: what may lead to code that is not seen, in words.
+    problems: messages about places that may lead to code that cannot be followed.
     """
 
     text: str
@@ -28,7 +28,7 @@ class Described:
 
 @lru_cache(maxsize=4096)
 def describe(package: Package, definition: Definition, without: frozenset[str] = frozenset()) -> Described:
-    """`without`: members of classes to leave out, "Class.member"."""
+    """The canonical text of a definition. without: class members to leave out, "Class.member"."""
     module = package.module(definition.module)
     assert module is not None, definition
     writer = Writer(package, module, definition.name, without)
@@ -40,13 +40,13 @@ def describe(package: Package, definition: Definition, without: frozenset[str] =
 
 
 def alias_of(package: Package, definition: Definition) -> frozenset[Definition]:
-    """What the value of a constant names, as an annotation: the constant may stand for a type."""
+    """Definitions named in a constant's value: it may be a type alias."""
     described = describe(package, definition)
     return frozenset(described.references) | described.annotations
 
 
 def returned(package: Package, definition: Definition) -> frozenset[Definition]:
-    """What the annotation of a function's result names; nothing for a class or a constant."""
+    """Definitions named in a function's return annotation; none for a class or a constant."""
     module = package.module(definition.module)
     assert module is not None, definition
     writer = Writer(package, module, definition.name, frozenset())

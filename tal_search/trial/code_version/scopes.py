@@ -1,4 +1,4 @@
-"""Which names are local where: what a function, a class body or a comprehension binds for itself."""
+"""Local names of functions, class bodies and comprehensions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 @dataclass
 class Scope:
-    """names: what is bound here, with what it imports, None for a value that only the running program knows.
+    """names: bound in this scope, with the target of an import, or None for a value known only at run time.
 
-    A class's names are seen by its own statements, not by its methods.
+    The names of a class are visible to its own statements, not to its methods.
     """
 
     names: dict[str, Target | None] = field(default_factory=dict)
@@ -23,14 +23,14 @@ class Scope:
 
 
 def scope_of(node: FunctionNode | ast.ClassDef, package: Package, parent: str) -> Scope:
-    """What a function or class binds. `parent`: where relative imports start from."""
+    """Names that a function or class binds. parent: the package that relative imports start from."""
     inside = list(own_nodes([node.body] if isinstance(node, ast.Lambda) else node.body))
     names: dict[str, Target | None] = dict.fromkeys(bound_names(inside))
     if not isinstance(node, ast.ClassDef):
         names |= dict.fromkeys(argument.arg for argument in arguments(node.args))
     for inner in inside:
         if isinstance(inner, ast.Import | ast.ImportFrom):
-            names |= {name: package.find(*found) for name, found in imported(inner, parent).items()}
+            names |= {name: package.find(*origin) for name, origin in imported(inner, parent).items()}
     for name in (name for inner in inside if isinstance(inner, ast.Global | ast.Nonlocal) for name in inner.names):
         names.pop(name, None)
     return Scope(names, isinstance(node, ast.ClassDef))
@@ -47,7 +47,7 @@ def arguments(args: ast.arguments) -> list[ast.arg]:
 
 
 def lookup(scopes: list[Scope], name: str) -> tuple[bool, Target | None]:
-    """Whether a name is bound in one of the scopes, innermost last; and what it imports there."""
+    """Whether a name is bound in one of the scopes (innermost last), and the target it is imported from."""
     for scope in reversed(scopes):
         if name in scope.names and (not scope.of_class or scope is scopes[-1]):
             return True, scope.names[name]

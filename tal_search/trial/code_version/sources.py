@@ -1,6 +1,6 @@
-"""The package's modules as their source says: what each defines at its top level, and what its names mean.
+"""The package's modules, parsed: the definitions at their top level, and the targets of their names.
 
-Nothing is imported. A module is read when a name leads to it.
+Nothing is imported. A module is parsed when a name refers to it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.util import resolve_name
 from pathlib import Path
 from typing import NamedTuple
 
-STATEMENTS = "<statements>"  # the name under which a module keeps what it runs when it is imported and binds no name
+STATEMENTS = "<statements>"  # name for the statements of a module that bind no name
 
 
 class Definition(NamedTuple):
@@ -31,13 +31,13 @@ class OwnModule(NamedTuple):
 
 
 class External(NamedTuple):
-    """Something of another package, by its dotted name."""
+    """A name of another package, dotted."""
 
     name: str
 
 
 class Missing(NamedTuple):
-    """A name that a module of the package is asked for and does not have."""
+    """A name of the package that does not exist."""
 
     name: str
 
@@ -47,15 +47,15 @@ Target = Definition | OwnModule | External | Missing
 
 @dataclass
 class Module:
-    """definitions: top-level name → the statements that bind it; imports: name → dotted module and name in it."""
+    """definitions: top-level name → statements that bind it; imports: name → dotted module and name in it."""
 
     name: str
-    parent: str  # the package that its relative imports start from
+    parent: str  # the package that relative imports start from
     definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
     imports: dict[str, tuple[str, str | None]] = field(default_factory=dict)
 
     def collect(self, body: list[ast.stmt]) -> None:
-        """Take in top-level statements. Of `if TYPE_CHECKING:` only the imports matter: annotations use them."""
+        """Add top-level statements; from `if TYPE_CHECKING:` only the imports, which annotations use."""
         for node in body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self.imports.update(imported(node, self.parent))
@@ -88,21 +88,21 @@ class Module:
 
 
 class Package:
-    """The modules of a package in any folder, each read once."""
+    """The modules of a package in any folder, each parsed once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
         self._modules: dict[str, Module | None] = {}
 
     def module(self, name: str) -> Module | None:
-        """A module by its dotted name; None where the package has none of that name."""
+        """A module by its dotted name; None if the package has no such module."""
         if name not in self._modules:
             file = self._file(name)
             self._modules[name] = None if file is None else self._read(name, file)
         return self._modules[name]
 
     def _file(self, name: str) -> Path | None:
-        """Without a list of all files, which takes longer."""
+        """Found without listing all files, which takes longer."""
         top, *parts = name.split(".")
         if top != self.name:
             return None
@@ -116,25 +116,25 @@ class Package:
 
     def files(self) -> dict[str, Path]:
         """Every module's file, by dotted name."""
-        found = {}
+        files = {}
         for file in sorted(self.folder.rglob("*.py")):
             parts = file.relative_to(self.folder.parent).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
-        return found
+            files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+        return files
 
     @cached_property
     def _texts(self) -> dict[str, bytes]:
         return {name: file.read_bytes() for name, file in self.files().items()}
 
     def defining(self, name: str) -> list[str]:
-        """The modules that define `name` at their top level, in whichever file."""
+        """Names of the modules that define `name` at their top level."""
         beginning = re.compile(rb"^\s*(?:(?:async )?def |class )?(?:\w+, )*%s\b" % name.encode(), re.MULTILINE)
-        with_it = ((module, text) for module, text in self._texts.items() if name.encode() in text)
-        likely = [module for module, text in with_it if beginning.search(text)]
-        return [found.name for module in likely if (found := self.module(module)) and name in found.definitions]
+        texts = ((module, text) for module, text in self._texts.items() if name.encode() in text)  # a fast first check
+        candidates = [self.module(module) for module, text in texts if beginning.search(text)]
+        return [module.name for module in candidates if module and name in module.definitions]
 
     def only(self, name: str) -> Definition:
-        """The one definition of that name in the package."""
+        """The only definition of that name in the package."""
         modules = self.defining(name)
         assert len(modules) == 1, f"{name} is defined in {modules}"
         return Definition(modules[0], name)
@@ -149,29 +149,29 @@ class Package:
         return any(isinstance(node, ast.ClassDef) for node in module.definitions[definition.name])
 
     def find(self, module: str, name: str | None) -> Target:
-        """What an import binds: a module, or a name of one wherever that comes from."""
-        found = self.module(module)
-        if found is None:
+        """The target of an import: a module, or the definition of a name, through re-exports."""
+        source = self.module(module)
+        if source is None:
             whole = module if name is None else f"{module}.{name}"
             return Missing(whole) if whole.split(".")[0] == self.name else External(whole)
         if name is None:
             return OwnModule(module)
-        if name in found.definitions:
+        if name in source.definitions:
             return Definition(module, name)
-        if name in found.imports:
-            return self.find(*found.imports[name])
+        if name in source.imports:
+            return self.find(*source.imports[name])
         inner = f"{module}.{name}"
         return OwnModule(inner) if self.module(inner) else Missing(inner)
 
     def attribute(self, target: Target | None, name: str) -> Target | None:
-        """What `target.name` is; None for what only the running program knows."""
+        """The target of `target.name`; None for a value known only at run time."""
         if isinstance(target, OwnModule):
             return self.find(target.name, name)
         return External(f"{target.name}.{name}") if isinstance(target, External) else None
 
 
 def imported(node: ast.Import | ast.ImportFrom, parent: str) -> dict[str, tuple[str, str | None]]:
-    """Names that an import binds: dotted module, and the name in it (None: the module itself)."""
+    """Names that an import binds, with the dotted module and the name in it (None: the module itself)."""
     if isinstance(node, ast.Import):
         return {
             alias.asname or alias.name.split(".")[0]: (alias.name if alias.asname else alias.name.split(".")[0], None)
@@ -182,7 +182,7 @@ def imported(node: ast.Import | ast.ImportFrom, parent: str) -> dict[str, tuple[
 
 
 def bound_names(nodes: Iterable[ast.AST]) -> Iterator[str]:
-    """Names that nodes bind by themselves, whatever is inside them; imports left out."""
+    """Names that the nodes themselves bind, without imports and nodes inside them."""
     for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
@@ -195,7 +195,7 @@ def bound_names(nodes: Iterable[ast.AST]) -> Iterator[str]:
 
 
 def own_nodes(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """Every node inside, in any order, but for what inner functions, classes and comprehensions keep to themselves."""
+    """Every node inside, in any order, without the bodies of inner functions, classes and comprehensions."""
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
@@ -208,17 +208,17 @@ def own_nodes(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
 
 
 def is_silent(node: ast.stmt) -> bool:
-    """A docstring, another constant that is a statement of its own, or `pass`: it does nothing."""
+    """A docstring or another constant as a statement, or `pass`: no effect."""
     return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
 
 
 def is_type_checking(test: ast.expr) -> bool:
-    """The test of a block that only type checkers read."""
+    """Whether this is the condition of `if TYPE_CHECKING:`."""
     return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
         isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
     )
 
 
 def is_main(test: ast.expr) -> bool:
-    """The test of a block that runs when the file is a program of its own."""
+    """Whether this is the condition of `if __name__ == "__main__":`."""
     return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"

@@ -1,4 +1,4 @@
-"""Writes a definition as text, node by node."""
+"""Writes a definition's syntax tree as text, node by node; see `canonical`."""
 
 from __future__ import annotations
 
@@ -19,19 +19,16 @@ from tal_search.trial.code_version.sources import (
 )
 
 SKIPPED = ("ctx", "kind", "type_comment")
-HYPER = "hyper"  # makes a field of hyperparameters: their values are in a trial's key, so the field's name is enough
-SPECIFICATION, PRESETS = (
-    "MethodSpecification",
-    "presets",
-)  # whose presets are left out: their values are in a trial's key
-KINDS_OF_FIELD = ("ClassVar", "InitVar", "KW_ONLY")  # annotations that change what a dataclass does
+# Hyperparameters and presets are in a trial's key: a field made by HYPER counts by its name, presets not at all.
+HYPER, SPECIFICATION, PRESETS = "hyper", "MethodSpecification", "presets"
+KINDS_OF_FIELD = ("ClassVar", "InitVar", "KW_ONLY")  # annotations that change a dataclass's behaviour
 COMPUTED = ("getattr", "setattr", "delattr")
 BUILTINS = frozenset(dir(builtins))
 UNSEEN = ("__import__", "compile", "eval", "exec", "globals", "importlib", "locals", "runpy", "sys.modules")
 
 
 class Writer(ast.NodeVisitor):
-    """words: the text of what was visited, with `@` for each of `references`; see `canonical.Described`."""
+    """words: the text so far, with `@` for each of `references`; see `canonical.Described`."""
 
     def __init__(self, package: Package, module: Module, name: str, without: frozenset[str]) -> None:
         self._package, self._module, self._name, self._without = package, module, name, without
@@ -68,14 +65,14 @@ class Writer(ast.NodeVisitor):
         self.words.append(")")
 
     def result(self, node: ast.stmt) -> None:
-        """Note what the annotation of a function's result names."""
+        """Add the names in a function's return annotation to `annotations`."""
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             self._annotation(node.returns)
 
     # Names
 
     def _meaning(self, node: ast.expr) -> Target | None:
-        """What a dotted name is; None for a value that only the running program knows."""
+        """The definition or module that a dotted name refers to; None for a value known only at run time."""
         if isinstance(node, ast.Attribute):
             return self._package.attribute(self._meaning(node.value), node.attr)
         if not isinstance(node, ast.Name):
@@ -103,17 +100,17 @@ class Writer(ast.NodeVisitor):
         elif not isinstance(target, External):
             self._report(f"{target.name} does not exist")
         elif any(target.name == name or target.name.startswith(f"{name}.") for name in UNSEEN):
-            self._report(f"{target.name} leads to code that is not seen")
+            self._report(f"{target.name} leads to code that cannot be followed")
 
     def visit_Name(self, node: ast.Name) -> None:
-        if not self._scopes and isinstance(node.ctx, ast.Store):  # a definition's own name, or another of its statement
+        if not self._scopes and isinstance(node.ctx, ast.Store):  # the definition, or another target of the statement
             self.words.append("self" if node.id == self._name else "other")
             return
         target = self._meaning(node)
         if target is None:
             self.words.append(node.id)
             if node.id in UNSEEN and not lookup(self._scopes, node.id)[0]:
-                self._report(f"{node.id} leads to code that is not seen")
+                self._report(f"{node.id} leads to code that cannot be followed")
         else:
             self._refer(target)
 
@@ -167,12 +164,8 @@ class Writer(ast.NodeVisitor):
         self._annotation(node.annotation)
         if self._scopes and self._scopes[-1].of_class:
             kinds = [kind for kind in KINDS_OF_FIELD if kind in ast.unparse(node.annotation)]
-            self._write(
-                "Field",
-                kinds,
-                node.target,
-                *([] if node.value is None or self._is_call_of(node.value, HYPER) else [node.value]),
-            )
+            value = [] if node.value is None or self._is_call_of(node.value, HYPER) else [node.value]
+            self._write("Field", kinds, node.target, *value)
         elif node.value is not None:
             self._write("Assign", [node.target], node.value)
 
@@ -181,7 +174,7 @@ class Writer(ast.NodeVisitor):
         return isinstance(meaning, Definition) and meaning.name == name
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        """Neighbouring pieces of text are one: Pythons differ in where they part them."""
+        """Join neighbouring pieces of text: Python versions split them differently."""
         parts: list[object] = []
         for value in node.values:
             text = value.value if isinstance(value, ast.Constant) else None
@@ -193,7 +186,7 @@ class Writer(ast.NodeVisitor):
                 parts.append(str(text))
         self._write("JoinedStr", parts)
 
-    # What has names of its own
+    # Scopes
 
     def _inside(self, scope: Scope, nodes: Iterable[object]) -> None:
         self._scopes.append(scope)
@@ -231,7 +224,7 @@ class Writer(ast.NodeVisitor):
     def _comprehension(self, node: Comprehension) -> None:
         self.words.append(f"({type(node).__name__}")
         first, *others = node.generators
-        self.visit(first.iter)  # before the names that the comprehension binds
+        self.visit(first.iter)  # evaluated outside the comprehension's scope
         result = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         self._inside(scope_of_comprehension(node), [*result, first.target, first.ifs, first.is_async, others])
         self.words.append(")")
@@ -239,7 +232,7 @@ class Writer(ast.NodeVisitor):
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
     def _annotation(self, node: ast.AST | None) -> None:
-        """Note the definitions that an annotation names; text in it is an annotation too."""
+        """Add the definitions that an annotation names, also inside quotes, to `annotations`."""
         if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Literal"):
             return
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from tal_search.cli.main import main
-from tal_search.data import load as loading
 from tal_search.data.check import survey
 from tal_search.data.features.cache import convert
 from tal_search.data.find import check, load
@@ -25,7 +24,6 @@ from tests.support.make_layouts import make_layout
 
 @pytest.fixture
 def converted(root: Path, tmp_path: Path) -> Path:
-    loading._truths.cache_clear()
     convert(found(root), tmp_path / "converted", [])
     return tmp_path / "converted"
 
@@ -38,9 +36,9 @@ def test_check_says_what_is_there(root: Path, capsys: pytest.CaptureFixture[str]
         "layout backtal",
         "training: 4 videos of 200 published, 2.8 min (40.0 to 43.0 s), 40 snippets, 8 instances of 3 classes",
         "test: 3 videos of 210 published, 2.0 min (40.0 to 42.0 s), 40 snippets, 6 instances of 3 classes",
-        "background clicks of A1: 12 in 4 videos, 4.34 a minute",
+        "background clicks of A1: 12 in 4 videos, 4.34 per minute",
     ]
-    assert said[-1].startswith("Everything is whole: 7 videos read in")
+    assert said[-1].startswith("No problems: 7 videos read in")
 
 
 def test_check_lists_all_that_is_wrong_with_features_truth_and_clicks(
@@ -80,11 +78,10 @@ def test_arguments_that_mean_nothing(arguments: list[str], says: str, capsys: py
 def test_a_converted_dataset_is_the_dataset(
     root: Path, tmp_path: Path, layout: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    loading._truths.cache_clear()
     root = root if layout == "backtal" else make_layout(root, layout, tmp_path / layout)
     out = tmp_path / "out"
     assert main(["data", "convert", str(root), f"out={out}", "snippets=30"]) == 0
-    assert f"Converted to 30 snippets; give dataset.root={out}" in capsys.readouterr().out
+    assert f"Converted to 30 snippets; use dataset.root={out}" in capsys.readouterr().out
     spec = found(out, snippets=30)
     assert spec.description.endswith("4 training and 3 test videos; layout converted (float16, 30 snippets)")
     check(spec, ("A1", "A2"), (BACKGROUND_CLICKS,))
@@ -149,7 +146,7 @@ DAMAGE = {
     "a byte": (lambda root: flip(root / "train_features.npy"), "is damaged (train_features.npy has size and checksum"),
     "an end": (lambda root: os.truncate(root / "test_labels.npy", 130), "is damaged (test_labels.npy has size"),
     "a link": (lambda root: lead_out(root / "test_labels.npy"), "a file is a link to elsewhere"),
-    "no manifest": (lambda root: (root / "manifest.json").write_text("{}"), "is no whole manifest"),
+    "no manifest": (lambda root: (root / "manifest.json").write_text("{}"), "is not a whole manifest"),
     "other videos": (
         lambda root: edit_json(root / "gt_thumos14.json", lambda content: content["database"].pop("video_val_0001")),
         "its videos are not those of the ground truth",
@@ -193,7 +190,7 @@ def test_nothing_is_left_of_a_conversion_that_fails(root: Path, tmp_path: Path) 
     problems_of(lambda: convert(found(root), tmp_path / "out", []))
     assert not list(tmp_path.glob("out*"))
     (problem,) = problems_of(lambda: convert(found(root), root, []))
-    assert "is there and not empty" in problem
+    assert "exists and is not empty" in problem
 
 
 def fitted(dataset: Dataset) -> None:

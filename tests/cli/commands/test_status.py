@@ -1,4 +1,4 @@
-"""Where each study that was run stands, and where each study that can be run is from."""
+"""The status command, and how it counts a study from its record alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import optuna
@@ -22,8 +21,6 @@ from tal_search.errors import InputError
 from tal_search.record.driver_lock import claimed
 from tal_search.record.overview import Overview, overview
 from tal_search.record.record_reader import RecordReader
-from tal_search.study import list_studies, load_study
-from tests.support.paths import ROOT
 from tests.support.postgres_server import postgres_server
 from tests.support.small_dashboards import Made
 
@@ -149,7 +146,7 @@ def test_the_table_is_one_row_a_study_and_fits_a_terminal(
     assert main(["status", f"runs={runs}"]) == 2
     shown, error = capsys.readouterr()
     assert swept.name in shown
-    assert "another[red]_study: its record holds no study of the name another[red]_study" in error
+    assert "another[red]_study: its record has no study named another[red]_study" in error
 
 
 def test_without_a_study_it_says_how_to_start_one(
@@ -161,52 +158,6 @@ def test_without_a_study_it_says_how_to_start_one(
     assert main(["status", "study=x"]) == 2
     assert "runs has no record of a study x; no study was run there yet" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_study_of_the_working_folder_comes_before_the_installed_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert {study.origin for study in list_studies()} == {"repository"}
-    (tmp_path / "studies").mkdir()
-    for name in ("quickstart", "mine"):
-        (tmp_path / "studies" / f"{name}.yaml").write_text("description: my own\nhyperparameters: {epochs: 3}\n")
-    assert main(["list"]) == 0
-    listed = {line.split()[0]: line.split(maxsplit=2)[1:] for line in capsys.readouterr().out.splitlines()}
-    assert listed["mine"] == ["./studies", "my own"]
-    assert listed["quickstart"] == ["./studies", "my own (instead of the one from repository)"]
-    assert listed["thumos_grid"][0] == "repository"
-    assert load_study("quickstart", []).hyperparameters == {"epochs": 3}
-    assert main(["--list"]) == main(["run", "--list"]) == 0
-
-
-def test_a_problem_names_the_file_that_was_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "studies").mkdir()
-    (tmp_path / "studies" / "mine.yaml").write_text("serach: {}\n")
-    assert main(["run", "study=mine"]) == 2
-    assert capsys.readouterr().err.startswith("studies/mine.yaml:1: serach is unknown; did you mean 'search'?")
-    wanted = load_study("quickstart", []).place("search.axes.lambda_sep")
-    assert wanted.partition(":")[0] == str(ROOT / "studies" / "quickstart.yaml")
-    forked = load_study("quickstart", ["study.fork=other"])
-    assert forked.place("tracking.uri") == str(ROOT / "studies" / "quickstart.yaml")
-
-
-def test_the_version_is_that_of_the_package(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"tal-search {metadata.version('tal-search')}\n"
-
-    def absent(name: str) -> str:
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(metadata, "version", absent)
-    assert main(["--version"]) == 0
-    (project,) = [line for line in (ROOT / "pyproject.toml").read_text().splitlines() if line.startswith("version = ")]
-    assert capsys.readouterr().out == f"tal-search {project.split(chr(34))[1]}\n"
 
 
 def test_a_study_whose_record_is_on_postgresql_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

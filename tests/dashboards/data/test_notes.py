@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tal_dashboards.app.notes import STUDY, note_part, saved
 from tal_dashboards.data import notes
 from tal_dashboards.data.notes import FILE, LOCK, MOST_BYTES, MOST_CHARACTERS, Notes, first_line, read_notes, write_note
-from tal_dashboards.data.reader import StudyReader
 from tal_search.cli.main import main
 from tal_search.errors import InputError
 from tal_search.record.garbage import unreferenced
@@ -59,22 +57,6 @@ def test_writers_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {FILE, LOCK}
 
 
-def test_of_two_who_edit_one_note_the_second_is_told_and_may_replace_it(swept: Made, tmp_path: Path) -> None:
-    shutil.copytree(swept.runs / swept.name, tmp_path / swept.name)
-    open_study = StudyReader(tmp_path, swept.name)
-    assert saved(open_study, STUDY, "from the first", "") == ("Saved.", "from the first")
-    said, seen = saved(open_study, STUDY, "from the second", "")
-    assert "changed this note meanwhile" in said
-    assert "“from the first”" in said
-    assert read_notes(tmp_path / swept.name).study == seen == "from the first"
-    assert saved(open_study, STUDY, "from the second", seen) == ("Saved.", "from the second")
-    assert saved(open_study, STUDY, "", "from the second") == ("The note was removed.", "")
-    key = str(swept.read().trials["key"].iloc[0])
-    assert saved(open_study, key, "of a trial", "") == ("Saved.", "of a trial")
-    assert "has no trial of the key" in saved(open_study, KEY, "of another study's", "")[0]
-    assert read_notes(tmp_path / swept.name) == Notes("", {key: "of a trial"})
-
-
 @pytest.mark.parametrize("content", DAMAGED, ids=range(len(DAMAGED)))
 def test_a_damaged_file_is_a_sentence_and_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
@@ -83,8 +65,6 @@ def test_a_damaged_file_is_a_sentence_and_stays_as_it_is(tmp_path: Path, content
     with pytest.raises(InputError, match=FILE):
         write_note(tmp_path, "", "a note", "")
     assert (tmp_path / FILE).read_bytes() == content
-    shown = note_part(tmp_path)
-    assert FILE in str(shown), "its page shows the sentence beside an empty box"
 
 
 def test_what_is_too_long_is_refused_and_nothing_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,18 +11,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tal_dashboards.data.reader import StudyReader
-from tal_dashboards.data.study_data import StudyData, query_of, selection_of
+from tal_dashboards.data.study_data import StudyData
 from tal_search.errors import InputError
+from tal_search.plan.plan import Plan
 from tal_search.record.description import about
-from tal_search.trial.folder import TrialFolder
-from tal_search.types import BACKGROUND_CLICKS
 from tests.support.postgres_server import postgres_server
 from tests.support.small_dashboards import AXES, Made, make_study
 from tests.support.small_plans import cell_spec, plan_of, run
@@ -66,28 +62,6 @@ def test_trials_of_an_axis_that_was_dropped_are_no_repeats_of_others(swept: Made
     assert data.planned == len(data.trials) == 6
 
 
-def test_what_a_fit_keeps_is_read_from_its_folder(swept: Made) -> None:
-    data = swept.read()
-    key = data.trials["key"].iloc[0]
-    folder = TrialFolder.of(swept.runs, key)
-    assert data.spec(key).key == key
-    assert data.epochs(key).equals(pd.read_parquet(folder.epochs))
-    assert data.activations(key).cas.shape == (20, 21, 60)
-    assert data.truth(key).videos == data.activations(key).videos == data.detections(key).videos
-    assert len(data.truth(key, "train").videos) == 40
-    clicks = data.clicks(key, BACKGROUND_CLICKS, "A1")
-    assert clicks.videos == data.truth(key, "train").videos
-    assert len(clicks.time) > 0
-
-
-@pytest.mark.parametrize("key", ["../../../etc/passwd", "/etc/passwd", "", "0" * 20, ".."])
-def test_only_a_key_of_the_study_names_a_folder(swept: Made, key: str) -> None:
-    data = swept.read()
-    for read in (data.folder, data.epochs, data.spec, data.activations, data.detections, data.truth):
-        with pytest.raises(InputError, match="has no trial of the key"):
-            read(key)
-
-
 def fresh(reader: StudyReader) -> StudyData:
     return StudyReader(reader.runs, reader.name)()
 
@@ -115,9 +89,16 @@ def test_of_several_attempts_the_newest_counts(tmp_path: Path) -> None:
     assert found["number"].tolist() == [1]
 
 
-def test_epochs_of_a_fit_that_failed_are_those_it_reported(tmp_path: Path) -> None:
-    run(plan_of(tmp_path, [cell_spec(0, raises="it broke")], mlflow=True))
-    data = StudyReader(tmp_path, "grid")()
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """A study of one trial, which failed, with a copy in MLflow."""
+    plan = plan_of(tmp_path_factory.mktemp("tracked"), [cell_spec(0, raises="it broke")], mlflow=True)
+    run(plan)
+    return plan
+
+
+def test_epochs_of_a_fit_that_failed_are_those_it_reported(tracked: Plan) -> None:
+    data = StudyReader(tracked.study.runs, "grid")()
     assert data.epochs(data.trials["key"].iloc[0])["loss/total"].tolist() == [1.0]
     assert data.trials["mlflow"].iloc[0].startswith("http://127.0.0.1:5000/#/runs/")
 
@@ -130,11 +111,12 @@ def test_epochs_of_a_fit_that_failed_are_those_it_reported(tmp_path: Path) -> No
         ("sqlite:///elsewhere.db", "http://127.0.0.1:5000"),
     ],
 )
-def test_trials_lead_to_the_page_of_the_mlflow_that_holds_them(tmp_path: Path, uri: str, page: str) -> None:
-    plan = plan_of(tmp_path, [cell_spec(0)], mlflow=True)
-    run(plan)
-    tracking = dataclasses.replace(plan.study.tracking, uri=uri)
-    noted = about(dataclasses.replace(plan, study=dataclasses.replace(plan.study, tracking=tracking)))
+def test_trials_lead_to_the_page_of_the_mlflow_that_holds_them(
+    tracked: Plan, tmp_path: Path, uri: str, page: str
+) -> None:
+    shutil.copytree(tracked.study.runs / "grid", tmp_path / "grid")
+    tracking = dataclasses.replace(tracked.study.tracking, uri=uri)
+    noted = about(dataclasses.replace(tracked, study=dataclasses.replace(tracked.study, tracking=tracking)))
     with closing(sqlite3.connect(tmp_path / "grid" / "record.db")) as database, database:
         database.execute("UPDATE study_user_attributes SET value_json = ? WHERE key = 'about'", (json.dumps(noted),))
     (link,) = StudyReader(tmp_path, "grid")().trials["mlflow"]
@@ -168,19 +150,5 @@ def test_a_record_that_is_none_is_one_sentence(tmp_path: Path, swept: Made) -> N
     with pytest.raises(InputError, match="the record cannot be read"):
         StudyReader(tmp_path, "broken")()
     shutil.copytree(swept.runs / swept.name, tmp_path / "renamed")
-    with pytest.raises(InputError, match="holds no study of the name renamed"):
+    with pytest.raises(InputError, match="has no study named renamed"):
         StudyReader(tmp_path, "renamed")()
-
-
-names = st.text(min_size=1, max_size=20)
-
-
-@given(st.dictionaries(names, st.text(min_size=1, max_size=20), max_size=5))
-def test_a_selection_comes_back_from_its_query(selection: dict[str, str]) -> None:
-    assert dict(selection_of(query_of(selection))) == selection
-
-
-def test_a_selection_cannot_be_written_to() -> None:
-    with pytest.raises(TypeError):
-        selection_of("?a=1")["a"] = "2"  # type: ignore[index]
-    assert np.all([not selection_of(""), not selection_of("?")])

@@ -1,53 +1,21 @@
-"""Cards of the front page: what a record says, in order, and a sentence where it says nothing whole."""
+"""Cards of the front page: their text, and a message where a study cannot be read."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tal_dashboards.data.notes import FILE, write_note
-from tal_dashboards.home.cards import Cards
 from tal_dashboards.home.front import front_layout, numbers_answer, standing_answer
 from tal_dashboards.style import number
 from tal_search.results.cell_table import cells
 from tal_search.results.overview import overview
-from tests.record.test_driver_lock import held
+from tests.support.dashboard_parts import cards_of, change, words
 from tests.support.small_dashboards import Made
 from tests.support.small_plans import cell_spec, plan_of, run
-
-STALE = 1_000_000_000  # a time of a file, long ago
-
-
-def words(part: Any) -> str:
-    """The text of a component, its parts after one another."""
-    if isinstance(part, list | tuple):
-        return "".join(map(words, part))
-    return str(part) if isinstance(part, str) else words(getattr(part, "children", None) or [])
-
-
-def cards_of(runs: Path) -> Cards:
-    return Cards(runs, lambda study: None)
-
-
-def change(record: Path, statement: str, *values: object) -> None:
-    with closing(sqlite3.connect(record)) as database, database:
-        database.execute(statement, values)
-
-
-@pytest.fixture
-def copied(swept: Made, compared: Made, tmp_path: Path) -> Path:
-    """Records of a study of axes and of one of cases."""
-    for made in (swept, compared):
-        shutil.copytree(made.runs / made.name, tmp_path / made.name)
-    return tmp_path
 
 
 def test_a_card_says_where_a_study_stands_and_what_it_found(swept: Made, copied: Path) -> None:
@@ -78,48 +46,6 @@ def test_a_study_of_cases_names_the_case(compared: Made, copied: Path) -> None:
     top = found.loc[found["delta"].abs().idxmax()]
     assert f"top case{top['case']} {top['verdict']}" in numbers
     assert f"{number(top['delta'], 1, '+')} points" in numbers
-
-
-def test_the_newest_is_first_by_its_trials_not_by_its_file(swept: Made, compared: Made, copied: Path) -> None:
-    for name in (swept.name, compared.name):
-        os.utime(copied / name / "record.db", (STALE, STALE))
-    for first, second in ((swept.name, compared.name), (compared.name, swept.name)):
-        change(copied / first / "record.db", "UPDATE trials SET datetime_complete = '2031-01-02 03:04:05.000006'")
-        change(copied / second / "record.db", "UPDATE trials SET datetime_complete = '2030-01-02 03:04:05.000006'")
-        assert cards_of(copied).names() == [first, second]
-        shown = words(front_layout(cards_of(copied)))
-        assert shown.index(first) < shown.index(second)
-
-
-def test_a_card_is_read_again_only_where_its_study_changed(tmp_path: Path) -> None:
-    run(plan_of(tmp_path, [cell_spec(0)]))
-    cards = cards_of(tmp_path)
-    first, results = cards.standing("grid"), cards.overview("grid")
-    assert results.best is not None
-    assert results.best["n"] == 1
-    mark = cards.mark("grid")
-    assert cards.standing("grid") is first
-    assert cards.overview("grid") is results
-    write_note(tmp_path / "grid", "", "a note", "")
-    assert cards.mark("grid") != mark
-    assert cards.standing("grid").note == "a note"
-    run(plan_of(tmp_path, [cell_spec(0), cell_spec(1)]))
-    assert cards.standing("grid").progress.done == 2
-    best = cards.overview("grid").best
-    assert best is not None
-    assert best["n"] == 2
-
-
-def test_a_driver_is_seen_to_start_and_to_end(tmp_path: Path) -> None:
-    run(plan_of(tmp_path, [cell_spec(0)]))
-    cards = cards_of(tmp_path)
-    ended = cards.mark("grid")
-    with held(tmp_path / "grid"):
-        assert cards.mark("grid") != ended
-        standing, grown = standing_answer(cards, "grid")
-        assert "running" in words(standing)
-        assert grown == "running 0", "its numbers are read again when it has grown, not with every trial"
-    assert "finished" in words(standing_answer(cards, "grid")[0])
 
 
 def emptied(record: Path) -> None:

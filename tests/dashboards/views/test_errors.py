@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.views import errors
+from tal_dashboards.views.parts.trial_panel import trial_info, trial_tables, view_query
 from tal_search.metrics.error_profile import ERRORS, KINDS, error_profile
+from tests.support.small_dashboards import Made
 
 
 def test_the_profile_is_of_the_trial_whose_score_the_study_shows(small_study: StudyData) -> None:
@@ -73,3 +78,17 @@ def test_a_study_without_detections_says_what_to_run(small_study: StudyData) -> 
     assert errors.info(empty, {}) is None
     assert (errors.figures(None), errors.tables(None)) == ({}, {})
     assert f"tal-search run study={small_study.name}" in str(errors.layout(empty, {}))
+
+
+def test_a_trial_without_detections_stays_chosen_for_the_other_views(grid: Made, tmp_path: Path) -> None:
+    shutil.copytree(grid.runs / grid.name, tmp_path / grid.name)
+    shutil.copytree(grid.runs / "trials", tmp_path / "trials")
+    data = StudyReader(tmp_path, grid.name)()
+    key = data.trials["key"].iloc[-1]
+    data.folder(key).detections.unlink()
+    assert "the selected one has no files for this view" in str(errors.layout(data, {"view": "errors", "trial": key}))
+    kept, whole = trial_info(data, key), trial_info(grid.read(), key)
+    assert kept is not None
+    assert whole is not None
+    assert trial_tables(kept)["results"].equals(trial_tables(whole)["results"])
+    assert f"trial={key}" in view_query({"view": "errors", "trial": key}, "study")

@@ -1,23 +1,16 @@
-"""View 3 against the tables that the run itself wrote, against SciPy, and against Optuna on the same record."""
+"""Sensitivity plots view against the tables that the run itself wrote and against SciPy."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-import optuna
-import pandas as pd
 import pytest
-from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from scipy import stats
 
-from tal_dashboards.data.importance import SEED, importances
 from tal_dashboards.data.study_data import StudyData
-from tal_dashboards.figures.axis_figures import contour_figure
 from tal_dashboards.figures.axis_lines import AT_CENTRE, MOST_DRAWN, MOST_VALUES, OVER_ALL
 from tal_dashboards.views import plots
-from tal_search.results.noise import Reference, centre_mean
-from tal_search.results.noise import noise as noise_of
 from tal_search.results.sensitivity import sensitivity_info
 from tests.support.made_up_studies import made_up
 from tests.support.small_dashboards import Made
@@ -90,68 +83,6 @@ def test_switches_words_and_none_are_categories_in_their_order(small_study: Stud
     assert "<b>" not in str(drawn["parallel coordinates"].to_dict())
 
 
-def test_importances_are_what_optuna_says_of_the_record(small_study: StudyData) -> None:
-    path = small_study.runs / small_study.name / "record.db"
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-    try:
-        recorded = optuna.load_study(study_name=small_study.name, storage=storage)
-        axes = list(small_study.axes)
-        wanted = {
-            "PED-ANOVA": get_param_importances(recorded, evaluator=PedAnovaImportanceEvaluator(), params=axes),
-            "fANOVA": get_param_importances(recorded, evaluator=FanovaImportanceEvaluator(seed=SEED), params=axes),
-        }
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-    found = importances(small_study.done, axes, "holdout").set_index("axis")
-    for estimate, shares in wanted.items():
-        assert found[estimate].to_dict() == pytest.approx(shares, abs=1e-6)
-        assert sum(shares.values()) == pytest.approx(1)
-
-
-def test_the_axis_that_decides_is_the_important_one_and_a_constant_one_is_left_out() -> None:
-    random = np.random.default_rng(0)
-    trials = pd.DataFrame({"a": random.random(150), "b": random.random(150), "c": 1.0})
-    trials["mAP"] = 10 * trials["a"] + random.normal(0, 0.1, 150)
-    found = importances(trials, ("b", "a", "c"), "mAP")
-    assert found["axis"].tolist() == ["a", "b"]
-    assert (found.loc[0, ["PED-ANOVA", "fANOVA"]] > 0.9).all()
-    assert importances(trials.head(1), ("a", "b"), "mAP").empty
-    assert importances(trials.assign(mAP=1.0), ("a", "b"), "mAP").empty
-
-
-def test_contours_need_two_ordered_axes_of_three_values() -> None:
-    values = np.arange(12.0).reshape(4, 3)
-    heat = pd.DataFrame(values, index=[1.0, 3.0, 5.0, 70.0], columns=[0.1, 0.2, 0.4])
-    beside = Reference(4.0, 1.0, "the centre")
-    drawn = contour_figure(heat, ("columns", "rows"), "mAP@0.5", beside)
-    assert drawn is not None
-    assert (drawn.layout.xaxis.type, drawn.layout.yaxis.type) == ("linear", "log")
-    assert drawn.data[0].z.tolist() == (values - 4).tolist(), "differences to the centre"
-    assert contour_figure(heat[[0.1, 0.2]], ("columns", "rows"), "mAP@0.5", beside) is None
-    assert contour_figure(heat.set_axis(["a", "b", "c"], axis=1), ("columns", "rows"), "mAP@0.5", beside) is None
-
-
-def test_figures_name_their_axes_with_units_and_points_say_whose_trial_they_are(small_study: StudyData) -> None:
-    drawn = plots.figures(plots.info(small_study, {}))
-    assert set(drawn) == {
-        "axis lambda_sep", "axis inference.nms", "heat map", "parallel coordinates", "interaction"
-    }  # fmt: skip
-    figure = drawn["axis lambda_sep"]
-    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("λ (lambda_sep)", "mAP@0.5 (%)")
-    assert figure.layout.xaxis.type == "log"
-    assert [trace.name for trace in figure.data] == ["95 % interval", "trials", "mean"]
-    assert {row[2] for row in figure.data[1].customdata} == set(small_study.done["key"])
-    band, line = figure.layout.shapes
-    middle, noise = centre_mean(small_study), noise_of(small_study)
-    assert (band.y0, band.y1) == pytest.approx((middle - noise, middle + noise))
-    assert line.x0 == line.x1 == small_study.centre["lambda_sep"]
-    parallel = drawn["parallel coordinates"]
-    assert list(parallel.layout.xaxis.ticktext) == ["λ", "tIoU_NMS", "mAP@0.5"]
-    lines = [trace for trace in parallel.data if trace.mode == "lines"]
-    assert sum(np.isnan(np.asarray(trace.y, float)).sum() for trace in lines) == len(small_study.done)
-
-
 def test_only_a_grid_has_a_heat_map_and_what_is_unknown_in_a_url_is_passed_over(small_study: StudyData) -> None:
     assert plots.info(replace(small_study, plan="one_at_a_time"), {}).heat is None
     assert plots.charts(small_study, {"plots-score": "seed", "plots-x": "<script>"}).score == "mAP@0.5"
@@ -161,3 +92,20 @@ def test_a_study_without_a_finished_trial_says_what_to_run(small_study: StudyDat
     empty = replace(small_study, trials=small_study.trials.assign(state="running"))
     assert plots.figures(plots.info(empty, {})) == {}
     assert f"tal-search run study={small_study.name}" in str(plots.layout(empty, {}))
+
+
+def test_all_plots_share_the_y_axis_unless_it_is_set_free(small_study: StudyData) -> None:
+    """An axis of a tenth of a point beside one of ten looks flat; the URL holds the choice."""
+    values = np.tile([1.0, 2.0, 3.0], 20)
+    other = np.repeat([1.0, 2.0, 3.0], 20)
+    study = made_up(small_study, {"a": values, "b": other}, 40 + 10 * values + 0.1 * other)
+    shared, free = (
+        [plots.figures(plots.charts(study, chosen))[f"axis {axis}"].layout.yaxis.range for axis in ("a", "b")]
+        for chosen in ({}, {"plots-scale": "free"})
+    )
+    assert shared[0] == shared[1]
+    assert shared[0][0] < 50.1
+    assert shared[0][1] > 70.3
+    assert free == [None, None]
+    page = str(plots.layout(study, {"plots-scale": "free"}))
+    assert "'name': 'plots-scale'" in page

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
 from tal_dashboards.data.fits import chosen_fit, offered
 from tal_dashboards.style import shown
-from tal_dashboards.views import cost, errors, playground, timeline
-from tal_dashboards.views.plot_parts import kept
-from tal_dashboards.views.trial_panel import trial_info, trial_tables
-from tal_search.trial.folder import TrialFolder
+from tal_dashboards.views import breakdown, cost, errors, playground, timeline
+from tal_dashboards.views.parts import kept
+from tal_dashboards.views.parts.trial_panel import trial_info, trial_tables
 from tests.support.browser import Visit, visit
+from tests.support.dashboard_pages import CLOSED, FITTED, LAPTOP, PHONE, pressed
 from tests.support.small_dashboards import Made, served
 
 pytestmark = pytest.mark.slow
-CLOSED = "!document.querySelector('#trial-panel').firstElementChild"
-# Where the first point of a trace of the cost figure is on the screen.
-SPOT = """(name) => {
-  const plot = document.querySelector("#cost-graph .js-plotly-plot"), { left, top } = plot.getBoundingClientRect();
-  const trace = plot._fullData.find((one) => one.mode === "markers" && one.name === name && one.x.length);
-  const layout = plot._fullLayout, x = layout[`xaxis${trace.xaxis.slice(1)}`], y = layout.yaxis;
-  return [left + x._offset + x.d2p(trace.x[0]), top + y._offset + y.d2p(trace.y[0])];
-}"""
 CHANGED = "([name, old]) => document.querySelector(name)?.textContent !== old"
 
 
@@ -35,6 +25,13 @@ CHANGED = "([name, old]) => document.querySelector(name)?.textContent !== old"
 def page(opened: Browser, grid: Made) -> Iterator[Visit]:
     with served(grid.runs) as address, visit(opened, address) as found:
         yield found
+
+
+@pytest.fixture
+def on_phone(page: Visit) -> Iterator[Visit]:
+    page.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    yield page
+    page.page.set_viewport_size({"width": LAPTOP[0], "height": LAPTOP[1]})
 
 
 def changed(page: Visit, name: str, old: str | None) -> None:
@@ -57,7 +54,7 @@ def test_a_slider_scores_anew_and_its_url_gives_the_numbers_back(page: Visit, gr
     assert len(page.rows("playground-sweep-table")) == 12
 
 
-def test_thresholds_that_cross_are_said_and_going_back_heals(page: Visit, grid: Made) -> None:
+def test_crossed_thresholds_give_an_alert_until_they_are_uncrossed(page: Visit, grid: Made) -> None:
     page.open(grid.name, "playground", **{"playground-activation_high": "0.05"})
     page.page.locator("[role=slider]").nth(1).focus()
     page.page.keyboard.press("ArrowRight")
@@ -91,7 +88,7 @@ def test_a_pointer_shows_a_trial_and_a_click_opens_it(page: Visit, grid: Made) -
 def test_a_range_is_dragged_along_an_axis_or_written_and_the_url_holds_it(page: Visit, grid: Made) -> None:
     data = grid.read()
 
-    def said(selection: dict[str, str]) -> None:
+    def says(selection: dict[str, str]) -> None:
         found = kept.parallel_of(data, data.score, selection)
         assert found is not None
         page.until(f"document.querySelector('#plots-kept-words')?.textContent === {json.dumps(kept.words_of(found))}")
@@ -110,16 +107,16 @@ def test_a_range_is_dragged_along_an_axis_or_written_and_the_url_holds_it(page: 
     page.page.wait_for_url("**plots-keep-lambda_sep=**")
     text = page.page.input_value("input[id*='plots-keep-lambda_sep']")
     assert text.endswith("..8")
-    said({"plots-keep-lambda_sep": text})
+    says({"plots-keep-lambda_sep": text})
     page.page.locator("summary", has_text="Ranges as text").press("Enter")
     field = page.page.locator("input[id*='plots-keep-score']")
     field.fill("0.2..100")
     field.press("Enter")
-    said({"plots-keep-lambda_sep": text, "plots-keep-score": "0.2..100"})
+    says({"plots-keep-lambda_sep": text, "plots-keep-score": "0.2..100"})
     page.open(grid.name, "plots", **{"plots-keep-score": "0.2..100"})
-    said({"plots-keep-score": "0.2..100"})
+    says({"plots-keep-score": "0.2..100"})
     page.page.locator("#plots-kept-reset").press("Enter")
-    said({})
+    says({})
 
 
 def test_a_trial_opens_beside_the_page_and_the_view_stays_where_it_was(page: Visit, grid: Made) -> None:
@@ -148,39 +145,59 @@ def test_a_trial_opens_beside_the_page_and_the_view_stays_where_it_was(page: Vis
     assert page.page.evaluate("document.activeElement.tagName") == "A", "the focus is back"
 
 
-def test_a_view_about_a_trial_opens_it_by_a_button_and_a_phone_shows_it_alone(opened: Browser, grid: Made) -> None:
-    with served(grid.runs) as address, visit(opened, address, "390x844") as page:
-        page.open(grid.name, "errors")
-        assert page.page.evaluate(CLOSED)
-        page.page.click(".opens")
-        page.page.wait_for_selector("#study-trial-results")
-        box = page.page.locator("#trial-panel").bounding_box()
-        assert box == {"x": 0, "y": 0, "width": 390, "height": 844}
-        page.page.click("#trial-close")
-        page.until(CLOSED)
-        assert "view=errors" in page.page.url
-        assert "trial=" in page.page.url, "the view is about it"
+def test_a_view_about_a_trial_opens_it_by_a_button_and_a_phone_shows_it_alone(on_phone: Visit, grid: Made) -> None:
+    page = on_phone
+    page.open(grid.name, "errors")
+    assert page.page.evaluate(CLOSED)
+    page.page.click(".opens")
+    page.page.wait_for_selector("#study-trial-results")
+    box = page.page.locator("#trial-panel").bounding_box()
+    assert box == {"x": 0, "y": 0, "width": PHONE[0], "height": PHONE[1]}
+    page.page.click("#trial-close")
+    page.until(CLOSED)
+    assert "view=errors" in page.page.url
+    assert "trial=" in page.page.url, "the view is about it"
+
+
+def test_axis_and_grouping_of_the_breakdown_are_chosen_on_a_phone_and_kept_in_the_url(
+    on_phone: Visit, grid: Made
+) -> None:
+    page, data = on_phone, grid.read()
+    page.open(grid.name, "breakdown", **{"breakdown-axis": "lambda_sep"})
+    page.page.wait_for_selector("#breakdown-table")
+    for by in ("class", "length"):
+        chosen = {"breakdown-axis": "lambda_sep", "breakdown-by": by}
+        (table,) = breakdown.tables(breakdown.info(data, chosen)).values()
+        page.until("document.querySelector('#breakdown-graph .main-svg text') !== null")
+        assert page.rows("breakdown-table")[1:] == shown(table.head(100)).to_numpy().tolist()
+        names = page.page.locator("#breakdown-graph .xtick text").all_text_contents()
+        assert len(names) == len(table["instances"].groupby(table.iloc[:, 0]).first()), by
+        box = page.page.locator(".breakdown-box")
+        assert box.evaluate("one => one.scrollWidth > one.clientWidth"), "its columns keep their width"
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+        if by == "class":
+            page.page.get_by_role("button", name="by").press("Enter")
+            page.page.get_by_role("option", name="length of instance").click()
+            page.page.wait_for_url("**breakdown-by=length**")
+            page.until("document.querySelector('#breakdown-table th')?.textContent === 'length of instance'")
 
 
 def test_a_click_on_a_cell_of_ours_opens_its_first_repeat_and_published_systems_open_nothing(
     page: Visit, grid: Made
 ) -> None:
     page.open(grid.name, "cost", **{"cost-budget": "0"})
-    page.page.locator("#cost-graph").scroll_into_view_if_needed()
-    page.page.mouse.click(*page.page.evaluate(SPOT, "published"))
-    page.page.wait_for_timeout(400)  # the next click is no second half of a double one
-    page.page.mouse.move(*page.page.evaluate(SPOT, "backtal"))
-    page.until("document.querySelector('#cost-graph .hoverlayer')?.textContent.includes(', n ')")
-    shown = page.page.locator("#cost-graph .hoverlayer").text_content() or ""
-    assert "trial=" not in page.page.url
-    page.page.wait_for_timeout(200)  # a hand rests before it presses; Plotly forgets a point that is pressed at once
-    page.page.mouse.down()
-    page.page.mouse.up()
+    text = pressed(page, "backtal", ", n ")
     page.page.wait_for_selector("#study-trial-results")
-    assert "view=cost&cost-budget=0&trial=" in page.page.url, "the view stays"
+    opened_at = page.page.url
+    assert "view=cost&cost-budget=0&trial=" in opened_at, "the view stays"
     ours = cost.info(grid.read(), {}).ours.set_index("key")
-    cells = ours.loc[[page.page.url.rpartition("trial=")[2]], "cell"]  # one fit, scored at several settings
-    assert any(cell in shown for cell in cells)
+    cells = ours.loc[[opened_at.rpartition("trial=")[2]], "cell"]  # one fit, scored at several settings
+    assert any(cell in text for cell in cells)
+    page.until(FITTED)
+    with page.page.expect_response(lambda answer: "clickData" in (answer.request.post_data or "")) as answer:
+        pressed(page, "published", "s/min")
+    assert answer.value.status == 204, "nothing changes"
+    assert page.page.url == opened_at
 
 
 def test_the_chosen_trial_goes_from_view_to_view(page: Visit, grid: Made) -> None:
@@ -199,22 +216,6 @@ def test_the_chosen_trial_goes_from_view_to_view(page: Visit, grid: Made) -> Non
         page.until(f"document.querySelector('#content .dash-dropdown-value').textContent === {json.dumps(words)}")
         assert f"trial={second}" in page.page.url
         assert page.page.evaluate(CLOSED), "a trial that is chosen is not opened beside the page"
-
-
-def test_a_trial_that_a_view_cannot_show_stays_chosen_for_the_others(
-    opened: Browser, grid: Made, tmp_path: Path
-) -> None:
-    shutil.copytree(grid.runs, tmp_path / "runs")
-    key = grid.read().trials["key"].iloc[-1]
-    TrialFolder.of(tmp_path / "runs", key).detections.unlink()
-    with served(tmp_path / "runs") as address, visit(opened, address) as page:
-        page.open(grid.name, "errors", trial=key)
-        assert "the one opened keeps nothing to show here" in (page.page.text_content(".chosen") or "")
-        page.open(grid.name, "study", trial=key)
-        page.page.wait_for_selector("#study-trial-results")
-        results = trial_info(grid.read(), key)
-        assert results is not None
-        assert page.rows("study-trial-results")[1:] == trial_tables(results)["results"].to_numpy().tolist()
 
 
 def test_a_moment_moves_the_line_and_the_mask_and_the_url_holds_it(page: Visit, grid: Made) -> None:

@@ -1,4 +1,4 @@
-"""Budgets of background clicks: a share or so many a minute, nested, of the whole study or of one case."""
+"""Budgets of background clicks: a share or clicks per minute, nested, for the whole study or for one case."""
 
 from __future__ import annotations
 

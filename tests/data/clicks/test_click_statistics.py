@@ -1,4 +1,4 @@
-"""What `tal-search clicks stats` says: the facts of the real files, and counts that a loop finds too."""
+"""`tal-search clicks stats`: statistics of the real files, and counts equal to those of a plain loop."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_facts_of_released_action_clicks_beside_boundaries(capsys: pytest.Ca
 def test_every_file_that_cannot_be_used_is_named_at_once(tmp_path: Path, root: Path) -> None:
     (root / "bad.txt").write_text("nothing")
     problems = problems_of(lambda: command(["stats", str(root / "bad.txt"), str(root / "clicks_background_A9.txt")]))
-    assert "bad.txt: is no click file" in problems[0]
+    assert "bad.txt: is not a click file" in problems[0]
     assert "clicks_background_A9.txt: cannot be read" in problems[1]
     assert "takes one click file or more, not none" in problems_of(lambda: command(["stats"]))[0]
     assert "'count' is unknown" in problems_of(lambda: command(["count", "x"]))[0]

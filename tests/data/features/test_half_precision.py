@@ -1,4 +1,4 @@
-"""Features in half precision: rounded a little, or not at all; a fit on them is the fit on exact ones."""
+"""Features in half precision: small rounding errors or none, and the same losses as on exact features."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ def fit_on(train: VideoSet, epochs: int) -> tuple[Fit, list[dict[str, float]]]:
     return fit, [fit.epoch(number) for number in range(1, epochs + 1)]
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_a_fit_holds_half_precision_and_its_losses_are_those_on_exact_features() -> None:
     fit, half = fit_on(in_half(EXACT, []), epochs=5)
     assert fit.data.features.dtype == torch.float16

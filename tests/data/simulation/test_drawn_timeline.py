@@ -1,4 +1,4 @@
-"""The drawn timeline beside THUMOS14's ground truth: no statistic is farther off than chance allows."""
+"""The drawn timeline against THUMOS14: no statistic differs more than by chance."""
 
 from __future__ import annotations
 

@@ -8,12 +8,14 @@ import psutil
 import pytest
 
 from tal_search.trial.folder import TrialFolder
-from tests.execution.test_interrupts import ENDLESS, SHORT, end, program
+from tests.support.killed_program import ENDLESS, SHORT, end, program
 from tests.support.small_trials import history, make_spec
 
 
 @pytest.mark.parametrize(("server", "name", "behaviour"), [("raylet", "raylet", SHORT), ("gcs_server", "GCS", ENDLESS)])
-def test_the_driver_ends_where_ray_dies(server: str, name: str, behaviour: dict[str, int], tmp_path: Path) -> None:
+def test_the_driver_ends_where_ray_dies(
+    server: str, name: str, behaviour: dict[str, int | float], tmp_path: Path
+) -> None:
     with program("ray", tmp_path, behaviour) as process:
         (killed,) = [child for child in psutil.Process(process.pid).children() if child.name() == server]
         killed.kill()

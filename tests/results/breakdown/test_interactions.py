@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from tal_search.results.breakdown.interactions import interaction_table, interactions
-from tal_search.results.uncertainty.components import Runs
 from tal_search.results.uncertainty.model import modelled
+from tal_search.results.uncertainty.runs import Runs
 from tal_search.types import Floats
 from tests.support.drawn_runs import drawn, one_at_a_time, repeats_of, study_of, without
 from tests.support.plain_statistics import Shares, of_study, variance_and_degrees

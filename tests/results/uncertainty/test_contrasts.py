@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from statistics import fmean
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from tal_search.results.uncertainty.components import Runs
 from tal_search.results.uncertainty.contrasts import Contrasts, contrasts
 from tal_search.results.uncertainty.model import modelled
+from tal_search.results.uncertainty.runs import Runs
 from tests.support.drawn_runs import drawn, repeats_of, without
 from tests.support.plain_statistics import Shares, difference, of_study, two_way, variance_and_degrees
 
@@ -111,27 +110,6 @@ def test_missing_runs_leave_the_difference_to_the_repeats_that_are_there() -> No
     assert fewer.delta[3] == pytest.approx((runs.value[3] - runs.value[0])[kept].mean())
     assert fewer.error[3] > whole.error[3]
     assert np.nanmax(fewer.error) < 2 * np.nanmin(fewer.error), "what repeats add to all cells takes no part"
-
-
-@pytest.mark.parametrize("cells", [2, 12])
-def test_a_claim_for_these_annotators_is_narrower_where_annotators_differ(cells: int) -> None:
-    random, ratios = np.random.default_rng(7), []
-    for _ in range(10):
-        runs = drawn(random, cells, 5, 3, annotator=1.5)
-        new, these = contrasts(runs, 0), contrasts(runs, 0, "these annotators")
-        assert these.delta == pytest.approx(new.delta)
-        assert (these.by_annotator == 0).all()
-        assert (these.error[1:] <= new.error[1:] + 1e-12).all()
-        ratios.append(float((these.error / new.error)[1:].mean()))
-    assert fmean(ratios) < 0.6
-    assert new.by_annotator[1] > 0.5 * new.error[1] ** 2, "most of the spread is what annotators add"
-
-
-def test_of_one_annotator_the_claim_is_for_that_one() -> None:
-    runs = drawn(np.random.default_rng(8), 12, 5, 1, annotator=5.0)
-    new, these = contrasts(runs, 0), contrasts(runs, 0, "these annotators")
-    for name in NUMBERS:
-        assert getattr(new, name) == pytest.approx(getattr(these, name), nan_ok=True)
 
 
 @pytest.mark.parametrize(("noise", "others"), [(1, 1.2), (3, 1.3), (6, 1.6)])

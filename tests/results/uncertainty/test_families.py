@@ -1,4 +1,4 @@
-"""Dunnett's correction beside SciPy's, beside simulated comparisons with one centre, and between its bounds."""
+"""Dunnett's correction beside SciPy's, simulated comparisons with one centre, and its bounds; Holm's rule."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def adjusted(p: Floats, shared: float = HALF, degrees: float = 16) -> Floats:
 def test_the_largest_difference_is_corrected_as_scipys(groups: int, runs: int) -> None:
     """SciPy's test is a single step, which the first step of the step-down rule is; later ones are smaller."""
     random = np.random.default_rng(0)
-    for _ in range(4):
+    for _ in range(2):
         p, expected = groups_of(random, groups, runs)
         found = adjusted(p, degrees=(groups + 1) * (runs - 1))
         first = int(np.argmin(p))
@@ -132,3 +132,20 @@ def test_ten_thousand_cells_take_part() -> None:
     assert found[20:].min() > 0.05
     assert (found >= p).all()
     assert (np.diff(found[np.argsort(p)]) >= -1e-12).all()
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_is_its_definition(p: list[float]) -> None:
+    """The adjusted p is the least level at which Holm's procedure rejects."""
+    adjusted = holm(p)
+    for level in [0.01, 0.05, 0.2, 0.5]:
+        rejected, left = set(), sorted(range(len(p)), key=lambda index: p[index])
+        while left and p[left[0]] * len(left) <= level:
+            rejected.add(left.pop(0))
+        assert rejected == {index for index, value in enumerate(adjusted) if value <= level}
+
+
+def test_holm_leaves_out_what_is_unknown() -> None:
+    found = holm([0.03, math.nan, 0.01])
+    assert found[::2] == [0.03, 0.02]
+    assert math.isnan(found[1])

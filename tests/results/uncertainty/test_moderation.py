@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tal_search.results.uncertainty.components import Runs
 from tal_search.results.uncertainty.model import modelled
 from tal_search.results.uncertainty.moderation import Noisiness
+from tal_search.results.uncertainty.runs import Runs
 from tal_search.types import Floats
 from tests.support.drawn_runs import drawn
 

@@ -56,7 +56,7 @@ def test_the_trials_run_what_counts(traced: list[Ran]) -> None:
     assert {ran.source for ran in traced} == {"features", "simulated"}
     names = {ran.name: {name for _, name in ran.functions} for ran in traced}
     every = {
-        "Fit._step",
+        "Fit.step",
         "score_settings",
         "suppress",
         "propose",

@@ -1,5 +1,5 @@
-// The trial beside the page: it takes the focus when a reader opens it and gives it back when it closes, Escape closes
-// it, and what the reader looked at stays where it was on the screen.
+// Side panel with a trial: it takes the focus when it opens and returns it when it closes; Escape closes it; the part
+// of the page that the user looked at keeps its place on the screen.
 const besides = () => document.getElementById("trial-panel");
 const viewOf = (search) => new URLSearchParams(search).get("view");
 let opener = null, place = null, before = null, wasOpen = false, inside = false;
@@ -20,7 +20,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !event.defaultPrevented && !list) document.getElementById("trial-close")?.click();
 });
 
-// A link of Dash scrolls to the top, which is right for another view alone.
+// Links of Dash scroll to the top, which is wanted only when the view changes.
 document.addEventListener("click", () => { before = { view: viewOf(location.search), y: scrollY }; }, true);
 document.addEventListener("click", ({ target }) => {
   const link = target.closest?.("a[href*='trial=']");
@@ -29,12 +29,12 @@ document.addEventListener("click", ({ target }) => {
 
 new MutationObserver(() => {
   const panel = besides(), open = Boolean(panel?.firstElementChild);
-  const lost = open && inside && document.activeElement === document.body; // a link of the panel led to another trial
+  const lost = open && inside && document.activeElement === document.body; // a link in the panel opened another trial
   if (lost) panel.querySelector("h2")?.focus({ preventScroll: true });
   if (open === wasOpen) return;
   wasOpen = open;
   if (place?.node.isConnected) scrollBy(0, place.node.getBoundingClientRect().top - place.top);
-  if (!place) return; // the page was opened with it
+  if (!place) return; // the page was loaded with an open panel
   if (open) panel.querySelector("h2")?.focus({ preventScroll: true });
   else (opener?.isConnected ? opener : document.querySelector("main"))?.focus({ preventScroll: true });
 }).observe(document.documentElement, { childList: true, subtree: true });

@@ -1,4 +1,4 @@
-// The address of the comparison, from the boxes that are ticked.
+// Builds the address of the comparison from the ticked checkboxes.
 window.dash_clientside = Object.assign({}, window.dash_clientside, {front: {
   compare: (ticked) => {
     const studies = ticked.flat().filter((name) => name);
@@ -6,7 +6,7 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {front: {
   },
 }});
 
-// A box to tick is a box to assistive technology too, where Dash calls its label an option of a list.
+// Screen readers should announce checkboxes, but Dash marks their labels as options of a list.
 const unlist = () => {
   for (const part of document.querySelectorAll(".pick[role], .pick [role=option], .pick [role=listbox]"))
     for (const name of ["role", "aria-selected", "aria-multiselectable", "tabindex"]) part.removeAttribute(name);

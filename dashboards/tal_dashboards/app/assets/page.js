@@ -1,9 +1,9 @@
-// Figures wait for the script of Plotly that the page began to load, where Dash would have them load it once more.
+// Figures wait for the Plotly script that the page already loads; Dash would load it a second time.
 const plotly = document.querySelector("script[src$='plotly.min.js']");
 if (plotly) window.Plotly ??= new Promise((loaded) => plotly.addEventListener("load", loaded));
 
-// What Dash's own controls lack for the keyboard and for assistive technology: a slider is called by its label, and a
-// list by its label and its value. The list itself takes the focus, where Dash has a hidden field take it first.
+// Accessibility fixes for Dash's controls: sliders are named by their label, dropdowns by label and value. Dropdowns
+// take the focus themselves; in Dash, a hidden input takes it first.
 const mend = () => {
   for (const label of document.querySelectorAll("label.chosen")) {
     const words = label.querySelector(":scope > span");
@@ -21,9 +21,9 @@ const mend = () => {
 };
 new MutationObserver(mend).observe(document.documentElement, { childList: true, subtree: true });
 
-// On paper a figure is as wide as the page: drawn in pixels of the screen, it needs a box that it can be scaled by. A tall
-// one is drawn anew, as wide as lets it fill an upright page, or its words would be too small to read.
-const UPRIGHT = [703, 907]; // pixels of such a page, its caption left out
+// In print, figures are scaled to the width of the page, which needs a viewBox. A tall figure is redrawn with the width
+// that fills a page in portrait, as its text would otherwise be too small to read.
+const UPRIGHT = [703, 907]; // pixels of such a page without the caption
 matchMedia("print").addEventListener("change", ({ matches }) => {
   for (const plot of document.querySelectorAll(".tall .js-plotly-plot")) {
     const width = Math.max(UPRIGHT[0], Math.round((plot._fullLayout.height * UPRIGHT[0]) / UPRIGHT[1]));

@@ -1,5 +1,5 @@
 {
-  // The tables of app/grid.py: the server gives their content as data, which becomes text here and never markup.
+  // Tables of app/grid.py: the server sends their content as data, which is inserted as text, never as markup.
   const node = (tag, settings, ...parts) => {
     const made = document.createElement(tag);
     for (const [name, value] of Object.entries(settings)) made.setAttribute(name, value);
@@ -7,7 +7,7 @@
     return made;
   };
 
-  // All that stays while rows come and go, so that a live region is read out.
+  // Everything that stays when rows change, because live regions are only announced if they persist.
   const build = (place, { name, caption }) => {
     const turns = ["First", "Previous", "Next", "Last"].map((words) => node("button", { class: "press", "data-chooses": `${name}-page` }, words));
     const count = node("span", { "aria-live": "polite" }), where = node("span", { "aria-live": "polite" });
@@ -56,14 +56,14 @@
 
   const drawRows = (body, heads, rows) => {
     body.replaceChildren(...rows.map(({ cells, look }) => {
-      const row = document.createElement("tr"), above = heads.length - cells.length; // cells that stand beside several rows
+      const row = document.createElement("tr"), above = heads.length - cells.length; // cells of earlier rows that span this one
       if (look) row.className = look;
       row.append(...cells.map((cell, at) => drawCell(cell, heads[above + at].kind)));
       return row;
     }));
   };
 
-  // What has the focus keeps it: rows are new, the button of a last page is off, and a study that grows is drawn anew.
+  // Restores the focus after rows are replaced, a button is disabled on the last page, or a growing study is redrawn.
   let held = null;
   const called = (one) => (one.dataset.chooses ? `${one.dataset.chooses} ${one.textContent}` : one.getAttribute("href") ?? one.tagName);
   document.addEventListener("pointerdown", () => { held = null; }, true);
@@ -77,7 +77,7 @@
     const { name, chooses, left } = held, all = [...place.parentNode.querySelectorAll("input, a, button:enabled, [tabindex]")];
     const again = all.find((one) => called(one) === name) ?? all.find((one) => chooses && one.dataset.chooses === chooses);
     again?.focus({ preventScroll: true });
-    again?.setSelectionRange?.(again.value.length, again.value.length); // of the field: typing goes on at its end
+    again?.setSelectionRange?.(again.value.length, again.value.length); // in the search field, typing continues at the end
     if (anew) place.querySelector(".table").scrollLeft = left;
   };
 
@@ -97,8 +97,8 @@
   const all = { childList: true, subtree: true, attributes: true, attributeFilter: ["data-table"] };
   new MutationObserver(() => document.querySelectorAll("[data-table]").forEach(draw)).observe(document.documentElement, all);
 
-  // The head of a column and the buttons that turn pages choose by their value, as the controls of a page do; a link of
-  // this page is followed without loading it anew, unless a key or another button of the mouse asks for a new tab.
+  // Column heads and page buttons set the value of their hidden control; links within the page are followed without
+  // loading it again, unless a modifier key or another mouse button asks for a new tab.
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("button[data-chooses]"), link = event.target.closest?.("[data-table] td a, [data-table] th a");
     const { set_props } = window.dash_clientside;

@@ -1,5 +1,5 @@
-// The line of the chosen moment, moved without Plotly, whose smallest change would draw the sequences of all classes
-// anew; after what Plotly draws for another reason, the line is put back to where it was moved.
+// Moves the line of the selected moment without Plotly, which would redraw the sequences of all classes on any change;
+// when Plotly redraws for another reason, the line is restored.
 window.dash_clientside = Object.assign({}, window.dash_clientside, {timeline: {
   move: (seconds) => {
     const drawn = document.querySelector("#timeline-graph .js-plotly-plot");

@@ -1,0 +1,98 @@
+"""Problems of a study that show only once its dataset is found: in its cases, rules, repeats and thresholds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from tal_search.localization.inference import Inference
+from tal_search.methods import specification
+from tal_search.plan.cells import Case, split
+from tal_search.study import Study
+from tal_search.study.samplers import OVER_REPEATS, Wilcoxon
+from tal_search.types import CASE, INFERENCE, canonical_json
+
+
+def repeated_cases(study: Study, cases: dict[str, Case]) -> list[str]:
+    """A problem for each case with the settings of an earlier one, whose trials it would share."""
+    first: dict[str, str] = {}
+    problems = []
+    for name, case in cases.items():
+        same = first.setdefault(canonical_json(asdict(case)), name)
+        if same != name:
+            key = f"search.cases.{name}"
+            problems.append(f"{study.place(key)}: {key} has exactly the settings of '{same}'; keep one of them")
+    return problems
+
+
+def rule_problems(study: Study, cases: Iterable[Case]) -> list[str]:
+    """A problem for each method of one stream whose inference rule needs two."""
+    methods = (case.method for case in cases if case.inference.rule == "streams")
+    key = f"{study.place('inference.rule')}: inference.rule"
+    return [
+        f"{key} is streams, but {method} has one stream; give thresholds or mean"
+        for method in dict.fromkeys(methods)
+        if not specification(method).has_streams
+    ]
+
+
+def repeat_problems(study: Study, annotators: int) -> list[str]:
+    """Problems with the number of repeats, which depends on the annotators of the dataset."""
+    search, trials = study.search, study.budget.trials
+    repeats, until = len(search.repeats.seeds) * annotators, search.repeats.until
+    problems = []
+    if search.plan == "sampler" and trials is not None and trials < repeats:
+        problems.append(("budget.trials", f"is {trials}, but one cell has {repeats} trials", "at least that"))
+    if search.pruner.name in OVER_REPEATS and repeats < (least := _least_repeats(search.pruner.options)):
+        value = f"is {search.pruner.name}, which could never stop a cell of {repeats} repeats"
+        problems.append(("search.pruner", value, f"at least {least}"))
+    if until is not None and until.at_most <= repeats:
+        problems.append(
+            ("search.repeats.until.at_most", f"is {until.at_most}, but a cell has {repeats} repeats", "more")
+        )
+    return [f"{study.place(key)}: {key} {seen} (seeds x annotators); give {fix}" for key, seen, fix in problems]
+
+
+def _least_repeats(options: dict[str, Any]) -> int:
+    """Fewest repeats at which the Wilcoxon pruner can stop a cell early: n equal signs have a p of 1/2ⁿ."""
+    settings = Wilcoxon(**options)
+    return max(2, settings.n_startup_steps, math.floor(-math.log2(settings.p_threshold)) + 1) + 1
+
+
+def ends(study: Study) -> Iterator[dict[str, object]]:
+    """Cells at each end, or each choice, of one dimension of a space."""
+    for axis, dimension in study.search.space.items():
+        yield from ({axis: value} for value in dimension.choices or (dimension.low, dimension.high))
+
+
+def narrowest(study: Study) -> dict[str, Any]:
+    """The cell of a space with the narrowest ranges of thresholds: every start highest, every end lowest."""
+    space = study.search.space
+    ends = {axis: max(d.choices or (d.high,)) for axis, d in space.items() if axis.endswith("_low")}
+    return ends | {axis: min(d.choices or (d.low,)) for axis, d in space.items() if axis.endswith("_high")}
+
+
+def threshold_problems(study: Study, tried: Iterable[tuple[Mapping[str, object], Inference]]) -> list[str]:
+    """One problem for each range of thresholds that a cell makes empty, so that nothing would be detected.
+
+    tried: cells, each with the inference settings that it changes.
+    """
+    return list(dict.fromkeys(problem for cell, own in tried for problem in _empty_ranges(study, own, cell)))
+
+
+def _empty_ranges(study: Study, own: Inference, cell: Mapping[str, object]) -> Iterator[str]:
+    inference = {**vars(own), **split(cell)[1]}
+    for low in [name for name in inference if name.endswith("_low")]:
+        high = low.removesuffix("_low") + "_high"
+        if inference[low] >= inference[high]:
+            changed = next((axis for axis in cell if axis in (INFERENCE + low, INFERENCE + high)), None)
+            section = "space" if study.search.plan == "sampler" else "axes"
+            key = f"search.{section}.{changed}" if changed else INFERENCE + low
+            of_case = f"search.cases.{cell.get(CASE)}.inference"
+            place = study.place(of_case if of_case in study.places else key)
+            yield (
+                f"{place}: inference.{low} is {inference[low]:g} and inference.{high} is {inference[high]:g}; "
+                "the first must be smaller"
+            )

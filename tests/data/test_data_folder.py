@@ -1,0 +1,87 @@
+"""Files of a dataset found by name: split folders, features, ground truth, clicks, subsets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tal_search.data.data_folder import (
+    feature_files,
+    find_clicks,
+    find_ground_truth,
+    holds,
+    split_folders,
+    subset_by_video,
+    subsets_and_fps,
+)
+from tal_search.errors import InputError
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
+from tests.support.make_dataset import problems_of
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_hidden_files_are_no_features(tmp_path: Path) -> None:
+    touch(tmp_path / ".b.npz")
+    assert not holds(tmp_path, "*.npz")
+    assert not holds(tmp_path / "absent", "*.npz")
+    touch(tmp_path / "b.npz", tmp_path / "a.npz")
+    assert holds(tmp_path, "*.npz")
+    assert list(feature_files(tmp_path, tmp_path)) == ["a", "b"]
+
+
+def test_the_test_folder_is_chosen_before_the_training_folder(tmp_path: Path) -> None:
+    """A "validation" folder is THUMOS14's training split, and the test split where there is no other."""
+
+    def has(folder: Path) -> bool:
+        return holds(folder, "*.npz")
+
+    touch(tmp_path / "validation" / "v.npz")
+    assert split_folders(tmp_path, "thumos14", has) == (None, tmp_path / "validation")
+    touch(tmp_path / "test" / "v.npz")
+    assert split_folders(tmp_path, "thumos14", has) == (tmp_path / "validation", tmp_path / "test")
+
+
+def test_the_nearest_ground_truth_and_the_one_named_after_the_dataset(tmp_path: Path) -> None:
+    root = tmp_path / "features"
+    root.mkdir()
+    with pytest.raises(InputError, match=r"no ground truth \(gt_x.json\) in .*; give dataset.ground_truth=PATH"):
+        find_ground_truth(root, "x")
+    touch(tmp_path / "gt_x.json")
+    assert find_ground_truth(root, "x") == tmp_path / "gt_x.json"
+    touch(root / "my_groundtruth.json")
+    assert find_ground_truth(root, "x") == root / "my_groundtruth.json"
+    touch(root / "gt_y.json")
+    with pytest.raises(InputError, match=r"several ground truths \(gt_y.json, my_groundtruth.json\)"):
+        find_ground_truth(root, "x")
+    assert find_ground_truth(root, "y") == root / "gt_y.json"
+
+
+def test_click_files_by_kind_and_annotator(tmp_path: Path) -> None:
+    touch(tmp_path / "clicks_action_1.txt", tmp_path / "clicks_action_uniform.json", tmp_path / "clicks_action_2.bak")
+    files = find_clicks(tmp_path, "x", None)
+    assert files == {
+        BACKGROUND_CLICKS: {},
+        ACTION_CLICKS: {"A1": tmp_path / "clicks_action_1.txt", "uniform": tmp_path / "clicks_action_uniform.json"},
+    }
+    touch(tmp_path / "clicks_action_A1.csv")
+    (problem,) = problems_of(lambda: find_clicks(tmp_path, "x", None))
+    assert "clicks_action_A1.csv and clicks_action_1.txt are both of annotator A1; keep one" in problem
+    (problem,) = problems_of(lambda: find_clicks(None, "x", tmp_path / "absent"))
+    assert "is not a folder with files clicks_background_ANNOTATOR.txt or clicks_action_ANNOTATOR.txt" in problem
+
+
+def test_subsets_by_their_usual_names_and_plausible_frame_rates(tmp_path: Path) -> None:
+    path = tmp_path / "gt.json"
+    database = {"a": {"subset": "Validation", "fps": 25}, "b": {"subset": "Test", "fps": 0}, "c": 3, "d": {"fps": 1e9}}
+    path.write_text(json.dumps({"database": database}))
+    assert subset_by_video(path) == {"a": "Validation", "b": "Test"}
+    assert subsets_and_fps(path, "thumos14") == ("Validation", "Test", {"a": 25.0})
+    (problem,) = problems_of(lambda: subsets_and_fps(path, "activitynet12"))
+    assert "has no training subset (training or train); subsets present: 'Test', 'Validation'" in problem

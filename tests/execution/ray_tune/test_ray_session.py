@@ -1,0 +1,54 @@
+"""A Ray for one study: started on loopback only, gone with all its processes, or joined at an address."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tal_search.errors import InputError
+from tal_search.proposers.events import Event, Finished, Started
+from tests.support.ray_cluster import ray_backend, run
+from tests.support.small_trials import Listed, make_spec
+from tests.support.waiting import GONE_SECONDS
+
+
+def test_ray_honours_the_limit_stays_on_loopback_and_leaves_nothing_running(importable: None, tmp_path: Path) -> None:
+    specs = [make_spec(seed, seconds=0.3) for seed in range(3)]
+    live, most, open_to_others = set(), 0, []
+    before, children = set(psutil.Process().children(recursive=True)), list[psutil.Process]()
+
+    def handle(event: Event) -> None:
+        nonlocal most
+        live.add(event.spec.key) if isinstance(event, Started) else None
+        live.discard(event.spec.key) if isinstance(event, Finished) else None
+        most = max(most, len(live))
+        children[:] = set(psutil.Process().children(recursive=True)) - before
+        for process in children:
+            with_sockets = process.net_connections() if process.is_running() else []
+            open_to_others.extend(
+                (process.name(), c.laddr)
+                for c in with_sockets
+                if c.status == psutil.CONN_LISTEN and c.laddr.ip.removeprefix("::ffff:") != "127.0.0.1"
+            )
+
+    ray_backend(tmp_path, concurrent_trials=1).run(Listed(specs), handle)
+    assert most == 1
+    assert not open_to_others
+    assert len(children) > 2
+    assert not psutil.wait_procs(children, timeout=GONE_SECONDS)[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["trials"]
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("127.0.0.1:9", "ray.address is 127.0.0.1:9, but nothing answers there"),
+        ("ray://127.0.0.1:10001", "not driven through Ray's client; give HOST:PORT"),
+    ],
+)
+def test_ray_refuses_an_address_without_a_cluster(address: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=re.escape(problem)):
+        run(ray_backend(tmp_path, address=address), [make_spec()])

@@ -1,0 +1,51 @@
+"""Atomic writes: the old file or the new one, and nothing beside them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from tal_search.files.atomic import replace_file, write_atomically, write_json
+
+
+def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "file"
+    write_atomically(path, lambda stream: stream.write(b"old"))
+    with pytest.raises(ZeroDivisionError):
+        write_atomically(path, lambda stream: stream.write(b"half") / 0)
+    assert path.read_bytes() == b"old"
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"loss": float("nan")})
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_replace_its_target_is_removed(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    (target / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match="folder"):
+        replace_file(target, b"content")
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_readers_beside_many_writers_see_whole_files(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    write_json(path, [0] * 2000)
+
+    def write(value: int) -> None:
+        for _ in range(20):
+            write_json(path, [value] * 2000)
+
+    writers = [threading.Thread(target=write, args=(value,)) for value in (1, 2, 3)]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        content = json.loads(path.read_text())
+        assert len(content) == 2000
+        assert len(set(content)) == 1
+        seen.add(content[0])
+    assert seen <= {0, 1, 2, 3}
+    assert list(tmp_path.iterdir()) == [path]
