@@ -10,10 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser
 
 from tal_dashboards.data.notes import Notes, read_notes, write_note
-from tests.support.browser import Visit, axe, visit
+from tests.support.browser import Visit, axe
 from tests.support.small_dashboards import Made, served
 
 pytestmark = pytest.mark.slow
@@ -51,19 +50,6 @@ def runs(swept: Made, compared: Made, tmp_path_factory: pytest.TempPathFactory) 
 def address(runs: Path, swept: Made) -> Iterator[str]:
     with served(runs, swept.name) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def profile(opened: Browser, address: str) -> Iterator[Visit]:
-    """One page for all tests, which keeps the compiled scripts."""
-    with visit(opened, address) as found:
-        yield found
-
-
-@pytest.fixture
-def page(profile: Visit) -> Iterator[Visit]:
-    yield profile
-    assert not profile.wrong, profile.wrong
 
 
 def go(page: Visit, path: str) -> None:
