@@ -36,7 +36,7 @@ def expected(source: Path) -> list[Path]:
 
 def test_every_module_with_logic_has_its_test_file() -> None:
     missing = [shown(file) for file in SOURCES if statements(file) >= LEAST_STATEMENTS and not expected(file)]
-    assert not missing, "no tests/ROOM/test_MODULE.py for: " + ", ".join(missing)
+    assert not missing, "no tests/PACKAGE/test_MODULE.py for: " + ", ".join(missing)
 
 
 @pytest.mark.parametrize("file", TEST_FILES, ids=shown)
