@@ -16,9 +16,9 @@ from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
 from tal_search.plan.cells import Trial
-from tal_search.plan.compatibility import settings_of
+from tal_search.plan.compatibility import fixed_settings
 from tal_search.plan.plan import Plan, resolve
-from tal_search.record.description import about
+from tal_search.record.description import study_metadata
 from tal_search.record.distributions import distribution_of
 from tal_search.record.record import Record
 from tal_search.study import load_study
@@ -46,7 +46,7 @@ def make_record(runs: Path, trials: int) -> Plan:
     folder = runs / plan.study.name
     folder.mkdir(parents=True)
     with Record.open(
-        folder / "record.db", plan.study.name, distributions, settings_of(plan), folder, about(plan)
+        folder / "record.db", plan.study.name, distributions, fixed_settings(plan), folder, study_metadata(plan)
     ) as record:
         for number in range(trials):
             seed, cell = number % SEEDS, number // SEEDS
@@ -112,7 +112,9 @@ def make_fit(runs: Path, snippets: int) -> Plan:
     folder.write_result(result)
     home = runs / plan.study.name
     home.mkdir(parents=True)
-    with Record.open(home / "record.db", plan.study.name, {}, settings_of(plan), home, about(plan)) as record:
+    with Record.open(
+        home / "record.db", plan.study.name, {}, fixed_settings(plan), home, study_metadata(plan)
+    ) as record:
         record.finish_all([(trial, result)], cached=False)
     return plan
 

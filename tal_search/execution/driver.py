@@ -22,15 +22,15 @@ from tal_search.execution.backend import Backend
 from tal_search.execution.running import Outcome, Run
 from tal_search.execution.worker import Training, TrialFunction
 from tal_search.files.disk import DiskWatch
-from tal_search.plan.compatibility import settings_of
+from tal_search.plan.compatibility import fixed_settings
 from tal_search.plan.plan import Plan
 from tal_search.proposers.deadline import Deadline
 from tal_search.proposers.events import Event, Proposer
 from tal_search.proposers.planned import Planned, Want
 from tal_search.record import storage as stored
-from tal_search.record.description import about, objective_names
+from tal_search.record.description import objective_names, study_metadata
 from tal_search.record.distributions import distribution_of
-from tal_search.record.driver_lock import claimed, claimed_in_database
+from tal_search.record.driver_lock import lock_study, lock_study_in_database
 from tal_search.record.record import Record
 from tal_search.study import ResourceSettings, Study
 from tal_search.tracking.tracker import NoTracker, Tracker
@@ -117,10 +117,10 @@ def _opened(plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]
     study = plan.study
     if study.record:  # fail before anything is written if it cannot be reached
         stored.close(stored.open_storage(study.record, study.runs / study.name))
-    with claimed(study.runs / study.name) as left:
+    with lock_study(study.runs / study.name) as left:
         where = study.record or study.runs / study.name / "record.db"
-        folder, known = study.runs / study.name, about(plan)
-        settings, held_out = settings_of(plan), plan.protocol["selection"] == "holdout"
+        folder, known = study.runs / study.name, study_metadata(plan)
+        settings, held_out = fixed_settings(plan), plan.protocol["selection"] == "holdout"
         (value,) = objective_names(["mAP"], plan.protocol["tiou"], held_out=held_out)
         curves = f"{value} by epoch" if held_out else "loss by epoch: no test score is one"
         with Record.open(
@@ -128,7 +128,7 @@ def _opened(plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]
         ) as record:
             if study.record:
                 (study.runs / study.name / "record.url").write_text(stored.without_password(study.record))
-            with claimed_in_database(record.storage, study.name):
+            with lock_study_in_database(record.storage, study.name):
                 if left:
                     say(left)
                 yield record

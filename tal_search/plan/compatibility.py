@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from tal_search.plan.plan import Plan
 
 
-def settings_of(plan: Plan) -> dict[str, object]:
+def fixed_settings(plan: Plan) -> dict[str, object]:
     """Method, data, centre, protocol and cost model; with a sampler also its space, settings and code version.
 
     Axis values, seeds and annotators are not included, so a plan may be widened. The content of each annotator's clicks

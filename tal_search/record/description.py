@@ -14,7 +14,7 @@ from tal_search.plan.preview import lanes
 from tal_search.types import criterion
 
 
-def about(plan: Plan) -> dict[str, object]:
+def study_metadata(plan: Plan) -> dict[str, object]:
     """The metadata, written to the record by every run of the study and never compared.
 
     scored: protocol and videos of the scores. trials: how many the study asks for, None where a sampler has no limit.

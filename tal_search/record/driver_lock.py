@@ -27,7 +27,7 @@ LOCK_FILE = "driver.lock"  # in the study's folder; empty after a clean exit
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[str | None]:
+def lock_study(folder: Path) -> Iterator[str | None]:
     """Lock the study's folder until the block ends or the process dies.
 
     Yields a message if the last driver was killed, None after a clean exit. Raises InputError if another driver runs
@@ -52,7 +52,7 @@ def claimed(folder: Path) -> Iterator[str | None]:
 
 
 @contextmanager
-def claimed_in_database(storage: RDBStorage, study: str) -> Iterator[None]:
+def lock_study_in_database(storage: RDBStorage, study: str) -> Iterator[None]:
     """Lock a study whose record is on PostgreSQL, where drivers on several machines can reach it.
 
     The lock ends with the connection. With any other database, only the study's folder is locked.

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from tal_search.errors import InputError, TalSearchError
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import study_frame
-from tal_search.record.driver_lock import claimed
+from tal_search.record.driver_lock import lock_study
 from tal_search.record.storage import READ, Row, close, open_storage, rows, shown
 from tal_search.results.trials import StudyFrame
 from tal_search.tracking.mlflow_client import import_mlflow
@@ -33,7 +33,7 @@ def rebuild(plan: Plan) -> str:
     import_mlflow()
     known = list(_rows(study.record or study.runs / study.name / "record.db", study.name, study.runs))
     ended = list(_ended(known, plan))
-    with claimed(study.runs / study.name):
+    with lock_study(study.runs / study.name):
         tracker = mlflow_tracker(plan, search=True)
         for spec, outcome in ended:
             tracker.finish(spec, outcome)

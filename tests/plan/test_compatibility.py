@@ -10,7 +10,7 @@ import pytest
 
 from tal_search.errors import InputError
 from tal_search.plan.cells import Trial
-from tal_search.plan.compatibility import settings_of
+from tal_search.plan.compatibility import fixed_settings
 from tal_search.plan.plan import resolve
 from tal_search.record.distributions import distribution_of
 from tal_search.record.record import Record
@@ -27,7 +27,7 @@ def open_record(folder: Path, settings: dict[str, Any], axes: dict[str, list[Any
 
 
 def settings(*overrides: str) -> dict[str, Any]:
-    return settings_of(resolve(load_study("quickstart", [*overrides])))
+    return fixed_settings(resolve(load_study("quickstart", [*overrides])))
 
 
 BEGUN = {"method": "backtal", "hyperparameters": {"beta_aff": 0.8, "tau": [1, 2]}, "plan": "planned"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from tal_search.record.description import about, objective_names, scored_by
+from tal_search.record.description import objective_names, scored_by, study_metadata
 from tests.support.small_plans import planned
 
 
 def test_the_metadata_are_json_that_names_axes_by_their_symbols() -> None:
     plan = planned("quickstart")
-    metadata = about(plan)
+    metadata = study_metadata(plan)
     assert json.loads(json.dumps(metadata)).keys() == metadata.keys()
     assert metadata["axes"] == {"lambda_sep": "λ", "kernel_size": "h"}
     assert (metadata["trials"], metadata["centre"]) == (5, plan.centre_cell)
@@ -19,8 +19,8 @@ def test_the_metadata_are_json_that_names_axes_by_their_symbols() -> None:
 
 def test_a_sampler_without_a_limit_has_no_number_of_trials() -> None:
     space = ["search.plan=sampler", "~search.axes", "search.space={lambda_sep:{low:.5,high:2}}"]
-    assert about(planned("quickstart", *space, "budget.trials=8"))["trials"] == 8
-    assert about(planned("quickstart", *space, "budget.minutes=3"))["trials"] is None
+    assert study_metadata(planned("quickstart", *space, "budget.trials=8"))["trials"] == 8
+    assert study_metadata(planned("quickstart", *space, "budget.minutes=3"))["trials"] is None
 
 
 def test_objectives_are_named_with_their_videos_and_units() -> None:

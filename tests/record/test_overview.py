@@ -12,7 +12,7 @@ import pytest
 
 from tal_search.cli.main import main
 from tal_search.plan.cells import Trial
-from tal_search.record.driver_lock import claimed_in_database
+from tal_search.record.driver_lock import lock_study_in_database
 from tal_search.record.overview import overview
 from tal_search.record.record import Record
 from tests.support.postgres_server import Server
@@ -90,9 +90,9 @@ def test_a_record_on_postgresql_knows_its_driver_on_any_machine(
     assert overview(folder).state == "finished"
     with Record.open(url, "s", {}, folder=folder) as record:
         write(url, tmp_path / "runs" / "other", trials=1)
-        with claimed_in_database(record.storage, "other"):
+        with lock_study_in_database(record.storage, "other"):
             assert overview(folder).state == "finished"
-        with claimed_in_database(record.storage, "s"):
+        with lock_study_in_database(record.storage, "s"):
             assert main(["status", f"runs={folder.parent}"]) == 0
             lines = capsys.readouterr().out.splitlines()
             assert ["s", "running", "2/2", "0", "0"] in [line.split()[:5] for line in lines]

@@ -9,7 +9,7 @@ import pytest
 
 from tal_search.cli.main import main
 from tal_search.errors import InputError
-from tal_search.plan.compatibility import settings_of
+from tal_search.plan.compatibility import fixed_settings
 from tal_search.plan.plan import Plan, resolve
 from tal_search.plan.preview import preview
 from tal_search.trial.code_version import code_version
@@ -96,7 +96,7 @@ def test_cases_may_come_and_go_but_not_change_under_their_name(tmp_path: Path) -
 
     def begin(*overrides: str) -> None:
         plan = planned(tmp_path, *overrides)
-        Record.open(tmp_path / "record.db", "x", {}, settings_of(plan)).close()
+        Record.open(tmp_path / "record.db", "x", {}, fixed_settings(plan)).close()
 
     begin()
     begin("~search.cases.baseline", "search.cases={new: {hyperparameters: {lambda_sep: 2}}}")

@@ -11,8 +11,8 @@ from pathlib import Path
 HOLDER = """
 import sys
 from pathlib import Path
-from tal_search.record.driver_lock import claimed
-with claimed(Path(sys.argv[1])):
+from tal_search.record.driver_lock import lock_study
+with lock_study(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -61,7 +61,7 @@ def caption(view: str, name: str) -> str:
     return sentence if sentence.endswith(".") else f"{sentence}."
 
 
-def about(data: StudyData, score: str = "mAP") -> str:
+def table_heading(data: StudyData, score: str = "mAP") -> str:
     """Study, score, method and data: "thumos_grid: mAP@0.5 in % of backtal on thumos14 (simulated data); 3 seeds.\""""
     where = f"{data.dataset} ({'simulated data' if data.simulated else data.data})"
     return f"{data.name}: {score} in % of {data.method} on {where}; {repeats(data)}."

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.data.study_data import StudyData
-from tal_dashboards.export.captions import about, caption
+from tal_dashboards.export.captions import caption, table_heading
 from tal_dashboards.export.latex import latex
 from tal_dashboards.export.names import file_names
 from tal_dashboards.export.overview_page import overview_section, overview_sheet, sheet_figure
@@ -119,7 +119,7 @@ def _write_tables(data: StudyData, view: View, folder: Path) -> int:
     """Write a view's tables as CSV and LaTeX; returns their number."""
     for file, table in view.tables.items():
         spread = f" {SPREAD[0].upper()}{SPREAD[1:]}." if any(str(name).endswith(LOW) for name in table) else ""
-        words = f"{view.captions[f'table-{file}']} {about(data)}{spread}"
+        words = f"{view.captions[f'table-{file}']} {table_heading(data)}{spread}"
         _write(folder / f"{file}.csv", table.to_csv(index=False).encode())
         _write(folder / f"{file}.tex", latex(table, words, f"{data.name}-{file}", data.axes).encode())
     return len(view.tables)

@@ -8,7 +8,7 @@ import re
 import pandas as pd
 
 from tal_dashboards.data.study_data import StudyData
-from tal_dashboards.export.captions import about
+from tal_dashboards.export.captions import table_heading
 from tal_dashboards.export.latex import Table, escaped, in_math, written_table
 from tal_dashboards.style import number
 from tal_search.results.overview import Overview
@@ -81,9 +81,11 @@ def _caption(data: StudyData, results: Overview, curves: pd.DataFrame) -> str:
     words = "; ".join(f"@{name}@ {'undecided' if name == 'needs repeats' else name}" for name in verdicts)
     paper = f" Paper: published on I3D features{_mark_note(curves)}." if curves["paper"].notna().any() else ""
     if results.rows == "marginal":
-        return f"{about(data, results.score)} Marginal effects: {METHOD}; Δ: difference to {reference} in points."
+        return (
+            f"{table_heading(data, results.score)} Marginal effects: {METHOD}; Δ: difference to {reference} in points."
+        )
     return (
-        f"{about(data, results.score)} Means ± half their 95 % intervals ([low, high] if cut at 0 or 100); "
+        f"{table_heading(data, results.score)} Means ± half their 95 % intervals ([low, high] if cut at 0 or 100); "
         f"Δ: difference to {reference} in points, with 95 % intervals corrected for all cells of the study"
         f"{f' ({words})' if words else ''}.{noise}{paper}"
     )

@@ -18,7 +18,7 @@ from optuna.trial import TrialState, create_trial
 
 from tal_search.cli.main import main
 from tal_search.errors import InputError
-from tal_search.record.driver_lock import claimed
+from tal_search.record.driver_lock import lock_study
 from tal_search.record.overview import Overview, overview
 from tal_search.record.record_reader import RecordReader
 from tests.support.postgres_server import postgres_server
@@ -60,9 +60,9 @@ def test_a_driver_that_lives_runs_it_and_a_killed_one_does_not(runs: Path, swept
     for holder, state in (({"pid": ended_process()}, "finished"), ({"host": "another", "pid": 1}, "running")):
         hold(folder, **holder)
         assert overview(folder).state == state, holder
-    with claimed(folder):
+    with lock_study(folder):
         assert overview(folder).state == "running"
-        with pytest.raises(InputError, match="is running already"), claimed(folder):
+        with pytest.raises(InputError, match="is running already"), lock_study(folder):
             pass
     assert overview(folder).state == "finished"
     for text in ("", "{", "[]", "{}"):
@@ -88,7 +88,7 @@ def test_without_a_table_of_locks_a_living_process_counts(
 def test_looking_never_refuses_a_driver(runs: Path, swept: Made) -> None:
     """Nothing is locked, and no file is made beside the record, which is in SQLite's WAL mode."""
     folder = runs / swept.name
-    with claimed(folder):
+    with lock_study(folder):
         pass
     assert (folder / "record.db").read_bytes()[18] == 2, "WAL"
     before = sorted(folder.iterdir())

@@ -18,7 +18,7 @@ from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.data.study_data import StudyData
 from tal_search.errors import InputError
 from tal_search.plan.plan import Plan
-from tal_search.record.description import about
+from tal_search.record.description import study_metadata
 from tests.support.postgres_server import postgres_server
 from tests.support.small_dashboards import AXES, Made, make_study
 from tests.support.small_plans import cell_spec, plan_of, run
@@ -116,7 +116,7 @@ def test_trials_lead_to_the_page_of_the_mlflow_that_holds_them(
 ) -> None:
     shutil.copytree(tracked.study.runs / "grid", tmp_path / "grid")
     tracking = dataclasses.replace(tracked.study.tracking, uri=uri)
-    noted = about(dataclasses.replace(tracked, study=dataclasses.replace(tracked.study, tracking=tracking)))
+    noted = study_metadata(dataclasses.replace(tracked, study=dataclasses.replace(tracked.study, tracking=tracking)))
     with closing(sqlite3.connect(tmp_path / "grid" / "record.db")) as database, database:
         database.execute("UPDATE study_user_attributes SET value_json = ? WHERE key = 'about'", (json.dumps(noted),))
     (link,) = StudyReader(tmp_path, "grid")().trials["mlflow"]

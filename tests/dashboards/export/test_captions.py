@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tal_dashboards.export.captions import about, caption, repeats
+from tal_dashboards.export.captions import caption, repeats, table_heading
 from tests.support.small_dashboards import Made
 
 
@@ -24,4 +24,6 @@ def test_a_caption_names_its_subject(view: str, name: str, words: str) -> None:
 def test_a_study_is_described_by_score_method_data_and_repeats(swept: Made) -> None:
     data = swept.read()
     assert repeats(data) == "3 seeds"
-    assert about(data, "mAP@0.5") == f"{data.name}: mAP@0.5 in % of backtal on thumos14 (simulated data); 3 seeds."
+    assert (
+        table_heading(data, "mAP@0.5") == f"{data.name}: mAP@0.5 in % of backtal on thumos14 (simulated data); 3 seeds."
+    )

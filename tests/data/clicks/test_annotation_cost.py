@@ -9,7 +9,7 @@ import pytest
 from tal_search.data.clicks.annotation_cost import CostModel, annotation_seconds
 from tal_search.data.simulation.clickers import simulate_clicks
 from tal_search.data.simulation.videos import simulated_truths
-from tal_search.plan.compatibility import settings_of
+from tal_search.plan.compatibility import fixed_settings
 from tal_search.plan.plan import resolve
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, INSTANCES, VIDEO_LABELS
 from tests.support.study_files import load, problems
@@ -62,7 +62,7 @@ def test_each_trial_is_charged_the_clicks_it_reads_by_the_studys_cost(tmp_path: 
     assert [trial.spec.annotator for trial in plan.trials] == ["A1", "uniform", "none"]
     published = resolve(load(tmp_path, STUDY))
     assert [trial.id for trial in published.trials] == [trial.id for trial in plan.trials], "a cost changes no trial"
-    assert settings_of(published)["cost"] != settings_of(plan)["cost"], "but a study is of one cost model"
+    assert fixed_settings(published)["cost"] != fixed_settings(plan)["cost"], "but a study is of one cost model"
 
 
 def test_a_cost_that_is_none_is_refused(tmp_path: Path) -> None:
