@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 LISTED = 20  # most problems of one file that are spelled out; the rest is counted
+LISTED_IN_ALL = 30  # the same for a whole dataset
 
 
 class TalSearchError(Exception):
@@ -36,11 +37,14 @@ class InputError(TalSearchError):
 class Problems:
     """Collects the problems of an input, one sentence each, so that all are reported in one pass.
 
-    path: the file they are in; each sentence then starts with it, and at most LISTED of them are spelled out.
+    path: the file they are in; each sentence then starts with it. most: how many are spelled out, the rest being
+    counted; by default LISTED of one file, otherwise all. A collector for several files has no path: their sentences
+    name them.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, most: int | None = None) -> None:
         self.path = path
+        self._most = LISTED if most is None and path is not None else most
         self._sentences: list[str] = []
 
     def __len__(self) -> int:
@@ -69,10 +73,11 @@ class Problems:
 
     def raise_if_any(self) -> None:
         """Raise InputError with every problem collected so far."""
-        more = len(self) - LISTED if self.path is not None else 0
-        if more > 0:
-            tail = f"{self.path}: and {more} more problem{'s' if more > 1 else ''} like these; fix those above first"
-            raise InputError([*self._sentences[:LISTED], tail])
+        if self._most is not None and len(self) > self._most:
+            more = len(self) - self._most
+            place, like = ("", "") if self.path is None else (f"{self.path}: ", " like these")
+            tail = f"{place}and {more} more problem{'s' if more > 1 else ''}{like}; fix those above first"
+            raise InputError([*self._sentences[: self._most], tail])
         if self._sentences:
             raise InputError(self._sentences)
 

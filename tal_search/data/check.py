@@ -13,7 +13,7 @@ from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
 from tal_search.data.features.split_reader import FeatureSplit, read_splits, read_truths
 from tal_search.data.supervision import clicked_videos
 from tal_search.data.truths import stated_seconds, truth_notes
-from tal_search.errors import Problems
+from tal_search.errors import LISTED_IN_ALL, Problems
 from tal_search.types import Annotations, DatasetSpec, Floats, Ints
 
 
@@ -44,7 +44,7 @@ def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list
 
     Raises InputError with every problem of features, ground truth and clicks.
     """
-    problems = Problems(Path(spec.root))
+    problems = Problems(most=LISTED_IN_ALL)
     splits: list[SplitSurvey] = []
     seconds: dict[str, float] = {}
     with problems.gather():

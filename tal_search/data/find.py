@@ -85,7 +85,7 @@ def default_annotators(spec: DatasetSpec, kinds: tuple[str, ...]) -> tuple[str, 
 def _features(
     name: str, root: Path, layout: FeatureLayout, ground_truth: Path | None, clicks: Path | None, snippets: int
 ) -> DatasetSpec:
-    problems = Problems(root)
+    problems = Problems()
     content: list[object] = [layout.name, vars(layout.timing)]
     truth, clicked = ground_truth, dict[str, dict[str, Path]]()
     with problems.gather():
@@ -97,7 +97,8 @@ def _features(
             content.append((video, layout.content(path)))
     with problems.gather():
         clicked = data_folder.find_clicks(root, name, clicks)
-    problems.raise_if_any()
+    if problems:
+        raise InputError(dict.fromkeys(problems))  # a file of many videos is reported once
     first = next(iter(files[0].values()))
     embedded = layout.name == "backtal" and not clicked[BACKGROUND_CLICKS] and has_clicks(first)
     base = _on_disk(name, root, truth or Path(), clicked, embedded=embedded)

@@ -19,7 +19,7 @@ from tal_search.data.simulation.videos import recorded, require_durations, simul
 from tal_search.data.splits import require_disjoint
 from tal_search.data.supervision import click_file, clicked_videos, supervise
 from tal_search.data.truths import stated_seconds, truth_notes
-from tal_search.errors import Problems
+from tal_search.errors import LISTED_IN_ALL, Problems
 from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
 
 
@@ -30,7 +30,7 @@ def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]
     that differ, a split without instances, labels outside the class list, clicks outside their video, annotators
     without clicks of one of `kinds`. Returns notes on the annotations for the user.
     """
-    problems = Problems(Path(spec.root or spec.ground_truth))
+    problems = Problems(most=LISTED_IN_ALL)
     notes: list[str] = []
     durations: dict[str, float] = {}
     with problems.gather():
@@ -81,9 +81,9 @@ class LoadedDatasets:
     Keys are specifications without clicks, as JSON; their fingerprint changes with the content of the files.
     """
 
-    def __init__(self, most: int = 2) -> None:
-        self.truths = lru_cache(maxsize=most)(_truths)
-        self.datasets = lru_cache(maxsize=most)(_without_clicks)
+    def __init__(self) -> None:
+        self.truths = lru_cache(maxsize=2)(_truths)
+        self.datasets = lru_cache(maxsize=2)(_without_clicks)
 
     def clear(self) -> None:
         """Forget all, as in a new process. Arrays in use stay valid."""
@@ -145,7 +145,7 @@ def simulated_splits(spec: DatasetSpec, notes: list[str]) -> tuple[VideoSet, Vid
 
 def feature_splits(spec: DatasetSpec, notes: list[str], folder: Path | None) -> tuple[VideoSet, VideoSet]:
     """Both splits read from feature files, as maps of new files in `folder` where it is given, else in memory."""
-    problems = Problems(Path(spec.root))
+    problems = Problems(most=LISTED_IN_ALL)
     train, test = read_splits(spec, problems)
     problems.raise_if_any()
     files = [None if folder is None else array_file(folder, split, "features") for split in SPLITS]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tal_search.data.find import check, load
-from tal_search.errors import LISTED, InputError
+from tal_search.errors import LISTED, LISTED_IN_ALL, InputError
 from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
 from tests.support.make_dataset import change, edit_json, found, make_dataset, problems_of
 
@@ -146,5 +146,16 @@ def test_many_problems_are_counted(tmp_path: Path) -> None:
     for file in (root / "val").glob("*.npz"):
         change(file, feat_spa=None)
     problems = check_problems(root)
-    assert len(problems) == LISTED + 1
-    assert problems[-1] == f"{root}: and 20 more problems like these; fix those above first"
+    assert len(problems) == LISTED_IN_ALL + 1
+    assert problems[-1] == "and 10 more problems; fix those above first"
+
+
+def test_the_counts_of_one_file_stay_beside_the_problems_of_another(root: Path) -> None:
+    change(root / "val" / "video_val_0001.npz", feat_spa=None)
+    clicks = root / "clicks_background_A2.txt"
+    with clicks.open("a") as file:
+        file.writelines(f"video_val_0002,,20,,{90 + row},99,1,1\n" for row in range(60))
+    problems = check_problems(root)
+    assert len(problems) == LISTED + 2
+    assert f"{clicks}: and 40 more problems like these; fix those above first" in problems
+    assert any("video_val_0001.npz" in problem for problem in problems)

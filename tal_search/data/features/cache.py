@@ -104,7 +104,7 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
         raise InputError(f"{spec.root} is already converted; give the features that it was made from")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"out={folder} exists and is not empty; give a new folder")
-    problems = Problems(Path(spec.root))
+    problems = Problems()
     splits = read_splits(spec, problems)
     problems.raise_if_any()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
 
 def _write_split(folder: Path, name: str, split: FeatureSplit, snippets: int, notes: list[str]) -> SplitEntry:
     """Write the arrays of one split; returns its entry of the manifest."""
-    problems = Problems(split.folder)
+    problems = Problems()
     videos = split.load(snippets, problems, notes, array_file(folder, name, "features"))
     problems.raise_if_any()
     assert isinstance(videos.features, np.memmap)

@@ -108,8 +108,7 @@ class FeatureSplit:
             notes.append(str(error))
             seen = Problems()
             videos = self._filled(self._empty(snippets, "float32", file), seen)
-        with problems.gather():
-            seen.raise_if_any()
+        problems.extend(seen)
         return videos
 
     def _empty(self, snippets: int, dtype: str, file: Path | None) -> NDArray[np.floating]:
