@@ -43,9 +43,9 @@ def written(value: object) -> str:
         return "yes" if value else "no"
     if not isinstance(value, float):
         return str(value)
-    short, near = f"{value:.4g}", _fraction(value)
-    exact = math.isclose(float(short), value, rel_tol=1e-12)
-    return short if exact or near is None or near.denominator == 1 else str(near)
+    exact = math.isclose(float(short := f"{value:.4g}"), value, rel_tol=1e-12)
+    near = None if exact else _fraction(value)  # slow
+    return short if near is None or near.denominator == 1 else str(near)
 
 
 def written_axis(values: Iterable[object]) -> list[str]:

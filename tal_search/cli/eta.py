@@ -161,3 +161,17 @@ class Eta(Generic[Kind]):
             if epochs > 0 and seconds > 0:
                 sums.setdefault(fit.kind, _Measured()).add(epochs, seconds)
         return sums
+
+
+def about(seconds: float) -> str:
+    """A time in words, no more exact than an estimate: "about 4 min"."""
+    minutes = seconds / 60
+    if minutes < 0.75:
+        return "under 1 min"
+    if minutes < 9.5:
+        return f"about {minutes:.0f} min"
+    if minutes < 57.5:
+        return f"about {5 * round(minutes / 5)} min"
+    if minutes < 60 * 9.75:
+        return f"about {round(minutes / 30) / 2:g} h"
+    return f"about {minutes / 60:.0f} h" if minutes < 60 * 47.5 else f"about {minutes / 1440:.0f} days"

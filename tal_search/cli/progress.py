@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 
 from tal_search.cli.console import count, styled, wrapped
-from tal_search.cli.eta import Eta
+from tal_search.cli.eta import Eta, about
 from tal_search.cli.status_line import StatusLine, clock
 from tal_search.plan.preview import kind_of, lanes, seconds_per_epoch
 from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Started
-from tal_search.results.next_runs import duration
 from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import cell_words
 
@@ -178,7 +177,7 @@ class StudyView:
             centre = self.plan.trial(self.plan.centre_cell, *self.plan.repeats[0]).spec
             waiting = Counter({_kind(centre): max(0, (self.total or 0) - self._ended - len(self.running))})
         seconds = self._eta.left(+waiting, time.monotonic())
-        return "ETA after the first epochs" if seconds is None else f"about {duration(seconds / 60)} left"
+        return "ETA after the first epochs" if seconds is None else f"{about(seconds)} left"
 
     def _add_to_mean(self, spec: TrialSpec, result: TrialResult) -> None:
         _, value, leaky = _score(result)

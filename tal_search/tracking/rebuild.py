@@ -72,11 +72,14 @@ def _ended(known: list[Row], plan: Plan) -> Iterator[tuple[TrialSpec, TrialOutco
             newest[key] = row
     planned = {spec.key: spec for spec in plan.fits}
     for key, row in newest.items():
+        if row.state not in ENDED:
+            continue
         folder = TrialFolder.of(plan.study.runs, key)
-        spec = folder.spec()
-        if row.state in ENDED and spec is not None:
-            outcome = folder.outcome()
-            yield planned.get(key, spec), outcome if outcome.state != "unfinished" else _recorded(row)
+        spec = planned.get(key) if folder.has_spec() else None
+        spec = spec or folder.spec()
+        if spec is not None:
+            outcome, recorded = folder.outcome(), _recorded(row)
+            yield spec, outcome if outcome.state in ("finished", recorded.state) else recorded
 
 
 def _recorded(row: Row) -> TrialOutcome:

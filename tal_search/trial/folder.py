@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
-from tal_search.files.atomic import write_atomically, write_json
+from tal_search.files.atomic import replace_file, write_atomically, write_json
 from tal_search.trial.trial_types import EpochReport, TrialOutcome, TrialResult, TrialSpec, setting_name
 
 
@@ -86,6 +86,10 @@ class TrialFolder:
         """Text: the traceback of a failed trial, and warnings of a trial that continued."""
         return self.path / "trial.log"
 
+    def has_spec(self) -> bool:
+        """Whether a trial was begun in this folder."""
+        return (self.path / "spec.json").exists()
+
     def spec(self) -> TrialSpec | None:
         """The trial's specification; None if the file is missing, damaged or of a version with other fields."""
         try:
@@ -99,7 +103,7 @@ class TrialFolder:
         """The finished trial's result; None if the trial is unfinished or the file is damaged."""
         try:
             return TrialResult.from_json(json.loads((self.path / "result.json").read_text())["result"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def outcome(self) -> TrialOutcome:
@@ -189,10 +193,12 @@ class TrialFolder:
     def write_outcome(self, outcome: TrialOutcome) -> None:
         """Written by the driver, for a failed or pruned trial: the trial's own process may have died.
 
-        If the folder cannot be written, the file is left out: the record also holds the state and the reason.
+        If the folder cannot be written or its disk is full, the file is left out, without waiting: the record also
+        holds the state and the reason. A `result.json` takes precedence.
         """
         with suppress(OSError):
-            write_json(self.path / "outcome.json", {"state": outcome.state, "reason": outcome.reason})
+            content = {"state": outcome.state, "reason": outcome.reason}
+            replace_file(self.path / "outcome.json", json.dumps(content).encode())
 
     def forget_outcome(self) -> None:
         """Remove the outcome, before another attempt at a failed or pruned trial."""

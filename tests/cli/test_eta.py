@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tal_search.cli.eta import Eta
+from tal_search.cli.eta import Eta, about
 from tests.support.paths import FIXTURES
 
 EPOCHS = 20
@@ -131,3 +131,9 @@ def test_a_worker_that_died_warms_up_again_and_stopped_fits_are_short() -> None:
     eta.reported("a", 8, 102.0)
     eta.ended("a", 102.0)
     assert eta.left({("kind", EPOCHS): 10}, 102.0) == pytest.approx(10 * 8, rel=0.01), "8 of 20 epochs, 1 s each"
+
+
+def test_words_are_no_more_exact_than_the_estimate() -> None:
+    shown = {20: "under 1 min", 50: "about 1 min", 250: "about 4 min", 1000: "about 15 min", 3500: "about 1 h"}
+    shown |= {5500: "about 1.5 h", 40_000: "about 11 h", 200_000: "about 2 days"}
+    assert {seconds: about(seconds) for seconds in shown} == shown

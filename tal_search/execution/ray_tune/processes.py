@@ -27,7 +27,7 @@ class Family:
         while newest:
             parents = {process.pid for process in newest}
             newest = {process for process, parent in running.items() if parent in parents} - self._members
-            self._members |= newest
+            self._members = self._members | newest  # a new set: another thread may be killing those of the old one
 
     def kill(self) -> None:
         """Kill those that still run; psutil checks that a pid was not reused."""

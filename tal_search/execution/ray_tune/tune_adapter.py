@@ -100,7 +100,9 @@ class TuneAdapter:
             self._send(Noted(spec, text))
         for report in advance.reports:
             self._send(Reported(spec, report))
-        if advance.finished or name in self._unread:
+        if name in self._ended:
+            pass  # its worker died after the end, and the next one found the trial finished
+        elif advance.finished or name in self._unread:
             self._finish(name)
         elif advance.failed is not None:
             self._end(name, Failed(spec, advance.failed))

@@ -178,7 +178,10 @@ class _Events(_NotSaved, Callback):
 def _last_error(trial: Trial) -> object:
     """The error that Tune has just written to disk; `Trial.get_error` finds it only once the Tuner has ended."""
     path = trial.pickled_error_file
-    return None if path is None else ray.cloudpickle.loads(Path(path).read_bytes())
+    try:
+        return None if path is None else ray.cloudpickle.loads(Path(path).read_bytes())
+    except Exception as error:  # of a class that cannot be unpickled: a hook that raises would end every trial
+        return error
 
 
 def _in_creation(error: object) -> bool:
