@@ -13,6 +13,7 @@ from tal_search.data.annotations import read_annotations
 from tal_search.data.class_names import THUMOS14
 from tal_search.data.truths import lasting, truth_notes
 from tal_search.errors import InputError
+from tests.support.make_dataset import require_each
 from tests.support.paths import FIXTURES
 
 
@@ -137,9 +138,7 @@ def test_every_problem_of_a_ground_truth_in_one_pass(tmp_path: Path) -> None:
         "database.h\\nh.annotations[0].segment is [2, 1]",
         "database.c.duration is -3",
     ]
-    assert len(problems) == len(expected)
-    for words, problem in zip(expected, problems, strict=True):
-        assert words in problem
+    require_each(problems, expected)
 
 
 def test_many_problems_are_cut_short_and_counted(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tal_search.data.annotations import read_annotations, read_detections, write_detections
 from tal_search.errors import InputError
 from tal_search.types import Detections
+from tests.support.make_dataset import require_each
 from tests.support.paths import FIXTURES
 
 
@@ -59,9 +60,7 @@ def test_every_problem_of_a_detection_file_in_one_pass(tmp_path: Path) -> None:
         "video 'w' (2 detections) is not one of the 1 of the subset",
         "label 'rum' (1 detections) is not a class of the ground truth (did you mean 'run'?)",
     ]
-    assert len(problems) == len(expected)
-    for words, problem in zip(expected, problems, strict=True):
-        assert words in problem
+    require_each(problems, expected)
     assert "unknown=ignore" in problems[-1]
 
 

@@ -21,7 +21,7 @@ from tal_search.execution.out_of_memory import Attempt, Kills, kills, limit_memo
 from tal_search.execution.worker import Work
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, TrialSpec
-from tests.support.small_trials import counting_trial, history, make_spec
+from tests.support.small_trials import counting_trial, history, make_result, make_spec
 from tests.support.waiting import DEADLINE, IMPORTABLE, wait_for
 
 GIB = 2**30
@@ -103,6 +103,7 @@ def test_an_injected_error_fails_its_trial_and_leaves_its_sibling_alone(error: E
     assert type(error).__name__ in folder.log.read_text()
     assert not (folder.path / "attempt.json").exists()
     assert sibling.advance(60).finished
+    assert TrialFolder.of(tmp_path, make_spec(0).key).result() == make_result(make_spec(0))
 
 
 def test_other_errors_are_not_about_memory() -> None:

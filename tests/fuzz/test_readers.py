@@ -45,7 +45,7 @@ def damaged(draw: st.DrawFn, name: str) -> bytes:
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_damaged_file_is_read_or_refused_in_sentences(name: str, tmp_path: Path) -> None:
-    @settings(max_examples=20 if name == "study" else 40, deadline=1000 * DEADLINE)  # milliseconds, of each case
+    @settings(max_examples=60, deadline=1000 * DEADLINE)  # milliseconds, of each case
     @given(damaged(name))
     def run(content: bytes) -> None:
         calls = itertools.count()

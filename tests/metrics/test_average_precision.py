@@ -100,7 +100,7 @@ def areas(protocol: str, truth: Rows, found: Scored, threshold: float) -> dict[s
     return naive_thumos14(truth, found, threshold, []) if protocol == "thumos14" else naive(truth, found, threshold)
 
 
-@settings(max_examples=150)
+@settings(max_examples=300)
 @given(rows(1, shortest=0), scored())
 def test_equals_the_naive_scorers(truth: Rows, found: Scored) -> None:
     thresholds = (0.1, 0.3, 0.5, 0.75, 1.0)
@@ -123,7 +123,7 @@ def continuous(draw: st.DrawFn, most: int) -> list[tuple[str, str, float, float,
     return list(zip(*names, start[which], start[which] + length[which], score, strict=True))
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(continuous(40), continuous(300), st.lists(st.floats(0.01, 1), min_size=1, max_size=9, unique=True))
 def test_equals_the_plain_code_to_the_last_bit(truth: Scored, found: Scored, thresholds: list[float]) -> None:
     """Videos and classes that the truth does not have among the detections; thresholds in any order."""
@@ -151,7 +151,7 @@ def test_increasing_change_of_scores_does_not_matter(truth: Rows, found: Scored,
     assert score(annotations(truth), before, NINE, subset="s") == score(annotations(truth), after, NINE, subset="s")
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(rows(1), scored(), st.data())
 def test_a_duplicate_never_helps(truth: Rows, found: Scored, data: st.DataObject) -> None:
     """A copy with a score no higher. Instances of a class kept apart: at tIoU above .5 a segment reaches only one."""

@@ -37,7 +37,7 @@ def test_published_detections_have_the_toolkits_map() -> None:
     assert (scores.instances, scores.ambiguous, scores.detections) == (3311, 87, 9151)
 
 
-@settings(max_examples=150)
+@settings(max_examples=300)
 @given(rows(1, shortest=0), scored(), rows(0))
 def test_equals_the_toolkit_written_down(truth: Rows, found: Scored, unclear: Rows) -> None:
     """Whole seconds and scores: overlaps that equal a threshold or one another, and ties in score across videos."""
@@ -51,7 +51,7 @@ def test_equals_the_toolkit_written_down(truth: Rows, found: Scored, unclear: Ro
             assert ours == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(rows(1), scored(), rows(0))
 def test_ignoring_equals_the_plain_code_to_the_last_bit(truth: Rows, found: Scored, unclear: Rows) -> None:
     """Whole seconds: overlaps that equal a threshold, segments that only meet, and ambiguous ones of other videos."""

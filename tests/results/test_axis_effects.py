@@ -142,7 +142,7 @@ def test_what_an_axis_needs_follows_from_what_its_spread_is_of() -> None:
     random, noise = np.random.default_rng(10), np.r_[0.3, np.ones(len(GRID) - 1)]
     a = np.array([cell["a"] for cell in GRID])
     words: dict[str, list[str]] = {"seeds": [], "annotators": []}
-    for _ in range(12):
+    for _ in range(16):
         for name, effects in (("seeds", {"seed": 2.0}), ("annotators", {"annotator": 2.0})):
             runs = shifted(drawn(random, len(GRID), noise=noise, **effects), 1.0 * (a == 1))
             row = of(axis_effects(study_of(runs, GRID, "grid")), "a")

@@ -76,3 +76,10 @@ def reached_through(source: str, folder: Path) -> Reach:
     source = source.replace("if TYPE_CHECKING", "from typing import TYPE_CHECKING\nif TYPE_CHECKING")
     files = {"a.py": HELPERS, "b.py": "from .a import helper\n", "c.py": held, "methods/m.py": source + "\n"}
     return reach(write_package(folder, files), "m", "simulated")
+
+
+def require_helper_reached(source: str, folder: Path) -> None:
+    """A method of this source reaches `helper`, without problems."""
+    found = reached_through(source, folder)
+    assert any(definition.name == "helper" for definition in found.definitions)
+    assert found.problems == []

@@ -6,13 +6,10 @@ import json
 
 import plotly.graph_objects as go
 
-from tal_dashboards.views import views
 from tests.support.browser import Visit
 
 PHONE, LAPTOP, WIDE = SIZES = ((390, 844), (1280, 800), (1920, 1080))
 TOLERANCE = 2  # pixels: boxes of letters are a little larger than the letters
-FITTED = """[...document.querySelectorAll(".js-plotly-plot")].every(
-  (plot) => Math.abs(plot._fullLayout.width - plot.clientWidth) < 2)"""
 FOLLOWS = {"breakdown": "#breakdown-graph", "plots": "#plots-late > *"}  # view → what is drawn after the rest of it
 CLOSED = "!document.querySelector('#trial-panel').firstElementChild"
 # Pairs of texts of a figure that overlap, and texts cut at the figure's edge; invisible and clipped texts are left out.
@@ -76,19 +73,10 @@ def opened_view(page: Visit, view: str) -> None:
     if page.page.locator("#trial-close").count():
         page.page.click("#trial-close")
         page.until(CLOSED)
-    title = views()[view].TITLE
-    page.page.click(f"#views >> text={title}")
-    page.page.wait_for_selector(f".view.current >> text={title}")
-    page.page.wait_for_selector(f"#content [id^='{view}-']", state="attached")  # the tab changes before the content
+    page.switch(view)
     if view in FOLLOWS:
         page.page.wait_for_selector(FOLLOWS[view])
-    page.drawn()
-
-
-def resized(page: Visit, size: tuple[int, int]) -> None:
-    """Resize the window and wait until the figures fit it."""
-    page.page.set_viewport_size({"width": size[0], "height": size[1]})
-    page.until(FITTED)
+        page.drawn()
 
 
 def drawn_alone(page: Visit, figure: go.Figure) -> None:

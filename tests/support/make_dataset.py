@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +117,10 @@ def problems_of(call: Callable[[], object]) -> tuple[str, ...]:
         call()
     assert all("\n" not in problem for problem in caught.value.problems)
     return caught.value.problems
+
+
+def require_each(problems: Sequence[str], expected: Sequence[str]) -> None:
+    """Each problem holds the words that are expected in its place."""
+    assert len(problems) == len(expected)
+    for words, problem in zip(expected, problems, strict=True):
+        assert words in problem

@@ -8,16 +8,11 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Iterator
-from copy import deepcopy
-from dataclasses import dataclass, field, make_dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tal_search.files.atomic import write_json
-from tal_search.localization.inference import Inference
-from tal_search.methods.base import MethodHyperparameters
-from tal_search.plan.cells import Case
 from tal_search.proposers.events import Wait
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec, setting_name
@@ -25,29 +20,6 @@ from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, DatasetSpec
 
 TIOU = (0.3, 0.5, 0.7)
 WEIGHTS = {"frame_weight": 1.0, "lambda_sep": 1.0, "beta_aff": 0.8}  # they decide which clicks BackTAL reads
-
-
-def case_of(hyperparameters: dict[str, Any], inference: dict[str, Any]) -> Case:
-    """A case of BackTAL with any hyperparameters, such as those of `make_spec`, and default inference settings."""
-    fields = [(name, Any, field(default_factory=partial(deepcopy, value))) for name, value in hyperparameters.items()]
-    kind = make_dataclass("Counting", fields, bases=(_Counting,), frozen=True, kw_only=True)
-    settings = Inference(**inference)
-    return Case(
-        method="backtal", code_version="1", hyperparameters=kind(), inference=settings, fit_inference=settings,
-        snippets=10, clicks_fraction=1.0, clicks_per_minute=None,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Counting(MethodHyperparameters):
-    epochs: int = 3
-    batch_size: int = 1
-    learning_rate: float = 0.0
-    weight_decay: float = 0.0
-
-    @property
-    def supervision(self) -> tuple[str, ...]:
-        return VIDEO_LABELS, BACKGROUND_CLICKS
 
 
 class Listed:

@@ -12,6 +12,7 @@ from tal_search.errors import InputError
 from tal_search.plan.plan import Plan
 from tal_search.tracking.rebuild import rebuild
 from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialOutcome
 from tests.support.mlflow_contents import contents, give_database, local, runs_of, without_mlflow
 from tests.support.small_plans import cell_spec, plan_of, run
 
@@ -52,6 +53,16 @@ def test_it_equals_the_first_copy_and_rebuilding_again_changes_nothing(
         assert rebuild(bare).startswith("2 trained trials of grid are in ")
         assert contents(local(bare.study.runs), tmp_path) == first
     assert runs_of(local(bare.study.runs))[0].info.status == "FAILED"
+
+
+def test_what_another_study_or_damage_left_in_a_folder_changes_nothing(
+    copied: Plan, bare: Plan, tmp_path: Path
+) -> None:
+    folder = TrialFolder.of(bare.study.runs, FAILED.key)
+    folder.write_outcome(TrialOutcome("pruned"))  # by a study that stopped the same fit early
+    (folder.path / "spec.json").write_text("{")
+    assert rebuild(bare).startswith("2 trained trials of grid are in ")
+    assert contents(local(bare.study.runs), tmp_path) == contents(local(copied.study.runs), tmp_path)
 
 
 def test_a_fit_whose_folder_is_gone_is_left_out(bare: Plan) -> None:

@@ -13,8 +13,8 @@ from tal_dashboards.style import shown
 from tal_dashboards.views import breakdown, cost, errors, playground, timeline
 from tal_dashboards.views.parts import kept
 from tal_dashboards.views.parts.trial_panel import trial_info, trial_tables
-from tests.support.browser import Visit, visit
-from tests.support.dashboard_pages import CLOSED, FITTED, LAPTOP, PHONE, pressed
+from tests.support.browser import FITTED, Visit, visit
+from tests.support.dashboard_pages import CLOSED, LAPTOP, PHONE, pressed
 from tests.support.small_dashboards import Made, served
 
 pytestmark = pytest.mark.slow

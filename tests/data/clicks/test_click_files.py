@@ -133,7 +133,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=300)
 @given(st.one_of(st.binary(max_size=60), st.lists(PIECES, max_size=25).map(lambda parts: "".join(parts).encode())))
 def test_whatever_a_file_holds_it_is_read_or_refused_in_sentences(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -80,10 +80,10 @@ def test_three_processes_hold_one_copy_in_memory_that_one_of_them_made(tmp_path:
 
 
 def test_shared_arrays_are_made_with_one_video_in_memory_at_a_time(root: Path, tmp_path: Path) -> None:
-    """7.8 MiB of training features, made by a process that never holds 4."""
+    """15.6 MiB of training features, made by a process that never holds 5."""
     shared, notes = tmp_path / "shared", list[str]()
     load(found(root), "A1", (), shared)  # what is imported once
-    large = found(make_dataset(tmp_path / "large", train=40, test=4, channels=256, snippets=400), snippets=400)
-    assert held_by(lambda: load(large, "A1", (), shared, notes)) < 4 << 20
-    assert load(large, "A1", (), shared, notes).train.features.nbytes > 7.8 * (1 << 20)
+    large = found(make_dataset(tmp_path / "large", train=80, test=4, channels=256, snippets=400), snippets=400)
+    assert held_by(lambda: load(large, "A1", (), shared, notes)) < 5 << 20
+    assert load(large, "A1", (), shared, notes).train.features.nbytes > 15.6 * (1 << 20)
     assert notes == []

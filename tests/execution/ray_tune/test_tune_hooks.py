@@ -15,16 +15,16 @@ from tests.support.small_trials import history, make_spec
 
 def test_ray_starts_a_killed_worker_again_and_gives_up_in_the_end(on_cluster: None, tmp_path: Path) -> None:
     once, always = make_spec(0, deaths=1), make_spec(1, deaths=100)
-    events = run(ray_backend(tmp_path, retries=1), [once, always])
+    events = run(ray_backend(tmp_path, retries=2), [once, always])
     assert isinstance(of(events, once)[-1], Finished)
     again = "its worker process died; started again from its checkpoint"
-    assert [event for event in of(events, once) if isinstance(event, Noted)] == [Noted(once, f"{again} (1 of 1)")]
-    assert Noted(always, f"{again} (1 of 1)") in events
+    assert [event for event in of(events, once) if isinstance(event, Noted)] == [Noted(once, f"{again} (1 of 2)")]
+    assert Noted(always, f"{again} (2 of 2)") in events
     assert history(TrialFolder.of(tmp_path, once.key)) == [
         "epoch 1", "epoch 2", "death", "epoch 2", "epoch 3", "finished",
     ]  # fmt: skip
-    assert of(events, always)[-1] == Failed(always, "its worker process died 2 times (killed, or out of memory)")
-    assert len(history(TrialFolder.of(tmp_path, always.key), "death")) == 2
+    assert of(events, always)[-1] == Failed(always, "its worker process died 3 times (killed, or out of memory)")
+    assert len(history(TrialFolder.of(tmp_path, always.key), "death")) == 3
 
 
 class Unreadable:

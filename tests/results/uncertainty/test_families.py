@@ -35,7 +35,7 @@ def adjusted(p: Floats, shared: float = HALF, degrees: float = 16) -> Floats:
 def test_the_largest_difference_is_corrected_as_scipys(groups: int, runs: int) -> None:
     """SciPy's test is a single step, which the first step of the step-down rule is; later ones are smaller."""
     random = np.random.default_rng(0)
-    for _ in range(2):
+    for _ in range(4):
         p, expected = groups_of(random, groups, runs)
         found = adjusted(p, degrees=(groups + 1) * (runs - 1))
         first = int(np.argmin(p))

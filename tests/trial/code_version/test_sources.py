@@ -11,7 +11,7 @@ import pytest
 from tal_search.trial.code_version import reach, version_of
 from tal_search.trial.code_version.sources import Definition
 from tests.support.code_copies import write_package
-from tests.support.code_ways import reached_through
+from tests.support.code_ways import require_helper_reached
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,7 @@ from tests.support.code_ways import reached_through
     ],
 )  # fmt: skip
 def test_names_are_followed_in_every_form(source: str, tmp_path: Path) -> None:
-    found = reached_through(source, tmp_path)
-    assert {definition for definition in found.definitions if definition.name == "helper"}
-    assert found.problems == []
+    require_helper_reached(source, tmp_path)
 
 
 def test_helpers_of_one_name_are_told_apart(tmp_path: Path) -> None:
