@@ -48,8 +48,16 @@ def ranking(data: StudyFrame) -> Ranking:
 
 
 def pareto_front(points: Floats) -> list[bool]:
-    """For each point [N, objectives]: whether no other point is at least as high in all and higher in one objective."""
-    return [not np.any(np.all(points >= point, axis=1) & np.any(points > point, axis=1)) for point in points]
+    """For each point [N, objectives]: whether no other point is at least as high in all and higher in one objective.
+
+    A point with a NaN is never on the front.
+    """
+    known = points[~np.isnan(points).any(axis=1)]
+
+    def beaten(point: Floats) -> bool:
+        return bool(np.any(np.all(known >= point, axis=1) & np.any(known > point, axis=1)))
+
+    return [not (np.isnan(point).any() or beaten(point)) for point in points]
 
 
 def cost_front(cost: pd.Series[float], score: pd.Series[float]) -> pd.Series[bool]:

@@ -42,6 +42,10 @@ def test_the_front_is_what_nothing_beats(found: list[list[int]]) -> None:
     assert any(expected)
 
 
+def test_a_point_with_an_unknown_objective_is_not_on_the_front() -> None:
+    assert pareto_front(np.array([[1.0, np.nan], [2.0, 1.0], [np.nan, 9.0], [1.0, 2.0]])) == [False, True, False, True]
+
+
 SEEDS = (0, 1, 2)
 CELLS = [{"lambda_sep": value, "beta_aff": 0.8} for value in (0.5, 1.0, 2.0, 3.0)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from dash import html
@@ -74,7 +74,7 @@ def grid(data: StudyData, cells: pd.DataFrame, noise: float) -> Grid:
         return _rows(text[list(heads)], delta, looks, list(page["verdict"].isin(["centre", "reference"])))
 
     hint = f"{list(data.axes)[-1]}, worse" if "axis" in cells else "better"
-    return Grid(CAPTION, hint, cells, heads, lambda: _text(data, cells, first), draw)
+    return Grid(CAPTION, hint, cells, heads, lambda: _text(data, cells, values), draw)
 
 
 def _columns(data: StudyData, cells: pd.DataFrame, first: Sequence[str]) -> list[str]:
@@ -104,13 +104,16 @@ def _published(mAP: float, selection: str | float) -> str:
     return number(mAP) + (f" {MARK}" if selection == BEST_ON_TEST else "")
 
 
-def _text(data: StudyData, cells: pd.DataFrame, first: list[str]) -> pd.DataFrame:
-    """The text that a search for cells looks in: axis, values, verdict and needs; see `grid.matching`."""
-    words, values, in_words = [], [], {name: _in_words(cells, name) for name in first if name != "axis"}
+def _text(data: StudyData, cells: pd.DataFrame, in_words: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """The text that a search for cells looks in: axis, values, verdict and needs; see `grid.matching`.
+
+    in_words: values by column, as a study file writes them.
+    """
+    words, values = [], []
     for place, row in zip(cells.index, cells.to_dict("records"), strict=True):
         axis = str(row.get("axis", ""))
         named = [(name, "value") for name in ("value", *axis.removesuffix(")").split(" ("))] if axis else []
-        named += [(name, column) for column in first if column in data.axes for name in (column, data.axes[column])]
+        named += [(name, column) for column in in_words if column in data.axes for name in (column, data.axes[column])]
         both = [f"{name}={text}" for name, column in named for text in {written(row[column]), in_words[column][place]}]
         values.append(searchable(f" {' '.join(sorted(both))} "))
         words.append(searchable(f" {axis} {row['verdict']} {row['needs']}") + values[-1])
