@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -9,6 +10,7 @@ from pathlib import Path
 
 LISTED = 20  # most problems of one file that are spelled out; the rest is counted
 LISTED_IN_ALL = 30  # the same for a whole dataset
+LISTED_ALIKE = 3  # the same for problems of one kind, such as one that every video has
 
 
 class TalSearchError(Exception):
@@ -46,14 +48,26 @@ class Problems:
         self.path = path
         self._most = LISTED if most is None and path is not None else most
         self._sentences: list[str] = []
+        self._alike: Counter[str] = Counter()
+        self._last: dict[str, int] = {}  # index of the last sentence that is spelled out of a kind
 
     def __len__(self) -> int:
         return len(self._sentences)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._sentences)
+        sentences = list(self._sentences)
+        for kind, index in self._last.items():
+            more = self._alike[kind] - LISTED_ALIKE
+            sentences[index] += f" (and {more} more like it)" if more > 0 else ""
+        return iter(sentences)
 
-    def add(self, sentence: str) -> None:
+    def add(self, sentence: str, kind: str | None = None) -> None:
+        """Add a sentence. kind: of problems that many videos may have; LISTED_ALIKE of them are spelled out."""
+        if kind is not None:
+            self._alike[kind] += 1
+            if self._alike[kind] > LISTED_ALIKE:
+                return
+            self._last[kind] = len(self._sentences)
         if self.path is not None:
             text = f"{self.path}: {sentence}".replace("\n", "\\n")  # some released files have keys with line breaks
             sentence = text.encode("utf-8", "replace").decode()
@@ -73,13 +87,14 @@ class Problems:
 
     def raise_if_any(self) -> None:
         """Raise InputError with every problem collected so far."""
-        if self._most is not None and len(self) > self._most:
-            more = len(self) - self._most
+        sentences = list(self)
+        if self._most is not None and len(sentences) > self._most:
+            more = len(sentences) - self._most
             place, like = ("", "") if self.path is None else (f"{self.path}: ", " like these")
             tail = f"{place}and {more} more problem{'s' if more > 1 else ''}{like}; fix those above first"
-            raise InputError([*self._sentences[: self._most], tail])
-        if self._sentences:
-            raise InputError(self._sentences)
+            raise InputError([*sentences[: self._most], tail])
+        if sentences:
+            raise InputError(sentences)
 
 
 class MissingExtra(InputError):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from tal_search.cli.main import main
+from tal_search.cli.main import hide_passwords, main
 
 if __name__ == "__main__":
+    hide_passwords()
     sys.exit(main(["run", *sys.argv[1:]]))

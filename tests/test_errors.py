@@ -39,6 +39,28 @@ def test_the_problems_of_a_file_start_with_it_and_are_counted_beyond_a_page() ->
     assert raised.value.problems[-1] == "x.json: and 2 more problems like these; fix those above first"
 
 
+def test_of_many_problems_of_one_kind_a_few_are_spelled_out_and_the_others_counted() -> None:
+    problems = Problems(Path("x.json"))
+    for number in range(200):
+        problems.add(f"video {number} has no subset", "no subset")
+        problems.add(f"video {number} has no duration", "no duration")
+    problems.add("something else")
+    problems.add("once", "a kind of one")
+    assert list(problems) == [
+        "x.json: video 0 has no subset",
+        "x.json: video 0 has no duration",
+        "x.json: video 1 has no subset",
+        "x.json: video 1 has no duration",
+        "x.json: video 2 has no subset (and 197 more like it)",
+        "x.json: video 2 has no duration (and 197 more like it)",
+        "x.json: something else",
+        "x.json: once",
+    ]
+    with pytest.raises(InputError) as raised:
+        problems.raise_if_any()
+    assert raised.value.problems == tuple(problems)
+
+
 @pytest.mark.parametrize("error", [InputError(["a", "b"]), MissingExtra("dash", "dashboards")])
 def test_an_error_of_a_worker_reaches_the_driver_whole(error: InputError) -> None:
     copy = pickle.loads(pickle.dumps(error))

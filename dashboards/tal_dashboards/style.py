@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import plotly.graph_objects as go
 
+from tal_search.files.printable import printable, printable_lines
 from tal_search.results.statistics import HIGH, LOW, around
 from tal_search.types import written
 
@@ -39,8 +40,10 @@ PERCENT = ("mAP@", "average", "holdout", "leaky", "Δ", "paper", "best", "sd", "
 
 
 def text(name: object) -> str:
-    """A name from data, escaped for a figure: Plotly interprets tags and entities in titles, labels and hover texts."""
-    return html.escape(str(name), quote=False)
+    """Text from data, escaped for a figure: Plotly reads tags and entities in titles, labels and hover texts, and a
+    picture (SVG) holds no control characters.
+    """
+    return html.escape(printable_lines(str(name)), quote=False)
 
 
 def translucent(colour: str, opacity: float = 0.2) -> str:
@@ -68,8 +71,8 @@ def figure(x: str, y: str, *, height: int = 400) -> go.Figure:
 
 
 def value(number: object) -> str:
-    """A hyperparameter's value as text, see `types.written`."""
-    return written(number)
+    """A value of a hyperparameter or a cell as text, see `types.written`; nothing in it turns the text around it."""
+    return printable(written(number))
 
 
 def p_words(p: float) -> str:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Started
+from tal_search.files.printable import shown_line
+from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Stalled, Started
 from tal_search.results.next_runs import duration
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class StudyProgress:
         match event:
             case Noted():
                 self.say(f"seed {event.spec.seed}, {event.spec.cell}: {event.text}")
+            case Stalled(text=text):
+                self.say(f"seed {event.spec.seed}, {event.spec.cell}: {text or 'goes on'}")
             case Started():
                 self.running[key], self._phase = 0.0, ""
             case Reported(report=report):
@@ -108,7 +111,7 @@ def shown_progress(plan: Plan, *, quiet: bool) -> Iterator[StudyProgress]:
 
 def _sayer(stream: TextIO) -> Callable[[str], None]:
     """A function that prints a sentence to the stream."""
-    return lambda sentence: print(sentence, file=stream, flush=True)
+    return lambda sentence: print(shown_line(sentence), file=stream, flush=True)
 
 
 def _in_notebook() -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tal_search.api.imports import quiet_optuna
 from tal_search.api.loading import load
 from tal_search.api.study_results import StudyResults
+from tal_search.files.printable import shown_line
 
 if TYPE_CHECKING:
     from tal_search.execution.running import Outcome
@@ -71,4 +72,4 @@ def _warn(outcome: Outcome) -> None:
 
 
 def _warn_user(sentence: str) -> None:
-    warnings.warn(sentence, RuntimeWarning, stacklevel=4)  # at the caller of `run_study`
+    warnings.warn(shown_line(sentence), RuntimeWarning, stacklevel=4)  # at the caller of `run_study`

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from tal_dashboards.data.study_data import StudyData
-from tal_search.errors import InputError
+from tal_search.files.checked import parsing
 from tal_search.localization.activations import Activations
 from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import Annotations, Detections
@@ -96,15 +95,11 @@ class TrialOutputs:
         The first row, ALL_CLASSES, is their mean, which is mAP. At the selected epoch, and at the inference settings
         that the fit was trained with.
         """
-        path = self._data.folder(self.key).scores
-        try:
-            content = json.loads(path.read_text("utf-8"))
+        content = self._data.scores(self.key)
+        with parsing(self._data.folder(self.key).scores):
             rows = {ALL_CLASSES: content["mAP"], **content["per_class"]}
             columns = [f"mAP@{tiou:g}" for tiou in content["tiou"]]
             return 100 * pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=float).rename_axis("class")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = f"{path} cannot be read ({error}); remove the folder of the trial to have it trained again"
-            raise InputError(reason) from None
 
     def __repr__(self) -> str:
         rows = self.trials

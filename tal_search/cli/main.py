@@ -1,17 +1,27 @@
-"""Entry point of `tal-search`: runs a command. Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+"""Entry point of `tal-search`: runs a command.
+
+Exit codes: 0 done, 1 trials failed or the command could not go on, 2 bad input, 70 an error of this program
+(EX_SOFTWARE of sysexits.h), 128 + signal after a signal.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 import tomllib
+import traceback
 from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module, metadata
 from pathlib import Path
 
 from tal_search.cli.arguments import HELP
-from tal_search.cli.console import printable
+from tal_search.cli.output import finished, protect_output
 from tal_search.errors import InputError, Interrupted, TalSearchError
+from tal_search.files.disk import is_full
+from tal_search.files.printable import shown_line
+from tal_search.files.urls import password_variables, without_passwords
 
 USAGE = """\
 Hyperparameter studies for temporal action localization.
@@ -60,7 +70,24 @@ SYNONYMS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        hide_passwords()
+    protect_output()
+    return finished(_command(sys.argv[1:] if arguments is None else arguments))
+
+
+def hide_passwords() -> None:
+    """Start this process again with the passwords of its arguments in its environment, which only its user can read.
+
+    Every account of the machine can list the arguments of processes, and Ray keeps those of a cluster's drivers.
+    """
+    variables = [password_variables(argument) for argument in sys.orig_argv]
+    if any(variables):
+        kept = [without_passwords(one) if known else one for one, known in zip(sys.orig_argv, variables, strict=True)]
+        os.execve(sys.executable, kept, {**os.environ, **dict(pair for known in variables for pair in known.items())})  # noqa: S606
+
+
+def _command(arguments: list[str]) -> int:
     if not arguments or arguments[0] in HELP:
         sys.stdout.write(USAGE)
         return 0 if arguments else 2
@@ -71,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     if name not in COMMANDS:
         near = meant(name)
         hint = f"; did you mean '{near}'?" if near else f"; the commands are {', '.join(COMMANDS)}"
-        sys.stderr.write(printable(f"'{name}' is not a command{hint}") + "\n")
+        sys.stderr.write(shown_line(f"'{name}' is not a command{hint}") + "\n")
         return 2
     return _run(name, rest)
 
@@ -85,12 +112,38 @@ def _run(name: str, arguments: list[str]) -> int:
         return int(module.command(arguments))
     except TalSearchError as error:
         sentences = error.problems if isinstance(error, InputError) else str(error).split("\n")
-        sys.stderr.writelines(f"{printable(sentence)}\n" for sentence in sentences)
+        sys.stderr.writelines(f"{shown_line(sentence)}\n" for sentence in sentences)
         return error.exit_code
     except Interrupted as interrupted:
         return interrupted.exit_code
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        sys.stderr.write(shown_line(_of_system(error)) + "\n")
+        return 1
+    except Exception as error:
+        sys.stderr.write(shown_line(_of_program(error)) + "\n")
+        return 70
+
+
+def _of_system(error: OSError) -> str:
+    """The sentence for a file or a connection that failed in the middle of a command."""
+    place = f"{error.filename}: " if error.filename is not None else ""
+    fix = "free some space" if is_full(error) else "correct that"
+    return f"{place}{error.strerror or error}; {fix}, then run the same command again"
+
+
+def _of_program(error: Exception) -> str:
+    """The sentence for an error that no input should cause; the traceback goes to a file, which it names."""
+    what = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+    try:
+        handle, path = tempfile.mkstemp(prefix="tal-search-error-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(traceback.format_exception(error))
+    except OSError:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return f"an error of tal_search itself: {what} ({place.filename}, line {place.lineno}); please report it"
+    return f"an error of tal_search itself: {what}; please report it with {path}"
 
 
 def meant(name: str) -> str | None:

@@ -34,17 +34,18 @@ def overview_text(info: Overview) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from tal_search.cli.text_table import legible
     from tal_search.results.overview import reach
 
     beside = "reference" if info.rows == "case" else "centre"
     low, high = reach(info)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     for head in ("case" if info.rows == "case" else "axis", _scale(low, high), f"Δ to the {beside}", ""):
-        table.add_column(Text(head), no_wrap=True)
+        table.add_column(Text(legible(head)), no_wrap=True)
     for _, row in info.ranking.iterrows():
         sure = row["verdict"] not in ("within noise", "needs repeats", "unclear")
         cells = (_name(row), _bar(info, row, low, high), _ends(info, row), verdict_words(row))
-        table.add_row(*(Text(cell) for cell in cells), style="bold" if sure else "")
+        table.add_row(*(Text(legible(cell)) for cell in cells), style="bold" if sure else "")
     return table
 
 

@@ -13,8 +13,9 @@ from rich.console import Console
 from tal_search.cli.console import count, styled, wrapped
 from tal_search.cli.eta import Eta, about
 from tal_search.cli.status_line import StatusLine, clock
+from tal_search.execution.stalls import NAMED_SECONDS
 from tal_search.plan.preview import kind_of, lanes, seconds_per_epoch
-from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Started
+from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Stalled, Started
 from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import cell_words
 
@@ -40,6 +41,7 @@ class StudyView:
         self.total = len(plan.fits) or plan.study.budget.trials
         self.epochs: dict[str, tuple[int, int]] = {}
         self.running: dict[str, TrialSpec] = {}
+        self.stalled: dict[str, float] = {}  # since when, by the key of the fit
         self.done: set[str] = set()
         self.failed = self.trained = self.pruned = 0
         self._started_at: float | None = None
@@ -77,7 +79,11 @@ class StudyView:
     def add(self, event: Event) -> None:
         """Count and show an event of the driver."""
         key, spec, now = event.spec.key, event.spec, time.monotonic()
-        if isinstance(event, Noted):
+        if not isinstance(event, Stalled | Reported):
+            self.stalled.pop(key, None)
+        if isinstance(event, Stalled):
+            self._stall(event, now)
+        elif isinstance(event, Noted):
             self.say(f"{self._described(spec)}: {event.text}")
         elif isinstance(event, Started):
             self._start(spec, now)
@@ -91,6 +97,13 @@ class StudyView:
     def say(self, sentence: str) -> None:
         """Print a sentence above the status line."""
         self.console.print(styled(wrapped(self.console, sentence)), soft_wrap=True)
+
+    def _stall(self, event: Stalled, now: float) -> None:
+        if event.text is not None:
+            self.stalled.setdefault(event.spec.key, now - NAMED_SECONDS)
+            self.say(f"{self._described(event.spec)}: {event.text}")
+        elif self.stalled.pop(event.spec.key, None) is not None:
+            self.say(f"{self._described(event.spec)}: goes on")
 
     def _start(self, spec: TrialSpec, now: float) -> None:
         if self._started_at is None:
@@ -112,7 +125,7 @@ class StudyView:
                 self.done.add(key)
                 self._add_to_mean(event.spec, event.result)
             if trained:
-                self._trial(spec, f"{self._shown(event.result)}  {event.result.wall_seconds:4.0f} s")
+                self._trial(spec, f"{self._shown(event.result)}  {event.result.wall_seconds:4.0f} s", _why(event))
         elif isinstance(event, Failed):
             self.failed += 1
             self._trial(spec, "failed", f": {event.reason}")
@@ -165,6 +178,10 @@ class StudyView:
             details += [f"{self._counted().strip()} done"]
         details += [f"{self.failed} failed"] if self.failed else []
         details += [f"{len(self.running)} running"] if self.running else []
+        stalled = list(self.stalled.values())  # a copy: another thread may add to it
+        if stalled:
+            minutes = clock(time.monotonic() - min(stalled))
+            details.insert(0, f"{len(stalled)} without progress for {minutes}")
         return [*details, *([f"{self.pruned} stopped early"] if self.pruned else [])]
 
     def _at_its_end(self, key: str) -> bool:
@@ -193,6 +210,12 @@ class StudyView:
         best, name = max(means, key=means.__getitem__), cell_words(self.plan.centre_cell, self.plan.centre_cell)
         beside = f" ({name} {means[name]:.1f})" if name in means and name != best else ""
         return f"best{self._leaky}: {means[best]:.1f} at {best}{beside}"
+
+
+def _why(event: Finished) -> str:
+    """Why a finished fit lacks detections, with a colon before it; "" if it lacks none."""
+    note, others = event.result.note, "at the preset's inference settings; the tables have the study's"
+    return f": {note} ({others})" if note and event.spec.settings else f": {note}" if note else ""
 
 
 def _kind(spec: TrialSpec) -> tuple[tuple[str, str, int], int]:

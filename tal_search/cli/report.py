@@ -12,6 +12,7 @@ import pandas as pd
 from tal_search.cli.overview_text import verdict_words
 from tal_search.cli.text_table import TextTable, compact, markdown, spread
 from tal_search.files.atomic import write_atomically
+from tal_search.files.csv_text import csv_text
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import symbols
 from tal_search.record.description import scored_by
@@ -123,7 +124,7 @@ def _write(
     csv, text = folder / f"{name}.csv", folder / f"{name}.md"
     content = content.assign(source=plan.dataset.source, dataset=plan.dataset.description, remark=remark)
     content = content[[*first, *[column for column in content.columns if column not in first]]]
-    write_atomically(csv, lambda stream: stream.write(content.to_csv(index=False).encode()))
+    write_atomically(csv, lambda stream: stream.write(csv_text(content).encode()))
     page = "\n".join([heading(plan, remark), "", *([note, ""] if note else []), *[markdown(table) for table in tables]])
     write_atomically(text, lambda stream: stream.write(page.encode()))
     return csv, text

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from tal_search.cli.console import print_wrapped
 from tal_search.errors import Interrupted
 from tal_search.execution.interrupts import heard
+from tal_search.files.printable import shown_line
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -43,7 +44,7 @@ class StatusLine:
         self.below: Callable[[], str] = str
         self.ending = False  # whether a signal asked to stop
         self._started_at = time.monotonic()
-        self._spinner = Spinner("dots")
+        self._spinner = Spinner("line" if console.options.ascii_only else "dots")
         self._live = (
             Live(console=console, refresh_per_second=8, transient=True, get_renderable=self._drawn)
             if console.is_terminal
@@ -98,7 +99,7 @@ class StatusLine:
 
         frame = self._spinner.render(time.monotonic())
         line, _, below = self.words(self.console.width - 3).partition("\n")
-        return Text.assemble(str(frame), f" {line}", f"\n  {below}" if below else "")
+        return Text.assemble(str(frame), f" {shown_line(line)}", f"\n  {shown_line(below)}" if below else "")
 
 
 @contextmanager

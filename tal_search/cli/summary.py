@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tal_search.cli.console import count, print_wrapped
+from tal_search.cli.console import count, print_line, print_wrapped
 from tal_search.cli.progress import describe
+from tal_search.files.commands import command_line, named
+from tal_search.files.sqlite_files import sqlite_url
+from tal_search.files.urls import without_passwords
 from tal_search.trial.folder import TrialFolder
 
 if TYPE_CHECKING:
@@ -50,9 +53,9 @@ def show_results(plan: Plan, outcome: Outcome, screen: Console, *, tables: bool 
 
 
 def _show_dashboards(plan: Plan, screen: Console) -> None:
-    named = f"study={plan.study.name}" + ("" if plan.study.runs == Path("runs") else f" runs={plan.study.runs}")
-    screen.print(f"Dashboards: tal-search dashboard {named}", markup=False, soft_wrap=True)
-    screen.print(f"As files: tal-search export {named} out=FOLDER", markup=False, soft_wrap=True)
+    words = named(plan.study.name, plan.study.runs)
+    print_line(screen, f"Dashboards: {command_line('dashboard', *words)}")
+    print_line(screen, f"As files: {command_line('export', *words, 'out=FOLDER')}")
 
 
 def _show_sensitivity(plan: Plan, data: StudyFrame, screen: Console, *, every_table: bool) -> None:
@@ -63,8 +66,8 @@ def _show_sensitivity(plan: Plan, data: StudyFrame, screen: Console, *, every_ta
     from tal_search.results.statistics import SPREAD
 
     tables, remark = sensitivity_info(data), speeds(plan, data)
-    csv, markdown = write_tables(plan, data, tables, plan.study.runs / plan.study.name, remark)
-    _print_remark(remark, screen)
+    csv, markdown = write_tables(plan, data, tables, plan.study.runs / plan.study.name, _notes(remark, data))
+    _print_remark(_notes(remark, data), screen)
     answered = _show_overview(data, _about(plan, remark), screen)
     if every_table or not answered:
         print_wrapped(screen, f"mAP in %, {SPREAD}; paper: published numbers, on I3D")
@@ -94,7 +97,7 @@ def _show_overview(data: StudyFrame, about: str, screen: Console) -> bool:
         print_wrapped(screen, legend(info))
     lines = next_lines(info)
     for line in ["", *lines, ""] if lines else []:
-        screen.print(line, markup=False, soft_wrap=True)
+        print_line(screen, line)
     return len(info.ranking) > 0
 
 
@@ -115,7 +118,7 @@ def _print_axes(plan: Plan, tables: list[AxisTable], about: str, screen: Console
 
 
 def _name_files(csv: Path, markdown: Path, screen: Console, more: str = "") -> None:
-    screen.print(f"Tables: {csv}, {markdown.name}{more}", markup=False, soft_wrap=True)
+    print_line(screen, f"Tables: {csv}, {markdown.name}{more}")
 
 
 def _show_comparison(plan: Plan, data: StudyFrame, screen: Console) -> None:
@@ -127,8 +130,8 @@ def _show_comparison(plan: Plan, data: StudyFrame, screen: Console) -> None:
     from tal_search.results.statistics import SPREAD
 
     compared, remark = comparison_info(data, supervision_words(plan)), speeds(plan, data)
-    csv, markdown = write_comparison(plan, compared, plan.study.runs / plan.study.name, remark)
-    _print_remark(remark, screen)
+    csv, markdown = write_comparison(plan, compared, plan.study.runs / plan.study.name, _notes(remark, data))
+    _print_remark(_notes(remark, data), screen)
     print_wrapped(screen, f"mAP in %, {SPREAD}; paper: published numbers, on I3D")
     screen.print(drawn(comparison_text(compared), _about(plan, remark), screen.width))
     print_wrapped(screen, f"Scores: {scored_by(plan)}")
@@ -144,14 +147,21 @@ def _show_ranking(plan: Plan, data: StudyFrame, outcome: Outcome, screen: Consol
     from tal_search.results.ranking import ranking
 
     ranked, remark = ranking(data), speeds(plan, data)
-    csv, markdown = write_ranking(plan, ranked, plan.study.runs / plan.study.name, remark)
-    _print_remark(remark, screen)
+    csv, markdown = write_ranking(plan, ranked, plan.study.runs / plan.study.name, _notes(remark, data))
+    _print_remark(_notes(remark, data), screen)
     _show_overview(data, _about(plan, remark), screen)
     print_wrapped(screen, f"Scores: {scored_by(plan)}")
     screen.print(drawn(ranking_text(plan, ranked), _about(plan, remark), screen.width))
     if outcome.pruned:
         screen.print(f"{count(len(outcome.pruned), 'trial')} stopped early; their curves are in the record.")
     _name_files(csv, markdown, screen)
+
+
+def _notes(remark: str, data: StudyFrame) -> str:
+    """The notes above every table: on speeds of learning, and on trials without detections."""
+    from tal_search.results.trials import silent_note
+
+    return " ".join(note for note in (remark, silent_note(data)) if note)
 
 
 def _print_remark(remark: str, screen: Console) -> None:
@@ -168,7 +178,7 @@ def _about(plan: Plan, remark: str) -> str:
 
 def _show_mlflow(plan: Plan, screen: Console) -> None:
     server = plan.study.tracking.server_page
-    uri = plan.study.tracking.uri or f"sqlite:///{plan.study.runs / 'mlflow.db'}"
+    uri = without_passwords(plan.study.tracking.uri or sqlite_url(plan.study.runs / "mlflow.db"))
     page = "/#/experiments?workflowType=machine_learning"
-    shown = f"{server}{page}" if server else f"mlflow ui --backend-store-uri {uri}"
-    screen.print(f"MLflow: {shown}", markup=False, soft_wrap=True)
+    shown = f"{server}{page}" if server else command_line("ui", "--backend-store-uri", uri, program="mlflow")
+    print_line(screen, f"MLflow: {shown}")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from tal_search.cli.output import plain
+from tal_search.files.printable import printable, shown_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,6 +67,17 @@ def _dashed(table: TextTable) -> TextTable:
     return table._replace(rows=rows, remark=f"{table.remark} –: {UNKNOWN}.".strip())
 
 
+def legible(text: str) -> str:
+    """A cell as this terminal can show it; converted before columns are measured, as its width may change."""
+    return plain(shown_line(text), getattr(sys.stdout, "encoding", None) or "utf-8")
+
+
+def _legible(table: TextTable) -> TextTable:
+    heads, rows = [*map(legible, table.heads)], [[*map(legible, row)] for row in table.rows]
+    left, optional = (tuple(map(legible, names)) for names in (table.left, table.optional))
+    return table._replace(heads=heads, rows=rows, left=left, optional=optional, remark=legible(table.remark))
+
+
 def _widths(table: TextTable, room: int) -> list[int]:
     """Column widths within `room`: the least widths; spare room goes to the columns that need the least more."""
     columns = _columns(table)
@@ -84,12 +99,13 @@ def drawn(table: TextTable, subtitle: str, width: int | None = None) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = _dashed(table) if width is None else fitted(_dashed(table), width)
+    table = _legible(_dashed(table))
+    table = table if width is None else fitted(table, width)
     gaps = len(table.heads) - 1
     gap = 1 if width is not None and sum(least for least, _ in _columns(table)) + 2 * gaps > width else 2
     widths = _widths(table, (width or sys.maxsize) - gap * gaps)
     shown = Table(
-        title=Text(f"\n{table.title} — {subtitle}"),
+        title=Text(f"\n{shown_line(f'{table.title} — {subtitle}')}"),
         caption_justify="left",
         title_justify="left",
         box=box.SIMPLE_HEAD,
@@ -109,8 +125,13 @@ def drawn(table: TextTable, subtitle: str, width: int | None = None) -> Table:
 
 def markdown(table: TextTable) -> str:
     lines = [f"## {table.title}", "", "| " + " | ".join(table.heads) + " |", "|" + " --- |" * len(table.heads)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table.rows]
+    lines += ["| " + " | ".join(map(_in_markdown, row)) + " |" for row in table.rows]
     return "\n".join([*lines, "", *([table.remark, ""] if table.remark else [])])
+
+
+def _in_markdown(cell: str) -> str:
+    """A cell that stays one cell of text: no tags, links or pictures of a name."""
+    return re.sub(r"\||<(?=[A-Za-z/!?])|(?<=\])(?=[(\[])", r"\\\g<0>", printable(cell))
 
 
 def spread(mean: float, low: float, high: float, digits: int = 1, sign: str = "") -> str:

@@ -98,6 +98,12 @@ OTHER = KnownDataset(
 )
 
 
+def dataset_name(text: str) -> str:
+    """The name of a dataset; that of a known one if the text differs from it only by case, dots, hyphens or spaces."""
+    plain = "".join(filter(str.isalnum, text.casefold()))
+    return plain if plain in DATASETS else text
+
+
 def known(name: str) -> KnownDataset:
     """The dataset of that name, or the assumptions about an unknown one."""
     return DATASETS.get(name, OTHER)

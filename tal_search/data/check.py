@@ -11,8 +11,10 @@ import numpy as np
 from tal_search.data.clicks.clicks import read_clicks
 from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
 from tal_search.data.features.split_reader import FeatureSplit, read_splits, read_truths
+from tal_search.data.splits import require_disjoint
 from tal_search.data.supervision import clicked_videos
-from tal_search.data.truths import stated_seconds, truth_notes
+from tal_search.data.truth_notes import dataset_notes
+from tal_search.data.truths import stated_seconds
 from tal_search.errors import LISTED_IN_ALL, Problems
 from tal_search.types import Annotations, DatasetSpec, Floats, Ints
 
@@ -49,13 +51,17 @@ def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list
     seconds: dict[str, float] = {}
     with problems.gather():
         truths = read_truths(spec)
-        seconds = stated_seconds(truths[0])
-        notes += truth_notes(Path(spec.ground_truth), *truths)
+        seconds, tested = map(stated_seconds, truths)
         if spec.layout["name"] == CONVERTED:
-            splits = _of_cache(spec, *truths)
+            splits = _of_cache(spec, *truths, seconds, tested)
         else:
-            for name, split in zip(("training", "test"), read_splits(spec, problems), strict=True):
-                splits.append(_of_files(name, split, problems, seconds if name == "training" else {}))
+            both = read_splits(spec, problems)
+            with problems.gather():
+                require_disjoint(both[0].files, both[1].files)
+            for name, split in zip(("training", "test"), both, strict=True):
+                splits.append(_of_files(name, split, problems, seconds if name == "training" else tested))
+                notes += split.notes
+        notes += dataset_notes(spec, seconds | tested)
     clicks = []
     for kind, files in spec.clicks.items():
         for annotator, path in files.items():
@@ -67,7 +73,8 @@ def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list
                     clicks.append(
                         ClickSurvey(
                             kind=kind, annotator=annotator, clicks=len(read.time),
-                            videos=len(set(read.video.tolist())), per_minute=len(read.time) / minutes,
+                            videos=len(set(read.video.tolist())),
+                            per_minute=len(read.time) / minutes if minutes else math.nan,
                         )
                     )  # fmt: skip
     problems.raise_if_any()
@@ -84,9 +91,14 @@ def _of_files(name: str, split: FeatureSplit, problems: Problems, seconds: dict[
     return _survey(name, np.array(durations), np.array(snippets, np.int64), split.truth)
 
 
-def _of_cache(spec: DatasetSpec, train: Annotations, test: Annotations) -> list[SplitSurvey]:
+def _of_cache(
+    spec: DatasetSpec, train: Annotations, test: Annotations, *seconds: dict[str, float]
+) -> list[SplitSurvey]:
+    """Survey of both converted splits; adds the seconds of each video to those of its split."""
     check_cache(Path(spec.root), spec.snippets, train, test)
     splits = open_cache(Path(spec.root), spec.snippets, checked=False)
+    for of_split, stored in zip(seconds, splits, strict=True):
+        of_split |= dict(zip(stored.videos, stored.duration.tolist(), strict=True))
     both = zip(("training", "test"), splits, (train, test), strict=True)
     return [
         _survey(name, videos.duration, np.full(len(videos.videos), spec.snippets), truth)

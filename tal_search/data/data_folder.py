@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from tal_search.data.catalog import known
+from tal_search.data.features.plausibility import grouped
 from tal_search.errors import InputError, Problems
-from tal_search.files.json_reader import read_object
+from tal_search.files.json_reader import brief, number_of, read_object
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
 
 CLICK_FILES = {BACKGROUND_CLICKS: "clicks_background_", ACTION_CLICKS: "clicks_action_"}
 CLICK_SUFFIXES = (".txt", ".csv", ".json")
 TRUTH_PATTERNS = ("gt_*.json", "*groundtruth*.json", "*ground_truth*.json")
+MOST_FPS = 1000.0  # frames a second that a video may have
+LOOKED_AT = 10_000  # files of a folder that are counted for a message
+KINDS = 5  # of files that a message lists
 
 
 def split_folders(root: Path, name: str, has_features: Callable[[Path], bool]) -> tuple[Path | None, Path | None]:
@@ -24,6 +31,49 @@ def split_folders(root: Path, name: str, has_features: Callable[[Path], bool]) -
     return train, test
 
 
+def real(path: Path) -> Path:
+    """The path without links; one that leads to itself stays a path that cannot be read."""
+    return Path(os.path.realpath(path))
+
+
+def seen_at(root: Path) -> str:
+    """What is at a path, in words that follow it: "does not exist", "is empty", "holds 7 .pkl and 1 .json"."""
+    try:
+        if not root.exists():
+            return "is a link to nothing" if root.is_symlink() else "does not exist"
+        if not root.is_dir():
+            return "is a file, not a folder"
+        next(root.iterdir(), None)
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+    found = (Path(name) for _, _, names in os.walk(root) for name in names if not name.startswith("."))
+    kinds = Counter(path.suffix or "without an ending" for path in islice(found, LOOKED_AT)).most_common()
+    listed = [f"{count} {kind}" for kind, count in kinds[:KINDS]]
+    listed += [f"{sum(count for _, count in kinds[KINDS:])} others"] if len(kinds) > KINDS else []
+    return (
+        f"holds {' and '.join([', '.join(listed[:-1]), listed[-1]] if listed[1:] else listed)}"
+        if listed
+        else "is empty"
+    )
+
+
+def why_none(root: Path, name: str, has_features: Callable[[Path], bool]) -> str:
+    """What `root` lacks to be read as features."""
+    train, test = split_folders(root, name, has_features) if root.is_dir() else (None, None)
+    lacking = "features" if train is test else "training features" if train is None else "test features"
+    return f"no {lacking} under {root}"
+
+
+@contextmanager
+def readable(root: Path) -> Iterator[None]:
+    """Raises InputError where a file or folder under `root` cannot be opened in the block."""
+    try:
+        yield
+    except OSError as error:
+        seen = f"{error.filename or root}: cannot be read ({error.strerror})"
+        raise InputError(f"{seen}; correct its permissions or dataset.root") from None
+
+
 def holds(folder: Path, pattern: str) -> bool:
     """Whether a folder has a file, not hidden, that matches `pattern`."""
     return folder.is_dir() and any(True for path in folder.glob(pattern) if not path.name.startswith("."))
@@ -32,17 +82,19 @@ def holds(folder: Path, pattern: str) -> bool:
 def feature_files(folder: Path, root: Path, pattern: str = "*.npz") -> dict[str, Path]:
     """Video → file, sorted by name. Raises InputError naming every file that is a link out of `root`."""
     paths = sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
-    real_root = root.resolve()
-    folder_inside = folder.resolve().is_relative_to(real_root)
+    odd = [path for path in paths if path.exists() and not path.is_file()]
+    if odd:
+        raise InputError(grouped((path, f"{path} is not a file; remove it, or give it another name") for path in odd))
+    real_root = real(root)
+    folder_inside = real(folder).is_relative_to(real_root)
     outside = [
-        path
-        for path in paths
-        if not folder_inside or (path.is_symlink() and not path.resolve().is_relative_to(real_root))
+        path for path in paths if not folder_inside or (path.is_symlink() and not real(path).is_relative_to(real_root))
     ]
     if outside and not folder_inside:
         raise InputError(f"{folder} is a link out of dataset.root={root}; give the real folder as dataset.root")
     if outside:
-        raise InputError(f"{path} is a link out of dataset.root={root}; copy the file there" for path in outside)
+        fix = f"is a link out of dataset.root={root}; copy the file there"
+        raise InputError(grouped((path, f"{path} {fix}") for path in outside))
     return {path.stem: path for path in paths}
 
 
@@ -50,7 +102,7 @@ def _places(root: Path | None, name: str) -> list[Path]:
     """Folders that may hold the annotations of features in `root`, nearest first."""
     if root is None:
         return []
-    root = root.resolve()
+    root = real(root)
     return [root, root / "annotations", root.parent / name, root.parent]
 
 
@@ -61,7 +113,7 @@ def find_ground_truth(root: Path | None, name: str) -> Path:
     """
     places = _places(root, name)
     for place in places:
-        files = sorted({path for pattern in TRUTH_PATTERNS for path in place.glob(pattern)})
+        files = sorted({path for pattern in TRUTH_PATTERNS for path in place.glob(pattern) if path.is_file()})
         named = [path for path in files if path.name == f"gt_{name}.json"]
         if named or len(files) == 1:
             return (named or files)[0]
@@ -94,12 +146,12 @@ def find_clicks(root: Path | None, name: str, folder: Path | None) -> dict[str, 
 
 def _click_files(place: Path, prefix: str, problems: Problems) -> dict[str, Path]:
     files: dict[str, Path] = {}
-    for path in sorted(path for path in place.glob(f"{prefix}*") if path.suffix in CLICK_SUFFIXES):
+    for path in sorted(path for path in place.glob(f"{prefix}*") if path.suffix in CLICK_SUFFIXES and path.is_file()):
         suffix = path.stem.removeprefix(prefix)
         annotator = f"A{suffix}" if suffix.isdigit() else suffix
         if annotator in files:
             problems.add(f"{path} and {files[annotator].name} are both of annotator {annotator}; keep one")
-        files[annotator] = path.resolve()
+        files[annotator] = real(path)
     return files
 
 
@@ -129,6 +181,24 @@ def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:
             listed = ", ".join(f"'{subset}'" for subset in sorted(present)) or "none"
             file.problems.add(f"has no {purpose} subset ({' or '.join(names)}); subsets present: {listed}")
     file.problems.raise_if_any()
-    stated = {video: entry.get("fps") for video, entry in entries.items()}
-    fps = {video: float(value) for video, value in stated.items() if isinstance(value, int | float) and 0 < value < 1e3}
+    fps, _ = _fps(entries)
     return chosen["training"], chosen["test"], fps
+
+
+def fps_notes(path: Path) -> list[str]:
+    """A sentence on the videos of a ground truth whose fps is no frame rate. Raises InputError as `subsets_and_fps`."""
+    _, wrong = _fps(
+        {name: entry for name, entry in read_object(path, "database").entries.items() if isinstance(entry, dict)}
+    )
+    if not wrong:
+        return []
+    named = ", ".join(f"{video}: {brief(value)}" for video, value in islice(wrong.items(), KINDS))
+    have = "videos have" if len(wrong) > 1 else "video has"
+    return [f"{path}: {len(wrong)} {have} an fps that is no frame rate and is not read ({named}); correct it"]
+
+
+def _fps(entries: dict[str, dict[str, object]]) -> tuple[dict[str, float], dict[str, object]]:
+    """Frames a second by video, also from text; and the values that are no frame rate."""
+    stated = {video: entry["fps"] for video, entry in entries.items() if entry.get("fps") is not None}
+    fps = {video: number_of(value) for video, value in stated.items() if 0 < number_of(value) < MOST_FPS}
+    return fps, {video: value for video, value in stated.items() if video not in fps}

@@ -11,21 +11,25 @@ from contextlib import suppress
 from pathlib import Path
 
 from tal_search.data import data_folder
-from tal_search.data.catalog import known
+from tal_search.data.catalog import DATASETS, known
 from tal_search.data.features.cache import CONVERTED, is_converted, open_cache, read_manifest
 from tal_search.data.features.layouts import AUTO, FeatureLayout, detect, has_npz, split_files, timed
 from tal_search.data.features.npz import has_clicks
+from tal_search.data.features.plausibility import grouped
 from tal_search.data.features.timing import AS_LAYOUT, Timing
+from tal_search.data.labels import read_labels
 from tal_search.data.load import check, load
 from tal_search.data.simulation.clickers import CLICKERS
 from tal_search.data.simulation.videos import RECIPE, Simulation
 from tal_search.data.supervision import EMBEDDED
 from tal_search.errors import InputError, Problems
+from tal_search.files.json_reader import read_object
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR, DatasetSpec, canonical_json
 
 __all__ = ["EMBEDDED", "check", "default_annotators", "find", "load"]
 
 I3D_CHANNELS = 2048
+FEWEST_CHANNELS = 256  # of a network for video; features with fewer were made as surrogates of such
 SOURCES = ("auto", "features", "simulated")
 
 
@@ -52,18 +56,19 @@ def find(
         raise InputError(f"dataset.source={source} is unknown; give one of {', '.join(SOURCES)}")
     if source == "simulated":
         return _simulated(name, "dataset.source=simulated", ground_truth, clicks, snippets, simulation)
-    if root is not None and (wanted == CONVERTED or (wanted == AUTO and is_converted(root))):
-        return _converted(name, root, ground_truth, clicks, snippets)
-    layout = None if root is None else detect(root, name, wanted)
-    if root is not None and layout is not None:
-        return _features(name, root, timed(layout, timing), ground_truth, clicks, snippets)
-    train, test = (None, None) if root is None else data_folder.split_folders(root, name, has_npz)
-    lacking = "features" if train is test else "training features" if train is None else "test features"
-    why = "dataset.root is not given" if root is None else f"no {lacking} under {root}"
+    if root is not None:
+        with data_folder.readable(root):
+            if root.exists() and (wanted == CONVERTED or (wanted == AUTO and is_converted(root))):
+                return _converted(name, root, ground_truth, clicks, snippets)
+            layout = detect(root, name, wanted) if root.exists() else None
+            if layout is not None:
+                return _features(name, root, timed(layout, timing), ground_truth, clicks, snippets)
+    why = "dataset.root is not given" if root is None else data_folder.why_none(root, name, has_npz)
     if source == "features":
-        train_name, test_name = known(name).train[0], known(name).test[0]
-        fix = f"give the folder that holds {train_name}/*.npz and {test_name}/*.npz, or another layout, as dataset.root"
-        raise InputError(f"dataset.source=features, but {why}; {fix}")
+        seen = f", which {data_folder.seen_at(root)}" if root else ""
+        folders = f"{known(name).train[0]}/*.npz and {known(name).test[0]}/*.npz"
+        fix = f"give a folder with {folders}, or with another layout of docs/datasets.md, as dataset.root"
+        raise InputError(f"dataset.source=features, but {why}{seen}; {fix} (a study without dataset.root is simulated)")
     return _simulated(name, why, ground_truth, clicks, snippets, simulation)
 
 
@@ -89,12 +94,16 @@ def _features(
     content: list[object] = [layout.name, vars(layout.timing)]
     truth, clicked = ground_truth, dict[str, dict[str, Path]]()
     with problems.gather():
-        truth = (ground_truth or data_folder.find_ground_truth(root, name)).resolve()
-        content.append(_hash_of(truth))
+        truth = data_folder.real(ground_truth or data_folder.find_ground_truth(root, name))
+        content.append(_truth_hash(truth, name))
     files = _files(name, root, layout, truth, problems)
+    bad: list[tuple[Path, str]] = []
     for video, path in (item for split in files for item in split.items()):
-        with problems.gather():
+        try:
             content.append((video, layout.content(path)))
+        except InputError as error:
+            bad += [(path, problem) for problem in error.problems]
+    problems.extend(grouped(dict.fromkeys(bad)))
     with problems.gather():
         clicked = data_folder.find_clicks(root, name, clicks)
     if problems:
@@ -107,7 +116,7 @@ def _features(
         snippets=snippets,
         fingerprint=_digest([len(files[0]), content]),
         description=_describe(
-            root, _channels(layout, files), [len(split) for split in files], _describe_layout(layout)
+            name, root, _channels(layout, files), [len(split) for split in files], _describe_layout(layout)
         ),
         layout={"name": layout.name, **vars(layout.timing)},
     )
@@ -129,15 +138,15 @@ def _files(
 
 def _converted(name: str, root: Path, ground_truth: Path | None, clicks: Path | None, snippets: int) -> DatasetSpec:
     manifest = read_manifest(root)
-    truth = (ground_truth or data_folder.find_ground_truth(root, name)).resolve()
+    truth = data_folder.real(ground_truth or data_folder.find_ground_truth(root, name))
     train, test = open_cache(root, manifest["snippets"], checked=False)
     stored = f"layout {CONVERTED} ({train.features.dtype}, {manifest['snippets']} snippets)"
     base = _on_disk(name, root, truth, data_folder.find_clicks(root, name, clicks), embedded=manifest["embedded"])
     return dataclasses.replace(
         base,
         snippets=snippets,
-        fingerprint=_digest([CONVERTED, manifest, _hash_of(truth)]),
-        description=_describe(root, train.features.shape[1], [len(train.videos), len(test.videos)], stored),
+        fingerprint=_digest([CONVERTED, manifest, _truth_hash(truth, name)]),
+        description=_describe(name, root, train.features.shape[1], [len(train.videos), len(test.videos)], stored),
         layout={"name": CONVERTED, "snippets": manifest["snippets"]},
     )
 
@@ -151,15 +160,15 @@ def _on_disk(name: str, root: Path, truth: Path, clicked: dict[str, dict[str, Pa
     )  # fmt: skip
 
 
-def _describe(root: Path, channels: int | str, videos: list[int], layout: str) -> str:
+def _describe(name: str, root: Path, channels: int | str, videos: list[int], layout: str) -> str:
     counts = f"{videos[0]} training and {videos[1]} test videos"
-    return f"{root.resolve().name}: {_kind(channels)}, {counts}; {layout}"
+    return f"{root.resolve().name}: {_kind(name, channels)}, {counts}; {layout}"
 
 
 def _simulated(
     name: str, why: str, ground_truth: Path | None, clicks: Path | None, snippets: int, simulation: Simulation
 ) -> DatasetSpec:
-    truth = ground_truth.resolve() if ground_truth else None
+    truth = data_folder.real(ground_truth) if ground_truth else None
     files: dict[str, dict[str, Path]]
     files = data_folder.find_clicks(None, name, clicks) if truth and clicks else {}
     files_of, fingerprints = _clicks(dict.fromkeys(CLICKS, CLICKERS), files)
@@ -174,7 +183,7 @@ def _simulated(
         click_fingerprints=fingerprints,
         snippets=snippets,
         simulation=settings,
-        fingerprint=_digest([settings, _hash_of(truth) if truth else dataclasses.asdict(stand_in)]),
+        fingerprint=_digest([settings, _truth_hash(truth, name) if truth else dataclasses.asdict(stand_in)]),
         description=f"simulated {stand_in.title} stand-in, recipe {RECIPE} ({why}){timeline}",
     )
 
@@ -192,11 +201,16 @@ def _clicks(
     return paths, fingerprints
 
 
-def _kind(channels: int | str) -> str:
-    """The features in words, which warn that scores on other than I3D features do not compare with papers."""
-    if channels == I3D_CHANNELS:
+def _kind(name: str, channels: int | str) -> str:
+    """The features in words, which warn that scores on other than I3D features do not compare with papers.
+
+    Only features of a known dataset can be surrogates of published ones.
+    """
+    if channels == I3D_CHANNELS or name not in DATASETS:
         return f"features with {channels} channels"
-    return f"surrogate features ({channels} channels, not the {I3D_CHANNELS} of I3D)"
+    if isinstance(channels, int) and channels < FEWEST_CHANNELS:
+        return f"surrogate features ({channels} channels, not the {I3D_CHANNELS} of I3D)"
+    return f"features with {channels} channels, not the {I3D_CHANNELS} of I3D"
 
 
 def _describe_layout(layout: FeatureLayout) -> str:
@@ -210,8 +224,17 @@ def _channels(layout: FeatureLayout, splits: list[dict[str, Path]]) -> int | str
     """D of the first readable file; `check` reports the others."""
     for path in (path for split in splits for path in split.values()):
         with suppress(InputError):
-            return layout.channels(path)
+            return layout.shape(path).channels
     return "unreadable"
+
+
+def _truth_hash(path: Path, name: str) -> str:
+    """The hash of a ground truth, and of what its labels are read as where that is not as they are spelled."""
+    digest = _hash_of(path)
+    with suppress(InputError):  # reported by `check`
+        respelled = read_labels(read_object(path, "database"), path, {}, name).respelled
+        return _digest([digest, respelled]) if respelled else digest
+    return digest
 
 
 def _hash_of(path: Path) -> str:

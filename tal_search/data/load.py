@@ -18,7 +18,8 @@ from tal_search.data.features.split_reader import read_splits, read_truths
 from tal_search.data.simulation.videos import recorded, require_durations, simulate, simulated_truths
 from tal_search.data.splits import require_disjoint
 from tal_search.data.supervision import click_file, clicked_videos, supervise
-from tal_search.data.truths import stated_seconds, truth_notes
+from tal_search.data.truth_notes import dataset_notes
+from tal_search.data.truths import stated_seconds
 from tal_search.errors import LISTED_IN_ALL, Problems
 from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
 
@@ -33,9 +34,15 @@ def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]
     problems = Problems(most=LISTED_IN_ALL)
     notes: list[str] = []
     durations: dict[str, float] = {}
+    tested: dict[str, float] = {}
     with problems.gather():
-        durations = _check_features(spec, problems) if spec.source == "features" else _check_timeline(spec)
-        notes += truth_notes(Path(spec.ground_truth), *load_truths(spec))
+        if spec.source == "features":
+            durations = stated_seconds(load_truths(spec)[0])
+            _check_features(spec, durations, tested, problems, notes)
+        else:
+            durations = _check_timeline(spec)
+        if spec.ground_truth:
+            notes += dataset_notes(spec, durations | tested)
     for kind, annotator in itertools.product(kinds, annotators):
         with problems.gather():
             path = click_file(spec, kind, annotator)
@@ -156,18 +163,25 @@ def feature_splits(spec: DatasetSpec, notes: list[str], folder: Path | None) -> 
     return train_videos, dataclasses.replace(test_videos, background_clicks=no_clicks)
 
 
-def _check_features(spec: DatasetSpec, problems: Problems) -> dict[str, float]:
-    """Seconds by training video. A file with a problem has none, so its clicks are not reported as well."""
+def _check_features(
+    spec: DatasetSpec, durations: dict[str, float], tested: dict[str, float], problems: Problems, notes: list[str]
+) -> None:
+    """Replace seconds by training video, as the ground truth states them, by those of the features.
+
+    Adds those of test videos to `tested`.
+    """
     if spec.layout.get("name") == CONVERTED:
-        videos = check_cache(Path(spec.root), spec.snippets, *read_truths(spec))
-        return dict(zip(videos.videos, videos.duration.tolist(), strict=True))
+        check_cache(Path(spec.root), spec.snippets, *read_truths(spec))
+        stored = open_cache(Path(spec.root), spec.snippets, checked=False)
+        for seconds, split in zip((durations, tested), stored, strict=True):
+            seconds.update(zip(split.videos, split.duration.tolist(), strict=True))
+        return
     train, test = read_splits(spec, problems)
     with problems.gather():
         require_disjoint(train.files, test.files)
-    durations = stated_seconds(train.truth) | {name: duration for name, _, duration in train.videos(problems)}
-    for _ in test.videos(problems):
-        pass
-    return durations
+    durations.update((name, duration) for name, _, duration in train.videos(problems))
+    tested.update((name, duration) for name, _, duration in test.videos(problems))
+    notes += train.notes + test.notes
 
 
 def _check_timeline(spec: DatasetSpec) -> dict[str, float]:

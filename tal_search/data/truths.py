@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,21 +29,10 @@ def lasting(truth: Annotations) -> Annotations:
     return replace(truth, video=truth.video[kept], label=truth.label[kept], segment=truth.segment[kept])
 
 
-def truth_notes(path: Path, *truths: Annotations) -> list[str]:
-    """Notes on a ground truth for the user: one on instances of no length, one on ambiguous instances."""
-    empty = sum(len(truth.label) - len(lasting(truth).label) for truth in truths)
-    ambiguous = sum(len(truth.ambiguous.label) for truth in truths if truth.ambiguous is not None)
-    notes = []
-    if empty:
-        have = "instance has" if empty == 1 else "instances have"
-        notes.append(f"{path}: {empty} {have} no length; they count in every score, and no detection can find them")
-    if ambiguous:
-        are = "instance is" if ambiguous == 1 else "instances are"
-        notes.append(
-            f"{path}: {ambiguous} {are} labelled Ambiguous, which is not a class; protocol thumos14 ignores false "
-            "detections that touch one, activitynet leaves such instances out"
-        )
-    return notes
+def within(truth: Annotations, seconds: Floats) -> Annotations:
+    """The ground truth with instances clipped to their video, seconds [N] long, without those wholly outside it."""
+    segments = truth.segment.clip(0, seconds[truth.video, None])
+    return lasting(replace(truth, segment=segments))
 
 
 def background_gaps(truth: Annotations, row: int, duration: float) -> Floats:

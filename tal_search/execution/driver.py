@@ -6,37 +6,37 @@ unfinished ones continue from their last checkpoints.
 
 from __future__ import annotations
 
-import importlib.util
-import math
 import os
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 
 from optuna.distributions import BaseDistribution
 
-from tal_search.data.find import check
-from tal_search.errors import Interrupted, MissingExtra
-from tal_search.execution.backend import Backend
+from tal_search.errors import Interrupted
+from tal_search.execution import interrupts
+from tal_search.execution.backends import backend_for, require_backend
 from tal_search.execution.running import Outcome, Run
-from tal_search.execution.worker import Training, TrialFunction
-from tal_search.files.disk import DiskWatch
+from tal_search.execution.worker import TrialFunction
+from tal_search.files.disk import DiskWatch, when_there_is_room
+from tal_search.files.urls import without_passwords
 from tal_search.plan.compatibility import fixed_settings
+from tal_search.plan.data_check import check_data, left_to_train
 from tal_search.plan.plan import Plan
 from tal_search.proposers.deadline import Deadline
 from tal_search.proposers.events import Event, Proposer
 from tal_search.proposers.planned import Planned, Want
+from tal_search.record import seal
 from tal_search.record import storage as stored
 from tal_search.record.description import objective_names, study_metadata
 from tal_search.record.distributions import distribution_of
-from tal_search.record.driver_lock import lock_study, lock_study_in_database
+from tal_search.record.driver_lock import StudyLock, lock_study
 from tal_search.record.record import Record
 from tal_search.study import ResourceSettings, Study
 from tal_search.tracking.tracker import NoTracker, Tracker
-from tal_search.trial.folder import TrialFolder
 
-GIBIBYTE = 2**30
 FLUSH_SECONDS = 2.0  # to write to a locked record after a signal; an interrupted command has ten seconds in all
 UNWRITTEN = (
     "The record could not be written, so it lacks the newest results. They are in their trials' folders: the same "
@@ -63,12 +63,12 @@ def run_study(
     already running, the record cannot be opened or holds other settings, or the data has problems.
     """
     phase, say = on_phase or _ignore, say or _ignore
-    _check_extras(plan.study)
+    require_backend(plan.study, train=train and bool(left_to_train(plan)))
     plan = plan if train else _without_training(plan)
     if trial is None and train:
         _check_data(plan, say, phase)
-    with _opened(plan, say, phase) as record:
-        run = Run(plan.study.runs, record, _tracker(plan, phase), on_event or _ignore)
+    with _locked_and_opened(plan, say, phase) as (lock, record):
+        run = Run(plan.study.runs, record, _tracker(plan, lock, say, phase), on_event or _ignore, say)
         proposer, interrupted, left = None, None, 0
         try:
             with DiskWatch(plan.study.runs, say):
@@ -77,12 +77,12 @@ def run_study(
                     resources = _packed(plan, say, phase) if train and trial is None else plan.study.resources
                     _run_trials(replace(plan.study, resources=resources), trial, run, proposer, phase)
                 phase("saving the record")
-                record.storage.flush()
+                record.operations.flush()
         except KeyboardInterrupt as signal:
             interrupted = signal.exit_code if isinstance(signal, Interrupted) else 130
-            left = record.storage.flush(FLUSH_SECONDS)
+            left = record.operations.flush(FLUSH_SECONDS)
         finally:
-            message = run.tracker.close(interrupted=interrupted is not None)
+            message = run.tracker.close(interrupted=interrupted is not None or lock.lost)
         return _outcome(run, proposer, interrupted, UNWRITTEN if left else None, message)
 
 
@@ -96,10 +96,9 @@ def _outcome(
 
 def _check_data(plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]) -> None:
     """Check the data of a plan that has trials left to train; raises InputError with every problem."""
-    if _left_to_train(plan):
-        phase("checking data")
-        for note in check(plan.dataset, plan.annotators, plan.clicks):
-            say(note)
+    phase("checking data")
+    for note in check_data(plan):
+        say(note)
 
 
 def _run_trials(
@@ -107,31 +106,48 @@ def _run_trials(
 ) -> None:
     if study.resources.backend == "ray":
         phase("starting Ray")
-    _backend(study, trial).run(proposer, partial(run.handle, proposer))
+    backend_for(study, trial).run(proposer, partial(run.handle, proposer))
 
 
 @contextmanager
-def _opened(plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]) -> Iterator[Record]:
-    """The study's record, locked by this driver."""
-    phase("opening the record")
+def _locked_and_opened(
+    plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]
+) -> Iterator[tuple[StudyLock, Record]]:
+    """The study's lock and record, both waited for while the disk is full."""
+    folder = plan.study.runs / plan.study.name
+    with (
+        when_there_is_room(lambda: _locked(plan, say), folder, say) as lock,
+        when_there_is_room(lambda: _opened(plan, lock, say, phase), folder, say) as record,
+    ):
+        yield lock, record
+
+
+def _locked(plan: Plan, say: Callable[[str], None]) -> AbstractContextManager[StudyLock]:
+    """The study, locked by this driver; if the lock is lost, running trials are left and LockLost is raised."""
     study = plan.study
     if study.record:  # fail before anything is written if it cannot be reached
-        stored.close(stored.open_storage(study.record, study.runs / study.name))
-    with lock_study(study.runs / study.name) as left:
-        where = study.record or study.runs / study.name / "record.db"
-        folder, known = study.runs / study.name, study_metadata(plan)
-        settings, held_out = fixed_settings(plan), plan.protocol["selection"] == "holdout"
-        (value,) = objective_names(["mAP"], plan.protocol["tiou"], held_out=held_out)
-        curves = f"{value} by epoch" if held_out else "loss by epoch: no test score is one"
-        with Record.open(
-            where, study.name, _distributions(plan), settings, folder, known, (value, curves), say=say
-        ) as record:
-            if study.record:
-                (study.runs / study.name / "record.url").write_text(stored.without_password(study.record))
-            with lock_study_in_database(record.storage, study.name):
-                if left:
-                    say(left)
-                yield record
+        stored.close(stored.open_storage(study.record))
+    on_lost = partial(interrupts.fail, threading.get_ident())
+    return lock_study(study.runs / study.name, study.record, say=say, on_lost=on_lost)
+
+
+@contextmanager
+def _opened(plan: Plan, lock: StudyLock, say: Callable[[str], None], phase: Callable[[str], None]) -> Iterator[Record]:
+    """The study's record."""
+    phase("opening the record")
+    study = plan.study
+    where = study.record or study.runs / study.name / "record.db"
+    folder, known = study.runs / study.name, study_metadata(plan)
+    settings, held_out = fixed_settings(plan), plan.protocol["selection"] == "holdout"
+    (value,) = objective_names(["mAP"], plan.protocol["tiou"], held_out=held_out)
+    curves = f"{value} by epoch" if held_out else "loss by epoch: no test score is one"
+    with Record.open(
+        where, study.name, _distributions(plan), settings, folder, known, (value, curves), say=say, lock=lock
+    ) as record:
+        if study.record:
+            (study.runs / study.name / "record.url").write_text(without_passwords(study.record))
+        with seal.reading(record.file):
+            yield record
 
 
 def _ignore(_: object) -> None:
@@ -146,13 +162,6 @@ def _without_training(plan: Plan) -> Plan:
     return replace(plan.with_finished_fits(), study=study)
 
 
-def _left_to_train(plan: Plan) -> float:
-    """The number of fits without a result; infinite for a sampler."""
-    if plan.study.search.plan == "sampler":
-        return math.inf
-    return sum(TrialFolder.of(plan.study.runs, spec.key).result() is None for spec in plan.fits)
-
-
 def _distributions(plan: Plan) -> dict[str, BaseDistribution]:
     if plan.study.search.space:
         from tal_search.proposers.optuna_samplers import distributions
@@ -165,20 +174,14 @@ def _proposer(plan: Plan, record: Record, want: Want) -> Proposer:
     if plan.study.search.plan == "sampler":
         from tal_search.proposers.sampled import Sampled
 
-        return Sampled(plan, record, want)
+        with seal.reading(record.file, sealed=record.sealed):
+            return Sampled(plan, record, want)
     return Planned(plan, want)
-
-
-def _check_extras(study: Study) -> None:
-    if study.resources.backend == "ray" and importlib.util.find_spec("ray") is None:
-        raise MissingExtra("ray", "ray")
-    if study.tracking.mlflow and importlib.util.find_spec("mlflow") is None:
-        raise MissingExtra("mlflow", "tracking")
 
 
 def _packed(plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]) -> ResourceSettings:
     """The study's resources, with a measured number of trials at once for `trials_per_device: auto`."""
-    study, resources, left = plan.study, plan.study.resources, _left_to_train(plan)
+    study, resources, left = plan.study, plan.study.resources, left_to_train(plan)
     if resources.trials_per_device is None or not left:
         return resources
     from tal_search.execution import autotune
@@ -197,40 +200,10 @@ def _packed(plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]
     return replace(resources, concurrent_trials=packing.trials)
 
 
-def _backend(study: Study, trial: TrialFunction | None) -> Backend:
-    resources = study.resources
-    memory = None if resources.memory_per_trial is None else int(resources.memory_per_trial * GIBIBYTE)
-    trial = trial or Training(
-        device=resources.device,
-        checkpoint_every_seconds=resources.checkpoint_every_seconds,
-        threads=max(1, int(resources.cpus_per_trial)),
-        memory_bytes=memory,
-        shared=study.runs.resolve() / "features",
-    )
-    if resources.backend == "inline":
-        from tal_search.execution.inline_backend import InlineBackend
-
-        return InlineBackend(runs=study.runs, trial=trial)
-    from tal_search.execution.ray_tune.ray_backend import STEP_SECONDS, RayBackend
-
-    return RayBackend(
-        runs=study.runs,
-        trial=trial,
-        cpus_per_trial=resources.cpus_per_trial,
-        gpus_per_trial=resources.gpus_per_trial,
-        concurrent_trials=resources.concurrent_trials,
-        memory_bytes=memory,
-        retries=resources.retries,
-        address=study.ray.address,
-        # Nothing stops a planned trial early, and each message costs it about 20 ms.
-        step_seconds=STEP_SECONDS if study.search.plan == "sampler" else 1.0,
-    )
-
-
-def _tracker(plan: Plan, phase: Callable[[str], None]) -> Tracker:
+def _tracker(plan: Plan, lock: StudyLock, say: Callable[[str], None], phase: Callable[[str], None]) -> Tracker:
     if not plan.study.tracking.mlflow:
         return NoTracker()
     phase("opening MLflow")
     from tal_search.tracking.mlflow_tracker import mlflow_tracker
 
-    return mlflow_tracker(plan)
+    return mlflow_tracker(plan, say, check=lock.check)

@@ -31,6 +31,14 @@ def keeps_process() -> Iterator[None]:
 
 _Handler = Callable[[int, FrameType | None], object] | int | None  # as `signal.getsignal` returns it
 _before_exit: list[Callable[[], None]] = []  # called before a second SIGINT ends the process
+_deferring: list[DeferredInterrupt] = []  # those whose `with` block runs
+
+
+def fail(thread: int, error: Exception) -> None:
+    """Have the backend that runs in the thread with this identifier, if any, leave its trials and raise `error`."""
+    for interrupt in tuple(_deferring):
+        if interrupt.thread == thread:
+            interrupt.fail(error)
 
 
 @contextmanager
@@ -77,6 +85,10 @@ def _nothing() -> None:
     pass
 
 
+class Abandoned(BaseException):
+    """Raised in the main thread's `interruptible()` code by `DeferredInterrupt.abandon`; no library swallows it."""
+
+
 class DeferredInterrupt:
     """Inside the `with` block the first SIGINT or SIGTERM only sets `requested`.
 
@@ -87,10 +99,11 @@ class DeferredInterrupt:
     """
 
     def __init__(self) -> None:
+        self.thread = threading.get_ident()
         self._clean_up: Callable[[], None] = _nothing
         self._signal: int | None = None
         self._error: Exception | None = None
-        self._open = False
+        self._open = self._abandoned = False
         self._ends_process = _ends_process.get()
         self._previous: dict[int, _Handler] = {}
 
@@ -98,15 +111,22 @@ class DeferredInterrupt:
     def requested(self) -> bool:
         return self._signal is not None
 
+    @property
+    def in_trial(self) -> bool:
+        """Whether the main thread is in `interruptible()` code."""
+        return self._open
+
     def __enter__(self) -> DeferredInterrupt:
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.getsignal(number) for number in SIGNALS}
             self.install()
+        _deferring.append(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _deferring.remove(self)
         if self._previous:
             signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._previous.items():
@@ -141,6 +161,17 @@ class DeferredInterrupt:
     def fail(self, error: Exception) -> None:
         """Leave `interruptible()` code of the main thread and raise `error` there; callable from any thread."""
         self._error = error
+        self._wake()
+
+    def abandon(self) -> None:
+        """Leave `interruptible()` code of the main thread with Abandoned; callable from any thread.
+
+        No effect on code that waits in a library without letting Python handle signals.
+        """
+        self._abandoned = True
+        self._wake()
+
+    def _wake(self) -> None:
         main = threading.main_thread().ident
         if self._previous and main is not None:
             signal.pthread_kill(main, signal.SIGALRM)
@@ -148,7 +179,7 @@ class DeferredInterrupt:
     @contextmanager
     def interruptible(self) -> Iterator[None]:
         """Code that may be interrupted at any point, because its state is on disk."""
-        self._open = True
+        self._open, self._abandoned = True, False
         try:
             yield
         except KeyboardInterrupt:
@@ -178,3 +209,6 @@ class DeferredInterrupt:
     def _leave(self, *_: object) -> None:
         if self._open and (self.requested or self._error is not None):
             raise KeyboardInterrupt  # not an Exception, which libraries may take for an error of a trial
+        if self._open and self._abandoned:
+            self._abandoned = False
+            raise Abandoned

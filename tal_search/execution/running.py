@@ -1,6 +1,6 @@
 """Bookkeeping of one run of a study: each event is written to the record, then to the tracker, then shown.
 
-While the record is locked or unreachable, these actions are queued in this order (`RetryingStorage.enqueue`). The
+While the record is locked or unreachable, these actions are queued in this order (`Operations.enqueue`). The
 proposer gets each event at once, so trials continue.
 """
 
@@ -13,10 +13,11 @@ from pathlib import Path
 
 from tal_search.plan.cells import Trial
 from tal_search.proposers.deadline import Deadline
-from tal_search.proposers.events import Event, Failed, Finished, Pruned, Reported, Started
+from tal_search.proposers.events import Event, Failed, Finished, Pruned, Reported, Stalled, Started
 from tal_search.record.record import Record
 from tal_search.tracking.tracker import Tracker
 from tal_search.trial.folder import TrialFolder
+from tal_search.trial.mend import listed, mend
 from tal_search.trial.trial_types import TrialOutcome, TrialResult, TrialSpec
 
 
@@ -49,6 +50,7 @@ class Run:
     record: Record
     tracker: Tracker
     on_event: Callable[[Event], None]
+    say: Callable[[str], None] = lambda _: None
     wanted: dict[str, dict[str, Trial]] = field(default_factory=dict)  # by the fit's key, then by the trial's id
     finished: dict[str, TrialResult] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Run:
     shown: set[str] = field(default_factory=set)  # fits finished before this run; each is shown and copied once
     cached: int = 0
     gone: int = 0  # finished trials without a folder
+    corrected: int = 0  # results that the record had otherwise
 
     def want(self, trials: Sequence[Trial]) -> dict[str, TrialResult]:
         """Add trials to the study; returns the results already known, by trial id.
@@ -64,7 +67,7 @@ class Run:
         """
         known: dict[str, TrialResult] = {}
         new: list[tuple[Trial, TrialResult]] = []
-        on_disk = {key: TrialFolder.of(self.runs, key).results() for key in {trial.spec.key for trial in trials}}
+        on_disk = self._on_disk(trials)
         for trial in trials:
             self.wanted.setdefault(trial.spec.key, {})[trial.id] = trial
             result = self.finished.get(trial.id) or self._look_up(trial, on_disk[trial.spec.key])
@@ -83,8 +86,22 @@ class Run:
                 self._soon(copied, partial(self.on_event, Finished(trial.spec, fit)))
         return known
 
+    def _on_disk(self, trials: Sequence[Trial]) -> dict[str, dict[str | None, TrialResult]]:
+        """Results in the folders of these trials' fits, once their damaged files are set aside."""
+        recorded, fits = self.record.finished(), {trial.spec.key: trial for trial in trials}
+        mended: list[str] = []
+        for key, trial in fits.items():
+            if key not in self.wanted:
+                mended += mend(TrialFolder.of(self.runs, key), trial.spec, recorded.get(key))
+        for sentence in listed(mended):
+            self.say(sentence)
+        return {key: TrialFolder.of(self.runs, key).results() for key in fits}
+
     def handle(self, proposer: Deadline, event: Event) -> None:
         """Record an event of a running trial, and tell the proposer."""
+        if isinstance(event, Stalled):
+            self.on_event(event)
+            return
         trials = list(self.wanted[event.spec.key].values())
         first = next((trial for trial in trials if trial.id not in self.finished), trials[0])
         match event:
@@ -115,6 +132,12 @@ class Run:
                 f"{self.runs / 'trials'}; their numbers are used. To train them again, remove the study's folder.",
                 *messages,
             ]
+        if self.corrected:
+            messages = [
+                f"The record of {self.record.study} had {self.corrected} trials otherwise than their folders and the "
+                "plan; the folders, whose files have checksums, are right, and the record has been corrected.",
+                *messages,
+            ]
         wanted = {trial.id: trial for trials in self.wanted.values() for trial in trials.values()}
         left = len(wanted.keys() - self.finished.keys() - self.failed.keys() - self.pruned.keys())
         return Outcome(
@@ -138,7 +161,7 @@ class Run:
 
     def _soon(self, *actions: Callable[[], object]) -> None:
         for action in actions:
-            self.record.storage.enqueue(action)
+            self.record.operations.enqueue(action)
 
     def _finish_fit(self, proposer: Deadline, spec: TrialSpec, result: TrialResult) -> None:
         """Record the results of a fit: one for each of its inference settings that a trial wanted."""
@@ -154,6 +177,10 @@ class Run:
         self._soon(partial(self.tracker.start, spec), ended)
 
     def _look_up(self, trial: Trial, on_disk: dict[str | None, TrialResult]) -> TrialResult | None:
+        """A trial's result, from its folder; from the record if the folder is gone."""
         kept, recorded = on_disk.get(trial.setting), self.record.finished().get(trial.id)
-        self.gone += kept is None and recorded is not None
-        return kept or recorded
+        self.corrected += kept is not None and recorded is not None and self.record.differs(trial, kept)
+        if kept is None and recorded is not None and not TrialFolder.of(self.runs, trial.spec.key).has_spec():
+            self.gone += 1
+            return recorded
+        return kept

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
+import os
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from tal_search.errors import TalSearchError
 from tal_search.execution.out_of_memory import Attempt, limit_memory, out_of_memory
+from tal_search.execution.stalls import this_process
 from tal_search.files.atomic import write_atomically
 from tal_search.files.disk import retry_when_full
+from tal_search.files.heartbeat import beat, computes_on, heartbeat, lasting
+from tal_search.files.lock_file import open_locked
+from tal_search.files.printable import printable_lines, shown_line
+from tal_search.files.urls import masked
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, TrialSpec
 
@@ -38,13 +44,17 @@ class Training:
     shared: Path | None = None
 
     def __call__(self, spec: TrialSpec, folder: TrialFolder) -> Generator[Step, None, None]:
-        import torch
+        with lasting("importing libraries"):
+            import torch
 
-        from tal_search.trial.run import run_trial
+            from tal_search.execution.compiling import compiling_is_progress
+            from tal_search.trial.loop import choose_device
+            from tal_search.trial.run import run_trial
 
         torch.set_num_threads(self.threads)
+        computes_on(_named(str(choose_device(self.device))))
         every = self.checkpoint_every_seconds
-        with limit_memory(self.memory_bytes):
+        with limit_memory(self.memory_bytes), compiling_is_progress():
             yield from run_trial(spec, folder, device=self.device, checkpoint_every_seconds=every, shared=self.shared)
 
 
@@ -65,9 +75,10 @@ class Advance:
 class Work:
     """A trial running in this process."""
 
-    def __init__(self, spec: TrialSpec, runs: Path, trial: TrialFunction) -> None:
+    def __init__(self, spec: TrialSpec, runs: Path, trial: TrialFunction, driver: str = "") -> None:
+        """driver: the process that started this one, by default this process itself."""
         self._spec, self._folder = spec, TrialFolder.of(runs, spec.key)
-        self._steps = steps(spec, runs, trial)
+        self._steps = steps(spec, runs, trial, driver or this_process())
 
     def advance(self, seconds: float = 0.0) -> Advance:
         """Run whole epochs, at least one, until `seconds` have passed or the trial ends.
@@ -102,45 +113,54 @@ class Work:
     def _log(self, error: Exception) -> str:
         append_log(self._folder, "".join(traceback.format_exception(error)))
         if isinstance(error, TalSearchError):
-            return str(error).splitlines()[0]
-        return out_of_memory(error) or f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+            return shown_line(str(error).splitlines()[0])
+        return shown_line(out_of_memory(error) or f"{type(error).__name__}: {str(error).strip()}".splitlines()[0])
 
 
 def append_log(folder: TrialFolder, text: str) -> None:
-    """Add `text` to the trial's log."""
+    """Add `text` to the trial's log, which people read in a terminal."""
+    text = printable_lines(masked(text))
     before = folder.log.read_bytes() if folder.log.exists() else b""
     write_atomically(folder.log, lambda stream: stream.write(before + text.encode() + b"\n"))
 
 
-def steps(spec: TrialSpec, runs: Path, trial: TrialFunction) -> Generator[Step, None, None]:
+def _named(device: str) -> str:
+    """A device by its number on the machine, which Ray hides from its workers."""
+    return f"GPU {os.environ.get('CUDA_VISIBLE_DEVICES') or 0}" if device == "cuda" else device
+
+
+def steps(spec: TrialSpec, runs: Path, trial: TrialFunction, driver: str) -> Generator[Step, None, None]:
     """The trial's steps, under its folder's lock; yields None while another process holds the lock.
 
     Once the other process has finished the trial, nothing is trained here.
     """
     folder = TrialFolder.of(runs, spec.key)
-    with _opened(folder.path / "lock") as lock:
-        while not _locked(lock):
-            yield None
-            time.sleep(LOCK_POLL_SECONDS)
+    while (lock := _locked(folder.path / "lock")) is None:
+        yield None
+        time.sleep(LOCK_POLL_SECONDS)
+    with lock:  # closing it releases the lock, as does the death of the process
         if folder.complete(spec):
             return
-        with Attempt(folder.path) as attempt, closing(trial(spec, folder)) as running:
+        with (
+            heartbeat(folder.path, driver),
+            Attempt(folder.path) as attempt,
+            closing(trial(spec, folder)) as running,
+        ):
             for step in running:
+                beat()
                 attempt.survived()
                 yield step
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = retry_when_full(lambda: path.open("a"), path.parent)
-    with file:  # closing it releases the lock, as does the death of the process
-        yield file.fileno()
+def _locked(path: Path) -> TextIO | None:
+    """The file of that name, locked by this process; None while another process holds its lock."""
 
+    def opened() -> tuple[TextIO, bool]:
+        path.parent.mkdir(parents=True, exist_ok=True)  # `tal-search gc` may have removed it
+        return open_locked(path)
 
-def _locked(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    file, locked = retry_when_full(opened, path.parent)
+    if locked:
+        return file
+    file.close()
+    return None

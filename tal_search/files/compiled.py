@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import numba
@@ -21,7 +23,8 @@ def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
     """`function` as machine code, cached on disk where possible.
 
     Numba caches in the first of these that is writable: $NUMBA_CACHE_DIR, `__pycache__` beside the file, the user's
-    cache folder. Without any, or with a full disk or a damaged file, the function is compiled for this process only.
+    cache folder. Without any, or with a full disk, the function is compiled for this process only; with a damaged file
+    too, which is removed, so that the next process caches it again.
     """
     alone = inlined(function)
     try:
@@ -34,6 +37,10 @@ def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
         try:
             return kept(*args, **kwargs)
         except (OSError, EOFError, pickle.UnpicklingError):
+            name = f"*.{function.__name__}-{function.__code__.co_firstlineno}.*.nb?"
+            for damaged in Path(str(kept.stats.cache_path)).glob(name):
+                with suppress(OSError):
+                    damaged.unlink()
             return alone(*args, **kwargs)
 
     return call

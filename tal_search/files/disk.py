@@ -1,7 +1,8 @@
 """Retry of writes while the disk is full, and a watch that reports the pause.
 
 A waiting process keeps an empty marker file, whose name gives the bytes needed, in the folder above the one it writes
-to (RUNS/trials for a trial, RUNS for a study's record). The marker takes no space and shows the driver who is waiting.
+to (RUNS/trials for a trial, RUNS for a study's record), or above that until one exists. The marker takes no space and
+shows the driver who is waiting.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
 from tal_search.errors import InputError
+from tal_search.files.heartbeat import beat
 
 POLL_SECONDS = 0.5
 STALE_SECONDS = 10.0  # a marker untouched for this long was left by a killed process
@@ -30,6 +32,7 @@ FULL_POSTGRESQL = "53100"  # SQLSTATE disk_full
 INTERNAL_POSTGRESQL = "XX000"  # SQLSTATE internal_error
 
 T = TypeVar("T")
+_waits: dict[int, tuple[Path, int]] = {}  # folder and bytes that each thread of this process waits for
 
 
 def free_bytes(folder: Path) -> int:
@@ -76,11 +79,14 @@ def retry_when_full(action: Callable[[], T], folder: Path, needed: int = RECORD_
     except Exception as error:
         if not is_full(error):
             raise
-    marker = folder.parent / f".waits-for-{needed}-bytes-{os.getpid()}-{threading.get_ident()}"
+    thread = threading.get_ident()
+    marker = existing(folder.parent) / f".waits-for-{needed}-bytes-{os.getpid()}-{thread}"
+    _waits[thread] = folder.absolute(), needed
     try:
         while True:
             with suppress(OSError):
                 marker.touch()
+            beat("waiting for room on the disk")  # a pause is no stall
             time.sleep(POLL_SECONDS)
             try:
                 return action()
@@ -88,8 +94,28 @@ def retry_when_full(action: Callable[[], T], folder: Path, needed: int = RECORD_
                 if not is_full(error):
                     raise
     finally:
+        _waits.pop(thread, None)
         with suppress(OSError):
             marker.unlink()
+
+
+@contextmanager
+def when_there_is_room(
+    opened: Callable[[], AbstractContextManager[T]], folder: Path, say: Callable[[str], None]
+) -> Iterator[T]:
+    """Enter the context made by `opened`, which writes to `folder`; while the disk is full, say so and try again.
+
+    An error while entering it must leave nothing behind.
+    """
+    with ExitStack() as stack:
+        with DiskWatch(folder.parent, say):
+            entered = retry_when_full(lambda: stack.enter_context(opened()), folder)
+        yield entered
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next((path for path in (folder, *folder.parents) if path.is_dir()), Path())
 
 
 def require_writable(folder: Path) -> None:
@@ -102,15 +128,20 @@ def require_writable(folder: Path) -> None:
         finally:
             probe.unlink(missing_ok=True)
     except OSError as error:
-        fix = "free some space" if is_full(error) else "make it writable"
-        raise InputError(
-            f"{folder} cannot be written ({error.strerror}); {fix} or choose another folder with runs=FOLDER"
-        ) from error
+        file = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
+        wrong = f"{folder} cannot be written ({error.strerror})" if file is None else f"{file} is a file, not a folder"
+        fix = "free some space" if is_full(error) else "make it writable" if file is None else "move it away"
+        raise InputError(f"{wrong}; {fix} or choose another folder with runs=FOLDER") from error
 
 
 def waiting(folder: Path) -> list[int]:
-    """Bytes needed by each process that currently waits for space in a subfolder of `folder`."""
-    return [size for size, age in _markers(folder) if age < STALE_SECONDS]
+    """Bytes needed by each process that currently waits for space in a subfolder of `folder`.
+
+    This process is known even where its marker could not be written.
+    """
+    whole = folder.absolute()
+    own = [needed for waits, needed in list(_waits.values()) if waits.is_relative_to(whole)]
+    return [*own, *(size for size, age in _markers(folder) if age < STALE_SECONDS)]
 
 
 def _markers(folder: Path) -> Iterator[tuple[int, float]]:
@@ -144,6 +175,8 @@ class DiskWatch:
     ) -> None:
         self._end.set()
         self._thread.join()
+        if self._paused:
+            self.poll()
 
     def poll(self) -> None:
         """Report a change since the last call."""
@@ -151,7 +184,7 @@ class DiskWatch:
         if (needed is not None) == self._paused:
             return
         self._paused = needed is not None
-        free = free_bytes(self._runs)
+        free = free_bytes(existing(self._runs))
         if needed is None:
             self._report(f"goes on: {self._runs} has {size_text(free)} free")
             return

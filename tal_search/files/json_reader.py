@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -53,13 +53,13 @@ def items_of(where: str, items: object, problems: Problems) -> Iterator[tuple[st
     """Each object of a list with its place in the file; problems where there is no list, or an item is no object."""
     if not isinstance(items, list):
         seen = "missing" if items is None else brief(items)
-        problems.add(f"{where} is {seen}; give a list, empty where there is nothing")
+        problems.add(f"{where} is {seen}; give a list, empty where there is nothing", "no list")
         return
     for index, item in enumerate(items):
         if isinstance(item, dict):
             yield f"{where}[{index}]", item
         else:
-            problems.add(f"{where}[{index}] is {brief(item)}; give an object with a label and a segment")
+            problems.add(f"{where}[{index}] is {brief(item)}; give an object with a label and a segment", "no object")
 
 
 def segment_of(
@@ -72,11 +72,14 @@ def segment_of(
     value = item.get("segment")
     start, end = map(number_of, value) if isinstance(value, list) and len(value) == 2 else (math.nan, math.nan)
     if not (math.isfinite(start) and math.isfinite(end)):
-        problems.add(f"{where}.segment is {brief(value)}; give [start, end], two finite numbers of seconds")
+        seen = f"{where}.segment is {brief(value)}"
+        problems.add(f"{seen}; give [start, end], two finite numbers of seconds", "no segment")
     elif may_be_empty and end < start:
-        problems.add(f"{where}.segment is {brief(value)}, which ends before it starts; correct or remove it")
+        problems.add(
+            f"{where}.segment is {brief(value)}, which ends before it starts; correct or remove it", "reversed"
+        )
     elif end <= start and not may_be_empty:
-        problems.add(f"{where}.segment is {brief(value)}, which is not longer than 0 s; correct or remove it")
+        problems.add(f"{where}.segment is {brief(value)}, which is not longer than 0 s; correct or remove it", "empty")
     else:
         return start, end
     return None
@@ -92,13 +95,21 @@ def number_of(value: object) -> float:
         return math.nan
 
 
-def nearest_of(name: str, names: tuple[str, ...]) -> str:
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The valid name closest to a wrong one without regard to case; None where none is close."""
+    by_text = {valid.casefold(): valid for valid in names}
+    close = get_close_matches(name.casefold(), by_text, n=1)
+    return by_text[close[0]] if close else None
+
+
+def nearest_of(name: str, names: Iterable[str]) -> str:
     """A hint at the valid name closest to a wrong one, or an empty text."""
-    close = get_close_matches(name, names, n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+    near = nearest(name, names)
+    return "" if near is None else f" (did you mean '{near}'?)"
 
 
 def brief(value: object) -> str:
-    """A JSON value as text, shortened to fit an error message."""
+    """A JSON value as text of one line, shortened to fit an error message."""
     text = value if isinstance(value, str) else "missing" if value is None else json.dumps(value)
+    text = text.replace("\n", "\\n").encode("utf-8", "replace").decode()
     return text if len(text) <= 60 else text[:57] + "..."

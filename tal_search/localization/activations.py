@@ -55,8 +55,16 @@ class Activations:
     def rounded(self) -> Activations:
         """Sequences in float16, as a trial keeps them: scores computed from these are reproduced from the file."""
         sequences = ("cas", "attention", "affinity", "stream_cas", "stream_attention")
-        half = {name: array.astype(np.float16) for name, array in self.arrays().items() if name in sequences}
+        with np.errstate(over="ignore"):  # becomes infinite, see `broken`
+            half = {name: array.astype(np.float16) for name, array in self.arrays().items() if name in sequences}
         return Activations(videos=self.videos, **{**self.arrays(), **half})
+
+    def broken(self) -> int:
+        """The number of videos with a value that is not finite."""
+        finite_N = np.ones(len(self.videos), np.bool_)
+        for array in self.arrays().values():
+            finite_N &= np.isfinite(array).reshape(len(array), -1).all(axis=1)
+        return int((~finite_N).sum())
 
     @classmethod
     def joined(cls, parts: Iterable[Activations], count: int) -> Activations:

@@ -17,6 +17,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from tal_search.files.heartbeat import beat
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.streams import find_runs, localize_streams
@@ -99,6 +100,7 @@ def _propose(activations: Activations, inference: Inference, class_threshold: fl
     )
     tables, counts = [np.zeros((0, 3))], [np.zeros(0, np.int64)]
     for number in np.flatnonzero(confident.any(axis=1)).tolist():
+        beat("localizing, video %d of %d", number + 1, len(confident))
         table, rows = _propose_in(activations, number, np.flatnonzero(confident[number]), thresholds, inference)
         tables.append(table)
         counts.append(rows)

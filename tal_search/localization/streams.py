@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.errors import InputError
+from tal_search.files.heartbeat import beat
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.types import Detections, Floats, Ints
@@ -91,6 +92,7 @@ def _propose_runs(
     threshold_S = np.array([inference.rgb_threshold, inference.flow_threshold])
     places, segments, contrasts = [np.zeros((0, 3), np.int64)], [np.zeros((0, 2))], [np.zeros(0)]
     for number in np.flatnonzero(wanted_NSC.any((1, 2))):
+        beat("localizing, video %d of %d", number + 1, len(wanted_NSC))
         label_P, stream_P = np.nonzero(wanted_NSC[number].T)
         attention_PT = attention_NST[number, stream_P].astype(np.float64)
         cas_SPT = cas_NSCT[number][:, label_P].astype(np.float64)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tal_search.fields import hyper
+from tal_search.files.heartbeat import beat
 from tal_search.localization.inference import Inference
 from tal_search.methods.base import Batch, Method, MethodHyperparameters, MethodSpecification, Phase, Preset
 from tal_search.types import INSTANCES, VIDEO_LABELS, Detections, Floats, VideoSet
@@ -154,12 +155,14 @@ class ASL(Method):
         from tal_search.nn.arrays import evaluated
 
         def outputs(features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            beat("evaluating")
             output = self.network.pyramid(features)
             return output.logits.float().sigmoid(), output.segments
 
         scores, segments = evaluated(self.network, videos.features, outputs)
         tables = [np.zeros((0, 5))]
         for row, (score_PC, segment_P2) in enumerate(zip(scores, segments, strict=True)):
+            beat("localizing, video %d of %d", row + 1, len(scores))
             seconds_P2 = segment_P2.astype(np.float64) * (videos.duration[row] / videos.features.shape[2])
             seconds_P2 = seconds_P2.clip(0, videos.duration[row])
             detected = detections_of(score_PC.astype(np.float64), seconds_P2, self.hyperparameters.soft_nms)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.errors import InputError
+from tal_search.files.heartbeat import beat
 from tal_search.types import Annotations, Detections, Ints
 
 PROTOCOLS = ("activitynet", "thumos14")
@@ -72,6 +73,7 @@ def match_classes(
     found_label, instance_label = label[by_score], truth.label[by_video]
     matches = []
     for index in np.unique(truth.label):
+        beat("scoring %s", truth.classes[index])
         found, instances = by_score[found_label == index], by_video[instance_label == index]
         first_G = np.searchsorted(truth.video[instances], np.arange(len(truth.videos) + 1))
         taken_RD = match(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from tal_search.files.checked import Damaged
 from tal_search.localization.inference import Inference
 from tal_search.methods import specification
 from tal_search.plan.cells import Trial
@@ -29,8 +30,8 @@ def study_frame(plan: Plan, trials: Iterable[Trial], results: Mapping[str, Trial
         hyperparameters=plan.centre, inference=plan.inference, fit_inference=plan.fit_inference,
         protocol=plan.protocol, objectives=plan.study.search.objectives,
         cases={name: case.paper for name, case in plan.study.search.cases.items()},
-        trials=_trial_table(plan, list(trials), results), name=plan.study.name, overrides=plan.study.overrides,
-        lanes=lanes(plan.study.resources),
+        trials=_trial_table(plan, list(trials), results), name=plan.study.name, runs=plan.study.runs,
+        overrides=plan.study.overrides, lanes=lanes(plan.study.resources),
     )  # fmt: skip
 
 
@@ -38,8 +39,10 @@ def speeds(plan: Plan, data: StudyFrame) -> str:
     """A sentence if the centre still improves in its last epochs, else "", see `plateau.speed_note`."""
 
     def epochs_of(key: str) -> pd.DataFrame:
-        path = TrialFolder.of(plan.study.runs, key).epochs
-        return pd.read_parquet(path) if path.exists() else pd.DataFrame()
+        try:
+            return TrialFolder.of(plan.study.runs, key).epoch_table()
+        except Damaged:
+            return pd.DataFrame()
 
     return speed_note(data, epochs_of)
 
@@ -64,6 +67,7 @@ def _trial_table(plan: Plan, trials: list[Trial], results: Mapping[str, TrialRes
     table["annotation_seconds"] = [trial.annotation_seconds for trial in trials]
     table["state"] = ["done" if trial.id in results else "open" for trial in trials]
     outcomes = [results.get(trial.id) for trial in trials]
+    table["reason"] = ["" if result is None else result.note for result in outcomes]
     tiou = tuple(plan.protocol["tiou"])
     nothing = (np.nan,) * len(tiou)
     mAP = [nothing if result is None else result.mAP for result in outcomes]
@@ -71,7 +75,7 @@ def _trial_table(plan: Plan, trials: list[Trial], results: Mapping[str, TrialRes
     mAP_NT, held_NT = (np.array(rows, np.float64).reshape(-1, len(tiou)) for rows in (mAP, held))
     number = {
         name: np.array([getattr(result, name, None) for result in outcomes], np.float64)
-        for name in ("best_on_test_mAP", "parameters", "seconds", "scoring_seconds")
+        for name in ("best_on_test_mAP", "detections", "parameters", "seconds", "scoring_seconds")
     }
     table |= score_columns(tiou, mAP_NT, held_NT, number.pop("best_on_test_mAP"))
     return pd.DataFrame(table | number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from tal_search.plan.plan import Plan
 from tal_search.study import ResourceSettings
 from tal_search.trial.folder import TrialFolder
+from tal_search.trial.mend import mend
 from tal_search.trial.trial_types import TrialSpec
 
 RECORDS_READ = 200  # newest finished trials that the estimate is made from
@@ -23,7 +25,8 @@ class Preview(NamedTuple):
 
     trials = cells × repeats. `cached` of them have results on disk, `inference_only` need only the stored activations
     of finished fits to be scored, and the rest need training: `to_train` of the `groups` (a group is the cells and
-    repeats that share one fit). seconds: of training, None without a finished trial to estimate it from.
+    repeats that share one fit). seconds: of training, None without a finished trial to estimate it from. damaged:
+    a sentence for each damaged file of the finished trials.
     """
 
     cells: int
@@ -34,11 +37,13 @@ class Preview(NamedTuple):
     groups: int
     to_train: int
     seconds: float | None
+    damaged: tuple[str, ...] = ()
 
 
 def preview(plan: Plan) -> Preview:
     """Counts of a planned study, and the estimated time of its remaining trials."""
-    results = {spec.key: TrialFolder.of(plan.study.runs, spec.key).results() for spec in plan.fits}
+    folders = {spec.key: TrialFolder.of(plan.study.runs, spec.key) for spec in plan.fits}
+    results = {key: folder.results() for key, folder in folders.items()}
     cached = sum(trial.setting in results[trial.spec.key] for trial in plan.trials)
     scored_only = sum(bool(results[t.spec.key]) and t.setting not in results[t.spec.key] for t in plan.trials)
     to_train = [spec for spec in plan.fits if not results[spec.key]]
@@ -51,6 +56,7 @@ def preview(plan: Plan) -> Preview:
         groups=len(plan.fits),
         to_train=len(to_train),
         seconds=training_seconds(plan, to_train),
+        damaged=tuple(itertools.chain(*(mend(folders[spec.key], spec, dry=True) for spec in plan.fits))),
     )
 
 

@@ -57,6 +57,17 @@ class Noted:
     text: str
 
 
+@dataclass(frozen=True)
+class Stalled:
+    """A running trial makes no progress; `text` says for how long, and its last step. None: it goes on.
+
+    Only shown: neither the record nor a proposer learns of it. May come from another thread than the driver's.
+    """
+
+    spec: TrialSpec
+    text: str | None
+
+
 class Wait(Enum):
     """Returned by a proposer that may have another trial after a running one has ended."""
 
@@ -65,7 +76,7 @@ class Wait(Enum):
 
 WAIT = Wait.WAIT
 
-Event = Started | Reported | Finished | Failed | Pruned | Noted
+Event = Started | Reported | Finished | Failed | Pruned | Noted | Stalled
 Handler = Callable[[Event], None]
 
 

@@ -15,11 +15,14 @@ from typing import Any, TypeVar
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Engine
 
-from tal_search.record.retry import RetryingStorage
-from tal_search.record.storage import name_objectives
+from tal_search.record import optuna_tables
+from tal_search.record.retry import Operations
+from tal_search.record.storage import id_of_study, name_objectives
 
 Drawn = TypeVar("Drawn")
 
@@ -29,7 +32,8 @@ class CellStudy:
 
     def __init__(
         self,
-        storage: RetryingStorage,
+        storage: RDBStorage,
+        operations: Operations,
         name: str,
         objectives: Mapping[str, str],
         sampler: BaseSampler,
@@ -38,18 +42,22 @@ class CellStudy:
     ) -> None:
         """objectives: direction of each by name; names: those that Optuna's own pages show."""
         directions = [StudyDirection[direction.upper()] for direction in objectives.values()]
-        kept = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
-        kept.set_user_attr("objectives", list(objectives))
-        self._storage, self._study_id = storage, kept._study_id
-        if names is not None:
-            name_objectives(storage, self._study_id, names)
-        storage.reopen_failed_trials(self._study_id)
+
+        def kept() -> tuple[int, list[FrozenTrial], dict[str, Any]]:
+            study_id = id_of_study(storage, name, directions)
+            storage.set_study_user_attr(study_id, "objectives", list(objectives))
+            if names is not None:
+                name_objectives(storage, study_id, names)
+            optuna_tables.reopen_failed_trials(storage.engine, study_id)
+            return study_id, storage.get_all_trials(study_id, deepcopy=False), storage.get_study_system_attrs(study_id)
+
+        self._engine, self._operations = storage.engine, operations
+        self._study_id, trials, self._attributes = operations.retry(kept)
         self._memory = optuna.create_study(study_name=name, directions=directions, sampler=sampler, pruner=pruner)
         self._kept_ids: dict[int, int] = {}  # trial ids in the record, by number, of running trials
-        self._attributes = storage.get_study_system_attrs(self._study_id)
         for name, value in self._attributes.items():
             self._memory._storage.set_study_system_attr(self._memory._study_id, name, value)
-        for trial in kept.get_trials(deepcopy=False):
+        for trial in trials:
             self._memory.add_trial(trial)
             if trial.state == TrialState.RUNNING:
                 self._kept_ids[trial.number] = trial._trial_id
@@ -68,39 +76,44 @@ class CellStudy:
         attributes = self._memory._storage.get_study_system_attrs(self._memory._study_id)
         new = {name: attributes[name] for name in attributes.keys() - self._attributes.keys()}  # NSGA-II's parents
         self._attributes |= new
-        self._storage.enqueue(partial(self._keep, self._frozen(trial.number), new))
+        self._operations.enqueue(partial(self._keep, self._frozen(trial.number), new))
         return trial, drawn
 
     def _keep(self, frozen: FrozenTrial, attributes: Mapping[str, object]) -> None:
-        trial_id, number = self._storage.add_trials(self._study_id, [frozen], attributes)[0]
+        add, key = optuna_tables.add_trials, f"cell {frozen.number}"
+        written = self._operations.retry(lambda: add(self._engine, self._study_id, [frozen], attributes, key=key))
+        trial_id, number = written[0]
         self._kept_ids[number] = trial_id
         assert number == frozen.number, f"cell {frozen.number} became {number}: another driver writes this record"
 
     def report(self, trial: optuna.Trial, value: float, step: int) -> None:
         """Store an intermediate value of a running trial."""
         trial.report(value, step)
-        kept = self._kept_ids
-        self._storage.enqueue(lambda: self._storage.set_trial_intermediate_value(kept[trial.number], step, value))
+        update = partial(optuna_tables.update_trial, curve={step: value})
+        self._operations.enqueue(partial(self._update, trial.number, update))
 
     def should_prune(self, trial: optuna.Trial) -> bool:
         known = dict(self._frozen(trial.number).system_attrs)
         prune = trial.should_prune()
         for name, value in self._frozen(trial.number).system_attrs.items():  # the rungs a trial has completed
             if name not in known:
-                self._storage.enqueue(partial(self._note, trial.number, name, value))
+                note = partial(optuna_tables.update_trial, system_attributes={name: value})
+                self._operations.enqueue(partial(self._update, trial.number, note))
         return prune
-
-    def _note(self, number: int, name: str, value: Any) -> None:
-        self._storage.set_trial_system_attr(self._kept_ids[number], name, value)
 
     def tell(self, trial: optuna.Trial, values: list[float] | None = None, state: TrialState | None = None) -> None:
         """End a trial: complete with a value per objective, or in another state."""
         frozen = self._memory.tell(trial, values, state)
-        self._storage.enqueue(partial(self._end, frozen))
+        self._operations.enqueue(partial(self._end, frozen))
 
     def _end(self, frozen: FrozenTrial) -> None:
-        self._storage.set_trial_state_values(self._kept_ids[frozen.number], frozen.state, frozen.values)
+        end = partial(optuna_tables.update_trial, state=frozen.state, values=frozen.values or ())
+        self._update(frozen.number, end)
         del self._kept_ids[frozen.number]
+
+    def _update(self, number: int, update: Callable[[Engine, int], None]) -> None:
+        """Call `optuna_tables.update_trial` for a running trial."""
+        self._operations.retry(partial(update, self._engine, self._kept_ids[number]))
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self.trials()[number]

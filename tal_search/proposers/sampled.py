@@ -57,6 +57,7 @@ class Sampled:
         self._plan, self._want, self._search = plan, want, search
         self._study = CellStudy(
             record.storage,
+            record.operations,
             f"{record.study}: cells",
             search.objectives,
             NumberedSampler(search.sampler, search.space),
@@ -65,6 +66,7 @@ class Sampled:
         )
         self._cells: dict[int, _Cell] = {}
         self._running: set[str] = set()  # keys of running fits
+        self._lost: dict[str, TrialSpec] = {}  # fits of complete cells, by key, whose files are damaged
         # Fits that failed in this run or were ever stopped early; no cell runs them again.
         self._ended = {name.partition("-")[0]: TrialState.PRUNED for name in record.pruned()}
         self._seen: set[str] = set()  # the first trial of every cell
@@ -74,6 +76,10 @@ class Sampled:
         self._resume()
 
     def ask(self) -> TrialSpec | Wait | None:
+        for key, lost in self._lost.items():
+            if key not in self._running:
+                self._running.add(key)
+                return lost
         while (spec := self._next()) is None:
             if not self._may_propose():
                 return WAIT if self._cells else None
@@ -86,7 +92,7 @@ class Sampled:
 
     @property
     def ended(self) -> str | None:
-        if self._cells or self._may_propose():
+        if self._cells or self._lost or self._may_propose():
             return None
         if self._exhausted:
             return (
@@ -101,7 +107,9 @@ class Sampled:
 
     def stops(self, spec: TrialSpec) -> bool:
         """Whether every cell that uses the fit stops."""
-        return all(cell.stopping is not None for cell in self._cells.values() if cell.wants(spec.key))
+        return spec.key not in self._lost and all(
+            cell.stopping is not None for cell in self._cells.values() if cell.wants(spec.key)
+        )
 
     def tell(self, event: Event) -> None:
         """Update the cells that use the event's fit."""
@@ -112,6 +120,7 @@ class Sampled:
             self._ended[key] = TrialState.PRUNED
         if isinstance(event, Finished | Failed | Pruned):
             self._running.discard(key)
+            self._lost.pop(key, None)
         for cell in [cell for cell in self._cells.values() if cell.wants(key)]:
             if isinstance(event, Reported) and cell.trials[0].spec.key == key:
                 self._watch_epoch(cell, event)
@@ -133,7 +142,9 @@ class Sampled:
             if frozen.state != TrialState.RUNNING:
                 self._seen.add(self._trials(frozen)[0].id)
         complete = [frozen for frozen in earlier if frozen.state == TrialState.COMPLETE]
-        self._want([trial for frozen in complete for trial in self._trials(frozen)])
+        trials = [trial for frozen in complete for trial in self._trials(frozen)]
+        known = self._want(trials)
+        self._lost = {spec.key: spec for spec in fits(trial for trial in trials if trial.id not in known)}
         for trial in self._study.running():
             self._begin(trial, self._trials(trial), set(earlier[trial.number].intermediate_values))
 

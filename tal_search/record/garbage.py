@@ -21,10 +21,12 @@ import sqlalchemy
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from tal_search.data.features.shared import MANIFEST, place_of
+from tal_search.data.features.shared import MANIFEST, SPLITS, place_of
 from tal_search.errors import Problems, TalSearchError
+from tal_search.files.checked import Damaged, read_sealed
 from tal_search.record.optuna_tables import values_of_attribute
 from tal_search.record.record_reader import BUSY_SECONDS
+from tal_search.record.seal import require_sound
 from tal_search.record.storage import shown
 from tal_search.trial.folder import TrialFolder
 
@@ -106,8 +108,12 @@ def _referenced(runs: Path) -> set[str]:
         where: Path | str = path
         try:
             where = path if path.suffix == ".db" else path.read_text().strip()
+            if path.suffix == ".db":
+                require_sound(path)
             keys |= _keys(where)
-        except (OSError, SQLAlchemyError, ImportError, ValueError) as error:
+        except Damaged as error:
+            problems.add(f"{error}; nothing is removed")
+        except (OSError, SQLAlchemyError, ImportError, ValueError, AttributeError) as error:
             place = path if where == path else f"{path} names {shown(where)}, which"
             problems.add(
                 f"{place} cannot be read as a record ({_reason(error)}), so nothing is removed; "
@@ -129,7 +135,9 @@ def _keys(where: Path | str) -> set[str]:
     engine = _engine(where)
     try:
         with engine.connect() as connection:
-            return {json.loads(text) for text in values_of_attribute(connection, "key")}
+            # Twice, because a damaged name would have its folder removed.
+            names = [*values_of_attribute(connection, "key"), *values_of_attribute(connection, "id")]
+            return {json.loads(text).partition("-")[0] for text in names}
     finally:
         engine.dispose()
 
@@ -162,8 +170,9 @@ def _trial_words(folder: Path) -> str:
 
 def _array_words(folder: Path) -> str:
     try:
-        videos = sum(len(split["videos"]) for split in json.loads((folder / MANIFEST).read_bytes()).values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        manifest = read_sealed(folder / MANIFEST)
+        videos = sum(len(manifest[split]["videos"]) for split in SPLITS)
+    except (OSError, KeyError, TypeError, Damaged):
         return "features, unfinished"
     return f"features of {videos} videos"
 

@@ -5,7 +5,7 @@ inference axes has hundreds of trials per fit. The statements rely on the schema
 `tests/record/test_optuna_tables.py` compares it with the installed version, and the rows with those that Optuna writes.
 
 `tal-search status` and the dashboards read a record without Optuna, which is slow to import: only `add_trials` and
-`add_intermediate_values` import it.
+`update_trial` import it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, column, func, literal_column, null, select, table, update
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, TrialState
 
 # Untyped, so that a value is read as the database's driver gives it.
 STUDIES = table("studies", column("study_id"), column("study_name"))
@@ -33,7 +33,7 @@ TRIAL_ATTRIBUTES = table("trial_user_attributes", column("trial_id"), column("ke
 TRIAL_PARAMS = table("trial_params", column("trial_id"), column("param_name"), column("distribution_json"))
 
 TRIALS_OF_STUDIES = TRIALS.join(STUDIES, TRIALS.c.study_id == STUDIES.c.study_id)
-
+LAST_ADDED = "tal_search:last_added"  # system attribute of a study: the last call of `add_trials`
 Time = datetime | str  # UTC; text in SQLite
 
 
@@ -49,12 +49,6 @@ class TrialRow(NamedTuple):
 
 
 # Reading
-
-
-def id_of_study(connection: Connection, study: str) -> int | None:
-    """The id of the study with this name."""
-    found: int | None = connection.scalar(select(STUDIES.c.study_id).where(STUDIES.c.study_name == study))
-    return found
 
 
 def study_attributes(connection: Connection, study: str) -> dict[str, object] | None:
@@ -132,55 +126,63 @@ def distributions(connection: Connection, study_id: int) -> dict[str, list[str]]
     return texts
 
 
-# Writing; each function is one transaction
+# Writing; each function is one transaction, which may be repeated
 
 
 def add_trials(
-    engine: Engine, study_id: int, trials: Sequence[FrozenTrial], study_attributes: Mapping[str, object] | None = None
-) -> list[tuple[int, int]]:
+    engine: Engine, study_id: int, trials: Sequence[FrozenTrial], study_attributes: Mapping[str, object] | None = None,
+    *, key: str,
+) -> list[tuple[int, int]]:  # fmt: skip
     """Write trials without intermediate values; returns (trial id, number) of each.
 
-    study_attributes: new system attributes of the study.
+    study_attributes: new system attributes of the study. key: of this call; with the key of the last call, whose
+    answer was lost, nothing is written, and the same is returned.
     """
-    from optuna.storages._rdb.models import BaseModel
-
-    tables: Mapping[str, sqlalchemy.Table] = BaseModel.metadata.tables
+    tables, of_study = _tables(), TRIALS.c.study_id == study_id
     insert = tables["trials"].insert().returning(tables["trials"].c.trial_id)
-    written: list[tuple[int, int]] = []
+    kept = tables["study_system_attributes"]
+    last = (kept.c.study_id == study_id) & (kept.c.key == LAST_ADDED)
     with engine.begin() as connection:
         # The driver is the only writer; the lock keeps trial numbers unique should another program write as well.
         connection.execute(select(STUDIES.c.study_id).where(STUDIES.c.study_id == study_id).with_for_update())
-        first = connection.scalar(select(func.count()).select_from(TRIALS).where(TRIALS.c.study_id == study_id)) or 0
+        before = json.loads(connection.scalar(select(kept.c.value_json).where(last)) or "{}")
+        if before.get("key") == key:
+            added = select(TRIALS.c.trial_id, TRIALS.c.number).where(of_study, TRIALS.c.number >= before["first"])
+            rows = connection.execute(added.order_by(TRIALS.c.number).limit(len(trials)))
+            return [(trial_id, number) for trial_id, number in rows]
+        first = connection.scalar(select(func.count()).select_from(TRIALS).where(of_study)) or 0
+        connection.execute(kept.delete().where(last))
+        attributes = {**(study_attributes or {}), LAST_ADDED: {"key": key, "first": first}}
+        connection.execute(kept.insert(), [{"study_id": study_id, **row} for row in _attributes(attributes)])
+        written: list[tuple[int, int]] = []
         for number, trial in enumerate(trials, start=first):
             row = {
                 "number": number, "study_id": study_id, "state": trial.state,
                 "datetime_start": _utc(trial.datetime_start), "datetime_complete": _utc(trial.datetime_complete),
             }  # fmt: skip
             written.append((connection.execute(insert, row).scalar_one(), number))
-        rows = _rows_of_trials(trials, [trial_id for trial_id, _ in written])
-        rows["study_system_attributes"] = [
-            {"study_id": study_id, "key": name, "value_json": json.dumps(content)}
-            for name, content in (study_attributes or {}).items()
-        ]
-        for name, contents in rows.items():
+        for name, contents in _rows_of_trials(trials, [trial_id for trial_id, _ in written]).items():
             if contents:
                 connection.execute(tables[name].insert(), contents)
     return written
 
 
-def add_intermediate_values(engine: Engine, trial_id: int, values: Mapping[int, float]) -> None:
-    """Write intermediate values of a trial, by step; those of steps that it has are replaced."""
-    from optuna.storages._rdb.models import TrialIntermediateValueModel as Model
-
-    values_table: sqlalchemy.Table = Model.__table__
-    rows = []
-    for step, value in values.items():
-        stored, kind = Model.intermediate_value_to_stored_repr(float(value))
-        rows.append({"trial_id": trial_id, "step": step, "intermediate_value": stored, "intermediate_value_type": kind})
-    known = (values_table.c.trial_id == trial_id) & values_table.c.step.in_(list(values))
+def update_trial(
+    engine: Engine, trial_id: int, *, state: TrialState | None = None, values: Sequence[float] = (),
+    attributes: Mapping[str, object] = {}, system_attributes: Mapping[str, object] = {},
+    curve: Mapping[int, float] = {},
+) -> None:  # fmt: skip
+    """Change a running trial, at last its state; what it has under the same name or step (of `curve`) is replaced."""
+    tables, trials = _tables(), _tables()["trials"]
     with engine.begin() as connection:
-        connection.execute(values_table.delete().where(known))
-        connection.execute(values_table.insert(), rows)
+        for name, rows in _rows(values, attributes, system_attributes, curve).items():
+            for row in rows:
+                changed, by = tables[name], next(iter(row))  # its first column tells apart the rows of a trial
+                connection.execute(changed.delete().where(changed.c.trial_id == trial_id, changed.c[by] == row[by]))
+                connection.execute(changed.insert(), {"trial_id": trial_id, **row})
+        if state is not None:
+            where = trials.update().where(trials.c.trial_id == trial_id, trials.c.state != state)
+            connection.execute(where.values(state=state, datetime_complete=_utc(datetime.now())))
 
 
 def reopen_failed_trials(engine: Engine, study_id: int) -> None:
@@ -204,28 +206,45 @@ def _utc(when: datetime | None) -> datetime | None:
     return None if when is None else when.astimezone(UTC).replace(tzinfo=None)
 
 
+def _tables() -> Mapping[str, sqlalchemy.Table]:
+    """Optuna's, which know how enumerations are stored."""
+    from optuna.storages._rdb.models import BaseModel
+
+    return dict(BaseModel.metadata.tables)
+
+
 def _rows_of_trials(trials: Sequence[FrozenTrial], ids: Sequence[int]) -> dict[str, list[dict[str, object]]]:
     """Rows of the other tables for trials with these ids, by table."""
     from optuna.distributions import distribution_to_json
-    from optuna.storages._rdb.models import TrialValueModel
 
-    rows: dict[str, list[dict[str, object]]] = defaultdict(list)
+    found: dict[str, list[dict[str, object]]] = defaultdict(list)
     for trial, trial_id in zip(trials, ids, strict=True):
-        for objective, value in enumerate(trial.values or []):
-            stored, kind = TrialValueModel.value_to_stored_repr(float(value))
-            rows["trial_values"].append(
-                {"trial_id": trial_id, "objective": objective, "value": stored, "value_type": kind}
-            )
+        rows = _rows(trial.values or (), trial.user_attrs, trial.system_attrs, {})
         for name, value in trial.params.items():
             distribution = trial.distributions[name]
-            rows["trial_params"].append(
-                {
-                    "trial_id": trial_id, "param_name": name, "param_value": distribution.to_internal_repr(value),
-                    "distribution_json": distribution_to_json(distribution),
-                }
-            )  # fmt: skip
-        attributes = {"trial_user_attributes": trial.user_attrs, "trial_system_attributes": trial.system_attrs}
-        for table_name, contents in attributes.items():
-            for name, content in contents.items():
-                rows[table_name].append({"trial_id": trial_id, "key": name, "value_json": json.dumps(content)})
+            text, number = distribution_to_json(distribution), distribution.to_internal_repr(value)
+            rows["trial_params"].append({"param_name": name, "param_value": number, "distribution_json": text})
+        for name, contents in rows.items():
+            found[name].extend({"trial_id": trial_id, **row} for row in contents)
+    return found
+
+
+def _rows(
+    values: Sequence[float], user: Mapping[str, object], system: Mapping[str, object], curve: Mapping[int, float]
+) -> dict[str, list[dict[str, object]]]:
+    """Rows of one trial by table, without the trial's id."""
+    from optuna.storages._rdb.models import TrialIntermediateValueModel, TrialValueModel
+
+    rows = defaultdict(list, trial_user_attributes=_attributes(user), trial_system_attributes=_attributes(system))
+    for objective, value in enumerate(values):
+        stored, kind = TrialValueModel.value_to_stored_repr(float(value))
+        rows["trial_values"].append({"objective": objective, "value": stored, "value_type": kind})
+    for step, value in curve.items():
+        number, its = TrialIntermediateValueModel.intermediate_value_to_stored_repr(float(value))
+        point: dict[str, object] = {"step": step, "intermediate_value": number, "intermediate_value_type": its}
+        rows["trial_intermediate_values"].append(point)
     return rows
+
+
+def _attributes(contents: Mapping[str, object]) -> list[dict[str, object]]:
+    return [{"key": name, "value_json": json.dumps(content)} for name, content in contents.items()]

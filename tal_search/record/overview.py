@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from tal_search.record.driver_lock import LOCK_FILE
 from tal_search.record.optuna_tables import Time
-from tal_search.record.record_reader import RecordReader, Row, is_asked_for
+from tal_search.record.record_reader import RecordReader, Row, is_asked_for, unreadable
+from tal_search.record.seal import UNREADABLE
 from tal_search.types import INFERENCE
 
 T = TypeVar("T")
@@ -37,6 +38,13 @@ class Overview(NamedTuple):
 
 def overview(folder: Path) -> Overview:
     """Progress of the study in a folder of `runs`. Raises InputError where its record cannot be read."""
+    try:
+        return _overview(folder)
+    except UNREADABLE as error:
+        raise unreadable(folder, error) from error
+
+
+def _overview(folder: Path) -> Overview:
     rows, about, driver = _read_undisturbed(folder, _read)
     planned = about.get("trials")
     newest = {row.id: row for row in rows.values() if row.id is not None and _is_asked_for(row, about)}

@@ -10,20 +10,25 @@ whole `TrialResult`, test scores included) or `reason`. If a sampler proposes th
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from tal_search.errors import InputError
 from tal_search.plan.cells import Trial
+from tal_search.record import optuna_tables, seal
 from tal_search.record import storage as stored
 from tal_search.record.distributions import choice
-from tal_search.record.retry import RetryingStorage
+from tal_search.record.driver_lock import StudyLock
+from tal_search.record.retry import Operations
 from tal_search.trial.trial_types import EpochReport, TrialResult, objective
 from tal_search.types import criterion
 
@@ -46,15 +51,22 @@ class Record:
     """Opened by `Record.open`; closed by `close` or by leaving a `with` block."""
 
     def __init__(
-        self, storage: RetryingStorage, study: str, study_id: int, distributions: Mapping[str, BaseDistribution]
-    ) -> None:
-        self.storage, self.study = storage, study
+        self, storage: RDBStorage, operations: Operations, study: str, study_id: int,
+        distributions: Mapping[str, BaseDistribution], file: Path | None = None, *, sealed: bool = True,
+    ) -> None:  # fmt: skip
+        self.storage, self.operations, self.study = storage, operations, study
         self._study_id, self._distributions = study_id, distributions
         self._entries: dict[str, _Entry] = {}
         self._loaded: dict[str, TrialResult] = {}
-        for row in stored.rows(storage, study_id):  # by number: the newest attempt wins
+        self._noted: dict[str, Mapping[str, object]] = {}  # of complete trials, if the record has no checksum
+        self.file, self.sealed = file, sealed
+        names = stored.READ if sealed else (*stored.READ, *seal.NOTED)
+        # By number: the newest attempt wins.
+        for row in operations.retry(lambda: list(stored.rows(storage, study_id, names))):
             name = row.attributes["id"]
             self._entries[name] = _Entry(row.trial_id, row.number, row.state, row.attributes.get("attempt", 1))
+            if not sealed:
+                self._noted[name] = seal.noted(row.attributes)
             if row.state == TrialState.COMPLETE:
                 self._loaded[name] = TrialResult.from_json(row.attributes["result"])
 
@@ -70,40 +82,42 @@ class Record:
         objective: tuple[str, str] | None = None,
         *,
         say: Callable[[str], None] | None = None,
+        lock: StudyLock | None = None,
     ) -> Record:
         """Open or create the record of `study` at `where`, a file or an SQLAlchemy URL.
 
         distributions: of each axis. settings: those that all trials of the study share, nested dictionaries. folder:
         the study's, by default that of the file. about: metadata for readers, see `description.py`. objective: the
         names under which Optuna's own pages show a trial's value and its intermediate values. say: gets a sentence when
-        writes begin to wait for the database, and one when they are done.
+        writes begin to wait for the database, and one when they are done. lock: of the driver, checked in each
+        transaction, which raises LockLost once another driver may run the study.
         Raises InputError if it cannot be opened, was started with other settings, or has another kind of value for an
         axis.
         """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        storage = stored.open_storage(where, folder or Path(where).parent, say)
+        file, sealed, removed = seal.begin(where)
+        storage = stored.open_storage(where)
+        operations = Operations(folder or Path(where).parent, say, None if lock is None else lock.check)
+        record = where if isinstance(where, Path) else None
         try:
-            study_id = stored.id_of_study(storage, study)
-            if settings is not None:
-                stored.agree_on_settings(storage, study_id, study, settings)
-            agreed = stored.agree_on_distributions(storage, study_id, distributions)
-            if about is not None:
-                storage.set_study_user_attr(study_id, stored.ABOUT, dict(about))
-            if objective is not None:
-                stored.name_objectives(storage, study_id, [objective[0]])
-                storage.set_study_user_attr(study_id, stored.CURVES, objective[1])
-            return cls(storage, study, study_id, agreed)
-        except InputError as error:
+            operations.limit_waits(storage.engine)
+            if lock is not None:
+                lock.guard(storage.engine, operations.busy_seconds, record)
+            agree = partial(stored.agree, storage, study, distributions, settings, about, objective)
+            return cls(storage, operations, study, *operations.retry(agree), record, sealed=sealed)
+        except BaseException as error:
             stored.close(storage)
-            raise InputError(f"{stored.shown(where)}: {problem}" for problem in error.problems) from error
-        except BaseException:
-            stored.close(storage)
+            if explained := seal.explained(error, stored.shown(where), file, removed):
+                raise explained from error
             raise
 
     def start(self, trial: Trial) -> int:
-        """Record that the trial is running; returns its number. A trial that a killed driver left running keeps it."""
+        """Record that the trial is running; returns its number. A trial that a killed driver left running keeps it.
+
+        Of a trial that has ended, this is another attempt; one that was complete has lost its files.
+        """
         entry = self._entries.get(trial.id)
-        if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
+        if entry is None or entry.state != TrialState.RUNNING:
             entry = self._create(trial, {}, attempt=1 if entry is None else entry.attempt + 1)
         return entry.number
 
@@ -115,39 +129,34 @@ class Record:
         if value is not None:
             entry.curve[report.epoch] = value
         if time.monotonic() - entry.epoch_written >= EPOCH_EVERY_SECONDS or report.epoch == report.epochs:
-            self._write_curve(entry)
-            self.storage.set_trial_user_attr(entry.trial_id, "epoch", report.epoch)
+            self._update(entry, attributes={"epoch": report.epoch})
             entry.epoch_written = time.monotonic()
 
     def finish(self, trial: Trial, result: TrialResult, *, cached: bool) -> None:
         """Record that the trial is complete. cached: its result was trained earlier, or by another study."""
         entry = self._entries.get(trial.id)
-        if entry is not None and entry.state == TrialState.COMPLETE:
+        if entry is not None and entry.state == TrialState.COMPLETE and not self.differs(trial, result):
             return
         attributes = {"cached": cached, "result": result.to_json()}
-        if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
+        if entry is None or entry.state != TrialState.RUNNING:
             self._create(trial, attributes, attempt=1 if entry is None else entry.attempt + 1, result=result)
             return
-        self._write_curve(entry)
-        for name, value in attributes.items():
-            self.storage.set_trial_user_attr(entry.trial_id, name, value)
-        # The state is written last: a crash before it leaves a running trial, which the next driver continues.
-        self.storage.set_trial_state_values(entry.trial_id, TrialState.COMPLETE, [objective(result)])
-        entry.state = TrialState.COMPLETE
+        self._update(entry, attributes=attributes, state=TrialState.COMPLETE, values=[objective(result)])
 
     def finish_all(self, results: Sequence[tuple[Trial, TrialResult]], *, cached: bool) -> None:
         """`finish` for many trials; those that were not started are written in one transaction."""
         new = []
         for trial, result in results:
             entry = self._entries.get(trial.id)
-            if entry is None or entry.state in (TrialState.FAIL, TrialState.PRUNED):
+            again = entry is not None and entry.state == TrialState.COMPLETE and self.differs(trial, result)
+            if entry is None or again or entry.state in (TrialState.FAIL, TrialState.PRUNED):
                 new.append((trial, result, 1 if entry is None else entry.attempt + 1))
             else:
                 self.finish(trial, result, cached=cached)
         if not new:
             return
         templates = [self._template(t, {"cached": cached, "result": r.to_json()}, n, r) for t, r, n in new]
-        written = self.storage.add_trials(self._study_id, templates)
+        written = self._add(templates)
         for (trial, _, attempt), (trial_id, number) in zip(new, written, strict=True):
             self._entries[trial.id] = _Entry(trial_id, number, TrialState.COMPLETE, attempt)
 
@@ -167,8 +176,15 @@ class Record:
         """Ids of the trials whose last attempt was stopped early."""
         return [name for name, entry in self._entries.items() if entry.state == TrialState.PRUNED]
 
+    def differs(self, trial: Trial, result: TrialResult) -> bool:
+        """Whether a complete trial has another result, or other settings, than its folder and the plan."""
+        other = trial.id in self._noted and seal.differ(self._noted[trial.id], trial)
+        return other or self._loaded.get(trial.id, result) != result
+
     def close(self) -> None:
         stored.close(self.storage)
+        if self.file is not None and self.operations.permitted():
+            seal.write(self.file)
 
     def __enter__(self) -> Record:
         return self
@@ -178,22 +194,30 @@ class Record:
 
     def _end(self, trial: Trial, state: TrialState, reason: str) -> None:
         entry = self._entries[trial.id]
-        self._write_curve(entry)
-        self.storage.set_trial_user_attr(entry.trial_id, "reason", reason)
-        self.storage.set_trial_state_values(entry.trial_id, state)
-        entry.state = state
+        self._update(entry, attributes={"reason": reason}, state=state)
 
-    def _write_curve(self, entry: _Entry) -> None:
-        if entry.curve:
-            self.storage.add_intermediate_values(entry.trial_id, entry.curve)
-            entry.curve = {}
+    def _update(
+        self, entry: _Entry, *, attributes: Mapping[str, object], state: TrialState | None = None,
+        values: Sequence[float] = (),
+    ) -> None:  # fmt: skip
+        """Write these and the intermediate values, in one transaction."""
+        write = partial(optuna_tables.update_trial, self.storage.engine, entry.trial_id, curve=entry.curve)
+        self.operations.retry(partial(write, attributes=attributes, state=state, values=values))
+        entry.curve, entry.state = {}, state or entry.state
+
+    def _add(self, templates: Sequence[FrozenTrial]) -> list[tuple[int, int]]:
+        """Add trials in one transaction; (trial id, number) of each. A trial has each attempt once."""
+        attempts = [[template.user_attrs[name] for name in ("id", "attempt")] for template in templates]
+        key = sha256(json.dumps(attempts).encode()).hexdigest()
+        add = partial(optuna_tables.add_trials, self.storage.engine, self._study_id, templates, key=key)
+        return self.operations.retry(add)
 
     def _create(
         self, trial: Trial, attributes: Mapping[str, object], *, attempt: int, result: TrialResult | None = None
     ) -> _Entry:
         """Write a running trial, or a complete one if there is a result, in one transaction."""
         template = self._template(trial, attributes, attempt, result)
-        trial_id, number = self.storage.add_trials(self._study_id, [template])[0]
+        trial_id, number = self._add([template])[0]
         self._entries[trial.id] = entry = _Entry(trial_id, number, template.state, attempt)
         return entry
 
@@ -206,7 +230,7 @@ class Record:
             values=None if result is None else [objective(result)],
             params={name: choice(value) for name, value in drawn.items()},
             distributions={name: self._distributions[name] for name in drawn},
-            user_attrs={**_attributes(trial), "attempt": attempt, **attributes},
+            user_attrs={**seal.attributes(trial), "attempt": attempt, **attributes},
         )
 
 
@@ -221,12 +245,3 @@ def intermediate_value(trial: Trial, report: EpochReport) -> float | None:
 def held_out_mAP(trial: Trial, report: EpochReport) -> float | None:
     """mAP of an epoch on held-out training videos; None where the epoch was not scored on any."""
     return report.scores.get(f"holdout/mAP/{criterion(trial.spec.protocol['tiou'])}")
-
-
-def _attributes(trial: Trial) -> dict[str, object]:
-    spec = trial.spec
-    return {
-        "id": trial.id, "key": spec.key, "cell": trial.cell, "annotator": spec.annotator, "seed": spec.seed,
-        "method": spec.method, "dataset": spec.dataset.source, "code_version": spec.code_version,
-        "annotation_seconds": trial.annotation_seconds,
-    }  # fmt: skip

@@ -15,8 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from tal_search.errors import InputError, MissingExtra
-from tal_search.record import optuna_tables
-from tal_search.record.driver_lock import held_in_database
+from tal_search.files.checked import Damaged
+from tal_search.record import optuna_tables, seal
+from tal_search.record.lease import first_line, held_in_database
 from tal_search.record.optuna_tables import Time
 
 STATES = {"COMPLETE": "done", "RUNNING": "running", "WAITING": "running", "FAIL": "failed", "PRUNED": "stopped early"}
@@ -94,13 +95,27 @@ class RecordReader:
         with self._connected() as connection:
             return held_in_database(connection, self.study)
 
+    def damage(self) -> Damaged | None:
+        """What is wrong with the record if its file is not as its last driver left it: any number may be wrong."""
+        if not (self.folder / "record.url").exists():
+            try:
+                seal.require_whole(self.folder / "record.db")
+            except Damaged as error:
+                return error
+        return None
+
     @contextmanager
     def _connected(self) -> Iterator[sqlalchemy.Connection]:
+        file = self.folder / "record.db"
+        local = not (self.folder / "record.url").exists()
         try:
             with self._engine.connect() as connection:
                 yield connection
         except (SQLAlchemyError, sqlite3.Error) as error:
-            raise InputError(f"{self.folder}: the record cannot be read ({_first_line(error)})") from None
+            fix = f"; {seal.FIX.format(name=file.name)}" if local and seal.is_damage(error) else ""
+            raise InputError(f"{self.folder}: the record cannot be read ({first_line(error)}){fix}") from None
+        except seal.UNREADABLE as error:
+            raise unreadable(self.folder, error) from error
 
     def _mark(self) -> object:
         """Sizes and times of the files; None where the record is on a server, which is read each time."""
@@ -121,6 +136,13 @@ class RecordReader:
                     trial.number, STATES[trial.state], trial.started, trial.ended, *trial.attributes
                 )
         return True
+
+
+def unreadable(folder: Path, error: Exception) -> InputError:
+    """The error of a record whose content cannot be read."""
+    if (folder / "record.url").exists():
+        return InputError(f"{folder}: the record is damaged ({first_line(error)}); restore its database")
+    return seal.damaged(folder / "record.db", error)
 
 
 def is_asked_for(cell: Mapping[str, object], axes: Collection[str], centre: Mapping[str, object]) -> bool:
@@ -151,7 +173,3 @@ def _engine(folder: Path, still: bool) -> sqlalchemy.Engine:
     url = f"file:{quote(str(path.resolve()))}?{mode}"
     connect = lambda: sqlite3.connect(url, uri=True, timeout=BUSY_SECONDS)  # noqa: E731
     return sqlalchemy.create_engine("sqlite://", creator=connect, poolclass=NullPool)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,7 +1,8 @@
-"""Optuna storage that retries while the database is locked, unreachable or out of space.
+"""Whole operations on a record, retried while its database is locked, unreachable or out of space.
 
-Writes made while trials run go through a queue (`enqueue`): if the record cannot be written they stay in it, in order,
-and the driver goes on, so that no trial waits for the record.
+An operation is safe to repeat from its start, also where it was committed and the answer was lost. Those made while
+trials run go through a queue (`enqueue`): if the record cannot be written they stay in it, in order, and the driver
+goes on, so that no trial waits for the record.
 """
 
 from __future__ import annotations
@@ -9,70 +10,95 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+import sqlalchemy
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, InternalError, OperationalError
 
 from tal_search.errors import TalSearchError
 from tal_search.files.disk import retry_when_full
-from tal_search.record import optuna_tables
+from tal_search.files.lock_file import LockLost
+from tal_search.record.lease import Unconfirmed, first_line
 
 Result = TypeVar("Result")
 
-AWAY = (OperationalError, InterfaceError)  # a database that is locked or cannot be reached
 AWAY_SECONDS = 600.0  # the run ends if the database is away for longer
 POLL_SECONDS = 0.5
 SLICE_SECONDS = 0.1  # the queue is drained in slices, so that trials are not blocked
 WARN_SECONDS = 2.0  # warn if the record is locked for longer
-BUSY_SECONDS = 5  # SQLite's busy timeout; short, so that signals are handled
+BUSY_SECONDS = 5  # longest wait inside the database for a lock; short, so that signals are handled
 QUEUE_BUSY_SECONDS = 0.05  # the same while the queue is drained; most transactions of other processes are shorter
-# Each is one transaction that leaves nothing behind when it fails; Optuna's studies and its cache call nothing else.
-CALLS = (
-    "create_new_study", "set_study_system_attr", "set_study_user_attr", "set_trial_intermediate_value",
-    "set_trial_state_values", "set_trial_system_attr", "set_trial_user_attr",
-    "get_all_trials", "get_trial", "get_trial_number_from_id", "_get_trials", "_get_best_trial_id",
-    "get_study_id_from_name", "get_study_system_attrs",
-)  # fmt: skip
 
 
-class RetryingStorage(RDBStorage):
-    """Optuna's storage, whose calls are retried; TalSearchError after AWAY_SECONDS without a database.
+class Operations:
+    """Runs operations on a record, now (`retry`) or in a queue (`enqueue`).
 
     folder: of the study; a process that waits for disk space leaves its marker beside it. say: gets a sentence when
-    queued writes begin to wait, and one when they are done.
+    queued operations begin to wait, and one when they are done. check: called before each queued action; raises an
+    error where the study may no longer be written, or Unconfirmed where the action must wait.
     """
 
     def __init__(
-        self,
-        url: str,
-        folder: Path,
-        say: Callable[[str], None] | None = None,
-        **options: Any,
+        self, folder: Path, say: Callable[[str], None] | None = None, check: Callable[[], None] | None = None
     ) -> None:
-        self._folder, self._say = folder, say or (lambda _: None)
+        self._folder, self._say, self._check = folder, say or _ignore, check or _nothing
         self._queue: deque[Callable[[], object]] = deque()
-        self._draining = False  # a call that finds the database locked or away then fails at once
+        self._draining = False  # an operation that finds the database locked or away then fails at once
         self._failing_since: float | None = None  # when the action at the head of the queue first failed
         self._next_try = 0.0
         self._warned = False
-        super().__init__(url, **options)
 
-    @property
     def busy_seconds(self) -> float:
-        """SQLite's busy timeout for the next call."""
+        """How long the database may wait for a lock in the next transaction."""
         if not self._draining:
             return BUSY_SECONDS
         return QUEUE_BUSY_SECONDS if self._failing_since is None else 0.0
 
+    def permitted(self) -> bool:
+        """Whether the study may still be written; see `check`."""
+        try:
+            self._check()
+        except (LockLost, Unconfirmed):
+            return False
+        return True
+
+    def limit_waits(self, engine: sqlalchemy.Engine) -> None:
+        """Have SQLite wait no longer than that; for PostgreSQL see `StudyLock.guard`."""
+
+        def set_busy_timeout(connection: DBAPIConnection, *_: object) -> None:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={int(1000 * self.busy_seconds())}")
+            cursor.close()
+
+        if engine.dialect.name == "sqlite":
+            sqlalchemy.event.listen(engine, "checkout", set_busy_timeout)
+
+    def retry(self, operation: Callable[[], Result]) -> Result:
+        """The result of an operation, retried while the disk is full (indefinitely) or the database is away.
+
+        In a queued action, the error of a locked or unreachable database is raised at once: the queue runs the whole
+        action again. Raises TalSearchError after AWAY_SECONDS without a database.
+        """
+        until = time.monotonic() + AWAY_SECONDS
+        while True:
+            try:
+                return retry_when_full(lambda: _with_database_error(operation), self._folder)
+            except DBAPIError as error:
+                if not _is_away(error):
+                    raise _refused(error) from error
+                if self._draining:
+                    raise
+                if time.monotonic() > until:
+                    raise _away(error) from error
+                time.sleep(POLL_SECONDS)
+
     def enqueue(self, action: Callable[[], object]) -> None:
         """Run an action after those in the queue: now, or in a later call of `enqueue` or `flush`.
 
-        Actions that read the record, or report that something was written, are queued too, after the writes. An action
-        of several writes is run again from its start if one of them finds the database locked or away.
+        Actions that read the record, or report that something was written, are queued too, after the writes.
         """
         self._queue.append(action)
         if time.monotonic() >= self._next_try:
@@ -90,13 +116,18 @@ class RetryingStorage(RDBStorage):
         until = time.monotonic() + seconds
         self._draining = True
         try:
+            self._check()
             while self._queue:
                 if time.monotonic() > until:
                     return False
                 self._queue[0]()
                 self._queue.popleft()
                 self._failing_since = None
-        except AWAY as error:
+                self._check()
+        except (DBAPIError, Unconfirmed) as error:
+            if not _is_away(error):
+                self._queue.clear()
+                raise _refused(error) from error
             self._postpone(error)
             return False
         except BaseException:
@@ -109,7 +140,7 @@ class RetryingStorage(RDBStorage):
         self._warned = False
         return True
 
-    def _postpone(self, error: DBAPIError) -> None:
+    def _postpone(self, error: Exception) -> None:
         now = time.monotonic()
         self._next_try = now + POLL_SECONDS
         self._failing_since = self._failing_since or now
@@ -119,76 +150,54 @@ class RetryingStorage(RDBStorage):
         if now - self._failing_since > WARN_SECONDS and not self._warned:
             self._warned = True
             self._say(
-                f"the record cannot be written ({_first_line(error)}); trials continue, and their results are kept "
+                f"the record cannot be written ({first_line(error)}); trials continue, and their results are kept "
                 "in their folders until it can be written"
             )
 
-    def add_trials(
-        self, study_id: int, trials: Sequence[FrozenTrial], study_attributes: Mapping[str, object] | None = None
-    ) -> list[tuple[int, int]]:
-        """See `optuna_tables.add_trials`."""
-        return self._retry(lambda: optuna_tables.add_trials(self.engine, study_id, trials, study_attributes))
 
-    def add_intermediate_values(self, trial_id: int, values: Mapping[int, float]) -> None:
-        """See `optuna_tables.add_intermediate_values`."""
-        self._retry(lambda: optuna_tables.add_intermediate_values(self.engine, trial_id, values))
-
-    def reopen_failed_trials(self, study_id: int) -> None:
-        """See `optuna_tables.reopen_failed_trials`."""
-        self._retry(lambda: optuna_tables.reopen_failed_trials(self.engine, study_id))
-
-    def _retry(self, transaction: Callable[[], Result]) -> Result:
-        """The result of a transaction, retried while the disk is full (indefinitely) or the database is away.
-
-        While the queue is drained, the error of a locked or unreachable database is raised at once.
-        """
-        until = time.monotonic() + AWAY_SECONDS
-        while True:
-            try:
-                return retry_when_full(lambda: _with_database_error(transaction), self._folder)
-            except AWAY as error:
-                if self._draining:
-                    raise
-                if time.monotonic() > until:
-                    raise _away(error) from error
-                time.sleep(POLL_SECONDS)
+def _is_away(error: Exception) -> bool:
+    """Whether the database is locked or cannot be reached, so that the same operation may succeed later."""
+    if isinstance(error, DBAPIError):
+        # InternalError: PostgreSQL ended the session of a driver that was stopped, or is a standby and read-only.
+        return isinstance(error, OperationalError | InterfaceError | InternalError) or error.connection_invalidated
+    return isinstance(error, Unconfirmed)
 
 
-def _retried(name: str) -> Callable[..., object]:
-    plain = getattr(RDBStorage, name)
-
-    def call(self: RetryingStorage, *args: object, **options: object) -> object:
-        return self._retry(lambda: plain(self, *args, **options))
-
-    call.__name__ = name
-    return call
-
-
-for _name in CALLS:
-    setattr(RetryingStorage, _name, _retried(_name))
+def _refused(error: Exception) -> Exception:
+    """A sentence for a damaged database; other errors are the program's, and stay as they are."""
+    if type(error) is not DatabaseError:
+        return error
+    return TalSearchError(
+        f"the record's database is damaged ({first_line(error)}); restore it, or move it away and run the same command "
+        "again: results of finished trials are in their folders"
+    )
 
 
-def _with_database_error(transaction: Callable[[], Result]) -> Result:
-    """The result of a transaction; raises the database's own error where Optuna wraps it in another."""
+def _with_database_error(operation: Callable[[], Result]) -> Result:
+    """The result of an operation; raises the database's own error where Optuna wraps it in another."""
     try:
-        return transaction()
+        return operation()
     except Exception as error:
         cause = next((inner for inner in _chain(error) if isinstance(inner, DBAPIError)), error)
     raise cause  # outside the handler, so that it does not become its own context
 
 
-def _away(error: DBAPIError) -> TalSearchError:
+def _away(error: Exception) -> TalSearchError:
     return TalSearchError(
-        f"the record's database was unavailable for {AWAY_SECONDS / 60:.0f} minutes ({_first_line(error)}); start it, "
+        f"the record's database was unavailable for {AWAY_SECONDS / 60:.0f} minutes ({first_line(error)}); start it, "
         "then run the same command again: results of finished trials are in their folders"
     )
-
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error).splitlines()[0]
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+def _nothing() -> None:
+    pass

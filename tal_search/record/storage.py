@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
-import sqlalchemy
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 
 from tal_search.errors import InputError, MissingExtra
+from tal_search.files.sqlite_files import sqlite_url
+from tal_search.files.urls import masked
 from tal_search.record import optuna_tables
 from tal_search.record.distributions import widened
-from tal_search.record.retry import RetryingStorage
+from tal_search.record.first_open import make_record, opened_by_several
+from tal_search.record.lease import connect_options, first_line
 
 READ = ("id", "attempt", "reason", "result")
 SETTINGS = "settings"
@@ -41,14 +41,12 @@ class Row(NamedTuple):
     attributes: dict[str, Any]
 
 
-def open_storage(where: Path | str, folder: Path, say: Callable[[str], None] | None = None) -> RetryingStorage:
-    """The storage at a file or a URL. folder: of the study; say: see `RetryingStorage`.
-
-    Raises InputError where it cannot be opened; a password is never shown.
-    """
+def open_storage(where: Path | str) -> RDBStorage:
+    """Optuna's storage at a file or a URL. Raises InputError where it cannot be opened; a password is never shown."""
     if isinstance(where, str) and "://" in where:
         try:
-            return RetryingStorage(where, folder, say, engine_kwargs={"pool_pre_ping": True})
+            options: dict[str, Any] = {"pool_pre_ping": True, **connect_options(where)}
+            return opened_by_several(lambda: RDBStorage(where, engine_kwargs=options))
         except ImportError:
             if where.startswith("postgresql+psycopg:"):
                 raise MissingExtra("psycopg", "postgres") from None
@@ -56,24 +54,20 @@ def open_storage(where: Path | str, folder: Path, say: Callable[[str], None] | N
             raise InputError(f"record={shown(where)} needs a database driver that is not installed; {fix}") from None
         except (SQLAlchemyError, ValueError) as error:
             # A ValueError may quote part of the URL, and with it a password.
-            reason = _first_line(error) if isinstance(error, SQLAlchemyError) else "it is not a URL of a database"
+            reason = first_line(error) if isinstance(error, SQLAlchemyError) else "it is not a URL of a database"
             raise InputError(
                 f"record={shown(where)} cannot be opened: {reason}; start it, or correct the URL"
             ) from None
     path = Path(where).resolve()
-    new = not path.exists()
     try:
+        make_record(path)
         # Set before Optuna opens the file: readers (dashboards) then never block the driver, nor the driver them.
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
         options = {"creator": partial(_connect, path)}
-        storage = RetryingStorage(
-            f"sqlite:///{quote(str(path))}", folder, say, engine_kwargs=options, skip_compatibility_check=new
-        )
-    except (sqlite3.Error, SQLAlchemyError) as error:
-        raise InputError(f"{path} cannot be opened as a record: {_first_line(error)}; move it away") from error
-    sqlalchemy.event.listen(storage.engine, "checkout", lambda raw, *_: _set_busy_timeout(raw, storage.busy_seconds))
-    return storage
+        return RDBStorage(sqlite_url(path), engine_kwargs=options)
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+        raise InputError(f"{path} cannot be opened as a record: {first_line(error)}; move it away") from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -83,44 +77,45 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _set_busy_timeout(connection: DBAPIConnection, seconds: float) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={int(1000 * seconds)}")
-    cursor.close()
-
-
 def close(storage: RDBStorage) -> None:
     storage.remove_session()
     storage.engine.dispose()
 
 
 def shown(where: Path | str) -> str:
-    """A record's location for messages: a file, or a URL without its password, be it in the address or an option."""
-    if isinstance(where, str) and "://" in where:
-        try:
-            url = sqlalchemy.make_url(where)
-        except (SQLAlchemyError, ValueError):  # a password with an @ or a :, perhaps
-            return where.partition("://")[0] + "://..."
-        return url.difference_update_query(_passwords(url)).render_as_string(hide_password=True)
-    return str(where)
+    """A record's location for messages: a file, or a URL with its password masked or, as an option, left out."""
+    return masked(str(where))
 
 
-def without_password(url: str) -> str:
-    """The URL without its password, for a file; the password is then read from PGPASSWORD or a password file."""
-    whole = sqlalchemy.make_url(url)
-    whole = whole.difference_update_query(_passwords(whole))
-    return whole._replace(password=None).render_as_string()  # `URL.set` would take None to mean "unchanged"
-
-
-def _passwords(url: sqlalchemy.URL) -> list[str]:
-    """Names of the URL's options that may hold a password."""
-    return [name for name in url.query if "pass" in name.lower()]
-
-
-def id_of_study(storage: RDBStorage, study: str) -> int:
+def id_of_study(
+    storage: RDBStorage, study: str, directions: Sequence[StudyDirection] = (StudyDirection.MAXIMIZE,)
+) -> int:
     """The id of the study with this name, which is created if the storage has none."""
-    known = {frozen.study_name: frozen._study_id for frozen in storage.get_all_studies()}
-    return known[study] if study in known else storage.create_new_study([StudyDirection.MAXIMIZE], study)
+    try:
+        return storage.get_study_id_from_name(study)
+    except KeyError:
+        return storage.create_new_study(directions, study)
+
+
+def agree(
+    storage: RDBStorage,
+    study: str,
+    distributions: Mapping[str, BaseDistribution],
+    settings: Mapping[str, object] | None,
+    about: Mapping[str, object] | None,
+    objective: tuple[str, str] | None,
+) -> tuple[int, dict[str, BaseDistribution]]:
+    """The id of a study, created if necessary, and its distributions for old and new trials; see `Record.open`."""
+    study_id = id_of_study(storage, study)
+    if settings is not None:
+        agree_on_settings(storage, study_id, study, settings)
+    agreed = agree_on_distributions(storage, study_id, distributions)
+    if about is not None:
+        storage.set_study_user_attr(study_id, ABOUT, dict(about))
+    if objective is not None:
+        name_objectives(storage, study_id, [objective[0]])
+        storage.set_study_user_attr(study_id, CURVES, objective[1])
+    return study_id, agreed
 
 
 def rows(storage: RDBStorage, study_id: int, names: Sequence[str] = READ) -> Iterator[Row]:
@@ -207,7 +202,3 @@ def agree_on_distributions(
             # Safe, because the way Optuna stores a number does not depend on the bounds.
             optuna_tables.replace_distribution(storage.engine, study_id, name, distribution_to_json(agreed[name]))
     return agreed
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from tal_search.files.commands import command_line, repeated
 from tal_search.results.trials import StudyFrame
 from tal_search.results.uncertainty.contrasts import LEAST_REPEATS
 
@@ -82,9 +82,12 @@ def _step(data: StudyFrame, seeds: int, wanted: Mapping[str, float]) -> NextRun:
     )
 
 
+def run_command(data: StudyFrame) -> str:
+    """The command that runs the study again, or goes on with it: its last command line."""
+    return command_line("run", *repeated(data.name, data.runs, data.overrides))
+
+
 def command(data: StudyFrame, *overrides: str) -> str:
     """The command of the study's last run, with these overrides replacing those of the same keys."""
-    keys = {override.partition("=")[0] for override in overrides}
-    given = data.overrides or (f"study={data.name}",)
-    kept = [override for override in given if override.lstrip("+~").partition("=")[0] not in keys]
-    return shlex.join(["python", "-m", "tal_search.run", *kept, *overrides])
+    words = repeated(data.name, data.runs, data.overrides, *overrides)
+    return command_line("-m", "tal_search.run", *words, program="python")

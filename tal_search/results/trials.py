@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,11 @@ class StudyFrame:
 
     trials has one row per trial and at least these columns: the axes by name, `key` (of its fit), `seed`, `annotator`,
     `method`, `state` ("done", or anything else), `annotation_seconds` (per minute of video), those of `score_columns`,
-    and of the result `parameters`, `seconds` (of training) and `scoring_seconds`. mAP in percent; NaN if unknown.
+    and of the result `detections`, `parameters`, `seconds` (of training) and `scoring_seconds`; `reason`: why
+    detections are missing, or "". mAP in percent; NaN if unknown.
 
-    name: the study's; overrides: the command line of its last run, study=NAME first; lanes: number of trials it ran
-    at once.
+    name: the study's; runs: the folder where it is now; overrides: the command line of its last run, study=NAME first;
+    lanes: number of trials it ran at once.
     """
 
     plan: str
@@ -44,6 +46,7 @@ class StudyFrame:
     cases: dict[str, str | None]
     trials: pd.DataFrame = field(repr=False)
     name: str = ""
+    runs: Path = Path("runs")
     overrides: tuple[str, ...] = ()
     lanes: int = 1
 
@@ -101,6 +104,25 @@ def score_columns(tiou: tuple[float, ...], mAP_NT: Floats, held_NT: Floats, leak
     held = _mean(held_NT) if name == "average" else held_NT[:, tiou.index(float(name))]
     columns = {f"mAP@{threshold:g}": 100 * mAP_NT[:, place] for place, threshold in enumerate(tiou)}
     return columns | {"average": 100 * _mean(mAP_NT[:, inside]), "holdout": 100 * held, "leaky": 100 * leaky_N}
+
+
+def silent_note(data: StudyFrame) -> str:
+    """A note above every table of a study with finished trials that detect nothing, with a reason; else "".
+
+    Reads the columns `detections` and `reason` of the trials.
+    """
+    done = data.done
+    if "detections" not in done:
+        return ""
+    silent = done[done["detections"] == 0]
+    if not len(silent):
+        return ""
+    count = f"{len(silent)} of {len(done)} finished trials without detections, whose mAP is therefore 0"
+    reasons = [str(reason) for reason in silent["reason"].drop_duplicates() if reason]
+    if not reasons:
+        return f"{count}."  # of a version that did not keep reasons
+    others = f" (and {len(reasons) - 1} more reasons, in the list of trials)" if len(reasons) > 1 else ""
+    return f"{count}: {reasons[0].removeprefix('no detections: ')}{others}."
 
 
 def _mean(values_NT: Floats) -> Floats:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
 from tal_search.fields import broken_rule
-from tal_search.study.yaml_reader import INVALID, Invalid, Key, Written, shown
+from tal_search.study.yaml_reader import INVALID, Invalid, Key, Written, plain_scalar, shown
 from tal_search.types import Plain, Value
 
 Typed: TypeAlias = Value | Path | tuple[Value, ...]  # a field of the settings
@@ -150,7 +150,7 @@ class Checker:
 
 
 def converted(hint: object, value: Plain) -> Typed | Invalid:
-    """The value as its type, or INVALID. A number may be written as a fraction ("1/16"); a list becomes a tuple."""
+    """The value as its type, or INVALID. A number may be text ("30.0", "1/16"); a list becomes a tuple."""
     options = _options(hint)
     if len(options) > 1:
         return next((typed for option in options if (typed := converted(option, value)) is not INVALID), INVALID)
@@ -205,6 +205,7 @@ def did_you_mean(near: str | None) -> str:
 def _number(value: Plain) -> float | Invalid:
     if isinstance(value, str) and FRACTION.fullmatch(value):
         return float(Fraction("".join(value.split())))
+    value = plain_scalar(value.strip()) if isinstance(value, str) else value  # "30.0", quoted
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return INVALID
     return float(value)

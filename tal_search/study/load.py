@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tal_search.errors import InputError, Problems
+from tal_search.files.urls import without_passwords
 from tal_search.localization.inference import Inference
 from tal_search.methods import available, specification
 from tal_search.study.cases import check_cases, read_cases, reference_study
 from tal_search.study.checking import Checker, closest, did_you_mean, repeated
-from tal_search.study.overrides import apply_override, without_passwords
+from tal_search.study.overrides import apply_override
 from tal_search.study.presets import annotator_problems, find_dataset, thresholds
 from tal_search.study.rules import check_addresses, check_lengths, check_search, checked_options, with_long_forms
 from tal_search.study.settings import FOLDER, SearchSettings, Study

@@ -11,6 +11,7 @@ import re
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tal_search.files.urls import masked
 from tal_search.study.yaml_reader import INVALID, Invalid, Key, Reader, Written, first_line, shown
 from tal_search.types import Plain
 
@@ -24,13 +25,19 @@ MAPPING_KEY = re.compile(r"\s*[\w.-]+:")
 
 def apply_override(written: Written, text: str) -> None:
     """Change the tree by one override; problems are reported."""
-    place = f"command line: {text}"
+    place = f"command line: {masked(text)}"
+    if any("\ud800" <= character <= "\udfff" for character in text):  # bytes of a path that are no UTF-8
+        written.problems.add(f"{place}: is not UTF-8 text; rename the file, or link to it under another name")
+        return
     match = OVERRIDE.fullmatch(text.strip())
     if match is None or (match["value"] is None and match["sign"] != "~"):
         written.problems.add(f"{place}: is not KEY=VALUE; write for example 'search.repeats.seeds=[0,1]'")
         return
     name = SHORT_FORMS.get(match["key"], match["key"])
     key = tuple(name.split("."))
+    if "${" in name:
+        written.problems.add(f"{place}: the key has ${{...}}, which is not filled in; write it out")
+        return
     reader = Reader(place, numbered=False)
     value = None if match["value"] is None else _value(name, match["value"].strip(), reader)
     written.problems.extend(reader.problems)
@@ -84,17 +91,6 @@ def _scan(text: str) -> tuple[str, bool]:
             parts.append(key[0] + " ")
             position = key.end()
     return "".join(parts), comma
-
-
-def without_passwords(override: str) -> str:
-    """The override without the password of an address, so that it can be stored and shown.
-
-    Later commands take the password from the environment (PGPASSWORD, MLFLOW_TRACKING_PASSWORD).
-    """
-    if "://" not in override:
-        return override
-    plain = re.sub(r"(://[^:/@]*):.*@", r"\1@", override)
-    return re.sub(r"([?&])[^=&?]*pass[^=&]*=[^&]*", r"\1", plain, flags=re.IGNORECASE).rstrip("?&")
 
 
 def _delete(written: Written, key: Key, place: str, wants_value: bool, value: Plain) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from tal_search.data.catalog import known
 from tal_search.data.data_folder import CLICK_FILES
@@ -43,14 +44,16 @@ def thresholds(study: Study) -> tuple[float, ...]:
 def find_dataset(study: Study) -> DatasetSpec:
     """The study's dataset, found on disk or simulated, with the study's number of snippets, or else its preset's.
 
-    Raises InputError if it cannot be found or read.
+    Only a study without dataset.root is simulated where it has no features. Raises InputError if the dataset cannot be
+    found or read.
     """
     settings = study.dataset
+    given = settings.root is not None
     presets = specification(study.method).presets[settings.name]
     spec = find(
         name=settings.name,
-        source=settings.source,
-        root=settings.root,
+        source="features" if given and settings.source == "auto" else settings.source,
+        root=settings.root if given else Path("data") / settings.name,
         ground_truth=settings.ground_truth,
         clicks=settings.clicks,
         snippets=settings.snippets or next(iter(presets.values())).snippets,

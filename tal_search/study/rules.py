@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tal_search.files.urls import is_misread
 from tal_search.study.checking import Checker, closest, did_you_mean
 from tal_search.study.samplers import OBJECTIVES, ONE_OBJECTIVE, PRUNERS, SAMPLERS
 from tal_search.study.settings import SearchSettings, Study
@@ -77,11 +78,21 @@ def check_lengths(study: Study, written: Written) -> None:
 
 
 def check_addresses(study: Study, written: Written) -> None:
-    """Report an address of the dashboards that a browser cannot open: every MLflow run would link to it."""
+    """Report an address of the dashboards that a browser cannot open, as every MLflow run would link to it, and
+    passwords that a program would take for a host.
+    """
     page = study.tracking.dashboard
     if page is not None and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", page):
         words = f"is {shown(page)}; it must be the address of the dashboards, such as http://127.0.0.1:8050"
         written.add(("tracking", "dashboard"), words)
+    for key, url in {("record",): study.record, ("tracking", "uri"): study.tracking.uri}.items():
+        if url is not None and is_misread(url):
+            signs = "@ as %40, / as %2F, ? as %3F and # as %23"
+            written.add(
+                key,
+                f"has a password with signs that end the password; write {signs}, or leave the password "
+                f"out and set {'PGPASSWORD' if key == ('record',) else 'MLFLOW_TRACKING_PASSWORD'}",
+            )
 
 
 def _given_in(section: Key, settings: Mapping[str, Value]) -> dict[str, Key]:

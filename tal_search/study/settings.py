@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from tal_search.data.clicks.annotation_cost import CostModel
 from tal_search.data.features.layouts import AUTO, NAMES
 from tal_search.data.simulation.videos import Simulation
 from tal_search.fields import hyper
+from tal_search.files.urls import web_link, without_passwords
 from tal_search.metrics.matching import PROTOCOLS
 from tal_search.study.space import Dimension
 from tal_search.types import Value
@@ -21,7 +21,8 @@ LARGEST_SEED = 2**63 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSettings:
-    """Source of the videos. `auto`: the features under `root` if there are any, else simulated videos.
+    """Source of the videos. `auto`: the features under `root`; without `root`, those under data/NAME, else simulated
+    videos.
 
     Features have one of the layouts of docs/datasets.md; `stride`, `offset` (frames) and `fps` give the times of the
     snippets if they differ from the layout's.
@@ -33,7 +34,7 @@ class DatasetSettings:
     offset: float | None = hyper(None, "offset", low=0, high=10_000)
     fps: float | None = hyper(None, "fps", above=0, high=1000)
     source: Literal["auto", "features", "simulated"] = "auto"
-    root: Path = Path("data/thumos14")
+    root: Path | None = None
     ground_truth: Path | None = None
     clicks: Path | None = None
     clicks_fraction: float = hyper(
@@ -160,6 +161,9 @@ class ResourceSettings:
     trials_per_device: Literal["auto"] | None = None
     concurrent_trials: int | None = hyper(None, "trials", low=1, help="None = as many as fit")
     retries: int = hyper(3, "deaths", low=0, help="times a trial is restarted after its worker died")
+    stall_minutes: float | None = hyper(
+        30.0, "min", low=0, help="without progress, after which a worker is restarted; 0 or None = never"
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bf16"] = "float32"
     checkpoint_every_seconds: float = hyper(20.0, "s", low=0)
@@ -189,8 +193,7 @@ class TrackingSettings:
 
 
 def _page(address: str | None) -> str:
-    shown = address or ""
-    return re.sub("//[^/]*@", "//", shown).rstrip("/") if shown.startswith("http") else ""
+    return web_link(without_passwords(address or "")).rstrip("/")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Reader of study files: a subset of YAML, read into an OmegaConf tree with the place (file:line) of each value.
 
 Only mappings, lists and scalars are read; tags and aliases are refused, so a file yields plain values only. Scalars
-follow YAML 1.2 (`1e-4` is a number, `yes` is text). `${...}` is OmegaConf's interpolation.
+follow YAML 1.2 (`1e-4` is a number, `yes` is text). `${KEY}` is the value of another key, see `references`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tal_search.errors import Problems
+from tal_search.files.urls import masked
+from tal_search.study.references import refused, too_large
 from tal_search.types import Plain, Value
 
 Key = tuple[str, ...]
@@ -37,6 +39,7 @@ INT_DIGITS = 40  # longer integers are read as floats; Python refuses those of t
 DEPTH = 16  # of nested sections and lists, more than any study needs
 NOT_FINITE = re.compile(r"([-+]?)\.?(inf|nan)", re.IGNORECASE)
 WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+MOST_CHARACTERS = 100_000  # of a file; the studies here have up to 3000
 SHOWN = 60  # characters of a value in a message
 
 
@@ -60,6 +63,9 @@ class Written:
 
     def content(self) -> dict[str, Plain]:
         """The tree as dictionaries and lists with interpolations resolved; those that cannot be are reported."""
+        if too_large(self.tree):
+            self.problems.add(f"{self.source}: its references ${{...}} fill in more than a study holds; write them out")
+            return {}
         content = self._plain(self.tree, ())
         assert isinstance(content, dict)
         return content
@@ -73,7 +79,7 @@ class Written:
             inner = (*key, str(name))
             try:
                 values[inner[-1]] = self._plain(node[name], inner)
-            except OmegaConfBaseException as error:
+            except (OmegaConfBaseException, RecursionError) as error:
                 self.add(inner, f"cannot be filled in ({first_line(error)}); write the value out")
         return list(values.values()) if isinstance(node, ListConfig) else values
 
@@ -99,6 +105,8 @@ class Reader:
 
     def read(self, text: str, key: Key = ()) -> Plain | Invalid:
         """The value of the text, which is at `key`; INVALID if there is a problem, which is reported."""
+        if len(text) > MOST_CHARACTERS:
+            return self._refuse(None, f"has {len(text)} characters; a study has at most {MOST_CHARACTERS}, shorten it")
         try:
             node = _NodeLoader(text).get_single_node()
         except yaml.MarkedYAMLError as error:
@@ -140,6 +148,9 @@ class Reader:
             if not isinstance(name_node, yaml.ScalarNode) or not all(name_node.value.split(".")):
                 self._refuse(mark, f"{dotted(key) or 'the study'} has a key that is not a word; write KEY: VALUE")
                 continue
+            if "${" in name_node.value:
+                self._refuse(mark, f"{shown(name_node.value)} is a key; ${{...}} is not filled in there, write it out")
+                continue
             inner = (*key, *name_node.value.split("."))
             if inner in self.places:
                 self._refuse(mark, f"{dotted(inner)} is given again (first at {self.places[inner]}); keep one")
@@ -151,16 +162,13 @@ class Reader:
         return content
 
     def scalar(self, text: str, key: Key, *, quoted: bool) -> Plain | Invalid:
-        """The value of a scalar's text; INVALID if its interpolation is broken."""
+        """The value of a scalar's text; INVALID if it holds anything else than references (`references.refused`)."""
         value = text if quoted else plain_scalar(text)
-        if isinstance(value, str) and "${" in value:
-            try:
-                OmegaConf.create([value])
-            except OmegaConfBaseException as error:
-                place, name = self.places.get(key, self.source), dotted(key)
-                self.problems.add(f"{place}: {name} is {shown(value)}, broken ({first_line(error)}); correct it")
-                return INVALID
-        return value
+        problem = refused(value) if isinstance(value, str) else None
+        if problem is None:
+            return value
+        self.problems.add(f"{self.places.get(key, self.source)}: {dotted(key)} is {shown(value)}, {problem}")
+        return INVALID
 
 
 class _NodeLoader(yaml.BaseLoader):
@@ -205,8 +213,9 @@ def dotted(key: Key) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as in a study file, shortened to fit a message."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    """A value as in a study file, shortened to fit a message, and without the password of a URL."""
+    text = json.dumps(masked(value) if isinstance(value, str) else value, ensure_ascii=False, default=str)
+    text = masked(text)
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 

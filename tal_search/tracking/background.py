@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from tal_search.files.urls import masked
 from tal_search.tracking import epoch_log
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, TrialOutcome, TrialSpec
@@ -47,7 +48,7 @@ class Copy(Protocol):
     A method that raises is called again later, after `open` if `opened` is False.
     """
 
-    study: str
+    again: str
     opened: bool
 
     @property
@@ -58,9 +59,14 @@ class Copy(Protocol):
 
 
 class BackgroundTracker:
-    """See `Tracker`. close_seconds: how long `close` waits for a copy that makes no progress."""
+    """See `Tracker`. close_seconds: how long `close` waits for a copy that makes no progress. check: called before each
+    change of the copy; raises an error where another driver may run the study, whose copy it then is.
+    """
 
-    def __init__(self, copy: Copy, runs: Path, *, close_seconds: float = CLOSE_SECONDS) -> None:
+    def __init__(
+        self, copy: Copy, runs: Path, *, close_seconds: float = CLOSE_SECONDS, check: Callable[[], None] | None = None
+    ) -> None:
+        self._check = check
         self._copy, self._runs, self._close_seconds = copy, runs, close_seconds
         self._lock = threading.Lock()  # of the next two; held briefly
         self._wanted: dict[str, Wanted] = {}
@@ -109,8 +115,7 @@ class BackgroundTracker:
         reason = (late and self.failure) or next(iter(self._problems.values()), silence)
         return (
             f"The copy of this study in {self._copy.where} is incomplete ({reason}); the record and the trial folders "
-            "are complete: to copy what is missing, run the same command again or: "
-            f"tal-search rebuild study={self._copy.study}"
+            f"are complete: to copy what is missing, run the same command again or: {self._copy.again}"
         )
 
     def _folder(self, spec: TrialSpec) -> TrialFolder:
@@ -140,6 +145,8 @@ class BackgroundTracker:
 
     def _attempt(self, action: Callable[[], None]) -> bool:
         try:
+            if self._check is not None:
+                self._check()
             if not self._copy.opened:
                 self._copy.open()
                 self._progress = time.monotonic()
@@ -181,4 +188,4 @@ class BackgroundTracker:
 def _one_line(error: Exception) -> str:
     """Type and message; of NotCopied the message only."""
     text = str(error).strip() if isinstance(error, NotCopied) else f"{type(error).__name__}: {str(error).strip()}"
-    return text.splitlines()[0][:200]
+    return masked(text.splitlines()[0])[:200]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -98,5 +99,8 @@ def _read(path: Path) -> tuple[str | None, list[tuple[str, Entry | None]]]:
         if "parent" in line:
             parent = line["parent"]
         else:
-            lines.append((line["key"], Entry(line["run"], line["state"], line["settings"]) if "run" in line else None))
+            with suppress(KeyError):
+                lines.append(
+                    (line["key"], Entry(line["run"], line["state"], line["settings"]) if "run" in line else None)
+                )
     return parent, lines

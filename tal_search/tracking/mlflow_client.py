@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import sqlite3
 import warnings
-from contextlib import closing
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from tal_search.errors import MissingExtra
+from tal_search.files.urls import web_link
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,6 +20,7 @@ SETTINGS = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the background thread retries, with its own pauses
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # after each run, with the server's user and password
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # it would break into the study's own lines
 }
 
@@ -47,14 +46,16 @@ def mlflow_client(uri: str) -> MlflowClient:
     import_mlflow()
     from mlflow import MlflowClient
 
-    return MlflowClient(uri)
+    return MlflowClient(_signed_in(uri))
 
 
-def database_client(database: Path) -> MlflowClient:
-    """A client of an SQLite database, created or upgraded by one process at a time: MLflow's creation has a race."""
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(".mlflow.lock").open("a") as lock:
-        fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
-        with closing(sqlite3.connect(database)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")  # MLflow's UI reads while a study writes
-        return mlflow_client(f"sqlite:///{database}")
+def _signed_in(uri: str) -> str:
+    """The URI without user and password, which MLflow takes from the environment: its messages quote the URI."""
+    page = web_link(uri)
+    if not page:
+        return uri
+    user, password = urlsplit(uri).username, urlsplit(uri).password
+    for name, value in {"USERNAME": user, "PASSWORD": password}.items():
+        if value:
+            os.environ[f"MLFLOW_TRACKING_{name}"] = unquote(value)
+    return page

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tal_search.files.urls import masked
 from tal_search.plan.plan import Plan
 from tal_search.tracking.background import NotCopied
-from tal_search.tracking.mlflow_client import database_client, import_mlflow, mlflow_client
+from tal_search.tracking.mlflow_client import import_mlflow, mlflow_client
+from tal_search.tracking.mlflow_database import address_of, open_database
 from tal_search.tracking.study_values import NOTE_MARK, PROGRESS, TAGS, StudyValues, note, same
-from tal_search.tracking.values import PERCENT, UNIT, dashboard_link, dataset_values, git_commit, without_password
+from tal_search.tracking.values import PERCENT, UNIT, dashboard_link, dataset_values, git_commit
 from tal_search.types import DatasetSpec
 
 if TYPE_CHECKING:
@@ -39,13 +41,14 @@ class Point(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A trial's run. state: finished, failed or pruned; interrupted if it has not ended."""
+    """A trial's run. state: finished, failed or pruned; interrupted if it has not ended. held: values by name."""
 
     key: str
     run: str
     state: str
     name: str
     dashboard: str
+    held: Mapping[str, object]  # the last values of metrics, and parameters
 
 
 class Missing(Exception):
@@ -56,7 +59,8 @@ class Missing(Exception):
 class MlflowStore:
     """The runs of one study in MLflow. All methods block, and may raise any exception; see `translated`.
 
-    database: of the runs folder, if uri names it. dashboard: the address of the dashboards, "" if unknown.
+    database: the file that uri names, if it does; artifacts: where the settings place the files of its runs. dashboard:
+    the address of the dashboards, "" if unknown. say: gets a sentence where a database is made anew.
     """
 
     uri: str
@@ -65,32 +69,31 @@ class MlflowStore:
     study: str
     description: str
     dataset: DatasetSpec
-    dashboard: str = ""
+    dashboard: str
+    say: Callable[[str], None]
 
     @classmethod
-    def of(cls, plan: Plan) -> MlflowStore:
+    def of(cls, plan: Plan, say: Callable[[str], None] | None = None) -> MlflowStore:
         """The store that a study's settings name; by default `mlflow.db` and `mlartifacts/` in its runs folder.
 
         Raises MissingExtra if MLflow is not installed.
         """
         import_mlflow()
         study, tracking = plan.study, plan.study.tracking
-        runs, artifacts = study.runs.resolve(), tracking.artifacts
-        database = None if tracking.uri else runs / "mlflow.db"
-        if database:
-            artifacts = artifacts or (runs / "mlartifacts").as_uri()
+        uri, database, artifacts = address_of(study.runs, tracking)
         return cls(
-            tracking.uri or f"sqlite:///{database}", database, artifacts, study.name, study.description, plan.dataset,
-            tracking.dashboard_page,
+            uri, database, artifacts, study.name, study.description,
+            plan.dataset, tracking.dashboard_page, say or (lambda _: None),
         )  # fmt: skip
 
     @property
     def shown(self) -> str:
         """The address, for messages."""
-        return without_password(self.uri)
+        return masked(self.uri)
 
     def connect(self) -> None:
-        self.client = database_client(self.database) if self.database else mlflow_client(self.uri)
+        place = self.database
+        self.client = open_database(place, self.say, self.artifacts) if place else mlflow_client(self.uri)
 
     def open(self) -> str:
         """Find or create the experiment and the study's run; returns the latter, which is running then."""
@@ -103,11 +106,9 @@ class MlflowStore:
             if experiment.lifecycle_stage == "deleted":
                 self.client.restore_experiment(self.experiment)
         self.shared_tags = {
-            "study": self.study,
-            "dataset.source": self.dataset.source,
-            "dataset.description": self.dataset.description,
-            **git_commit(),
-        }
+            "study": self.study, "dataset.source": self.dataset.source,
+            "dataset.description": self.dataset.description, **git_commit(),
+        }  # fmt: skip
         tags = {
             **self.shared_tags, "role": "study", "state": "running", UNIT: PERCENT,
             "dashboard": dashboard_link(self.study, address=self.dashboard),
@@ -144,7 +145,8 @@ class MlflowStore:
             if state == "interrupted" and run.data.tags.get("state") == "pruned":
                 state = "pruned"
             tags = run.data.tags
-            yield Found(tags["key"], run.info.run_id, state, run.info.run_name, tags.get("dashboard", ""))
+            held = {**run.data.metrics, **run.data.params}
+            yield Found(tags["key"], run.info.run_id, state, run.info.run_name, tags.get("dashboard", ""), held)
 
     def create(self, tags: dict[str, str], name: str) -> str:
         tags = {**self.shared_tags, **tags, PARENT: self.parent}

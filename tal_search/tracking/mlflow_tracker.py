@@ -6,20 +6,31 @@ copies what is missing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tal_search.plan.plan import Plan
 from tal_search.tracking.background import CLOSE_SECONDS, BackgroundTracker
 from tal_search.tracking.ledger import Ledger
 from tal_search.tracking.mlflow_store import MlflowStore
 from tal_search.tracking.sync import StudyCopy
-from tal_search.tracking.values import Naming
+from tal_search.tracking.values import Naming, rebuild_command
 
 
-def mlflow_tracker(plan: Plan, *, search: bool = False, close_seconds: float = CLOSE_SECONDS) -> BackgroundTracker:
+def mlflow_tracker(
+    plan: Plan,
+    say: Callable[[str], None] | None = None,
+    *,
+    search: bool = False,
+    close_seconds: float = CLOSE_SECONDS,
+    check: Callable[[], None] | None = None,
+) -> BackgroundTracker:
     """The tracker of a study, where its tracking settings say.
 
-    search: ask MLflow which trials it holds instead of reading the ledger. Raises MissingExtra if MLflow is missing.
+    say: gets a sentence, in the tracker's thread, where a database is made anew. search: ask MLflow which trials it
+    holds instead of reading the ledger. check: see `BackgroundTracker`. Raises MissingExtra if MLflow is missing.
     """
-    store, runs = MlflowStore.of(plan), plan.study.runs.resolve()
+    store, runs = MlflowStore.of(plan, say), plan.study.runs.resolve()
     ledger = Ledger(runs / plan.study.name / "mlflow.jsonl")
-    copy = StudyCopy(plan.study.name, store, ledger, search, Naming.of(plan), store.dashboard)
-    return BackgroundTracker(copy, runs, close_seconds=close_seconds)
+    again = rebuild_command(plan.study)
+    copy = StudyCopy(plan.study.name, store, ledger, search, Naming.of(plan), store.dashboard, again=again)
+    return BackgroundTracker(copy, runs, close_seconds=close_seconds, check=check)

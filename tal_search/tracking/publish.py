@@ -6,11 +6,14 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from tal_search.files.csv_text import csv_text
+from tal_search.files.urls import masked
 from tal_search.plan.plan import Plan
 from tal_search.results.trials import StudyFrame
 from tal_search.tracking.ledger import parent_noted
 from tal_search.tracking.mlflow_store import MlflowStore
 from tal_search.tracking.study_values import StudyValues, study_values
+from tal_search.tracking.values import rebuild_command
 
 PUBLISH_SECONDS = 30.0
 INTERRUPTED_SECONDS = 2.0  # an interrupted command has ten seconds in all, and its tracker had three of them
@@ -37,21 +40,20 @@ def publish(plan: Plan, data: StudyFrame, *, seconds: float = PUBLISH_SECONDS) -
             _copy(plan, parent, values, files)
             failure.clear()
         except Exception as error:  # MLflow raises many kinds of errors; none may stop the study
-            failure[:] = [f"{type(error).__name__}: {str(error).strip()}".splitlines()[0][:200]]
+            failure[:] = [masked(f"{type(error).__name__}: {str(error).strip()}".splitlines()[0])[:200]]
 
     thread = threading.Thread(target=work, name="publish", daemon=True)
     thread.start()
     thread.join(seconds)
     if not failure:
         return None
-    again = f"tal-search rebuild study={study.name}"
-    return f"The summary of this study in MLflow is incomplete ({failure[0]}); to complete it: {again}"
+    return f"The summary of this study in MLflow is incomplete ({failure[0]}); to complete it: {rebuild_command(study)}"
 
 
 def _copy(plan: Plan, parent: str, values: StudyValues, files: Sequence[Path]) -> None:
     store = MlflowStore.of(plan)
     store.connect()
     store.summarize(parent, values)
-    store.write(parent, values.ranking.to_csv(index=False), "ranking.csv")
+    store.write(parent, csv_text(values.ranking), "ranking.csv")
     for path in files:
         store.keep(parent, path)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from tal_search.errors import InputError, TalSearchError
+from tal_search.files.checked import Damaged, sqlite_problem
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import study_frame
+from tal_search.record import seal
 from tal_search.record.driver_lock import lock_study
 from tal_search.record.storage import READ, Row, close, open_storage, rows, shown
 from tal_search.results.trials import StudyFrame
@@ -19,22 +22,25 @@ from tal_search.tracking.publish import publish
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import State, TrialOutcome, TrialResult, TrialSpec
 
+UNREADABLE = ("file is not a database", "database disk image is malformed")  # reported, or mended, when it is opened
 ENDED: dict[TrialState, State] = {
     TrialState.COMPLETE: "finished", TrialState.FAIL: "failed", TrialState.PRUNED: "pruned",
 }  # fmt: skip
 
 
-def rebuild(plan: Plan) -> str:
+def rebuild(plan: Plan, say: Callable[[str], None] | None = None) -> str:
     """Copy the folder of every ended fit of a study to MLflow, then the study's summary; returns a message.
 
+    say: gets a sentence where MLflow's database is made anew.
     Raises InputError if the study has no record or MLflow is not installed, TalSearchError if the copy is incomplete.
     """
     study = plan.study
     import_mlflow()
-    known = list(_rows(study.record or study.runs / study.name / "record.db", study.name, study.runs))
+    _require_sound(study.runs / "mlflow.db")
+    known = list(_rows(study.record or study.runs / study.name / "record.db", study.name))
     ended = list(_ended(known, plan))
-    with lock_study(study.runs / study.name):
-        tracker = mlflow_tracker(plan, search=True)
+    with lock_study(study.runs / study.name, study.record) as lock:
+        tracker = mlflow_tracker(plan, say, search=True, check=lock.check)
         for spec, outcome in ended:
             tracker.finish(spec, outcome)
         message = tracker.close() or publish(plan, _frame(known, plan))
@@ -44,16 +50,29 @@ def rebuild(plan: Plan) -> str:
     return f"{len(ended)} trained trials of {study.name} are in {shown(str(place))}."
 
 
-def _rows(where: Path | str, study: str, runs: Path) -> Iterator[Row]:
+def _require_sound(database: Path) -> None:
+    """Raise Damaged where SQLite can read MLflow's database but finds it damaged; it can be made again, as a copy."""
+    problem = sqlite_problem(database) if database.exists() else None
+    if problem is not None and problem not in UNREADABLE:
+        raise Damaged(database, problem, "move it away, then run `tal-search rebuild` for each study of the folder")
+
+
+def _rows(where: Path | str, study: str) -> Iterator[Row]:
     """Every trial of the record."""
     if isinstance(where, Path) and not where.exists():
         raise InputError(f"{where} does not exist; run the study first, or name its folder with runs=FOLDER")
-    storage = open_storage(where, runs / study)
+    if isinstance(where, Path):
+        seal.require_sound(where)
+    storage = open_storage(where)
     try:
         known = {frozen.study_name: frozen._study_id for frozen in storage.get_all_studies()}
         if study not in known:
             raise InputError(f"{shown(where)} holds no study {study}; it holds {', '.join(known) or 'none'}")
         yield from rows(storage, known[study], (*READ, "cell", "annotator", "seed"))
+    except (SQLAlchemyError, *seal.UNREADABLE) as error:
+        if isinstance(where, Path):
+            raise seal.damaged(where, error) from error
+        raise
     finally:
         close(storage)
 

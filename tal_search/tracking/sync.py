@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tal_search.files.checked import Damaged, parsing
 from tal_search.tracking import epoch_log
 from tal_search.tracking.background import NotCopied, Wanted
 from tal_search.tracking.ledger import Entry, Ledger
@@ -23,7 +24,8 @@ from tal_search.tracking.values import (
     trial_params,
     trial_tags,
 )
-from tal_search.trial.trial_types import EpochReport, TrialOutcome, TrialResult, TrialSpec
+from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialOutcome, TrialResult, TrialSpec
 
 
 @dataclass(slots=True)
@@ -47,10 +49,10 @@ class Child:
 class StudyCopy:
     """See `Copy`. search: ask MLflow which trials it holds instead of reading the ledger.
 
-    dashboard: the address of the dashboards, "" if unknown. children: runs that have not ended, by key; ended ones are
-    in the ledger. labelled: runs that MLflow returned, by key, until their name and link are up to date. progress:
-    the last step of the curve of finished fits in the study's run, with its value; None until MLflow is asked.
-    progressed: keys of the fits counted in it by this command.
+    again: the command that completes the copy. dashboard: the address of the dashboards, "" if unknown. children:
+    runs that have not ended, by key; ended ones are in the ledger. labelled: runs that MLflow returned, by key,
+    until their name and link are up to date. progress: the last step of the curve of finished fits in the study's
+    run, with its value; None until MLflow is asked. progressed: keys of the fits counted in it by this command.
     """
 
     study: str
@@ -63,6 +65,7 @@ class StudyCopy:
     labelled: dict[str, Found] = field(default_factory=dict)
     progress: dict[int, float] | None = None
     progressed: set[str] = field(default_factory=set)
+    again: str = ""
     opened: bool = False
     failed: bool = False
 
@@ -82,7 +85,7 @@ class StudyCopy:
         spec, outcome = wanted.spec, wanted.outcome
         self.failed |= outcome is not None and outcome.state == "failed"
         try:
-            child = self._find(spec.key)
+            child = self._undamaged(self._find(spec.key), wanted)
             self._label(spec)
             copied = outcome is not None and not wanted.started and child is not None and child.state == outcome.state
             if child is not None and (copied or child.state == "finished"):
@@ -95,6 +98,8 @@ class StudyCopy:
             self._send(child, wanted)
             if outcome is not None:
                 self._end(child, wanted, outcome)
+        except Damaged as error:
+            raise NotCopied(f"{error.path} cannot be read: {error.reason}") from error
         except Exception as error:
             if spec.key in self.children:
                 self.children[spec.key].epochs = None  # some of those sent may have arrived; ask again
@@ -137,6 +142,18 @@ class StudyCopy:
         found = next(self.store.runs(key), None) if key in self.ledger.begun else None
         return None if found is None else Child(found.run, found.state)
 
+    def _undamaged(self, child: Child | None, wanted: Wanted) -> Child | None:
+        """The run; None, and it is removed, if MLflow returned it with other values than the trial has."""
+        found, result = self.labelled.get(wanted.spec.key), wanted.outcome and wanted.outcome.result
+        if child is None or found is None or not result or found.state != "finished":
+            return child
+        values = {**result_values(result), **trial_params(wanted.spec)}
+        if all(found.held.get(name, value) == value for name, value in values.items()):
+            return child
+        self.store.client.delete_run(child.run)
+        del self.labelled[wanted.spec.key]
+        return None
+
     def _create(self, spec: TrialSpec) -> Child:
         self.children.pop(spec.key, None)
         self.ledger.begin(spec.key)
@@ -162,7 +179,8 @@ class StudyCopy:
 
     def _send(self, child: Child, wanted: Wanted) -> None:
         """Send the parameters, epochs and result that the run lacks."""
-        reports, offset = _reports(child, wanted)
+        finished = wanted.outcome is not None and wanted.outcome.state == "finished"
+        reports, offset = epoch_log.reports_of(wanted.folder, child.offset, finished=finished)
         if child.epochs is None:
             child.epochs = set(self.store.history(child.run, EPOCH_MARK))
             child.scored = bool(self.store.history(child.run, RESULT_MARK))
@@ -186,7 +204,7 @@ class StudyCopy:
         settings = _size(wanted.folder.scored_settings) if state == "finished" else 0
         for path in trial_files(wanted.folder, state):
             self._keep(child, path)
-        self.store.end(child.run, state, reason)
+        self.store.end(child.run, state, reason or (result.note if result else ""))
         if result is not None and wanted.spec.key not in self.progressed:
             self._progress(result)
             self.progressed.add(wanted.spec.key)
@@ -216,22 +234,9 @@ class StudyCopy:
     def _keep(self, child: Child, path: Path) -> None:
         if not path.exists():
             return
-        try:
+        with parsing(TrialFolder(path.parent).verified(path)):
             path.open("rb").close()
-        except OSError as error:
-            raise NotCopied(f"{path} cannot be read: {error.strerror}") from error
         self.store.keep(child.run, path)
-
-
-def _reports(child: Child, wanted: Wanted) -> tuple[dict[int, tuple[EpochReport, int]], int]:
-    """Epochs of a trial, each with its time, and the new offset: all if it finished, else those after the offset."""
-    folder = wanted.folder
-    if wanted.outcome is None or wanted.outcome.state != "finished" or not folder.epochs.exists():
-        return epoch_log.read(folder, child.offset)
-    try:
-        return {report.epoch: (report, _now()) for report in folder.epoch_reports()}, child.offset
-    except Exception as error:  # pandas and pyarrow raise many kinds of errors for a damaged file
-        raise NotCopied(f"{folder.epochs} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def _size(path: Path) -> int:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,9 +9,13 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import numpy as np
+import pandas as pd
 
+from tal_search.files.commands import command_line, repeated
+from tal_search.files.csv_text import csv_text
 from tal_search.plan.plan import Plan
 from tal_search.results.trials import averaged, score_columns
+from tal_search.study import Study
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, State, TrialResult, TrialSpec, objective
 from tal_search.types import CASE, NO_ANNOTATOR, DatasetSpec, canonical_json, criterion, written
@@ -139,10 +140,12 @@ def trial_files(folder: TrialFolder, state: State) -> tuple[Path, ...]:
 
 def mAP_curve(result: TrialResult) -> str:
     """CSV of mAP in percent by tIoU."""
-    text = io.StringIO()
-    rows = ((tiou, 100 * value) for tiou, value in zip(result.tiou, result.mAP, strict=True))
-    csv.writer(text).writerows([("tIoU", "mAP (%)"), *rows])
-    return text.getvalue()
+    return csv_text(pd.DataFrame({"tIoU": result.tiou, "mAP (%)": 100 * np.array(result.mAP)}))
+
+
+def rebuild_command(study: Study) -> str:
+    """The command that completes a study's copy: the last command line, for all its settings matter."""
+    return command_line("rebuild", *repeated(study.name, study.runs, study.overrides))
 
 
 def git_commit() -> dict[str, str]:
@@ -153,7 +156,3 @@ def git_commit() -> dict[str, str]:
     except (OSError, subprocess.TimeoutExpired):
         return {}
     return {"git.commit": done.stdout.strip()} if done.returncode == 0 else {}
-
-
-def without_password(uri: str) -> str:
-    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", uri)

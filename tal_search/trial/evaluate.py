@@ -62,17 +62,19 @@ def open_benchmark(
     drop_duplicates: bool = False,
     videos: int | None = None,
     unknown: Unknown = "error",
+    dataset: str | None = None,
+    notes: list[str] | None = None,
 ) -> tuple[Benchmark, list[Detections]]:
     """One subset of an ActivityNet-style ground truth, and the detections of each ActivityNet-style file.
 
     ambiguous: a list for protocol thumos14. drop_duplicates: an instance given twice counts once. videos: one of
-    THUMOS14's test sets, 210 to 213; None for every video of the subset. unknown: see `read_detections`. Raises
-    InputError with the problems of all files.
+    THUMOS14's test sets, 210 to 213; None for every video of the subset. unknown: see `read_detections`. dataset: see
+    `read_labels`. Adds notes on labels that are spelled differently. Raises InputError with the problems of all files.
     """
     problems = Problems()
     benchmark = None
     with problems.gather():
-        benchmark = _read_benchmark(ground_truth, subset, protocol, ambiguous, videos)
+        benchmark = _read_benchmark(ground_truth, subset, protocol, ambiguous, videos, dataset, notes)
     if benchmark is None:
         unknown = "count"  # names cannot be compared; the files' own problems are still reported
     elif drop_duplicates:
@@ -81,14 +83,20 @@ def open_benchmark(
     detections = []
     for file in files:
         with problems.gather():
-            detections.append(read_detections(file, *known, unknown))
+            detections.append(read_detections(file, *known, unknown, notes))
     problems.raise_if_any()
     assert benchmark is not None, "else there is a problem"
     return benchmark, [without_videos(each, benchmark.left_out) for each in detections]
 
 
 def _read_benchmark(
-    ground_truth: Path, subset: str, protocol: str, ambiguous: Path | None, videos: int | None
+    ground_truth: Path,
+    subset: str,
+    protocol: str,
+    ambiguous: Path | None,
+    videos: int | None,
+    dataset: str | None,
+    notes: list[str] | None,
 ) -> Benchmark:
     problems = Problems()
     listed = truth = None
@@ -97,7 +105,7 @@ def _read_benchmark(
         require_protocol(protocol, ambiguous is not None)
         listed = read_ambiguous(ambiguous) if ambiguous is not None else None
     with problems.gather():
-        truth = read_annotations(ground_truth, subset)
+        truth = read_annotations(ground_truth, subset, dataset, notes)
         dropped = left_out(truth.videos, videos) if videos is not None else ()
     problems.raise_if_any()
     assert truth is not None, "else there is a problem"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tal_search.files.heartbeat import beat
 from tal_search.localization.activations import Activations
 from tal_search.types import Annotations, Detections, DetectionScores, Ints, VideoSet
 
@@ -30,6 +31,7 @@ class Evaluation:
         """A few videos at a time: features may be mapped from a file shared by all trials, and are not copied whole."""
         rows = np.arange(len(self.videos.videos)) if self.rows is None else self.rows
         for first in range(0, len(rows), VIDEOS_AT_ONCE):
+            beat("evaluating, video %d of %d", first + 1, len(rows))
             yield self.videos.subset(rows[first : first + VIDEOS_AT_ONCE])
 
 

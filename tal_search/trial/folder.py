@@ -1,39 +1,41 @@
-"""The files of one trial, in `RUNS/trials/KEY/`: written atomically, readable without torch.
+"""The files of one trial, in `RUNS/trials/KEY/`: written atomically, checked when they are read, without torch.
 
 `spec.json` comes first, with the trial's specification. The file that says how the trial ended comes last:
 `result.json` of a finished trial, `outcome.json` of one that failed or was pruned. Without either it is unfinished.
+These two and `settings.json` hold a checksum of their content, and those of the files that cannot change any more
+(`final_files.FINAL`). Folders of version 0.3.0 and earlier have no checksums.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from tal_search.files.atomic import replace_file, write_atomically, write_json
+from tal_search.files.checked import Damaged, parsing, problem_of, refused, sealed, stamp, write_sealed
+from tal_search.trial.final_files import (
+    AGAIN,
+    FINAL,
+    SPEC,
+    Ended,
+    ScoredSetting,
+    damage_of,
+    epoch_row,
+    read_outcome,
+    read_result,
+    read_settings,
+    reports_of,
+    stamps_in,
+    write_ended,
+)
 from tal_search.trial.trial_types import EpochReport, TrialOutcome, TrialResult, TrialSpec, setting_name
 
-
-class ScoredSetting(TypedDict):
-    """Scores of a fit at one inference setting, as `settings.json` keeps them; mAP: fractions, by tIoU."""
-
-    inference: dict[str, object]
-    mAP: Sequence[float]
-    holdout_mAP: Sequence[float] | None
-    detections: int
-
-
-def epoch_row(report: EpochReport) -> dict[str, float]:
-    """A report as a row of `epochs.parquet`: numbers by column."""
-    losses = {f"loss/{name}": value for name, value in report.losses.items()}
-    return {"epoch": report.epoch, "epochs": report.epochs, "seconds": report.seconds, **losses, **report.scores}
-
-
-def _refused(constant: str) -> None:
-    raise ValueError(f"{constant} has no key: such a specification is never written")
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -88,44 +90,64 @@ class TrialFolder:
 
     def has_spec(self) -> bool:
         """Whether a trial was begun in this folder."""
-        return (self.path / "spec.json").exists()
+        return (self.path / SPEC).exists()
 
     def spec(self) -> TrialSpec | None:
-        """The trial's specification; None if the file is missing, damaged or of a version with other fields."""
+        """The trial's specification; None if the file is missing, damaged or of a version with other fields.
+
+        The key covers what the numbers depend on; the file's checksum, once the trial has ended, also the rest.
+        """
+        path = self.path / SPEC
         try:
-            content = json.loads((self.path / "spec.json").read_bytes(), parse_constant=_refused)
-            del content["key"]
-            return TrialSpec.from_json(content)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            content = json.loads(path.read_bytes(), parse_constant=refused)
+            key = content.pop("key")
+            spec = TrialSpec.from_json(content)
+            noted = stamps_in(self.path).get(SPEC)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+        return spec if spec.key == key and (noted is None or problem_of(path, noted) is None) else None
 
     def result(self) -> TrialResult | None:
-        """The finished trial's result; None if the trial is unfinished or the file is damaged."""
+        """The finished trial's result; None if the trial is unfinished or one of its files is damaged or missing."""
         try:
-            return TrialResult.from_json(json.loads((self.path / "result.json").read_text())["result"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            ended = read_result(self.path / "result.json")
+        except (OSError, Damaged):
             return None
+        return None if any(damage_of(self.path)) else ended.result
+
+    def verified(self, path: Path) -> Path:
+        """A file of an ended trial, compared with its checksum if it has one. Raises Damaged; also if it is missing."""
+        fix = f"remove it, and {AGAIN}"
+        try:
+            if path == self.scored_settings:
+                read_settings(path)
+            elif path.name in FINAL:
+                problem = problem_of(path, read_result(self.path / "result.json").files.get(path.name))
+                if problem is not None:
+                    raise Damaged(path, problem, fix)
+        except OSError as error:
+            raise Damaged(path, f"{error.filename} cannot be read: {error.strerror}", fix) from None
+        if not path.exists():
+            raise Damaged(path, "it is missing", fix)
+        return path
 
     def outcome(self) -> TrialOutcome:
         """How the trial ended. In folders of version 0.3 and earlier, failed and pruned trials are "unfinished"."""
         result = self.result()
         if result is not None:
             return TrialOutcome("finished", result)
-        try:
-            content = json.loads((self.path / "outcome.json").read_text())
+        with suppress(OSError, ValueError, KeyError, TypeError, Damaged):
+            content = read_outcome(self.path / "outcome.json")
             if content["state"] in ("failed", "pruned"):
                 return TrialOutcome(content["state"], reason=content["reason"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
         return TrialOutcome("unfinished")
 
     def settings(self) -> dict[str, ScoredSetting]:
-        """Scores at further inference settings, by setting name."""
+        """Scores at further inference settings, by setting name; empty if the file is damaged or missing."""
         try:
-            content = json.loads(self.scored_settings.read_text())
-        except (OSError, ValueError):
+            return read_settings(self.scored_settings)
+        except (OSError, Damaged):
             return {}
-        return content if isinstance(content, dict) else {}
 
     def results(self) -> dict[str | None, TrialResult]:
         """Results of a finished fit by setting name, None for its own setting; empty if it is unfinished."""
@@ -142,6 +164,7 @@ class TrialFolder:
                 mAP=tuple(scored["mAP"]),
                 holdout_mAP=None if holdout is None else tuple(holdout),
                 detections=scored["detections"],
+                note=scored.get("note", ""),
             )
         return results
 
@@ -157,38 +180,36 @@ class TrialFolder:
         return self.result() is not None and not self.missing(spec)
 
     def epoch_reports(self) -> list[EpochReport]:
-        """Every epoch of a finished trial."""
-        import pandas
+        """Every epoch of a finished trial. Raises Damaged."""
+        rows = self.epoch_table().to_dict("records")
+        with parsing(self.epochs, f"remove it, and {AGAIN}"):
+            return list(reports_of({str(name): value for name, value in row.items()} for row in rows))
 
-        columns = ("epoch", "epochs", "seconds")
-        reports = []
-        for row in pandas.read_parquet(self.epochs).to_dict("records"):
-            known = {str(name): value for name, value in row.items() if value == value}  # NaN: not evaluated
-            reports.append(
-                EpochReport(
-                    **{name: known[name] for name in columns},
-                    losses={name[5:]: value for name, value in known.items() if name.startswith("loss/")},
-                    scores={name: value for name, value in known.items() if "/mAP/" in name},
-                )
-            )
-        return reports
+    def epoch_table(self) -> pandas.DataFrame:
+        """The rows of `epoch_row` of a finished trial, one per epoch. Raises Damaged."""
+        import pandas  # slow to import, and a preview does not need it
+
+        with parsing(self.verified(self.epochs), f"remove it, and {AGAIN}"):
+            return pandas.read_parquet(self.epochs)
 
     def write_spec(self, spec: TrialSpec) -> None:
         content = spec.to_json()
         del content["settings"]  # they depend on the study, not on the fit
-        write_json(self.path / "spec.json", {"key": spec.key, **content})
+        write_json(self.path / SPEC, {"key": spec.key, **content})
 
     def write_epochs(self, reports: list[EpochReport]) -> None:
-        import pandas  # slow to import, and a preview does not need it
+        import pandas
 
         rows = [epoch_row(report) for report in reports]
         write_atomically(self.epochs, lambda stream: pandas.DataFrame(rows).to_parquet(stream, index=False))
 
     def write_settings(self, settings: Mapping[str, ScoredSetting]) -> None:
-        write_json(self.scored_settings, settings)
+        write_sealed(self.scored_settings, {"settings": settings})
 
     def write_result(self, result: TrialResult) -> None:
-        write_json(self.path / "result.json", {"result": result.to_json()})
+        """Written last: with the checksums of the other files, as they are now."""
+        files = {name: stamp(self.path / name) for name in FINAL if (self.path / name).exists()}
+        write_ended(self.path, Ended(result, files))
 
     def write_outcome(self, outcome: TrialOutcome) -> None:
         """Written by the driver, for a failed or pruned trial: the trial's own process may have died.
@@ -197,7 +218,8 @@ class TrialFolder:
         holds the state and the reason. A `result.json` takes precedence.
         """
         with suppress(OSError):
-            content = {"state": outcome.state, "reason": outcome.reason}
+            files = {SPEC: stamp(self.path / SPEC)} if self.has_spec() else {}
+            content = sealed({"state": outcome.state, "reason": outcome.reason, "files": files})
             replace_file(self.path / "outcome.json", json.dumps(content).encode())
 
     def forget_outcome(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 import torch
 
 from tal_search.errors import TalSearchError
+from tal_search.files.heartbeat import beat
 from tal_search.methods.base import Batch, Method, Phase
 from tal_search.nn.arrays import tensor
 from tal_search.trial.schedule import rate_factor
@@ -71,6 +72,7 @@ class Fit:
             shuffled = self.rows[torch.randperm(len(self.rows))]
             batches = shuffled.to(self.device).split(self.batch_size)  # type: ignore[no-untyped-call]
             for step, rows in enumerate(batches):
+                beat("epoch %d, step %d of %d", number, step + 1, len(batches))
                 self._set_rate(phase, number - 1 + (step + 0.5) / len(batches))
                 for name, loss in self.step(phase, rows).items():
                     # A loss logged by two phases is the sum of both means.
@@ -82,6 +84,7 @@ class Fit:
 
     def prepare(self, number: int) -> None:
         """Let the method look at the training set before an epoch, and begin anew where it asks for that."""
+        beat("preparing epoch %d", number)
         self.method.network.eval()
         with torch.no_grad():
             anew = self.method.prepare(number, self._in_order)
@@ -96,6 +99,7 @@ class Fit:
 
     def _batch(self, rows: torch.Tensor) -> Batch:
         """rows: on the fit's device; moved there once per epoch, because each move makes the host wait."""
+        beat()
         batch = Batch(rows, *(getattr(self.data, spec.name)[rows] for spec in fields(Batch) if spec.name != "rows"))
         return replace(batch, features=batch.features.float())
 

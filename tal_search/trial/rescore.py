@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import repeat
@@ -13,11 +11,14 @@ from pathlib import Path
 from tal_search.data.load import load_truths
 from tal_search.data.splits import restrict
 from tal_search.errors import TalSearchError
+from tal_search.files.checked import Damaged, parsing, set_aside
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize_many, proposal_key
 from tal_search.metrics.average_precision import score
+from tal_search.trial.final_files import AGAIN
 from tal_search.trial.folder import TrialFolder
+from tal_search.trial.silence import silence
 from tal_search.trial.trial_types import TrialSpec, setting_name
 from tal_search.types import Annotations, DetectionScores
 
@@ -41,19 +42,21 @@ def score_settings(spec: TrialSpec, folder: TrialFolder) -> Iterator[None]:
     test = kept_activations(folder.path, folder.cas.name)
     held = kept_activations(folder.path, folder.holdout_cas.name) if fit.holdout_mAP is not None else None
     tested = _scores(spec, test, test_truth, ordered, "test")
-    held_out: Iterator[DetectionScores | None] = repeat(None)
+    held_out: Iterator[tuple[DetectionScores | None, str]] = repeat((None, ""))
     if held is not None:
         held_out = _scores(spec, held, restrict(train_truth, held.videos), ordered, "holdout")
     settings = folder.settings()
     saved_at = time.monotonic()
     try:
-        for name, scores, held_scores in zip(names, tested, held_out, strict=False):
+        for name, (scores, note), (held_scores, _) in zip(names, tested, held_out, strict=False):
             settings[name] = {
                 "inference": asdict(wanted[name]),
                 "mAP": scores.mAP,
                 "holdout_mAP": None if held_scores is None else held_scores.mAP,
                 "detections": scores.detections,
             }
+            if note:
+                settings[name]["note"] = note
             if time.monotonic() - saved_at > SAVE_SECONDS:
                 folder.write_settings(settings)
                 saved_at = time.monotonic()
@@ -64,19 +67,22 @@ def score_settings(spec: TrialSpec, folder: TrialFolder) -> Iterator[None]:
 
 def _scores(
     spec: TrialSpec, activations: Activations, truth: Annotations, settings: list[Inference], subset: str
-) -> Iterator[DetectionScores]:
-    """Scores of the activations at each inference setting, under the trial's protocol."""
+) -> Iterator[tuple[DetectionScores, str]]:
+    """At each inference setting, scores under the trial's protocol, and why detections are missing."""
     protocol = spec.protocol
-    for detections in localize_many(activations, truth.classes, settings):
-        yield score(truth, detections, tuple(protocol["tiou"]), protocol=protocol["evaluation"], subset=subset)
+    for inference, detections in zip(settings, localize_many(activations, truth.classes, settings), strict=True):
+        scores = score(truth, detections, tuple(protocol["tiou"]), protocol=protocol["evaluation"], subset=subset)
+        yield scores, silence(truth, detections, activations, inference)
 
 
 def kept_activations(folder: Path, name: str) -> Activations:
-    """Activations from a finished fit's folder. Raises TalSearchError if they cannot be read."""
+    """Activations from a finished fit's folder. Raises TalSearchError if they are damaged, and sets them aside."""
+    path = folder / name
     try:
-        return Activations.load(folder / name)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        with parsing(TrialFolder(folder).verified(path)):
+            return Activations.load(path)
+    except Damaged as error:
+        kept = f"it is kept as {set_aside(path).name}, and " if path.exists() else ""
         raise TalSearchError(
-            f"{folder / name} cannot be read ({error}), so its settings cannot be scored; "
-            f"remove the folder {folder} to have the trial trained again"
+            f"{path} cannot be read ({error.reason}), so its settings cannot be scored; {kept}{AGAIN}"
         ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from tal_search.trial.evaluation_set import Evaluation, Scored
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.loop import Fit, choose_device
 from tal_search.trial.rescore import score_settings
+from tal_search.trial.silence import about_training, require_convergence, silence
 from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
 from tal_search.types import Dataset, DetectionScores, criterion
 
@@ -173,7 +174,8 @@ class Progress:
         write_json(self.folder.scores, tested.scores.to_json())
         self.folder.write_epochs(self.reports)
         scoring_seconds = sum(report.scoring_seconds for report in self.reports) + time.monotonic() - started
-        self.folder.write_result(self._result(selected, tested.scores, watched.scores, scoring_seconds))
+        result = self._result(selected, tested.scores, watched.scores, scoring_seconds)
+        self.folder.write_result(replace(result, note=self._note(tested)))
         clear_progress(self.folder.path)
 
     def _result(
@@ -194,6 +196,14 @@ class Progress:
             scoring_seconds=scoring_seconds,
         )
 
+    def _note(self, tested: Scored) -> str:
+        """See `TrialResult.note`."""
+        labels_NC = self.fit.data.labels[self.fit.rows].cpu().numpy()
+        inference, found = Inference(**self.spec.inference), tested.detections
+        why = silence(self.test.truth, found, tested.activations, inference, labels_NC)
+        nothing = not len(found.score)
+        return f"{why}; {about_training(self.reports, labels_NC, self.spec.hyperparameters)}" if nothing else why
+
     @property
     def _criterion(self) -> str:
         return f"{self.watched.name}/mAP/{criterion(self.spec.protocol['tiou'])}"
@@ -206,14 +216,18 @@ class Progress:
     def _evaluate(self, evaluation: Evaluation) -> Scored:
         method, inference = self.fit.method, Inference(**self.spec.inference)
         activations: Activations | None = None
+        rate = self.spec.hyperparameters.get("learning_rate")
         if isinstance(method, ActivationMethod):
             # Rounded as on disk, so that scoring the kept activations again gives the same numbers.
             parts = (method.activations(videos).rounded() for videos in evaluation.batches())
             activations = Activations.joined(parts, evaluation.count)
+            require_convergence(activations.broken(), evaluation.count, "videos have activations", self.epoch, rate)
             detections = localize(activations, self.classes, inference)
         else:
             videos = evaluation.videos if evaluation.rows is None else evaluation.videos.subset(evaluation.rows)
             detections = method.detect(videos, self.classes, inference)
+            broken = int((~np.isfinite(detections.score)).sum())
+            require_convergence(broken, len(detections.score), "detections have scores", self.epoch, rate)
         protocol = self.spec.protocol
         scores = score(
             evaluation.truth, detections, tuple(protocol["tiou"]),

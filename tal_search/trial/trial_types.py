@@ -90,7 +90,8 @@ class TrialResult:
     leaky number that released codes report, kept separately; None if the test split is scored once, after selection.
     seconds: training only, that is the steps of all epochs and the method's preparation before each epoch; without
     reading data, scoring, checkpoints and the folder's files. scoring_seconds: scoring epochs and the selected epoch,
-    and writing the folder. Results of earlier versions have both in `seconds`.
+    and writing the folder. Results of earlier versions have both in `seconds`. note: why the test videos, or some of
+    their classes, have no detection; "" where none is missing, and not stored then.
     """
 
     key: str
@@ -104,6 +105,7 @@ class TrialResult:
     parameters: int
     seconds: float
     scoring_seconds: float = 0.0
+    note: str = ""
 
     @property
     def wall_seconds(self) -> float:
@@ -129,7 +131,8 @@ class TrialResult:
         return float(np.mean(inside))
 
     def to_json(self) -> dict[str, object]:
-        return dataclasses.asdict(self)
+        content = dataclasses.asdict(self)
+        return content if self.note else {name: value for name, value in content.items() if name != "note"}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> TrialResult:

@@ -43,6 +43,8 @@ def test_elsewhere_than_in_a_notebook_each_trained_fit_is_a_line_on_stderr(
         with shown_progress(plan, quiet=quiet) as progress:
             progress.add(Started(plan.fits[0]))
             progress.add(Finished(plan.fits[0], make_result(plan.fits[0])))
+            progress.say("a video \x1b[2J")
         error = capsys.readouterr().err
         assert error.startswith("" if quiet else "1 of 2 fits")
-        assert error.count("\n") == (not quiet)
+        assert error.endswith("" if quiet else "a video \\x1b[2J\n")
+        assert error.count("\n") == 2 * (not quiet)

@@ -51,6 +51,19 @@ def foreign_label(root: Path) -> None:
     edit_json(root / "gt_thumos14.json", rename)
 
 
+def background_label(root: Path) -> None:
+    def add(content: dict[str, dict[str, dict[str, list[dict[str, object]]]]]) -> None:
+        for entry in content["database"].values():
+            entry["annotations"].append({"segment": [1, 2], "label": "Background"})
+
+    edit_json(root / "gt_thumos14.json", add)
+
+
+def classes_of_another_dataset(root: Path) -> None:
+    path = root / "gt_thumos14.json"
+    path.write_text(path.read_text().replace("GolfSwing", "Knitting").replace("HighJump", "Juggling"))
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "missing video": (drop_video, ("video_test_0001", "gt_thumos14.json")),
     "wrong channel count": (widen, ("video_val_0003.npz", "expected 8 feature channels", "got 9")),
@@ -59,6 +72,11 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "click beyond the duration": (click_beyond, ("clicks_background_A1.txt", "99", "40")),
     "empty annotation": (empty_annotation, ("gt_thumos14.json", "test")),
     "label outside the class list": (foreign_label, ("gt_thumos14.json", "Knitting", "activity_list")),
+    "background as a label": (background_label, ("gt_thumos14.json", "'Background' (7 instances", "is no class")),
+    "classes of another dataset": (
+        classes_of_another_dataset,
+        ("no class of THUMOS14", "'Knitting' (4 instances", "dataset.name=NAME"),
+    ),
 }
 
 
@@ -76,6 +94,25 @@ def test_damaged_data(damage: str, tmp_path: Path, capsys: pytest.CaptureFixture
     assert len(sentences) == 1, sentences
     assert all(word in sentences[0] for word in words), sentences[0]
     assert not (tmp_path / "runs").exists()
+
+
+def test_what_a_run_does_with_a_contradicting_ground_truth_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_dataset(tmp_path / "features")
+
+    def edit(content: dict[str, dict[str, dict[str, list[dict[str, object]]]]]) -> None:
+        content["database"]["video_val_0001"]["annotations"].append({"segment": [80, 95], "label": "golf_swing"})
+        content["database"]["video_test_0000"]["annotations"].append({"segment": [38, 45], "label": "CliffDiving"})
+
+    edit_json(root / "gt_thumos14.json", edit)
+    settings = ["dataset.source=features", f"dataset.root={root}", "tracking.mlflow=false", "search.axes={}"]
+    repeats = ["search.repeats.annotators=[A1]", "search.repeats.seeds=[0]"]
+    assert run(tmp_path, *settings, *repeats, "hyperparameters.epochs=1") == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "are read as that class: 'golf_swing' (1 instance) as 'GolfSwing'" in out
+    assert "1 instance lies wholly outside its video, in 1 video (video_val_0001)" in out
+    assert "1 instance lies partly outside its video, after its end, in 1 video (video_test_0000)" in out
 
 
 def test_several_problems_are_all_named_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

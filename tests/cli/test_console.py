@@ -5,9 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 
 import pytest
+from rich.console import RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
 
-from tal_search.cli.console import count, folded, printable, styled
+from tal_search.cli.console import console, count, folded, print_line, print_wrapped, styled
 from tal_search.cli.main import COMMANDS, USAGE, main
+from tal_search.cli.text_table import TextTable, drawn
 
 
 @pytest.mark.parametrize(
@@ -36,8 +41,31 @@ def test_every_help_text_fits_80_columns() -> None:
     assert [line for line in lines if len(line) > 80] == []
 
 
-def test_control_characters_are_escaped_and_text_is_not() -> None:
-    assert printable("é \x1b[31m\n\u202e") == "é \\x1b[31m\\n\\u202e"
+HOSTILE = "video\x1b[2J\x9b1m\u202e\r\x07 :bug: [red]x[/red]"
+WRITTEN = "video\\x1b[2J\\x9b1m\\u202e\\r\\x07 :bug: [red]x[/red]"
+
+
+def test_no_name_steers_the_terminal_however_it_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    screen = console()
+    printed: dict[str, RenderableType] = {
+        "text": Text(HOSTILE), "table": drawn(TextTable("t", [HOSTILE], [[HOSTILE]], remark=HOSTILE), HOSTILE, 200),
+        "panel": Panel(HOSTILE.replace("[red]", "").replace("[/red]", "")),
+    }  # fmt: skip
+    for renderable in printed.values():
+        screen.print(renderable)
+    print_line(screen, HOSTILE + "\nnext")
+    print_wrapped(screen, HOSTILE + "\nnext")
+    screen.print("mlflow ui --backend-store-uri postgresql://me:xyzzy@host/db", markup=False, soft_wrap=True)
+    with Live(Text(HOSTILE), console=screen, transient=False):
+        pass
+    out = capsys.readouterr().out
+    assert all(line.isprintable() for line in out.split("\n"))
+    assert out.count("video\\x1b[2J\\x9b1m\\u202e") == 9  # Rich itself drops a few more
+    assert out.count(WRITTEN + "\\nnext\n") == 2
+    assert "mlflow ui --backend-store-uri postgresql://me:***@host/db\n" in out
 
 
 def test_paths_and_names_are_never_broken() -> None:

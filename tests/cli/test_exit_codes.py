@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from tal_search.cli.commands import list_studies
 from tal_search.cli.main import main
 from tal_search.cli.status_line import AT_ONCE
 from tal_search.proposers import deadline
@@ -96,3 +99,79 @@ def test_a_spent_time_budget_is_said_and_no_failure(
         assert state is not None
         assert len(state["reports"]) == reports
     assert epochs == [1, 2, 3, 4]
+
+
+def test_an_error_of_the_program_is_one_sentence_with_a_file_and_not_the_code_of_failed_trials(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(_: object) -> int:
+        raise ZeroDivisionError("division by zero\nsecond line")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(list_studies, "command", broken)
+    assert main(["list"]) == 70
+    error = capsys.readouterr().err
+    (file,) = tmp_path.glob("tal-search-error-*.txt")
+    words = "an error of tal_search itself: ZeroDivisionError: division by zero; please report it with"
+    assert error == f"{words} {file}\n"
+    assert "in broken" in file.read_text()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    assert main(["list"]) == 70
+    error = capsys.readouterr().err
+    assert error.startswith("an error of tal_search itself: ZeroDivisionError: division by zero (")
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (PermissionError(13, "Permission denied", "runs/x"), "runs/x: Permission denied; correct that, then run"),
+        (OSError(28, "No space left on device", "runs/x"), "runs/x: No space left on device; free some space, then"),
+        (OSError("odd"), "odd; correct that, then run the same command again"),
+    ],
+)
+def test_a_system_that_fails_midway_is_one_sentence(
+    error: OSError, sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(list_studies, "command", broken)
+    assert main(["list"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(sentence)
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.write_text(""), "{path} is a file, not a folder; move it away or choose another folder"),
+        (lambda path: path.symlink_to("/proc"), "cannot be written (No such file or directory); make it writable"),
+    ],
+    ids=["a file", "nothing can be made there"],
+)
+def test_runs_that_is_no_folder_is_one_sentence_and_2(
+    make: Callable[[Path], object], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "runs")
+    assert main(["run", *ONE_CELL, f"runs={tmp_path / 'runs'}"]) == 2
+    error = capsys.readouterr().err
+    assert words.format(path=tmp_path / "runs") in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("resources.cpus_per_trial=4096", "resources.cpus_per_trial is 4096, but there is only"),
+        ("ray.address=127.0.0.1:9", "ray.address is 127.0.0.1:9, but nothing answers there"),
+    ],
+)
+def test_what_ray_cannot_run_ends_with_2_before_anything_is_written(
+    setting: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = [*ONE_CELL, "backend=ray", f"runs={tmp_path / 'runs'}", setting]
+    assert main(["run", *settings]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 from tal_search.cli.progress import StudyView
 from tal_search.cli.status_line import StatusLine
 from tal_search.execution.driver import run_study
-from tal_search.proposers.events import Failed, Finished, Pruned, Reported, Started
+from tal_search.proposers.events import Failed, Finished, Pruned, Reported, Stalled, Started
 from tal_search.trial.trial_types import EpochReport
 from tests.support.consoles import lines, pipe, terminal
 from tests.support.small_plans import plan_of
@@ -33,6 +34,19 @@ def test_a_pipe_gets_a_few_plain_lines(tmp_path: Path) -> None:
     assert all(line.endswith(f"centre seed={seed}") for seed, line in enumerate(trials)), "one annotator goes unsaid"
     assert last.startswith("Trained 3 fits in 0:0")
     assert phases == ["opening the record", "saving the record"]
+
+
+def test_the_line_of_a_trial_without_detections_says_why(tmp_path: Path) -> None:
+    plan, console = plan_of(tmp_path, [make_spec(0)]), pipe()
+    with StudyView(console, plan) as view:
+        view.add(Started(plan.fits[0]))
+        view.add(Finished(plan.fits[0], replace(make_result(plan.fits[0]), note="no detections: why")))
+    assert any("seed=0: no detections: why" in line for line in lines(console))
+    with StudyView(console := pipe(), plan) as view:
+        varied = replace(plan.fits[0], settings=({"nms": 0.3},))
+        view.add(Started(varied))
+        view.add(Finished(varied, replace(make_result(varied), note="no detections: why")))
+    assert "no detections: why (at the preset's inference settings; the tables have" in " ".join(lines(console))
 
 
 def test_the_status_line_goes_through_the_phases_of_a_study(tmp_path: Path) -> None:
@@ -73,3 +87,23 @@ def test_long_cells_fit_a_terminal_of_80_columns(tmp_path: Path) -> None:
     printed = [*lines(console), *view.status_text().splitlines()]
     assert max(map(len, printed)) <= 80
     assert " ".join(" ".join(printed).split()).count("a_hyperparameter_8=8") == 2, "wrapped, not cut off"
+
+
+def test_a_trial_without_progress_is_said_once_and_stays_in_the_status_line(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, [make_spec(seed) for seed in range(2)])
+    view = StudyView(terminal(), plan)
+    first, second = plan.fits
+    with view:
+        for spec in (first, second):
+            view.add(Started(spec))
+        view.add(Stalled(second, "no progress for 1 min (last: epoch 3, step 2 of 13; GPU 1, process 8 on node)"))
+        assert " · 1 without progress for 1:00 · " in view.status_text()
+        said = " ".join(" ".join(lines(view.console)).split())
+        words = "centre seed=1: no progress for 1 min (last: epoch 3, step 2 of 13; GPU 1, process 8 on node)"
+        assert words in said
+        view.add(Stalled(second, None))
+        assert "without progress" not in view.status_text()
+        assert any(line.endswith("centre seed=1: goes on") for line in lines(view.console))
+        view.add(Stalled(first, "no progress for 1 min"))
+        view.add(Failed(first, "killed"))
+        assert "without progress" not in view.status_text()

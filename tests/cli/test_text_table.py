@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from tal_search.cli.text_table import TextTable, compact, drawn, markdown, spread
@@ -38,6 +39,21 @@ def test_an_unknown_cell_is_a_dash_with_its_meaning_below() -> None:
 def test_markdown_escapes_what_would_end_a_cell() -> None:
     table = TextTable("Cells", ["case", "n"], [["a|b", "1"]], remark="A remark.")
     assert markdown(table) == "## Cells\n\n| case | n |\n| --- | --- |\n| a\\|b | 1 |\n\nA remark.\n"
+
+
+def test_a_name_in_markdown_is_neither_link_nor_tag_nor_line() -> None:
+    names = ["[a](javascript:x)", "![a][b]", "<img src=x>", "a\nb\x1b", "p < 0.001 [1, 2]"]
+    written = markdown(TextTable("Cells", ["case"], [[name] for name in names])).splitlines()[4:]
+    assert written == [
+        r"| [a]\(javascript:x) |", r"| ![a]\[b] |", r"| \<img src=x> |", r"| a\nb\x1b |", "| p < 0.001 [1, 2] |",
+    ]  # fmt: skip
+
+
+def test_a_table_keeps_its_columns_where_signs_are_written_as_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    console = Console(file=io.StringIO(), width=60)
+    console.print(drawn(TextTable("Δ", ["λ", "n"], [["4 ± 1", "1"], ["λ", "22"]], left=("λ",)), "é", 60))
+    assert [line.rstrip() for line in lines(console)[-2:]] == ["4 +/- 1   1", "lambda   22"]
 
 
 def test_a_mean_is_shown_with_as_much_of_its_interval_as_there_is() -> None:

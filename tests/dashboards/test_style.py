@@ -37,3 +37,8 @@ def test_names_are_text_and_colours_have_an_opacity() -> None:
     assert figure("<x>", "y").layout.xaxis.title.text == "&lt;x&gt;"
     assert translucent("#0072B2", 0.5) == "rgba(0,114,178,0.5)"
     assert len({*COLOURS}) == len(COLOURS)
+
+
+def test_names_hold_no_characters_that_a_picture_or_a_page_cannot_show() -> None:
+    assert text("<b>\x1b[31m\u202e") == "&lt;b&gt;\\x1b[31m\\u202e"
+    assert shown(pd.DataFrame({"label": ["a\x00b\u2066"]}))["label"].tolist() == ["a\\x00b\\u2066"]

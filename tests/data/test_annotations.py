@@ -11,7 +11,8 @@ import pytest
 
 from tal_search.data.annotations import read_annotations
 from tal_search.data.class_names import THUMOS14
-from tal_search.data.truths import lasting, truth_notes
+from tal_search.data.truth_notes import truth_notes
+from tal_search.data.truths import lasting
 from tal_search.errors import InputError
 from tests.support.make_dataset import require_each
 from tests.support.paths import FIXTURES
@@ -82,9 +83,12 @@ def test_activitynet_is_read_with_its_ten_instances_of_no_length(shared: Path) -
         (4819, 7151, 100), (2383, 3582, 100),
     ]  # fmt: skip
     assert [len(truth.label) - len(lasting(truth).label) for truth in truths] == [7, 3]
-    says = "no length; they count in every score, and no detection can find them"
-    assert truth_notes(path, *truths) == [f"{path}: 10 instances have {says}"]
-    assert truth_notes(path, *map(lasting, truths)) == []
+    empty, late, repeated = truth_notes(path, *truths)
+    assert empty.startswith(f"{path}: 10 instances have no length, in 10 videos (2IRQ5fPwHV8, ")
+    assert empty.endswith("; they count in every score, and no detection can find them")
+    assert late.startswith(f"{path}: 5 instances lie partly outside their video, after its end, in 5 videos (")
+    assert repeated.startswith(f"{path}: 34 instances repeat another exactly, in ")
+    assert truth_notes(path, *map(lasting, truths)) == [late, repeated]
     (only,) = problems_of(path, "testing")
     assert "'testing' has no instance in its 2480 videos" in only
 
@@ -127,11 +131,13 @@ def test_every_problem_of_a_ground_truth_in_one_pass(tmp_path: Path) -> None:
     problems = problems_of(truth_file(tmp_path, database, activity_list=["run", "jump"]))
     expected = [
         "database.f has no subset",
-        *[f"database.a.annotations[{index}].segment is" for index in range(5)],
-        *[f"database.b.annotations[{index}].segment is" for index in range(3)],
-        "which activity_list does not name (did you mean 'run'?)",
-        "c.annotations[1].label is missing",
-        "c.annotations[2].label is 7",
+        "labels that activity_list does not name: 'runn' (1 instance, first in database.c.annotations[0]; "
+        "did you mean 'run'?); correct one of them",
+        "database.a.annotations[0].segment is [9, 2], which ends before it starts",
+        *[f"database.a.annotations[{index}].segment is" for index in range(1, 3)],
+        "database.a.annotations[3].segment is missing; give [start, end], two finite numbers of seconds (and 4 more",
+        "c.annotations[1].label is missing; give the name of a class",
+        "c.annotations[2].label is 7; give the name of a class",
         "database.d.annotations is {}",
         "database.e.annotations is missing",
         "database.g.annotations[0] is run; give an object",
@@ -141,10 +147,14 @@ def test_every_problem_of_a_ground_truth_in_one_pass(tmp_path: Path) -> None:
     require_each(problems, expected)
 
 
-def test_many_problems_are_cut_short_and_counted(tmp_path: Path) -> None:
-    problems = problems_of(truth_file(tmp_path, {"v": video(*([([1, 0], "run")] * 57))}))
-    assert len(problems) == 21
-    assert "and 37 more problems" in problems[-1]
+def test_what_two_hundred_videos_have_is_a_few_sentences(tmp_path: Path) -> None:
+    bad = {"annotations": [{"segment": [1, 0], "label": "run"}, {"segment": [1, None], "label": ["run"]}, "run"]}
+    database: dict[str, Any] = {f"v{number}": {"subset": "test", "duration": 0, **bad} for number in range(200)}
+    problems = problems_of(truth_file(tmp_path, {**database, **{f"w{number}": bad for number in range(200)}}))
+    kinds = ("no subset", "ends before", "two finite numbers", ".label is", "give an object", ".duration is 0")
+    assert [sum(kind in problem for problem in problems) for kind in kinds] == [3] * 6
+    assert len(problems) == 18
+    assert sum(problem.endswith(" (and 197 more like it)") for problem in problems) == 6
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ def test_every_problem_of_a_detection_file_in_one_pass(tmp_path: Path) -> None:
         "results.v[4].label is 1",
         "results.v[5] is 5",
         "results.x is ",
-        "video 'w' (2 detections) is not one of the 1 of the subset",
-        "label 'rum' (1 detections) is not a class of the ground truth (did you mean 'run'?)",
+        "has detections in 1 video that are not among the 1 of the subset: 'w' (2 detections); remove them",
+        "labels that are no class of the ground truth: 'rum' (1 detection; did you mean 'run'?); remove them",
     ]
     require_each(problems, expected)
     assert "unknown=ignore" in problems[-1]

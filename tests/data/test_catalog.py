@@ -10,7 +10,7 @@ import pytest
 
 from tal_search.data import data_folder
 from tal_search.data.annotations import read_annotations
-from tal_search.data.catalog import DATASETS, known
+from tal_search.data.catalog import DATASETS, dataset_name, known
 from tal_search.data.find import check, find, load
 from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import PRESETS, Hyperparameters
@@ -77,6 +77,13 @@ def test_stand_ins_of_two_datasets_are_not_taken_for_one() -> None:
     assert len(specs) == len(DATASETS)
 
 
+def test_a_known_dataset_is_named_in_any_spelling() -> None:
+    texts = ("THUMOS14", "thumos-14", "ActivityNet-1.2", "HACS", "beoid", "thumos15", "My data")
+    assert [dataset_name(text) for text in texts] == [
+        "thumos14", "thumos14", "activitynet12", "hacs", "beoid", "thumos15", "My data",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_preset_is_made_of_settings_that_exist(name: str) -> None:
     published = {"paper", "release"} if name in ("thumos14", "activitynet12", "hacs") else {"adapted"}
@@ -104,7 +111,7 @@ def test_a_fit_on_a_small_set_has_as_many_steps_as_on_thumos14(name: str) -> Non
     ],
 )
 def test_each_study_plans_on_its_stand_in(study: str, name: str, thresholds: str, cells: int, tmp_path: Path) -> None:
-    plan = resolve(load_study(study, [f"dataset.root={tmp_path}", f"runs={tmp_path / 'runs'}"]))
+    plan = resolve(load_study(study, ["dataset.source=simulated", f"runs={tmp_path / 'runs'}"]))
     assert plan.dataset.name == name
     assert plan.preset == "simulated"
     assert plan.dataset.snippets == PRESETS[name]["simulated"].snippets

@@ -11,7 +11,9 @@ from tal_search.data.data_folder import (
     feature_files,
     find_clicks,
     find_ground_truth,
+    fps_notes,
     holds,
+    seen_at,
     split_folders,
     subset_by_video,
     subsets_and_fps,
@@ -80,8 +82,40 @@ def test_click_files_by_kind_and_annotator(tmp_path: Path) -> None:
 def test_subsets_by_their_usual_names_and_plausible_frame_rates(tmp_path: Path) -> None:
     path = tmp_path / "gt.json"
     database = {"a": {"subset": "Validation", "fps": 25}, "b": {"subset": "Test", "fps": 0}, "c": 3, "d": {"fps": 1e9}}
+    database |= {
+        "e": {"fps": "29.97"},
+        "f": {"fps": "fast"},
+        "g": {"fps": None},
+        "h": {"fps": True},
+        "i": {"fps": "nan"},
+    }
     path.write_text(json.dumps({"database": database}))
     assert subset_by_video(path) == {"a": "Validation", "b": "Test"}
-    assert subsets_and_fps(path, "thumos14") == ("Validation", "Test", {"a": 25.0})
+    assert subsets_and_fps(path, "thumos14") == ("Validation", "Test", {"a": 25.0, "e": 29.97})
+    (note,) = fps_notes(path)
+    assert "5 videos have an fps that is no frame rate and is not read (b: 0, d: 1000000000.0, f: fast" in note
     (problem,) = problems_of(lambda: subsets_and_fps(path, "activitynet12"))
     assert "has no training subset (training or train); subsets present: 'Test', 'Validation'" in problem
+
+
+def test_what_is_at_a_root_is_said_in_words(tmp_path: Path) -> None:
+    assert seen_at(tmp_path / "absent") == "does not exist"
+    assert seen_at(tmp_path) == "is empty"
+    (tmp_path / "link").symlink_to(tmp_path / "absent")
+    assert seen_at(tmp_path / "link") == "is a link to nothing"
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert seen_at(tmp_path / "loop") == "is a link to nothing"
+    assert seen_at(Path("a" * 5000)) == "cannot be read (File name too long)"
+    touch(tmp_path / "x" / ".hidden", tmp_path / "x" / "a.pkl", tmp_path / "x" / "train" / "b.pkl")
+    assert seen_at(tmp_path / "x" / "a.pkl") == "is a file, not a folder"
+    assert seen_at(tmp_path / "x") == "holds 2 .pkl"
+    touch(tmp_path / "x" / "notes")
+    assert seen_at(tmp_path / "x") == "holds 2 .pkl and 1 without an ending"
+    touch(*(tmp_path / "x" / f"a.{letter}" for letter in "bcdefg"))
+    assert seen_at(tmp_path / "x").startswith("holds 2 .pkl, ")
+    assert seen_at(tmp_path / "x").endswith(" and 3 others")
+
+
+def test_links_that_lead_to_themselves_are_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").symlink_to(tmp_path / "a.npz")
+    assert feature_files(tmp_path, tmp_path) == {"a": tmp_path / "a.npz"}

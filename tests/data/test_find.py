@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from tal_search.data.features.cache import convert
 from tal_search.data.find import check, default_annotators, find, load
 from tal_search.data.simulation.videos import RECIPE
-from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, DatasetSpec
 from tests.support.make_dataset import SMALL, change, edit_json, found, problems_of
 
 
@@ -53,6 +54,18 @@ def test_features_asked_for_and_not_there_are_never_simulated(root: Path | None)
     assert "dataset.source=features, but" in problem
 
 
+def test_a_root_that_cannot_be_opened_is_said_and_not_simulated() -> None:
+    (problem,) = problems_of(lambda: found(Path("a" * 5000)))
+    assert problem.endswith(": cannot be read (File name too long); correct its permissions or dataset.root")
+
+
+def test_what_a_root_holds_instead_of_features_is_said(root: Path) -> None:
+    for path in root.glob("*/*.npz"):
+        path.rename(path.with_suffix(".pkl"))
+    (problem,) = problems_of(lambda: found(root, "features"))
+    assert f"no features under {root}, which holds 7 .pkl, 2 .txt and 1 .json; give a folder with val/*.npz" in problem
+
+
 def test_simulated_wins_over_features_on_disk(root: Path) -> None:
     spec = found(root, "simulated")
     assert spec.source == "simulated"
@@ -74,8 +87,9 @@ def test_validation_is_the_test_split_where_there_is_no_other(root: Path) -> Non
     edit_json(root / "gt_thumos14.json", rename)
     for name in ("thumos14", "activitynet12", "another"):
         spec = find(name, "features", root, root / "gt_thumos14.json", root, 40, SMALL)
-        check(spec, ("A1",), (BACKGROUND_CLICKS,))
         assert "4 training and 3 test videos" in spec.description
+        if name != "activitynet12":  # which has other classes
+            check(spec, ("A1",), (BACKGROUND_CLICKS,))
 
 
 def test_ground_truth_and_clicks_beside_the_features(root: Path) -> None:
@@ -190,3 +204,25 @@ def test_finding_imports_neither_torch_nor_pandas() -> None:
     code = "import sys, tal_search.data.find; print({'torch', 'pandas', 'ray', 'mlflow', 'optuna'} & set(sys.modules))"
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert seen.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("source", ["features", "simulated", "converted"])
+def test_a_fingerprint_covers_how_labels_are_read_where_that_is_not_as_spelled(
+    root: Path, tmp_path: Path, source: str
+) -> None:
+    """Results of versions that took each spelling for a class are not those of today."""
+    truth = root / "gt_thumos14.json"
+
+    def spec(name: str) -> DatasetSpec:
+        folder = tmp_path / "converted" if source == "converted" else root
+        kind = "simulated" if source == "simulated" else "features"
+        return find(name, kind, folder, truth if kind == "simulated" else None, None, 40, SMALL)
+
+    if source == "converted":
+        convert(found(root), tmp_path / "converted", [])
+        truth = tmp_path / "converted" / "gt_thumos14.json"
+    clean = {name: spec(name).fingerprint for name in ("thumos14", "mine")}
+    assert len(set(clean.values())) == 1
+    truth.write_text(truth.read_text().replace("CliffDiving", "cliff_diving"))
+    edit_json(truth, lambda content: content.pop("activity_list"))
+    assert spec("thumos14").fingerprint != spec("mine").fingerprint, "THUMOS14 spells it CliffDiving"

@@ -1,15 +1,14 @@
-"""Properties of a ground truth: gaps, labels, durations, notes."""
+"""Properties of a ground truth: gaps, labels, durations, instances clipped to their video."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tal_search.data.annotations import read_annotations
-from tal_search.data.truths import background_gaps, lasting, present, rows_by_video, stated_seconds, truth_notes
+from tal_search.data.truths import background_gaps, lasting, present, rows_by_video, stated_seconds, within
 from tests.support.paths import FIXTURES
 from tests.support.small_truths import annotations, overlapping
 
@@ -47,10 +46,15 @@ def test_no_click_is_outside_a_video_of_unknown_duration() -> None:
     assert stated_seconds(truth) == {"u": 9.0, "v": np.inf, "w": 2.5}
 
 
-def test_notes_count_instances_of_no_length_and_ambiguous_ones() -> None:
-    truth, path = annotations(ROWS), Path("gt.json")
-    assert truth_notes(path, annotations(ROWS[:1])) == []
-    unclear = replace(truth, ambiguous=annotations(ROWS[:2]))
-    empty, ambiguous = truth_notes(path, truth, unclear)
-    assert empty.startswith("gt.json: 2 instances have no length;")
-    assert ambiguous.startswith("gt.json: 2 instances are labelled Ambiguous")
+def test_instances_are_clipped_to_their_video_and_dropped_where_nothing_is_left() -> None:
+    rows = [
+        ("v", "b", -3.0, 4.0),
+        ("u", "a", 5.0, 12.0),
+        ("v", "a", 9.5, 20.0),
+        ("v", "a", -2.0, -1.0),
+        ("u", "c", 9, 11),
+    ]
+    truth = annotations(rows)
+    kept = within(truth, np.array([9.0, 9.75, 2.5]))
+    assert (kept.video.tolist(), kept.label.tolist()) == ([1, 0, 1], [1, 0, 0])
+    assert kept.segment.tolist() == [[0, 4], [5, 9], [9.5, 9.75]]

@@ -33,7 +33,7 @@ class Begun:
     def handle(self, *events: Event) -> None:
         for event in events:
             self.run.handle(self.proposer, event)
-        self.run.record.storage.flush()
+        self.run.record.operations.flush()
 
 
 @pytest.fixture
@@ -81,6 +81,6 @@ def test_known_results_are_shown_once_as_cached(plan: Plan, record: Record) -> N
     TrialFolder.of(plan.study.runs, FIRST.key).write_result(make_result(FIRST))
     begun = Begun(plan, record)
     begun.run.want([at(FIRST)])
-    record.storage.flush()
+    record.operations.flush()
     assert (begun.run.cached, begun.shown) == (1, [Finished(FIRST, make_result(FIRST))])
     assert recorded(plan) == [("COMPLETE", FIRST.key)]

@@ -28,7 +28,11 @@ def test_epochs_come_one_at_a_time_or_as_many_as_fit_into_the_time(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("error", "reason"),
-    [(ValueError("no\nsecond line"), "ValueError: no"), (TalSearchError("a sentence"), "a sentence")],
+    [
+        (ValueError("no\nsecond line"), "ValueError: no"),
+        (TalSearchError("a sentence"), "a sentence"),
+        (OSError("no \x1b]0;x\x07 at http://me:xyzzy@host"), "OSError: no \\x1b]0;x\\x07 at http://me:***@host"),
+    ],
 )
 def test_an_error_is_one_line_and_its_traceback_is_in_the_log(error: Exception, reason: str, tmp_path: Path) -> None:
     def trial(spec: TrialSpec, folder: TrialFolder) -> Iterator[EpochReport]:
@@ -37,7 +41,10 @@ def test_an_error_is_one_line_and_its_traceback_is_in_the_log(error: Exception, 
 
     advance = work(tmp_path, make_spec(), trial).advance()
     assert (advance.finished, advance.failed) == (False, reason)
-    assert "in trial" in TrialFolder.of(tmp_path, make_spec().key).log.read_text()
+    log = TrialFolder.of(tmp_path, make_spec().key).log.read_text()
+    assert "in trial" in log
+    assert "\x1b" not in log
+    assert "Error: no \\x1b]0;x\\x07 at http://me:***@host" in log or "xyzzy" not in str(error)
 
 
 def test_a_trial_that_ends_without_a_result_has_failed(tmp_path: Path) -> None:

@@ -66,6 +66,8 @@ def test_damaged_code_on_disk_is_compiled_anew(
     for path in files(folder, ending):
         damage(path)
     assert load(tmp_path).doubled(21) == 42
+    assert load(tmp_path).doubled(21) == 42  # writes it again
+    test_compiled_code_is_kept_and_found_again(folder, tmp_path)
 
 
 def test_a_folder_that_fails_later_costs_the_kept_code_alone(folder: Path, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from tal_search.data.ambiguous import AMBIGUOUS, read_ambiguous
 from tal_search.data.annotations import read_annotations, read_detections
 from tal_search.data.clicks.clicks import ClickedVideos, read_clicks
 from tal_search.data.features.cache import open_cache
+from tal_search.data.labels import BACKGROUND, spelling
+from tal_search.data.truth_notes import training_notes, truth_notes
 from tal_search.errors import InputError
 from tal_search.study import load_study
 from tests.fuzz.feature_readers import FEATURE_READERS
@@ -42,7 +44,9 @@ def _annotation_seeds(folder: Path) -> list[bytes]:
             for subset in {entry["subset"] for entry in content["database"].values()}:
                 videos = [(name, entry) for name, entry in content["database"].items() if entry["subset"] == subset]
                 seeds.append(json.dumps({**content, "database": dict(videos[:3])}).encode())
-    seeds.append(seeds[0].replace(CLASSES[0].encode(), AMBIGUOUS.encode()))
+    for label in (AMBIGUOUS, "ambiguous", "cliff diving", "high_jump", "background", "Jogging", "\\ud800", "\\n", ""):
+        seeds.append(seeds[0].replace(CLASSES[0].encode(), label.encode(), 3))
+    seeds.append(seeds[0].replace(b"[5.0, 12.0]", b"[-5, 99]").replace(b"[20.0, 28.0]", b"[50, 60]"))
     return [seed.replace(b'"val"', b'"validation"') for seed in seeds]
 
 
@@ -51,11 +55,23 @@ def _read_annotations(folder: Path, data: bytes) -> None:
     path.write_bytes(data)
     for read in (lambda: data_folder.subset_by_video(path), lambda: data_folder.subsets_and_fps(path, "thumos14")):
         _refused_or_read(read)
-    truth = read_annotations(path, "validation")
+    _refused_or_read(lambda: _read_truth(path, None))
+    _refused_or_read(lambda: _read_truth(path, "thumos14"))
+    _read_truth(path, "mine")
+
+
+def _read_truth(path: Path, dataset: str | None) -> None:
+    notes: list[str] = []
+    truth = read_annotations(path, "validation", dataset, notes)
     assert np.isfinite(truth.segment).all()
     assert (truth.segment[:, 1] >= truth.segment[:, 0]).all()
-    assert AMBIGUOUS not in truth.classes
+    spellings = {spelling(name) for name in truth.classes}
+    assert len(spellings) == len(truth.classes)
+    assert spellings.isdisjoint((spelling(AMBIGUOUS), *BACKGROUND))
     assert truth.ambiguous is None or len(truth.ambiguous.label)
+    notes += [*truth_notes(path, truth), *training_notes(path, truth, truth)]
+    if notes:
+        require_sentences(InputError(notes))
 
 
 def _detection_seeds(folder: Path) -> list[bytes]:

@@ -118,14 +118,6 @@ def test_a_missing_annotator_is_reported_with_the_other_problems():
     assert "has 'A9', who has no click file" in raised.value.problems[1]
 
 
-def test_features_that_are_not_there_are_never_simulated(tmp_path):
-    with pytest.raises(InputError, match=r"dataset\.source=features"):
-        resolve(load_study("thumos_grid", ["dataset.source=features", f"dataset.root={tmp_path}"], STUDIES))
-    found = resolve(load_study("thumos_grid", [f"dataset.root={tmp_path}"], STUDIES))
-    assert found.dataset.source == "simulated"
-    assert "simulated" in found.dataset.description
-
-
 @pytest.mark.parametrize(
     ("override", "place"),
     [

@@ -40,7 +40,8 @@ def test_preview_counts_and_estimates(tmp_path):
     (tmp_path / "trials" / "broken").mkdir()
     (tmp_path / "trials" / "broken" / "result.json").write_text("{")
     found = preview(plan)
-    assert found[:-1] == (5, 1, 5, 2, 0, 5, 3)
+    assert found[:-2] == (5, 1, 5, 2, 0, 5, 3)
+    assert found.damaged == (), "a folder that no fit of the study has"
     assert found.seconds == pytest.approx(21.0)
     two = preview(planned("quickstart", f"runs={tmp_path}", "resources.concurrent_trials=2"))
     assert two.seconds == pytest.approx(10.5)
@@ -49,7 +50,7 @@ def test_preview_counts_and_estimates(tmp_path):
     assert longer.seconds == pytest.approx(5 * 14.0)
     assert preview(planned("quickstart", f"runs={tmp_path}", "dataset.snippets=50")).seconds is None
     finish(plan, 5, seconds=7.0)
-    assert preview(plan) == (5, 1, 5, 5, 0, 5, 0, 0.0)
+    assert preview(plan) == (5, 1, 5, 5, 0, 5, 0, 0.0, ())
 
 
 def test_inference_cells_are_counted_apart_and_cost_no_time(tmp_path):
@@ -57,18 +58,18 @@ def test_inference_cells_are_counted_apart_and_cost_no_time(tmp_path):
     plan = planned(
         "quickstart", "search.plan=grid", "~search.axes.kernel_size", axes, f"runs={tmp_path}", "backend=inline"
     )
-    assert preview(plan) == (7, 1, 7, 0, 0, 3, 3, None), "six, and the centre, which they leave out"
+    assert preview(plan) == (7, 1, 7, 0, 0, 3, 3, None, ()), "six, and the centre, which they leave out"
     finish(plan, 1, seconds=8.0)
-    assert preview(plan) == (7, 1, 7, 1, 0, 3, 2, pytest.approx(16.0))
+    assert preview(plan) == (7, 1, 7, 1, 0, 3, 2, pytest.approx(16.0), ())
     finish(plan, 2, seconds=8.0)
-    assert preview(plan) == (7, 1, 7, 1, 3, 3, 1, pytest.approx(8.0)), "none of its cells is at the preset's settings"
+    assert preview(plan) == (7, 1, 7, 1, 3, 3, 1, pytest.approx(8.0), ()), "no cell is at the preset's settings"
     score(plan, plan.fits[1], 2)
-    assert preview(plan) == (7, 1, 7, 3, 1, 3, 1, pytest.approx(8.0))
+    assert preview(plan) == (7, 1, 7, 3, 1, 3, 1, pytest.approx(8.0), ())
     finish(plan, 3, seconds=8.0)
-    assert preview(plan) == (7, 1, 7, 3, 4, 3, 0, 0.0)
+    assert preview(plan) == (7, 1, 7, 3, 4, 3, 0, 0.0, ())
     for spec in plan.fits[1:]:
         score(plan, spec, 3)
-    assert preview(plan) == (7, 1, 7, 7, 0, 3, 0, 0.0)
+    assert preview(plan) == (7, 1, 7, 7, 0, 3, 0, 0.0, ())
 
 
 def test_another_study_over_the_same_cells_is_cached(tmp_path):
@@ -77,7 +78,7 @@ def test_another_study_over_the_same_cells_is_cached(tmp_path):
         "quickstart", f"runs={tmp_path}", "study.fork=wider", "backend=inline", "search.repeats.seeds=[0,1]",
         "search.axes.kernel_size=[1,5,7]",
     )  # fmt: skip
-    assert preview(wider) == (6, 2, 12, 5, 0, 12, 7, pytest.approx(49.0))
+    assert preview(wider) == (6, 2, 12, 5, 0, 12, 7, pytest.approx(49.0), ())
 
 
 def test_a_sampler_is_previewed_by_its_budget(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 from scipy.stats import qmc
 
 from tal_search.proposers.optuna_samplers import NumberedSampler, draw, pruner_for
-from tal_search.record.retry import RetryingStorage
+from tal_search.record import optuna_tables
 from tal_search.study import Dimension, PrunerSettings, SamplerSettings
 from tal_search.study.samplers import SAMPLERS
 from tal_search.trial.trial_types import TrialResult, TrialSpec
@@ -84,7 +84,7 @@ def test_a_kill_while_a_cell_is_written_changes_nothing(
             advance(sampled, known, 1 if before else 3)
             cells = len(stored(plan, ": cells"))
             with monkeypatch.context() as patch:
-                patch.setattr(RetryingStorage, "add_trials", dying(kept))
+                patch.setattr(optuna_tables, "add_trials", dying(kept))
                 with pytest.raises(KeyboardInterrupt):
                     sampled.ask()
         found = stored(plan, ": cells")
@@ -98,12 +98,12 @@ def test_a_kill_while_a_cell_is_written_changes_nothing(
 
 
 def dying(kept: bool) -> Callable[..., None]:
-    """A storage's method whose driver is killed before it writes, or once it has written."""
-    plain = RetryingStorage.add_trials
+    """A write whose driver is killed before it, or once it is done."""
+    plain = optuna_tables.add_trials
 
-    def die(self: RetryingStorage, *given: Any) -> None:
+    def die(*given: Any, **more: Any) -> None:
         if kept:
-            plain(self, *given)
+            plain(*given, **more)
         raise KeyboardInterrupt
 
     return die

@@ -8,15 +8,17 @@ import optuna
 from optuna.trial import TrialState
 
 from tal_search.proposers.optuna_study import CellStudy
+from tal_search.record.retry import Operations
 from tal_search.record.storage import close, open_storage
 from tests.support.small_records import trials_of
 
 
 def study(folder: Path) -> tuple[CellStudy, optuna.storages.RDBStorage]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = open_storage(folder / "record.db", folder)
+    storage = open_storage(folder / "record.db")
     sampler, pruner = optuna.samplers.RandomSampler(seed=0), optuna.pruners.MedianPruner()
-    return CellStudy(storage, "s: cells", {"mAP": "maximize"}, sampler, pruner, ["held-out mAP"]), storage
+    names, operations = ["held-out mAP"], Operations(folder)
+    return CellStudy(storage, operations, "s: cells", {"mAP": "maximize"}, sampler, pruner, names), storage
 
 
 def test_the_record_has_what_the_copy_has_and_the_next_driver_continues(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -143,10 +145,10 @@ def test_trials_written_at_once_are_those_that_optuna_writes(tmp_path: Path) -> 
         storage = RDBStorage(url)
         study = storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "s")
         if ours:
-            written = optuna_tables.add_trials(storage.engine, study, trials[:1], {"of": "study"})
-            written += optuna_tables.add_trials(storage.engine, study, trials[1:])
+            written = optuna_tables.add_trials(storage.engine, study, trials[:1], {"of": "study"}, key="a")
+            written += optuna_tables.add_trials(storage.engine, study, trials[1:], key="b")
             assert [number for _, number in written] == [0, 1, 2, 3]
-            assert storage.get_study_system_attrs(study) == {"of": "study"}
+            assert storage.get_study_system_attrs(study)["of"] == "study"
         else:
             for trial in trials:
                 storage.create_new_trial(study, template_trial=trial)
@@ -160,13 +162,50 @@ def test_trials_written_at_once_are_those_that_optuna_writes(tmp_path: Path) -> 
     ]
 
 
-def test_intermediate_values_are_replaced_by_step(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("zone")
+def test_an_updated_trial_is_the_one_that_optuna_updates(tmp_path: Path) -> None:
+    """Each change is made twice, as after an answer that was lost."""
+    found, running = list[FrozenTrial](), templates()[0]
+    curve, more = {1: 0.5, 2: float("nan")}, {2: float("inf"), 3: 0.25}
+    before = datetime.now()
+    for ours in (True, False):
+        url = f"sqlite:///{tmp_path / f'{ours}.db'}"
+        storage = RDBStorage(url)
+        study = storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE] * 2, "s")
+        trial = storage.create_new_trial(study, template_trial=running)
+        if ours:
+            update = partial(optuna_tables.update_trial, storage.engine, trial)
+            for _ in range(2):
+                update(curve=curve, system_attributes={"rung": [1, None]})
+            for _ in range(2):
+                update(attributes={"a": {"b": 1}}, curve=more, state=TrialState.COMPLETE, values=[0.5, -float("inf")])
+        else:
+            for step, value in [*curve.items(), *more.items()]:
+                storage.set_trial_intermediate_value(trial, step, value)
+            storage.set_trial_system_attr(trial, "rung", [1, None])
+            storage.set_trial_user_attr(trial, "a", {"b": 1})
+            storage.set_trial_state_values(trial, TrialState.COMPLETE, [0.5, -float("inf")])
+        storage.remove_session()
+        storage.engine.dispose()
+        found += trials_of(url, "s")
+    for trial in found:
+        assert trial.datetime_complete is not None
+        assert before <= trial.datetime_complete <= datetime.now()
+        trial.datetime_complete = None
+    assert found[0] == found[1]
+
+
+def test_a_call_that_is_repeated_adds_its_trials_once(tmp_path: Path) -> None:
     storage = RDBStorage(f"sqlite:///{tmp_path / 'record.db'}")
-    study = storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "s")
-    ((trial, _),) = optuna_tables.add_trials(storage.engine, study, templates()[:1])
-    optuna_tables.add_intermediate_values(storage.engine, trial, {1: 0.5, 2: float("nan")})
-    optuna_tables.add_intermediate_values(storage.engine, trial, {2: float("inf"), 3: 0.25})
-    assert storage.get_trial(trial).intermediate_values == {1: 0.5, 2: float("inf"), 3: 0.25}
+    study, other = (storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], name) for name in ("s", "other"))
+    add, trials = partial(optuna_tables.add_trials, storage.engine), templates()
+    add(study, trials[:1], key="a")
+    written = add(study, trials[1:], {"x": 1}, key="b")
+    add(other, trials[:1], key="b")
+    assert add(study, trials[1:], {"x": 1}, key="b") == written
+    assert [number for _, number in written] == [1, 2, 3]
+    assert add(study, trials[:1], key="a")[0][1] == 4, "only the last call can have been unanswered"
+    assert [len(storage.get_all_trials(one)) for one in (study, other)] == [5, 1]
     storage.remove_session()
     storage.engine.dispose()
 
@@ -175,8 +214,8 @@ def test_failed_trials_run_again_with_their_parameters(tmp_path: Path) -> None:
     storage = RDBStorage(f"sqlite:///{tmp_path / 'record.db'}")
     study, other = (storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], name) for name in ("s", "other"))
     failed = create_trial(state=TrialState.FAIL, params={"a": 1.0}, distributions={"a": FloatDistribution(0.0, 1.0)})
-    optuna_tables.add_trials(storage.engine, study, [failed, templates()[1]])
-    optuna_tables.add_trials(storage.engine, other, [failed])
+    optuna_tables.add_trials(storage.engine, study, [failed, templates()[1]], key="a")
+    optuna_tables.add_trials(storage.engine, other, [failed], key="b")
     optuna_tables.reopen_failed_trials(storage.engine, study)
     again, complete = storage.get_all_trials(study)
     assert (again.state, again.datetime_complete, again.params) == (TrialState.RUNNING, None, {"a": 1.0})

@@ -12,7 +12,7 @@ import pytest
 
 from tal_search.cli.main import main
 from tal_search.plan.cells import Trial
-from tal_search.record.driver_lock import lock_study_in_database
+from tal_search.record.driver_lock import lock_study
 from tal_search.record.overview import overview
 from tal_search.record.record import Record
 from tests.support.postgres_server import Server
@@ -88,14 +88,13 @@ def test_a_record_on_postgresql_knows_its_driver_on_any_machine(
     (folder / "record.url").write_text(url + "\n")
     (folder / "driver.lock").write_text('{"host": "another", "pid": 1}')  # left by a driver that was killed there
     assert overview(folder).state == "finished"
-    with Record.open(url, "s", {}, folder=folder) as record:
-        write(url, tmp_path / "runs" / "other", trials=1)
-        with lock_study_in_database(record.storage, "other"):
-            assert overview(folder).state == "finished"
-        with lock_study_in_database(record.storage, "s"):
-            assert main(["status", f"runs={folder.parent}"]) == 0
-            lines = capsys.readouterr().out.splitlines()
-            assert ["s", "running", "2/2", "0", "0"] in [line.split()[:5] for line in lines]
+    write(url, tmp_path / "runs" / "other", trials=1)
+    with lock_study(tmp_path / "elsewhere" / "other", url):
+        assert overview(folder).state == "finished"
+    with lock_study(tmp_path / "elsewhere" / "s", url):
+        assert main(["status", f"runs={folder.parent}"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert ["s", "running", "2/2", "0", "0"] in [line.split()[:5] for line in lines]
     assert overview(folder).state == "finished"
     with server.stopped():
         assert main(["status", f"runs={folder.parent}"]) == 2

@@ -163,3 +163,17 @@ def test_an_unreachable_record_is_refused_before_anything_is_written(tmp_path: P
         run_study(plan, trial=counting)
     assert "secret" not in str(error.value)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_database_that_is_damaged_is_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "record.db"
+    with Record.open(path, "s", {}) as record:
+        record.storage.engine.dispose()
+        for left in tmp_path.glob("record.db-*"):
+            left.unlink()
+        path.write_bytes(b"no database" * 1000)
+        damaged = r"the record's database is damaged \(.*not a database\); restore it, or move it away"
+        with pytest.raises(TalSearchError, match=damaged):
+            record.start(trial())
+        with pytest.raises(TalSearchError, match=damaged):
+            record.operations.enqueue(lambda: record.start(trial()))

@@ -150,7 +150,7 @@ def test_files_say_the_source_escape_names_and_hold_every_number(tmp_path: Path)
     found = compared(plan)
     csv, markdown = write_comparison(plan, found, tmp_path)
     content = pd.read_csv(csv)
-    assert content["case"].tolist() == list(SHIFT)
+    assert content["case"].tolist() == ["base | line", "'+ clicks (b=1)", "full", "its NMS"]
     assert set(content["source"]) == {"simulated"}
     assert content["mAP@0.5"].tolist() == pytest.approx([31, 36, 28, 31.1])
     text = markdown.read_text()

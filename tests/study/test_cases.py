@@ -79,7 +79,7 @@ def test_trials_are_cases_by_repeats_and_cases_share_the_fits_they_have_in_commo
 
 def test_a_preview_counts_what_is_cached_and_estimates_each_method_by_its_own_trials(tmp_path: Path) -> None:
     plan = planned(tmp_path)
-    assert preview(plan) == (4, 4, 16, 0, 0, 12, 12, None)
+    assert preview(plan) == (4, 4, 16, 0, 0, 12, 12, None, ())
     for spec in plan.fits[:6]:
         folder = TrialFolder.of(plan.study.runs, spec.key)
         folder.write_spec(spec)

@@ -22,6 +22,8 @@ Annotators = Literal["auto"] | tuple[str, ...]
         (float, 3, 3.0), (float, "1/4", 0.25), (float, " -1 / 4 ", -0.25), (float, "1/0", INVALID),
         (float, False, INVALID), (float, float("inf"), INVALID), (float | None, None, None),
         (bool, True, True), (bool, 1, INVALID), (str, "a", "a"), (str, 1, INVALID), (str, ["a"], INVALID),
+        (float, "30.0", 30.0), (float | None, " 4 ", 4.0), (float, "nan", INVALID), (float, "inf", INVALID),
+        (float, "fast", INVALID), (float, "true", INVALID), (int, "4", INVALID),
         (Path, "a/b", Path("a/b")), (Path, "~no one/b", Path("~no one/b")), (Path, "", INVALID), (Path, "a\0", INVALID),
         (Seeds, [0, 2], (0, 2)), (Seeds, [0, "2"], INVALID), (Seeds, 0, INVALID), (Seeds, [], ()),
         (Annotators, "auto", "auto"), (Annotators, ["auto"], ("auto",)), (Annotators, "A1", INVALID),

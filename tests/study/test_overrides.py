@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tal_search.errors import InputError
+from tal_search.files.urls import without_passwords
 from tal_search.study import Study, load_study
-from tal_search.study.overrides import without_passwords
 from tests.support.paths import STUDIES
 from tests.support.study_files import load, problems
 
@@ -151,5 +151,13 @@ def test_a_proposed_command_tells_nobody_a_password() -> None:
     assert study.record == "postgresql://me:s3cret@host:5432/runs"
     assert study.overrides == ("study=quickstart", "record=postgresql://me@host:5432/runs")
     assert [without_passwords(one) for one in secrets[1:]] == [
-        "tracking.uri=http://me@host/mlflow", "++record=postgresql+psycopg://host/runs?&user=me", "runs=kept",
+        "tracking.uri=http://me@host/mlflow", "++record=postgresql+psycopg://host/runs?user=me", "runs=kept",
     ]  # fmt: skip
+
+
+def test_a_name_that_is_not_utf_8_is_refused() -> None:
+    with pytest.raises(InputError) as caught:
+        load_study("quickstart", ["dataset.root=caf\udce9"])
+    assert caught.value.problems == (
+        "command line: dataset.root=caf\udce9: is not UTF-8 text; rename the file, or link to it under another name",
+    )

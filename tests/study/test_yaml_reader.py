@@ -54,3 +54,31 @@ def test_keys_and_values_are_shown_as_an_author_writes_them() -> None:
     assert dotted(("search", "axes", "kernel_size", "1")) == "search.axes.kernel_size[1]"
     assert shown({"name": "é", "seeds": [0, None]}) == '{"name": "é", "seeds": [0, null]}'
     assert shown("x" * 100) == '"' + "x" * 56 + "..."
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("!!python/object/apply:os.system [echo]", "which is not read; use plain values"),
+        ("a: !!python/name:os.system", "which is not read; use plain values"),
+        ("a: &x [1]\nb: *x", "an alias *NAME is not read, repeat the value"),
+        ("a: &x {b: 1}\n<<: *x", "an alias *NAME is not read, repeat the value"),
+        ("a: " + "[" * 5000, "nested too deeply"),
+        ("a: " + "[" * 20 + "]" * 20, "nested too deeply"),
+        ("a: " + "{b: " * 20 + "}" * 20, "nested too deeply"),
+        ("-\n" * 3 + " - - - - - - - - - - - - - - - - - - - - x", "nested too deeply"),
+        ("x" * 100_001, "has 100001 characters; a study has at most 100000, shorten it"),
+        ("a: \x00", "cannot be read as YAML"),
+        ("%YAML 9.9\n---\na: 1", "cannot be read as YAML"),
+        ("a: 1\n---\nb: 2", "cannot be read as YAML"),
+        ("? [a, b]\n: 1", "has a key that is not a word"),
+        ("a: @x", "cannot be read as YAML"),
+    ],
+)
+def test_what_is_no_plain_study_gets_one_sentence(text: str, words: str) -> None:
+    written = read_study_file(text, "x.yaml")
+    written.content()
+    problems = list(written.problems)
+    assert words in problems[0]
+    assert all(problem.startswith("x.yaml") and len(problem) < 300 for problem in problems)
+    assert len(problems) <= 2

@@ -12,16 +12,16 @@ HOLDER = """
 import sys
 from pathlib import Path
 from tal_search.record.driver_lock import lock_study
-with lock_study(Path(sys.argv[1])):
+with lock_study(Path(sys.argv[1]), sys.argv[2] or None):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that holds the lock of the study in `folder`."""
-    command = [sys.executable, "-c", HOLDER, str(folder)]
+def held(folder: Path, record: str = "") -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the lock of the study in `folder`, and of its record if that has a URL."""
+    command = [sys.executable, "-c", HOLDER, str(folder), record]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"

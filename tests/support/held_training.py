@@ -12,7 +12,7 @@ from collections.abc import Generator
 from unittest.mock import patch
 
 from tal_search.cli.main import main
-from tal_search.execution import driver, interrupts
+from tal_search.execution import backends, interrupts
 from tal_search.execution.worker import Step, Training
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialSpec
@@ -41,5 +41,5 @@ class Held(Training):
 
 if __name__ == "__main__":
     interrupts.GRACE_SECONDS = 600.0
-    driver.Training = Held  # type: ignore[misc]
+    backends.Training = Held  # type: ignore[misc]
     sys.exit(main(["run", *sys.argv[1:]]))

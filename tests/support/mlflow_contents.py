@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tal_search.files.atomic import write_json
+from tal_search.files.sqlite_files import sqlite_url
 from tal_search.plan.plan import Plan
 from tal_search.study import TrackingSettings
 from tal_search.tracking.background import CLOSE_SECONDS, BackgroundTracker
-from tal_search.tracking.mlflow_client import database_client, mlflow_client
+from tal_search.tracking.mlflow_client import mlflow_client
+from tal_search.tracking.mlflow_database import open_database
 from tal_search.tracking.mlflow_tracker import mlflow_tracker
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, TrialOutcome, TrialSpec
@@ -40,7 +42,7 @@ def empty_database() -> bytes:
     """MLflow's database without a run: to create its tables takes seconds."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mlflow.db"
-        database_client(path).search_experiments()
+        open_database(path, print).search_experiments()
         with closing(sqlite3.connect(path)) as connection:
             return connection.serialize()
 
@@ -88,7 +90,7 @@ def full_trial(tracker: BackgroundTracker, spec: TrialSpec, runs: Path) -> None:
 
 
 def local(runs: Path) -> MlflowClient:
-    return mlflow_client(f"sqlite:///{runs / 'mlflow.db'}")
+    return mlflow_client(sqlite_url(runs / "mlflow.db"))
 
 
 def runs_of(client: MlflowClient, study: str = "grid") -> tuple[Any, list[Any]]:

@@ -22,8 +22,9 @@ import sys
 from tal_search.execution.interrupts import DeferredInterrupt
 from tal_search.execution.ray_tune import ray_settings
 ray_settings.prepare(None)
+from tal_search.execution.ray_tune.ray_address import RayAddress
 from tal_search.execution.ray_tune.ray_session import ray, ray_session
-with DeferredInterrupt() as interrupt, ray_session(None, interrupt):
+with DeferredInterrupt() as interrupt, ray_session(RayAddress(None, ""), interrupt):
     print(ray.get_runtime_context().gcs_address, flush=True)
     sys.stdin.read()
 """

@@ -17,6 +17,7 @@ from tal_dashboards.app.grid import Grid
 from tal_dashboards.app.server import bound_server
 from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.data.study_data import StudyData
+from tal_dashboards.web.public import Public
 from tal_search.execution.driver import run_study
 from tal_search.execution.running import Outcome
 from tal_search.plan.plan import Plan, resolve
@@ -75,9 +76,11 @@ def make_study(runs: Path, study: str, *overrides: str) -> Made:
 
 
 @contextmanager
-def served(runs: Path, study: str | None = None, token: str | None = None) -> Iterator[str]:
+def served(
+    runs: Path, study: str | None = None, token: str | None = None, public: Public | None = None
+) -> Iterator[str]:
     """The address of a server of a runs folder's dashboards, which stops at the end of the block."""
-    server = bound_server(runs, study, port=0, token=token)
+    server = bound_server(runs, study, port=0, token=token, public=public)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

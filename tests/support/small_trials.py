@@ -40,7 +40,7 @@ def make_spec(
 ) -> TrialSpec:
     """`behaviour`: epochs, seconds (of an epoch), notes (sentences for the user, before the first epoch), stopped
     (`Listed` stops it), endless (the number of an epoch that does not end), and for the second epoch raises (text),
-    deaths (times the process kills itself), holds (bytes of memory).
+    deaths (times the process kills itself), holds (bytes of memory), stalls (how, see `_stall`) and times (it stalls).
     """
     dataset = DatasetSpec(
         name="thumos14",
@@ -95,6 +95,10 @@ def _counted(spec: TrialSpec, folder: TrialFolder) -> Iterator[EpochReport | str
             if epoch == behaviour.get("endless"):
                 note(folder, "endless")
                 time.sleep(3600)
+            if epoch == 2 and len(history(folder, "stall")) < behaviour.get("times", "stalls" in behaviour):
+                write_json(saved, {"epoch": 1})
+                note(folder, "stall")
+                _stall(behaviour["stalls"])
             if epoch == 2 and "raises" in behaviour:
                 raise ValueError(behaviour["raises"])
             note(folder, f"epoch {epoch}")
@@ -120,6 +124,16 @@ def _counted(spec: TrialSpec, folder: TrialFolder) -> Iterator[EpochReport | str
         raise
     folder.write_result(make_result(spec))
     note(folder, "finished")
+
+
+def _stall(how: str) -> None:
+    """Make no progress for ever: a stopped process, an endless loop, or a read of data that never come."""
+    if how == "stopped":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    while how == "loop":
+        pass
+    if how == "read":
+        os.read(os.pipe()[0], 1)
 
 
 def make_result(spec: TrialSpec) -> TrialResult:

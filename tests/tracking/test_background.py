@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tal_search.files.lock_file import LockLost
 from tal_search.tracking.background import BackgroundTracker, NotCopied, Wanted
 from tal_search.trial.trial_types import TrialOutcome
 from tests.support.mlflow_contents import finished, full_trial, reports
@@ -22,7 +23,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 class Stuck:
     """A copy in which every call waits until it is let go."""
 
-    study, where, opened = "grid", "a place", False
+    where, again, opened = "a place", "tal-search rebuild study=grid", False
 
     def __init__(self) -> None:
         self.go, self.asked, self.brought = threading.Event(), threading.Event(), list[str]()
@@ -62,7 +63,7 @@ def test_no_call_but_the_last_waits_for_a_copy_that_is_stuck(tmp_path: Path) -> 
 class Failing:
     """A copy whose calls raise the given errors, in order, then succeed."""
 
-    study, where, opened = "grid", "a place", True
+    where, again, opened = "a place", "tal-search rebuild study=grid", True
 
     def __init__(self, *errors: Exception) -> None:
         self.errors, self.brought, self.ends = list(errors), list[Wanted](), list[bool]()
@@ -110,3 +111,21 @@ def test_a_trial_that_cannot_be_copied_is_not_retried_and_is_one_sentence(tmp_pa
     assert message is not None
     assert message.startswith("The copy of this study in a place is incomplete (epochs.parquet cannot be read); ")
     assert [wanted.spec.seed for wanted in copy.brought] == [1]
+
+
+def test_a_driver_that_lost_its_study_copies_nothing_more(tmp_path: Path) -> None:
+    copy, specs, lost = Stuck(), [make_spec(seed) for seed in range(2)], threading.Event()
+    copy.go.set()
+
+    def check() -> None:
+        if lost.is_set():
+            raise LockLost("the study s has been taken over by another driver")
+
+    tracker = BackgroundTracker(copy, tmp_path, check=check)
+    full_trial(tracker, specs[0], tmp_path)
+    wait_for(lambda: copy.brought)
+    lost.set()
+    brought = list(copy.brought)
+    full_trial(tracker, specs[1], tmp_path)
+    assert "the study s has been taken over by another driver" in (tracker.close(interrupted=True) or "")
+    assert copy.brought == brought

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -123,7 +124,9 @@ def test_a_server_that_is_gone_is_one_sentence(swept: Made, copied: Copied) -> N
     message = publish(away, swept.frame)
     assert message is not None
     assert message.startswith("The summary of this study in MLflow is incomplete (MlflowException: ")
-    assert message.endswith(f"tal-search rebuild study={away.study.name}")
+    command = message.rpartition("to complete it: ")[2]
+    moved = [f"runs={away.study.runs}" if word.startswith("runs=") else word for word in away.study.overrides]
+    assert shlex.split(command) == ["tal-search", "rebuild", *moved]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8050", "http://", "ftp://host", "http://host/a?b", "http://ho st"])

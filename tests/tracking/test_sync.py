@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,15 +67,18 @@ def test_a_trial_is_a_child_run_with_parameters_curves_artifacts_and_tags(tmp_pa
 
 
 def test_how_a_trial_ended_is_its_status_its_state_and_its_reason(tmp_path: Path) -> None:
-    pruned, failed = make_spec(0), make_spec(1)
+    pruned, failed, silent = make_spec(0), make_spec(1), make_spec(2)
     tracker = track(tmp_path)
-    for spec in (pruned, failed):
+    for spec in (pruned, failed, silent):
         tracker.start(spec)
         tracker.log(spec, reports(1, 2))
     tracker.finish(pruned, TrialOutcome("pruned"))
     tracker.finish(failed, TrialOutcome("failed", reason="diverged at epoch 3"))
+    nothing = replace(make_result(silent), detections=0, note="no detections: why")
+    tracker.finish(silent, TrialOutcome("finished", nothing))
     assert tracker.close() is None
-    parent, (first, second) = runs_of(local(tmp_path))
+    parent, (first, second, third) = runs_of(local(tmp_path))
+    assert third.data.tags["reason"] == "no detections: why"
     assert (first.info.status, first.data.tags["state"]) == ("KILLED", "pruned")
     assert (second.info.status, second.data.tags["state"]) == ("FAILED", "failed")
     assert (first.data.tags.get("reason"), second.data.tags["reason"]) == (None, "diverged at epoch 3")
@@ -151,7 +155,7 @@ def test_a_damaged_file_of_one_trial_is_said_and_leaves_it_to_be_completed(tmp_p
     message = tracker.close()
     assert message is not None
     assert f"{spec.key}/epochs.parquet cannot be read" in message
-    assert message.endswith("run the same command again or: tal-search rebuild study=grid")
+    assert message.endswith(f"run the same command again or: tal-search rebuild study=grid runs={tmp_path}")
     assert [run.info.status for run in runs_of(local(tmp_path))[1]] == ["KILLED", "FINISHED"]
     second = track(tmp_path)
     full_trial(second, spec, tmp_path)

@@ -145,7 +145,7 @@ def test_a_server_that_is_gone_is_one_sentence_and_what_it_missed_is_on_disk(tmp
     message = tracker.close()
     assert message is not None
     assert message.startswith(f"The copy of this study in {uri} is incomplete (MlflowException: ")
-    assert message.endswith("run the same command again or: tal-search rebuild study=grid")
+    assert message.endswith(f"run the same command again or: tal-search rebuild study=grid runs={tmp_path}")
     assert not (tmp_path / "mlflow.db").exists()
 
     later = track(tmp_path)  # of another command, to another place

@@ -17,7 +17,6 @@ from tal_search.tracking.values import (
     result_values,
     trial_files,
     trial_params,
-    without_password,
 )
 from tal_search.trial.folder import TrialFolder
 from tal_search.types import NO_ANNOTATOR
@@ -84,8 +83,3 @@ def test_a_long_name_keeps_its_seed() -> None:
     name = Naming()(make_spec(cell={f"axis_{number:02}": 0.123 for number in range(40)}))
     assert len(name) == LONGEST_NAME
     assert name.endswith("… · seed 0")
-
-
-def test_a_password_is_not_shown() -> None:
-    assert without_password("postgresql://me:s3:c@ret@host/db") == "postgresql://me:***@host/db"
-    assert without_password("http://127.0.0.1:5000") == "http://127.0.0.1:5000"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from tal_search.trial.folder import TrialFolder
 from tal_search.trial.run import run_trial
 from tal_search.trial.trial_types import EpochReport, TrialSpec, setting_name
 from tal_search.types import BACKGROUND_CLICKS, Annotations, DatasetSpec
+from tests.support.damage import WAYS, flip, truncate
 from tests.support.small_fits import TIOU, make_data, make_spec, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -100,27 +102,30 @@ def test_later_settings_train_nothing_and_a_stop_keeps_what_is_scored(dataset: D
     assert {path.name: path.read_bytes() for path in folder.path.iterdir() if path.name != "settings.json"} == before
 
 
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:100])
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(bytes(content))
-
-
-@pytest.mark.parametrize("damage", [Path.unlink, truncate, flip])
-def test_activations_that_are_gone_are_one_sentence_and_the_fit_keeps_its_result(
-    dataset: DatasetSpec, tmp_path: Path, damage: Callable[[Path], object]
+@pytest.mark.parametrize("damage", [WAYS["delete"], truncate, flip])
+def test_a_fit_whose_activations_are_damaged_is_trained_again_and_scored(
+    dataset: DatasetSpec, tmp_path: Path, damage: Callable[[Path, random.Random], object]
 ) -> None:
     plain, folder = make_spec(dataset, epochs=1), TrialFolder(tmp_path / "trial")
     result = run(plain, folder.path)
-    damage(folder.cas)
-    with pytest.raises(TalSearchError, match=r"/cas\.npz cannot be read .*; remove the folder .*/trial to ") as raised:
+    damage(folder.cas, random.Random(0))
+    assert folder.result() is None
+    assert run(wanting(plain, [0.3], [0.1]), folder.path).mAP == result.mAP
+    assert len(folder.settings()) == 1
+
+
+def test_large_activations_are_checked_when_they_are_scored(
+    dataset: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tal_search.trial.final_files.CHECKED_AT_ONCE", 0)
+    plain, folder = make_spec(dataset, epochs=1), TrialFolder(tmp_path / "trial")
+    result = run(plain, folder.path)
+    flip(folder.cas, random.Random(0))
+    assert folder.result() == result
+    with pytest.raises(TalSearchError, match=r"/cas\.npz cannot be read .* kept as cas\.npz\.damaged") as raised:
         run(wanting(plain, [0.3], [0.1]), folder.path)
     assert "\n" not in str(raised.value)
-    assert folder.result() == result
+    assert folder.result() is None, "the same command trains it again"
     assert folder.settings() == {}
 
 

@@ -16,6 +16,7 @@ from dash.development.base_component import Component
 
 from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.style import GRAPH, shown
+from tal_search.files.urls import web_link
 
 TALL = 640  # pixels; figures higher than this are printed on a page in portrait
 SHOWN_ROWS = 100  # of a table on the page; the exported CSV has all
@@ -85,9 +86,12 @@ def tiles(name: str, progress: pd.DataFrame, seconds_left: float | None) -> html
     return html.Div(content, className="tiles", id=name)
 
 
-def outside(words: str, url: str) -> html.A:
-    """A link to another site, opened in a new tab."""
-    return html.A(words, href=url, target="_blank", rel="noopener noreferrer")
+def outside(words: str, url: str) -> html.A | html.Span:
+    """A link to another site, opened in a new tab; only its words where the URL is not the address of a web page."""
+    page = web_link(url)
+    if not page:
+        return html.Span(words)
+    return html.A(words, href=page, target="_blank", rel="noopener noreferrer")
 
 
 def announced() -> Announced:
@@ -123,7 +127,12 @@ def heading(data: StudyData) -> html.Header:
     """Name, description and data of a study; simulated data has a badge, so that nobody takes it for video."""
     badge = [html.Strong("simulated data", className="badge")] if data.simulated else []
     words = [html.P(data.description), html.P(data.words, className="quiet")]
-    return html.Header([html.H1([data.name, " ", *badge]), *words])
+    return html.Header([html.H1([data.name, " ", *badge]), *words, *damage(data)])
+
+
+def damage(data: StudyData) -> list[html.P]:
+    """A sentence for each damaged file that the views of a study have met."""
+    return [html.P(f"{sentence}.", role="alert") for sentence in data.damage]
 
 
 def opener(name: str, key: str) -> html.Button:

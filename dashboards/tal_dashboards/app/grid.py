@@ -15,8 +15,10 @@ from dash import Input, Output, State, ctx, dcc, html
 
 from tal_dashboards.app import components
 from tal_dashboards.app.components import name_of
+from tal_dashboards.data.numbers import whole
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_search.errors import InputError
+from tal_search.files.csv_text import csv_text
 
 PAGE = 100  # rows of a page
 PAUSE = 0.3  # seconds without a keystroke before the search runs
@@ -149,8 +151,7 @@ def content(name: str, grid: Grid, selection: Selection) -> str:
     sought, order = (selection.get(f"{name}-{control}", "") for control in ("find", "sort"))
     rows = found(grid, sought, order)
     pages = max(1, -(-len(rows) // PAGE))
-    chosen = selection.get(f"{name}-page", "")
-    page = min(int(chosen), pages) if chosen.isdecimal() and int(chosen) else 1
+    page = min(whole(selection.get(f"{name}-page", "")) or 1, pages)
     drawn = [row._asdict() for row in grid.draw(rows.iloc[PAGE * (page - 1) : PAGE * page])]
     return json.dumps({
         "name": name, "caption": grid.caption, "count": _count(len(rows), len(grid.frame)),
@@ -206,4 +207,4 @@ def register(
         except InputError as error:
             return flask.Response(str(error), 409, mimetype="text/plain")
         file = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-        return flask.Response(rows.to_csv(index=False), mimetype="text/csv", headers=file)
+        return flask.Response(csv_text(rows), mimetype="text/csv", headers=file)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from pathlib import Path
 
 import dash
 import flask
+from werkzeug.exceptions import HTTPException
 
-from tal_dashboards.app.security import page_policy
+from tal_dashboards.web.headers import page_policy
 
 ASSETS = Path(__file__).parent / "assets"
 SUITES = "_dash-component-suites/"
@@ -21,6 +24,7 @@ def new_page(title: str, prefix: str) -> dash.Dash:
         requests_pathname_prefix=prefix, routes_pathname_prefix="/", serve_locally=True,
         suppress_callback_exceptions=True,  # the controls of a view exist only while it is open
     )  # fmt: skip
+    app.server.url_map.merge_slashes = False  # no redirect that repeats a path
     app.index_string = app.index_string.replace("<html>", '<html lang="en">')
     # Loaded and compiled while the server works, not when the first figure arrives.
     plotly = f'<script async src="{prefix}{PLOTLY}"></script>'
@@ -29,8 +33,12 @@ def new_page(title: str, prefix: str) -> dash.Dash:
 
 
 def sealed(app: dash.Dash) -> None:
-    """Add the policy to every response; called after the callbacks, whose inline scripts it allows by hash."""
+    """Add the policy to every response; called after the callbacks, whose inline scripts it allows by hash.
+
+    An exception, such as one from a request that no page sends, is answered with 500 and logged in one line.
+    """
     policy = page_policy(app.csp_hashes())
+    app.server.register_error_handler(Exception, _failed)
 
     @app.server.after_request
     def _finish(response: flask.Response) -> flask.Response:
@@ -40,3 +48,12 @@ def sealed(app: dash.Dash) -> None:
         ):  # cached with their compiled code, but revalidated on each visit
             response.headers.setdefault("Cache-Control", "no-cache")
         return response
+
+
+def _failed(error: Exception) -> HTTPException | tuple[str, int, dict[str, str]]:
+    if isinstance(error, HTTPException):
+        return error
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{flask.request.method} {flask.request.full_path}: {type(error).__name__}: {error}"
+    logging.getLogger(__name__).error("%s (%s:%s)", ascii(what)[1:-1][:500], place.filename, place.lineno)
+    return "The server cannot answer this request.", 500, {"Content-Type": "text/plain; charset=utf-8"}

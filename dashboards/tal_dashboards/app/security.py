@@ -1,154 +1,133 @@
-"""Access control before every page: host and origin checks, a token for addresses beyond loopback, security headers.
+"""Access control before every page: host and origin checks, a token for addresses beyond loopback, bounded JSON.
 
 Applied to every method and path, callbacks included, before any code of the dashboards sees the request.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import ipaddress
+import secrets
 from collections.abc import Callable, Iterable
 from http.cookies import CookieError, SimpleCookie
-from types import TracebackType
+from io import BytesIO
 from urllib.parse import parse_qsl, urlencode
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from tal_search.errors import InputError
+from tal_dashboards.web.binding import check_binding
+from tal_dashboards.web.connections import DELAY, Delay
+from tal_dashboards.web.headers import with_headers
+from tal_dashboards.web.json_body import checked
+from tal_dashboards.web.public import PORTS, Public
+from tal_dashboards.web.wrong_tokens import WrongTokens
 
 METHODS = ("GET", "HEAD", "POST")
-MOST_BYTES = 1_000_000  # of a request's body; callbacks send a few hundred
 COOKIE = "tal_search_token"
-SHORTEST_TOKEN = 16
-HEADERS = {
-    "X-Frame-Options": "DENY",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-}
-NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
-
-
-def page_policy(script_hashes: Iterable[str]) -> str:
-    """The Content-Security-Policy of a Dash page; its few inline scripts are allowed by their hashes.
-
-    Plotly needs inline styles, and data: and blob: URLs to draw images of figures.
-    """
-    scripts = " ".join(("'self'", *script_hashes))
-    return (
-        f"{NOTHING}; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-        "font-src 'self' data:; connect-src 'self'"
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only be reached from this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def check_binding(host: str, token: str | None) -> None:
-    """Raise InputError for an unsafe binding: all addresses, or one beyond loopback with no token or a short one."""
-    if host in ("", "*", "0.0.0.0", "::"):  # noqa: S104
-        raise InputError(
-            f"command line: host={host} is every address of this machine; give the one that others will use"
-        )
-    if is_loopback(host):
-        return
-    if token is None:
-        raise InputError(
-            f"command line: host={host} is open to other machines and therefore needs a token; set "
-            "TAL_SEARCH_TOKEN, or give token_file=FILE"
-        )
-    if len(token) < SHORTEST_TOKEN:
-        raise InputError(f"the token has {len(token)} characters; give at least {SHORTEST_TOKEN}")
+MOST_FIELDS = 100  # of a query
 
 
 class Guard:
     """WSGI middleware that refuses requests to other hosts, from other origins, and without the token.
 
-    host, port: the address the server is bound to. token: expected once as ?token=..., then kept as a cookie.
+    hosts: names and addresses of the server, as in URLs; port: where it listens. token: expected once as ?token=...,
+    then kept as a cookie. public: the address of a proxy or tunnel. place: the path of the page that a path belongs to,
+    made from names that the server knows, so that no answer repeats a path of the client.
     """
 
-    def __init__(self, app: WSGIApplication, host: str, port: int, token: str | None = None) -> None:
-        names = {"127.0.0.1", "localhost", "[::1]"} if is_loopback(host) else set()
-        shown = f"[{host}]" if ":" in host else host
-        self.app, self.token = app, token
-        self.hosts = {f"{name}:{port}".lower() for name in {*names, shown}}
+    def __init__(
+        self,
+        app: WSGIApplication,
+        hosts: Iterable[str],
+        port: int,
+        token: str | None = None,
+        public: Public | None = None,
+        place: Callable[[str], str] = "/".format,
+    ) -> None:
+        self.app, self.token, self.public, self.place = app, token, public, place
+        own = {f"{name}:{port}" for name in hosts} | ({*hosts} if port == PORTS["http"] else set())
+        self.origins = {f"http://{host}" for host in own} | ({public.origin} if public else set())
+        self.hosts = own | (public.hosts if public else frozenset())
+        self._wrong = WrongTokens()
+        # Random rather than made from the token, so that guessing cookies is no way to guess the token. Browsers send
+        # the cookies of all ports of a host, so its name has the port.
+        self._cookie, self._cookie_name = secrets.token_urlsafe(32), f"{COOKIE}_{port}"
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        begin = with_headers(start)
+        answer = self._answer(environ, begin)
+        if environ["REQUEST_METHOD"] != "HEAD":
+            return answer
+        if hasattr(answer, "close"):
+            answer.close()
+        return []
+
+    def _answer(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         refused = self._refused(environ)
         if refused is not None:
             return _answer(start, *refused)
         if self.token is not None and not self._known(environ):
             return self._login(environ, start)
-        return self.app(environ, _with_headers(start))
+        if environ["REQUEST_METHOD"] == "POST":
+            body = environ["wsgi.input"].read()
+            try:
+                checked(body)
+            except ValueError as error:
+                return _answer(start, "400 Bad Request", str(error))
+            environ = {**environ, "wsgi.input": BytesIO(body)}
+        return self.app(environ, start)
 
     def _refused(self, environ: WSGIEnvironment) -> tuple[str, str] | None:
         """Status and message for a refused request; the host is checked first, so that nothing else can be probed."""
         if environ.get("HTTP_HOST", "").lower() not in self.hosts:
             return "403 Forbidden", "This host is not the address the dashboard is bound to."
         origin = environ.get("HTTP_ORIGIN")
-        if origin is not None and origin.lower() not in {f"http://{host}" for host in self.hosts}:
+        if origin is not None and origin.lower() not in self.origins:
             return "403 Forbidden", "Requests from pages of another origin are refused."
         if environ.get("HTTP_SEC_FETCH_SITE") == "cross-site" and environ.get("HTTP_SEC_FETCH_MODE") != "navigate":
             return "403 Forbidden", "Requests from pages of another origin are refused."
         if environ["REQUEST_METHOD"] not in METHODS:
             return "405 Method Not Allowed", "Only GET, HEAD and POST are allowed."
-        if environ["REQUEST_METHOD"] == "POST":
-            length = environ.get("CONTENT_LENGTH") or ""
-            if not length.isdecimal():
-                return "411 Length Required", "The Content-Length header is missing."
-            if int(length) > MOST_BYTES:
-                return "413 Content Too Large", f"The body may have at most {MOST_BYTES} bytes."
+        if environ["REQUEST_METHOD"] == "POST" and "CONTENT_LENGTH" not in environ:
+            return "411 Length Required", "The Content-Length header is missing."
+        if environ.get("QUERY_STRING", "").count("&") >= MOST_FIELDS:
+            return "400 Bad Request", f"The query may have at most {MOST_FIELDS} fields."
         return None
 
     def _known(self, environ: WSGIEnvironment) -> bool:
         try:
-            cookie = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
+            cookie = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(self._cookie_name)
         except CookieError:
             return False
         return cookie is not None and hmac.compare_digest(cookie.value.encode(), self._cookie.encode())
 
-    @property
-    def _cookie(self) -> str:
-        """The cookie's value: a hash of the token, not the token."""
-        return hashlib.sha256(f"tal-search cookie {self.token}".encode()).hexdigest()
-
     def _login(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        """Exchange the token of the query for a cookie, and redirect to the address without it."""
+        """Exchange the token of the query for a cookie, and redirect to the page without it."""
         query = parse_qsl(environ.get("QUERY_STRING", ""))
-        given = dict(query).get("token", "")
-        if not hmac.compare_digest(given.encode(), (self.token or "").encode()):
+        given = dict(query).get("token")
+        if given is None:
             return _answer(start, "401 Unauthorized", "Open the address with ?token=... as the command printed it.")
+        if self._wrong.crowded():
+            return _answer(start, "429 Too Many Requests", "Too many wrong tokens; wait.", [("Retry-After", "8")])
+        if not hmac.compare_digest(given.encode(), (self.token or "").encode()):
+            hold: Delay = environ[DELAY]
+            hold(self._wrong.wrong())
+            return _answer(start, "401 Unauthorized", "This is not the token.")
         rest = urlencode([pair for pair in query if pair[0] != "token"])
-        path = "/" + environ.get("PATH_INFO", "/").lstrip("/")
-        cookie = f"{COOKIE}={self._cookie}; HttpOnly; SameSite=Strict; Path=/"
-        headers = [("Location", f"{path}?{rest}" if rest else path), ("Set-Cookie", cookie)]
+        place = self.place(environ.get("PATH_INFO", "/").encode("latin-1").decode(errors="replace"))
+        headers = [("Location", f"{place}?{rest}" if rest else place), ("Set-Cookie", self._set_cookie(environ))]
         return _answer(start, "303 See Other", "", headers)
+
+    def _set_cookie(self, environ: WSGIEnvironment) -> str:
+        prefix = self.public.prefix if self.public else ""
+        outside = self.public is not None and environ.get("HTTP_HOST", "").lower() in self.public.hosts
+        secure = "; Secure" if outside and self.public is not None and self.public.secure else ""
+        return f"{self._cookie_name}={self._cookie}; HttpOnly; SameSite=Strict; Path={prefix}/{secure}"
 
 
 def _answer(start: StartResponse, status: str, words: str, headers: Iterable[tuple[str, str]] = ()) -> Iterable[bytes]:
     body = words.encode()
     plain = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    _with_headers(start)(status, [*plain, *headers])
+    start(status, [*plain, *headers])
     return [body]
 
 
-def _with_headers(start: StartResponse) -> StartResponse:
-    """Add the security headers that an answer has not set itself."""
-
-    def begin(
-        status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /
-    ) -> Callable[[bytes], object]:
-        own = {name.lower() for name, _ in headers}
-        added = {"Content-Security-Policy": NOTHING, "Cache-Control": "no-store", **HEADERS}
-        missing = [(name, text) for name, text in added.items() if name.lower() not in own]
-        return start(status, [*headers, *missing], exc_info)
-
-    return begin
+__all__ = ["Guard", "check_binding"]

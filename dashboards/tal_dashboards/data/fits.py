@@ -18,11 +18,12 @@ MOST_OFFERED = 200  # options of the dropdown
 
 
 def chosen_fit(data: StudyData, selection: Selection, file: Callable[[TrialFolder], Path]) -> str | None:
-    """The first fit whose folder has `file`: the one selected as `trial`, else one at the centre, else any finished."""
-    done = data.done
-    wanted = [selection.get("trial", ""), *done.loc[data.is_centre(done), "key"].head(1), *done["key"]]
-    known = set(done["key"])
-    return next((key for key in dict.fromkeys(wanted) if key in known and file(data.folder(key)).exists()), None)
+    """The fit selected as `trial` if its folder has `file`; else one at the centre or any, with an intact one."""
+    done, selected = data.done, selection.get("trial", "")
+    known = [str(key) for key in dict.fromkeys([*done.loc[data.is_centre(done), "key"].head(1), *done["key"]])]
+    if selected in known and file(data.folder(selected)).exists():
+        return selected  # even if it is damaged, which the view then says
+    return next((key for key in known if data.holds(key, file(data.folder(key)))), None)
 
 
 def words(data: StudyData, row: pd.Series) -> str:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from tal_search import localization, metrics
 from tal_search.files.atomic import replace_file
+from tal_search.files.checked import Damaged, read_sealed, sealed
 from tal_search.types import canonical_json
 
 FOLDER = "cache"  # below the folder of a study
@@ -45,7 +46,7 @@ def kept(path: Path, of: Mapping[str, object], compute: Callable[[], Groups]) ->
         if groups is None:
             groups = compute()
             with suppress(OSError):
-                content = json.dumps({"of": text, **groups._asdict()}, allow_nan=False)
+                content = json.dumps(sealed({"of": text, **groups._asdict()}), allow_nan=False)
                 replace_file(path, content.encode())
         if len(_memory) >= MOST_IN_MEMORY:
             _memory.pop(next(iter(_memory)))
@@ -66,11 +67,11 @@ def code_of_metrics() -> str:
 
 def _read(path: Path, of: str) -> Groups | None:
     try:
-        content = json.loads(path.read_bytes())
+        content = read_sealed(path)
         if content["of"] != of:
             return None
         return Groups(*(_numbers(content[name]) for name in Groups._fields))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, Damaged):
         return None
 
 

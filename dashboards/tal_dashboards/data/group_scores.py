@@ -6,7 +6,6 @@ treats all classes as equally frequent.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Iterable
 from typing import Literal, NamedTuple
 
@@ -89,8 +88,10 @@ def _scores(data: StudyData, trial: str, by: By) -> dict[str, float]:
     spec = data.spec(key)
     if by == "class" and not setting:
         return _kept_classes(data, key)
-    inference = data.folder(key).settings()[setting]["inference"] if setting else spec.inference
-    folder = data.folder(key)
+    folder, inference = data.folder(key), spec.inference
+    if setting:
+        data.results(key)  # raises Damaged
+        inference = folder.settings()[setting]["inference"]
     source = (folder.cas if setting else folder.detections).stat()
     of = {
         "content": [source.st_mtime_ns, source.st_size], "dataset": spec.dataset.fingerprint, "inference": inference,
@@ -103,7 +104,7 @@ def _scores(data: StudyData, trial: str, by: By) -> dict[str, float]:
 
 def _kept_classes(data: StudyData, key: str) -> dict[str, float]:
     """AP by class from the trial's own scores."""
-    content = json.loads(data.folder(key).scores.read_bytes())
+    content = data.scores(key)
     columns = [content["tiou"].index(threshold) for threshold in _thresholds(data)]
     return {
         str(name): 100 * float(np.mean([values[column] for column in columns]))

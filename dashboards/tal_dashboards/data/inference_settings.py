@@ -43,9 +43,9 @@ class Scored(NamedTuple):
 
 def recorded(data: StudyData, key: str) -> dict[Inference, Scored]:
     """Scores in the folder of a finished fit, those at its training's settings first."""
-    folder, trained = data.folder(key), data.spec(key).inference
-    settings, scores = folder.settings(), {}
-    for name, result in folder.results().items():
+    trained, scores = data.spec(key).inference, {}
+    results, settings = data.results(key), data.folder(key).settings()
+    for name, result in results.items():
         inference = Inference(**(trained if name is None else settings[name]["inference"]))
         scores[inference] = Scored(inference, percent(result.mAP), result.holdout_mAP and percent(result.holdout_mAP))
     return scores

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,10 @@ import pyarrow.json as pa_json
 
 from tal_dashboards.data.study_data import StudyData
 from tal_search.errors import InputError
-from tal_search.record.record_reader import RecordReader, Row, is_asked_for, recorded_studies
+from tal_search.files.commands import command_line, repeated
+from tal_search.files.urls import web_link
+from tal_search.record.record_reader import RecordReader, Row, is_asked_for, recorded_studies, unreadable
+from tal_search.record.seal import UNREADABLE
 from tal_search.results.trials import score_columns
 from tal_search.tracking.ledger import runs_noted
 from tal_search.types import INFERENCE, Floats
@@ -42,7 +46,8 @@ class StudyReader:
         names = list(recorded_studies(runs))
         if name not in names:
             known = f"studies there: {', '.join(names)}" if names else "no study was run there yet"
-            raise InputError(f"{runs} has no record of a study {name}; {known}; make it: tal-search run study={name}")
+            run = command_line("run", *repeated(name, runs, ()))
+            raise InputError(f"{runs} has no record of a study {name}; {known}; make it: {run}")
         self.runs, self.name = runs, name
         self._record, self._ledger = RecordReader(runs / name), runs / name / "mlflow.jsonl"
         self._data: StudyData | None = None
@@ -57,15 +62,20 @@ class StudyReader:
             copied = self._ledger.stat().st_mtime_ns if self._ledger.exists() else None
             if self._data is None or changed or copied != self._copied:
                 self._version += 1
-                self._data, self._copied = self._study(rows.values()), copied
+                try:
+                    self._data = self._study(rows.values())
+                except (*UNREADABLE, pa.ArrowException) as error:
+                    raise unreadable(self.runs / self.name, error) from error
+                self._copied = copied
             return self._data
 
     def _study(self, rows: Iterable[Row]) -> StudyData:
         about = self._record.description()
         if not about.keys() >= {*NAMES, "source", "trials", "annotators", "mlflow", "server"}:
+            run = command_line("run", *repeated(self.name, self.runs, about.get("overrides", ())))
             raise InputError(
                 f"{self.runs / self.name}: the record does not describe its study; run it again (finished trials are "
-                f"not trained again): tal-search run study={self.name}"
+                f"not trained again): {run}"
             )
         data = StudyData(
             runs=self.runs, name=self.name, simulated=about["source"] == "simulated", planned=about["trials"],
@@ -74,9 +84,15 @@ class StudyReader:
             **{name: about[name] for name in NAMES},
         )  # fmt: skip
         newest = {row.id: row for row in rows if row.id is not None}
-        page = (about["server"] or MLFLOW_PAGE) if about["mlflow"] else None
-        links = {key: f"{page}/#/runs/{run}" for key, run in runs_noted(self._ledger).items()} if page else {}
-        return replace(data, trials=trial_table(data, list(newest.values()), links))
+        page = web_link(about["server"] or MLFLOW_PAGE) if about["mlflow"] else ""
+        links = (
+            {key: f"{page}/#/runs/{quote(run, safe='')}" for key, run in runs_noted(self._ledger).items()}
+            if page
+            else {}
+        )
+        data = replace(data, trials=trial_table(data, list(newest.values()), links))
+        data.note(self._record.damage())
+        return data
 
 
 @contextmanager
@@ -108,10 +124,12 @@ def trial_table(data: StudyData, rows: list[Row], links: Mapping[str, str]) -> p
     table["state"] = column["state"]
     table["cached"] = [bool(cached) for cached in parsed(column["cached"])]
     table["epoch"] = [epoch or 0 for epoch in parsed(column["epoch"])]
-    table |= _results(data, column["result"])
+    results = _read_results(column["result"])
+    table |= _results(data, results)
     for name in ("started", "ended"):
         table[name] = pd.to_datetime(pd.Series(column[name], dtype=object))
-    table["reason"] = [reason or "" for reason in parsed(column["reason"])]
+    notes = results["note"].to_pylist()  # of finished trials; others have a reason of their own
+    table["reason"] = [reason or note or "" for reason, note in zip(parsed(column["reason"]), notes, strict=True)]
     table["mlflow"] = pd.Series([links.get(key) for key in keys], dtype=object)
     centre = {**data.hyperparameters, **{f"{INFERENCE}{name}": value for name, value in data.inference.items()}}
     here = [is_asked_for(cell, data.axes, centre) for cell in cells]
@@ -125,18 +143,19 @@ def parsed(texts: Sequence[str | None]) -> list[Any]:
     return [None if text is None else values[text] for text in texts]
 
 
-def _results(data: StudyData, texts: Sequence[str | None]) -> dict[str, Floats]:
+def _results(data: StudyData, results: pa.Table) -> dict[str, Floats]:
     """Columns of results, mAP in percent; NaN for trials without a result."""
-    results = _read_results(texts)
     mAP_NT, held_NT = (_rows(results[name], len(data.tiou)) for name in LISTS)
     columns = score_columns(data.tiou, mAP_NT, held_NT, results["best_on_test_mAP"].to_numpy())
     return columns | {name: results[name].to_numpy() for name in NUMBERS}
 
 
 def _read_results(texts: Sequence[str | None]) -> pa.Table:
-    """Columns LISTS, `best_on_test_mAP` and NUMBERS of JSON texts; Arrow reads 100 000 in half a second."""
+    """Columns LISTS, `best_on_test_mAP`, NUMBERS and `note` of JSON texts; Arrow reads 100 000 in half a second."""
     lists = [(name, pa.list_(pa.float64())) for name in LISTS]
-    schema = pa.schema([*lists, *((name, pa.float64()) for name in ("best_on_test_mAP", *NUMBERS))])
+    schema = pa.schema(
+        [*lists, *((name, pa.float64()) for name in ("best_on_test_mAP", *NUMBERS)), ("note", pa.string())]
+    )
     if not texts:
         return schema.empty_table()
     options = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")

@@ -26,6 +26,7 @@ from tal_dashboards.views import views
 from tal_dashboards.views.overview import caption as overview_caption
 from tal_search.errors import InputError
 from tal_search.files.atomic import write_atomically
+from tal_search.files.csv_text import csv_text
 from tal_search.results.overview import as_json, overview
 from tal_search.results.statistics import LOW, SPREAD
 
@@ -74,6 +75,7 @@ def export_study(runs: Path, study: str, out: Path) -> list[str]:
         "overview.json: the answer, with unrounded numbers.",
         f"tables/: {count} tables as CSV and LaTeX{one}.",
         *lines,
+        *(f"Left out: {sentence}." for sentence in data.damage),
     ]
 
 
@@ -120,7 +122,7 @@ def _write_tables(data: StudyData, view: View, folder: Path) -> int:
     for file, table in view.tables.items():
         spread = f" {SPREAD[0].upper()}{SPREAD[1:]}." if any(str(name).endswith(LOW) for name in table) else ""
         words = f"{view.captions[f'table-{file}']} {table_heading(data)}{spread}"
-        _write(folder / f"{file}.csv", table.to_csv(index=False).encode())
+        _write(folder / f"{file}.csv", csv_text(table).encode())
         _write(folder / f"{file}.tex", latex(table, words, f"{data.name}-{file}", data.axes).encode())
     return len(view.tables)
 

@@ -30,6 +30,7 @@ ACCENTS = {
     "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0323": "d", "\u0327": "c",
 }  # fmt: skip
 BASE = rf"[A-Za-z](?:/[A-Za-z])?|[A-Za-z]+(?=_)|[{''.join(GREEK)}]"  # a letter, a ratio, a word with a subscript
+LIGATURE = re.compile(r"-(?=-)|'(?=')|`(?=`)|[?!](?=`)|,(?=,)")  # a sign that LaTeX would join with the next one
 SYMBOL = re.compile(rf"(?P<base>{BASE})(?P<number>\d*)(?:_(?P<below>\w+))?", re.ASCII)
 
 
@@ -93,8 +94,8 @@ def _size(table: Table) -> tuple[str, bool]:
 
 
 def _row(cells: Sequence[str]) -> str:
-    r"""A row; "{}" protects a leading bracket or star, which LaTeX would take as an argument of the `\\` above."""
-    first = "{}" if cells and cells[0].startswith(("[", "*")) else ""
+    r"""A row; "{}" protects a leading bracket or star, which the `\\` or the rule above would take as an argument."""
+    first = "{}" if cells and cells[0].lstrip().startswith(("[", "*", "(")) else ""
     return first + " & ".join(cells) + r" \\"
 
 
@@ -112,7 +113,8 @@ def in_math(symbol: str) -> str:
 
 def escaped(text: object) -> str:
     """Text escaped for LaTeX; characters missing from its standard fonts become "(U+4E00)"."""
-    return "".join(map(_character, unicodedata.normalize("NFC", str(text))))
+    characters = LIGATURE.sub("\\g<0>\0", unicodedata.normalize("NFC", str(text).replace("\0", " ")))
+    return "".join("{}" if character == "\0" else _character(character) for character in characters)
 
 
 def _character(character: str) -> str:

@@ -61,9 +61,14 @@ def study_page(data: StudyData, sections: Sequence[Section], files: Mapping[str,
         f"<script>{(ASSETS / 'page.js').read_text('utf-8')}</script>"
         f"<script>{get_plotlyjs()}</script></head><body><main><h1>{html.escape(data.name)}{badge}</h1>"
         f'<p>{html.escape(data.description)}</p><p class="quiet">{html.escape(data.words)}</p>'
-        f'{_notes(data)}<p class="quiet">Other files: {beside}.</p>{_contents(sections)}{content}'
+        f'{_damage(data)}{_notes(data)}<p class="quiet">Other files: {beside}.</p>{_contents(sections)}{content}'
         "</main></body></html>"
     )
+
+
+def _damage(data: StudyData) -> str:
+    """A sentence for each damaged file, whose numbers are left out."""
+    return "".join(f'<p role="alert">{html.escape(sentence)}.</p>' for sentence in data.damage)
 
 
 def _contents(sections: Sequence[Section]) -> str:

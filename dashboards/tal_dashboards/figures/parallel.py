@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from tal_dashboards import style
+from tal_dashboards.data.numbers import real
 from tal_dashboards.figures.axis_figures import WHO, who
 from tal_dashboards.figures.axis_lines import is_numeric, scale
 from tal_dashboards.figures.difference_colours import Settings, bar, colour_of, colour_scale, reach
@@ -66,7 +66,7 @@ class ParallelAxis(NamedTuple):
     def kept(self, values: pd.Series, text: str) -> NDArray[np.bool_]:
         """Which values lie within a range ("0.5..2", "1/16 to 1/8", "3") or have one of the names ("yes | no").
 
-        Raises ValueError or ZeroDivisionError: the text is no range of this axis.
+        Raises ValueError: the text is no range of this axis.
         """
         if self.kind == "category":
             names = {name.strip() for name in text.split(OR)}
@@ -80,7 +80,7 @@ class ParallelAxis(NamedTuple):
 
     def ends(self, text: str) -> tuple[float, float]:
         """Both ends of a range of numbers; see `kept`."""
-        ends = [float(Fraction(end)) for end in BETWEEN.split(text.strip())]
+        ends = [real(end) for end in BETWEEN.split(text.strip())]
         if len(ends) not in (1, 2):
             raise ValueError(text)
         return min(ends), max(ends)

@@ -20,7 +20,7 @@ from tal_search.record.driver_lock import LOCK_FILE
 from tal_search.record.overview import Overview as Progress
 from tal_search.record.overview import description, is_held, last_change
 from tal_search.record.overview import overview as progress
-from tal_search.record.record_reader import recorded_studies
+from tal_search.record.record_reader import RecordReader, recorded_studies
 from tal_search.results.overview import Overview, overview
 
 FILES = ("record.db", "record.db-wal", "record.url", LOCK_FILE, NOTES)
@@ -108,6 +108,7 @@ class Cards:
             note = first_line(read_notes(folder).study)
         except InputError as error:
             note = str(error)
+        note = str(RecordReader(folder).damage() or note)
         return Standing(progress(folder), description(folder), note)
 
     def _last_change(self, name: str) -> datetime | None:

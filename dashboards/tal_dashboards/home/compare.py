@@ -21,6 +21,7 @@ from tal_dashboards.home.comparison_figures import bars_figure, curves_figure, d
 from tal_dashboards.home.front import nothing_run
 from tal_dashboards.home.links import compare_query, study_address
 from tal_search.errors import InputError
+from tal_search.record.record_reader import RecordReader
 
 CURVES = "Mean of each value as the difference to the study's own centre (diamond), in points; all on one scale."
 
@@ -29,7 +30,7 @@ def compare_layout(cards: Cards, search: str) -> list[Component]:
     """The page with a placeholder for its figures, which `compare_part` fills."""
     present = cards.names()
     if not present:
-        return [html.H1("Compare studies"), nothing_run()]
+        return [html.H1("Compare studies"), nothing_run(cards.runs)]
     chosen, _ = chosen_studies(named(search), present)
     options = [{"label": name, "value": name} for name in present]
     control = dcc.Dropdown(options, chosen, id="compare-studies", multi=True, clearable=False)
@@ -53,6 +54,8 @@ def compare_part(cards: Cards, search: str) -> list[Component]:
     for name in chosen:
         try:
             loaded[name] = cards.standing(name), cards.overview(name)
+            damage = RecordReader(cards.runs / name).damage()
+            broken += [html.P(f"{damage}.", role="alert")] if damage else []
         except InputError as error:
             broken.append(html.P(str(error), role="alert"))
     if len(chosen) < 2:

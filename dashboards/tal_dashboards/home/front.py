@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TypedDict
 
 import dash
@@ -15,9 +16,10 @@ from dash.exceptions import PreventUpdate
 
 from tal_dashboards.app import components
 from tal_dashboards.home.cards import Cards, Standing
-from tal_dashboards.home.links import COMPARE, study_address
+from tal_dashboards.home.links import COMPARE, based, study_address
 from tal_dashboards.style import number, value
 from tal_search.errors import InputError
+from tal_search.files.commands import command_line, repeated
 from tal_search.results.overview import Overview
 from tal_search.results.statistics import around
 
@@ -33,8 +35,8 @@ def front_layout(cards: Cards) -> list[Component]:
     """The page, with empty cards that their callbacks fill."""
     names = cards.names()
     if not names:
-        return [html.H1("Studies"), nothing_run()]
-    compare = html.A("Compare the selected studies", href=COMPARE, id="front-compare", className="action")
+        return [html.H1("Studies"), nothing_run(cards.runs)]
+    compare = html.A("Compare the selected studies", href=based(COMPARE), id="front-compare", className="action")
     return [
         html.H1("Studies"),
         html.P(["Tick two studies or more. ", compare], className="choose"),
@@ -43,9 +45,9 @@ def front_layout(cards: Cards) -> list[Component]:
     ]  # fmt: skip
 
 
-def nothing_run() -> html.Div:
+def nothing_run(runs: Path) -> html.Div:
     """The notice for an empty runs folder."""
-    return components.empty("No study was run yet.", "tal-search run study=quickstart")
+    return components.empty("No study was run yet.", command_line("run", *repeated("quickstart", runs, ())))
 
 
 def shells(cards: Cards, names: list[str]) -> list[html.Li]:

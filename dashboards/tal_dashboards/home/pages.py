@@ -9,19 +9,19 @@ from dash.development.base_component import Component
 from tal_dashboards.app.page import new_page, sealed
 from tal_dashboards.home import compare, front
 from tal_dashboards.home.cards import Cards
-from tal_dashboards.home.links import COMPARE, HOME, site_links
+from tal_dashboards.home.links import COMPARE, HOME, based, site_links
 
 
-def make_home(cards: Cards) -> dash.Dash:
-    """Both pages; their assets are served below HOME."""
-    app = new_page("Studies – tal-search", HOME)
-    app.layout = _frame()
+def make_home(cards: Cards, base: str = "") -> dash.Dash:
+    """Both pages; their assets are served below HOME. base: the prefix below which a proxy shows the pages."""
+    app = new_page("Studies – tal-search", f"{base}{HOME}")
+    app.layout = _frame
     front.register(app, cards)
     compare.register(app, cards)
 
     @app.callback(Output("content", "children"), Input("url", "pathname"), State("url", "search"))
     def content(path: str | None, search: str | None) -> list[Component]:
-        return compare.compare_layout(cards, search or "") if path == COMPARE else front.front_layout(cards)
+        return compare.compare_layout(cards, search or "") if path == based(COMPARE) else front.front_layout(cards)
 
     sealed(app)
     return app

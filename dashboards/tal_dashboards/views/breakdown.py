@@ -20,6 +20,7 @@ from tal_dashboards.figures.breakdown_figures import MOST_GROUPS, Breakdown, bre
 from tal_search.metrics.error_profile import TIOU
 from tal_search.results.axis_effects import axis_effects
 from tal_search.results.breakdown.by_group import CERTAIN, by_group, most_affected
+from tal_search.results.next_runs import run_command
 from tal_search.results.statistics import HIGH, LOW, around
 
 TITLE = "By class and length"
@@ -111,7 +112,7 @@ def _table(part: Breakdown) -> pd.DataFrame:
 
 
 def layout(data: StudyData, selection: Selection) -> Component:
-    run = f"tal-search run study={data.name}"
+    run = run_command(data)
     if not len(data.done):
         return components.empty("No trial of this study is finished yet.", run)
     axis = selected_axis(data, selection)
@@ -134,13 +135,14 @@ def content(data: StudyData, selection: Selection) -> ComponentType:
     chosen = {"breakdown-axis": selected_axis(data, selection), "breakdown-by": selected_by(selection)}
     shown = info(data, chosen)
     if not shown.parts:
-        return components.empty(NOTHING, f"tal-search run study={data.name}")
+        return [components.empty(NOTHING, run_command(data)), *components.damage(data)]
     (part,), (drawn,), (table,) = shown.parts, figures(shown).values(), tables(shown).values()
     name = f"{part.symbol} by {WORDS[part.by]}"
     return [
         html.P(answer(part), className="breakdown-answer"),
         _scrolled(part, drawn, name),
         components.table(table, f"{name}: {part.score}, difference to the centre", "breakdown-table"),
+        *components.damage(data),
     ]
 
 

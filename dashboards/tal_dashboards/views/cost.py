@@ -12,11 +12,13 @@ from dash.development.base_component import Component
 
 from tal_dashboards.app import components
 from tal_dashboards.data.cell_names import names_of
+from tal_dashboards.data.numbers import whole
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_dashboards.figures.cost_figure import NAMED, SECONDS, cost_figure
 from tal_dashboards.views.parts.trial_panel import ClickData, clicked_query, trial_query
 from tal_search.errors import InputError
 from tal_search.results.cell_table import cells, numbered, repeats
+from tal_search.results.next_runs import run_command
 from tal_search.results.published import published_systems
 from tal_search.results.ranking import cost_front
 from tal_search.results.statistics import HIGH, LOW, around
@@ -55,8 +57,8 @@ def info(data: StudyData, selection: Selection) -> CostInfo:
     """Selection: `cost-budget`, the index of the budget in `budgets`."""
     ours, published = _ours(data), _published(data)
     budgets = tuple(sorted({*ours[SECONDS], *published[SECONDS]}))
-    place = selection.get("cost-budget", "")
-    chosen = int(place) if place.isdecimal() and int(place) < len(budgets) else len(budgets) - 1
+    place = whole(selection.get("cost-budget", ""))
+    chosen = place if place is not None and place < len(budgets) else len(budgets) - 1
     budget = budgets[chosen] if budgets else 0.0
     within = ours[ours[SECONDS] <= budget]
     repeated = within[within[data.score + LOW].notna()]
@@ -136,7 +138,7 @@ def tables(info: CostInfo) -> dict[str, pd.DataFrame]:
 def layout(data: StudyData, selection: Selection) -> Component:
     shown = info(data, selection)
     if not len(shown.ours):
-        return components.empty("No trial of this study is finished yet.", f"tal-search run study={data.name}")
+        return components.empty("No trial of this study is finished yet.", run_command(data))
     keys = shown.ours.sort_values(shown.score, ascending=False, kind="stable")["key"].head(components.SHOWN_ROWS)
     slider = dcc.Slider(
         0, len(shown.budgets) - 1, 1, value=shown.budgets.index(shown.budget), id=components.name_of("cost-budget"),

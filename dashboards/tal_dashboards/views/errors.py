@@ -17,6 +17,7 @@ from tal_dashboards.data.fits import chooser, chosen_fit, offered
 from tal_dashboards.data.inference_settings import detections_at, own_inference
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_search.metrics.error_profile import ERRORS, KINDS, ErrorProfile, error_profile
+from tal_search.results.next_runs import run_command
 
 TITLE = "Errors"
 CAPTIONS = {
@@ -158,7 +159,7 @@ def _limits(row: Mapping[Hashable, float | str]) -> str:
 def layout(data: StudyData, selection: Selection) -> Component:
     key = chosen_fit(data, selection, lambda folder: folder.detections)
     if key is None:
-        return components.empty("No finished trial keeps detections yet.", f"tal-search run study={data.name}")
+        return components.empty("No finished trial keeps detections yet.", run_command(data))
     content = html.Div(attempt(lambda: _content(data, selection)), id="errors-content")
     return html.Section([html.Div([chooser(data, selection, key)], className="controls"), content])
 

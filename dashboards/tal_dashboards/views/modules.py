@@ -17,7 +17,9 @@ from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.style import COLOURS, DASHES, MARKERS, figure, text
 from tal_search.data.clicks.click_statistics import ClickStatistics, statistics_of
 from tal_search.errors import InputError
+from tal_search.files.commands import command_line, repeated
 from tal_search.results.case_comparison import comparison_info
+from tal_search.results.next_runs import run_command
 from tal_search.results.statistics import HIGH, LOW
 from tal_search.types import BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR
 
@@ -25,11 +27,7 @@ TITLE = "Modules and clicks"
 LOOKED_AT = 100  # fits, in search of one whose folder still exists
 NOTE = " (mAP in %; the paper's on I3D features)"
 TENTHS = [f"{10 * tenth} to {10 * tenth + 10}" for tenth in range(10)]
-STUDIES = """\
-tal-search run study=thumos_clicks    # Table 6
-tal-search run study=thumos_modules   # Table 7
-tal-search run study=thumos_position  # Table 8
-"""
+STUDIES = {"thumos_clicks": "Table 6", "thumos_modules": "Table 7", "thumos_position": "Table 8"}
 
 
 class ModulesInfo(NamedTuple):
@@ -75,7 +73,7 @@ def _compared(data: StudyData) -> dict[str, pd.DataFrame]:
 
 def _click_statistics(data: StudyData, problems: list[str]) -> Iterator[tuple[str, ClickStatistics]]:
     """Statistics of each kind and annotator that the study's dataset has clicks of; problems: sentences are added."""
-    specs = (data.folder(key).spec() for key in data.trials["key"].unique()[:LOOKED_AT])
+    specs = (data.known(data.spec, key) for key in data.trials["key"].unique()[:LOOKED_AT])
     spec = next((spec for spec in specs if spec is not None), None)
     if spec is None:
         return
@@ -126,14 +124,17 @@ def layout(data: StudyData, selection: Selection) -> Component:
         for place, (title, table) in enumerate(shown.compared.items())
     ]
     if not content:
-        content.append(components.empty("This study has no cases to compare with papers' tables. These have:", STUDIES))
+        commands = {table: command_line("run", *repeated(name, data.runs, ())) for name, table in STUDIES.items()}
+        width = max(map(len, commands.values()))
+        lines = "\n".join(f"{line:{width}}  # {table}" for table, line in commands.items())
+        content.append(components.empty("This study has no cases to compare with papers' tables. These have:", lines))
     return html.Section([*content, *_clicks_part(data, shown)])
 
 
 def _clicks_part(data: StudyData, shown: ModulesInfo) -> list[Component]:
     content = [html.H2("Clicks on the training videos"), *(html.P(text, role="alert") for text in shown.problems)]
     if not len(shown.clicks):
-        empty = components.empty("No trial of this study keeps its clicks.", f"tal-search run study={data.name}")
+        empty = components.empty("No trial of this study keeps its clicks.", run_command(data))
         return [*content, empty]
     graphs = [
         components.graph(f"modules-position-{place}", drawn, f"{name.capitalize()}, by annotator; 0 % is the start.")

@@ -16,7 +16,7 @@ from tal_dashboards.data.progress import progress, seconds_left
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.figures.overview_figure import MOST_ROWS, overview_figure
 from tal_search.record.overview import is_held
-from tal_search.results.next_runs import command
+from tal_search.results.next_runs import command, run_command
 from tal_search.results.overview import Overview, answer, overview, ranking_table
 from tal_search.results.search.marginal_effects import METHOD
 from tal_search.types import written_axis
@@ -57,7 +57,7 @@ def shown_values(found: Overview) -> pd.DataFrame:
 
 def layout(data: StudyData, selection: Selection) -> Component:
     if not len(data.done):
-        return components.empty("No trial of this study is finished yet.", f"tal-search run study={data.name}")
+        return components.empty("No trial of this study is finished yet.", run_command(data))
     shown = info(data, selection)
     found = shown.found
     return html.Section([

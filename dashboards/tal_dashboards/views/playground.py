@@ -30,9 +30,11 @@ from tal_dashboards.data.inference_settings import (
     rescored,
     slider_range,
 )
+from tal_dashboards.data.numbers import real
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
+from tal_search.results.next_runs import run_command
 from tal_search.types import criterion
 
 TITLE = "Inference playground"
@@ -87,7 +89,7 @@ def picked(selection: Selection, slider: str, own: Inference) -> float | None:
     """The selected value of a slider; None if none is selected or it is out of range."""
     low, high, _ = slider_range(slider, own)
     try:
-        value = float(selection.get(f"playground-{slider}", ""))
+        value = real(selection.get(f"playground-{slider}", ""))
     except ValueError:
         return None
     return value if low <= value <= high else None
@@ -179,9 +181,7 @@ def _table(info: PlaygroundInfo, settings: dict[str, Scored]) -> pd.DataFrame:
 def layout(data: StudyData, selection: Selection) -> Component:
     key = chosen_fit(data, selection, lambda folder: folder.cas)
     if key is None:
-        return components.empty(
-            "No finished trial keeps its activations, which this view scores.", f"tal-search run study={data.name}"
-        )
+        return components.empty("No finished trial keeps its activations, which this view scores.", run_command(data))
     own = own_inference(data, key)
     sliders = [_slider(name, picked(selection, name, own), own) for name in SLIDERS]
     varied = {"": "none", **{name: FIELDS[name].metadata["symbol"] for name in SLIDERS}}

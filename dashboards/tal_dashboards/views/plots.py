@@ -29,6 +29,7 @@ from tal_dashboards.views.parts import kept, late
 from tal_dashboards.views.parts.kept import KEEP, Parallel, parallel_of
 from tal_dashboards.views.parts.late import LateInfo, late_info
 from tal_dashboards.views.parts.trial_panel import ClickData, clicked_query
+from tal_search.results.next_runs import run_command
 from tal_search.results.noise import Reference, reference
 from tal_search.results.published import MARK_NOTE
 from tal_search.results.ranking import selected_by
@@ -134,7 +135,7 @@ def tables(info: PlotsInfo) -> dict[str, pd.DataFrame]:
 
 def layout(data: StudyData, selection: Selection) -> Component:
     if not len(data.done):
-        return components.empty("No trial of this study is finished yet.", f"tal-search run study={data.name}")
+        return components.empty("No trial of this study is finished yet.", run_command(data))
     shown = charts(data, selection)
     drawn = [html.Div(_graphs(_first(shown)), id="plots-first"), html.Div(id="plots-rest")]
     return html.Section([

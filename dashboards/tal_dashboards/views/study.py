@@ -18,6 +18,7 @@ from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_dashboards.style import COLOURS, DASHES, figure, text, translucent
 from tal_dashboards.views.parts import trial_table
 from tal_search.results.cell_table import cells, records
+from tal_search.results.next_runs import run_command
 from tal_search.results.ranking import best_first, selected_by
 from tal_search.results.statistics import HIGH, LOW, means
 from tal_search.types import criterion
@@ -80,10 +81,15 @@ def _curves(data: StudyData, drawn: pd.DataFrame, names: list[str]) -> tuple[str
     column = f"{watched}/mAP/{criterion(data.tiou)}"
     axes, curves = list(data.axes), {}
     for name, row in zip(names, records(drawn, axes), strict=True):
-        mine = data.trials.merge(pd.DataFrame([row]).astype(data.trials[axes].dtypes.to_dict()), on=axes)
+        cell = pd.DataFrame([row]).astype(data.trials[axes].dtypes.to_dict())
+        mine = data.trials.merge(cell, on=axes) if axes else data.trials
         fits = mine.drop_duplicates("key").head(MOST_REPEATS)[["key", "seed", "annotator"]].itertuples(index=False)
-        epochs = [data.epochs(key).assign(seed=seed, annotator=annotator) for key, seed, annotator in fits]
-        frames = [frame for frame in epochs if column in frame]
+        read = [(data.known(data.epochs, key), seed, annotator) for key, seed, annotator in fits]
+        frames = [
+            epochs.assign(seed=seed, annotator=annotator)
+            for epochs, seed, annotator in read
+            if epochs is not None and column in epochs
+        ]
         if frames:
             scores = pd.concat(frames).dropna(subset=column).assign(mean=lambda rows: 100 * rows[column])
             curve = means(scores[["mean"]], scores["epoch"], scores[["seed", "annotator"]], ("mean",))
@@ -121,7 +127,7 @@ def tables(info: StudyInfo) -> dict[str, pd.DataFrame]:
 
 def layout(data: StudyData, selection: Selection) -> Component:
     if not len(data.trials):
-        return components.empty("This study has no trial yet.", f"tal-search run study={data.name}")
+        return components.empty("This study has no trial yet.", run_command(data))
     shown = info(data, selection)
     return html.Section([
         components.tiles("study-progress", shown.progress, shown.seconds_left),

@@ -17,6 +17,7 @@ from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.style import number
 from tal_dashboards.views.parts import cell_grid
 from tal_search.results.axis_effects import METHOD as OF_AXES
+from tal_search.results.next_runs import run_command
 from tal_search.results.noise import noise, noise_floor
 from tal_search.results.overview import overview, ranking_table
 from tal_search.results.published import MARK_NOTE
@@ -104,7 +105,7 @@ def grid(data: StudyData, selection: Selection) -> grids.Grid:
 
 def layout(data: StudyData, selection: Selection) -> Component:
     if not len(data.done):
-        return components.empty("No trial of this study is finished yet.", f"tal-search run study={data.name}")
+        return components.empty("No trial of this study is finished yet.", run_command(data))
     shown = info(data, selection)
     content: list[Component] = [html.P(_floor_words(shown), id="tables-noise")]
     if len(shown.axes):

@@ -15,6 +15,7 @@ from dash.exceptions import PreventUpdate
 from tal_dashboards.app import components
 from tal_dashboards.app.callbacks import redrawn
 from tal_dashboards.data.fits import chooser, chosen_fit, offered
+from tal_dashboards.data.numbers import real
 from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.data.tracks import MOST_DETECTIONS, OUTCOMES, Track, mask_table, track_of
 from tal_dashboards.figures.timeline_figures import mask_figure, timeline_figure
@@ -22,6 +23,7 @@ from tal_dashboards.views.parts.trial_panel import ClickData
 from tal_search.data.clicks.click_budget import within_budget
 from tal_search.errors import InputError
 from tal_search.metrics.error_profile import TIOU
+from tal_search.results.next_runs import run_command
 from tal_search.types import Annotations, Detections, clicks_of
 
 TITLE = "Timeline"
@@ -82,7 +84,7 @@ def surest(detections: Detections) -> str:
 def moment(selection: Selection, duration: float) -> float:
     """The selected second if it lies within the video, else the middle."""
     try:
-        at = float(selection.get("timeline-at", ""))
+        at = real(selection.get("timeline-at", ""))
     except ValueError:
         return duration / 2
     return at if 0 <= at <= duration else duration / 2
@@ -145,7 +147,7 @@ def layout(data: StudyData, selection: Selection) -> Component:
     except InputError as error:
         return html.P(str(error), role="alert")
     if shown is None:
-        return components.empty("No finished trial keeps detections yet.", f"tal-search run study={data.name}")
+        return components.empty("No finished trial keeps detections yet.", run_command(data))
     key = shown.tracks[0].key
     videos = {name: f"{name} (test)" for name in data.truth(key).videos}
     videos |= {name: f"{name} (training)" for name in data.truth(key, "train").videos}

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from tal_search.cli.arguments import Grammar, Key, parse
-from tal_search.cli.console import console, styled
+from tal_search.cli.console import console, print_line
 from tal_search.data import data_folder
 from tal_search.data.clicks.click_statistics import ClickStatistics, statistics_of
 from tal_search.data.clicks.clicks import ClickedVideos, read_clicks
@@ -40,7 +40,7 @@ def command(arguments: list[str]) -> int:
     problems.raise_if_any()
     screen = console()
     for sentence in sentences:
-        screen.print(styled(sentence), soft_wrap=True)
+        print_line(screen, sentence)
     return 0
 
 
@@ -53,7 +53,8 @@ def _parsed(arguments: list[str]) -> tuple[list[Path], Path | None]:
 
 def _described(path: Path, ground_truth: Path) -> list[str]:
     *subsets, fps = data_folder.subsets_and_fps(ground_truth, path.parent.name)
-    truth, test = read_both(ground_truth, subsets)
+    notes: list[str] = []
+    truth, test = read_both(ground_truth, subsets, notes=notes)
     lacking = [video for video, seconds in zip(truth.videos, truth.duration, strict=True) if not math.isfinite(seconds)]
     if lacking:
         raise InputError(
@@ -65,7 +66,6 @@ def _described(path: Path, ground_truth: Path) -> list[str]:
         classes=truth.classes,
         others=frozenset(test.videos),
     )
-    notes: list[str] = []
     statistics = statistics_of(read_clicks(path, None, path.stem, known, notes), truth)
     return [*notes, *_lines(path, statistics, len(truth.videos))]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tal_search.cli.arguments import Grammar, Key, number, one_of, parse, whole
-from tal_search.cli.console import console, styled
-from tal_search.data.catalog import DATASETS, known
+from tal_search.cli.console import console, count, print_line
+from tal_search.data.catalog import DATASETS, dataset_name, known
 from tal_search.data.check import ClickSurvey, SplitSurvey, survey
 from tal_search.data.features.cache import convert
 from tal_search.data.features.layouts import NAMES
@@ -17,6 +17,7 @@ from tal_search.data.features.timing import Timing
 from tal_search.data.find import find
 from tal_search.data.simulation.videos import Simulation
 from tal_search.errors import InputError
+from tal_search.files.commands import override
 from tal_search.types import DatasetSpec
 
 USAGE = """\
@@ -40,7 +41,7 @@ ANY_LENGTH = 2  # snippets; `check` rescales nothing, so any number will do
 NO_NUMBER = "is not a positive number; give one"
 NUMBER = number(0, 1e6, NO_NUMBER)
 KEYS = {
-    "name": Key(default="thumos14"),
+    "name": Key(convert=dataset_name, default="thumos14"),
     "layout": Key(convert=one_of(NAMES), default="auto"),
     "stride": Key(convert=NUMBER),
     "offset": Key(convert=NUMBER),
@@ -64,18 +65,20 @@ def command(arguments: list[str]) -> int:
     parsed = parse(GRAMMARS[action], arguments[1:])
     started = time.monotonic()
     spec, screen = _found(Path(parsed.words[0]), parsed.values), console()
-    screen.print(f"Data: {spec.description}", markup=False, soft_wrap=True)
+    print_line(screen, f"Data: {spec.description}")
     notes: list[str] = []
     splits, clicks = survey(spec, notes)
-    lines = [_split_line(split, spec.name) for split in splits] + [_click_line(kind) for kind in clicks] + notes
+    lines = [_split_line(*both) for both in zip(splits, _published(spec.name, splits), strict=True)]
+    lines += [*map(_click_line, clicks), *notes]
     seconds, videos = time.monotonic() - started, sum(len(split.seconds) for split in splits)
-    lines.append(f"No problems: {videos} videos read in {seconds:.1f} s.")
+    verdict = f"Usable, with {count(len(notes), 'note')} above" if notes else "No problems"
+    lines.append(f"{verdict}: {videos} videos read in {seconds:.1f} s.")
     if action == "convert":
         out, written = parsed.values["out"], list[str]()
         convert(spec, out, written)
-        lines += [*written, f"Converted to {spec.snippets} snippets; use dataset.root={out}"]
+        lines += [*written, f"Converted to {spec.snippets} snippets; use {override('dataset.root', str(out))}"]
     for line in lines:
-        screen.print(styled(line), soft_wrap=True)
+        print_line(screen, line)
     return 0
 
 
@@ -89,15 +92,25 @@ def _found(root: Path, values: dict[str, Any]) -> DatasetSpec:
     return replace(spec, snippets=int(snippets))
 
 
-def _split_line(split: SplitSurvey, name: str) -> str:
-    published = known(name).videos[split.name != "training"] if name in DATASETS else None
+def _published(name: str, splits: list[SplitSurvey]) -> tuple[int | None, ...]:
+    """The published number of videos of each split; None where the videos are cut or divided otherwise.
+
+    Where videos are missing both splits have fewer. Any other cut or division has more than published in one of them.
+    """
+    videos = known(name).videos
+    if name not in DATASETS or any(len(split.seconds) > most for split, most in zip(splits, videos, strict=True)):
+        return (None,) * len(splits)
+    return videos
+
+
+def _split_line(split: SplitSurvey, published: int | None) -> str:
     of = "" if published is None else f" of {published} published"
     (low, high), seconds = (split.snippets.min(), split.snippets.max()), split.seconds
     snippets = f"{low}" if low == high else f"{low} to {high}"
     lasting = f"{seconds.sum() / 60:.1f} min ({seconds.min():.1f} to {seconds.max():.1f} s)"
     return (
-        f"{split.name}: {len(seconds)} videos{of}, {lasting}, {snippets} snippets, "
-        f"{split.instances} instances of {split.classes} classes"
+        f"{split.name}: {count(len(seconds), 'video')}{of}, {lasting}, {snippets} snippets, "
+        f"{count(split.instances, 'instance')} of {split.classes} class{'' if split.classes == 1 else 'es'}"
     )
 
 

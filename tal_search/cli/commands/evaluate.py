@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from tal_search.cli.arguments import Grammar, Key, ending, one_of, parse, whole
-from tal_search.cli.console import console
+from tal_search.cli.console import console, print_line
 from tal_search.data.annotations import Unknown
+from tal_search.data.catalog import dataset_name
 from tal_search.files.atomic import write_atomically, write_json
 from tal_search.metrics.average_precision import parse_tiou
 from tal_search.metrics.matching import PROTOCOLS
@@ -29,6 +30,10 @@ BackTAL's layout, in DIR/SUBSET or in DIR itself.
 
   unknown=error           detections with an unknown video or label: refuse them
                           (error), drop them (ignore) or keep them (count)
+  name=NAME               dataset of the ground truth, whose classes its labels
+                          must be (thumos14, activitynet12, hacs, beoid, gtea;
+                          any other name allows any labels); default: by the
+                          file's name, gt_NAME.json, or by its labels
   tiou=0.1:0.9:0.1        thresholds: START:STOP:STEP, both ends included, or a
                           list
   protocol=activitynet    or thumos14, the toolkit's: instances choose
@@ -51,6 +56,7 @@ MISSING = "see tal-search evaluate --help"
 COMMON = {
     "ground_truth": Key(convert=Path, required=MISSING),
     "subset": Key(required=MISSING),
+    "name": Key(convert=dataset_name),
     "tiou": Key(convert=parse_tiou, default=parse_tiou("0.1:0.9:0.1")),
     "protocol": Key(convert=one_of(PROTOCOLS), default="activitynet"),
     "ambiguous": Key(convert=Path),
@@ -89,12 +95,13 @@ def command(arguments: list[str]) -> int:
 
 def _score_and_show(values: dict[str, Any]) -> int:
     from tal_search.cli.score_tables import comparison_table, profile_tables, scores_table
-    from tal_search.data.truths import truth_notes
+    from tal_search.data.truth_notes import truth_notes
     from tal_search.metrics.average_precision import score
     from tal_search.metrics.comparison import compare
     from tal_search.metrics.error_profile import error_profile
 
-    tiou, (benchmark, ours, others) = values["tiou"], _inputs(values)
+    notes: list[str] = []
+    tiou, (benchmark, ours, others) = values["tiou"], _inputs(values, notes)
     scores = score(benchmark.truth, ours, tiou, subset=benchmark.subset, **benchmark.rules)
     content, tables = scores.to_json(), [scores_table(scores)]
     for other in others:
@@ -107,15 +114,15 @@ def _score_and_show(values: dict[str, Any]) -> int:
         tables += profile_tables(profile)
     if values["out"] is not None:
         write_json(values["out"], content)
-    for note in truth_notes(values["ground_truth"], benchmark.truth):
-        console().print(note, markup=False, soft_wrap=True)
+    for note in [*notes, *truth_notes(values["ground_truth"], benchmark.truth)]:
+        print_line(console(), note)
     for table in tables:
         console().print(table)
     return 0
 
 
-def _inputs(values: dict[str, Any]) -> tuple[Benchmark, Detections, list[Detections]]:
-    """The ground truth, the detections to score, and those to compare them with."""
+def _inputs(values: dict[str, Any], notes: list[str]) -> tuple[Benchmark, Detections, list[Detections]]:
+    """The ground truth, the detections to score, and those to compare them with; adds notes on their labels."""
     from tal_search.data.annotations import write_detections
     from tal_search.trial.evaluate import detect, open_benchmark
 
@@ -129,6 +136,8 @@ def _inputs(values: dict[str, Any]) -> tuple[Benchmark, Detections, list[Detecti
         drop_duplicates=values["duplicates"] == "drop",
         videos=values["videos"],
         unknown=values.get("unknown", "error"),
+        dataset=values["name"],
+        notes=notes,
     )
     if checkpoint is None:
         return benchmark, read[0], read[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tal_search.cli.arguments import Grammar, Key, parse
-from tal_search.cli.console import console
+from tal_search.cli.console import console, print_line
 from tal_search.errors import require_packages
 
 USAGE = """\
@@ -36,5 +36,5 @@ def command(arguments: list[str]) -> int:
     from tal_dashboards.export.export import export_study
 
     for sentence in export_study(given["runs"], given["study"], given["out"]):
-        console().print(sentence, markup=False, soft_wrap=True)
+        print_line(console(), sentence)
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tal_search.cli.arguments import Grammar, Key, parse
-from tal_search.cli.console import console
+from tal_search.cli.console import console, print_line
 from tal_search.errors import InputError
 from tal_search.files.disk import size_text
 
@@ -38,7 +38,7 @@ def command(arguments: list[str]) -> int:
     garbage = unreferenced(runs)
     for item in garbage:
         kept = "; kept, a process is using it" if item.running else ""
-        screen.print(f"{item.path.name}  {size_text(item.bytes):>10}  {item.what}{kept}", markup=False, soft_wrap=True)
+        print_line(screen, f"{item.path.name}  {size_text(item.bytes):>10}  {item.what}{kept}")
     free = [item for item in garbage if not item.running]
     if not free:
         message = f"Nothing to remove in {runs}."
@@ -49,7 +49,7 @@ def command(arguments: list[str]) -> int:
         late = len(free) - len(removed)
         message = f"Removed {_count(removed)}."
         message += f" {late} kept: a process or a study has begun to use them." if late else ""
-    screen.print(message, markup=False, soft_wrap=True)
+    print_line(screen, message)
     return 0
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from tal_search.cli.arguments import Grammar, parse
-from tal_search.cli.console import folded, printable, terminal_width
+from tal_search.cli.console import folded, terminal_width
+from tal_search.files.printable import printable
 
 USAGE = """\
 tal-search list
@@ -28,14 +28,10 @@ def command(arguments: list[str]) -> int:
     studies = list_studies()
     width = max((len(study.name) for study in studies), default=0)
     origin = max((len(study.origin) for study in studies), default=0)
-    try:
-        for study in studies:
-            description = printable(study.description)
-            if study.replaces:
-                description += f" (instead of the one from {study.replaces})"
-            line = f"{study.name:{width}}  {study.origin:{origin}}  {description}"
-            sys.stdout.write(folded(line, terminal_width(), indent=width + origin + 4) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:  # from `tal-search list | head`; Python would flush the rest at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for study in studies:
+        description = printable(study.description)
+        if study.replaces:
+            description += f" (instead of the one from {study.replaces})"
+        line = f"{study.name:{width}}  {study.origin:{origin}}  {description}"
+        sys.stdout.write(folded(line, terminal_width(), indent=width + origin + 4) + "\n")
     return 0

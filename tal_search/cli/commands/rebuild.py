@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tal_search.cli.arguments import Grammar, parse_leniently
 from tal_search.cli.commands.study_arguments import STUDY, plan_of
-from tal_search.cli.console import console
+from tal_search.cli.console import console, print_line
 
 USAGE = """\
 tal-search rebuild study=NAME [KEY=VALUE ...]
@@ -22,5 +24,6 @@ def command(arguments: list[str]) -> int:
 
     from tal_search.tracking.rebuild import rebuild
 
-    console().print(rebuild(plan), markup=False, soft_wrap=True)
+    say = partial(print_line, console())
+    say(rebuild(plan, say))
     return 0

@@ -26,8 +26,9 @@ checkpoints remain.
 
 KEY=VALUE overrides a key of the study, in Hydra's grammar:
   search.repeats.seeds=[0,1,2]    repeats are seeds × annotators
-  dataset.root=PATH               features in BackTAL's layout; without them the
-                                  data is simulated, and the output says so
+  dataset.root=PATH               features (docs/datasets.md has the layouts);
+                                  by default data/NAME, and simulated data where
+                                  that has none
   hyperparameters.epochs=10       any hyperparameter of the method
   ~search.axes.kernel_size        drop an axis
   backend=inline                  run in this process instead of Ray
@@ -35,7 +36,7 @@ KEY=VALUE overrides a key of the study, in Hydra's grammar:
   study.fork=NAME                 new study under another name; equal trials are
                                   not trained again
 
-  --preview   count cells, repeats and fits, and estimate the time
+  --preview   check the data, count cells, repeats and fits; estimate the time
   --tables    also print the table of every axis; the files always have them
   --list      list the studies, as `tal-search list`
 """
@@ -66,7 +67,7 @@ def command(arguments: list[str]) -> int:
             words = "it is run as well, because the other cells are compared with it."
             print_wrapped(screen, f"The grid does not contain the centre ({values}); {words}")
         if "--preview" in parsed.flags:
-            return _preview(plan, screen)
+            return _preview(plan, screen, status)
         return run_plan(plan, screen, status, tables="--tables" in parsed.flags)
 
 
@@ -85,13 +86,21 @@ def _known_speeds(plan: Plan) -> str:
     return f". {remark}" if remark else ""
 
 
-def _preview(plan: Plan, screen: Console) -> int:
+def _preview(plan: Plan, screen: Console, status: StatusLine) -> int:
+    """Check the data as a run does, and print the counts."""
+    from tal_search.plan.data_check import check_data
     from tal_search.plan.preview import preview, sampler_sentence
+    from tal_search.trial.mend import listed
 
+    status.enter("checking data")
+    for note in check_data(plan):
+        print_wrapped(screen, note)
     if plan.study.search.plan == "sampler":
         print_wrapped(screen, sampler_sentence(plan))
         return 0
     counts = preview(plan)
+    for sentence in listed(list(counts.damaged)):
+        print_wrapped(screen, sentence)
     time = "unknown until a first trial is recorded" if counts.seconds is None else f"{counts.seconds / 60:.1f} min"
     # Cells that read no clicks are not repeated over annotators.
     equal = "=" if counts.cells * counts.repeats == counts.trials else "at most,"
@@ -114,13 +123,15 @@ def run_plan(plan: Plan, screen: Console, status: StatusLine, *, train: bool = T
     from tal_search.cli.progress import StudyView
     from tal_search.cli.summary import show_results
     from tal_search.execution.driver import run_study
+    from tal_search.files.disk import DiskWatch
 
     with StudyView(screen, plan, status, "training" if train else "scoring") as view:
         outcome = run_study(plan, on_event=view.add, say=view.say, on_phase=view.phase, train=train)
     for message in outcome.messages:
         print_wrapped(screen, message)
     status.enter("writing tables")
-    data = show_results(plan, outcome, screen, tables=tables)
+    with DiskWatch(plan.study.runs, view.say):
+        data = show_results(plan, outcome, screen, tables=tables)
     if data is not None and plan.study.tracking.mlflow and outcome.copied:
         _publish(plan, data, screen, interrupted=outcome.interrupted is not None)
     if outcome.interrupted is not None:

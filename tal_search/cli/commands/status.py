@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tal_search.cli.arguments import Grammar, Key, parse
-from tal_search.cli.console import console, printable
+from tal_search.cli.console import console, print_line
 from tal_search.errors import InputError, Problems
 
 if TYPE_CHECKING:
@@ -34,24 +34,30 @@ def command(arguments: list[str]) -> int:
     values = parse(GRAMMAR, arguments).values
 
     from tal_search.cli.text_table import drawn
+    from tal_search.files.commands import command_line, repeated
     from tal_search.record.overview import Overview, overview
-    from tal_search.record.record_reader import recorded_studies
+    from tal_search.record.record_reader import RecordReader, recorded_studies
 
     runs: Path = values["runs"]
     names, wanted = list(recorded_studies(runs)), values["study"]
     if wanted is not None and wanted not in names:
         known = f"studies there: {', '.join(names)}" if names else "no study was run there yet"
-        raise InputError(f"{runs} has no record of a study {wanted}; {known}; run it: tal-search run study={wanted}")
+        run = command_line("run", *repeated(wanted, runs, ()))
+        raise InputError(f"{runs} has no record of a study {wanted}; {known}; run it: {run}")
     screen = console()
     if not names:
-        screen.print(f"No study was run in {runs} yet; start one: tal-search run study=quickstart", markup=False)
+        run = command_line("run", *repeated("quickstart", runs, ()))
+        print_line(screen, f"No study was run in {runs} yet; start one: {run}")
         return 0
     overviews, problems = list[Overview](), Problems()
     for name in [wanted] if wanted else names:
         with problems.gather():
             overviews.append(overview(runs / name))
     if overviews:
-        screen.print(drawn(status_text(overviews), printable(str(runs)), screen.width))
+        screen.print(drawn(status_text(overviews), str(runs), screen.width))
+    for damage in [RecordReader(runs / study.name).damage() for study in overviews]:
+        if damage is not None:
+            print_line(screen, f"{damage}.")
     problems.raise_if_any()
     return 0
 
@@ -63,7 +69,7 @@ def status_text(overviews: list[Overview]) -> TextTable:
     ordered = sorted(overviews, key=lambda study: study.changed.timestamp() if study.changed else 0.0, reverse=True)
     rows = [
         [
-            printable(study.name),
+            study.name,
             study.state,
             f"{study.done}" if study.planned is None else f"{study.done}/{study.planned}",
             str(study.failed),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -95,7 +96,7 @@ def _csv_rows(
             line = f"line {first + 1 + reader.line_num}"
             if not any(field.strip() for field in fields):
                 continue
-            if len(fields) > least:
+            if least < len(fields) and not any(field.strip() for field in fields[len(header) :]):
                 text = fields[number].strip()
                 name = None if label is None else fields[label].strip()
                 yield Row(line, fields[video].strip(), number_of(text), text, name)
@@ -106,9 +107,17 @@ def _csv_rows(
         problems.add(f"line {first + 1 + reader.line_num}: is not CSV ({error}); correct or remove the row")
 
 
+def _merged(pairs: list[tuple[str, object]], problems: Problems) -> dict[str, object]:
+    """An object's content; a problem for each key that it repeats, of which JSON readers keep only the last."""
+    for key, count in Counter(key for key, _ in pairs).items():
+        if count > 1:
+            problems.add(f"'{brief(key)}' is given {count} times; put its numbers into one list")
+    return dict(pairs)
+
+
 def _json_rows(path: Path, text: str, problems: Problems) -> Iterator[Row]:
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=lambda pairs: _merged(pairs, problems))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not a whole JSON file ({error}); fetch or write it again") from None
     if not isinstance(content, dict):

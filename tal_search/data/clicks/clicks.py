@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from tal_search.data.clicks.click_files import Row, read_click_file
+from tal_search.data.features.plausibility import named
+from tal_search.data.labels import Use, described, read_as, respelling_notes
 from tal_search.errors import LISTED, InputError, Problems
 from tal_search.files.json_reader import brief, nearest_of
 from tal_search.types import Floats, Ints
@@ -65,9 +67,10 @@ class ClickedVideos:
 def read_clicks(path: Path, kind: str | None, annotator: str, known: ClickedVideos, notes: list[str]) -> Clicks:
     """The clicks of a file on the training videos; kind: one of CLICKS, or None for the kind that the file holds.
 
-    No click may lie beyond the end of its video; none does in any released file. Adds notes on ground truth beside the
-    clicks and on ignored rows. Raises InputError with every problem: no such file, another format or kind, rows without
-    a number, unknown videos or labels, seconds outside the video, frames of a video without a frame rate.
+    No click may lie beyond the end of its video, and no frame number is a fraction; neither is so in a released file.
+    Adds notes on ground truth beside the clicks and on ignored rows. Raises InputError with every problem: no such
+    file, another format or kind, rows without a number, unknown videos or labels, numbers outside the video, fractions
+    of frames, frames of videos without a frame rate.
     """
     problems = Problems(path)
     file = read_click_file(path, kind, problems)
@@ -76,14 +79,17 @@ def read_clicks(path: Path, kind: str | None, annotator: str, known: ClickedVide
     if file.boundaries:
         notes.append(f"WARNING: {path} carries ground-truth boundaries beside the clicks; they are not read")
     rows = list(_of_training_videos(file.rows, known, problems, notes))
-    in_frames = _in_frames(path, rows, known, notes) if file.in_frames is None else file.in_frames
+    in_frames, reason = _unit(file.in_frames, rows, known)
+    if file.in_frames is None:
+        notes.append(f"{path}: {reason}")
+    _require_rates(in_frames, rows, known, problems)
     index = {video: row for row, video in enumerate(known.seconds)}
-    labels = {name: label for label, name in enumerate(known.classes)}
+    labels = _labels(path, rows, known.classes, problems, notes)
     triples = []
     for row in rows:
-        time, label = _time(row, in_frames, known, problems), _label(row, labels, problems)
-        if time is not None and label is not None:
-            triples.append((index[row.video], time, label))
+        time = _time(row, in_frames, known, problems, reason)
+        if time is not None and row.label in labels:
+            triples.append((index[row.video], time, labels[row.label]))
     problems.raise_if_any()
     if not triples:
         raise InputError(f"{path}: holds no click of a training video; give a file with one click a row")
@@ -111,36 +117,71 @@ def _of_training_videos(rows: list[Row], known: ClickedVideos, problems: Problem
     return (row for row in rows if row.video in known.seconds)
 
 
-def _in_frames(path: Path, rows: list[Row], known: ClickedVideos, notes: list[str]) -> bool:
-    """Whether numbers of unknown unit are frames: so if any is greater than the duration of its video in seconds.
+def _unit(in_frames: bool | None, rows: list[Row], known: ClickedVideos) -> tuple[bool, str]:
+    """Whether the numbers of a file are frames, and the evidence for it in words.
 
-    Frames would all be smaller only if every click of every video lay in the first of `fps` parts of its video.
+    in_frames: what the format says; None where it leaves that open. Then they are seconds if one is a fraction, else
+    frames if half of them or more lie beyond their videos' ends in seconds: of the frames of a video, all but one in
+    `fps` do. The rows that contradict the unit are problems.
     """
-    beyond = any(row.number > known.seconds[row.video] for row in rows)
-    seen, unit = ("some lie", "frames") if beyond else ("none lies", "seconds")
-    notes.append(f"{path}: its numbers are taken for {unit}: {seen} beyond the video's end in seconds")
-    return beyond
+    finite = [row for row in rows if math.isfinite(row.number)]
+    beyond = [row for row in finite if row.number > known.seconds[row.video]]
+    share = f"{len(beyond)} of {len(finite)} lie beyond the ends of their videos in seconds"
+    likely = bool(beyond) and 2 * len(beyond) >= len(finite)
+    if in_frames is not None:
+        return (
+            in_frames,
+            "this format holds seconds, and the file looks like frames" if likely and not in_frames else "",
+        )
+    fraction = next((row for row in finite if not row.number.is_integer()), None)
+    if fraction is not None:
+        seen = f"{fraction.where} is {brief(fraction.text)}, and no frame number is a fraction"
+        return False, f"its numbers are taken for seconds: {seen}"
+    return likely, f"its numbers are taken for {'frames' if likely else 'seconds'}: {share}"
 
 
-def _time(row: Row, in_frames: bool, known: ClickedVideos, problems: Problems) -> float | None:
-    """Seconds; None, with a problem, where the row has none inside its video."""
+def _require_rates(in_frames: bool, rows: list[Row], known: ClickedVideos, problems: Problems) -> None:
+    """Add one problem for all clicks that are frames of videos without a frame rate."""
+    lost = [row for row in rows if in_frames and row.video not in known.fps]
+    if lost:
+        videos = list(dict.fromkeys(row.video for row in lost))
+        seen = f"{len(lost)} clicks, such as {lost[0].where}, are frames of videos whose fps is unknown"
+        problems.add(f"{seen} ({named(videos)}); add or correct it in the ground truth")
+
+
+def _time(row: Row, in_frames: bool, known: ClickedVideos, problems: Problems, reason: str) -> float | None:
+    """Seconds; None, with a problem, where the row has none inside its video. reason: evidence for the unit."""
     rate, duration = known.fps.get(row.video) if in_frames else 1.0, known.seconds[row.video]
-    if rate is None:
-        problems.add(f"{row.where}: is a frame of {row.video}, whose fps is unknown; add it to the ground truth")
-    elif not math.isfinite(row.number):
+    why = f" ({reason})" if reason else ""
+    if not math.isfinite(row.number):
         unit = "a frame's number" if in_frames else "a number of seconds"
         problems.add(f"{row.where}: the click on {row.video} is at '{brief(row.text)}'; give {unit}")
+    elif in_frames and not row.number.is_integer():
+        seen = f"frame {row.number:g} of {row.video}, and no frame number is a fraction"
+        problems.add(f"{row.where}: the click is at {seen}; give a whole number of frames")
+    elif rate is None:
+        return None  # `_require_rates` reports it
     elif not 0 <= row.number / rate <= duration:
-        seen = f"{row.number / rate:g} s of {row.video}, which lasts {duration:g} s"
-        problems.add(f"{row.where}: the click is at {seen}; correct or remove the row")
+        frame = f"frame {row.number:g}, " if in_frames else ""
+        seen = f"{frame}{row.number / rate:g} s of {row.video}, which lasts {duration:g} s"
+        problems.add(f"{row.where}: the click is at {seen}; correct or remove the row{why}")
     else:
         return row.number / rate
     return None
 
 
-def _label(row: Row, labels: Mapping[str, int], problems: Problems) -> int | None:
-    if row.label is None or row.label in labels:
-        return BACKGROUND if row.label is None else labels[row.label]
-    hint = nearest_of(row.label, tuple(labels)) if len(problems) < LISTED else ""
-    problems.add(f"{row.where}: label '{brief(row.label)}' is not a class of the dataset{hint}; correct it")
-    return None
+def _labels(
+    path: Path, rows: list[Row], classes: tuple[str, ...], problems: Problems, notes: list[str]
+) -> dict[str | None, int]:
+    """Label → class, and None, of background clicks, → BACKGROUND; a problem where labels are no class."""
+    places: dict[str, list[str]] = {}
+    for row in rows:
+        if row.label is not None:
+            places.setdefault(row.label, []).append(row.where)
+    named = read_as(places, classes)
+    notes += respelling_notes(path, {label: len(where) for label, where in places.items()}, named, "click")
+    wrong = {label: Use(len(where), where[0]) for label, where in places.items() if label not in named}
+    if wrong:
+        listed = described(wrong, classes, "click")
+        problems.add(f"labels that are no class of the dataset: {listed}; correct them, or remove their rows")
+    return {None: BACKGROUND} | {label: classes.index(name) for label, name in named.items()}

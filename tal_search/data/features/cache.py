@@ -17,11 +17,14 @@ import numpy as np
 from tal_search.data.features.shared import ARRAYS, MANIFEST, SPLITS, SplitEntry, array_file, mapped, size_and_checksum
 from tal_search.data.features.split_reader import FeatureSplit, read_splits
 from tal_search.data.supervision import EMBEDDED
+from tal_search.data.truths import present
 from tal_search.errors import InputError, Problems
+from tal_search.files.checked import Damaged, read_sealed, sealed
 from tal_search.files.disk import size_text
 from tal_search.types import BACKGROUND_CLICKS, Annotations, DatasetSpec, VideoSet
 
 CONVERTED = "converted"
+UNWHOLE = "is not a whole manifest of converted features"
 
 
 class Manifest(TypedDict):
@@ -42,17 +45,22 @@ def read_manifest(root: Path) -> Manifest:
     """The manifest that `convert` wrote. Raises InputError where it is not whole."""
     path = root / MANIFEST
     try:
-        manifest: Manifest = json.loads(path.read_text())
+        content = read_sealed(path, older=lambda content: content.keys() == Manifest.__required_keys__)
+        manifest = Manifest(
+            snippets=content["snippets"], embedded=content["embedded"], train=content["train"], test=content["test"]
+        )
         whole = isinstance(manifest["snippets"], int) and isinstance(manifest["embedded"], bool)
         for split in SPLITS:
             videos, files = manifest[split]["videos"], manifest[split]["files"]
             whole &= bool(videos) and all(isinstance(name, str) for name in videos)
             numbers = [number for name in ARRAYS for number in files[name]]
             whole &= len(numbers) == 2 * len(ARRAYS) and all(isinstance(number, int) for number in numbers)
+    except Damaged as error:
+        raise InputError(f"{path}: {UNWHOLE} ({error.reason}); convert them again") from None
     except (OSError, ValueError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise InputError(f"{path}: is not a whole manifest of converted features; convert them again")
+        raise InputError(f"{path}: {UNWHOLE}; convert them again")
     return manifest
 
 
@@ -91,6 +99,15 @@ def check_cache(root: Path, snippets: int, train: Annotations, test: Annotations
         seen = f"{' and '.join(map(str, sorted(classes)))} classes where the ground truth has {len(train.classes)}"
         problems.add(f"has {seen}; convert the features again")
     problems.raise_if_any()
+    for name, videos, truth in zip(SPLITS, splits, (train, test), strict=True):
+        labels = dict(zip(truth.videos, present(truth), strict=True))
+        unlike = sum(
+            bool((labels[video] != row).any()) for video, row in zip(videos.videos, videos.labels, strict=True)
+        )
+        if unlike > len(videos.videos) / 2:
+            seen = f"its {name} labels disagree with the ground truth in {unlike} of {len(videos.videos)} videos"
+            problems.add(f"{seen}; convert the features again")
+    problems.raise_if_any()
     return splits[0]
 
 
@@ -124,7 +141,7 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
         shutil.copyfile(spec.ground_truth, unfinished / f"gt_{spec.name}.json")
         for path in (path for files in spec.clicks.values() for path in files.values() if path):
             shutil.copyfile(path, unfinished / Path(path).name)
-        (unfinished / MANIFEST).write_text(json.dumps(manifest))
+        (unfinished / MANIFEST).write_text(json.dumps(sealed(manifest)))
         if folder.exists():
             folder.rmdir()
         unfinished.rename(folder)

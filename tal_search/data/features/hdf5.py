@@ -13,10 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tal_search.data.features.npy import check_shape
-from tal_search.data.features.npz import VideoFile
+from tal_search.data.features.stored import MOST, StoredShape, VideoFile, stated_numbers, video_of
 from tal_search.errors import InputError, MissingExtra, Problems
 from tal_search.files.untrusted import BOMB_BYTES, MOST_BYTES, Header, as_float32, is_squeezed, require_finite
 
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".h5", ".hdf5")
 LZF_RATIO = 88  # bytes that LZF can unpack from one byte; gzip chunks are unpacked here instead (1032 from one)
 CHECKSUM_BYTES = 4
+MOST_ATTRIBUTE = 1000  # bytes of a number, also written as text
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zlib.error)
 
 
@@ -37,15 +36,21 @@ def videos_of(file: Path) -> dict[str, Path]:
 
 def read_channels(path: Path) -> int:
     """D, without reading the features. Raises InputError as `read_video`."""
+    return read_shape(path).channels
+
+
+def read_shape(path: Path) -> StoredShape:
+    """The shape, without reading the features. Raises InputError as `read_video`."""
     with _opened(path.parent) as content:
-        return int(_dataset(content, path).shape[1])
+        snippets, channels = map(int, _dataset(content, path).shape)
+    return StoredShape(channels, snippets, channels)
 
 
 def read_video(path: Path, channels: int | None = None) -> VideoFile:
-    """The features of one video. `channels`: D expected, None for any.
+    """The features of one video, and the numbers in its attributes or else in the file's. channels: D, None for any.
 
     Raises InputError: not a whole HDF5 file, links, groups, data kept elsewhere, not floats of two axes, D not as
-    expected, values that are not finite.
+    expected, values that are not finite, attributes that are no numbers.
     """
     problems = Problems(path)
     with _opened(path.parent) as content:
@@ -53,9 +58,25 @@ def read_video(path: Path, channels: int | None = None) -> VideoFile:
         if channels is not None and dataset.shape[1] != channels:
             raise InputError(f"{path}: expected {channels} feature channels, got {dataset.shape[1]}")
         features_TD = as_float32(dataset[()])
+        stated = {**_attributes(content), **_attributes(dataset)}
     require_finite(features_TD, "the dataset", problems)
+    numbers = stated_numbers(stated, problems)
     problems.raise_if_any()
-    return VideoFile(features=np.ascontiguousarray(features_TD.T))
+    return video_of(features_TD.T, numbers)
+
+
+def _attributes(node: h5py.File | h5py.Dataset) -> dict[str, object]:
+    """The attributes that state numbers; all else but one small value is described, not read."""
+    import h5py
+
+    stated: dict[str, object] = {}
+    for name in (name for name in MOST if name in node.attrs):
+        attribute = node.attrs.get_id(name)
+        single = attribute.shape is not None and math.prod(attribute.shape) == 1
+        small = attribute.dtype.itemsize <= MOST_ATTRIBUTE
+        value = node.attrs[name] if single and small else f"{attribute.dtype} of shape {attribute.shape}"
+        stated[name] = "a reference" if isinstance(value, h5py.Reference) else value
+    return stated
 
 
 @contextmanager

@@ -13,38 +13,40 @@ from typing import NamedTuple
 
 from tal_search.data.data_folder import feature_files, holds, split_folders, subset_by_video, subsets_and_fps
 from tal_search.data.features import hdf5, npy, npz
-from tal_search.data.features.npz import VideoFile
+from tal_search.data.features.plausibility import grouped
+from tal_search.data.features.stored import StoredShape, VideoFile
 from tal_search.data.features.timing import AS_LAYOUT, Timing
 from tal_search.errors import InputError, Problems
 
 AUTO = "auto"
 PREFIX = "v_"  # of file names, where the ground truth names videos without it
-SNIPPETS_OFF = 0.1  # share by which the number of snippets may differ from that of timing and duration
 
 
 class Split(NamedTuple):
-    """A folder (or file) and the videos in it."""
+    """A folder (or file) and the videos in it. others: videos in it of neither the training nor the test split."""
 
     folder: Path
     files: dict[str, Path]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureLayout:
     """One layout. is_in: whether a root holds it, for a dataset of that name. splits: training and test videos, or all
-    videos twice where one folder has both (`together`).
+    videos twice where one folder has both (`together`). axes: the order of a stored array's.
 
-    `content` (JSON values) changes when a video's features do. splits, read, channels and content raise InputError.
+    `content` (JSON values) changes when a video's features do. splits, read, shape and content raise InputError.
     """
 
     name: str
     is_in: Callable[[Path, str], bool]
     splits: Callable[[Path, str], tuple[Split, Split]]
     read: Callable[[Path, int | None], VideoFile]
-    channels: Callable[[Path], int]
+    shape: Callable[[Path], StoredShape]
     content: Callable[[Path], object]
     timing: Timing = AS_LAYOUT
     together: bool = False
+    axes: str = "[snippets, channels]"
 
 
 def has_npz(folder: Path) -> bool:
@@ -78,7 +80,8 @@ def _stream_splits(root: Path, name: str) -> tuple[Split, Split]:
             listed = _listed(root, folder.name)
             for files, other, missing in ((rgb, flow, "flow"), (flow, rgb, "rgb")):
                 alone = [video for video in files if video not in other and (listed is None or video in listed)]
-                problems.extend(f"{files[video]}: has no file in {folder / missing}; extract it" for video in alone)
+                lacking = f"has no file in {folder / missing}; extract it"
+                problems.extend(grouped((files[video], f"{files[video]}: {lacking}") for video in alone))
             splits.append(Split(folder, {video: rgb[video] for video in rgb if listed is None or video in listed}))
     problems.raise_if_any()
     return splits[0], splits[1]
@@ -136,15 +139,16 @@ LAYOUTS = {
             is_in=_both(has_npz),
             splits=_npz_splits,
             read=npz.read_video,
-            channels=npz.read_channels,
+            shape=npz.read_shape,
             content=npz.content_of,
+            axes="[channels, snippets]",
         ),
         FeatureLayout(
             name="basnet",
             is_in=_both(_has_streams),
             splits=_stream_splits,
             read=npy.read_streams,
-            channels=npy.streams_channels,
+            shape=npy.streams_shape,
             content=lambda path: [npy.checksum(part) for part in npy.both_streams(path)],
             timing=Timing(stride=16, offset=8, fps=25),
         ),
@@ -153,7 +157,7 @@ LAYOUTS = {
             is_in=lambda root, _: bool(_hdf5_files(root)),
             splits=_hdf5_splits,
             read=hdf5.read_video,
-            channels=hdf5.read_channels,
+            shape=hdf5.read_shape,
             content=lambda path: npy.checksum(path.parent),
             together=True,
         ),
@@ -162,7 +166,7 @@ LAYOUTS = {
             is_in=lambda root, _: holds(root, "*.npy"),
             splits=_npy_splits,
             read=npy.read_video,
-            channels=npy.read_channels,
+            shape=npy.read_shape,
             content=npy.checksum,
             timing=Timing(stride=4, offset=8),
             together=True,
@@ -203,17 +207,28 @@ def split_files(layout: FeatureLayout, root: Path, name: str, truth: Path) -> tu
     if not layout.together and not any(video.startswith(PREFIX) for split in splits for video in split.files):
         return splits
     subset_of = subset_by_video(truth)
-    train, test = (Split(folder, _named(files, subset_of)) for folder, files in splits)
+    train, test = (Split(split.folder, _named(split.files, subset_of)) for split in splits)
     if not layout.together:
         return train, test
     wanted = subsets_and_fps(truth, name)[:2]
-    parts = ({video: path for video, path in train.files.items() if subset_of.get(video) == part} for part in wanted)
-    return Split(train.folder, next(parts)), Split(test.folder, next(parts))
+    parts = [{video: path for video, path in train.files.items() if subset_of.get(video) == part} for part in wanted]
+    others = tuple(video for video in train.files if subset_of.get(video) not in wanted)
+    return Split(train.folder, parts[0], others), Split(test.folder, parts[1])
 
 
 def _named(files: dict[str, Path], known: Container[str]) -> dict[str, Path]:
-    """The files by the names of the ground truth: features of ActivityNet and HACS are files v_VIDEO."""
-    shorter = {video: video.removeprefix(PREFIX) for video in files}
-    return {
-        shorter[video] if video not in known and shorter[video] in known else video: files[video] for video in files
-    }
+    """The files by the names of the ground truth: features of ActivityNet and HACS are files v_VIDEO.
+
+    Raises InputError where a video has two files.
+    """
+    by_name: dict[str, Path] = {}
+    twice: list[tuple[Path, str]] = []
+    for video, path in files.items():
+        shorter = video.removeprefix(PREFIX)
+        name = shorter if video not in known and shorter in known else video
+        if name in by_name:
+            twice.append((path, f"{path} and {by_name[name].name} are both of video {name}; keep one"))
+        by_name.setdefault(name, path)
+    if twice:
+        raise InputError(grouped(twice))
+    return by_name

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from tal_search.data.features.npz import VideoFile
+from tal_search.data.features.stored import StoredShape, VideoFile, common_length, video_of
 from tal_search.errors import InputError, Problems
 from tal_search.files.untrusted import MOST_BYTES, Header, as_float32, read_header, require_finite
 
@@ -30,7 +30,12 @@ def read_video(path: Path, channels: int | None = None) -> VideoFile:
 
 def read_channels(path: Path) -> int:
     """D, from the header alone. Raises InputError where the file holds no features."""
-    return _header_of(path).shape[1]
+    return read_shape(path).channels
+
+
+def read_shape(path: Path) -> StoredShape:
+    """The shape, from the header alone. Raises InputError where the file holds no features."""
+    return _shape_of([path])
 
 
 def both_streams(path: Path) -> list[Path]:
@@ -45,23 +50,37 @@ def read_streams(path: Path, channels: int | None = None) -> VideoFile:
 
 def streams_channels(path: Path) -> int:
     """D of both streams together, from the headers alone. Raises InputError as `read_channels`."""
-    return sum(read_channels(part) for part in both_streams(path))
+    return streams_shape(path).channels
+
+
+def streams_shape(path: Path) -> StoredShape:
+    """The shape of both streams together, from the headers alone. Raises InputError as `read_channels`."""
+    return _shape_of(both_streams(path))
 
 
 def read_parts(paths: list[Path], channels: int | None) -> VideoFile:
-    """Arrays [T0, D'] of several files as one [D, T0]; `channels`: D expected, None for any.
+    """Arrays [T0, D'] of several files as one [D, T0], the shorter T0 of two; `channels`: D expected, None for any.
 
-    Raises InputError with every problem: not a whole npy file, pickled, not floats of two axes, other numbers of
-    snippets, D not as expected, values that are not finite. Sizes are checked before any memory is allocated.
+    Raises InputError with every problem: not a whole npy file, pickled, not floats of two axes, lengths that differ by
+    more than one snippet, D not as expected, values that are not finite. Sizes are checked before memory is allocated.
     """
-    headers = [_header_of(path) for path in paths]
-    snippets, got = [header.shape[0] for header in headers], sum(header.shape[1] for header in headers)
-    if len(set(snippets)) > 1:
-        seen = " and ".join(f"{count} in {path.parent.name}" for count, path in zip(snippets, paths, strict=True))
+    shape = _shape_of(paths)
+    if channels is not None and shape.channels != channels:
+        raise InputError(f"{paths[0]}: expected {channels} feature channels, got {shape.channels}")
+    parts = [_read(path) for path in paths]
+    cut = any(len(part) > shape.snippets for part in parts)
+    return video_of(np.concatenate([part[: shape.snippets].T for part in parts]), {}, cut=cut)
+
+
+def _shape_of(paths: list[Path]) -> StoredShape:
+    """Shape of several files side by side. Raises InputError where their lengths differ by more than one snippet."""
+    shapes = [_header_of(path).shape for path in paths]
+    lengths = [shape[0] for shape in shapes]
+    snippets = common_length(lengths)
+    if snippets is None:
+        seen = " and ".join(f"{count} in {path.parent.name}" for count, path in zip(lengths, paths, strict=True))
         raise InputError(f"{paths[0]}: has {seen} snippets; extract it again")
-    if channels is not None and got != channels:
-        raise InputError(f"{paths[0]}: expected {channels} feature channels, got {got}")
-    return VideoFile(features=np.ascontiguousarray(np.concatenate([_read(path).T for path in paths])))
+    return StoredShape(sum(shape[1] for shape in shapes), snippets, shapes[0][1])
 
 
 def checksum(path: Path) -> int:

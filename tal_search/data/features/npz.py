@@ -1,8 +1,9 @@
 """One video's features in BackTAL's npz layout, read without trusting the file.
 
-feat_spa, feat_tem: any float dtype [D/2, T0] (RGB and flow); cls_label [C]; vid_name; point_label [T0] of a training
-video (C = background click, −100 = none); frame_num, fps, duration (seconds) where known. Nothing is unpickled, and
-the size a member claims is checked against its header and a limit before any memory is allocated.
+feat_spa, feat_tem: any float dtype [D/2, T0] (RGB and flow; of two lengths that differ by one, the shorter decides);
+cls_label [C]; vid_name; point_label [T0] of a training video (C = background click, −100 = none); frame_num, fps,
+duration (seconds) where known, also as text. Nothing is unpickled, and the size a member claims is checked against its
+header and a limit before any memory is allocated.
 
 Shapes: D channels, T0 stored snippets, T snippets after rescaling, C classes.
 """
@@ -13,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,31 +22,16 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tal_search.data.features.resampling import resample
+from tal_search.data.features.stored import MOST, StoredShape, VideoFile, common_length, stated_numbers, video_of
 from tal_search.errors import InputError, Problems
 from tal_search.files.untrusted import MOST_BYTES, Header, as_float32, is_squeezed, read_header, require_finite
 
 STREAMS = ("feat_spa", "feat_tem")
-NUMBERS = {"frame_num": 1e7, "fps": 1000.0, "duration": 1e6}  # the greatest plausible value of each
-MEMBERS = (*STREAMS, "cls_label", "vid_name", "point_label", *NUMBERS)
+MEMBERS = (*STREAMS, "cls_label", "vid_name", "point_label", *MOST)
 REQUIRED = (*STREAMS, "cls_label")
 MOST_OTHER_BYTES = 1 << 20  # of any other array: a number for each of the snippets that a stream may have
 UNLABELLED = -100
 UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class VideoFile:
-    """Content of one feature file. features float32 [D, T0]; labels float32 [C], 1 where the class is present.
-
-    background_clicks bool [T0]; duration in seconds. Whatever the file does not state is None.
-    """
-
-    features: NDArray[np.float32]
-    labels: NDArray[np.float32] | None = None
-    background_clicks: NDArray[np.bool_] | None = None
-    frames: int | None = None
-    fps: float | None = None
-    duration: float | None = None
 
 
 def read_video(path: Path, channels: int | None = None) -> VideoFile:
@@ -67,12 +53,19 @@ def read_video(path: Path, channels: int | None = None) -> VideoFile:
 
 
 def read_channels(path: Path) -> int:
-    """D, from the headers alone. Raises InputError where the file is not a whole npz file with both streams."""
+    """D, from the headers alone. Raises InputError as `read_shape`."""
+    return read_shape(path).channels
+
+
+def read_shape(path: Path) -> StoredShape:
+    """The shape, from the headers alone. Raises InputError where the file is not a whole npz file with both streams."""
     problems = Problems(path)
     with _opened(path) as archive:
         headers = _checked_headers(archive, problems, STREAMS)
+        _check_streams(headers, problems)
     problems.raise_if_any()
-    return sum(headers[name].shape[0] for name in STREAMS if headers[name].shape)
+    channels, snippets = zip(*(headers[name].shape for name in STREAMS), strict=True)
+    return StoredShape(sum(channels), min(snippets), channels[0])
 
 
 def has_clicks(path: Path) -> bool:
@@ -144,31 +137,36 @@ def _header(archive: zipfile.ZipFile, name: str, problems: Problems) -> Header |
         return read_header(stream, name, info.file_size, problems)
 
 
-def _check_shapes(headers: dict[str, Header], channels: int | None, problems: Problems) -> None:
-    """Require streams that agree and have D = channels, a point_label of as many snippets, a vector cls_label."""
+def _check_streams(headers: dict[str, Header], problems: Problems) -> None:
+    """Require floats [channels, snippets] whose lengths differ by one snippet at most."""
     streams = {name: headers[name] for name in STREAMS if name in headers}
     for name, header in streams.items():
         if len(header.shape) != 2 or 0 in header.shape or header.dtype.kind != "f":
             seen = f"{name} is {header.dtype} of shape {header.shape}"
             problems.add(f"{seen}; expected floats [channels, snippets]")
             return
-    if len(streams) < len(STREAMS):
+    lengths = [header.shape[1] for header in streams.values()]
+    if len(lengths) == len(STREAMS) and common_length(lengths) is None:
+        problems.add(f"feat_spa has {lengths[0]} snippets and feat_tem {lengths[1]}; extract it again")
+
+
+def _check_shapes(headers: dict[str, Header], channels: int | None, problems: Problems) -> None:
+    """Require streams that agree and have D = channels, a point_label of as many snippets, a vector cls_label."""
+    _check_streams(headers, problems)
+    if problems or not headers.keys() >= set(STREAMS):
         return
-    spatial, temporal = (streams[name].shape for name in STREAMS)
-    got = spatial[0] + temporal[0]
-    if spatial[1] != temporal[1]:
-        problems.add(f"feat_spa has {spatial[1]} snippets and feat_tem {temporal[1]}; extract it again")
+    shapes = [headers[name].shape for name in STREAMS]
+    got = sum(shape[0] for shape in shapes)
     if channels is not None and got != channels:
         problems.add(f"expected {channels} feature channels (feat_spa and feat_tem together), got {got}")
-    lengths = {"cls_label": None, "point_label": spatial[1]}
-    for name, length in lengths.items():
+    lengths = {"cls_label": None, "point_label": {shape[1] for shape in shapes}}
+    for name, allowed in lengths.items():
         if name in headers and (
-            len(headers[name].shape) != 1 or headers[name].shape[0] != (length or headers[name].shape[0])
+            len(headers[name].shape) != 1 or headers[name].shape[0] not in (allowed or headers[name].shape)
         ):
-            problems.add(
-                f"{name} has shape {headers[name].shape}; expected ({'classes' if length is None else length},)"
-            )
-    for name in ("cls_label", "point_label", *NUMBERS):
+            expected = "classes" if allowed is None else " or ".join(map(str, sorted(allowed)))
+            problems.add(f"{name} has shape {headers[name].shape}; expected ({expected},)")
+    for name in ("cls_label", "point_label"):
         if name in headers and headers[name].dtype.kind not in "fiub":
             problems.add(f"{name} is {headers[name].dtype}; expected numbers")
 
@@ -199,21 +197,19 @@ def _build(arrays: dict[str, np.ndarray], stem: str, problems: Problems) -> Vide
         odd = clicks[(clicks != UNLABELLED) & ((clicks < 0) | (clicks > classes))]
         if len(odd):
             problems.add(f"point_label holds {odd[0]:g}; give {classes} at a background click and -100 elsewhere")
-    frames, fps, duration = (_positive(key, arrays.get(key), problems) for key in NUMBERS)
-    return VideoFile(
-        features=np.concatenate([arrays[stream] for stream in STREAMS]),
+    streams = [arrays[name] for name in STREAMS]
+    shortest = min(stream.shape[1] for stream in streams)
+    numbers = stated_numbers({key: arrays[key] for key in MOST if key in arrays}, problems)
+    cut = any(stream.shape[1] > shortest for stream in streams)
+    return replace(
+        video_of(np.concatenate([stream[:, :shortest] for stream in streams]), numbers, cut=cut),
         labels=(labels > 0).astype(np.float32),
-        background_clicks=None if clicks is None else clicks == classes,
-        frames=None if frames is None else max(1, round(frames)),
-        fps=fps,
-        duration=duration,
+        background_clicks=None if clicks is None else _of_length(clicks == classes, shortest),
     )
 
 
-def _positive(name: str, array: np.ndarray | None, problems: Problems) -> float | None:
-    if array is None:
-        return None
-    if array.size == 1 and 0 < array.item() <= NUMBERS[name]:
-        return float(array.item())
-    problems.add(f"{name} is {array.tolist()!s:.40}; give one number from 0 to {NUMBERS[name]:g}, or leave it out")
-    return None
+def _of_length(clicks: NDArray[np.bool_], snippets: int) -> NDArray[np.bool_]:
+    """Clicks without a last snippet that the features lack; its click goes to the snippet before."""
+    kept = clicks[:snippets].copy()
+    kept[-1] |= clicks[snippets:].any()
+    return kept

@@ -1,8 +1,8 @@
 """One copy of a dataset's arrays for all processes of a machine: written once, then memory-mapped by each trial.
 
-FOLDER/KEY/ holds an npy file for each array of both splits, and `manifest.json` with the videos' names and each file's
-size and checksum. Processes that map the same file share its pages, which are read-only. A mapped file may be removed
-or replaced, but never shortened: reading past its new end would kill the process.
+FOLDER/KEY/ holds an npy file for each array of both splits, and `manifest.json` with the videos' names, each file's
+size and checksum, and a checksum of its own. Processes that map the same file share its pages, which are read-only. A
+mapped file may be removed or replaced, but never shortened: reading past its new end would kill the process.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, TextIO, TypedDict
 
 import numpy as np
 
 from tal_search.errors import InputError, Problems
+from tal_search.files.checked import read_sealed, sealed
+from tal_search.files.heartbeat import beat, followed
 from tal_search.files.untrusted import read_header
 from tal_search.types import VideoSet
 
@@ -32,6 +35,7 @@ SPLITS: tuple[SplitName, ...] = ("train", "test")
 ARRAYS = ("features", "labels", "duration", "frames", "background_clicks")
 PACKAGE = Path(__file__).parents[2]
 CHUNK_BYTES = 1 << 20
+LOCK_POLL_SECONDS = 0.2
 
 Splits = tuple[VideoSet, VideoSet]  # training, test
 
@@ -107,14 +111,14 @@ def _write(folder: Path, splits: Splits) -> None:
                 np.save(stream, left[key])
             stream.flush()
             os.fsync(stream.fileno())  # a full network file system raises only here
-    manifest = {
+    manifest: dict[str, object] = {
         split: {
             "videos": videos.videos,
             "files": {name: size_and_checksum(array_file(folder, split, name)) for name in ARRAYS},
         }
         for split, videos in zip(SPLITS, splits, strict=True)
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest))
+    (folder / MANIFEST).write_text(json.dumps(sealed(manifest)))
 
 
 def _opened(place: Path, notes: list[str]) -> Splits | None:
@@ -122,7 +126,7 @@ def _opened(place: Path, notes: list[str]) -> Splits | None:
     if not place.is_dir():
         return None
     try:
-        manifest = json.loads((place / MANIFEST).read_text())
+        manifest = read_sealed(place / MANIFEST)
         train, test = (mapped(place, split, manifest[split]) for split in SPLITS)
     except (OSError, ValueError, KeyError, TypeError, InputError) as error:
         notes.append(f"{place} is damaged ({error}); the features were read again")
@@ -175,6 +179,7 @@ def size_and_checksum(path: Path) -> list[int]:
     size = checksum = 0
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
+            beat("reading %s", path.name)
             size, checksum = size + len(chunk), zlib.crc32(chunk, checksum)
     return [size, checksum]
 
@@ -184,17 +189,31 @@ def _locked(place: Path) -> Iterator[OSError | None]:
     """Hold the lock of `place`; yields the error where it cannot be taken (no permission, a read-only disk)."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        lock = place.with_name(f"{place.name}.lock").open("a")
+        path = place.with_name(f"{place.name}.lock")
+        lock = path.open("a")
     except OSError as error:
         yield error
         return
     with lock:  # the lock is released when the file is closed or the process ends
         try:
-            fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
+            _take(lock)
         except OSError as error:
             yield error
             return
-        yield None
+        with followed(path):
+            yield None
+
+
+def _take(lock: TextIO) -> None:
+    """Take the lock. A process that waits for it makes progress as long as the holder does, which touches the file."""
+    seen = -1
+    while True:
+        try:
+            return fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if seen != (seen := os.fstat(lock.fileno()).st_mtime_ns):
+                beat("waiting for the process that reads the features")
+            time.sleep(LOCK_POLL_SECONDS)
 
 
 def _not_shared(place: Path, error: OSError) -> str:

@@ -10,7 +10,7 @@ import dataclasses
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,22 +18,28 @@ from numpy.typing import NDArray
 
 from tal_search.data import data_folder
 from tal_search.data.annotations import read_annotations
+from tal_search.data.catalog import known
 from tal_search.data.features.half_precision import TooCoarse, halved
-from tal_search.data.features.layouts import LAYOUTS, SNIPPETS_OFF, FeatureLayout, split_files
-from tal_search.data.features.npz import VideoFile, rescale_clicks
+from tal_search.data.features.layouts import LAYOUTS, FeatureLayout, split_files
+from tal_search.data.features.npz import rescale_clicks
+from tal_search.data.features.plausibility import Contradictions, counted, exchanged_axes, grouped, is_exchanged
+from tal_search.data.features.stored import StoredShape, VideoFile
 from tal_search.data.features.timing import Timing
 from tal_search.data.truths import present
 from tal_search.errors import InputError, Problems
+from tal_search.files.heartbeat import beat
 from tal_search.types import Annotations, DatasetSpec, VideoSet
 
 # Frames a second where no file states them; they only set how finely sequences are upsampled.
 FALLBACK_FPS = 25.0
-NAMED = 5  # videos named in one sentence; the rest are counted
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSplit:
-    """Files by video, the ground truth, D of all files, and frames a second where the ground truth has them."""
+    """Files by video, the ground truth, D of all files, and frames a second where the ground truth has them.
+
+    shapes: of each file whose header can be read. notes: what the user should know of the files read so far.
+    """
 
     layout: FeatureLayout
     folder: Path
@@ -41,51 +47,54 @@ class FeatureSplit:
     truth: Annotations
     channels: int
     fps: dict[str, float]
+    shapes: dict[str, StoredShape]
+    notes: list[str] = field(default_factory=list)
 
     def videos(self, problems: Problems) -> Iterator[tuple[str, VideoFile, float]]:
         """Name, content and duration (seconds) of each video, one in memory at a time; adds a problem for a bad one."""
         durations = dict(zip(self.truth.videos, self.truth.duration.tolist(), strict=True))
         labels = dict(zip(self.truth.videos, present(self.truth), strict=True))
-        unlike = 0
-        off: list[str] = []
+        unlike, bad, doubts = 0, list[tuple[Path, str]](), Contradictions(self.layout.timing)
         for name in sorted(self.files.keys() & durations.keys()):
+            beat("reading %s", name)
+            file = self.files[name]
             try:
-                video = self.layout.read(self.files[name], self.channels)
+                video = self._read(name)
             except InputError as error:
-                problems.extend(error.problems)
+                bad += [(file, problem) for problem in error.problems]
                 continue
             problem = self._problem_of(name, video, labels[name].any(), durations[name])
             if problem:
-                problems.extend([f"{self.files[name]}: {problem}"])
+                bad.append((file, f"{file}: {problem}"))
                 continue
             if video.labels is None:
                 video = dataclasses.replace(video, labels=labels[name])
             unlike += bool((labels[name] != video.labels).any())
-            off += self._off(name, video, durations[name])
+            doubts.add(name, video, durations[name], self.fps_of(name, video))
             yield name, video, video.duration or durations[name]
+        problems.extend(grouped(bad))
         if unlike > len(self.files) / 2:
             seen = f"cls_label disagrees with the ground truth in {unlike} of {len(self.files)} videos"
             fix = "give the ground truth whose order of classes they were made with"
             problems.extend([f"{self.folder}: {seen}; {fix}"])
-        if len(off) > len(self.files) / 2:
-            fix = "give dataset.stride, dataset.offset or dataset.fps as they were extracted"
-            problems.extend([f"{self.folder}: {len(off)} of {len(self.files)} videos, such as {off[0]}; {fix}"])
+        doubts.report(self.folder, len(self.files), problems, self.notes)
+
+    def _read(self, name: str) -> VideoFile:
+        """The content of a video's file. Raises InputError as the layout, and where its axes look exchanged."""
+        file, shape = self.files[name], self.shapes.get(name)
+        if shape is not None and is_exchanged(shape, self.channels):
+            seen = f"has {shape.snippets} snippets of {shape.channels} channels where other videos have {self.channels}"
+            raise InputError(f"{file}: {seen}; its axes look exchanged, save it as {self.layout.axes}")
+        return self.layout.read(file, self.channels)
 
     def fps_of(self, name: str, video: VideoFile) -> float | None:
         """Frames a second of the layout, else of the file, else of the ground truth."""
         return self.layout.timing.fps or video.fps or self.fps.get(name)
 
-    def _off(self, name: str, video: VideoFile, duration: float) -> list[str]:
-        """A sentence where the number of snippets does not fit the layout's timing and the duration."""
-        if self.layout.timing.stride is None:
-            return []
-        got, expected = video.features.shape[1], self.layout.timing.expected(duration, self.fps_of(name, video))
-        far = abs(got - expected) > max(2, SNIPPETS_OFF * expected)
-        return [f"{name} has {got} snippets where its {duration:g} s make {expected:.0f}"] if far else []
-
     def _problem_of(self, name: str, video: VideoFile, has_instances: bool, duration: float) -> str | None:
         if self.layout.timing.stride is not None and self.fps_of(name, video) is None:
-            return "its frames a second are unknown; add fps to the ground truth, or give dataset.fps"
+            seen = "its frames a second are unknown (no fps in the ground truth, or one that is no frame rate)"
+            return f"{seen}; give it there, or as dataset.fps"
         if video.labels is not None and len(video.labels) != len(self.truth.classes):
             seen = f"cls_label has {len(video.labels)} classes where the ground truth has {len(self.truth.classes)}"
             return f"{seen}; use the ground truth that the features were made with"
@@ -156,35 +165,63 @@ def read_splits(spec: DatasetSpec, problems: Problems) -> tuple[FeatureSplit, Fe
     layout = dataclasses.replace(LAYOUTS[spec.layout["name"]], timing=Timing(**timing))
     splits = split_files(layout, root, spec.name, path)
     *subsets, fps = data_folder.subsets_and_fps(path, spec.name)
-    truths = read_both(path, subsets)
-    channels: Counter[int] = Counter()
-    for file in (*splits[0].files.values(), *splits[1].files.values()):
-        with contextlib.suppress(InputError):  # reported when the file is read whole
-            channels[layout.channels(file)] += 1
-    most = channels.most_common(1)[0][0] if channels else 0
+    truths = read_both(path, subsets, spec.name)
+    shapes: list[dict[str, StoredShape]] = [{}, {}]
+    for headers, split in zip(shapes, splits, strict=True):
+        for name, file in split.files.items():
+            with contextlib.suppress(InputError):  # reported when the file is read whole
+                headers[name] = layout.shape(file)
+    channels = Counter(shape.channels for headers in shapes for shape in headers.values()).most_common(1)
     both = [
-        FeatureSplit(layout=layout, folder=split.folder, files=split.files, truth=truth, channels=most, fps=fps)
-        for split, truth in zip(splits, truths, strict=True)
-    ]
-    for split in both:
-        problems.extend(_unpaired(split, path))
+        FeatureSplit(
+            layout=layout, folder=split.folder, files=split.files, truth=truth, fps=fps, shapes=headers,
+            channels=channels[0][0] if channels else 0,
+        )
+        for split, truth, headers in zip(splits, truths, shapes, strict=True)
+    ]  # fmt: skip
+    for paired in both:
+        problems.extend(_unpaired(paired, path))
+    both[0].notes.extend(data_folder.fps_notes(path))
+    if splits[0].others:
+        seen = f"{splits[0].folder}: {counted(list(splits[0].others))}"
+        both[0].notes.append(f"{seen} in no training or test subset of {path.name}; not read")
+    _require_axes(root, both, known(spec.name).snippets)
     return both[0], both[1]
 
 
-def read_truths(spec: DatasetSpec) -> tuple[Annotations, Annotations]:
+def _require_axes(root: Path, splits: list[FeatureSplit], usual: int) -> None:
+    """Raises InputError where the axes of the features look exchanged, and adds a note where they may be."""
+    timing, shapes = splits[0].layout.timing, {name: shape for split in splits for name, shape in split.shapes.items()}
+    stated = (zip(split.truth.videos, split.truth.duration.tolist(), strict=True) for split in splits)
+    seconds = {name: duration for split in stated for name, duration in split if np.isfinite(duration)}
+    fps = {name: timing.fps or splits[0].fps.get(name) for name in seconds}
+    expected = {name: timing.expected(seconds[name], rate) for name, rate in fps.items() if timing.stride and rate}
+    problem, note = exchanged_axes(shapes, seconds, expected, splits[0].layout.axes, usual)
+    if problem:
+        raise InputError(f"{root}: {problem}")
+    if note:
+        splits[0].notes.append(f"WARNING: {root}: {note}")
+
+
+def read_truths(spec: DatasetSpec, notes: list[str] | None = None) -> tuple[Annotations, Annotations]:
     """Ground truth of the training and the test subset. Raises InputError with the problems of both."""
     path = Path(spec.ground_truth)
     train, test, _ = data_folder.subsets_and_fps(path, spec.name)
-    return read_both(path, [train, test])
+    return read_both(path, [train, test], spec.name, notes)
 
 
-def read_both(path: Path, subsets: list[str]) -> tuple[Annotations, Annotations]:
-    """Annotations of two subsets of a file. Raises InputError with the problems of both, without duplicates."""
+def read_both(
+    path: Path, subsets: list[str], dataset: str | None = None, notes: list[str] | None = None
+) -> tuple[Annotations, Annotations]:
+    """Annotations of two subsets of a file, see `read_annotations`.
+
+    Raises InputError with the problems of both, without duplicates.
+    """
     truths: list[Annotations] = []
     problems: dict[str, None] = {}  # both subsets report a problem of the whole file
     for subset in subsets:
         try:
-            truths.append(read_annotations(path, subset))
+            truths.append(read_annotations(path, subset, dataset, notes if subset == subsets[0] else None))
         except InputError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:
@@ -196,14 +233,9 @@ def _unpaired(split: FeatureSplit, truth: Path) -> Iterator[str]:
     """Problems: videos without features, and features without an entry in the ground truth."""
     lost = [name for name in split.truth.videos if name not in split.files]
     if lost:
-        yield f"{split.folder}: no features of {_named(lost)} of {truth.name}; add them, or leave them out there"
+        yield f"{split.folder}: no features of {counted(lost)} of {truth.name}; add them, or leave them out there"
     known = set(split.truth.videos)
     extra = [name for name in split.files if name not in known]
     if extra:
         fix = "move the files away, or add the videos there"
-        yield f"{split.folder}: {_named(extra)} not in the subset of {truth.name}; {fix}"
-
-
-def _named(videos: list[str]) -> str:
-    more = f" and {len(videos) - NAMED} more" if len(videos) > NAMED else ""
-    return f"{len(videos)} video{'s' if len(videos) > 1 else ''} ({', '.join(videos[:NAMED])}{more})"
+        yield f"{split.folder}: {counted(extra)} not in the subset of {truth.name}; {fix}"

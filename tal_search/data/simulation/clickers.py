@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tal_search.data.clicks.clicks import BACKGROUND, Clicks
-from tal_search.data.truths import background_gaps, lasting, rows_by_video
+from tal_search.data.truths import background_gaps, rows_by_video, within
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, Annotations, Floats
 
 
@@ -50,11 +50,12 @@ def simulate_clicks(kind: str, truth: Annotations, durations: Floats, annotator:
 
     `uniform`: anywhere in each gap or instance; `gaussian`: around its middle; A1, A2, A3: with that human's misses,
     background clicks uniform as well (humans are near it) apart from slips, action clicks at that human's positions.
-    Instances of no length get no click. The draws depend only on (seed, kind, annotator).
+    Instances are clipped to their video; those of no length and those outside it get no click. The draws depend only on
+    (seed, kind, annotator).
     """
     assert annotator in CLICKERS, annotator
     assert kind in CLICKS, kind
-    truth = lasting(truth)
+    truth = within(truth, durations)
     if kind == ACTION_CLICKS:
         return _action_clicks(truth, annotator, _generator(f"{annotator} {kind}", seed))
     generator = _generator(annotator, seed)

@@ -22,6 +22,7 @@ from tal_search.data.simulation.drawn_timeline import class_moments, draw_timeli
 from tal_search.data.truths import present, rows_by_video
 from tal_search.errors import InputError
 from tal_search.fields import hyper
+from tal_search.files.heartbeat import beat
 from tal_search.types import Annotations, Dataset, Floats, VideoSet
 
 # Version of the algorithm that draws data from given settings. It is in the specification of a simulated dataset, so
@@ -157,6 +158,7 @@ def _video_set(
 ) -> VideoSet:
     features_NTD = _noise(simulation, len(truth.videos), snippets, generator)
     for row, rows in enumerate(rows_by_video(truth)):
+        beat("simulating, video %d of %d", row + 1, len(features_NTD))
         video = _Video(truth.duration[row], truth.segment[rows], truth.label[rows], snippets)
         for part in (_actions, _scenes, _bursts):
             features_NTD[row] += part(simulation, directions, video, generator)

@@ -17,7 +17,10 @@ from pathlib import Path
 from tal_search.errors import InputError, MissingExtra
 from tal_search.execution.interrupts import DeferredInterrupt
 from tal_search.execution.ray_tune import ray_settings
+from tal_search.execution.ray_tune.ray_address import RayAddress
+from tal_search.execution.ray_tune.scratch import scratch_folder
 from tal_search.execution.ray_tune.tune_adapter import TuneAdapter
+from tal_search.execution.stalls import StallWatch, this_process
 from tal_search.execution.worker import TrialFunction
 from tal_search.proposers.events import Handler, Proposer
 from tal_search.trial.folder import TrialFolder
@@ -34,7 +37,8 @@ class RayBackend:
     died is started again from its checkpoint; an error of the trial itself ends it. address: of the cluster to join
     ("auto", HOST:PORT), whose machines must share `runs`; None = the environment variable RAY_ADDRESS, or if that is
     unset a local Ray that ends with the study. step_seconds: how long a worker trains between two messages; a
-    trial is stopped only there.
+    trial is stopped only there. stall_minutes: without progress after which a worker process is killed, and its trial
+    started again as after any death; None = never.
     """
 
     def __init__(
@@ -49,11 +53,12 @@ class RayBackend:
         retries: int = 3,
         address: str | None = None,
         step_seconds: float = STEP_SECONDS,
+        stall_minutes: float | None = None,
     ) -> None:
         self._runs, self._trial, self._step_seconds = runs.resolve(), trial, step_seconds
         self._need = {"CPU": cpus_per_trial, "GPU": gpus_per_trial, "memory": float(memory_bytes or 0)}
-        self._limit, self._retries = concurrent_trials, retries
-        self._address = address or os.environ.get("RAY_ADDRESS")
+        self._limit, self._retries, self._stall_minutes = concurrent_trials, retries, stall_minutes
+        self._address = RayAddress.of(address)
 
     def run(self, proposer: Proposer, handle: Handler) -> None:
         """See `Backend.run`.
@@ -61,14 +66,15 @@ class RayBackend:
         Raises InputError where no machine is large enough for one trial or no cluster can be joined at the address,
         MissingExtra without Ray, and TalSearchError where Ray itself dies.
         """
-        ray_settings.prepare(self._address)
+        self._address.require_answer()
+        ray_settings.prepare(self._address.address)
         try:
             from tal_search.execution.ray_tune.ray_session import machines, ray_session
             from tal_search.execution.ray_tune.tune_hooks import WorkerSettings, make_tuner
         except ImportError as error:
             raise MissingExtra("ray", "ray") from error
 
-        worker = WorkerSettings(self._runs, self._trial, self._step_seconds)
+        worker = WorkerSettings(self._runs, self._trial, self._step_seconds, this_process())
         with DeferredInterrupt() as interrupt, ray_session(self._address, interrupt) as folder:
             with interrupt.interruptible():
                 adapter = TuneAdapter(
@@ -78,6 +84,7 @@ class RayBackend:
                     lambda spec: TrialFolder.of(self._runs, spec.key).result(),
                     limit=self._limit,
                     slots=trials_at_once(self._need, machines()),
+                    stalls=StallWatch(self._runs, self._stall_minutes),
                 )
                 while adapter.more():
                     make_tuner(
@@ -88,6 +95,20 @@ class RayBackend:
             if adapter.error is not None:
                 raise adapter.error
             interrupt.check()
+
+
+def require_ray(address: str | None, cpus_per_trial: float) -> None:
+    """Raise InputError where no cluster can be at the address, or no trial can run on this machine.
+
+    address: the study's `ray.address`.
+    """
+    where = RayAddress.of(address)
+    where.require_answer()
+    if where.address is None:
+        cpus = len(os.sched_getaffinity(0))
+        trials_at_once({"CPU": cpus_per_trial, "GPU": 0.0, "memory": 0.0}, [{"CPU": cpus}])
+        with scratch_folder():
+            pass
 
 
 def trials_at_once(need: Mapping[str, float], machines: Sequence[Mapping[str, float]]) -> int:

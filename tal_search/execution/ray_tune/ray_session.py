@@ -19,13 +19,18 @@ import ray
 from tal_search.errors import InputError, Interrupted, TalSearchError
 from tal_search.execution.interrupts import DeferredInterrupt
 from tal_search.execution.ray_tune.processes import Family
+from tal_search.execution.ray_tune.ray_address import RayAddress
 from tal_search.execution.ray_tune.scratch import scratch_folder
-from tal_search.execution.ray_tune.watchdog import ServerWatch, answers
+from tal_search.execution.ray_tune.watchdog import ServerWatch
+from tal_search.files.disk import free_bytes, size_text
+from tal_search.files.printable import shown_line
 
 OBJECT_STORE_BYTES = 100 * 2**20  # specs and reports are small; arrays never travel through Ray
-LONGEST_TEMPORARY = 45  # characters; Ray's sockets lie deep below it, and a socket's path has at most 107
 PATIENCE_SECONDS = {"own": 3.0, "joined": 12.0}  # of silence until servers count as dead; a cluster may restart its own
 LEAVING_SECONDS = 12.0  # for the main thread to return from Ray after its servers have died
+
+
+REFUSED = (OSError, RuntimeError, ValueError, ray.exceptions.RayError)  # of `ray.init`
 
 
 class _Node(TypedDict):
@@ -47,21 +52,21 @@ QUIET: _Quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 @contextmanager
-def ray_session(address: str | None, interrupt: DeferredInterrupt) -> Iterator[Path]:
+def ray_session(where: RayAddress, interrupt: DeferredInterrupt) -> Iterator[Path]:
     """A running Ray and a folder for Tune's files, which is removed afterwards.
 
-    address: of the cluster to join; None = start a Ray here, whose processes all end with the block. Raises InputError
-    where no cluster can be joined at the address, and TalSearchError where Ray's servers die in the block.
+    where: the cluster to join, or a Ray started here, whose processes all end with the block. Raises InputError where
+    no cluster can be joined or Ray cannot start, and TalSearchError where Ray's servers die in the block.
     """
     family = Family()
     with scratch_folder() as folder:
         watch = None
         try:
-            _start(folder, address)
-            if address is None:
+            _start(folder, where)
+            if where.address is None:
                 family.adopt()
             interrupt.install(before_exit=family.kill)  # again: Ray replaced the handlers
-            watch = _watch("own" if address is None else "joined", family, interrupt)
+            watch = _watch("own" if where.address is None else "joined", family, interrupt)
             yield folder
         except Exception as error:
             if watch is None or isinstance(error, TalSearchError) or (sentence := watch.lost()) is None:
@@ -86,34 +91,39 @@ def _nodes() -> list[_Node]:
     return nodes
 
 
-def _start(folder: Path, address: str | None) -> None:
+def _start(folder: Path, where: RayAddress) -> None:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # our events and the trials' logs say the same
     try:
-        if address is not None:
-            _join(address)
+        if where.address is not None:
+            _join(where)
             return
         ray.init(
             address="local",
             num_cpus=len(os.sched_getaffinity(0)),
             include_dashboard=False,
             object_store_memory=OBJECT_STORE_BYTES,
-            _temp_dir=str(folder / "ray") if len(str(folder)) <= LONGEST_TEMPORARY else None,
+            _temp_dir=str(folder / "ray"),
             **QUIET,
         )
     except SystemExit as error:  # how Ray answers SIGTERM
         raise Interrupted(signal.SIGTERM) from error
+    except REFUSED as error:
+        raise InputError(
+            f"Ray cannot start on this machine: {_first_line(error)}; its files are in {folder} "
+            f"({size_text(free_bytes(folder))} free) and /dev/shm: set TMPDIR to another folder, or use backend=inline"
+        ) from error
 
 
-def _join(address: str) -> None:
-    where = f"ray.address is {address}, but"
-    if address.startswith("ray://"):
-        raise InputError(f"{where} trials are not driven through Ray's client; give HOST:PORT of the cluster itself")
-    if ":" in address and not answers(address):
-        raise InputError(f"{where} nothing answers there; start that cluster, or drop ray.address to use this machine")
+def _join(where: RayAddress) -> None:
+    where.require_answer()
     try:
-        ray.init(address=address, **QUIET)
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise InputError(f"{where} it cannot be joined: {str(error).strip().splitlines()[0]}") from error
+        ray.init(address=where.address, **QUIET)
+    except REFUSED as error:
+        raise where.refusal(f"it cannot be joined ({_first_line(error)})") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _watch(kind: str, family: Family, interrupt: DeferredInterrupt) -> ServerWatch:
@@ -127,7 +137,7 @@ def _watch(kind: str, family: Family, interrupt: DeferredInterrupt) -> ServerWat
     def on_lost(sentence: str, seconds: float) -> None:
         interrupt.fail(TalSearchError(sentence))
         if seconds > LEAVING_SECONDS:  # the main thread hangs in Ray
-            sys.stderr.write(f"{sentence}\n")
+            sys.stderr.write(f"{shown_line(sentence)}\n")
             family.kill()
             os._exit(1)
 

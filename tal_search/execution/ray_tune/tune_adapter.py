@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import TypeVar
 
 from tal_search.execution.interrupts import DeferredInterrupt
+from tal_search.execution.stalls import StallWatch, given_up
 from tal_search.execution.worker import Advance
 from tal_search.proposers.events import (
     WAIT,
@@ -34,8 +35,9 @@ class TuneAdapter:
     """The trials in progress, by Tune's trial id; used by the driver's main thread only.
 
     result_of: reads a finished trial's result from its folder. limit: most trials at once, those waiting for a worker
-    included; None = no limit. slots: number of workers that fit. Errors of the driver or the proposer are kept in
-    `error` and end the run, since Tune would take them for errors of a trial.
+    included; None = no limit. slots: number of workers that fit. stalls: None = a trial without progress is waited for.
+    Errors of the driver or the proposer are kept in `error` and end the run, since Tune would take them for errors of a
+    trial.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class TuneAdapter:
         *,
         limit: int | None,
         slots: int,
+        stalls: StallWatch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._proposer, self._handle, self._interrupt = proposer, handle, interrupt
@@ -57,6 +60,9 @@ class TuneAdapter:
         self._unread: dict[str, float] = {}  # finished, but the result is not readable yet: since when
         self._ended: set[str] = set()
         self._stopped: set[str] = set()
+        self._stalls = stalls
+        self._killed: dict[str, str] = {}  # for a stall, by name; the words for it
+        self._given_up: dict[str, str] = {}  # held by another driver's process that stalls: the reason
         self._holding_since: float | None = None
         self._next: TrialSpec | Wait | None = WAIT  # WAIT: not asked yet
         self._waiting = self._over = False
@@ -90,8 +96,38 @@ class TuneAdapter:
         """The trial lost its worker and waits for another."""
         self._running.discard(name)
         self._holding_since = None
+        self._forget_stall(name)
         if name not in self._ended:
             self._send(Noted(self._live[name], text))
+
+    def stalled(self, with_worker: Set[str]) -> list[str]:
+        """Report trials that make no progress; returns those whose worker process must be killed.
+
+        with_worker: names of trials that have one. It may stop before it has begun its next trial; and where there is
+        room for another worker process that does not come up, the trials that wait for it are reported.
+        """
+        if self._stalls is None or self.error is not None:
+            return []
+        busy = self._live.keys() & with_worker
+        watched = self._live.keys() if len(busy) < self._slots else busy
+        names = {self._live[name].key: name for name in watched - self._ended}
+        killed = []
+        for stall in self._stalls.poll([self._live[name] for name in names.values()]):
+            name = names[stall.event.spec.key]
+            if not stall.due:
+                self._send(stall.event)
+            elif name not in busy:
+                pass  # a cluster may be starting a machine
+            elif stall.held and name not in self._given_up:
+                self._given_up[name] = given_up(stall)
+            else:
+                self._killed[name] = stall.words
+                killed.append(name)
+        return killed
+
+    def killed_for(self, name: str) -> str | None:
+        """How long a trial had made no progress when its worker process was killed for that; else None."""
+        return self._killed.pop(name, None)
 
     def advanced(self, name: str, advance: Advance) -> bool:
         """Send a worker's message to the driver; returns whether the trial must leave its worker."""
@@ -106,6 +142,8 @@ class TuneAdapter:
             self._finish(name)
         elif advance.failed is not None:
             self._end(name, Failed(spec, advance.failed))
+        elif name in self._given_up:
+            self._end(name, Failed(spec, self._given_up[name]))
         elif advance.reports and self._stops(spec):
             self._stopped.add(name)
             return True
@@ -123,6 +161,7 @@ class TuneAdapter:
 
     def forget(self, name: str) -> None:
         """The trial has left its worker."""
+        self._forget_stall(name)
         self._live.pop(name, None)
         for names in (self._running, self._ended, self._stopped):
             names.discard(name)
@@ -130,6 +169,12 @@ class TuneAdapter:
 
     def spec(self, name: str) -> TrialSpec:
         return self._live[name]
+
+    def _forget_stall(self, name: str) -> None:
+        self._given_up.pop(name, None)
+        self._killed.pop(name, None)
+        if self._stalls is not None and name in self._live:
+            self._stalls.forget(self._live[name])
 
     def _ask(self) -> TrialSpec | Wait | None:
         if self.ending or self._over:

@@ -25,15 +25,20 @@ from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialSpec
 
 HELD_SECONDS = 0.05  # between messages of a held worker, see `TuneAdapter._held`
+SAVING_SECONDS = 60.0  # for a stopped trial to save its checkpoint; a full disk or a stalled worker takes longer
 ADVANCE = "advance"  # key of the message in the result of a step
 
 
 class WorkerSettings(NamedTuple):
-    """runs: the folder that holds `trials/`. step_seconds: how long a worker trains between two messages."""
+    """runs: the folder that holds `trials/`. step_seconds: how long a worker trains between two messages.
+
+    driver: the process that started the workers, see `Work`.
+    """
 
     runs: Path
     trial: TrialFunction
     step_seconds: float
+    driver: str = ""
 
 
 def make_tuner(
@@ -94,7 +99,8 @@ class _Trainable(tune.Trainable):
 
     def _open(self, config: dict[str, str]) -> Work:
         self._started = self._over = False
-        return Work(TrialSpec.from_json(json.loads(config["spec"])), self._settings.runs, self._settings.trial)
+        spec, settings = TrialSpec.from_json(json.loads(config["spec"])), self._settings
+        return Work(spec, settings.runs, settings.trial, settings.driver)
 
 
 class _NotSaved:
@@ -143,12 +149,20 @@ class _Events(_NotSaved, Callback):
     def __init__(self, runs: Path, retries: int, adapter: TuneAdapter) -> None:
         self._runs, self._retries, self._adapter = runs, retries, adapter
 
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: object) -> None:
+        workers = ((trial.trial_id, trial.temporary_state.ray_actor) for trial in trials)
+        actors = {name: actor for name, actor in workers if actor is not None}
+        for name in self._adapter.stalled(actors.keys()):
+            ray.kill(actors[name])  # a stopped process dies a few seconds later, of SIGKILL
+
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: object) -> None:
         self._adapter.started(trial.trial_id)
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: object) -> None:
         times = f"({trial.num_failures} of {self._retries})"
+        stalled = self._adapter.killed_for(trial.trial_id)
         reason = "could not start" if _in_creation(_last_error(trial)) else "died"
+        reason = reason if stalled is None else f"was killed: {stalled}"
         text = f"its worker process {reason}; started again from its checkpoint {times}"
         self._adapter.recovers(trial.trial_id, text)
 
@@ -156,21 +170,25 @@ class _Events(_NotSaved, Callback):
         if self._adapter.stopped(trial.trial_id):
             actor = trial.temporary_state.ray_actor
             # Save now, for handlers of `Pruned`: the worker itself would save only when it gets its next trial.
-            with suppress(ray.exceptions.RayError):  # the worker died meanwhile
+            with suppress(ray.exceptions.RayError):  # the worker died or stalled meanwhile
                 if actor is not None:
-                    ray.get(actor.save_progress.remote())
+                    ray.get(actor.save_progress.remote(), timeout=SAVING_SECONDS)
             self._adapter.pruned(trial.trial_id)
         self._adapter.forget(trial.trial_id)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: object) -> None:
         error = _last_error(trial)
         text = str(error).strip()
-        append_log(TrialFolder.of(self._runs, self._adapter.spec(trial.trial_id).key), text)
+        folder = TrialFolder.of(self._runs, self._adapter.spec(trial.trial_id).key)
+        append_log(folder, text)
         if _in_creation(error):  # the process lives, but cannot import the trial or open its folder
             reason = f"its worker process could not start: {text.splitlines()[-1]}"
         else:
             times = f" {self._retries + 1} times" if self._retries else ""
+            stalled = self._adapter.killed_for(trial.trial_id)
             reason = f"its worker process died{times} (killed, or out of memory)"
+            reason = reason if stalled is None else f"its worker process ended{times}, the last time killed: {stalled}"
+            append_log(folder, reason)
         self._adapter.failed(trial.trial_id, reason)
         self._adapter.forget(trial.trial_id)
 

@@ -69,6 +69,6 @@ def answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
-    except OSError:
+    except (OSError, ValueError, OverflowError):  # the second and third: no number of a port
         return False
     return True

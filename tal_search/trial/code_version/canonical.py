@@ -1,7 +1,8 @@
 """Canonical text of a definition: it changes with the computation and is the same under every Python version.
 
-Left out: positions, comments, docstrings, annotations, messages of `raise` and `assert`, and defaults, bounds and help
-of hyperparameters. A name is replaced by what it refers to, so import aliases and a function's file do not matter.
+Left out: positions, comments, docstrings, annotations, heartbeats, messages of `raise` and `assert`, and defaults,
+bounds and help of hyperparameters. A name is replaced by what it refers to, so import aliases and a function's file do
+not matter.
 """
 
 from __future__ import annotations

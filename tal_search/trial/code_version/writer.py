@@ -22,6 +22,7 @@ SKIPPED = ("ctx", "kind", "type_comment")
 # Hyperparameters and presets are in a trial's key: a field made by HYPER counts by its name, presets not at all.
 HYPER, SPECIFICATION, PRESETS = "hyper", "MethodSpecification", "presets"
 KINDS_OF_FIELD = ("ClassVar", "InitVar", "KW_ONLY")  # annotations that change a dataclass's behaviour
+HEARTBEAT = "beat"  # tells that the trial is alive, and changes no number
 COMPUTED = ("getattr", "setattr", "delattr")
 BUILTINS = frozenset(dir(builtins))
 UNSEEN = ("__import__", "compile", "eval", "exec", "globals", "importlib", "locals", "runpy", "sys.modules")
@@ -132,7 +133,7 @@ class Writer(ast.NodeVisitor):
     # Statements
 
     def visit_Expr(self, node: ast.Expr) -> None:
-        if not is_silent(node):
+        if not is_silent(node) and not self._is_call_of(node.value, HEARTBEAT):
             self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:

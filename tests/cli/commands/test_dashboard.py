@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tal_dashboards.web.connections import Server
 from tal_search.cli.main import main
 
 
@@ -20,6 +21,33 @@ def test_a_port_is_a_number_that_there_is(port: str, capsys: pytest.CaptureFixtu
 def test_a_token_file_that_cannot_be_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dashboard", f"token_file={tmp_path / 'token'}"]) == 2
     assert f"token_file={tmp_path / 'token'} cannot be read" in capsys.readouterr().err
+
+
+def test_a_public_address_is_an_address(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dashboard", "public=lab.example/tal"]) == 2
+    assert "public=lab.example/tal is not an address; give https://HOST/PREFIX" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("public", "token", "warned"),
+    [("https://lab.example/tal", "", True), ("https://lab.example/tal", "x" * 16, False),
+     ("http://localhost:1/", "", False)],
+)  # fmt: skip
+def test_who_can_read_the_studies_is_said_where_it_is_not_only_this_machine(
+    public: str, token: str, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("TAL_SEARCH_TOKEN", token)
+    monkeypatch.setattr(Server, "serve_forever", interrupted)
+    assert main(["dashboard", f"public={public}", "port=0", f"runs={tmp_path}"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"Dashboards of {tmp_path}: {public.rstrip('/')}/{'?token=(the token)' if token else ''}" in shown
+    assert "The proxy connects to http://127.0.0.1:" in shown
+    assert ("Everyone who can open https://lab.example/tal/ reads the studies" in shown) == warned
+
+
+def interrupted(server: Server) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("arguments", [["dashboard"], ["export", "study=x", "out=y"]], ids=["dashboard", "export"])

@@ -180,6 +180,7 @@ def test_arrays_that_do_not_fit_together_are_refused(converted: Path) -> None:
             np.save(path, content)
         manifest = json.loads((converted / "manifest.json").read_text())
         manifest[split]["files"][name] = size_and_checksum(path)
+        manifest.pop("sha256", None)  # as earlier versions wrote it
         (converted / "manifest.json").write_text(json.dumps(manifest))
         (problem,) = problems_of(lambda: found(converted))
         assert says in problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from dash import html
 
 from tal_dashboards.app.page import new_page, sealed
@@ -17,3 +18,29 @@ def test_every_answer_of_a_sealed_page_has_the_policy() -> None:
     policy = answer.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'")
     assert all(hashed in policy for hashed in app.csp_hashes())
+
+
+def test_an_exception_is_one_line_of_the_log_and_no_line_of_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+    app = new_page("Title", "/study/")
+    app.layout = html.Div("content")
+    sealed(app)
+
+    @app.server.route("/fails")
+    def fails() -> str:
+        raise TypeError("a secret\x1b[31m\nof two lines")
+
+    answer = app.server.test_client().get("/fails?a=%0d%0a%1b")
+    assert answer.status_code == 500
+    assert answer.text == "The server cannot answer this request."
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    (record,) = caplog.records
+    assert "GET /fails?a=%0d%0a%1b: TypeError: a secret\\x1b[31m\\nof two lines (" in record.getMessage()
+    assert record.exc_info is None
+
+
+def test_a_path_is_never_repeated_in_a_redirect() -> None:
+    app = new_page("Title", "/study/")
+    app.layout = html.Div("content")
+    sealed(app)
+    for path in ("//evil.example/", "/a//b", "/assets", "/_dash-layout/", "/%5c%5cevil.example/%2f.."):
+        assert "Location" not in app.server.test_client().get(path).headers

@@ -92,7 +92,7 @@ def test_scores_are_those_of_the_evaluator_and_of_the_error_profile(swept: Made,
         }
 
 
-def test_files_are_kept_of_each_trial_and_other_detections_are_scored_anew(swept: Made, tmp_path: Path) -> None:
+def test_scores_are_kept_of_each_trial_and_other_detections_are_left_out(swept: Made, tmp_path: Path) -> None:
     shutil.copytree(swept.runs / swept.name, tmp_path / "runs" / swept.name)
     shutil.rmtree(tmp_path / "runs" / swept.name / FOLDER, ignore_errors=True)
     shutil.copytree(swept.runs / "trials", tmp_path / "runs" / "trials")
@@ -104,13 +104,11 @@ def test_files_are_kept_of_each_trial_and_other_detections_are_scored_anew(swept
     other.write_text(json.dumps({**json.loads(other.read_text()), "results": {}}))
     gone.unlink()
     again = scores_by(data, trials, "length")
-    assert again.loc[trials.index[0]].tolist() == [0.0] * first.shape[1]
-    assert trials.index[1] not in again.index
-    same = again.index.difference([trials.index[0]])
-    assert again.loc[same].equals(first.loc[same])
+    assert again.index.tolist() == trials.index[2:].tolist(), "neither a file that was edited nor one that is gone"
+    assert again.equals(first.loc[again.index])
     part = breakdown.info(data, {"breakdown-axis": "kernel_size", "breakdown-by": "length"}).parts[0]
-    assert (part.read, part.unread, part.finished) == (len(trials) - 1, 1, len(data.done))
-    assert "1 trials have no readable detections." in breakdown.caption(part)
+    assert (part.read, part.unread, part.finished) == (len(trials) - 2, 2, len(data.done))
+    assert "2 trials have no readable detections." in breakdown.caption(part)
 
 
 def test_of_many_trials_the_axis_and_those_nearest_to_the_centre_are_read(

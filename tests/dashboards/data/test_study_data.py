@@ -61,10 +61,10 @@ def test_a_missing_file_names_what_to_do(swept: Made, tmp_path: Path) -> None:
     moved = replace(data, runs=tmp_path)
     assert moved.detections(key).videos == data.detections(key).videos
     TrialFolder.of(tmp_path, key).cas.write_bytes(b"no archive")
-    with pytest.raises(InputError, match=r"cannot be read .* remove its folder to train it again"):
+    with pytest.raises(InputError, match=r"cas\.npz is damaged \(it has .* remove it, and the same `run` command"):
         moved.activations(key)
     TrialFolder.of(tmp_path, key).cas.unlink()
-    with pytest.raises(InputError, match="is missing; remove the folder of the study"):
+    with pytest.raises(InputError, match=r"cas\.npz is damaged \(it is missing\)"):
         moved.activations(key)
 
 

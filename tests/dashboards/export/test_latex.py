@@ -17,6 +17,12 @@ from tal_search.results.statistics import HIGH, LOW
 from tests.support.dashboard_parts import pdf_pages
 from tests.support.small_dashboards import required_program
 
+HOSTILE = (
+    "[x]", " [2pt]", "\x00[", "*", " *", "(U)", "类 (l)", "\u0327c", "\\", "\\[2pt]", "&", "%x", "#1", "$", "_", "^^M",
+    "~", "{", "}", r"\end{tabular}", r"\multicolumn{2}{c}{x}", r"\hline", r"\noalign{x}", "a--b", "?`", "é ą ẽ̃ ậ", "",
+    "-3", "=5pt", "|", '"', "😀",
+)  # fmt: skip
+
 
 def test_a_table_in_latex_has_its_numbers_and_no_command_of_the_data() -> None:
     ends = {"mAP@0.5" + LOW: [36.34 - 1.26], "mAP@0.5" + HIGH: [36.34 + 1.26]}
@@ -44,6 +50,7 @@ def test_no_text_reaches_latex_as_a_command(text: str) -> None:
     found = escaped(text)
     assert found.isascii()
     words = "textbackslash|textasciitilde|textasciicircum|dots|ss|o|O|ae|i"
+    found = re.sub(r"([-'`?!,])\{\}(?=[-'`,])", r"\1", found)  # of a ligature
     plain = re.sub(rf"\\({words})\{{\}}|\\[&%$#_{{}}]|\$(\\\w+|\\\||[<>|-])\$", "", found)
     for _ in range(3):  # accents, one over another
         plain = re.sub(r"\\[`'^~=u.\"rHvdc]\{([A-Za-z]?)\}", "", plain)
@@ -65,6 +72,11 @@ def test_all_tables_of_two_studies_compile_in_one_document(
         inputs.append(r"\clearpage")  # LaTeX holds only so many floats
     hostile = pd.DataFrame({"[x] *": ["*", "[2]", "é ą 类 “½” | \x00\n&"], "Δ": [1.0, 2.0, 3.0]})
     (tmp_path / "hostile.tex").write_text(latex(pd.concat([hostile] * 30), "[a] ∞ ≤", "x"), "ascii")
+    for number, name in enumerate(HOSTILE):  # first, in the middle and last of a row, in the head, and in a longtable
+        frame = pd.DataFrame({name: [name, "a"], "b": [name, name], f"{name} ": ["a", name]})
+        text = latex(frame, name, f"y{number}") + latex(pd.concat([frame] * 25), name, f"z{number}")
+        (tmp_path / f"hostile{number}.tex").write_text(text, "ascii")
+        inputs.append(rf"\input{{hostile{number}}}\clearpage")
     content = "\n".join([*inputs, r"\input{hostile} \ref{tab:x}"])
     (tmp_path / "all.tex").write_text(
         r"\documentclass{article}\usepackage{booktabs,graphicx,longtable}"
@@ -77,6 +89,11 @@ def test_all_tables_of_two_studies_compile_in_one_document(
     assert "undefined" not in ended.stdout
     assert "multiply defined" not in ended.stdout
     assert pdf_pages((tmp_path / "all.pdf").read_bytes()) > 1 or b"/ObjStm" in (tmp_path / "all.pdf").read_bytes()
+
+
+def test_no_two_signs_are_joined_to_another() -> None:
+    assert escaped("a--b ''q'' ``r`` ?` !` ,,") == "a-{}-b '{}'q'{}' `{}`r`{}` ?{}` !{}` ,{},"
+    assert escaped("–") == "--"
 
 
 def test_a_label_has_no_other_characters_than_letters_digits_and_dashes() -> None:

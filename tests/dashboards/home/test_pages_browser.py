@@ -40,6 +40,7 @@ def runs(swept: Made, compared: Made, tmp_path_factory: pytest.TempPathFactory) 
     shutil.copytree(swept.runs / swept.name, runs / MARKUP)
     with closing(sqlite3.connect(runs / MARKUP / "record.db")) as database, database:
         database.execute("UPDATE studies SET study_name = ?", (MARKUP,))
+    (runs / MARKUP / "record.db.sha256").unlink()
     (runs / "damaged").mkdir()
     (runs / "damaged" / "record.db").write_bytes(b"no database " * 1000)
     write_note(runs / MARKUP, "", f"<b>{MARKUP}</b>", "")

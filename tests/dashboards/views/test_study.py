@@ -41,3 +41,10 @@ def test_curves_are_means_over_the_repeats_of_a_cell(grid: Made) -> None:
         assert curve["mean" + HIGH].tolist() == pytest.approx((scores.mean(axis=1) + half).clip(upper=100).tolist())
         highest = max(highest, curve["mean"].max())
     assert highest > 0, "the fits learned nothing, so equal zeros would show nothing"
+
+
+def test_a_study_of_one_cell_has_the_curve_of_the_centre(grid: Made) -> None:
+    data = grid.read()
+    centre = data.trials[data.trials["lambda_sep"] == 1.0].drop(columns=list(data.axes)).reset_index(drop=True)
+    alone = study.info(replace(data, axes={}, centre={}, trials=centre), {})
+    pd.testing.assert_frame_equal(alone.curves["centre"], study.info(data, {}).curves["centre"])

@@ -77,6 +77,16 @@ def test_arrays_that_disagree_with_the_ground_truth_are_refused(cache: Path) -> 
     assert classes == f"{cache}: has 3 classes where the ground truth has 4; convert the features again"
 
 
+def test_labels_that_disagree_with_the_ground_truth_are_refused(cache: Path) -> None:
+    edit_json(cache / "gt_thumos14.json", lambda content: content["activity_list"].reverse())
+    with pytest.raises(InputError) as caught:
+        check_cache(cache, 30, *read_truths(found(cache, snippets=30)))
+    assert list(caught.value.problems) == [
+        f"{cache}: its {split} labels disagree with the ground truth in {count} videos; convert the features again"
+        for split, count in (("train", "3 of 4"), ("test", "2 of 3"))
+    ]
+
+
 def test_a_link_out_of_the_folder_is_refused(cache: Path, tmp_path: Path) -> None:
     (cache / "test_frames.npy").rename(tmp_path / "frames.npy")
     (cache / "test_frames.npy").symlink_to(tmp_path / "frames.npy")

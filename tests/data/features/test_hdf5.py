@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tal_search.data.features.hdf5 import videos_of
+from tal_search.data.features.hdf5 import read_video, videos_of
 from tal_search.data.features.layouts import LAYOUTS
 from tal_search.data.find import check
 from tests.support.make_dataset import problems_of
@@ -90,3 +90,51 @@ def test_an_hdf5_video_that_lies_elsewhere_is_refused(backtal: Path, tmp_path: P
     (problem,) = problems_of(lambda: check(spec_of(root, "hdf5"), ("A1",), ()))
     says = {"external link": "is a link", "soft link": "is a link", "group": "is not a dataset", "empty": "is empty"}
     assert problem.startswith(f"{root}/features.h5/video_val_0001: {says.get(kind, 'keeps its data in another file')}")
+
+
+ATTRIBUTES = {"frame_num": 410, "fps": 10.0, "duration": 41.0, "stride": 4, "offset": 0}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [float, str, lambda value: np.bytes_(str(value)), lambda value: np.array([value]), lambda value: [str(value)]],
+)
+def test_attributes_state_numbers_also_as_text(tmp_path: Path, kind: Any) -> None:
+    with h5py.File(tmp_path / "features.h5", "w") as file:
+        file.attrs["fps"] = "30"  # of all videos that do not state their own
+        for name in "ab":
+            file[name] = np.ones((40, 8), "f4")
+        for name, value in ATTRIBUTES.items():
+            file["b"].attrs[name] = kind(value)
+    video = read_video(tmp_path / "features.h5" / "b")
+    assert (video.frames, video.fps, video.duration, video.stride, video.offset) == (410, 10, 41, 4, 0)
+    other = read_video(tmp_path / "features.h5" / "a")
+    assert (other.frames, other.fps, other.duration, other.stride, other.offset) == (None, 30, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("fast", "fps is fast; give one number from 0 to 1000"),
+        (b"\xff", "fps is"),
+        ([10, 20], "fps is int64 of shape (2,)"),
+        (h5py.Empty("f4"), "fps is float32 of shape None"),
+        (np.bytes_(b"3" * 2000), "fps is |S2000 of shape ()"),
+        (float("nan"), "fps is nan"),
+        (-1, "fps is -1"),
+        (np.True_, "fps is True"),
+    ],
+)
+def test_attributes_that_are_no_numbers_are_named(tmp_path: Path, value: Any, says: str) -> None:
+    with h5py.File(tmp_path / "features.h5", "w") as file:
+        file.create_dataset("a", data=np.ones((40, 8), "f4")).attrs["fps"] = value
+    (problem,) = problems_of(lambda: read_video(tmp_path / "features.h5" / "a"))
+    assert problem.startswith(f"{tmp_path}/features.h5/a: {says}")
+
+
+def test_an_attribute_that_refers_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "features.h5", "w") as file:
+        dataset = file.create_dataset("a", data=np.ones((40, 8), "f4"))
+        dataset.attrs.create("fps", dataset.ref, dtype=h5py.ref_dtype)
+    (problem,) = problems_of(lambda: read_video(tmp_path / "features.h5" / "a"))
+    assert "fps is a reference; give one number" in problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -45,7 +46,8 @@ def test_frames_a_second_of_each_video_are_those_of_the_ground_truth(backtal: Pa
     edit_json(root / "gt_thumos14.json", lambda content: [video.pop("fps") for video in content["database"].values()])
     problems = problems_of(lambda: check(found(root, timing=Timing(stride=10, offset=5)), ("A1",), ()))
     assert all("its frames a second are unknown" in problem for problem in problems)
-    assert len(problems) == 7
+    assert len(problems) == 2, "one sentence a split, however many videos it has"
+    assert "(and so 3 other files: video_val_0001.npy, video_val_0002.npy, video_val_0003.npy)" in problems[0]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,21 @@ def test_other_videos_beside_those_of_the_ground_truth_are_left_alone(backtal: P
     root = make_layout(backtal, "actionformer", tmp_path / "x")
     shutil.copy(root / "video_val_0000.npy", root / "video_unknown.npy")
     assert "4 training and 3 test videos" in spec_of(root, "actionformer").description
-    check(spec_of(root, "actionformer"), ("A1",), ())
+    (note,) = check(spec_of(root, "actionformer"), ("A1",), ())
+    assert note == f"{root}: 1 video (video_unknown) in no training or test subset of gt_thumos14.json; not read"
+
+
+@pytest.mark.parametrize("layout", ["backtal", "actionformer", "hdf5"])
+def test_two_files_of_one_video_are_refused(backtal: Path, tmp_path: Path, layout: str) -> None:
+    root = backtal if layout == "backtal" else make_layout(backtal, layout, tmp_path / "x")
+    if layout == "hdf5":
+        with h5py.File(root / "features.h5", "a") as file:
+            file["v_video_val_0001"] = file["video_val_0001"][()]
+    else:
+        path = next(root.glob("**/video_val_0001.np?"))
+        shutil.copy(path, path.with_name(f"v_{path.name}"))
+    (problem,) = problems_of(lambda: found(root))
+    assert "are both of video video_val_0001; keep one" in problem
 
 
 @pytest.mark.parametrize("layout", ["backtal", "actionformer"])

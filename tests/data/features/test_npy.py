@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tal_search.data.features.npy import checksum, read_channels, read_streams, streams_channels
+from tal_search.data.features.npy import checksum, read_channels, read_streams, streams_channels, streams_shape
 from tal_search.data.find import check
 from tal_search.errors import InputError
 from tal_search.types import DatasetSpec
@@ -19,9 +19,9 @@ from tests.support.make_layouts import change, make_layout, problem_in_little_me
 
 def test_streams_that_differ_or_lack_their_other_half(backtal: Path, tmp_path: Path) -> None:
     root = make_layout(backtal, "basnet", tmp_path / "x")
-    change(root, "basnet", lambda array: array[1:])
+    change(root, "basnet", lambda array: array[2:])
     (problem,) = problems_of(lambda: check(spec_of(root, "basnet"), ("A1",), ()))
-    assert "has 40 in rgb and 39 in flow snippets" in problem
+    assert "has 40 in rgb and 38 in flow snippets" in problem
     (root / "val" / "flow" / "video_val_0001.npy").unlink()
     (root / "test" / "rgb" / "video_test_0000.npy").unlink()
     problems = problems_of(lambda: found(root))
@@ -79,5 +79,5 @@ def test_both_streams_are_read_side_by_side(backtal: Path, tmp_path: Path) -> No
     video = read_streams(path, 8)
     np.testing.assert_array_equal(video.features[:4], np.load(path).T)
     np.testing.assert_array_equal(video.features[4:], np.load(root / "val" / "flow" / path.name).T)
-    assert (read_channels(path), streams_channels(path)) == (4, 8)
+    assert (read_channels(path), streams_channels(path), streams_shape(path)) == (4, 8, (8, 40, 4))
     assert video.labels is video.duration is None

@@ -104,6 +104,20 @@ def test_nobody_clicks_at_an_instance_of_no_length_nor_beside_it_for_its_sake(an
         np.testing.assert_array_equal(clicks.time, same.time)
 
 
+@pytest.mark.parametrize("annotator", CLICKERS)
+@pytest.mark.parametrize("kind", CLICKS)
+def test_nobody_clicks_outside_a_video_where_instances_are(annotator: str, kind: str) -> None:
+    truth = overlapping(40)
+    outside = np.array([[-9.0, -4.0], [-5.0, 12.0], [29.0, 60.0]])
+    truth = dataclasses.replace(truth, segment=np.tile(outside, (39, 1)))
+    clicks = simulate_clicks(kind, truth, truth.duration, annotator, 0)
+    assert ((clicks.time >= 0) & (clicks.time <= 30)).all()
+    assert len(clicks.time) > 30
+    if annotator == "uniform" and kind == ACTION_CLICKS:
+        assert len(clicks.time) == 2 * 39, "a click in each instance that is partly inside"
+        assert not ((clicks.time > 12) & (clicks.time < 29)).any()
+
+
 @pytest.mark.parametrize("annotator", ["uniform", "gaussian", *sorted(HUMANS)])
 def test_simulated_action_clicks_lie_inside_their_instance_at_the_measured_rates(annotator: str) -> None:
     truth = simulated_truths(dataclasses.replace(SMALL, train_videos=400))[0]

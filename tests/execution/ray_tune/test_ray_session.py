@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import psutil
-import pytest
 
-from tal_search.errors import InputError
 from tal_search.proposers.events import Event, Finished, Started
-from tests.support.ray_cluster import ray_backend, run
+from tests.support.ray_cluster import ray_backend
 from tests.support.small_trials import Listed, make_spec
 from tests.support.waiting import GONE_SECONDS
 
@@ -40,15 +37,3 @@ def test_ray_honours_the_limit_stays_on_loopback_and_leaves_nothing_running(impo
     assert len(children) > 2
     assert not psutil.wait_procs(children, timeout=GONE_SECONDS)[1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["trials"]
-
-
-@pytest.mark.parametrize(
-    ("address", "problem"),
-    [
-        ("127.0.0.1:9", "ray.address is 127.0.0.1:9, but nothing answers there"),
-        ("ray://127.0.0.1:10001", "not driven through Ray's client; give HOST:PORT"),
-    ],
-)
-def test_ray_refuses_an_address_without_a_cluster(address: str, problem: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=re.escape(problem)):
-        run(ray_backend(tmp_path, address=address), [make_spec()])

@@ -84,3 +84,18 @@ def test_what_is_only_written_otherwise_has_the_same_version(old: str, new: str,
 def test_what_cannot_be_followed_is_said(source: str, said: str, tmp_path: Path) -> None:
     package = write_package(tmp_path, {"a.py": HELPERS, "methods/m.py": source + "\n"})
     assert said in reach(package, "m", "simulated").problems[-1]
+
+
+def test_a_heartbeat_is_left_out_and_what_else_is_called_so_is_not(tmp_path: Path) -> None:
+    beats = "def beat(words, *values): ...\n"
+    with_beat = WAYS.replace("import math", "import math\nfrom pack.h import beat").replace(
+        "    total = x + y * K\n", "    beat('step %d', x)\n    total = x + y * K\n"
+    )
+    assert with_beat.count("beat") == 2
+    plain = version(tmp_path / "1", WAYS)
+    assert version(tmp_path / "2", with_beat, h=beats) == plain
+    # Its value counts.
+    assert version(tmp_path / "3", with_beat.replace("    beat(", "    x = beat("), h=beats) != plain, (
+        "its value counts"
+    )
+    assert version(tmp_path / "4", with_beat.replace("from pack.h", "from other"), h=beats) != plain

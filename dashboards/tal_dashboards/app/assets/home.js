@@ -1,8 +1,8 @@
 // Builds the address of the comparison from the ticked checkboxes.
 window.dash_clientside = Object.assign({}, window.dash_clientside, {front: {
   compare: (ticked) => {
-    const studies = ticked.flat().filter((name) => name);
-    return studies.length ? `/compare?studies=${studies.map(encodeURIComponent).join(",")}` : "/compare";
+    const studies = ticked.flat().filter((name) => name), { pathname } = document.getElementById("front-compare");
+    return studies.length ? `${pathname}?studies=${studies.map(encodeURIComponent).join(",")}` : pathname;
   },
 }});
 

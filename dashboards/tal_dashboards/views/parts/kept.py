@@ -66,7 +66,7 @@ def parallel_of(data: StudyData, score: str, selection: Selection) -> Parallel |
         text = selection.get(_control(axis.name, score), "").strip()
         try:
             kept &= axis.kept(done[axis.name], text) if text else True
-        except (ValueError, ZeroDivisionError):
+        except ValueError:
             unread.append(f"{axis.symbol}: “{text}” is not a range of this axis; write it as {hint(axis)}.")
             continue
         ranges |= {axis.name: text} if text else {}

@@ -1,0 +1,211 @@
+"""Labels of files read as class names: spellings that differ only by case or separators name one class."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tal_search.data.ambiguous import AMBIGUOUS
+from tal_search.data.catalog import DATASETS
+from tal_search.errors import LISTED, Problems
+from tal_search.files.json_reader import JsonFile, brief, nearest
+
+SEPARATORS = re.compile(r"[\s_\-\u2010-\u2015]+")
+BACKGROUND = ("background", "backgroundbackground")  # spellings; the second one is that of BackTAL's clicks
+NAMED = 5  # videos named in one sentence; the rest are counted
+# Share of a file's labels that must be classes of a known dataset, and of its classes that must be among the labels,
+# for the file to be taken for that dataset's.
+RECOGNISED = 0.8
+OTHER_DATASET = "or give the name of the dataset that has them (name=NAME; in a study, dataset.name=NAME)"
+
+
+class Use(NamedTuple):
+    """How many instances or detections have a label, and where the first one is, if that helps."""
+
+    number: int
+    place: str = ""
+
+
+class Labels(NamedTuple):
+    """classes: those of a ground truth, in order. named: label → class, or AMBIGUOUS. uses: label → its use."""
+
+    classes: tuple[str, ...]
+    named: dict[str, str]
+    uses: dict[str, Use]
+
+    @property
+    def respelled(self) -> dict[str, str]:
+        """The labels that are not spelled as their class."""
+        return {label: name for label, name in self.named.items() if label != name}
+
+    def notes(self, path: Path) -> list[str]:
+        """A note on labels that are not spelled as their class."""
+        return respelling_notes(path, {label: self.uses[label].number for label in self.respelled}, self.named)
+
+
+def spelling(label: str) -> str:
+    """What all spellings of a label share: no case, no spaces, underscores or hyphens.
+
+    Between two digits a separator counts, so that "1-2" is not "12".
+    """
+    text = unicodedata.normalize("NFKC", label).casefold()
+    joined = ""
+    for part in filter(None, SEPARATORS.split(text)):
+        joined += f"_{part}" if joined[-1:].isdigit() and part[0].isdigit() else part
+    return joined or text
+
+
+def read_as(labels: Iterable[str], classes: Iterable[str]) -> dict[str, str]:
+    """Label → the class that it names, exactly or else in another spelling, without the labels that name none."""
+    exact = dict.fromkeys(classes)
+    shared = Counter(map(spelling, exact))
+    by_spelling = {spelling(name): name for name in exact if shared[spelling(name)] == 1}
+    named = {label: label if label in exact else by_spelling.get(spelling(label)) for label in labels}
+    return {label: name for label, name in named.items() if name is not None}
+
+
+def respelling_notes(
+    path: Path, counts: Mapping[str, int], named: Mapping[str, str], what: str = "instance"
+) -> list[str]:
+    """A note on labels that are read as a class that is spelled differently; counts: of `what`, by label."""
+    items = [
+        f"'{brief(label)}' ({counted(number, what)}) as '{brief(named[label])}'"
+        for label, number in counts.items()
+        if named.get(label, label) != label
+    ]
+    same = "labels that differ from a class only by case, spaces, underscores or hyphens are read as that class"
+    return [f"{path}: {same}: {some_of(items)}"] if items else []
+
+
+def counted(number: int, what: str) -> str:
+    """The number with its noun: "1 instance", "2 instances"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def described(uses: Mapping[str, Use], classes: Sequence[str] = (), what: str = "instance") -> str:
+    """Labels with the number of their instances or detections, the place of the first, and the nearest class."""
+    items: list[str] = []
+    for label, use in uses.items():
+        near = nearest(label, classes) if len(items) < LISTED else None
+        hint = f"; did you mean '{near}'?" if near else ""
+        place = f", first in {use.place}" if use.place else ""
+        items.append(f"'{brief(label)}' ({counted(use.number, what)}{place}{hint})")
+    return some_of(items)
+
+
+def some_of(items: list[str], most: int = LISTED) -> str:
+    """The first items, and how many more there are."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return f"{', '.join(items[:most])}{more}"
+
+
+def read_labels(file: JsonFile, path: Path, subset: Mapping[str, object], dataset: str | None) -> Labels:
+    """The classes of a ground truth and what its labels name; adds a problem for each kind of wrong label.
+
+    Classes are the names in `activity_list`, in its order, else the sorted labels of the whole file, so that all
+    subsets number them alike; those of a known dataset are spelled as in the catalogue, others as most often in the
+    file. subset: the entries whose labels must be in `activity_list`. dataset: its name; None: the known dataset that
+    the file is recognised as, if any. Problems are labels that are no class of a known dataset, that `activity_list`
+    does not name, and that mean background.
+    """
+    uses, names, problems = label_uses(file.entries), _activity_list(file), file.problems
+    known = DATASETS.get((recognised(path, uses) if dataset is None else dataset) or "")
+    actions = [label for label in (uses if names is None else names) if _is_action(label)]
+    spelled = read_as(actions, known.classes) if known else _most_used(actions, uses)
+    foreign = {label: uses.get(label, Use(0, "activity_list")) for label in actions if label not in spelled}
+    if known and foreign:
+        what = f"labels that are no class of {known.title}: {described(foreign, known.classes)}"
+        problems.add(f"{what}; correct or remove them, {OTHER_DATASET}")
+    if names is None:
+        classes, here = tuple(sorted(set(spelled.values()))), uses
+    else:
+        classes = tuple(spelled.get(label, label) for label in actions)
+        here = {label: uses[label] for label in label_uses(subset)}
+        _require_distinct(names, problems)
+    named = read_as(filter(_is_action, uses), classes)
+    named |= {label: AMBIGUOUS for label in uses if spelling(label) == spelling(AMBIGUOUS)}
+    background = {label: use for label, use in here.items() if spelling(label) in BACKGROUND}
+    if background:
+        what = f"labels that mean background, which is no class: {described(background)}"
+        problems.add(f"{what}; remove these instances: time without an instance is background")
+    unnamed = {label: use for label, use in here.items() if label not in named | background | foreign}
+    if unnamed:
+        what = f"labels that activity_list does not name: {described(unnamed, classes)}"
+        problems.add(f"{what}; correct one of them")
+    return Labels(classes, named, uses)
+
+
+def recognised(path: Path, labels: Iterable[str]) -> str | None:
+    """The known dataset of a ground truth: that of its name, gt_NAME.json, else the one whose classes its labels are.
+
+    The labels are those of a dataset if RECOGNISED of them are its classes, and of its classes are among them.
+    """
+    name = path.stem.removeprefix("gt_")
+    if name in DATASETS and path.stem != name:
+        return name
+    present = {spelling(label) for label in labels}
+    shares = {
+        name: len(present & {spelling(label) for label in known.classes}) / max(len(present), len(known.classes))
+        for name, known in DATASETS.items()
+    }
+    best = max(shares, key=lambda name: shares[name])
+    return best if shares[best] >= RECOGNISED else None
+
+
+def label_uses(entries: Mapping[str, object]) -> dict[str, Use]:
+    """Each label of the entries of a ground truth, in order of appearance; whatever is no label is left out."""
+    counts: Counter[str] = Counter()
+    places: dict[str, str] = {}
+    for video, entry in entries.items():
+        items = entry.get("annotations") if isinstance(entry, dict) else None
+        for number, item in enumerate(items if isinstance(items, list) else ()):
+            label = item.get("label") if isinstance(item, dict) else None
+            if isinstance(label, str) and label.strip():
+                counts[label] += 1
+                places.setdefault(label, f"database.{video}.annotations[{number}]")
+    return {label: Use(count, places[label]) for label, count in counts.items()}
+
+
+def _is_action(label: str) -> bool:
+    return spelling(label) not in (*BACKGROUND, spelling(AMBIGUOUS))
+
+
+def _most_used(labels: Iterable[str], uses: Mapping[str, Use]) -> dict[str, str]:
+    """Label → the spelling of it that most instances have, the first by name of several."""
+    best: dict[str, str] = {}
+    spellings = {label: spelling(label) for label in labels}
+    for label in sorted(spellings, key=lambda label: (-uses[label].number if label in uses else 0, label)):
+        best.setdefault(spellings[label], label)
+    return {label: best[shared] for label, shared in spellings.items()}
+
+
+def _activity_list(file: JsonFile) -> list[str] | None:
+    """The names in `activity_list`; None without one. Raises InputError where it is no list of names."""
+    names, problems = file.content.get("activity_list"), file.problems
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
+        problems.add(f"activity_list is {brief(names)}; give a list of labels, or leave it out")
+        problems.raise_if_any()
+        return None
+    background = [name for name in names if spelling(name) in BACKGROUND]
+    if background:
+        problems.add(f"activity_list names '{brief(background[0])}', which is no class; remove it")
+    return names
+
+
+def _require_distinct(names: Sequence[str], problems: Problems) -> None:
+    """Add a problem for each name that a list holds more than once, in one spelling or several."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(spelling(name), []).append(name)
+    for same in groups.values():
+        if len(set(same)) > 1:
+            spelled = " and ".join(f"'{brief(name)}'" for name in dict.fromkeys(same))
+            problems.add(f"activity_list names {spelled}, which differ only by case or separators; keep one")
+        elif len(same) > 1:
+            problems.add(f"activity_list names '{brief(same[0])}' {len(same)} times; keep one")

@@ -1,0 +1,145 @@
+"""Heartbeat of the trial in this process: a small file that says at which step it is, so that others notice a stall.
+
+Code that works calls `beat` at each step, which only counts. A thread writes the file about once a second, but only if
+there was a step since: a stopped process, an endless loop and a read that never returns all leave the file as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FILE = "heartbeat.json"  # in a trial's folder while a process holds it
+WRITE_SECONDS = 1.0
+WIDTH = 1024  # bytes; the file is overwritten in place, so that a full disk has room for it
+LONGEST = 100  # characters of a step's words
+NO_DEVICE = "device unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heartbeat:
+    """The newest step of a process that runs a trial.
+
+    doing: the step in words; device: where it computes; driver: the process that started it ("process 7 on HOST").
+    """
+
+    doing: str
+    device: str
+    pid: int
+    host: str
+    driver: str
+
+    @property
+    def process(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+
+class _Steps:
+    """Steps of this process: their number, the newest one as a format with its values, and running `lasting` blocks."""
+
+    def __init__(self) -> None:
+        self.count = self.lasting = 0
+        self.words: str = "starting"
+        self.values: tuple[object, ...] = ()
+        self.device = NO_DEVICE
+        self.followed: Path | None = None
+
+
+_steps = _Steps()
+
+
+def beat(words: str = "", *values: object) -> None:
+    """Count a step, called `words % values`, or like the one before. Costs less than a microsecond."""
+    _steps.count += 1
+    if words:
+        _steps.words, _steps.values = words, values
+
+
+def computes_on(device: str) -> None:
+    """Set the name of the device that this process computes on."""
+    _steps.device = device
+
+
+@contextmanager
+def lasting(words: str) -> Iterator[None]:
+    """A single long call, such as compiling: counts as progress for as long as the process runs."""
+    beat(words)
+    _steps.lasting += 1
+    try:
+        yield
+    finally:
+        _steps.lasting -= 1
+
+
+@contextmanager
+def followed(file: Path) -> Iterator[None]:
+    """Touch `file` with every write of the heartbeat, for processes that wait for this one without its trial."""
+    before, _steps.followed = _steps.followed, file
+    try:
+        yield
+    finally:
+        _steps.followed = before
+
+
+@contextmanager
+def heartbeat(folder: Path, driver: str) -> Iterator[None]:
+    """Write this process's steps to `folder` until the block ends, which removes the file."""
+    path, ended = folder / FILE, threading.Event()
+    _steps.device = NO_DEVICE
+    beat("starting")
+
+    def write() -> None:
+        seen = -1
+        while True:
+            if _steps.count != seen or _steps.lasting:
+                seen = _steps.count
+                _write(path, driver)
+            if ended.wait(WRITE_SECONDS):
+                return
+
+    writer = threading.Thread(target=write, name="heartbeat", daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join()
+        with suppress(OSError):
+            path.unlink()
+
+
+def read_heartbeat(content: bytes) -> Heartbeat | None:
+    """The heartbeat in a file's content; None where it is empty, damaged or being written."""
+    try:
+        values = json.loads(content)
+        words = {name: str(values[name]) for name in ("doing", "device", "host", "driver")}
+        return Heartbeat(**words, pid=int(values["pid"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(path: Path, driver: str) -> None:
+    """Without waiting: on a full disk the file gets a new time at least, or the next second's write succeeds."""
+    doing = _steps.words % _steps.values if _steps.values else _steps.words
+    now = Heartbeat(
+        doing=doing[:LONGEST], device=_steps.device, pid=os.getpid(), host=socket.gethostname(), driver=driver
+    )
+    content = json.dumps(asdict(now)).encode()[:WIDTH].ljust(WIDTH)
+    with suppress(OSError):
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+            try:
+                os.write(handle, content)
+            finally:
+                os.close(handle)
+        finally:
+            os.utime(path)
+    if _steps.followed is not None:
+        with suppress(OSError):
+            os.utime(_steps.followed)

@@ -1,0 +1,149 @@
+"""The checksum of a record on SQLite: any other bit is refused with a sentence, by readers and drivers."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tal_search.errors import InputError
+from tal_search.files.checked import Damaged
+from tal_search.record import seal
+from tal_search.record.garbage import unreferenced
+from tal_search.record.overview import overview
+from tal_search.record.record_reader import RecordReader
+from tests.support.small_plans import at, cell_spec, plan_of, recorded, reference, run
+
+SPEC = cell_spec(1)
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """The record of a finished study of a fit and an inference setting."""
+    run(plan_of(tmp_path, [at(SPEC), at(SPEC, 0.3)]))
+    return tmp_path / "grid" / "record.db"
+
+
+def sentence(use: Callable[[], object]) -> str:
+    """The sentence that it ends with; "a record" if nothing is wrong for it."""
+    try:
+        use()
+    except InputError as error:
+        return str(error)
+    return "a record.db that it can read"
+
+
+def edit(record: Path, statement: str) -> None:
+    """Change a record as a flipped bit might, without a checksum of it."""
+    with closing(sqlite3.connect(record)) as connection, connection:
+        assert connection.execute(statement).rowcount > 0
+    seal.remove(record)
+
+
+def test_a_closed_record_has_a_checksum_in_the_format_of_sha256sum(record: Path) -> None:
+    text = record.with_name("record.db.sha256").read_text()
+    assert text == f"{seal.stamp_now(record)[1]}  record.db\n"
+    assert seal.require_whole(record)
+    assert run(plan_of(record.parents[1], [at(SPEC), at(SPEC, 0.3)]))[0].cached == 2
+    assert seal.require_whole(record), "it is written again"
+
+
+def test_any_other_bit_is_refused_until_the_record_is_made_again_from_the_folders(record: Path) -> None:
+    chance, runs, content = random.Random(1), record.parents[1], record.read_bytes()
+    plan = plan_of(runs, [at(SPEC), at(SPEC, 0.3)])
+    for _ in range(5):
+        flipped = bytearray(content)
+        flipped[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        record.write_bytes(flipped)
+        assert "record.db is damaged (its checksum " in str(RecordReader(record.parent).damage())
+        with pytest.raises(InputError, match=r"record\.db is damaged \(its checksum .* move record\.db away"):
+            run(plan)
+        with pytest.raises(InputError, match=r"record\.db is damaged .*; nothing is removed"):
+            unreferenced(runs)
+    record.unlink()
+    assert run(plan)[0].cached == 2
+    assert overview(record.parent).done == 2
+
+
+def test_a_record_without_a_checksum_is_compared_with_the_folders(record: Path) -> None:
+    """As after a killed driver, or of an earlier version."""
+    runs = record.parents[1]
+    plan = plan_of(runs, [at(SPEC), at(SPEC, 0.3)])
+    before = recorded(plan)
+    seal.remove(record)
+    assert not seal.require_whole(record)
+    assert run(plan)[0].messages == ()
+    assert recorded(plan) == before
+    for statement in (
+        "UPDATE trial_user_attributes SET value_json = replace(value_json, '0.019', '0.819') WHERE key = 'result'",
+        "UPDATE trial_user_attributes SET value_json = '7' WHERE key = 'seed'",
+    ):
+        edit(record, statement)
+        outcome, _ = run(plan)
+        assert "otherwise than their folders" in " ".join(outcome.messages)
+        newest = {row.id: row for row in RecordReader(record.parent).rows()[0].values()}
+        assert {row.seed for row in newest.values()} == {"1"}
+        assert "0.819" not in " ".join(str(row.result) for row in newest.values())
+        assert run(plan)[0].messages == (), "the record has been corrected"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE trials SET state = 'CNMPLETE'",
+        "UPDATE trial_user_attributes SET value_json = '{' WHERE key = 'result'",
+        "UPDATE trial_user_attributes SET value_json = '\"0\"' WHERE key = 'key'",
+        "UPDATE trial_user_attributes SET key = 'jd' WHERE key = 'id'",
+        "UPDATE studies SET study_name = 'other'",
+        "UPDATE study_user_attributes SET value_json = '[' WHERE key = 'about'",
+        "UPDATE trials SET datetime_start = '2026-1x-01'",
+    ],
+)
+def test_content_that_cannot_be_read_is_one_sentence(statement: str, record: Path) -> None:
+    edit(record, statement)
+    plan = plan_of(record.parents[1], [at(SPEC), at(SPEC, 0.3)])
+    for use in (lambda: overview(record.parent), lambda: run(plan)):
+        assert "record" in sentence(use)
+    record.unlink()
+    assert run(plan)[0].cached == 2
+
+
+def test_damaged_pages_are_one_sentence_without_a_checksum_too(record: Path) -> None:
+    seal.remove(record)
+    plan, content = plan_of(record.parents[1], [at(SPEC)]), record.read_bytes()
+    for broken in (content[: len(content) // 2], b"", b"no database" * 999, content[:4096] + b"\1" * 8192):
+        record.write_bytes(broken)
+        assert "record.db" in sentence(lambda: run(plan)), "an empty file is an empty record"
+    with pytest.raises(InputError, match=r"record\.db is damaged"):
+        seal.require_sound(record)
+
+
+def test_what_another_program_writes_is_accepted_by_removing_the_checksum(record: Path) -> None:
+    with closing(sqlite3.connect(record)) as connection, connection:
+        connection.execute("CREATE TABLE notes (text)")
+    with pytest.raises(Damaged, match=r"if another program changed it on purpose, remove record\.db\.sha256"):
+        seal.require_whole(record)
+    record.with_name("record.db.sha256").unlink()
+    assert overview(record.parent).done == 2
+
+
+def test_a_reader_that_has_the_record_open_does_not_keep_its_checksum_away(record: Path) -> None:
+    plan = plan_of(record.parents[1], [at(SPEC), at(SPEC, 0.3), at(SPEC, 0.9)])
+    with closing(sqlite3.connect(record)) as reader:
+        reader.execute("SELECT * FROM trials").fetchone()
+        run(plan)
+        assert seal.require_whole(record)
+    assert overview(record.parent).done == 3
+
+
+def test_a_study_that_is_refused_leaves_the_checksum(record: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(record.parents[1], tmp_path / "copy"))
+    with pytest.raises(InputError, match="with other settings"):
+        run(replace(plan_of(copy, [at(SPEC)]), reference=reference(beta_aff=0.6)))
+    assert seal.require_whole(copy / "grid" / "record.db")
