@@ -103,6 +103,11 @@ def some_of(items: list[str], most: int = LISTED) -> str:
     return f"{', '.join(items[:most])}{more}"
 
 
+def named(names: Iterable[str]) -> str:
+    """The first names, such as those of videos, and how many more there are."""
+    return some_of([brief(name) for name in names], NAMED)
+
+
 def read_labels(file: JsonFile, path: Path, subset: Mapping[str, object], dataset: str | None) -> Labels:
     """The classes of a ground truth and what its labels name; adds a problem for each kind of wrong label.
 
@@ -175,7 +180,7 @@ def _is_action(label: str) -> bool:
 
 
 def _most_used(labels: Iterable[str], uses: Mapping[str, Use]) -> dict[str, str]:
-    """Label → the spelling of it that most instances have, the first by name of several."""
+    """Label → its most frequent spelling; ties go to the first in alphabetical order."""
     best: dict[str, str] = {}
     spellings = {label: spelling(label) for label in labels}
     for label in sorted(spellings, key=lambda label: (-uses[label].number if label in uses else 0, label)):

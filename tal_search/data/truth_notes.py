@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.data.features.split_reader import read_truths
-from tal_search.data.labels import NAMED, counted, some_of
+from tal_search.data.labels import counted, named
 from tal_search.data.truths import present
-from tal_search.files.json_reader import brief
 from tal_search.types import Annotations, DatasetSpec
 
 Rows = NDArray[np.bool_]  # [N], whether an instance is of some kind
@@ -76,14 +75,14 @@ def training_notes(path: Path, train: Annotations, test: Annotations) -> list[st
     if bare:
         notes.append(
             f"{path}: {len(bare)} of {counted(videos, 'training video')} {'has' if len(bare) == 1 else 'have'} no "
-            f"instance ({_named(bare)}); training takes {'it' if len(bare) == 1 else 'them'} for background as a whole"
+            f"instance ({named(bare)}); training takes {'it' if len(bare) == 1 else 'them'} for background as a whole"
         )
     lacking = np.flatnonzero(~labels_NC.any(0))
     if len(lacking):
         tested = counted(int(np.isin(test.label, lacking).sum()), "test instance")
         notes.append(
             f"{path}: {len(lacking)} of {classes} classes {'has' if len(lacking) == 1 else 'have'} no training video "
-            f"({_named([train.classes[index] for index in lacking])}); nothing can be learnt of "
+            f"({named([train.classes[index] for index in lacking])}); nothing can be learnt of "
             f"{'it' if len(lacking) == 1 else 'them'}, and scores include {tested}"
         )
     learnt = classes - len(lacking)
@@ -141,12 +140,8 @@ def _note(
     words = {"they": "it", "them": "it", "s": "s"} if len(found) == 1 else {"they": "they", "them": "them", "s": ""}
     return (
         f"{path}: {counted(len(found), 'instance')} {one if len(found) == 1 else many}, in "
-        f"{counted(len(videos), 'video')} ({_named(videos)}); {effect.format(**words)}"
+        f"{counted(len(videos), 'video')} ({named(videos)}); {effect.format(**words)}"
     )
-
-
-def _named(names: list[str]) -> str:
-    return some_of([brief(name) for name in names], NAMED)
 
 
 def _timed(truth: Annotations, seconds: Mapping[str, float]) -> Annotations:

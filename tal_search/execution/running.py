@@ -134,8 +134,8 @@ class Run:
             ]
         if self.corrected:
             messages = [
-                f"The record of {self.record.study} had {self.corrected} trials otherwise than their folders and the "
-                "plan; the folders, whose files have checksums, are right, and the record has been corrected.",
+                f"{self.corrected} trials in the record of {self.record.study} disagreed with their folders or the "
+                "plan; the folders' results, which have checksums, were kept, and the record was corrected.",
                 *messages,
             ]
         wanted = {trial.id: trial for trials in self.wanted.values() for trial in trials.values()}

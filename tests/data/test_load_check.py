@@ -148,13 +148,13 @@ def test_many_problems_are_counted(tmp_path: Path) -> None:
     (problem,) = check_problems(root)
     assert problem.startswith(f"{root / 'val' / 'video_val_0000.npz'}: has no feat_spa; ")
     assert problem.endswith(
-        "(and so 39 other files: video_val_0001.npz, video_val_0002.npz, video_val_0003.npz, "
+        "(also 39 other files: video_val_0001.npz, video_val_0002.npz, video_val_0003.npz, "
         "video_val_0004.npz, video_val_0005.npz and 34 more)"
     )
     for number, file in enumerate(sorted((root / "val").glob("*.npz"))):
         change(file, feat_spa=np.zeros((4, 40), f"S{number + 1}"))
     (problem,) = check_problems(root)
-    assert "feat_spa is |S1 of shape (4, 40); expected floats [channels, snippets] (and so 39 other files: " in problem
+    assert "feat_spa is |S1 of shape (4, 40); expected floats [channels, snippets] (also 39 other files: " in problem
 
 
 def test_the_counts_of_one_file_stay_beside_the_problems_of_another(root: Path) -> None:

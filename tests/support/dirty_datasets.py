@@ -212,7 +212,7 @@ DIRTY = {
         lambda root: (as_npy(root), of_truth(lambda content: content["database"][VIDEO].update(fps="fast"))(root)),
         "its frames a second are unknown (no fps in the ground truth, or one that is no frame rate)", NPY,
     ),
-    "npy of other timing": Dirty(as_npy, "snippets where its 40 s make 97; give dataset.stride", ("dataset.stride=4",)),
+    "npy of other timing": Dirty(as_npy, "at its stride and fps give 97; give dataset.stride", ("dataset.stride=4",)),
     "hdf5 truncated": Dirty(cut_hdf5, "is damaged or not an HDF5 file"),
     "hdf5 not finite": Dirty(hdf5_of(replaced(np.full((40, 8), np.nan))), "the dataset has 320 values that are not"),
     "hdf5 of complex": Dirty(hdf5_of(replaced(np.ones((40, 8), complex))), "the array is complex128"),

@@ -13,7 +13,6 @@ from io import BytesIO
 from urllib.parse import parse_qsl, urlencode
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from tal_dashboards.web.binding import check_binding
 from tal_dashboards.web.connections import DELAY, Delay
 from tal_dashboards.web.headers import with_headers
 from tal_dashboards.web.json_body import checked
@@ -128,6 +127,3 @@ def _answer(start: StartResponse, status: str, words: str, headers: Iterable[tup
     plain = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
     start(status, [*plain, *headers])
     return [body]
-
-
-__all__ = ["Guard", "check_binding"]

@@ -1,4 +1,7 @@
-"""Slows down guessing: each wrong token is answered later than the one before, the right one at once."""
+"""Slows down guessing: each wrong token is answered later than the one before.
+
+The right one is answered at once, unless MOST_WAITING wrong ones wait for their answers.
+"""
 
 from __future__ import annotations
 

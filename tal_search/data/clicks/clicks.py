@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tal_search.data.clicks.click_files import Row, read_click_file
-from tal_search.data.features.plausibility import named
-from tal_search.data.labels import Use, described, read_as, respelling_notes
+from tal_search.data.labels import Use, described, named, read_as, respelling_notes
 from tal_search.errors import LISTED, InputError, Problems
 from tal_search.files.json_reader import brief, nearest_of
 from tal_search.types import Floats, Ints
@@ -67,7 +66,7 @@ class ClickedVideos:
 def read_clicks(path: Path, kind: str | None, annotator: str, known: ClickedVideos, notes: list[str]) -> Clicks:
     """The clicks of a file on the training videos; kind: one of CLICKS, or None for the kind that the file holds.
 
-    No click may lie beyond the end of its video, and no frame number is a fraction; neither is so in a released file.
+    Clicks must lie inside their video, and frame numbers must be whole, as in every released file.
     Adds notes on ground truth beside the clicks and on ignored rows. Raises InputError with every problem: no such
     file, another format or kind, rows without a number, unknown videos or labels, numbers outside the video, fractions
     of frames, frames of videos without a frame rate.
@@ -178,10 +177,10 @@ def _labels(
     for row in rows:
         if row.label is not None:
             places.setdefault(row.label, []).append(row.where)
-    named = read_as(places, classes)
-    notes += respelling_notes(path, {label: len(where) for label, where in places.items()}, named, "click")
-    wrong = {label: Use(len(where), where[0]) for label, where in places.items() if label not in named}
+    class_of = read_as(places, classes)
+    notes += respelling_notes(path, {label: len(where) for label, where in places.items()}, class_of, "click")
+    wrong = {label: Use(len(where), where[0]) for label, where in places.items() if label not in class_of}
     if wrong:
         listed = described(wrong, classes, "click")
         problems.add(f"labels that are no class of the dataset: {listed}; correct them, or remove their rows")
-    return {None: BACKGROUND} | {label: classes.index(name) for label, name in named.items()}
+    return {None: BACKGROUND} | {label: classes.index(name) for label, name in class_of.items()}

@@ -16,9 +16,9 @@ import numpy as np
 
 from tal_search.data.features.stored import StoredShape, VideoFile
 from tal_search.data.features.timing import Timing
+from tal_search.data.labels import counted, named
 from tal_search.errors import Problems
 
-NAMED = 5  # videos named in one sentence; the rest are counted
 ALIKE = 3  # sentences about files that are told as one
 OFF = 0.1  # share by which a number of snippets or seconds may differ from what the others make it
 LEAST_OFF = 2  # snippets, or seconds, that are never too many
@@ -32,15 +32,9 @@ def near(seen: float, expected: float) -> bool:
     return abs(seen - expected) <= max(LEAST_OFF, OFF * expected)
 
 
-def named(videos: Iterable[str]) -> str:
-    """The first videos by name, and how many more."""
-    names = list(videos)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
-
-
-def counted(videos: list[str]) -> str:
-    return f"{len(videos)} video{'s' if len(videos) > 1 else ''} ({named(videos)})"
+def counted_videos(videos: list[str]) -> str:
+    """The number of videos and the first by name."""
+    return f"{counted(len(videos), 'video')} ({named(videos)})"
 
 
 def grouped(found: Iterable[tuple[Path, str]]) -> list[str]:
@@ -52,7 +46,7 @@ def grouped(found: Iterable[tuple[Path, str]]) -> list[str]:
     for alike in kinds.values():
         if len(alike) >= ALIKE:
             names = named(path.name for path, _ in alike[1:])
-            sentences.append(f"{alike[0][1]} (and so {len(alike) - 1} other files: {names})")
+            sentences.append(f"{alike[0][1]} (also {len(alike) - 1} other files: {names})")
         else:
             sentences.extend(sentence for _, sentence in alike)
     return sentences
@@ -132,7 +126,9 @@ class Contradictions:
         if self.timing.stride is not None:
             expected = self.timing.expected(duration, fps)
             if not near(snippets, expected):
-                self.off[name] = f"{name} has {snippets} snippets where its {duration:g} s make {expected:.0f}"
+                self.off[name] = (
+                    f"{name} has {snippets} snippets; {duration:g} s at its stride and fps give {expected:.0f}"
+                )
         if video.duration is not None and np.isfinite(stated) and not near(video.duration, stated):
             self.durations[name] = f"{name} lasts {video.duration:g} s in its file and {stated:g} s in the ground truth"
         if video.frames is not None and video.fps is not None and not near(video.frames / video.fps, duration):
@@ -162,10 +158,12 @@ class Contradictions:
         ):
             if found:
                 first, *others = found.values()
-                more = f" (and so {len(others)} more: {named(list(found)[1:])})" if others else ""
+                more = f" (also {len(others)} more: {named(list(found)[1:])})" if others else ""
                 notes.append(f"WARNING: {folder}: {first}{more}; {effect}")
         if self.cut:
-            notes.append(f"{folder}: RGB and flow of {counted(self.cut)} differ by one snippet; the longer one is cut")
+            notes.append(
+                f"{folder}: RGB and flow of {counted_videos(self.cut)} differ by one snippet; the longer one is cut"
+            )
 
     def _uneven(self) -> dict[str, str]:
         """Videos whose snippets a second differ from those that most others agree on."""

@@ -22,7 +22,7 @@ from tal_search.data.catalog import known
 from tal_search.data.features.half_precision import TooCoarse, halved
 from tal_search.data.features.layouts import LAYOUTS, FeatureLayout, split_files
 from tal_search.data.features.npz import rescale_clicks
-from tal_search.data.features.plausibility import Contradictions, counted, exchanged_axes, grouped, is_exchanged
+from tal_search.data.features.plausibility import Contradictions, counted_videos, exchanged_axes, grouped, is_exchanged
 from tal_search.data.features.stored import StoredShape, VideoFile
 from tal_search.data.features.timing import Timing
 from tal_search.data.truths import present
@@ -183,7 +183,7 @@ def read_splits(spec: DatasetSpec, problems: Problems) -> tuple[FeatureSplit, Fe
         problems.extend(_unpaired(paired, path))
     both[0].notes.extend(data_folder.fps_notes(path))
     if splits[0].others:
-        seen = f"{splits[0].folder}: {counted(list(splits[0].others))}"
+        seen = f"{splits[0].folder}: {counted_videos(list(splits[0].others))}"
         both[0].notes.append(f"{seen} in no training or test subset of {path.name}; not read")
     _require_axes(root, both, known(spec.name).snippets)
     return both[0], both[1]
@@ -233,9 +233,10 @@ def _unpaired(split: FeatureSplit, truth: Path) -> Iterator[str]:
     """Problems: videos without features, and features without an entry in the ground truth."""
     lost = [name for name in split.truth.videos if name not in split.files]
     if lost:
-        yield f"{split.folder}: no features of {counted(lost)} of {truth.name}; add them, or leave them out there"
+        missing = counted_videos(lost)
+        yield f"{split.folder}: no features of {missing} of {truth.name}; add them, or leave them out there"
     known = set(split.truth.videos)
     extra = [name for name in split.files if name not in known]
     if extra:
         fix = "move the files away, or add the videos there"
-        yield f"{split.folder}: {counted(extra)} not in the subset of {truth.name}; {fix}"
+        yield f"{split.folder}: {counted_videos(extra)} not in the subset of {truth.name}; {fix}"

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tal_dashboards.app.security import check_binding
 from tal_dashboards.data.notes import read_notes
+from tal_dashboards.web.binding import check_binding
 from tal_search.errors import InputError
 from tests.support.dashboard_parts import ask
 from tests.support.raw_http import raw

@@ -39,7 +39,7 @@ def test_the_same_snippets_give_the_same_videos_whatever_the_layout(backtal: Pat
 def test_frames_a_second_of_each_video_are_those_of_the_ground_truth(backtal: Path, tmp_path: Path) -> None:
     root = make_layout(backtal, "actionformer", tmp_path / "x")
     (problem,) = problems_of(lambda: load(found(root, timing=Timing(stride=20)), "A1", ()))[:1]
-    assert "snippets where its 40 s make" in problem
+    assert "snippets; 40 s at its stride and fps give" in problem
     spec = found(root, timing=Timing(stride=10, offset=5))
     assert "snippet i at (10·i + 5)/fps s" in spec.description
     check(spec, ("A1",), ())
@@ -47,7 +47,7 @@ def test_frames_a_second_of_each_video_are_those_of_the_ground_truth(backtal: Pa
     problems = problems_of(lambda: check(found(root, timing=Timing(stride=10, offset=5)), ("A1",), ()))
     assert all("its frames a second are unknown" in problem for problem in problems)
     assert len(problems) == 2, "one sentence a split, however many videos it has"
-    assert "(and so 3 other files: video_val_0001.npy, video_val_0002.npy, video_val_0003.npy)" in problems[0]
+    assert "(also 3 other files: video_val_0001.npy, video_val_0002.npy, video_val_0003.npy)" in problems[0]
 
 
 @pytest.mark.parametrize(

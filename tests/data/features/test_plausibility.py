@@ -134,7 +134,7 @@ def test_a_stated_stride_that_is_not_used_is_said(tmp_path: Path) -> None:
     for number in range(4):
         change(root / "val" / f"video_val_{number:04d}.npz", stride="16")
     note = "".join(check(found(root), (), ()))
-    assert "video_val_0000 states stride 16, and none is used (and so 3 more: video_val_0001, video_val_0002" in note
+    assert "video_val_0000 states stride 16, and none is used (also 3 more: video_val_0001, video_val_0002" in note
 
 
 def shapes(snippets: dict[str, int], across: dict[str, int]) -> dict[str, StoredShape]:
@@ -184,6 +184,6 @@ def test_sentences_that_differ_in_files_and_numbers_become_one() -> None:
     assert grouped(found_bad[:2]) == ["a/v0.npz: has 0 values; fix", "a/v1.npz: has 1 values; fix"]
     other = (Path("a/w.npz"), "a/w.npz: is empty; fix")
     assert grouped([*found_bad, other]) == [
-        "a/v0.npz: has 0 values; fix (and so 8 other files: v1.npz, v2.npz, v3.npz, v4.npz, v5.npz and 3 more)",
+        "a/v0.npz: has 0 values; fix (also 8 other files: v1.npz, v2.npz, v3.npz, v4.npz, v5.npz and 3 more)",
         "a/w.npz: is empty; fix",
     ]
