@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -25,8 +26,13 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def replace_file(path: Path, content: bytes | memoryview) -> None:
-    """Write `content` atomically without waiting: raises OSError where the disk is full or cannot be written."""
+    """Write `content` atomically without waiting.
+
+    Raises OSError where the disk is full or cannot be written, or where a folder or a device has the name.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():  # renaming would replace a device such as /dev/full
+        raise OSError(errno.EEXIST, "is there, but is no file", str(path))
     temporary = path.parent / f".{path.name}.{os.getpid()}-{threading.get_ident()}"  # written by this thread only
     try:
         with temporary.open("wb") as stream:

@@ -13,6 +13,7 @@ IN_BRACKETS = re.compile(rf"{QUOTED}|({SCHEME})([^\s'\"<>,\[\]{{}}]*)")  # unquo
 STRUCTURE = re.compile(r"[+~]*[^\s=]+=\s*[\[{]")
 HOST_AND_PORT = re.compile(r"[^:/?#]*:\d*[/?#].*", re.DOTALL)
 SECRET = re.compile(r"pass|pwd|secret|credential|signature|api_?key|._token|^sig$", re.IGNORECASE)
+TOKEN = re.compile(r"token=[^(]", re.IGNORECASE)  # but not "token=(the token)", which a command prints
 SECRET_INSIDE = re.compile(r"(pass|pwd|secret)\w*\s*=", re.IGNORECASE)  # a connection string as an option
 LINK = re.compile(r"https?://[^\s\"'<>\\`{}|^]+", re.IGNORECASE)
 
@@ -86,7 +87,7 @@ def _without_secrets(rest: str) -> str:
 
 def _is_secret(option: str) -> bool:
     name, _, value = option.partition("=")
-    return bool(SECRET.search(unquote(name)) or SECRET_INSIDE.search(unquote(value)))
+    return bool(SECRET.search(unquote(name)) or TOKEN.match(option) or SECRET_INSIDE.search(unquote(value)))
 
 
 def password_variables(argument: str) -> dict[str, str]:

@@ -50,7 +50,7 @@ def open_storage(where: Path | str) -> RDBStorage:
         except ImportError:
             if where.startswith("postgresql+psycopg:"):
                 raise MissingExtra("psycopg", "postgres") from None
-            fix = "install it, or write postgresql+psycopg://USER@HOST/DATABASE"
+            fix = "install it, or write postgresql+psycopg://HOST/DATABASE"
             raise InputError(f"record={shown(where)} needs a database driver that is not installed; {fix}") from None
         except (SQLAlchemyError, ValueError) as error:
             # A ValueError may quote part of the URL, and with it a password.

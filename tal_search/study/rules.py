@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tal_search.files.urls import is_misread
+from tal_search.files.urls import is_misread, masked, web_link
 from tal_search.study.checking import Checker, closest, did_you_mean
 from tal_search.study.samplers import OBJECTIVES, ONE_OBJECTIVE, PRUNERS, SAMPLERS
 from tal_search.study.settings import SearchSettings, Study
@@ -85,6 +85,11 @@ def check_addresses(study: Study, written: Written) -> None:
     if page is not None and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", page):
         words = f"is {shown(page)}; it must be the address of the dashboards, such as http://127.0.0.1:8050"
         written.add(("tracking", "dashboard"), words)
+    uri = study.tracking.uri
+    if uri is not None and uri.lower().startswith("http") and not is_misread(uri) and not web_link(uri):
+        written.add(
+            ("tracking", "uri"), f"is {masked(uri)}; give the address of a server, such as http://127.0.0.1:5000"
+        )
     for key, url in {("record",): study.record, ("tracking", "uri"): study.tracking.uri}.items():
         if url is not None and is_misread(url):
             signs = "@ as %40, / as %2F, ? as %3F and # as %23"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -89,18 +88,19 @@ def parent_noted(path: Path) -> str | None:
 def _read(path: Path) -> tuple[str | None, list[tuple[str, Entry | None]]]:
     """The parent run, and the lines after it: keys, each with its entry if the trial has ended."""
     parent, lines = None, list[tuple[str, Entry | None]]()
-    for text in path.read_bytes().splitlines() if path.exists() else []:
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if not isinstance(line, dict):
-            continue
-        if "parent" in line:
-            parent = line["parent"]
-        else:
-            with suppress(KeyError):
-                lines.append(
-                    (line["key"], Entry(line["run"], line["state"], line["settings"]) if "run" in line else None)
-                )
+    for text in path.read_bytes().splitlines() if path.is_file() else []:
+        match _parsed(text):
+            case {"parent": str(name)}:
+                parent = name
+            case {"key": str(key), "run": str(run), "state": str(state), "settings": int(settings)}:
+                lines.append((key, Entry(run, state, settings)))
+            case {"key": str(key), **rest} if "run" not in rest:
+                lines.append((key, None))
     return parent, lines
+
+
+def _parsed(text: bytes) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,12 @@ def test_readers_beside_many_writers_see_whole_files(tmp_path: Path) -> None:
         seen.add(content[0])
     assert seen <= {0, 1, 2, 3}
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_a_folder_or_a_device_of_that_name_stays(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "out")
+    with pytest.raises(OSError, match=r"is there, but is no file: '.*/out'"):
+        replace_file(tmp_path / "out", b"content")
+    assert not (tmp_path / "out").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -108,3 +108,7 @@ def test_the_environment_can_hold_the_password_of_a_record_or_a_server(argument:
 )  # fmt: skip
 def test_a_link_is_the_address_of_a_web_page(url: object, expected: str) -> None:
     assert web_link(url) == expected
+
+
+def test_a_token_in_a_query_is_a_password() -> None:
+    assert without_passwords("http://127.0.0.1:9/x?token=abc&y=1") == "http://127.0.0.1:9/x?y=1"

@@ -51,3 +51,19 @@ def test_readers_in_other_processes_see_runs_and_parent(path: Path, tmp_path: Pa
     assert runs_noted(path) == {"a": "run a", "b": "run b"}
     assert parent_noted(path) == "parent"
     assert (runs_noted(tmp_path / "none"), parent_noted(tmp_path / "none")) == ({}, None)
+
+
+def test_lines_that_are_no_entries_are_skipped(path: Path) -> None:
+    lines = [
+        '{"key": [1], "run": "a", "state": 1, "settings": {}}',
+        '{"key": "d", "run": 5, "state": "failed"}',
+        "[" * 100_000,
+    ]
+    before = runs_noted(path)
+    with path.open("a") as file:
+        file.write("\n".join([*lines, '{"parent": 7}', "3", ""]))
+    assert (runs_noted(path), parent_noted(path)) == (before, "parent")
+
+
+def test_a_folder_in_its_place_holds_nothing(tmp_path: Path) -> None:
+    assert (runs_noted(tmp_path), parent_noted(tmp_path)) == ({}, None)

@@ -13,6 +13,7 @@ from tal_dashboards.data.cell_names import names_of
 from tal_dashboards.data.notes import read_notes
 from tal_dashboards.data.study_data import StudyData
 from tal_search.errors import InputError
+from tal_search.files.printable import printable
 
 # The page may not load anything, whatever its content is.
 POLICY = (
@@ -60,7 +61,7 @@ def study_page(data: StudyData, sections: Sequence[Section], files: Mapping[str,
         f"<title>{html.escape(data.name)} – tal-search</title><style>{style}{STYLE}</style>"
         f"<script>{(ASSETS / 'page.js').read_text('utf-8')}</script>"
         f"<script>{get_plotlyjs()}</script></head><body><main><h1>{html.escape(data.name)}{badge}</h1>"
-        f'<p>{html.escape(data.description)}</p><p class="quiet">{html.escape(data.words)}</p>'
+        f'<p>{html.escape(printable(data.description))}</p><p class="quiet">{html.escape(data.words)}</p>'
         f'{_damage(data)}{_notes(data)}<p class="quiet">Other files: {beside}.</p>{_contents(sections)}{content}'
         "</main></body></html>"
     )

@@ -90,11 +90,14 @@ def _preview(plan: Plan, screen: Console, status: StatusLine) -> int:
     """Check the data as a run does, and print the counts."""
     from tal_search.plan.data_check import check_data
     from tal_search.plan.preview import preview, sampler_sentence
+    from tal_search.record.record_reader import RecordReader
     from tal_search.trial.mend import listed
 
     status.enter("checking data")
     for note in check_data(plan):
         print_wrapped(screen, note)
+    if (damage := RecordReader(plan.study.runs / plan.study.name).damage()) is not None:
+        print_wrapped(screen, f"{damage}.")
     if plan.study.search.plan == "sampler":
         print_wrapped(screen, sampler_sentence(plan))
         return 0
