@@ -154,7 +154,7 @@ def number(least: float, below: float, problem: str) -> Callable[[str], float]:
 
     def convert(text: str) -> float:
         try:
-            value = float(text)
+            value = float("" if "_" in text else text)  # Python reads 10_0 as 100
         except ValueError:
             raise ValueError(problem) from None
         if not least <= value < below:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tal_search.errors import InputError, Problems
-from tal_search.files.json_reader import brief, number_of
+from tal_search.files.json_reader import brief, content_of, number_of
 from tal_search.types import Annotations
 
 AMBIGUOUS = "Ambiguous"  # the label of such instances in ground truths
@@ -20,7 +20,7 @@ def read_ambiguous(path: Path) -> Annotations:
     Raises InputError: no such file, not text, lines that are not a video with a segment longer than 0 s.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = content_of(path).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or "not text"
         raise InputError(f"{path}: cannot be read ({reason}); give lines of VIDEO START END") from None

@@ -26,6 +26,7 @@ from tal_search.data.labels import (
     read_labels,
     respelling_notes,
     some_of,
+    split_name,
 )
 from tal_search.errors import InputError, Problems
 from tal_search.files.atomic import write_json
@@ -41,6 +42,7 @@ def read_annotations(
 ) -> Annotations:
     """Ground-truth instances of the videos of one subset, in the order of the file, duplicates kept.
 
+    subset: in any case, and all usual names of its split (see `split_name`); adds a note where the file has several.
     classes: see `read_labels`, which has the meaning of `dataset`; adds a note on labels in another spelling. Videos
     without an instance are kept. So are instances of no length: no detection can find them, but they count in every
     recall, as in the official evaluation of ActivityNet (`lasting` drops them). Instances labelled "Ambiguous" are
@@ -58,7 +60,7 @@ def read_annotations(
         problems.add(f"subset '{subset}' has no instance in its {len(entries)} videos; choose one with annotations")
     problems.raise_if_any()
     if notes is not None:
-        notes += labels.notes(path)
+        notes += [*_mixed_names(path, entries), *labels.notes(path)]
     truth = Annotations(
         videos=tuple(entries),
         classes=labels.classes,
@@ -173,13 +175,20 @@ def _entries_of(database: dict[str, object], subset: str, problems: Problems) ->
             problems.add(f"database.{name} has no subset (seen {brief(entry)}); give it one", "no subset")
             continue
         present[entry["subset"]] += 1
-        if entry["subset"] == subset:
+        if split_name(entry["subset"]) == split_name(subset):
             entries[name] = entry
     if not entries:
         listed = ", ".join(f"'{name}' ({count} videos)" for name, count in present.most_common()) or "none"
         problems.add(f"subset '{subset}' is not in the file; subsets present: {listed}")
         problems.raise_if_any()
     return entries
+
+
+def _mixed_names(path: Path, entries: dict[str, dict[str, object]]) -> list[str]:
+    """A note where the videos of one subset name it differently."""
+    names = Counter(str(entry["subset"]) for entry in entries.values()).most_common()
+    items = [f"'{brief(name)}' ({counted(number, 'video')})" for name, number in names]
+    return [f"{path}: several names of one subset are read as one: {some_of(items)}"] if len(items) > 1 else []
 
 
 def _detection_rows(results: dict[str, object], problems: Problems) -> Iterator[Row]:

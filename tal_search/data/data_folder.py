@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from tal_search.data.catalog import known
+from tal_search.data.catalog import DATASETS, known
 from tal_search.data.features.plausibility import grouped
+from tal_search.data.labels import named, spelling, split_name
 from tal_search.errors import InputError, Problems
 from tal_search.files.json_reader import brief, number_of, read_object
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
 
 CLICK_FILES = {BACKGROUND_CLICKS: "clicks_background_", ACTION_CLICKS: "clicks_action_"}
 CLICK_SUFFIXES = (".txt", ".csv", ".json")
+NEARLY_CLICKS = re.compile(r"clicks?[\W_]*(background|action)", re.IGNORECASE)
 TRUTH_PATTERNS = ("gt_*.json", "*groundtruth*.json", "*ground_truth*.json")
 MOST_FPS = 1000.0  # frames a second that a video may have
 LOOKED_AT = 10_000  # files of a folder that are counted for a message
@@ -24,11 +27,21 @@ KINDS = 5  # of files that a message lists
 
 
 def split_folders(root: Path, name: str, has_features: Callable[[Path], bool]) -> tuple[Path | None, Path | None]:
-    """The training and the test folder under `root`; None for a split without a folder that has features."""
+    """The training and the test folder under `root`; None for a split without a folder that has features.
+
+    Raises InputError where a split has two folders with features. Of a dataset that is not known these are folders of
+    one name in two forms, such as val and validation, as it may have a third split.
+    """
     wanted = known(name)
-    test = next((root / part for part in wanted.test if has_features(root / part)), None)
-    train = next((root / part for part in wanted.train if root / part != test and has_features(root / part)), None)
-    return train, test
+    problems = Problems()
+    tests = [part for part in wanted.test if has_features(root / part)]
+    trains = [part for part in wanted.train if part not in tests[:1] and has_features(root / part)]
+    for split, parts in (("test", [part for part in tests if part not in trains]), ("training", trains)):
+        alike = [part for part in parts if name in DATASETS or split_name(part) == split_name(parts[0])]
+        if len({real(root / part) for part in alike}) > 1:
+            problems.add(f"{root} has {len(alike)} folders of the {split} split ({', '.join(alike)}); keep one of them")
+    problems.raise_if_any()
+    return (root / trains[0] if trains else None), (root / tests[0] if tests else None)
 
 
 def real(path: Path) -> Path:
@@ -114,9 +127,9 @@ def find_ground_truth(root: Path | None, name: str) -> Path:
     places = _places(root, name)
     for place in places:
         files = sorted({path for pattern in TRUTH_PATTERNS for path in place.glob(pattern) if path.is_file()})
-        named = [path for path in files if path.name == f"gt_{name}.json"]
-        if named or len(files) == 1:
-            return (named or files)[0]
+        of_name = [path for path in files if path.name == f"gt_{name}.json"]
+        if of_name or len(files) == 1:
+            return (of_name or files)[0]
         if files:
             listed = ", ".join(path.name for path in files)
             raise InputError(f"{place} has several ground truths ({listed}); choose by dataset.ground_truth=PATH")
@@ -130,7 +143,7 @@ def find_clicks(root: Path | None, name: str, folder: Path | None) -> dict[str, 
     Files are clicks_background_ANNOTATOR and clicks_action_ANNOTATOR (.txt, .csv or .json); a bare number N is
     annotator AN. A name stands for one annotator, although in the THUMOS14 releases A1's background clicks (BackTAL)
     and A1's action clicks (SF-Net) come from different people. Raises InputError where a given folder has no such file,
-    or an annotator has two of one kind.
+    an annotator has two of one kind, or a file of that name is none or names no annotator.
     """
     problems = Problems()
     files = {}
@@ -146,13 +159,36 @@ def find_clicks(root: Path | None, name: str, folder: Path | None) -> dict[str, 
 
 def _click_files(place: Path, prefix: str, problems: Problems) -> dict[str, Path]:
     files: dict[str, Path] = {}
-    for path in sorted(path for path in place.glob(f"{prefix}*") if path.suffix in CLICK_SUFFIXES and path.is_file()):
+    for path in sorted(path for path in place.glob(f"{prefix}*") if path.suffix in CLICK_SUFFIXES):
         suffix = path.stem.removeprefix(prefix)
         annotator = f"A{suffix}" if suffix.isdigit() else suffix
-        if annotator in files:
+        if not path.is_file():
+            seen = "is a link to nothing" if path.is_symlink() and not path.exists() else "is not a file"
+            problems.add(f"{path} {seen}; put the clicks there, or give it another name")
+        elif not annotator:
+            problems.add(f"{path} names no annotator; rename it to {prefix}ANNOTATOR{path.suffix}")
+        elif annotator in files:
             problems.add(f"{path} and {files[annotator].name} are both of annotator {annotator}; keep one")
-        files[annotator] = real(path)
+        else:
+            files[annotator] = real(path)
     return files
+
+
+def click_notes(root: Path, name: str, read: list[Path]) -> list[str]:
+    """Notes on files whose names are nearly those of click files, where these are looked for and beside those read."""
+    places = dict.fromkeys([*(path.parent for path in read), *_places(root, name)])
+    right = " or ".join(f"{prefix}ANNOTATOR.txt" for prefix in CLICK_FILES.values())
+    near = {place: sorted(path.name for path in place.glob("*") if _is_nearly_clicks(path)) for place in places}
+    return [
+        f"{place}: {named(names)} {'is' if len(names) == 1 else 'are'} not read; a click file is named {right}"
+        for place, names in near.items()
+        if names
+    ]
+
+
+def _is_nearly_clicks(path: Path) -> bool:
+    named_right = path.name.startswith(tuple(CLICK_FILES.values())) and path.suffix in CLICK_SUFFIXES
+    return bool(NEARLY_CLICKS.match(path.name)) and not named_right and path.is_file()
 
 
 def subset_by_video(path: Path) -> dict[str, str]:
@@ -166,17 +202,20 @@ def subset_by_video(path: Path) -> dict[str, str]:
 def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:
     """The names of the training and the test subset in a ground truth, and its frames a second by video, where given.
 
+    Of several names of one subset (see `split_name`) it is the most frequent.
     Raises InputError where the file is no ground truth or lacks a subset.
     """
     file = read_object(path, "database")
     entries = {video: entry for video, entry in file.entries.items() if isinstance(entry, dict)}
-    present = {entry["subset"] for entry in entries.values() if isinstance(entry.get("subset"), str)}
+    present = Counter(entry["subset"] for entry in entries.values() if isinstance(entry.get("subset"), str))
+    usual = {spelling(subset) for subset in present}
     chosen = dict[str, str]()
     for purpose, names in (("test", known(name).test), ("training", known(name).train)):
-        match = [subset for wanted in names for subset in sorted(present) if subset.lower() == wanted]
-        match = [subset for subset in match if subset not in chosen.values()]
+        taken = {split_name(subset) for subset in chosen.values()}
+        match = [wanted for wanted in names if wanted in usual and split_name(wanted) not in taken]
         if match:
-            chosen[purpose] = match[0]
+            alike = (subset for subset, _ in present.most_common() if split_name(subset) == split_name(match[0]))
+            chosen[purpose] = next(alike)
         else:
             listed = ", ".join(f"'{subset}'" for subset in sorted(present)) or "none"
             file.problems.add(f"has no {purpose} subset ({' or '.join(names)}); subsets present: {listed}")
@@ -192,9 +231,9 @@ def fps_notes(path: Path) -> list[str]:
     )
     if not wrong:
         return []
-    named = ", ".join(f"{video}: {brief(value)}" for video, value in islice(wrong.items(), KINDS))
+    listed = ", ".join(f"{video}: {brief(value)}" for video, value in islice(wrong.items(), KINDS))
     have = "videos have" if len(wrong) > 1 else "video has"
-    return [f"{path}: {len(wrong)} {have} an fps that is no frame rate and is not read ({named}); correct it"]
+    return [f"{path}: {len(wrong)} {have} an fps that is no frame rate and is not read ({listed}); correct it"]
 
 
 def _fps(entries: dict[str, dict[str, object]]) -> tuple[dict[str, float], dict[str, object]]:

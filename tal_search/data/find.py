@@ -23,7 +23,7 @@ from tal_search.data.simulation.clickers import CLICKERS
 from tal_search.data.simulation.videos import RECIPE, Simulation
 from tal_search.data.supervision import EMBEDDED
 from tal_search.errors import InputError, Problems
-from tal_search.files.json_reader import read_object
+from tal_search.files.json_reader import content_of, read_object
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR, DatasetSpec, canonical_json
 
 __all__ = ["EMBEDDED", "check", "default_annotators", "find", "load"]
@@ -239,7 +239,7 @@ def _truth_hash(path: Path, name: str) -> str:
 
 def _hash_of(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(content_of(path)).hexdigest()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); correct the path") from None
 

@@ -16,6 +16,7 @@ from tal_search.files.json_reader import JsonFile, brief, nearest
 
 SEPARATORS = re.compile(r"[\s_\-\u2010-\u2015]+")
 BACKGROUND = ("background", "backgroundbackground")  # spellings; the second one is that of BackTAL's clicks
+SPLIT_NAMES = {"training": "train", "validation": "val", "testing": "test"}
 NAMED = 5  # videos named in one sentence; the rest are counted
 # Share of a file's labels that must be classes of a known dataset, and of its classes that must be among the labels,
 # for the file to be taken for that dataset's.
@@ -48,15 +49,32 @@ class Labels(NamedTuple):
 
 
 def spelling(label: str) -> str:
-    """What all spellings of a label share: no case, no spaces, underscores or hyphens.
+    """What all spellings of a label share: no case, no spaces, underscores or hyphens, no invisible characters.
 
     Between two digits a separator counts, so that "1-2" is not "12".
     """
     text = unicodedata.normalize("NFKC", label).casefold()
+    text = "".join(letter for letter in text if not _is_invisible(letter)) or text
     joined = ""
     for part in filter(None, SEPARATORS.split(text)):
         joined += f"_{part}" if joined[-1:].isdigit() and part[0].isdigit() else part
     return joined or text
+
+
+def _is_invisible(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cf"
+
+
+def shown(label: str) -> str:
+    """A label for a message, in which invisible characters are escaped."""
+    escaped = (letter.encode("unicode_escape").decode() if _is_invisible(letter) else letter for letter in label)
+    return brief("".join(escaped))
+
+
+def split_name(subset: str) -> str:
+    """What all usual names of one split share, in any case and with any spaces: "Test " is "testing"."""
+    name = spelling(subset)
+    return SPLIT_NAMES.get(name, name)
 
 
 def read_as(labels: Iterable[str], classes: Iterable[str]) -> dict[str, str]:
@@ -73,11 +91,11 @@ def respelling_notes(
 ) -> list[str]:
     """A note on labels that are read as a class that is spelled differently; counts: of `what`, by label."""
     items = [
-        f"'{brief(label)}' ({counted(number, what)}) as '{brief(named[label])}'"
+        f"'{shown(label)}' ({counted(number, what)}) as '{shown(named[label])}'"
         for label, number in counts.items()
         if named.get(label, label) != label
     ]
-    same = "labels that differ from a class only by case, spaces, underscores or hyphens are read as that class"
+    same = "labels that differ from a class only by case, separators or invisible characters are read as that class"
     return [f"{path}: {same}: {some_of(items)}"] if items else []
 
 
@@ -93,7 +111,7 @@ def described(uses: Mapping[str, Use], classes: Sequence[str] = (), what: str = 
         near = nearest(label, classes) if len(items) < LISTED else None
         hint = f"; did you mean '{near}'?" if near else ""
         place = f", first in {use.place}" if use.place else ""
-        items.append(f"'{brief(label)}' ({counted(use.number, what)}{place}{hint})")
+        items.append(f"'{shown(label)}' ({counted(use.number, what)}{place}{hint})")
     return some_of(items)
 
 
@@ -210,7 +228,7 @@ def _require_distinct(names: Sequence[str], problems: Problems) -> None:
         groups.setdefault(spelling(name), []).append(name)
     for same in groups.values():
         if len(set(same)) > 1:
-            spelled = " and ".join(f"'{brief(name)}'" for name in dict.fromkeys(same))
+            spelled = " and ".join(f"'{shown(name)}'" for name in dict.fromkeys(same))
             problems.add(f"activity_list names {spelled}, which differ only by case or separators; keep one")
         elif len(same) > 1:
             problems.add(f"activity_list names '{brief(same[0])}' {len(same)} times; keep one")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tal_search.data.clicks.clicks import read_clicks
+from tal_search.data.data_folder import click_notes
 from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
 from tal_search.data.features.half_precision import in_half
 from tal_search.data.features.shared import SPLITS, array_file, place_of, shared_splits
@@ -39,6 +40,8 @@ def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]
         if spec.source == "features":
             durations = stated_seconds(load_truths(spec)[0])
             _check_features(spec, durations, tested, problems, notes)
+            read = [Path(path) for files in spec.clicks.values() for path in files.values() if path]
+            notes += click_notes(Path(spec.root), spec.name, read)
         else:
             durations = _check_timeline(spec)
         if spec.ground_truth:

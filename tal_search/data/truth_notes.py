@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tal_search.data.features.split_reader import read_truths
 from tal_search.data.labels import counted, named
 from tal_search.data.truths import present
-from tal_search.types import Annotations, DatasetSpec
+from tal_search.types import Annotations, DatasetSpec, Detections
 
 Rows = NDArray[np.bool_]  # [N], whether an instance is of some kind
 # Seconds. Releases round times to hundredths, so many an instance ends a little after its video.
@@ -65,6 +65,22 @@ def truth_notes(path: Path, *truths: Annotations) -> list[str]:
             "instances out"
         )
     return [note for note in notes if note]
+
+
+def detection_notes(path: Path, truth: Annotations, found: Detections) -> list[str]:
+    """A note on detections that share no time with their video; path: their file. None of unknown durations."""
+    seconds = dict(zip(truth.videos, truth.duration.tolist(), strict=True))
+    duration_N = np.array([seconds.get(name, np.nan) for name in found.videos])[found.video]
+    known = int(np.isfinite(duration_N).sum())
+    outside_N = (found.segment[:, 0] >= duration_N + ROUNDING) | ((found.segment[:, 1] <= 0) & np.isfinite(duration_N))
+    if not outside_N.any():
+        return []
+    count, videos = int(outside_N.sum()), list(dict.fromkeys(found.videos[row] for row in found.video[outside_N]))
+    lie = "lies wholly outside its video" if count == 1 else "lie wholly outside their video"
+    return [
+        f"{path}: {count} of {counted(known, 'detection')} {lie} (durations of the ground truth), in "
+        f"{counted(len(videos), 'video')} ({named(videos)}); are they in frames? Times are seconds"
+    ]
 
 
 def training_notes(path: Path, train: Annotations, test: Annotations) -> list[str]:

@@ -15,11 +15,12 @@ from functools import partial
 
 from optuna.distributions import BaseDistribution
 
-from tal_search.errors import Interrupted
+from tal_search.errors import InputError, Interrupted
 from tal_search.execution import interrupts
 from tal_search.execution.backends import backend_for, require_backend
 from tal_search.execution.running import Outcome, Run
 from tal_search.execution.worker import TrialFunction
+from tal_search.files.atomic import write_atomically
 from tal_search.files.disk import DiskWatch, when_there_is_room
 from tal_search.files.urls import without_passwords
 from tal_search.plan.compatibility import fixed_settings
@@ -55,10 +56,10 @@ def run_study(
 ) -> Outcome:
     """Run the missing trials of a plan, until all are done, its budget is spent or a signal asks to end.
 
-    on_event: gets each event once it is in the record; a cached trial is a `Finished` without a `Started`. say: gets
-    sentences for the user. on_phase: gets a few words ("reading data") for each slow part before and after the trials.
-    trial: runs in a worker; by default the training, whose data are checked first. train=False: only score inference
-    settings of finished fits.
+    on_event: gets each event once it is in the record (of cached trials only `Finished`), `Stalled` in another thread
+    if inline; its errors end the run. say: gets sentences for the user. on_phase: gets a few words ("reading data") for
+    each slow part. trial: runs in a worker; by default the training, whose data are checked first. train=False: only
+    score inference settings of finished fits.
     Raises InputError before anything is written if an extra is missing, the runs folder cannot be written, the study is
     already running, the record cannot be opened or holds other settings, or the data has problems.
     """
@@ -145,7 +146,8 @@ def _opened(plan: Plan, lock: StudyLock, say: Callable[[str], None], phase: Call
         where, study.name, _distributions(plan), settings, folder, known, (value, curves), say=say, lock=lock
     ) as record:
         if study.record:
-            (study.runs / study.name / "record.url").write_text(without_passwords(study.record))
+            url = without_passwords(study.record).encode()
+            write_atomically(folder / "record.url", lambda stream: stream.write(url))
         with seal.reading(record.file):
             yield record
 
@@ -155,11 +157,17 @@ def _ignore(_: object) -> None:
 
 
 def _without_training(plan: Plan) -> Plan:
-    """The plan reduced to finished fits, without adaptive repeats."""
+    """The plan reduced to finished fits, without adaptive repeats. Raises InputError where there are none."""
     search = plan.study.search
     repeats = replace(search.repeats, until=None)
     study = replace(plan.study, search=replace(search, repeats=repeats))
-    return replace(plan.with_finished_fits(), study=study)
+    finished = plan.with_finished_fits()
+    if not finished.trials:
+        raise InputError(
+            f"{study.name} has no finished fit in {study.runs}, so there is nothing to score; train it first with "
+            "`tal-search run` and the same settings"
+        )
+    return replace(finished, study=study)
 
 
 def _distributions(plan: Plan) -> dict[str, BaseDistribution]:

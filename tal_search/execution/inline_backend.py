@@ -30,7 +30,9 @@ from tal_search.trial.trial_types import TrialSpec
 class InlineBackend:
     """runs: the folder that holds `trials/`. stall_minutes, retries: as `RayBackend`; None = a stall is only reported.
 
-    A stalled trial is left by an exception in the main thread, which code inside a library may never get.
+    A stalled trial is left by an exception in the main thread, which code inside a library may never get. Its Stalled
+    events come from another thread, as the main thread is in the trial; an error of their handler is raised in the main
+    thread like any other, and the trial keeps its last checkpoint.
     """
 
     def __init__(
@@ -105,10 +107,17 @@ class _Watch:
         self._stalls.forget(self._spec)
 
         def watch() -> None:
+            error: BaseException | None = None
             while not ended.wait(POLL_SECONDS):
-                if self._interrupt.in_trial:  # else the main thread handles an event
-                    for stall in self._stalls.poll([self._spec]):
+                if not self._interrupt.in_trial:  # the main thread handles an event
+                    continue
+                try:
+                    for stall in self._stalls.poll([self._spec]) if error is None else ():
                         self._act(stall)
+                except BaseException as raised:
+                    error = raised
+                if error is not None:  # until the main thread has it
+                    self._interrupt.fail(error)
 
         thread = threading.Thread(target=watch, name="stalls", daemon=True)
         thread.start()

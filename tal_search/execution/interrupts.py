@@ -102,7 +102,7 @@ class DeferredInterrupt:
         self.thread = threading.get_ident()
         self._clean_up: Callable[[], None] = _nothing
         self._signal: int | None = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._open = self._abandoned = False
         self._ends_process = _ends_process.get()
         self._previous: dict[int, _Handler] = {}
@@ -158,7 +158,7 @@ class DeferredInterrupt:
             self._signal = number
             signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, AGAIN_SECONDS)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Leave `interruptible()` code of the main thread and raise `error` there; callable from any thread."""
         self._error = error
         self._wake()

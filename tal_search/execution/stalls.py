@@ -59,7 +59,7 @@ class StallWatch:
         if now - self._polled < POLL_SECONDS:
             return []
         passed, self._polled = min(now - self._polled, LONGEST_POLL), now
-        if any(waiting(folder) for folder in (self._runs, self._runs / "trials")):
+        if waiting(self._runs):
             passed = 0.0  # paused until the disk has room again
         specs = {spec.key: spec for spec in running}
         self._watched = {key: watched for key, watched in self._watched.items() if key in specs}

@@ -6,6 +6,7 @@ content under the key `sha256`; the size and SHA-256 of a binary file are listed
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ from tal_search.files.atomic import write_json
 
 SHA256 = "sha256"
 ASIDE = ".damaged"  # ends the names of damaged files that were set aside
+NO_FILE = (IsADirectoryError, NotADirectoryError)  # errors of paths that cannot be a file's
 Stamp = list[Any]  # size in bytes, SHA-256
 
 
@@ -33,6 +35,29 @@ class Damaged(InputError):
 
     def __reduce__(self) -> tuple[type[Damaged], tuple[Path, str, str]]:  # type: ignore[override]
         return type(self), (self.path, self.reason, self.fix)
+
+
+class Unreadable(Damaged):
+    """A file of ours that cannot be read now, perhaps only for a while: it is not renamed, nor made again."""
+
+    def __init__(self, path: Path, reason: str, fix: str = "") -> None:
+        super().__init__(path, reason, fix)
+        self.problems = (
+            f"{path} cannot be read ({reason}); nothing was changed: run the same command again once it can be read, "
+            "or move it away",
+        )
+        self.args = self.problems
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn errors of reading into Unreadable; a missing file, or a folder in its place, stays an OSError."""
+    try:
+        yield
+    except (FileNotFoundError, *NO_FILE):
+        raise
+    except OSError as error:
+        raise Unreadable(path, _words(error)) from error
 
 
 def sealed(content: Mapping[str, object]) -> dict[str, object]:
@@ -49,15 +74,17 @@ def read_sealed(path: Path, older: Callable[[dict[str, Any]], bool] | None = Non
     """The JSON object in a file that `write_sealed` wrote, without its checksum.
 
     older: whether a content without a checksum is one that an earlier version wrote, judging by its keys; None: never.
-    Raises FileNotFoundError, and Damaged for a file that cannot be read or is not as it was written.
+    Raises FileNotFoundError, Damaged for a file that is not as it was written, and Unreadable.
     """
     try:
-        content = json.loads(path.read_bytes(), parse_constant=refused)
+        with reading(path):
+            text = path.read_bytes()
+        content = json.loads(text, parse_constant=refused)
         noted = content.pop(SHA256, None) if isinstance(content, dict) else None
         found = _digest(content)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, RecursionError) as error:
+    except (*NO_FILE, ValueError, RecursionError) as error:
         raise Damaged(path, _words(error)) from None
     if not isinstance(content, dict):
         raise Damaged(path, "it holds no JSON object")
@@ -86,19 +113,20 @@ def stamp(path: Path) -> Stamp:
 def problem_of(path: Path, wanted: Stamp | None, *, most: int | None = None) -> str | None:
     """What is wrong with a file that has to have this size and SHA-256, if they are known; None where nothing is.
 
-    most: larger files are compared by their size only.
+    most: larger files are compared by their size only. Raises Unreadable.
     """
     try:
-        status = path.stat()
-        if wanted is None:
-            return None
-        if status.st_size != wanted[0]:
-            return f"it has {status.st_size} bytes instead of {wanted[0]}"
-        if (most is None or status.st_size <= most) and stamp_now(path) != wanted:
-            return "its checksum differs"
+        with reading(path):
+            status = path.stat()
+            if wanted is None:
+                return None
+            if status.st_size != wanted[0]:
+                return f"it has {status.st_size} bytes instead of {wanted[0]}"
+            if (most is None or status.st_size <= most) and stamp_now(path) != wanted:
+                return "its checksum differs"
     except FileNotFoundError:
         return "it is missing"
-    except OSError as error:
+    except NO_FILE as error:
         return _words(error)
     return None
 
@@ -120,11 +148,18 @@ def _stamp(path: Path, _: tuple[int, int, int]) -> Stamp:
 
 @contextmanager
 def parsing(path: Path, fix: str = "") -> Iterator[None]:
-    """Turn every error of a parser in the block into Damaged: given damaged files, parsers raise errors of any kind."""
+    """Turn every error of a parser in the block into Damaged: given damaged files, parsers raise errors of any kind.
+
+    Not those of the machine: Unreadable where the system reports an error of reading, and MemoryError and ImportError.
+    """
     try:
         yield
-    except InputError:
+    except (InputError, MemoryError, ImportError):
         raise
+    except OSError as error:
+        if error.errno in (None, errno.EINVAL):  # a parser's own, or of a place that the file does not have
+            raise Damaged(path, _words(error), fix) from error
+        raise Unreadable(path, _words(error)) from error
     except Exception as error:
         raise Damaged(path, _words(error), fix) from error
 

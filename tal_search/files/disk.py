@@ -1,8 +1,7 @@
 """Retry of writes while the disk is full, and a watch that reports the pause.
 
-A waiting process keeps an empty marker file, whose name gives the bytes needed, in the folder above the one it writes
-to (RUNS/trials for a trial, RUNS for a study's record), or above that until one exists. The marker takes no space and
-shows the driver who is waiting.
+A waiting process keeps an empty marker file in RUNS, whose name gives the bytes needed. It takes no space and shows
+every driver who is waiting. RUNS has few entries, unlike RUNS/trials, so that a look each second costs nothing.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ def retry_when_full(action: Callable[[], T], folder: Path, needed: int = RECORD_
         if not is_full(error):
             raise
     thread = threading.get_ident()
-    marker = existing(folder.parent) / f".waits-for-{needed}-bytes-{os.getpid()}-{thread}"
+    marker = _marked(folder) / f".waits-for-{needed}-bytes-{os.getpid()}-{thread}"
     _waits[thread] = folder.absolute(), needed
     try:
         while True:
@@ -118,6 +117,11 @@ def existing(folder: Path) -> Path:
     return next((path for path in (folder, *folder.parents) if path.is_dir()), Path())
 
 
+def _marked(folder: Path) -> Path:
+    """Where a process that waits to write to `folder` leaves its marker: RUNS for RUNS/STUDY and RUNS/trials/KEY."""
+    return existing(folder.parents[1] if folder.parent.name == "trials" else folder.parent)
+
+
 def require_writable(folder: Path) -> None:
     """Create `folder` and write a byte in it. Raises InputError where that fails, as on a read-only file system."""
     probe = folder / f".writable-{os.getpid()}"
@@ -135,7 +139,7 @@ def require_writable(folder: Path) -> None:
 
 
 def waiting(folder: Path) -> list[int]:
-    """Bytes needed by each process that currently waits for space in a subfolder of `folder`.
+    """Bytes needed by each process that currently waits for space in the runs folder `folder`.
 
     This process is known even where its marker could not be written.
     """
@@ -179,12 +183,15 @@ class DiskWatch:
             self.poll()
 
     def poll(self) -> None:
-        """Report a change since the last call."""
-        needed = max((*waiting(self._runs), *waiting(self._runs / "trials")), default=None)
+        """Report a change since the last call; one whose free space cannot be told is left to the next call."""
+        needed = max(waiting(self._runs), default=None)
         if (needed is not None) == self._paused:
             return
+        try:
+            free = free_bytes(existing(self._runs))
+        except OSError:  # a network file system that fails for a moment
+            return
         self._paused = needed is not None
-        free = free_bytes(existing(self._runs))
         if needed is None:
             self._report(f"goes on: {self._runs} has {size_text(free)} free")
             return

@@ -45,8 +45,7 @@ class _Steps:
 
     def __init__(self) -> None:
         self.count = self.lasting = 0
-        self.words: str = "starting"
-        self.values: tuple[object, ...] = ()
+        self.newest: tuple[str, tuple[object, ...]] = ("starting", ())  # one value: another thread reads it
         self.device = NO_DEVICE
         self.followed: Path | None = None
 
@@ -58,7 +57,7 @@ def beat(words: str = "", *values: object) -> None:
     """Count a step, called `words % values`, or like the one before. Costs less than a microsecond."""
     _steps.count += 1
     if words:
-        _steps.words, _steps.values = words, values
+        _steps.newest = words, values
 
 
 def computes_on(device: str) -> None:
@@ -120,17 +119,14 @@ def read_heartbeat(content: bytes) -> Heartbeat | None:
         values = json.loads(content)
         words = {name: str(values[name]) for name in ("doing", "device", "host", "driver")}
         return Heartbeat(**words, pid=int(values["pid"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
 def _write(path: Path, driver: str) -> None:
     """Without waiting: on a full disk the file gets a new time at least, or the next second's write succeeds."""
-    doing = _steps.words % _steps.values if _steps.values else _steps.words
-    now = Heartbeat(
-        doing=doing[:LONGEST], device=_steps.device, pid=os.getpid(), host=socket.gethostname(), driver=driver
-    )
-    content = json.dumps(asdict(now)).encode()[:WIDTH].ljust(WIDTH)
+    host = socket.gethostname()
+    content = _content(Heartbeat(doing=_doing(), device=_steps.device, pid=os.getpid(), host=host, driver=driver))
     with suppress(OSError):
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
@@ -143,3 +139,22 @@ def _write(path: Path, driver: str) -> None:
     if _steps.followed is not None:
         with suppress(OSError):
             os.utime(_steps.followed)
+
+
+def _doing() -> str:
+    """The newest step in words; its format alone where the values do not fit it, as this must not end the thread."""
+    words, values = _steps.newest
+    try:
+        return (words % values if values else words)[:LONGEST]
+    except Exception:
+        return words[:LONGEST]
+
+
+def _content(now: Heartbeat) -> bytes:
+    """JSON of WIDTH bytes; what is too long in it, first of all its longest words, loses characters at the end."""
+    values = asdict(now)
+    texts = [name for name, value in values.items() if isinstance(value, str)]
+    while len(content := json.dumps(values).encode()) > WIDTH:
+        longest = max(texts, key=lambda name: len(json.dumps(values[name])))
+        values[longest] = values[longest][:-1]
+    return content.ljust(WIDTH)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -35,7 +38,7 @@ def read_object(path: Path, section: str) -> JsonFile:
         return content
 
     try:
-        content = json.loads(path.read_bytes(), object_pairs_hook=noting_repeats)
+        content = json.loads(content_of(path), object_pairs_hook=noting_repeats, parse_int=integer_of)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a JSON file") from None
     except (ValueError, RecursionError) as error:
@@ -47,6 +50,21 @@ def read_object(path: Path, section: str) -> JsonFile:
     for key in repeated:  # JSON readers keep the last value without a warning
         problems.add(f"key '{brief(key)}' is given more than once in one object; keep one")
     return JsonFile(content, entries, problems)
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of a file. Raises OSError, also for a pipe or a device, which may never end."""
+    require_regular(path)
+    return path.read_bytes()
+
+
+def require_regular(path: Path) -> None:
+    """Raises OSError where a path leads to no file with bytes of its own: a folder, a pipe, a device, nothing."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a regular file", str(path))
 
 
 def items_of(where: str, items: object, problems: Problems) -> Iterator[tuple[str, dict[str, object]]]:
@@ -89,10 +107,20 @@ def number_of(value: object) -> float:
     """A JSON value as a number, also one written as text (a released ground truth has "88.6"); NaN if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return math.nan
+    if isinstance(value, str) and "_" in value:  # Python reads 10_0 as 100
+        return math.nan
     try:
         return float(value)
     except (ValueError, OverflowError):
         return math.nan
+
+
+def integer_of(text: str) -> int | float:
+    """An integer of a JSON file; infinite, and so no number to any check, where Python refuses its many digits."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

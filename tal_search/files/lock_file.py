@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ from typing import TextIO
 from tal_search.errors import InputError, TalSearchError
 
 READ_BYTES = 4096  # more than any holder's text
+ABSENT = (0, 0)  # as the identity of a file; no inode has the number 0
 AGAIN = "see with `tal-search status` whether another driver runs it, then run the same command again"
 
 Holder = Mapping[str, object]  # a driver: host, pid, started, id
@@ -25,7 +27,7 @@ class LockLost(TalSearchError):
 def open_locked(path: Path) -> tuple[TextIO, bool]:
     """The file, and whether this process locked it. Raises InputError where its file system has no locks."""
     while True:
-        file = path.open("a+")
+        file = path.open("a+", errors="replace")
         try:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -37,26 +39,34 @@ def open_locked(path: Path) -> tuple[TextIO, bool]:
                 "folder with runs=FOLDER"
             ) from error
         status = os.fstat(file.fileno())
-        if _identity(path) == (status.st_dev, status.st_ino):
+        if _identity(path) in ((status.st_dev, status.st_ino), None):
             return file, True
         file.close()  # it was removed or replaced before it was locked
 
 
 def same_file(path: Path, remedy: str) -> Callable[[], None]:
-    """A check that raises LockLost once `path` is no longer the file that it is now. remedy: what to do then."""
+    """A check that raises LockLost once `path` is no longer the file that it is now. remedy: what to do then.
+
+    While the file cannot be reached, as in a network that fails for a moment, nothing is known, and the check passes.
+    """
     before = _identity(path)
 
     def check() -> None:
-        if _identity(path) != before:
+        nonlocal before
+        now = _identity(path)
+        before = before or now
+        if now not in (before, None):
             raise LockLost(f"{path} was removed or replaced while its study ran, so this driver ends; {remedy}")
 
     return check
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode; None where the file is absent or cannot be reached."""
+    """Device and inode; ABSENT where there is no file, None where that cannot be told."""
     try:
         status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return ABSENT
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -75,8 +85,10 @@ class LockFile:
         self._same()
         try:
             text = os.pread(self._file.fileno(), READ_BYTES, 0).decode(errors="replace")
-        except OSError:  # a network file system that forgot the file
-            text = ""
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                return  # the next look tells
+            text = ""  # a network file system forgot the file
         if text != self._text:
             holder = _holder(text)
             by = f" by another driver, {words(holder)}," if holder else ""
@@ -92,7 +104,7 @@ class LockFile:
 def holder_in(lock: TextIO) -> object:
     """The holder written in the lock file; None after a clean exit, {} where it cannot be read."""
     lock.seek(0)
-    return _holder(lock.read())
+    return _holder(lock.read(READ_BYTES))
 
 
 def _holder(text: str) -> object:
@@ -100,7 +112,7 @@ def _holder(text: str) -> object:
         return None
     try:
         holder: object = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return holder
 

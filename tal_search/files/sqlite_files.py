@@ -46,6 +46,15 @@ def locked_for_creation(path: Path) -> Iterator[None]:
         yield
 
 
+def reported(error: BaseException | None, *names: str) -> bool:
+    """Whether SQLite reported an error of these names, or one that extends them, here or in a cause of the error."""
+    while error is not None:
+        if str(getattr(error, "sqlite_errorname", "")).startswith(names):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def is_missing(path: Path) -> bool:
     """Whether there is no database: no file, or an empty one, as SQLite leaves it before the first table."""
     return not path.exists() or (path.is_file() and path.stat().st_size == 0)

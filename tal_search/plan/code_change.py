@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from tal_search.files.checked import Unreadable
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialSpec
 
@@ -38,6 +40,8 @@ def _kept(trials: Path) -> Iterator[tuple[str, TrialSpec, TrialFolder]]:
     """Experiment, spec and folder of every trial; folders half written, damaged or of another layout are skipped."""
     for path in trials.iterdir() if trials.is_dir() else ():
         folder = TrialFolder(path)
-        spec = folder.spec()
+        spec = None
+        with suppress(Unreadable):
+            spec = folder.spec()
         if spec is not None:
             yield _experiment(spec), spec, folder

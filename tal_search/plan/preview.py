@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from tal_search.files.checked import Unreadable
 from tal_search.plan.plan import Plan
 from tal_search.study import ResourceSettings
 from tal_search.trial.folder import TrialFolder
@@ -111,7 +112,10 @@ def seconds_per_epoch(runs: Path) -> dict[Kind, float]:
     samples: dict[Kind, list[float]] = {}
     for path in sorted(results, key=lambda path: path.stat().st_mtime, reverse=True)[:RECORDS_READ]:
         folder = TrialFolder(path.parent)
-        spec, result = folder.spec(), folder.result()
+        try:
+            spec, result = folder.spec(), folder.result()
+        except Unreadable:  # perhaps of another study
+            continue
         if spec is not None and result is not None:
             samples.setdefault(kind_of(spec), []).append(result.wall_seconds / spec.hyperparameters.get("epochs", 1))
     return {kind: median(seconds) for kind, seconds in samples.items()}

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import sqlalchemy
 from sqlalchemy import BigInteger, Column, Connection, DateTime, MetaData, String, Table, Text, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from tal_search.errors import InputError
 from tal_search.files.lock_file import Holder, LockLost, words
@@ -124,7 +125,7 @@ class Lease:
     def renew(self) -> None:
         """Renew the lease, also after it expired, if no other driver took it. Raises LockLost if one did.
 
-        A connection that broke is reported once, and once there is another.
+        A connection that broke is reported once, and once there is another. Does nothing while another thread renews.
         """
         asked = _now()
         try:
@@ -134,6 +135,8 @@ class Lease:
                 ).rowcount
                 if not renewed:
                     raise LockLost(self._lost_to(connection))
+        except NoFreeConnection:
+            return
         except SQLAlchemyError as error:
             if not self._failing:
                 self._say(f"the connection to the record's database broke ({first_line(error)}); trying again")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from tal_search.record.driver_lock import LOCK_FILE
 from tal_search.record.optuna_tables import Time
 from tal_search.record.record_reader import RecordReader, Row, is_asked_for, unreadable
-from tal_search.record.seal import UNREADABLE
+from tal_search.record.seal import UNREADABLE, has_log
 from tal_search.types import INFERENCE
 
 T = TypeVar("T")
@@ -91,8 +91,8 @@ def _read_undisturbed(folder: Path, read: Callable[[RecordReader], T]) -> T:
 
 
 def _written(folder: Path) -> tuple[int, int] | None:
-    """Time and size of a record that no process has open; None if one has, or if the record is on a server."""
-    if any((folder / name).exists() for name in ("record.url", "record.db-wal", "record.db-journal")):
+    """Time and size of a record that no process writes to; None if one may, or if the record is on a server."""
+    if has_log(folder / "record.db") or any((folder / name).exists() for name in ("record.url", "record.db-journal")):
         return None
     try:
         status = (folder / "record.db").stat()

@@ -95,21 +95,21 @@ class Record:
         axis.
         """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        file, sealed, removed = seal.begin(where)
-        storage = stored.open_storage(where)
         operations = Operations(folder or Path(where).parent, say, None if lock is None else lock.check)
         record = where if isinstance(where, Path) else None
-        try:
-            operations.limit_waits(storage.engine)
-            if lock is not None:
-                lock.guard(storage.engine, operations.busy_seconds, record)
-            agree = partial(stored.agree, storage, study, distributions, settings, about, objective)
-            return cls(storage, operations, study, *operations.retry(agree), record, sealed=sealed)
-        except BaseException as error:
-            stored.close(storage)
-            if explained := seal.explained(error, stored.shown(where), file, removed):
-                raise explained from error
-            raise
+        with seal.begun(where) as (file, sealed):
+            storage = stored.open_storage(where)
+            try:
+                operations.limit_waits(storage.engine)
+                if lock is not None:
+                    lock.guard(storage.engine, operations.busy_seconds, record)
+                agree = partial(stored.agree, storage, study, distributions, settings, about, objective)
+                return cls(storage, operations, study, *operations.retry(agree), record, sealed=sealed)
+            except BaseException as error:
+                stored.close(storage)
+                if explained := seal.explained(error, stored.shown(where), file):
+                    raise explained from error
+                raise
 
     def start(self, trial: Trial) -> int:
         """Record that the trial is running; returns its number. A trial that a killed driver left running keeps it.
@@ -181,16 +181,17 @@ class Record:
         other = trial.id in self._noted and seal.differ(self._noted[trial.id], trial)
         return other or self._loaded.get(trial.id, result) != result
 
-    def close(self) -> None:
+    def close(self, error: BaseException | None = None) -> None:
+        """error: of the block that used it. A record that was found damaged gets no checksum."""
         stored.close(self.storage)
-        if self.file is not None and self.operations.permitted():
+        if self.file is not None and not seal.is_damage(error, self.file) and self.operations.permitted():
             seal.write(self.file)
 
     def __enter__(self) -> Record:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self.close(error)
 
     def _end(self, trial: Trial, state: TrialState, reason: str) -> None:
         entry = self._entries[trial.id]

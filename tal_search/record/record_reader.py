@@ -11,18 +11,19 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import sqlalchemy
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from tal_search.errors import InputError, MissingExtra
 from tal_search.files.checked import Damaged
 from tal_search.record import optuna_tables, seal
-from tal_search.record.lease import first_line, held_in_database
+from tal_search.record.lease import connect_options, first_line, held_in_database
 from tal_search.record.optuna_tables import Time
 
 STATES = {"COMPLETE": "done", "RUNNING": "running", "WAITING": "running", "FAIL": "failed", "PRUNED": "stopped early"}
 ENDED = ("done", "failed", "stopped early")
 BUSY_SECONDS = 5  # SQLite's busy timeout
+CHUNK = 10_000  # trial ids in a statement; SQLite takes 32 766
 
 
 class Row(NamedTuple):
@@ -126,16 +127,15 @@ class RecordReader:
 
     def _read(self, connection: sqlalchemy.Connection) -> bool:
         """Read new trials and those that had not ended; a trial that has ended does not change any more."""
-        ids = optuna_tables.trial_ids(connection, self.study)
-        unread = {trial for trial in ids if trial not in self._rows or self._rows[trial].state not in ENDED}
-        if not unread:
-            return False
-        for trial in optuna_tables.trials_from(connection, self.study, min(unread), self._names):
-            if trial.trial_id in unread:
-                self._rows[trial.trial_id] = Row(
-                    trial.number, STATES[trial.state], trial.started, trial.ended, *trial.attributes
-                )
-        return True
+        open_ids = [trial for trial, row in self._rows.items() if row.state not in ENDED]
+        changed = False
+        for first in range(0, max(1, len(open_ids)), CHUNK):
+            last, some = max(self._rows, default=-1), open_ids[first : first + CHUNK]
+            for trial in optuna_tables.trials_after(connection, self.study, last, some, self._names):
+                row = Row(trial.number, STATES[trial.state], trial.started, trial.ended, *trial.attributes)
+                changed |= row != self._rows.get(trial.trial_id)
+                self._rows[trial.trial_id] = row
+        return changed
 
 
 def unreadable(folder: Path, error: Exception) -> InputError:
@@ -161,11 +161,17 @@ def recorded_studies(runs: Path) -> Iterator[str]:
 
 
 def _engine(folder: Path, still: bool) -> sqlalchemy.Engine:
-    if (folder / "record.url").exists():
+    named = folder / "record.url"
+    if named.exists():
         try:
-            return sqlalchemy.create_engine((folder / "record.url").read_text().strip(), poolclass=NullPool)
+            url = named.read_text().strip()
+            options = connect_options(url).get("connect_args", {})
+            return sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=options)
         except ImportError:
             raise MissingExtra("psycopg", "postgres") from None
+        except (OSError, ValueError, ArgumentError):  # their messages may quote a password
+            fix = "write the URL of the study's record into it, or run the study again with record=URL"
+            raise InputError(f"{named} cannot be read as the URL of a database; {fix}") from None
     path = folder / "record.db"
     # Reading beside a writer makes a lock file, which a read-only folder has no place for.
     shared = os.access(folder, os.W_OK) or path.with_name("record.db-wal").exists()

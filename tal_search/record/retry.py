@@ -8,6 +8,7 @@ goes on, so that no trial waits for the record.
 from __future__ import annotations
 
 import math
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -24,6 +25,13 @@ from tal_search.files.lock_file import LockLost
 from tal_search.record.lease import Unconfirmed, first_line
 
 Result = TypeVar("Result")
+
+# Errors that may pass: in SQLite by the beginning of their names, in PostgreSQL by that of their SQLSTATE. Its classes
+# are a broken connection, a transaction rolled back, resources, locks, an intervention and the server's own disk. The
+# last two: the server ended the session of a driver that was stopped, or is a standby and read-only.
+AWAY_SQLITE = tuple(f"SQLITE_{name}" for name in ("BUSY", "LOCKED", "CANTOPEN", "IOERR", "FULL", "PROTOCOL", "SCHEMA"))
+AWAY_POSTGRESQL = ("08", "40", "53", "55", "57", "58", "25P03", "25006")
+ODD_POSTGRESQL = ("42501", "42P01", "42703")  # a right, a table or a column that is missing
 
 AWAY_SECONDS = 600.0  # the run ends if the database is away for longer
 POLL_SECONDS = 0.5
@@ -156,21 +164,43 @@ class Operations:
 
 
 def _is_away(error: Exception) -> bool:
-    """Whether the database is locked or cannot be reached, so that the same operation may succeed later."""
-    if isinstance(error, DBAPIError):
-        # InternalError: PostgreSQL ended the session of a driver that was stopped, or is a standby and read-only.
-        return isinstance(error, OperationalError | InterfaceError | InternalError) or error.connection_invalidated
-    return isinstance(error, Unconfirmed)
+    """Whether the database is locked, full or cannot be reached, so that the same operation may succeed later."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, Unconfirmed)
+    if isinstance(error.orig, sqlite3.Error):
+        return _sqlite_name(error).startswith(AWAY_SQLITE)
+    state = _sqlstate(error)
+    if error.connection_invalidated or state is None:  # the driver's own errors, such as a connection refused
+        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return state.startswith(AWAY_POSTGRESQL)
 
 
 def _refused(error: Exception) -> Exception:
-    """A sentence for a damaged database; other errors are the program's, and stay as they are."""
-    if type(error) is not DatabaseError:
+    """A sentence for a database that is damaged, read-only or changed; other errors are the program's, and stay."""
+    if not isinstance(error, DBAPIError):
+        return error
+    if type(error) is DatabaseError:
+        wrong, fix = "is damaged", "restore it, or move it away"
+    elif _sqlite_name(error).startswith("SQLITE_READONLY"):
+        wrong, fix = "is read-only", "make its file and folder writable"
+    elif isinstance(error, OperationalError | InternalError) or _sqlstate(error) in ODD_POSTGRESQL:
+        wrong, fix = "refuses to be read or written", "correct it or the rights of its user, or move it away"
+    else:
         return error
     return TalSearchError(
-        f"the record's database is damaged ({first_line(error)}); restore it, or move it away and run the same command "
-        "again: results of finished trials are in their folders"
+        f"the record's database {wrong} ({first_line(error)}); {fix} and run the same command again: results of "
+        "finished trials are in their folders"
     )
+
+
+def _sqlite_name(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlite_errorname", ""))
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    """PostgreSQL's code of the error, under the names of psycopg and psycopg2; None where it is the driver's own."""
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    return state if isinstance(state, str) else None
 
 
 def _with_database_error(operation: Callable[[], Result]) -> Result:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from tal_search.errors import InputError
 from tal_search.files.atomic import replace_file
 from tal_search.files.checked import Damaged, sqlite_problem, stamp_now
+from tal_search.files.lock_file import LockLost
+from tal_search.files.sqlite_files import reported
 
 if TYPE_CHECKING:
     from tal_search.plan.cells import Trial
@@ -36,7 +38,7 @@ def is_whole(record: Path) -> bool | None:
     for _ in range(2):  # a driver may just have begun to write
         try:
             noted = _path(record).read_bytes().split()
-            if _has_log(record):
+            if has_log(record):
                 return None
             if noted[:1] == [stamp_now(record)[1].encode()]:
                 return True
@@ -96,21 +98,28 @@ def damaged(record: Path, error: BaseException) -> Damaged:
     return Damaged(record, reason, FIX.format(name=record.name))
 
 
-def begin(where: Path | str) -> tuple[Path | None, bool, bytes | None]:
-    """Check a record before it is opened for writing, and remove its checksum.
+@contextmanager
+def begun(where: Path | str) -> Iterator[tuple[Path | None, bool]]:
+    """Check a record that the block opens for writing, and remove its checksum.
 
-    Returns its file if it exists, whether its content is certain, and the text that was removed. Raises Damaged.
+    Gives its file if it exists, and whether its content is certain. If the block raises an error, it has to have closed
+    the record: a checksum of what it is then replaces the one that was removed. Raises Damaged.
     """
     if not isinstance(where, Path):
-        return None, True, None
+        yield None, True
+        return
     sealed = not where.exists() or require_sound(where)
-    return where if where.exists() else None, sealed, remove(where)
+    file, removed = where if where.exists() else None, remove(where)
+    try:
+        yield file, sealed
+    except BaseException as error:
+        if removed and not isinstance(error, LockLost) and not is_damage(error, where):
+            write(where)
+        raise
 
 
-def explained(error: BaseException, shown: str, file: Path | None, removed: bytes | None) -> InputError | None:
-    """The error of opening a record for a user, if it is one; the checksum is written back. shown: its location."""
-    if file is not None and removed is not None:
-        write(file, removed)
+def explained(error: BaseException, shown: str, file: Path | None) -> InputError | None:
+    """The error of opening a record for a user, if it is one. shown: its location."""
     if isinstance(error, InputError) and not isinstance(error, Damaged):
         return InputError(f"{shown}: {problem}" for problem in error.problems)
     if file is not None and (isinstance(error, UNREADABLE) or is_damage(error)):
@@ -118,10 +127,12 @@ def explained(error: BaseException, shown: str, file: Path | None, removed: byte
     return None
 
 
-def is_damage(error: BaseException | None) -> bool:
-    """Whether SQLite reported a damaged file."""
+def is_damage(error: BaseException | None, record: Path | None = None) -> bool:
+    """Whether SQLite reported a damaged file, or this record was found damaged."""
+    if reported(error, "SQLITE_CORRUPT", "SQLITE_NOTADB"):
+        return True
     while error is not None:
-        if str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        if isinstance(error, Damaged) and error.path == record:
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -139,7 +150,7 @@ def reading(record: Path | None, *, sealed: bool = True) -> Iterator[None]:
 
 
 def remove(record: Path) -> bytes | None:
-    """Remove the checksum before the record is written to; returns its text for `write`."""
+    """Remove the checksum before the record is written to; returns its text, None if there was none."""
     try:
         text = _path(record).read_bytes()
         _path(record).unlink()
@@ -148,20 +159,22 @@ def remove(record: Path) -> bytes | None:
     return text
 
 
-def write(record: Path, text: bytes | None = None) -> None:
-    """Write the checksum of a record that was closed, or the `text` that was removed; nothing while others write."""
+def write(record: Path) -> None:
+    """Write the checksum of a record that was closed; nothing while others write."""
     with suppress(OSError, sqlite3.Error):  # no room, or a folder that has become read-only
-        if _has_log(record):  # a dashboard has the file open
+        if has_log(record):  # a dashboard has the file open
             with closing(sqlite3.connect(record)) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        if not _has_log(record):
-            replace_file(_path(record), text or f"{stamp_now(record)[1]}  {record.name}\n".encode())
+        if not has_log(record):
+            replace_file(_path(record), f"{stamp_now(record)[1]}  {record.name}\n".encode())
 
 
-def _has_log(record: Path) -> bool:
+def has_log(record: Path) -> bool:
     """Whether SQLite's write-ahead log holds changes; a reader may leave an empty one behind."""
-    log = record.with_name(f"{record.name}-wal")
-    return log.exists() and log.stat().st_size > 0
+    try:
+        return record.with_name(f"{record.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _path(record: Path) -> Path:

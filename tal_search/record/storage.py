@@ -107,9 +107,14 @@ def agree(
 ) -> tuple[int, dict[str, BaseDistribution]]:
     """The id of a study, created if necessary, and its distributions for old and new trials; see `Record.open`."""
     study_id = id_of_study(storage, study)
-    if settings is not None:
-        agree_on_settings(storage, study_id, study, settings)
-    agreed = agree_on_distributions(storage, study_id, distributions)
+    # All is compared before anything is written: a study that is refused stays as it was.
+    changed = None if settings is None else agreed_settings(storage, study_id, study, settings)
+    agreed, outdated = agreed_distributions(storage, study_id, distributions)
+    if changed is not None:
+        storage.set_study_user_attr(study_id, SETTINGS, changed)
+    for name in outdated:
+        # Safe, because the way Optuna stores a number does not depend on the bounds.
+        optuna_tables.replace_distribution(storage.engine, study_id, name, distribution_to_json(agreed[name]))
     if about is not None:
         storage.set_study_user_attr(study_id, ABOUT, dict(about))
     if objective is not None:
@@ -139,16 +144,17 @@ def name_objectives(storage: RDBStorage, study_id: int, names: list[str]) -> Non
         storage.set_study_system_attr(study_id, METRIC_NAMES, names)
 
 
-def agree_on_settings(storage: RDBStorage, study_id: int, study: str, wanted: Mapping[str, object]) -> None:
-    """Compare the settings of a study with those it was started with, and store them if it is new.
+def agreed_settings(
+    storage: RDBStorage, study_id: int, study: str, wanted: Mapping[str, object]
+) -> dict[str, object] | None:
+    """Compare the settings of a study with those it was started with; returns those to store, None if it has them.
 
     A section that `wanted` leaves out (the code version, where a change is accepted) is not compared; in the
     sections of GROWING, only entries that both have are compared. Raises InputError with every difference.
     """
     known: dict[str, object] | None = storage.get_study_user_attrs(study_id).get(SETTINGS)
     if known is None:
-        storage.set_study_user_attr(study_id, SETTINGS, dict(wanted))
-        return
+        return dict(wanted)
     new: dict[str, object] = json.loads(json.dumps(wanted))  # as the record has it: tuples become lists
     old = {name: value for name, value in known.items() if name in new}
     for name in GROWING & new.keys() & old.keys():
@@ -164,8 +170,7 @@ def agree_on_settings(storage: RDBStorage, study_id: int, study: str, wanted: Ma
             f"the study {study} was started with other settings ({'; '.join(changes)}); restore them{accept}, "
             "or start a study of another name with study.fork=NAME (equal trials are reused)"
         )
-    if new != known:
-        storage.set_study_user_attr(study_id, SETTINGS, {**known, **new})
+    return {**known, **new} if new != known else None
 
 
 def differences(old: object, new: object, name: str = "") -> Iterator[str]:
@@ -177,15 +182,15 @@ def differences(old: object, new: object, name: str = "") -> Iterator[str]:
         yield f"{name} was {json.dumps(old)}, is {json.dumps(new)}"
 
 
-def agree_on_distributions(
+def agreed_distributions(
     storage: RDBStorage, study_id: int, wanted: Mapping[str, BaseDistribution]
-) -> dict[str, BaseDistribution]:
+) -> tuple[dict[str, BaseDistribution], list[str]]:
     """One distribution per axis for old and new trials alike, as Optuna's importances need it.
 
-    Where an axis gained values, the distributions of the old trials are widened in the record too. Raises InputError
-    where an axis has numbers in some trials and other values in others.
+    Also the axes that gained values: the distributions of their old trials have to be widened in the record too. Raises
+    InputError where an axis has numbers in some trials and other values in others.
     """
-    agreed = dict(wanted)
+    agreed, outdated = dict(wanted), []
     with storage.engine.connect() as connection:
         known = optuna_tables.distributions(connection, study_id)
     for name, texts in known.items():
@@ -199,6 +204,5 @@ def agree_on_distributions(
                     "give the study another name with study.fork=NAME"
                 ) from error
         if any(distribution != agreed[name] for distribution in stored):
-            # Safe, because the way Optuna stores a number does not depend on the bounds.
-            optuna_tables.replace_distribution(storage.engine, study_id, name, distribution_to_json(agreed[name]))
-    return agreed
+            outdated.append(name)
+    return agreed, outdated

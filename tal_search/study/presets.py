@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tal_search.data.catalog import known
-from tal_search.data.data_folder import CLICK_FILES
+from tal_search.data.data_folder import CLICK_FILES, readable, seen_at
+from tal_search.data.features.layouts import AUTO, detect
 from tal_search.data.features.timing import Timing
 from tal_search.data.find import default_annotators, find
 from tal_search.errors import InputError
@@ -49,6 +50,8 @@ def find_dataset(study: Study) -> DatasetSpec:
     """
     settings = study.dataset
     given = settings.root is not None
+    if settings.root is not None and settings.source == "simulated":
+        _require_root(study, settings.root)
     presets = specification(study.method).presets[settings.name]
     spec = find(
         name=settings.name,
@@ -63,7 +66,16 @@ def find_dataset(study: Study) -> DatasetSpec:
     )
     # The source that `auto` finds decides the preset, and the preset the number of snippets.
     snippets = settings.snippets or presets[preset_name(study, spec.source)].snippets
-    return replace(spec, snippets=snippets)
+    unread = "; dataset.root is not read" if given and settings.source == "simulated" else ""
+    return replace(spec, snippets=snippets, description=spec.description + unread)
+
+
+def _require_root(study: Study, root: Path) -> None:
+    """Raises InputError where a root that is given and not needed is not there: most likely it is misspelt."""
+    with readable(root):
+        if not root.is_dir() and detect(root, study.dataset.name, AUTO) is None:
+            fix = "correct it, or leave it out: dataset.source=simulated reads no features"
+            raise InputError(f"{study.place('dataset.root')}: dataset.root={root} {seen_at(root)}; {fix}")
 
 
 def annotator_problems(study: Study, spec: DatasetSpec, kinds: tuple[str, ...]) -> list[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from tal_search.errors import TalSearchError
 from tal_search.files.urls import masked
 from tal_search.tracking import epoch_log
 from tal_search.trial.folder import TrialFolder
@@ -186,6 +187,7 @@ class BackgroundTracker:
 
 
 def _one_line(error: Exception) -> str:
-    """Type and message; of NotCopied the message only."""
-    text = str(error).strip() if isinstance(error, NotCopied) else f"{type(error).__name__}: {str(error).strip()}"
+    """Type and message; of our own errors the message only."""
+    head = "" if isinstance(error, NotCopied | TalSearchError) else f"{type(error).__name__}: "
+    text = f"{head}{str(error).strip()}"
     return masked(text.splitlines()[0])[:200]

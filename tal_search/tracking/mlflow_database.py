@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from tal_search.errors import TalSearchError
 from tal_search.files.sqlite_files import (
     is_missing,
     locked_for_creation,
     replace_database,
+    reported,
     serialized,
     set_aside,
     sqlite_file,
     sqlite_url,
 )
+from tal_search.record.lease import first_line
+from tal_search.record.seal import is_damage
 from tal_search.study import TrackingSettings
 from tal_search.tracking.mlflow_client import import_mlflow, mlflow_client
 
@@ -34,6 +39,13 @@ ANEW = (
     "`tal-search rebuild`"
 )
 UPGRADED = "{path} was made by an older MLflow and is brought up to date; the old file is kept as {aside}"
+REOPEN = "; a program that has it open (`mlflow ui`) goes on with the old file until it is started again"
+KEPT = (
+    "{path} holds runs and cannot be brought up to date ({reason}); it is left as it is. Move it away, then run "
+    "`tal-search rebuild` for each study of the folder"
+)
+LOCKED = "{path} is locked by another program; stop that program (`mlflow ui`, a database browser), then try again"
+BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 
 
 def address_of(runs: Path, tracking: TrackingSettings) -> tuple[str, Path | None, str | None]:
@@ -53,17 +65,27 @@ def open_database(database: Path, say: Callable[[str], None], artifacts: str | N
 
     say: gets a sentence where an old file is set aside. artifacts: where the study's settings place its files, if they
     do; every other run whose files were moved with the database is pointed at them. Raises TalSearchError if the
-    database is of a newer MLflow.
+    database is of a newer MLflow, is locked by another program, or holds runs and cannot be upgraded.
     """
     import_mlflow()
     database.parent.mkdir(parents=True, exist_ok=True)
-    with locked_for_creation(database):
+    with locked_for_creation(database), _explained(database):
         if not _is_whole(database):
             _make(database, say)
         with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # MLflow's UI reads while a study writes
             _follow(connection, database.parent / ARTIFACTS, artifacts)
         return mlflow_client(sqlite_url(database))
+
+
+@contextmanager
+def _explained(database: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, SQLAlchemyError) as error:
+        if not reported(error, *BUSY):
+            raise
+        raise TalSearchError(LOCKED.format(path=database)) from error
 
 
 def _is_whole(database: Path) -> bool:
@@ -75,7 +97,7 @@ def _is_whole(database: Path) -> bool:
             connection.execute("BEGIN IMMEDIATE")  # waits for a process that makes tables at this moment
             revision = _revision(connection)
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT:
+        if reported(error, "SQLITE_CORRUPT"):
             return False
         raise  # locked, a full disk, no permission, or somebody else's file
     heads, known = _revisions()
@@ -104,15 +126,23 @@ def _revisions() -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _make(database: Path, say: Callable[[str], None]) -> None:
-    """Replace the database by a whole one: the same, completed, or else an empty one. An old file with runs is kept."""
-    sentence = UPGRADED
+    """Replace the database by a whole one: the same, completed, or an empty one where it is damaged or has no runs.
+
+    An old file with runs is kept. Raises TalSearchError where it has runs and cannot be completed.
+    """
+    content = None
     try:
         content = _completed(database)
-    except Exception:  # of SQLite, SQLAlchemy or Alembic, for a file that cannot be completed
-        content, sentence = _completed(None), ANEW
+    except Exception as error:  # MLflow's migrations raise many kinds
+        if reported(error, *BUSY):
+            raise
+        if not is_damage(error) and _has_runs(database):
+            raise TalSearchError(KEPT.format(path=database, reason=first_line(error))) from error
+    sentence, ending = (ANEW, "half-made") if content is None else (UPGRADED, "older")
+    content = content or _completed(None)
     if not is_missing(database) and (sentence is ANEW or _has_runs(database)):
-        aside = set_aside(database, "half-made" if sentence is ANEW else "older")
-        say(sentence.format(path=database, aside=aside.name))
+        aside = set_aside(database, ending)
+        say(sentence.format(path=database, aside=aside.name) + REOPEN)
     replace_database(database, content)
 
 
@@ -135,10 +165,9 @@ def _completed(database: Path | None) -> bytes:
 
 def _has_runs(database: Path) -> bool:
     with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as connection:
-        try:
-            return connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is not None
-        except sqlite3.OperationalError:  # no such table
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():
             return False
+        return connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is not None
 
 
 def _follow(connection: sqlite3.Connection, folder: Path, artifacts: str | None) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,6 +19,7 @@ from tal_search.record.driver_lock import lock_study
 from tal_search.record.storage import READ, Row, close, open_storage, rows, shown
 from tal_search.results.trials import StudyFrame
 from tal_search.tracking.mlflow_client import import_mlflow
+from tal_search.tracking.mlflow_database import address_of
 from tal_search.tracking.mlflow_tracker import mlflow_tracker
 from tal_search.tracking.publish import publish
 from tal_search.trial.folder import TrialFolder
@@ -36,10 +39,14 @@ def rebuild(plan: Plan, say: Callable[[str], None] | None = None) -> str:
     """
     study = plan.study
     import_mlflow()
-    _require_sound(study.runs / "mlflow.db")
-    known = list(_rows(study.record or study.runs / study.name / "record.db", study.name))
-    ended = list(_ended(known, plan))
+    _require_sound(address_of(study.runs, study.tracking)[1])
+    where = study.record or study.runs / study.name / "record.db"
+    with _opened(where, study.name):  # fail before anything is written
+        pass
     with lock_study(study.runs / study.name, study.record) as lock:
+        with _opened(where, study.name) as (storage, study_id):
+            known = list(rows(storage, study_id, (*READ, "cell", "annotator", "seed")))
+        ended = list(_ended(known, plan))
         tracker = mlflow_tracker(plan, say, search=True, check=lock.check)
         for spec, outcome in ended:
             tracker.finish(spec, outcome)
@@ -50,15 +57,18 @@ def rebuild(plan: Plan, say: Callable[[str], None] | None = None) -> str:
     return f"{len(ended)} trained trials of {study.name} are in {shown(str(place))}."
 
 
-def _require_sound(database: Path) -> None:
+def _require_sound(database: Path | None) -> None:
     """Raise Damaged where SQLite can read MLflow's database but finds it damaged; it can be made again, as a copy."""
-    problem = sqlite_problem(database) if database.exists() else None
+    if database is None or not database.exists():
+        return
+    problem = sqlite_problem(database)
     if problem is not None and problem not in UNREADABLE:
         raise Damaged(database, problem, "move it away, then run `tal-search rebuild` for each study of the folder")
 
 
-def _rows(where: Path | str, study: str) -> Iterator[Row]:
-    """Every trial of the record."""
+@contextmanager
+def _opened(where: Path | str, study: str) -> Iterator[tuple[RDBStorage, int]]:
+    """The record, and the id of the study in it. Raises InputError where it cannot be read or has no such study."""
     if isinstance(where, Path) and not where.exists():
         raise InputError(f"{where} does not exist; run the study first, or name its folder with runs=FOLDER")
     if isinstance(where, Path):
@@ -68,7 +78,7 @@ def _rows(where: Path | str, study: str) -> Iterator[Row]:
         known = {frozen.study_name: frozen._study_id for frozen in storage.get_all_studies()}
         if study not in known:
             raise InputError(f"{shown(where)} holds no study {study}; it holds {', '.join(known) or 'none'}")
-        yield from rows(storage, known[study], (*READ, "cell", "annotator", "seed"))
+        yield storage, known[study]
     except (SQLAlchemyError, *seal.UNREADABLE) as error:
         if isinstance(where, Path):
             raise seal.damaged(where, error) from error

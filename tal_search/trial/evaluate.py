@@ -16,6 +16,7 @@ from tal_search.data.features.npz import read_video, rescale
 from tal_search.data.features.split_reader import FALLBACK_FPS
 from tal_search.data.splits import restrict
 from tal_search.errors import InputError, Problems
+from tal_search.files.json_reader import require_regular
 from tal_search.localization.inference import Inference
 from tal_search.metrics.matching import require_protocol
 from tal_search.metrics.video_sets import left_out, without_duplicates, without_videos
@@ -138,13 +139,14 @@ def detect(
 
 
 def _load_state(checkpoint: Path) -> dict[str, torch.Tensor]:
-    import pickle
-
     import torch
 
     try:
+        require_regular(checkpoint)
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # an unpickler raises whatever the bytes of another file lead it to
         reason = (isinstance(error, OSError) and error.strerror) or "not a checkpoint of tensors, or truncated"
         raise InputError(f"{checkpoint}: cannot be loaded ({reason}); give a file with epoch and state_dict") from None
     state = content.get("state_dict") if isinstance(content, dict) else None

@@ -8,7 +8,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
-from tal_search.files.checked import Damaged, Stamp, parsing, problem_of, read_sealed, version_of, write_sealed
+from tal_search.files.checked import (
+    Damaged,
+    Stamp,
+    Unreadable,
+    parsing,
+    problem_of,
+    read_sealed,
+    reading,
+    version_of,
+    write_sealed,
+)
 from tal_search.trial.trial_types import EpochReport, TrialResult, setting_name
 
 SPEC = "spec.json"
@@ -44,8 +54,10 @@ def epoch_row(report: EpochReport) -> dict[str, float]:
 
 
 def read_result(path: Path) -> Ended:
-    """The content of a `result.json`. Raises FileNotFoundError or Damaged."""
-    ended = _read_result(path, version_of(path.stat()))
+    """The content of a `result.json`. Raises FileNotFoundError, Damaged or Unreadable."""
+    with reading(path):
+        version = version_of(path.stat())
+    ended = _read_result(path, version)
     if isinstance(ended, Damaged):
         raise Damaged(path, ended.reason, ended.fix)
     return ended
@@ -55,6 +67,8 @@ def read_result(path: Path) -> Ended:
 def _read_result(path: Path, _: tuple[int, int, int]) -> Ended | Damaged:
     try:
         return _parsed_result(path)
+    except Unreadable:
+        raise  # and so it is not cached
     except Damaged as error:
         return error
 
@@ -103,12 +117,14 @@ def _names_settings(content: Mapping[str, Any]) -> bool:
 def damage_of(folder: Path) -> Iterator[Damaged]:
     """The damaged and missing files of the fit in a finished trial's folder; nothing for an unfinished one.
 
-    Not those that cost no training: its specification and its scores at further settings.
+    Not those that cost no training: its specification and its scores at further settings. Raises Unreadable.
     """
     try:
         files = read_result(folder / "result.json").files
     except OSError:
         return
+    except Unreadable:
+        raise
     except Damaged as error:
         yield error
         return

@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tal_search.files.atomic import replace_file, write_atomically, write_json
-from tal_search.files.checked import Damaged, parsing, problem_of, refused, sealed, stamp, write_sealed
+from tal_search.files.checked import (
+    Damaged,
+    Unreadable,
+    parsing,
+    problem_of,
+    reading,
+    refused,
+    sealed,
+    stamp,
+    write_sealed,
+)
 from tal_search.trial.final_files import (
     AGAIN,
     FINAL,
@@ -93,13 +103,15 @@ class TrialFolder:
         return (self.path / SPEC).exists()
 
     def spec(self) -> TrialSpec | None:
-        """The trial's specification; None if the file is missing, damaged or of a version with other fields.
+        """The specification; None if its file is missing, damaged or of another version. Raises Unreadable.
 
         The key covers what the numbers depend on; the file's checksum, once the trial has ended, also the rest.
         """
         path = self.path / SPEC
         try:
-            content = json.loads(path.read_bytes(), parse_constant=refused)
+            with reading(path):
+                text = path.read_bytes()
+            content = json.loads(text, parse_constant=refused)
             key = content.pop("key")
             spec = TrialSpec.from_json(content)
             noted = stamps_in(self.path).get(SPEC)
@@ -108,9 +120,14 @@ class TrialFolder:
         return spec if spec.key == key and (noted is None or problem_of(path, noted) is None) else None
 
     def result(self) -> TrialResult | None:
-        """The finished trial's result; None if the trial is unfinished or one of its files is damaged or missing."""
+        """The finished trial's result; None if the trial is unfinished or one of its files is damaged or missing.
+
+        Raises Unreadable: whoever would train the trial again must not for a file that only cannot be read now.
+        """
         try:
             ended = read_result(self.path / "result.json")
+        except Unreadable:
+            raise
         except (OSError, Damaged):
             return None
         return None if any(damage_of(self.path)) else ended.result
@@ -143,9 +160,14 @@ class TrialFolder:
         return TrialOutcome("unfinished")
 
     def settings(self) -> dict[str, ScoredSetting]:
-        """Scores at further inference settings, by setting name; empty if the file is damaged or missing."""
+        """Scores at further inference settings, by setting name; empty if the file is damaged or missing.
+
+        Raises Unreadable.
+        """
         try:
             return read_settings(self.scored_settings)
+        except Unreadable:
+            raise
         except (OSError, Damaged):
             return {}
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from tal_search.errors import LISTED
-from tal_search.files.checked import ASIDE, Damaged, set_aside, stamp
+from tal_search.files.checked import ASIDE, Damaged, Unreadable, set_aside, stamp
+from tal_search.files.lock_file import open_locked
 from tal_search.trial.final_files import SPEC, damage_of, read_result, read_settings, stamps_in, write_ended
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialResult, TrialSpec
@@ -20,11 +24,33 @@ def mend(folder: TrialFolder, spec: TrialSpec, recorded: TrialResult | None = No
 
     recorded: the fit's result in a record, from which `result.json` is written again if the trial's scores are the
     same. If another file of the fit is damaged, `result.json` is set aside too, so that the trial is unfinished.
-    `spec.json` is written again; `settings.json` is made again by scoring. dry: change nothing. Raises OSError.
+    `spec.json` is written again; `settings.json` is made again by scoring. dry: change nothing. Nothing is done
+    while another process works in the folder. Raises OSError, and Unreadable where a file cannot be read now.
     """
+    if not _mend(folder, spec, recorded, dry=True):
+        return []
+    with _locked(folder.path / "lock", dry=dry) as free:
+        # A worker that has it writes these files: until it ends, the trial is unfinished.
+        return _mend(folder, spec, recorded, dry=dry) if free else []
+
+
+@contextmanager
+def _locked(path: Path, *, dry: bool) -> Iterator[bool]:
+    """Lock a trial's folder for the block; False where another process has it. dry: make no lock file."""
+    if dry and not os.access(path, os.W_OK):  # there is none, or it is another user's
+        yield True
+        return
+    file, free = open_locked(path)
+    with file:
+        yield free
+
+
+def _mend(folder: TrialFolder, spec: TrialSpec, recorded: TrialResult | None, *, dry: bool) -> list[str]:
     sentences = _mend_fit(folder, recorded, dry=dry)
     try:
         read_settings(folder.scored_settings)
+    except Unreadable:
+        raise
     except Damaged as error:
         sentences.append(_aside(error, "its settings are scored again", dry=dry))
     except OSError:

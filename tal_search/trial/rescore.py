@@ -11,7 +11,7 @@ from pathlib import Path
 from tal_search.data.load import load_truths
 from tal_search.data.splits import restrict
 from tal_search.errors import TalSearchError
-from tal_search.files.checked import Damaged, parsing, set_aside
+from tal_search.files.checked import Damaged, Unreadable, parsing, set_aside
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize_many, proposal_key
@@ -81,6 +81,8 @@ def kept_activations(folder: Path, name: str) -> Activations:
     try:
         with parsing(TrialFolder(folder).verified(path)):
             return Activations.load(path)
+    except Unreadable:
+        raise
     except Damaged as error:
         kept = f"it is kept as {set_aside(path).name}, and " if path.exists() else ""
         raise TalSearchError(

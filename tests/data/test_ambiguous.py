@@ -81,3 +81,5 @@ def test_every_bad_line_of_an_ambiguous_list_is_named(tmp_path: Path) -> None:
         read_ambiguous(path)
     with pytest.raises(InputError, match="No such file"):
         read_ambiguous(tmp_path / "none.txt")
+    with pytest.raises(InputError, match="a pipe or a device, not a regular file"):
+        read_ambiguous(Path("/dev/zero"))

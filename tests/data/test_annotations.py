@@ -168,7 +168,7 @@ def test_what_two_hundred_videos_have_is_a_few_sentences(tmp_path: Path) -> None
         (b'{"results": {}}', "has no object 'database'"),
         (b'{"database": []}', "has no object 'database'"),
         (b'{"database": {}}', "subset 'test' is not in the file; subsets present: none"),
-        (b'{"database": {"v": {"subset": "Test", "annotations": []}}}', "subsets present: 'Test' (1 videos)"),
+        (b'{"database": {"v": {"subset": "Val", "annotations": []}}}', "subsets present: 'Val' (1 videos)"),
         (b'{"database": {"v": {"subset": "test", "annotations": []}}}', "has no instance in its 1 videos"),
         (b'{"database": {"v": {"subset": "test", "annotations": []}}, "activity_list": [3]}', "activity_list is [3]"),
         (b'{"activity_list": ["a", "a"], "database": {"v": {"subset": "test", "annotations": []}}}', "'a' 2 times"),

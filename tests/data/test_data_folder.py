@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from tal_search.data.data_folder import (
+    click_notes,
     feature_files,
     find_clicks,
     find_ground_truth,
@@ -18,6 +20,7 @@ from tal_search.data.data_folder import (
     subset_by_video,
     subsets_and_fps,
 )
+from tal_search.data.features.split_reader import read_both
 from tal_search.errors import InputError
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
 from tests.support.make_dataset import problems_of
@@ -50,6 +53,15 @@ def test_the_test_folder_is_chosen_before_the_training_folder(tmp_path: Path) ->
     assert split_folders(tmp_path, "thumos14", has) == (tmp_path / "validation", tmp_path / "test")
 
 
+def test_two_folders_of_one_split_are_named(tmp_path: Path) -> None:
+    touch(*(tmp_path / part / "v.npz" for part in ("val", "validation", "training", "test")))
+    (problem,) = problems_of(lambda: split_folders(tmp_path, "thumos14", lambda folder: holds(folder, "*.npz")))
+    assert problem == f"{tmp_path} has 3 folders of the training split (val, validation, training); keep one of them"
+    (tmp_path / "validation" / "v.npz").unlink()
+    folders = split_folders(tmp_path, "mine", lambda folder: holds(folder, "*.npz"))
+    assert folders == (tmp_path / "training", tmp_path / "test")  # and val, a third split
+
+
 def test_the_nearest_ground_truth_and_the_one_named_after_the_dataset(tmp_path: Path) -> None:
     root = tmp_path / "features"
     root.mkdir()
@@ -77,6 +89,22 @@ def test_click_files_by_kind_and_annotator(tmp_path: Path) -> None:
     assert "clicks_action_A1.csv and clicks_action_1.txt are both of annotator A1; keep one" in problem
     (problem,) = problems_of(lambda: find_clicks(None, "x", tmp_path / "absent"))
     assert "is not a folder with files clicks_background_ANNOTATOR.txt or clicks_action_ANNOTATOR.txt" in problem
+
+
+def test_click_files_that_are_none_and_names_that_are_nearly_right(tmp_path: Path) -> None:
+    touch(tmp_path / "clicks_background_.txt")
+    (tmp_path / "clicks_background_A1.txt").symlink_to(tmp_path / "gone")
+    (tmp_path / "clicks_action_A1.csv").mkdir()
+    os.mkfifo(tmp_path / "clicks_action_A2.txt")
+    problems = "\n".join(problems_of(lambda: find_clicks(tmp_path, "x", tmp_path)))
+    assert "clicks_background_.txt names no annotator; rename it to clicks_background_ANNOTATOR.txt" in problems
+    assert "clicks_background_A1.txt is a link to nothing; put the clicks there" in problems
+    assert problems.count(" is not a file; ") == 2
+    root = tmp_path / "x"
+    touch(root / "clicks_background_A1.txt", root / "clicks_background_A2.TXT", root / "click_background_A3.txt")
+    (note,) = click_notes(root, "x", [root / "clicks_background_A1.txt"])
+    near = f"{root}: click_background_A3.txt, clicks_background_A2.TXT are not read; a click file is named "
+    assert note == f"{near}clicks_background_ANNOTATOR.txt or clicks_action_ANNOTATOR.txt"
 
 
 def test_subsets_by_their_usual_names_and_plausible_frame_rates(tmp_path: Path) -> None:
@@ -119,3 +147,21 @@ def test_what_is_at_a_root_is_said_in_words(tmp_path: Path) -> None:
 def test_links_that_lead_to_themselves_are_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.npz").symlink_to(tmp_path / "a.npz")
     assert feature_files(tmp_path, tmp_path) == {"a": tmp_path / "a.npz"}
+
+
+def test_all_usual_names_of_a_split_in_any_case_are_one_subset(tmp_path: Path) -> None:
+    path = tmp_path / "gt.json"
+    names = ["VAL ", "val", "val", "test", "test", "testing", "Test ", "validation"]
+    items = [{"segment": [0, 1], "label": "HighJump"}]
+    database = {f"v{index}": {"subset": name, "annotations": items} for index, name in enumerate(names)}
+    path.write_text(json.dumps({"database": database}))
+    assert subsets_and_fps(path, "thumos14")[:2] == ("val", "test")
+    notes: list[str] = []
+    train, test = read_both(path, ["val", "test"], None, notes)
+    assert (train.videos, test.videos) == (("v0", "v1", "v2", "v7"), ("v3", "v4", "v5", "v6"))
+    assert notes == [
+        f"{path}: several names of one subset are read as one: 'val' (2 videos), 'VAL ' (1 video), "
+        "'validation' (1 video)",
+        f"{path}: several names of one subset are read as one: 'test' (2 videos), 'testing' (1 video), "
+        "'Test ' (1 video)",
+    ]

@@ -15,7 +15,7 @@ from tal_search.data.class_names import THUMOS14
 from tal_search.data.labels import Use, described, label_uses, read_as, recognised, spelling
 from tests.support.make_dataset import problems_of
 
-SAME = "labels that differ from a class only by case, spaces, underscores or hyphens are read as that class: "
+SAME = "labels that differ from a class only by case, separators or invisible characters are read as that class: "
 
 
 def truth_file(folder: Path, *labels: object, name: str = "truth.json", **more: Any) -> Path:
@@ -39,6 +39,13 @@ def classes_and_notes(path: Path, dataset: str | None = None) -> tuple[list[str]
 )
 def test_spellings_of_one_class(label: str) -> None:
     assert spelling(label) == spelling("HighJump")
+
+
+@pytest.mark.parametrize("label", ["High\u200bJump", "\ufeffHighJump", "High\u00adJump"])
+def test_invisible_characters_make_no_class_and_are_shown(tmp_path: Path, label: str) -> None:
+    escaped = label.encode("unicode_escape").decode()
+    classes, notes = classes_and_notes(truth_file(tmp_path, "HighJump", label, "HighJump"))
+    assert (classes, notes) == (["HighJump"] * 3, [f"{SAME}'{escaped}' (1 instance) as 'HighJump'"])
 
 
 @pytest.mark.parametrize(("one", "other"), [("walk 1-2", "walk 12"), ("C++", "C"), ("-", "_"), ("a1", "a-2")])

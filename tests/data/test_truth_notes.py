@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tal_search.data.annotations import read_annotations
-from tal_search.data.truth_notes import training_notes, truth_notes
+from tal_search.data.truth_notes import detection_notes, training_notes, truth_notes
 from tal_search.metrics.average_precision import score
 from tal_search.types import Annotations
 from tests.support.paths import FIXTURES
@@ -156,3 +156,14 @@ def test_video_labels_that_say_little() -> None:
     one = replace(annotations([(video, "a", 1.0, 2.0) for video in "uvw"], classes="a"), duration=np.full(3, 40.0))
     (note,) = training_notes(PATH, one, one)
     assert note.startswith("gt.json: 3 of 3 training videos have the only class, so video labels say little;")
+
+
+def test_detections_outside_their_video_are_counted_where_durations_are_known() -> None:
+    truth = replace(annotations([("v", "a", 1.0, 2.0)]), duration=np.array([np.nan, 40.0, 40.0]))
+    rows = [("u", "a", 900.0, 950.0, 1.0), ("v", "a", 39.0, 60.0, 1.0), ("v", "a", 900.0, 950.0, 1.0)]
+    (note,) = detection_notes(PATH, truth, detections([*rows, ("w", "a", -3.0, -1.0, 1.0)]))
+    assert note == (
+        "gt.json: 2 of 3 detections lie wholly outside their video (durations of the ground truth), in 2 videos (v, w);"
+        " are they in frames? Times are seconds"
+    )
+    assert detection_notes(PATH, truth, detections(rows[:2])) == detection_notes(PATH, truth, detections([])) == []

@@ -89,3 +89,18 @@ def test_a_fit_that_a_stopped_process_holds_is_named_and_given_up_and_other_fits
     assert whose in failed.reason
     assert events[-1] == Finished(other, make_result(other))
     assert history(TrialFolder.of(tmp_path, held.key)) == ["epoch 1"], "nothing of the other's work is touched"
+
+
+@pytest.mark.parametrize("error", [ValueError("no such row"), SystemExit(3)], ids=["error", "exit"])
+@pytest.mark.parametrize("how", ["loop", "read"])
+def test_an_error_in_the_handler_of_a_stall_ends_the_run(how: str, error: BaseException, tmp_path: Path) -> None:
+    spec = make_spec(stalls=how)
+
+    def handle(event: Event) -> None:
+        if isinstance(event, Stalled):
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        backend(tmp_path).run(Listed([spec]), handle)
+    assert caught.value is error
+    assert history(TrialFolder.of(tmp_path, spec.key)) == ["epoch 1", "stall"]

@@ -103,12 +103,12 @@ def test_time_in_which_this_process_stood_still_does_not_count(tmp_path: Path) -
 def test_a_study_that_waits_for_room_on_the_disk_does_not_stall(tmp_path: Path) -> None:
     watched = Watched(tmp_path, 2)
     watched.beat()
-    (tmp_path / "trials" / ".waits-for-500-bytes-1-1").touch()
+    (tmp_path / ".waits-for-500-bytes-1-1").touch()
     assert watched.wait(9, 0.1) == []  # the time of the marker is real, so the clock may not run far
     watched.watch.poll([SPEC])
     watched.now += 1
     for _ in range(300):
-        (tmp_path / "trials" / ".waits-for-500-bytes-1-1").touch()
+        (tmp_path / ".waits-for-500-bytes-1-1").touch()
         watched.now += 1
         assert watched.watch.poll([SPEC]) == []
 

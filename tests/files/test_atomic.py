@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tal_search.files.atomic import replace_file, write_atomically, write_json
+from tal_search.errors import InputError
+from tal_search.files.atomic import replace_file, require_apart, write_atomically, write_json
 
 
 def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -60,3 +61,23 @@ def test_a_folder_or_a_device_of_that_name_stays(make: Callable[[Path], None], t
         replace_file(tmp_path / "out", b"content")
     assert not (tmp_path / "out").is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_file_that_is_read_a_folder_and_one_name_twice_are_no_outputs(tmp_path: Path) -> None:
+    read, linked, hard = (tmp_path / name for name in ("read", "linked", "hard"))
+    read.write_text("kept")
+    linked.symlink_to(read)
+    hard.hardlink_to(read)
+    for path in (read, linked, hard):
+        with pytest.raises(InputError, match=r"out=.* is the same file as .*read, which is read; give another file"):
+            require_apart({"out": path}, [None, read])
+    with pytest.raises(InputError) as caught:
+        require_apart({"out": tmp_path, "errors": tmp_path / "new", "more": tmp_path / "x" / ".." / "new"}, [read])
+    assert caught.value.problems == (
+        f"command line: out={tmp_path} is a folder; give a file",
+        f"command line: errors= and more= are the same file, {tmp_path / 'new'}; give two",
+    )
+    for path, says in ((Path("/dev/null"), "is a pipe or a device"), (read / "new", "lies in a file, not in a folder")):
+        with pytest.raises(InputError, match=says):
+            require_apart({"out": path}, [])
+    require_apart({"out": tmp_path / "new", "errors": None}, [read, tmp_path / "none"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from tal_search.files.checked import (
     Damaged,
+    Unreadable,
     parsing,
     problem_of,
     read_sealed,
@@ -91,7 +94,9 @@ def test_a_file_is_compared_with_its_size_and_checksum(tmp_path: Path) -> None:
     assert problem_of(path, wanted, most=1) == "it has 2 bytes instead of 3"
 
 
-@pytest.mark.parametrize("error", [ValueError("one\ntwo"), KeyError("a"), RuntimeError(), OSError(5, "I/O error")])
+@pytest.mark.parametrize(
+    "error", [ValueError("one\ntwo"), KeyError("a"), RuntimeError(), OSError("no footer"), OSError(22, "seek")]
+)
 def test_a_parser_s_errors_name_the_file(error: Exception, tmp_path: Path) -> None:
     with pytest.raises(Damaged) as raised, parsing(tmp_path / "a.npz", "remove it"):
         raise error
@@ -100,6 +105,35 @@ def test_a_parser_s_errors_name_the_file(error: Exception, tmp_path: Path) -> No
     assert "\n" not in str(raised.value)
     again = pickle.loads(pickle.dumps(raised.value))
     assert (str(again), again.exit_code) == (str(raised.value), 2)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ImportError("pyarrow")])
+def test_a_lack_of_memory_or_of_a_package_is_no_damage(error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(error)), parsing(tmp_path / "a.npz"):
+        raise error
+
+
+def test_an_error_of_the_system_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.json"
+    write_sealed(path, CONTENT)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(Path, "stat", fail)
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    for use in (lambda: read_sealed(path), lambda: problem_of(path, [3, "x"]), lambda: parsed(path, fail)):
+        with pytest.raises(Unreadable) as raised:
+            use()
+        again = pickle.loads(pickle.dumps(raised.value))
+        assert str(raised.value) == str(again)
+        assert str(again).startswith(f"{path} cannot be read (Stale file handle); nothing was changed: run the same")
+        assert again.problems == (str(again),)
+
+
+def parsed(path: Path, parser: Callable[[], None]) -> None:
+    with parsing(path):
+        parser()
 
 
 def test_files_are_set_aside_and_none_is_overwritten(tmp_path: Path) -> None:

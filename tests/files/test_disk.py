@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -107,15 +108,17 @@ def test_no_file_is_truncated_whichever_library_writes_it(kind: str, small: Path
     ballast = fill(small, leave=50_000)
     writer = threading.Thread(target=write_atomically, args=(path, write))
     writer.start()
-    wait_for(lambda: waiting(small / "trials"))
+    wait_for(lambda: waiting(small))
+    (marker,) = small.rglob(".waits-for-*")
+    assert marker.parent == small, "not among thousands of trials"
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in path.parent.iterdir()] == ["file"], "the temporary file gives its room back"
-    assert min(waiting(small / "trials")) > array.nbytes * 0.8
+    assert min(waiting(small)) > array.nbytes * 0.8
     ballast.unlink()
     writer.join(DEADLINE)
     assert not writer.is_alive()
     assert path.stat().st_size > array.nbytes * 0.8
-    assert not waiting(small / "trials")
+    assert not waiting(small)
 
 
 WRITER = """
@@ -133,7 +136,7 @@ def test_ctrl_c_ends_the_wait_and_leaves_nothing(small: Path) -> None:
     (small / "trials").mkdir()
     fill(small, leave=100_000)
     process = subprocess.Popen([sys.executable, "-c", WRITER, str(small / "trials" / "key" / "file")])
-    wait_for(lambda: waiting(small / "trials") or process.poll() is not None)
+    wait_for(lambda: waiting(small) or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     assert process.wait(DEADLINE) == 130
     assert {path.name for path in small.rglob("*")} == {"trials", "ballast", "key"}
@@ -145,6 +148,21 @@ def test_a_killed_waiter_is_not_waited_for_for_ever(small: Path) -> None:
     assert waiting(small) == [500]
     os.utime(marker, (0, 0))
     assert waiting(small) == []
+
+
+def test_a_pause_is_reported_once_the_free_space_can_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Path) -> None:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    said = list[str]()
+    watch = DiskWatch(tmp_path, said.append)
+    (tmp_path / ".waits-for-500-bytes-1-1").touch()
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "statvfs", fails)
+        watch.poll()
+    assert said == []
+    watch.poll()
+    assert said[0].startswith("paused: ")
 
 
 @pytest.mark.parametrize("logged", [True, False], ids=["with a log", "no log yet"])

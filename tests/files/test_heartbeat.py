@@ -14,6 +14,8 @@ from tal_search.files.heartbeat import FILE, Heartbeat, beat, computes_on, follo
 from tests.support.small_disk import fill, small_disk
 from tests.support.waiting import wait_for
 
+INFINITE = b'{"doing": "", "device": "", "host": "", "driver": "", "pid": 1e999}'
+
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +51,7 @@ def test_without_a_step_the_file_stays_as_it_is(tmp_path: Path) -> None:
     with heartbeat(tmp_path, ""):
         beat("one")
         wait_for(lambda: doing(tmp_path) == "one")
+        time.sleep(0.1)  # the step may have come while the one before it was written
         before = changed(tmp_path / FILE)
         time.sleep(0.2)
         assert changed(tmp_path / FILE) == before
@@ -94,13 +97,28 @@ def test_on_a_full_disk_the_file_still_changes(tmp_path: Path) -> None:
         wait_for(lambda: doing(folder) == "waiting for room on the disk")
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"doing": 1}', b"\xff", b'{"pid": "x"}', b"null"])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[]", b"{}", b'{"doing": 1}', b"\xff", b'{"pid": "x"}', b"null", INFINITE]
+)
 def test_a_damaged_file_says_nothing(text: bytes) -> None:
     assert read_heartbeat(text) is None
 
 
-def test_long_words_fit_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("character", ["ü", "\N{CLAPPER BOARD}", "\0", "\ud800", '"'])
+def test_long_words_fit_the_file_and_whose_trial_it_is_stays_readable(character: str, tmp_path: Path) -> None:
     with heartbeat(tmp_path, "process 1 on host"):
-        beat("reading %s", "ü" * 5000)
-        wait_for(lambda: doing(tmp_path).startswith("reading ü"))
+        computes_on(f"GPU {character * 90}")
+        beat("reading %s", character * 5000)
+        wait_for(lambda: doing(tmp_path).startswith(f"reading {character * 20}"))
         assert (tmp_path / FILE).stat().st_size == module.WIDTH
+        found = content(tmp_path)
+        assert found is not None
+        assert (found.driver, found.pid) == ("process 1 on host", os.getpid())
+
+
+def test_words_that_do_not_fit_their_values_do_not_end_the_heartbeat(tmp_path: Path) -> None:
+    with heartbeat(tmp_path, ""):
+        beat("epoch %d", "three")
+        wait_for(lambda: doing(tmp_path) == "epoch %d")
+        beat("epoch %d", 4)
+        wait_for(lambda: doing(tmp_path) == "epoch 4")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,21 @@ def test_values_are_shortened_and_names_hinted_at() -> None:
     assert brief("x" * 61) == "x" * 57 + "..."
     assert nearest_of("Divng", ("Diving", "Swimming")) == " (did you mean 'Diving'?)"
     assert nearest_of("zzz", ("Diving",)) == ""
+
+
+def test_a_pipe_a_device_and_a_folder_are_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for path in (pipe, tmp_path / "link", Path("/dev/zero")):
+        with pytest.raises(InputError, match=r"cannot be read \(it is a pipe or a device, not a regular file\); give"):
+            read_object(path, "results")
+    with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
+        read_object(tmp_path, "results")
+
+
+def test_numbers_that_only_python_would_read_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "long.json"
+    path.write_text('{"results": {"v": %s}}' % ("1" * 5000))
+    assert not math.isfinite(number_of(read_object(path, "results").entries["v"]))
+    assert [math.isnan(number_of(text)) for text in ("10_0", "1_0.5", "10.5")] == [True, True, False]

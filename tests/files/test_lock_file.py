@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tal_search.errors import InputError
-from tal_search.files.lock_file import Holder, LockFile, LockLost, holder_in, open_locked, same_file
+from tal_search.files.lock_file import Holder, LockFile, LockLost, holder_in, open_locked, same_file, words
 
 ME: Holder = {"host": "here", "pid": 1, "started": "2026-11-30 10:00:00", "id": "a"}
 OTHER = '{"host": "there", "pid": 2, "started": "2026-11-30 11:00:00", "id": "b"}'
@@ -46,10 +46,10 @@ def test_a_holder_notices_that_its_file_is_lost(loss: str, tmp_path: Path) -> No
     path.parent.mkdir()
     lock = locked(path)
     lock.check()
-    lose, words = LOSSES[loss]
+    lose, sentence = LOSSES[loss]
     lose(path)
     left = path.read_text() if path.is_file() else None
-    with pytest.raises(LockLost, match=words) as caught:
+    with pytest.raises(LockLost, match=sentence) as caught:
         lock.check()
     assert caught.value.exit_code == 1
     lock.release()
@@ -66,9 +66,18 @@ def test_one_process_holds_it_and_leaves_it_empty(tmp_path: Path) -> None:
     lock.release()
     assert path.read_text() == ""
     locked(path).release()
-    path.write_text('{"host": ')
+
+
+@pytest.mark.parametrize("text", [b'{"host": ', OTHER.encode().replace(b"t", b"\xf4"), b"[" * 100_000])
+def test_a_damaged_file_names_nobody_and_is_locked(text: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.write_bytes(text)
     file, free = open_locked(path)
-    assert (free, holder_in(file)) == (True, {})
+    holder = holder_in(file)
+    assert free
+    assert holder == {} or b"\xf4" in text
+    assert words(holder).startswith("process ")
+    LockFile(file, path, ME).check()
     file.close()
 
 
@@ -111,3 +120,31 @@ def test_another_file_may_have_to_stay_the_same(tmp_path: Path) -> None:
         check()
     (tmp_path / "away").rename(path)
     check()
+
+
+@pytest.mark.parametrize("call", ["stat", "pread"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT, errno.EACCES, errno.ESTALE])
+def test_a_file_that_cannot_be_reached_for_a_moment_is_not_lost(
+    call: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    lock = locked(path)
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(*((Path, "stat") if call == "stat" else (os, "pread")), fails)
+        unreachable = same_file(path, "restore it")
+        if (call, number) == ("pread", errno.ESTALE):
+            with pytest.raises(LockLost):
+                lock.check()
+        else:
+            lock.check()
+    for check in (lock.check, unreachable):
+        check()
+    replaced(path)
+    for check in (lock.check, unreachable):
+        with pytest.raises(LockLost, match="was removed or replaced"):
+            check()
+    lock.release()

@@ -28,5 +28,8 @@ def test_only_a_study_without_root_is_simulated_and_says_where_it_looked(tmp_pat
     own = "dataset: {name: thumos14, root: data/thumos}"
     with pytest.raises(InputError, match="no features under data/thumos, which does not exist"):
         resolve(study_files.load(tmp_path, own))
+    with pytest.raises(InputError, match=r"dataset.root=data/thumos does not exist; correct it, or leave it out"):
+        resolve(study_files.load(tmp_path, own, "dataset.source=simulated"))
+    (tmp_path / "data" / "thumos").mkdir()
     assert resolve(study_files.load(tmp_path, own, "dataset.source=simulated")).dataset.source == "simulated"
     assert resolve(study_files.load(tmp_path, own, "~dataset.root")).dataset.source == "features"

@@ -99,3 +99,12 @@ def test_a_record_on_postgresql_knows_its_driver_on_any_machine(
     with server.stopped():
         assert main(["status", f"runs={folder.parent}"]) == 2
         assert f"{folder}: the record cannot be read" in capsys.readouterr().err
+
+
+def test_an_empty_log_that_a_reader_left_is_not_touched(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "s"
+    write(folder / "record.db", folder, trials=1)
+    (folder / "record.db-wal").touch()
+    before = {path: path.stat().st_mtime_ns for path in (folder, *folder.iterdir())}
+    assert overview(folder).state == "finished"
+    assert {path: path.stat().st_mtime_ns for path in (folder, *folder.iterdir())} == before

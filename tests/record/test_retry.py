@@ -10,6 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import sqlalchemy
+from sqlalchemy.exc import DBAPIError
 
 from tal_search.errors import InputError, TalSearchError
 from tal_search.execution.driver import run_study
@@ -18,6 +20,7 @@ from tal_search.plan.cells import Trial
 from tal_search.plan.plan import resolve
 from tal_search.record import retry, storage
 from tal_search.record.record import Record
+from tal_search.record.retry import Operations
 from tal_search.study import load_study
 from tests.support.chaos_driver import STUDIES, counting
 from tests.support.postgres_server import Server
@@ -177,3 +180,56 @@ def test_a_database_that_is_damaged_is_named_at_once(tmp_path: Path) -> None:
             record.start(trial())
         with pytest.raises(TalSearchError, match=damaged):
             record.operations.enqueue(lambda: record.start(trial()))
+
+
+def test_a_database_that_is_changed_or_read_only_is_named_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "POLL_SECONDS", -1.0)  # to wait would be an error
+    with Record.open(tmp_path / "record.db", "s", {}) as record:
+        engine = record.storage.engine
+        record.start(trial())
+        with sqlite3.connect(tmp_path / "record.db") as other:
+            other.execute("ALTER TABLE trials RENAME TO gone")
+        other.close()
+        with pytest.raises(TalSearchError, match=r"refuses to be read or written \(.*no such table: .*\); correct it"):
+            record.start(trial(1))
+        with sqlite3.connect(tmp_path / "record.db") as other:
+            other.execute("ALTER TABLE gone RENAME TO trials")
+        other.close()
+        sqlalchemy.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("PRAGMA query_only=1"))
+        with pytest.raises(
+            TalSearchError, match=r"database is read-only \(.*\); make its file and folder writable and"
+        ):
+            record.start(trial(1))
+        with pytest.raises(TalSearchError, match="database is read-only"):
+            record.operations.enqueue(lambda: record.start(trial(1)))
+
+
+POSTGRESQL = {
+    "LockNotAvailable": True, "AdminShutdown": True, "SerializationFailure": True, "DeadlockDetected": True,
+    "TooManyConnections": True, "IdleInTransactionSessionTimeout": True, "ReadOnlySqlTransaction": True,
+    "IoError": True, "OperationalError": True, "InterfaceError": True, "UndefinedTable": False,
+    "InsufficientPrivilege": False, "InternalError_": False, "InFailedSqlTransaction": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POSTGRESQL)
+def test_errors_of_postgresql_that_may_pass_are_waited_for(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    monkeypatch.setattr(retry, "POLL_SECONDS", 0.0)
+    cause = getattr(psycopg.errors, name, None) or getattr(psycopg, name)
+    errors = [DBAPIError.instance("SELECT 1", {}, cause("it fails"), psycopg.Error)]
+
+    def operation() -> str:
+        if errors:
+            raise errors.pop()
+        return "done"
+
+    if POSTGRESQL[name]:
+        assert Operations(tmp_path).retry(operation) == "done"
+    else:
+        with pytest.raises(TalSearchError, match=r"database refuses to be read or written \(.*it fails\); correct it"):
+            Operations(tmp_path).retry(operation)

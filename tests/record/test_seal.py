@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import shutil
 import sqlite3
@@ -14,11 +15,12 @@ import pytest
 
 from tal_search.errors import InputError
 from tal_search.files.checked import Damaged
-from tal_search.record import seal
+from tal_search.record import optuna_tables, seal, storage
 from tal_search.record.garbage import unreferenced
 from tal_search.record.overview import overview
 from tal_search.record.record_reader import RecordReader
 from tests.support.small_plans import at, cell_spec, plan_of, recorded, reference, run
+from tests.support.small_records import open_record, trial_of
 
 SPEC = cell_spec(1)
 
@@ -147,3 +149,49 @@ def test_a_study_that_is_refused_leaves_the_checksum(record: Path, tmp_path: Pat
     with pytest.raises(InputError, match="with other settings"):
         run(replace(plan_of(copy, [at(SPEC)]), reference=reference(beta_aff=0.6)))
     assert seal.require_whole(copy / "grid" / "record.db")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """The record of a study with a trial at a number."""
+    with open_record(tmp_path, {"lambda_sep": [1.0]}, {"clicks": {"a": 1}}) as record:
+        record.start(trial_of(lambda_sep=1.0))
+    return tmp_path / "record.db"
+
+
+def test_a_study_is_compared_before_anything_is_written(small: Path) -> None:
+    before = small.with_name("record.db.sha256").read_text()
+    with pytest.raises(InputError, match="has numbers in some trials and other values in others"):
+        open_record(small.parent, {"lambda_sep": ["many"]}, {"clicks": {"a": 1, "b": 2}})
+    assert small.with_name("record.db.sha256").read_text() == before
+    assert seal.require_whole(small)
+
+
+def test_an_interrupted_start_leaves_a_checksum_of_what_it_wrote(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = small.with_name("record.db.sha256").read_text()
+    monkeypatch.setattr(optuna_tables, "replace_distribution", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        open_record(small.parent, {"lambda_sep": [1.0, 4.0]}, {"clicks": {"a": 1, "b": 2}})
+    assert small.with_name("record.db.sha256").read_text() != before
+    assert seal.require_whole(small)
+
+
+def test_a_record_that_cannot_be_opened_keeps_its_checksum(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(storage, "make_record", full)
+    with pytest.raises(InputError, match=r"record\.db cannot be opened as a record"):
+        open_record(small.parent)
+    assert seal.require_whole(small)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_record_that_is_found_damaged_gets_no_checksum(own: bool, small: Path) -> None:
+    found = seal.damaged(small, ValueError("a bit")) if own else Damaged(small.with_name("cas.npz"), "a bit")
+    with pytest.raises(Damaged), open_record(small.parent):
+        raise found
+    assert seal.is_whole(small) is (None if own else True)

@@ -9,7 +9,7 @@ import pytest
 
 from tal_search.errors import InputError
 from tal_search.methods import available, specification
-from tal_search.study import Study, load_study, preset_name, presets
+from tal_search.study import Study, find_dataset, load_study, preset_name, presets
 from tal_search.types import Source
 
 NAMES = ("paper", "release", "adapted", "simulated")
@@ -65,3 +65,10 @@ def test_presets_have_known_names_and_every_dataset_one_for_features_and_one_for
         assert set(found) <= set(NAMES)
         assert "simulated" in found
         assert len(found) > 1
+
+
+def test_a_root_that_is_given_exists_even_where_it_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"dataset.root=.*absent does not exist; correct it, or leave it out"):
+        find_dataset(study(tmp_path, f"dataset.root={tmp_path / 'absent'}"))
+    spec = find_dataset(study(tmp_path, f"dataset.root={tmp_path}"))
+    assert (spec.source, spec.description.endswith("; dataset.root is not read")) == ("simulated", True)

@@ -160,7 +160,7 @@ DIRTY = {
     ),
     "empty file": Dirty(lambda root: npz(root).write_bytes(b""), "is truncated or not an npz file"),
     "truncated": Dirty(truncated, "is truncated or not an npz file"),
-    "text for a number": Dirty(rewritten(fps="fast"), "fps is fast; give one number from 0 to 1000"),
+    "text for a number": Dirty(rewritten(fps="fast"), "fps is fast; give one number above 0, at most 1000"),
     "no features of a video": Dirty(lambda root: npz(root).unlink(), f"no features of 1 video ({VIDEO})"),
     "a video unknown": Dirty(
         of_truth(lambda content: content["database"].pop(VIDEO)), f"1 video ({VIDEO}) not in the subset"

@@ -59,7 +59,8 @@ def test_a_database_left_half_made_is_made_again(statements: int, tmp_path: Path
     open_database(path, quiet)
 
 
-def test_an_older_database_is_brought_up_to_date_and_kept(tmp_path: Path) -> None:
+def write_older(path: Path) -> None:
+    """A database of MLflow 1.12 with a run."""
     import_mlflow()
     import mlflow.store
     from alembic import command
@@ -67,7 +68,6 @@ def test_an_older_database_is_brought_up_to_date_and_kept(tmp_path: Path) -> Non
     from mlflow.store.tracking.dbmodels.initial_models import Base
     from sqlalchemy import create_engine
 
-    path, said = tmp_path / "mlflow.db", list[str]()
     engine = create_engine(sqlite_url(path))
     Base.metadata.create_all(engine)
     config = Config()
@@ -85,12 +85,47 @@ def test_an_older_database_is_brought_up_to_date_and_kept(tmp_path: Path) -> Non
         values = f"('{'a' * 32}', 'one', 1, 'me', 'FINISHED', 0, 'active', 'LOCAL', 'file:///old/1')"
         connection.exec_driver_sql(f"INSERT INTO runs ({columns}) VALUES {values}")
     engine.dispose()
+
+
+def test_an_older_database_is_brought_up_to_date_and_kept(tmp_path: Path) -> None:
+    path, said = tmp_path / "mlflow.db", list[str]()
+    write_older(path)
     client = open_database(path, said.append)
     assert client.get_run("a" * 32).info.status == "FINISHED"
     assert version(path) != version(tmp_path / "mlflow.db.older") == "cc1f77228345"
     assert said == [
-        f"{path} was made by an older MLflow and is brought up to date; the old file is kept as mlflow.db.older"
+        f"{path} was made by an older MLflow and is brought up to date; the old file is kept as mlflow.db.older; "
+        "a program that has it open (`mlflow ui`) goes on with the old file until it is started again"
     ]
+
+
+def test_an_older_database_with_runs_that_cannot_be_upgraded_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    write_older(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE datasets (taken TEXT)")  # which a migration creates
+    before = path.read_bytes()
+    with pytest.raises(
+        TalSearchError, match=r"holds runs and cannot be brought up to date \(.*datasets already exists"
+    ):
+        open_database(path, quiet)
+    assert path.read_bytes() == before
+    assert not list(tmp_path.glob("mlflow.db?*"))
+
+
+@pytest.mark.parametrize("age", ["older", "of today"])
+def test_a_locked_database_is_named_and_left_alone(age: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mlflow.db"
+    if age == "older":
+        write_older(path)
+    else:
+        path.write_bytes(empty_database())
+    monkeypatch.setattr("tal_search.tracking.mlflow_database.BUSY_SECONDS", 0.0)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TalSearchError, match=r"mlflow\.db is locked by another program; stop that program"):
+            open_database(path, quiet)
+    assert not list(tmp_path.glob("mlflow.db.*"))
 
 
 def test_a_newer_or_foreign_database_is_left_alone(tmp_path: Path) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tal_search.errors import InputError
+from tal_search.files.sqlite_files import sqlite_url
 from tal_search.plan.plan import Plan
+from tal_search.record.driver_lock import lock_study
 from tal_search.tracking.rebuild import rebuild
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialOutcome
-from tests.support.mlflow_contents import contents, give_database, local, runs_of, without_mlflow
+from tests.support.mlflow_contents import contents, empty_database, give_database, local, runs_of, without_mlflow
 from tests.support.small_plans import cell_spec, plan_of, run
 
 FAILED, DONE = cell_spec(1, raises="out of luck"), cell_spec(0)
@@ -74,3 +80,59 @@ def test_a_fit_whose_folder_is_gone_is_left_out(bare: Plan) -> None:
 def test_a_study_that_never_ran_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"record\.db does not exist; run the study first"):
         rebuild(plan_of(tmp_path, [DONE], mlflow=True))
+
+
+def change(database: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for statement in statements:
+            assert connection.execute(statement).rowcount != 0
+
+
+def metrics_of(plan: Plan) -> list[dict[str, float]]:
+    """The last value of each metric, as MLflow's tables of runs show them."""
+    return [run.data.metrics for run in runs_of(local(plan.study.runs))[1] if run.data.tags["key"] == DONE.key]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["latest_metrics SET value = value + 1 WHERE key = 'mAP/0.5'", "params SET value = '9' WHERE key = 'epochs'"],
+)
+def test_a_run_with_other_values_is_made_again(changed: str, copied: Plan, bare: Plan, tmp_path: Path) -> None:
+    rebuild(bare)
+    (child,) = [run for run in runs_of(local(bare.study.runs))[1] if run.data.tags["key"] == DONE.key]
+    change(bare.study.runs / "mlflow.db", f"UPDATE {changed} AND run_uuid = '{child.info.run_id}'")
+    first = contents(local(copied.study.runs), tmp_path)
+    rebuild(bare)
+    assert contents(local(bare.study.runs), tmp_path) == first
+    assert metrics_of(bare) == metrics_of(copied)
+
+
+def test_only_the_database_of_the_study_has_to_be_sound(bare: Plan, tmp_path: Path) -> None:
+    change(
+        bare.study.runs / "mlflow.db",
+        "CREATE TABLE broken (a)",
+        "INSERT INTO broken VALUES (NULL)",
+        "PRAGMA writable_schema = 1",
+        "UPDATE sqlite_master SET sql = 'CREATE TABLE broken (a NOT NULL)' WHERE name = 'broken'",
+    )
+    with pytest.raises(InputError, match=r"mlflow\.db is damaged \(NULL value in broken\.a\); move it away"):
+        rebuild(bare)
+    (tmp_path / "other.db").write_bytes(empty_database())
+    tracking = replace(bare.study.tracking, uri=sqlite_url(tmp_path / "other.db"), artifacts=str(tmp_path / "files"))
+    assert rebuild(replace(bare, study=replace(bare.study, tracking=tracking))).startswith("2 trained trials of grid")
+
+
+def test_the_record_is_read_as_it_is_when_no_driver_can_change_it_any_more(
+    bare: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = bare.study.runs / "grid" / "record.db"
+
+    @contextmanager
+    def after_another_driver(*arguments: Any) -> Iterator[Any]:
+        record.with_name("record.db.sha256").unlink()
+        change(record, "UPDATE trials SET state = 'RUNNING' WHERE state = 'FAIL'")
+        with lock_study(*arguments) as lock:
+            yield lock
+
+    monkeypatch.setattr("tal_search.tracking.rebuild.lock_study", after_another_driver)
+    assert rebuild(bare).startswith("1 trained trials of grid are in ")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
 
-from tal_search.files.checked import Damaged, set_aside
+from tal_search.files.checked import Damaged, Unreadable, set_aside
 from tal_search.trial.final_files import FINAL, damage_of, epoch_row, read_result, read_settings, reports_of, stamps_in
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, TrialOutcome, setting_name
@@ -51,6 +52,20 @@ def test_a_trial_with_a_damaged_file_is_not_finished_and_the_file_is_named(name:
     assert folder.result() is None
     assert [error.path for error in damage_of(folder.path)] == ([] if name == "result.json" else [path])
     path.write_bytes(content)
+    assert folder.result() == make_result(SPEC)
+
+
+def test_a_file_that_cannot_be_read_now_is_read_again(folder: TrialFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is neither kept in a cache, nor does it make the trial unfinished."""
+
+    def fail(_: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        for use in (folder.result, folder.spec, folder.settings, lambda: list(damage_of(folder.path))):
+            with pytest.raises(Unreadable, match=r"json cannot be read \(Input/output error\)"):
+                use()
     assert folder.result() == make_result(SPEC)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
 
 from tal_search.errors import LISTED
+from tal_search.files.checked import Unreadable
+from tal_search.files.lock_file import open_locked
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.mend import listed, mend
 from tal_search.trial.trial_types import TrialResult
@@ -104,6 +107,40 @@ def test_settings_are_scored_again_and_the_specification_is_written_again(folder
     spec.unlink()
     assert mend(folder, SPEC) == [f"{spec} is damaged (it is missing); it is written again"]
     assert mend(folder, SPEC) == []
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_file_that_cannot_be_read_now_is_not_set_aside(
+    dry: bool, folder: TrialFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> bytes:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        with pytest.raises(Unreadable, match=r"result\.json cannot be read \(Too many open files\)"):
+            mend(folder, SPEC, RESULT, dry=dry)
+    assert names(folder) == set()
+    assert folder.result() == RESULT
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_the_files_of_a_working_process_are_left_alone(dry: bool, folder: TrialFolder) -> None:
+    """Between its epochs and its result, a fit is unfinished, not damaged."""
+    (folder.path / "result.json").unlink()
+    file, free = open_locked(folder.path / "lock")
+    with file:
+        assert free
+        assert mend(folder, SPEC, dry=dry) == []
+    assert len(mend(folder, SPEC, dry=dry)) == 1
+
+
+def test_no_folder_or_lock_is_made_for_a_look(folder: TrialFolder, tmp_path: Path) -> None:
+    assert mend(TrialFolder.of(tmp_path, "0" * 20), SPEC) == []
+    folder.detections.unlink()
+    assert len(mend(folder, SPEC, dry=True)) == 1
+    assert not (folder.path / "lock").exists()
+    assert not TrialFolder.of(tmp_path, "0" * 20).path.exists()
 
 
 def test_many_sentences_are_counted() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dash
 import flask
+from dash.exceptions import DependencyException
 from werkzeug.exceptions import HTTPException
 
 from tal_dashboards.web.headers import page_policy
@@ -53,6 +54,8 @@ def sealed(app: dash.Dash) -> None:
 def _failed(error: Exception) -> HTTPException | tuple[str, int, dict[str, str]]:
     if isinstance(error, HTTPException):
         return error
+    if isinstance(error, DependencyException):  # a script that Dash does not serve; the error lists all that it does
+        return "There is no such file.", 404, {"Content-Type": "text/plain; charset=utf-8"}
     place = traceback.extract_tb(error.__traceback__)[-1]
     what = f"{flask.request.method} {flask.request.full_path}: {type(error).__name__}: {error}"
     logging.getLogger(__name__).error("%s (%s:%s)", ascii(what)[1:-1][:500], place.filename, place.lineno)

@@ -22,6 +22,9 @@ from tal_dashboards.web.public import Public
 from tal_search.errors import InputError
 from tal_search.record.record_reader import recorded_studies
 
+OWN = ("assets", "_dash-component-suites", "_dash-layout", "_dash-dependencies", "_dash-update-component",
+       "_favicon.ico", "_reload-hash")  # paths of a Dash page  # fmt: skip
+
 
 class Site:
     """WSGI application for all studies of a runs folder; a study's page is created on its first request.
@@ -118,7 +121,10 @@ def bound_server(
     listening = bound_socket(host, port, token)
     try:
         base = public.prefix if public else ""
-        if base.strip("/").partition("/")[0] in recorded_studies(runs):
+        head = base.strip("/").partition("/")[0]
+        if head in (HOME.strip("/"), COMPARE.strip("/"), *OWN):
+            raise InputError(f"command line: the prefix {base} of public= is a page of the site; give another prefix")
+        if head in recorded_studies(runs):
             raise InputError(f"command line: the prefix {base} of public= is the name of a study; give another prefix")
         site = Site(runs, study, base)
     except BaseException:

@@ -26,6 +26,7 @@ from tal_search.files.urls import web_link
 from tal_search.record.record_reader import RecordReader, Row, is_asked_for, recorded_studies, unreadable
 from tal_search.record.seal import UNREADABLE
 from tal_search.results.trials import score_columns
+from tal_search.study.rules import NAME
 from tal_search.tracking.ledger import runs_noted
 from tal_search.types import INFERENCE, Floats
 
@@ -43,6 +44,8 @@ class StudyReader:
     """Reads one study when called; returns the same StudyData while the record is unchanged."""
 
     def __init__(self, runs: Path, name: str) -> None:
+        if not NAME.fullmatch(name):
+            raise InputError(f"study={name} is no name of a study; a name has letters, digits, - and _")
         names = list(recorded_studies(runs))
         if name not in names:
             known = f"studies there: {', '.join(names)}" if names else "no study was run there yet"

@@ -142,7 +142,7 @@ class StudyData(StudyFrame):
         folder = self.folder(key)
         with self._noting():
             for error in damage_of(folder.path):
-                raise error
+                raise Damaged(error.path, error.reason, error.fix or f"remove it, and {AGAIN}")
             if folder.result() is None:
                 raise Damaged(folder.path / "result.json", "it is missing", AGAIN)
             if folder.scored_settings.exists():

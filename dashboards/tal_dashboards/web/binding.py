@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 
@@ -66,14 +67,21 @@ def bound_socket(host: str, port: int, token: str | None) -> socket.socket:
         listening.listen(WAITING)
     except OSError as error:
         listening.close()
-        reason = f"{host}:{port} cannot be bound ({error.strerror})"
-        raise InputError(
-            f"command line: {reason}; stop the program that listens there, or give another port="
-        ) from None
+        raise InputError(f"command line: {_unbound(error, host, port)}") from None
     except InputError:
         listening.close()
         raise
     return listening
+
+
+def _unbound(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"host={host} cannot be bound: it is no address of this machine; give one that it has"
+    if error.errno == errno.EACCES:
+        return f"port={port} cannot be bound: this user may not open it; give a port= above 1023"
+    if error.errno == errno.EADDRINUSE:
+        return f"port={port} of {host} cannot be bound: a program listens there; stop it, or give another port="
+    return f"host={host} port={port} cannot be bound ({error.strerror}); give another host= or port="
 
 
 def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str | int | bytes, ...]]:

@@ -27,9 +27,10 @@ THREADS = 16  # requests drawn at the same time; a browser sends six
 CONNECTIONS = 200  # at the same time; more wait to be accepted
 RECEIVING = 20.0  # seconds for a whole request, from its first byte
 IDLE = 30.0  # seconds between two requests
-SENDING = 300.0  # seconds for a whole answer
+SENDING = 120.0  # seconds for a whole answer
 DRAINING = 2.0  # seconds, and
 MOST_DRAINED = 16 * MOST_BODY  # bytes, of the rest of a refused request that are read before the connection is closed
+NO_LIMIT = 1 << 62  # bytes that wait for a client: a thread that wrote an answer never waits for it to be taken
 MOST_KEPT = 6_000_000  # bytes of an answer in memory, more is buffered in a file; the largest script has 5 MB
 TICK = 0.2  # seconds between two checks of the deadlines
 DELAY = "tal_dashboards.delay"  # in the environ: a function that holds the answer back for some seconds
@@ -57,7 +58,7 @@ class Connection(HTTPChannel):
     """A connection that is closed when it is late: with its request, with taking the answer, or with the next request.
 
     After a refused request the rest of it is read for a moment: closing a connection with unread input would reset it,
-    and the client would lose the answer.
+    and the client would lose the answer. Of pipelined requests, the next is begun when the answer before it was taken.
     """
 
     task_class, error_task_class, parser_class = _Task, _Error, RequestParser
@@ -65,6 +66,7 @@ class Connection(HTTPChannel):
     refused = False
     drains_until = 0.0
     drained = 0
+    ahead = b""  # what the client sent after the request in progress
 
     def __init__(self, *given: Any, **named: Any) -> None:  # as Waitress calls it
         super().__init__(*given, **named)
@@ -82,9 +84,7 @@ class Connection(HTTPChannel):
         now = time.monotonic()
         if self.drains_until:
             return now > self.drains_until
-        if self.requests:  # in progress, or with an answer too large to be kept until the client takes it
-            return self.total_outbufs_len > self.adj.outbuf_high_watermark and now > self.began + SENDING
-        if now < self.held_until:
+        if self.requests or now < self.held_until:
             return False
         if self.request is not None:
             return now > self.began + RECEIVING
@@ -95,7 +95,15 @@ class Connection(HTTPChannel):
             self.refused = self.will_close = self.close_when_flushed = False
             self.handle_close()
             return False
-        return (self.drains_until > 0 and not self.will_close) or bool(super().readable())
+        free = (self.drains_until > 0 and not self.will_close) or bool(super().readable())
+        if not (free and self.ahead):
+            return free
+        data, self.ahead = self.ahead, b""
+        try:
+            self.received(data)
+        except Exception:
+            self.handle_error()  # as after a read: this connection alone is closed
+        return False
 
     def writable(self) -> bool:
         if self.drains_until or not self.connected:
@@ -108,7 +116,9 @@ class Connection(HTTPChannel):
         return bool(super().received(data))
 
     def service(self) -> None:
-        self.refused = self.requests[0].error is not None
+        request = self.requests[0]
+        assert isinstance(request, RequestParser)
+        self.refused, self.ahead = request.error is not None, request.rest
         super().service()
         self.answered = time.monotonic()
 
@@ -146,7 +156,7 @@ class Server:
         limits = Adjustments(
             threads=THREADS, connection_limit=CONNECTIONS, channel_timeout=int(SENDING), ident="tal-search",
             max_request_body_size=MOST_BODY + 1, max_request_header_size=MOST_HEADERS, outbuf_overflow=MOST_KEPT,
-            log_socket_errors=False,
+            outbuf_high_watermark=NO_LIMIT, log_socket_errors=False,
         )  # fmt: skip
         self._sockets: dict[int, socket.socket] = {}  # by descriptor, as Waitress's types have it
         address = (listening.family, listening.type, listening.proto, listening.getsockname())

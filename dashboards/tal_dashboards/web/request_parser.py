@@ -14,6 +14,7 @@ from waitress.utilities import BadRequest, Error, RequestEntityTooLarge, Request
 
 MOST_BODY = 1_000_000  # bytes; callbacks send a few hundred
 MOST_LINE = 16_384  # bytes of the request line; a page's choices are in its address
+MOST_DIGITS = 20  # of a Content-Length, zeros in front included
 MOST_HEADERS = 65_536  # bytes, request line included
 FIRST_LINE = re.compile(rb"[A-Z]+ /[!-~]* HTTP/1\.[01]")
 VERSION = re.compile(rb"\S+ \S+ HTTP/[0-9](\.[0-9])?")
@@ -33,13 +34,20 @@ class VersionNotSupported(Error):
 
 
 class RequestParser(HTTPRequestParser):
-    """Waitress's parser, which also refuses what is ambiguous. `error` holds the answer to a refused request."""
+    """Waitress's parser, which also refuses what is ambiguous. `error` holds the answer to a refused request.
+
+    rest: what was received after this request; it is left to the connection, which reads one request at a time.
+    """
+
+    rest = b""
 
     def received(self, data: bytes) -> int:
         begun = self.header_plus + data if self.body_rcv is None else b""
         consumed = super().received(data)
         if isinstance(self.error, RequestHeaderFieldsTooLarge) and b"\r\n" not in begun[:MOST_LINE]:
             self.error = UriTooLong(f"The request line may have at most {MOST_LINE} bytes.")
+        if self.completed and not self.empty:
+            self.rest, consumed = data[consumed:], len(data)
         return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
@@ -61,6 +69,8 @@ def problem(head: bytes) -> Error | None:
     lines = [one for one in rest.split(b"\r\n") if one]
     if any(one[:1] in b" \t" for one in lines):
         return BadRequest("A header continues on a second line.")
+    if any(b"\r" in one or b"\n" in one for one in lines):
+        return BadRequest("A line ends in a bare CR or LF.")
     named: dict[bytes, list[bytes]] = {}
     for one in lines:
         name, _, value = one.partition(b":")
@@ -80,4 +90,6 @@ def _body_problem(line: bytes, named: dict[bytes, list[bytes]]) -> Error | None:
         return BadRequest("Content-Length is not a number.")
     if length and len(length[0].lstrip(b"0")) > len(str(MOST_BODY)):
         return RequestEntityTooLarge(f"The body may have at most {MOST_BODY} bytes.")
+    if length and len(length[0]) > MOST_DIGITS:
+        return BadRequest(f"Content-Length may have at most {MOST_DIGITS} digits.")
     return None

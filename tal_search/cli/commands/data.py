@@ -39,13 +39,14 @@ use it as dataset.root=DIR.
 """
 ANY_LENGTH = 2  # snippets; `check` rescales nothing, so any number will do
 NO_NUMBER = "is not a positive number; give one"
-NUMBER = number(0, 1e6, NO_NUMBER)
+POSITIVE = number(1e-6, 1e6, NO_NUMBER)
+FRAMES = number(0, 1e6, "is not a number of frames; give one that is not negative")
 KEYS = {
     "name": Key(convert=dataset_name, default="thumos14"),
     "layout": Key(convert=one_of(NAMES), default="auto"),
-    "stride": Key(convert=NUMBER),
-    "offset": Key(convert=NUMBER),
-    "fps": Key(convert=NUMBER),
+    "stride": Key(convert=POSITIVE),
+    "offset": Key(convert=FRAMES),
+    "fps": Key(convert=POSITIVE),
     "ground_truth": Key(convert=Path),
     "clicks": Key(convert=Path),
     "snippets": Key(convert=whole(ANY_LENGTH, 10**6, NO_NUMBER)),

@@ -9,7 +9,7 @@ from tal_search.cli.arguments import Grammar, Key, ending, one_of, parse, whole
 from tal_search.cli.console import console, print_line
 from tal_search.data.annotations import Unknown
 from tal_search.data.catalog import dataset_name
-from tal_search.files.atomic import write_atomically, write_json
+from tal_search.files.atomic import require_apart, write_atomically, write_json
 from tal_search.metrics.average_precision import parse_tiou
 from tal_search.metrics.matching import PROTOCOLS
 
@@ -90,12 +90,16 @@ CHECKPOINT = Grammar(
 def command(arguments: list[str]) -> int:
     """Score a detection file or a checkpoint; returns the exit code. Raises InputError."""
     trained = any(argument.startswith("checkpoint=") for argument in arguments)
-    return _score_and_show(parse(CHECKPOINT if trained else FILE, arguments).values)
+    values = parse(CHECKPOINT if trained else FILE, arguments).values
+    features = values["data"].rglob("*.npz") if trained else ()
+    read = [values.get(key) for key in ("detections", "ground_truth", "ambiguous", "compare", "checkpoint")]
+    require_apart({key: values.get(key) for key in ("out", "errors", "detections_out")}, [*read, *features])
+    return _score_and_show(values)
 
 
 def _score_and_show(values: dict[str, Any]) -> int:
     from tal_search.cli.score_tables import comparison_table, profile_tables, scores_table
-    from tal_search.data.truth_notes import truth_notes
+    from tal_search.data.truth_notes import detection_notes, truth_notes
     from tal_search.metrics.average_precision import score
     from tal_search.metrics.comparison import compare
     from tal_search.metrics.error_profile import error_profile
@@ -114,6 +118,9 @@ def _score_and_show(values: dict[str, Any]) -> int:
         tables += profile_tables(profile)
     if values["out"] is not None:
         write_json(values["out"], content)
+    paths = [values[key] for key in ("detections", "checkpoint", "compare") if values.get(key) is not None]
+    for path, found in zip(paths, [ours, *others], strict=True):
+        notes += detection_notes(path, benchmark.truth, found)
     for note in [*notes, *truth_notes(values["ground_truth"], benchmark.truth)]:
         print_line(console(), note)
     for table in tables:

@@ -38,7 +38,7 @@ def command(arguments: list[str]) -> int:
         refuse_sampler(study_of(as_it_ran))
         plan = plan_of(with_axes)
         left = len(plan.fits) - len(plan.with_finished_fits().fits)
-        if left:
+        if 0 < left < len(plan.fits):
             print_wrapped(
                 screen, f"Left out, because not trained yet: {count(left, 'fit')} of the study; `run` trains them."
             )

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tal_search.errors import InputError, Problems
-from tal_search.files.json_reader import brief, number_of
+from tal_search.files.json_reader import brief, content_of, integer_of, number_of
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
 
 FORMATS = {
@@ -59,7 +59,7 @@ def read_click_file(path: Path, kind: str | None, problems: Problems) -> ClickFi
     """
     wanted = " or ".join(FORMATS.values()) if kind is None else FORMATS[kind]
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = content_of(path).decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give {wanted}") from None
     except UnicodeDecodeError:
@@ -68,7 +68,7 @@ def read_click_file(path: Path, kind: str | None, problems: Problems) -> ClickFi
         return ClickFile(BACKGROUND_CLICKS, None, list(_json_rows(path, text, problems)), False)
     lines = text.splitlines()
     first = next((index for index, line in enumerate(lines) if line.strip()), 0)
-    header = [name.strip(' "') for name in lines[first].split(",")] if lines else []
+    header = _header(lines[first]) if lines else []
     if {"URLID", "Start"} <= set(header):
         rows = list(_csv_rows(lines, first, header, ("URLID", "Start", None), problems))
         return ClickFile(BACKGROUND_CLICKS, False, rows, False)
@@ -83,41 +83,61 @@ def read_click_file(path: Path, kind: str | None, problems: Problems) -> ClickFi
     raise InputError(f"{path}: is not a click file (the first line is '{seen}'); give {wanted}")
 
 
+def _header(line: str) -> list[str]:
+    try:
+        return [name.strip(' "') for name in _fields(line)]
+    except csv.Error:
+        return []  # the caller shows the line
+
+
 def _csv_rows(
     lines: list[str], first: int, header: Sequence[str], columns: tuple[str, str, str | None], problems: Problems
 ) -> Iterator[Row]:
     """Rows below the header at line index `first`; columns: names of those of the video, the number and the label."""
-    reader = csv.reader(lines[first + 1 :])
     video, number = header.index(columns[0]), header.index(columns[1])
     label = header.index(columns[2]) if columns[2] else None
     least = max(video, number, -1 if label is None else label)
+    for index, line in enumerate(lines[first + 1 :], first + 2):
+        where = f"line {index}"
+        try:
+            fields = _fields(line)
+        except csv.Error as error:
+            problems.add(f"{where}: is no row of a CSV file ({error}); correct or remove the row", "no CSV")
+            continue
+        if not any(field.strip() for field in fields):
+            continue
+        if least < len(fields) and not any(field.strip() for field in fields[len(header) :]):
+            text = fields[number].strip()
+            name = None if label is None else fields[label].strip()
+            yield Row(where, fields[video].strip(), number_of(text), text, name)
+        else:
+            seen = f"has {len(fields)} fields where {len(header)} are needed"
+            problems.add(f"{where}: {seen}; correct or remove the row", "fields")
+
+
+def _fields(line: str) -> list[str]:
+    """The fields of one line: none of these formats has a line break in a field, so a quote ends in its line.
+
+    Raises csv.Error where it does not, and where a field is longer than the csv module reads.
+    """
     try:
-        for fields in reader:
-            line = f"line {first + 1 + reader.line_num}"
-            if not any(field.strip() for field in fields):
-                continue
-            if least < len(fields) and not any(field.strip() for field in fields[len(header) :]):
-                text = fields[number].strip()
-                name = None if label is None else fields[label].strip()
-                yield Row(line, fields[video].strip(), number_of(text), text, name)
-            else:
-                seen = f"has {len(fields)} fields where {len(header)} are needed"
-                problems.add(f"{line}: {seen}; correct or remove the row")
+        return next(csv.reader([line], strict=True), [])
     except csv.Error as error:
-        problems.add(f"line {first + 1 + reader.line_num}: is not CSV ({error}); correct or remove the row")
+        unclosed = "unexpected end of data" in str(error)
+        raise csv.Error("a quote that is not closed in this line" if unclosed else error) from None
 
 
 def _merged(pairs: list[tuple[str, object]], problems: Problems) -> dict[str, object]:
     """An object's content; a problem for each key that it repeats, of which JSON readers keep only the last."""
     for key, count in Counter(key for key, _ in pairs).items():
         if count > 1:
-            problems.add(f"'{brief(key)}' is given {count} times; put its numbers into one list")
+            problems.add(f"'{brief(key)}' is given {count} times; put its numbers into one list", "repeated")
     return dict(pairs)
 
 
 def _json_rows(path: Path, text: str, problems: Problems) -> Iterator[Row]:
     try:
-        content = json.loads(text, object_pairs_hook=lambda pairs: _merged(pairs, problems))
+        content = json.loads(text, object_pairs_hook=lambda pairs: _merged(pairs, problems), parse_int=integer_of)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not a whole JSON file ({error}); fetch or write it again") from None
     if not isinstance(content, dict):
@@ -128,4 +148,4 @@ def _json_rows(path: Path, text: str, problems: Problems) -> Iterator[Row]:
             for index, frame in enumerate(frames):
                 yield Row(f"{video}[{index}]", video, number_of(frame), brief(frame), None)
         else:
-            problems.add(f"{video} is {brief(frames)}; give a list of numbers")
+            problems.add(f"{video} is {brief(frames)}; give a list of numbers", "no list")

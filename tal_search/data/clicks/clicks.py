@@ -111,7 +111,8 @@ def _of_training_videos(rows: list[Row], known: ClickedVideos, problems: Problem
     for row in stray:
         hint = nearest_of(row.video, names) if len(problems) < LISTED else ""
         problems.add(
-            f"{row.where}: video '{brief(row.video)}' is not a training video{hint}; correct or remove the row"
+            f"{row.where}: video '{brief(row.video)}' is not a training video{hint}; correct or remove the row",
+            "unknown video",
         )
     return (row for row in rows if row.video in known.seconds)
 
@@ -154,16 +155,16 @@ def _time(row: Row, in_frames: bool, known: ClickedVideos, problems: Problems, r
     why = f" ({reason})" if reason else ""
     if not math.isfinite(row.number):
         unit = "a frame's number" if in_frames else "a number of seconds"
-        problems.add(f"{row.where}: the click on {row.video} is at '{brief(row.text)}'; give {unit}")
+        problems.add(f"{row.where}: the click on {row.video} is at '{brief(row.text)}'; give {unit}", "no number")
     elif in_frames and not row.number.is_integer():
         seen = f"frame {row.number:g} of {row.video}, and no frame number is a fraction"
-        problems.add(f"{row.where}: the click is at {seen}; give a whole number of frames")
+        problems.add(f"{row.where}: the click is at {seen}; give a whole number of frames", "fraction")
     elif rate is None:
         return None  # `_require_rates` reports it
     elif not 0 <= row.number / rate <= duration:
         frame = f"frame {row.number:g}, " if in_frames else ""
         seen = f"{frame}{row.number / rate:g} s of {row.video}, which lasts {duration:g} s"
-        problems.add(f"{row.where}: the click is at {seen}; correct or remove the row{why}")
+        problems.add(f"{row.where}: the click is at {seen}; correct or remove the row{why}", "outside")
     else:
         return row.number / rate
     return None

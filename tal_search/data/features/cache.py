@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
 
@@ -121,6 +122,9 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
         raise InputError(f"{spec.root} is already converted; give the features that it was made from")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"out={folder} exists and is not empty; give a new folder")
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    if _holds_any(unfinished, [spec.root, spec.ground_truth]):
+        raise InputError(f"out={folder}: {unfinished}, which is made and removed, holds the dataset; give another name")
     problems = Problems()
     splits = read_splits(spec, problems)
     problems.raise_if_any()
@@ -128,7 +132,6 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
     needed = sum(2 * len(split.files) * split.channels * spec.snippets for split in splits)
     if shutil.disk_usage(folder.parent).free < needed:
         raise InputError(f"out={folder}: its disk has no room for {size_text(needed)}; give a folder on another disk")
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     try:
@@ -149,6 +152,10 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
         raise InputError(f"out={folder}: cannot be written ({error.strerror}); give another folder") from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _holds_any(folder: Path, files: Iterable[Path | str]) -> bool:
+    return any(Path(file).resolve().is_relative_to(folder.resolve()) for file in files)
 
 
 def _write_split(folder: Path, name: str, split: FeatureSplit, snippets: int, notes: list[str]) -> SplitEntry:

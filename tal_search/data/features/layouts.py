@@ -16,6 +16,7 @@ from tal_search.data.features import hdf5, npy, npz
 from tal_search.data.features.plausibility import grouped
 from tal_search.data.features.stored import StoredShape, VideoFile
 from tal_search.data.features.timing import AS_LAYOUT, Timing
+from tal_search.data.labels import split_name
 from tal_search.errors import InputError, Problems
 
 AUTO = "auto"
@@ -210,9 +211,10 @@ def split_files(layout: FeatureLayout, root: Path, name: str, truth: Path) -> tu
     train, test = (Split(split.folder, _named(split.files, subset_of)) for split in splits)
     if not layout.together:
         return train, test
-    wanted = subsets_and_fps(truth, name)[:2]
-    parts = [{video: path for video, path in train.files.items() if subset_of.get(video) == part} for part in wanted]
-    others = tuple(video for video in train.files if subset_of.get(video) not in wanted)
+    wanted = [split_name(subset) for subset in subsets_and_fps(truth, name)[:2]]
+    part_of = {video: split_name(subset_of.get(video, "")) for video in train.files}
+    parts = [{video: path for video, path in train.files.items() if part_of[video] == part} for part in wanted]
+    others = tuple(video for video in train.files if part_of[video] not in wanted)
     return Split(train.folder, parts[0], others), Split(test.folder, parts[1])
 
 

@@ -180,3 +180,13 @@ class Contradictions:
                 as_others = f"{expected:.0f} at the rate of the others"
                 found[name] = f"{name} has {snippets} snippets in {seconds:g} s, which would be {as_others}"
         return found
+
+
+def report_unlike(unlike: list[str], folder: Path, videos: int, problems: Problems, notes: list[str]) -> None:
+    """Add a problem where cls_label contradicts the ground truth in most videos, a note where it does in `unlike`."""
+    seen = f"{folder}: cls_label disagrees with the ground truth in {len(unlike)} of {videos} videos"
+    if len(unlike) > videos / 2:
+        problems.extend([f"{seen}; give the ground truth whose order of classes they were made with"])
+    elif unlike:
+        used = "video labels are those of cls_label, instances and scores those of the ground truth"
+        notes.append(f"WARNING: {seen} ({named(unlike)}); {used}; correct one of them")

@@ -22,7 +22,14 @@ from tal_search.data.catalog import known
 from tal_search.data.features.half_precision import TooCoarse, halved
 from tal_search.data.features.layouts import LAYOUTS, FeatureLayout, split_files
 from tal_search.data.features.npz import rescale_clicks
-from tal_search.data.features.plausibility import Contradictions, counted_videos, exchanged_axes, grouped, is_exchanged
+from tal_search.data.features.plausibility import (
+    Contradictions,
+    counted_videos,
+    exchanged_axes,
+    grouped,
+    is_exchanged,
+    report_unlike,
+)
 from tal_search.data.features.stored import StoredShape, VideoFile
 from tal_search.data.features.timing import Timing
 from tal_search.data.truths import present
@@ -54,7 +61,7 @@ class FeatureSplit:
         """Name, content and duration (seconds) of each video, one in memory at a time; adds a problem for a bad one."""
         durations = dict(zip(self.truth.videos, self.truth.duration.tolist(), strict=True))
         labels = dict(zip(self.truth.videos, present(self.truth), strict=True))
-        unlike, bad, doubts = 0, list[tuple[Path, str]](), Contradictions(self.layout.timing)
+        unlike, bad, doubts = list[str](), list[tuple[Path, str]](), Contradictions(self.layout.timing)
         for name in sorted(self.files.keys() & durations.keys()):
             beat("reading %s", name)
             file = self.files[name]
@@ -69,14 +76,11 @@ class FeatureSplit:
                 continue
             if video.labels is None:
                 video = dataclasses.replace(video, labels=labels[name])
-            unlike += bool((labels[name] != video.labels).any())
+            unlike += [name] if (labels[name] != video.labels).any() else []
             doubts.add(name, video, durations[name], self.fps_of(name, video))
             yield name, video, video.duration or durations[name]
         problems.extend(grouped(bad))
-        if unlike > len(self.files) / 2:
-            seen = f"cls_label disagrees with the ground truth in {unlike} of {len(self.files)} videos"
-            fix = "give the ground truth whose order of classes they were made with"
-            problems.extend([f"{self.folder}: {seen}; {fix}"])
+        report_unlike(unlike, self.folder, len(self.files), problems, self.notes)
         doubts.report(self.folder, len(self.files), problems, self.notes)
 
     def _read(self, name: str) -> VideoFile:
@@ -218,14 +222,17 @@ def read_both(
     Raises InputError with the problems of both, without duplicates.
     """
     truths: list[Annotations] = []
+    found: list[str] = []
     problems: dict[str, None] = {}  # both subsets report a problem of the whole file
     for subset in subsets:
         try:
-            truths.append(read_annotations(path, subset, dataset, notes if subset == subsets[0] else None))
+            truths.append(read_annotations(path, subset, dataset, found))
         except InputError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:
         raise InputError(problems)
+    if notes is not None:
+        notes += dict.fromkeys(found)
     return truths[0], truths[1]
 
 

@@ -56,7 +56,8 @@ def stated_numbers(stated: dict[str, object], problems: Problems) -> dict[str, f
             numbers[name] = number
         else:
             seen = f"{name} is {array.tolist()!s:.40}"
-            problems.add(f"{seen}; give one number from 0 to {MOST[name]:g}, or leave it out")
+            bounds = f"from 0 to {MOST[name]:g}" if name in MAY_BE_ZERO else f"above 0, at most {MOST[name]:g}"
+            problems.add(f"{seen}; give one number {bounds}, or leave it out")
     return numbers
 
 

@@ -52,8 +52,9 @@ def by_group(data: StudyFrame, axis: str, scores: pd.DataFrame) -> pd.DataFrame:
     numbers, trials = numbered(replace(data, trials=trials))
     shown = _in_order(data, axis, numbers[numbers["centre"] | (numbers["varied"] == axis)])
     groups = [_group(str(name), scores[name], numbers, trials) for name in scores.columns]
-    parts = [_rows(group, axis, shown) for group in groups]
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+    if not groups:
+        return pd.DataFrame(columns=COLUMNS)
+    table = pd.concat([_rows(group, axis, shown) for group in groups], ignore_index=True)
     return _corrected(table)[COLUMNS]
 
 

@@ -86,6 +86,9 @@ def truth_file(folder: Path) -> Path:
     ("content", "sentence"),
     [
         (b"not a checkpoint", "cannot be loaded"),
+        (b"v_1 1.0 2.0", "cannot be loaded"),
+        (b"h\x05.", "cannot be loaded"),
+        (b"0", "cannot be loaded"),
         ({"epoch": 1}, "has no state_dict"),
         ({"state_dict": {"layer.weight": torch.zeros(1)}}, "not a BackTAL network"),
     ],

@@ -130,3 +130,20 @@ def test_problems_of_the_rules_and_of_every_file_come_together(
     assert protocol.startswith("protocol=activitynet knows no ambiguous instances")
     assert videos.startswith("videos=210 needs the 210 THUMOS14 test videos that are in every set")
     assert compared.startswith(f"{none}: cannot be read")
+
+
+@pytest.mark.parametrize("key", ["out", "errors"])
+@pytest.mark.parametrize("name", ["truth.json", "found.json", "other.json", "unclear.json", "folder.json"])
+def test_no_file_that_is_read_is_written_over(
+    key: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, truth = evaluated(tmp_path)
+    for copy in ("other.json", "unclear.json"):
+        (tmp_path / copy).write_bytes(found.read_bytes())
+    (tmp_path / "folder.json").mkdir()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    more = f"compare={tmp_path / 'other.json'}", f"ambiguous={tmp_path / 'unclear.json'}", "protocol=thumos14"
+    assert main(command(found, truth, *more, f"{key}={tmp_path / name}")) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"command line: {key}={tmp_path / name} is ")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before

@@ -11,7 +11,7 @@ import pytest
 from tal_search.cli.main import main
 from tal_search.data.class_names import THUMOS14
 
-SAME = "labels that differ from a class only by case, spaces, underscores or hyphens are read as that class: "
+SAME = "labels that differ from a class only by case, separators or invisible characters are read as that class: "
 
 
 def files(folder: Path, instances: list[Any], detections: list[Any], name: str = "truth.json") -> list[str]:
@@ -115,3 +115,9 @@ def test_instances_outside_their_video_are_named_with_what_scores_do(
     assert scores(tmp_path)["instances"] == 6
     assert main([*files(tmp_path, truth, [("run", 1, 2)]), "duplicates=drop"]) == 0
     assert "repeats another" not in capsys.readouterr().out
+
+
+def test_detections_in_frames_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(files(tmp_path, [("Diving", 1, 2)], [("Diving", 30, 60), ("Diving", 300, 330)])) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "1 of 2 detections lies wholly outside its video (durations of the ground truth)" in text

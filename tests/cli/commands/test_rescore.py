@@ -34,3 +34,12 @@ def test_a_samplers_study_is_refused_with_the_way_to_score_its_best_cell(
     settings = ["dataset.source=simulated", f"runs={tmp_path}", "inference.nms=[0.4]"]
     assert main(["rescore", "study=thumos_search", *settings]) == 2
     assert "search.axes.inference.NAME=[VALUE,...]" in capsys.readouterr().err
+
+
+def test_a_study_without_a_finished_fit_has_nothing_to_score(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rescore", "study=quickstart", f"runs={tmp_path}", "inference.nms=[0.4]"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"quickstart has no finished fit in {tmp_path}, so there is nothing to score; train it")
+    assert list(tmp_path.iterdir()) == []

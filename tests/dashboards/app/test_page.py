@@ -38,6 +38,15 @@ def test_an_exception_is_one_line_of_the_log_and_no_line_of_the_answer(caplog: p
     assert record.exc_info is None
 
 
+def test_a_script_that_there_is_not_is_one_short_answer(caplog: pytest.LogCaptureFixture) -> None:
+    app = new_page("Title", "/study/")
+    app.layout = html.Div("content")
+    sealed(app)
+    for path in ("plotly/none.js", "none/x.js", "dash/../x"):
+        answer = app.server.test_client().get(f"/_dash-component-suites/{path}")
+        assert (answer.status_code, "plotly.min.js" in answer.text, caplog.records) == (404, False, [])
+
+
 def test_a_path_is_never_repeated_in_a_redirect() -> None:
     app = new_page("Title", "/study/")
     app.layout = html.Div("content")

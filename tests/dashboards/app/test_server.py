@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tal_dashboards.app.server import bound_server
+from tal_dashboards.web.public import public_address
 from tal_search.cli.main import main
 from tal_search.errors import InputError
 from tests.support.dashboard_parts import ask
@@ -67,3 +68,15 @@ def test_a_port_that_is_taken_and_other_bad_arguments_are_one_sentence_each(
     assert main(["dashboard", "debug=true"]) == 2
     assert main(["dashboard", "study=none", f"runs={swept.runs}"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 4
+
+
+@pytest.mark.parametrize("prefix", ["~", "compare", "~/x", "assets", "_dash-layout/a"])
+def test_a_public_prefix_is_no_page_of_the_site(prefix: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"of public= is a page of the site; give another prefix"):
+        bound_server(tmp_path, None, port=0, public=public_address(f"https://lab.example/{prefix}"))
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a b", "~"])
+def test_a_name_that_no_study_can_have_is_told_so(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is no name of a study; a name has letters, digits, - and _"):
+        bound_server(tmp_path, name, port=0)

@@ -141,6 +141,8 @@ def test_a_study_that_is_not_there_is_one_sentence(tmp_path: Path, swept: Made) 
     with pytest.raises(InputError, match="no study was run there yet; make it: tal-search run study=grid"):
         StudyReader(tmp_path, "grid")
     with pytest.raises(InputError, match=r"studies there: .*thumos_single"):
+        StudyReader(swept.runs, "none")
+    with pytest.raises(InputError, match="a name has letters, digits, - and _"):
         StudyReader(swept.runs, "../thumos_single")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -99,6 +101,23 @@ def test_a_grid_is_exported_with_its_heat_map(grid: Made, tmp_path: Path, monkey
     assert written.columns.astype(float).tolist() == heat.columns.tolist()
     assert written.to_numpy() == pytest.approx(heat.to_numpy())
     assert ">Mean mAP over two axes, in %.<" in (tmp_path / "out" / "index.html").read_text("utf-8")
+
+
+def test_damaged_files_of_trials_are_named_and_left_out(
+    grid: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("BROWSER_PATH", raising=False)
+    runs = Path(shutil.copytree(grid.runs, tmp_path / "runs"))
+    for scores in runs.glob("trials/*/scores.json"):
+        scores.write_bytes(scores.read_bytes()[:-9])
+    said = export_study(runs, grid.name, tmp_path / "out")
+    left_out = [line for line in said if line.startswith("Left out: ")]
+    assert left_out
+    page = (tmp_path / "out" / "index.html").read_text("utf-8")
+    for line in left_out:
+        assert re.search(r"trials/\w+/scores\.json is damaged \(.*\); remove it, and the same `run` command", line)
+        assert html.escape(line.removeprefix("Left out: ")) in page
 
 
 def test_simulated_data_is_marked_below_a_figure_whatever_its_size() -> None:

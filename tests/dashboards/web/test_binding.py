@@ -68,7 +68,7 @@ def test_a_name_that_is_no_address_is_one_sentence(host: str) -> None:
 
 
 def test_an_address_of_another_machine_and_a_port_in_use_cannot_be_bound() -> None:
-    with pytest.raises(InputError, match="cannot be bound"):
+    with pytest.raises(InputError, match=r"host=192.0.2.1 cannot be bound: it is no address of this machine"):
         bound_socket("192.0.2.1", 0, TOKEN)
     with bound_socket("127.0.0.1", 0, None) as taken, pytest.raises(InputError, match="cannot be bound"):
         bound_socket("localhost", taken.getsockname()[1], None)

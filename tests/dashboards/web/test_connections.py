@@ -150,3 +150,19 @@ def test_a_delayed_answer_holds_back_no_other(monkeypatch: pytest.MonkeyPatch) -
         assert answer(late).status == 200
         assert time.monotonic() - started >= 0.5
         assert between < 0.5
+
+
+def test_clients_that_pipeline_and_take_nothing_hold_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "THREADS", 1)
+    with listening(app) as port, connected(port) as slow:
+        slow.sendall(b"GET /larger HTTP/1.1\r\nHost: x\r\n\r\n" * 8)
+        for _ in range(3):
+            assert raw(port, GET).status == 200
+
+
+def test_pipelined_requests_are_answered_one_after_the_other(port: int) -> None:
+    late, large = (b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n" % path for path in (b"late", b"larger"))
+    body = raw(port, b"\r\n" + late + large + b"\r\n" + post(3, b"abc")[:-3] + b"abc" + GET).body
+    assert body.count(b"HTTP/1.1 200 OK") == 2
+    assert len(body) > 12_000_000
+    assert body.endswith(b"3")

@@ -200,3 +200,31 @@ def test_real_lacp_clicks() -> None:
 def test_real_background_frames(shared: Path, name: str, expected: tuple[int, int, int]) -> None:
     clicks, truth = real(shared / "data" / name, "clicks_background_uniform.json", BACKGROUND_CLICKS, [])
     assert (len(clicks.time), len(set(clicks.video)), inside(clicks, truth)) == expected
+
+
+def test_a_device_and_numbers_of_thousands_of_digits_are_refused(path: Path) -> None:
+    with pytest.raises(InputError, match="a pipe or a device, not a regular file"):
+        read(Path("/dev/zero"), BACKGROUND_CLICKS)
+    path.write_text('{"a": [%s]}' % ("1" * 5000))
+    (problem,) = problems_of(lambda: read(path, BACKGROUND_CLICKS))
+    assert "set_int_max_str_digits" not in problem
+    assert "a[0]" in problem
+
+
+@pytest.mark.parametrize("field", ['"1', '"1"2', "1" * 140_000])
+def test_a_row_that_is_no_csv_takes_no_other_row_with_it(path: Path, field: str) -> None:
+    path.write_text(f'URLID,Start,URL\na,1,"x, y"\na,2,{field}\na,soon,z\nb,4,z\n')
+    quote, number = problems_of(lambda: read(path, BACKGROUND_CLICKS))
+    assert f"{path}: line 3: is no row of a CSV file (" in quote
+    assert "line 4: the click on a is at 'soon'" in number
+    path.write_text('URLID,Start,URL\na,1,"x, y"\nb,4,z\n')
+    assert [video for video, _, _ in read(path, BACKGROUND_CLICKS)] == ["a", "b"]
+
+
+def test_problems_are_grouped_by_kind(path: Path) -> None:
+    path.write_text("URLID,Start\n" + 50 * "a,99\n" + 50 * "x,1\n" + 50 * "a,soon\n")
+    problems = problems_of(lambda: read(path, BACKGROUND_CLICKS))
+    assert len(problems) == 9
+    for words in ("which lasts 10 s", "'x' is not a training video", "is at 'soon'"):
+        assert sum(words in problem for problem in problems) == 3
+    assert sum(problem.endswith("(and 47 more like it)") for problem in problems) == 3

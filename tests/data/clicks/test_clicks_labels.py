@@ -16,7 +16,7 @@ def test_labels_in_another_spelling_are_read_as_their_class_with_a_note(tmp_path
     path.write_text("a,1,High Jump\na,2,high_jump\nb,3,HighJump\nb,4,GOLFSWING\na,3,High Jump\n")
     clicks = read_clicks(path, ACTION_CLICKS, "A1", KNOWN, notes)
     assert clicks.label.tolist() == [0, 0, 0, 0, 1]
-    same = "labels that differ from a class only by case, spaces, underscores or hyphens are read as that class"
+    same = "labels that differ from a class only by case, separators or invisible characters are read as that class"
     assert notes == [
         f"{path}: {same}: 'High Jump' (2 clicks) as 'HighJump', 'high_jump' (1 click) as 'HighJump', "
         "'GOLFSWING' (1 click) as 'GolfSwing'"

@@ -101,3 +101,11 @@ def test_a_folder_that_is_not_empty_and_features_already_converted_are_refused(r
         convert(found(cache, snippets=30), cache.with_name("twice"), [])
     assert json.loads((cache / "manifest.json").read_text())["snippets"] == 30
     assert not list(cache.parent.glob("*.unfinished"))
+
+
+def test_the_dataset_is_not_in_the_way_of_its_own_conversion(root: Path, tmp_path: Path) -> None:
+    """The folder that a conversion makes and removes is named after `out`."""
+    moved = root.rename(tmp_path / "new.unfinished")
+    with pytest.raises(InputError, match="holds the dataset; give another name"):
+        convert(found(moved), tmp_path / "new", [])
+    assert (moved / "gt_thumos14.json").is_file()

@@ -115,7 +115,7 @@ def test_attributes_state_numbers_also_as_text(tmp_path: Path, kind: Any) -> Non
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("fast", "fps is fast; give one number from 0 to 1000"),
+        ("fast", "fps is fast; give one number above 0, at most 1000"),
         (b"\xff", "fps is"),
         ([10, 20], "fps is int64 of shape (2,)"),
         (h5py.Empty("f4"), "fps is float32 of shape None"),

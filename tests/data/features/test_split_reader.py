@@ -74,3 +74,19 @@ def test_a_problem_of_the_whole_ground_truth_is_reported_once(root: Path) -> Non
     assert problems_of(lambda: read_both(path, ["val", "test"])) == (
         f"{path}: activity_list names '{CLASSES[0]}' 2 times; keep one",
     )
+
+
+def test_labels_of_a_few_files_that_contradict_the_ground_truth_are_a_warning(root: Path) -> None:
+    for number in (1, 2):
+        file = root / "val" / f"video_val_{number:04d}.npz"
+        with np.load(file) as stored:
+            rolled = np.roll(stored["cls_label"], 1)
+        change(file, cls_label=rolled)
+    split, problems = training(root), Problems()
+    list(split.videos(problems))
+    assert not len(problems)
+    assert [note for note in split.notes if "cls_label" in note] == [
+        f"WARNING: {root}/val: cls_label disagrees with the ground truth in 2 of 4 videos (video_val_0001, "
+        "video_val_0002); video labels are those of cls_label, instances and scores those of the ground truth; "
+        "correct one of them"
+    ]
