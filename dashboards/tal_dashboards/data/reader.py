@@ -44,9 +44,9 @@ class StudyReader:
     """Reads one study when called; returns the same StudyData while the record is unchanged."""
 
     def __init__(self, runs: Path, name: str) -> None:
-        if not NAME.fullmatch(name):
-            raise InputError(f"study={name} is no name of a study; a name has letters, digits, - and _")
         names = list(recorded_studies(runs))
+        if name not in names and not NAME.fullmatch(name):
+            raise InputError(f"study={name} is no name of a study; a name has letters, digits, - and _")
         if name not in names:
             known = f"studies there: {', '.join(names)}" if names else "no study was run there yet"
             run = command_line("run", *repeated(name, runs, ()))
