@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,12 +26,12 @@ def ids(plan: Plan) -> list[str]:
     return [trial.id for trial in plan.trials]
 
 
-def test_keys_change_with_what_a_trial_is_and_with_nothing_else():
+def test_keys_change_with_what_a_trial_is_and_with_nothing_else(tmp_path: Path) -> None:
     base = keys(planned("quickstart"))
     assert keys(planned("quickstart")) == base
     same = (
         "runs=elsewhere", "backend=inline", "resources.cpus_per_trial=2", "resources.device=cpu",
-        "resources.retries=0", "description=other", "tracking.mlflow=false", "dataset.root=elsewhere",
+        "resources.retries=0", "description=other", "tracking.mlflow=false", f"dataset.root={tmp_path}",
         "budget.trials=3", "study.fork=other", "accept_code_change=true", "protocol.selection=last",
         "record=sqlite:///other.db", "search.repeats.until={interval:1}",
     )  # fmt: skip

@@ -88,7 +88,7 @@ def test_a_record_without_a_checksum_is_compared_with_the_folders(record: Path) 
     ):
         edit(record, statement)
         outcome, _ = run(plan)
-        assert "otherwise than their folders" in " ".join(outcome.messages)
+        assert "disagreed with their folders" in " ".join(outcome.messages)
         newest = {row.id: row for row in RecordReader(record.parent).rows()[0].values()}
         assert {row.seed for row in newest.values()} == {"1"}
         assert "0.819" not in " ".join(str(row.result) for row in newest.values())
