@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import plotly.graph_objects as go
 
-from tal_search.files.printable import printable, printable_lines
 from tal_search.results.statistics import HIGH, LOW, around
+from tal_search.text.printable import printable, printable_lines
 from tal_search.types import written
 
 if TYPE_CHECKING:

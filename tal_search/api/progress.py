@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from tal_search.files.printable import shown_line
 from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Stalled, Started
 from tal_search.results.next_runs import duration
+from tal_search.text.printable import shown_line
 
 if TYPE_CHECKING:
     from tal_search.plan.plan import Plan

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tal_search.api.imports import quiet_optuna
 from tal_search.api.loading import load
 from tal_search.api.study_results import StudyResults
-from tal_search.files.printable import shown_line
+from tal_search.text.printable import shown_line
 
 if TYPE_CHECKING:
     from tal_search.execution.running import Outcome

@@ -9,8 +9,8 @@ import textwrap
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tal_search.files.printable import printable_lines, shown_line
-from tal_search.files.urls import masked
+from tal_search.text.printable import printable_lines, shown_line
+from tal_search.text.urls import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,8 +20,8 @@ from tal_search.cli.arguments import HELP
 from tal_search.cli.output import finished, protect_output
 from tal_search.errors import InputError, Interrupted, TalSearchError
 from tal_search.files.disk import is_full
-from tal_search.files.printable import shown_line
-from tal_search.files.urls import password_variables, without_passwords
+from tal_search.text.printable import shown_line
+from tal_search.text.urls import password_variables, without_passwords
 
 USAGE = """\
 Hyperparameter studies for temporal action localization.

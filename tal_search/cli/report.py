@@ -12,7 +12,6 @@ import pandas as pd
 from tal_search.cli.overview_text import verdict_words
 from tal_search.cli.text_table import TextTable, compact, markdown, spread
 from tal_search.files.atomic import write_atomically
-from tal_search.files.csv_text import csv_text
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import symbols
 from tal_search.record.description import scored_by
@@ -25,6 +24,7 @@ from tal_search.results.ranking import Ranking
 from tal_search.results.sensitivity import AxisTable, csv_columns
 from tal_search.results.statistics import HIGH, LOW, METHOD, SPREAD
 from tal_search.results.trials import StudyFrame
+from tal_search.text.csv_text import csv_text
 from tal_search.types import CASE, criterion, written
 
 PAPER_NOTES = {

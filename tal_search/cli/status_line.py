@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from tal_search.cli.console import print_wrapped
 from tal_search.errors import Interrupted
 from tal_search.execution.interrupts import heard
-from tal_search.files.printable import shown_line
+from tal_search.text.printable import shown_line
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tal_search.cli.console import count, print_line, print_wrapped
 from tal_search.cli.progress import describe
-from tal_search.files.commands import command_line, named
 from tal_search.files.sqlite_files import sqlite_url
-from tal_search.files.urls import without_passwords
+from tal_search.text.commands import command_line, named
+from tal_search.text.urls import without_passwords
 from tal_search.trial.folder import TrialFolder
 
 if TYPE_CHECKING:

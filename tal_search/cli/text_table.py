@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tal_search.cli.output import plain
-from tal_search.files.printable import printable, shown_line
+from tal_search.text.printable import printable, shown_line
 
 if TYPE_CHECKING:
     from rich.table import Table

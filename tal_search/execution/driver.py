@@ -22,7 +22,6 @@ from tal_search.execution.running import Outcome, Run
 from tal_search.execution.worker import TrialFunction
 from tal_search.files.atomic import write_atomically
 from tal_search.files.disk import DiskWatch, when_there_is_room
-from tal_search.files.urls import without_passwords
 from tal_search.plan.compatibility import fixed_settings
 from tal_search.plan.data_check import check_data, left_to_train
 from tal_search.plan.plan import Plan
@@ -36,6 +35,7 @@ from tal_search.record.distributions import distribution_of
 from tal_search.record.driver_lock import StudyLock, lock_study
 from tal_search.record.record import Record
 from tal_search.study import ResourceSettings, Study
+from tal_search.text.urls import without_passwords
 from tal_search.tracking.tracker import NoTracker, Tracker
 
 FLUSH_SECONDS = 2.0  # to write to a locked record after a signal; an interrupted command has ten seconds in all
@@ -96,7 +96,7 @@ def _outcome(
 
 
 def _check_data(plan: Plan, say: Callable[[str], None], phase: Callable[[str], None]) -> None:
-    """Check the data of a plan that has trials left to train; raises InputError with every problem."""
+    """Check the data of the fits that are left to train; raises InputError with every problem."""
     phase("checking data")
     for note in check_data(plan):
         say(note)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from tal_search.execution.interrupts import Abandoned, DeferredInterrupt
 from tal_search.execution.stalls import POLL_SECONDS, Stall, StallWatch, given_up
 from tal_search.execution.worker import TrialFunction, Work
+from tal_search.files.threads import repeated
 from tal_search.proposers.events import (
     WAIT,
     Failed,
@@ -102,30 +102,24 @@ class _Watch:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        ended = threading.Event()
         self._abandoned = False
         self._stalls.forget(self._spec)
+        error: BaseException | None = None
 
         def watch() -> None:
-            error: BaseException | None = None
-            while not ended.wait(POLL_SECONDS):
-                if not self._interrupt.in_trial:  # the main thread handles an event
-                    continue
-                try:
-                    for stall in self._stalls.poll([self._spec]) if error is None else ():
-                        self._act(stall)
-                except BaseException as raised:
-                    error = raised
-                if error is not None:  # until the main thread has it
-                    self._interrupt.fail(error)
+            nonlocal error
+            if not self._interrupt.in_trial:  # the main thread handles an event
+                return
+            try:
+                for stall in self._stalls.poll([self._spec]) if error is None else ():
+                    self._act(stall)
+            except BaseException as raised:
+                error = raised
+            if error is not None:  # until the main thread has it
+                self._interrupt.fail(error)
 
-        thread = threading.Thread(target=watch, name="stalls", daemon=True)
-        thread.start()
-        try:
+        with repeated(watch, POLL_SECONDS, name="stalls"):
             yield
-        finally:
-            ended.set()
-            thread.join()
 
     def _act(self, stall: Stall) -> None:
         if not stall.due:

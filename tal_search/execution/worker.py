@@ -18,8 +18,8 @@ from tal_search.files.atomic import write_atomically
 from tal_search.files.disk import retry_when_full
 from tal_search.files.heartbeat import beat, computes_on, heartbeat, lasting
 from tal_search.files.lock_file import open_locked
-from tal_search.files.printable import printable_lines, shown_line
-from tal_search.files.urls import masked
+from tal_search.text.printable import printable_lines, shown_line
+from tal_search.text.urls import masked
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, TrialSpec
 

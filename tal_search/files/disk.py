@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from tal_search.errors import InputError
 from tal_search.files.heartbeat import beat
+from tal_search.files.threads import repeated
 
 POLL_SECONDS = 0.5
 STALE_SECONDS = 10.0  # a marker untouched for this long was left by a killed process
@@ -167,18 +168,16 @@ class DiskWatch:
     def __init__(self, runs: Path, report: Callable[[str], None], every_seconds: float = 1.0) -> None:
         self._runs, self._report, self._every = runs, report, every_seconds
         self._paused = False
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="disk-watch", daemon=True)
+        self._watching = ExitStack()
 
     def __enter__(self) -> DiskWatch:
-        self._thread.start()
+        self._watching.enter_context(repeated(self.poll, self._every, name="disk-watch"))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end.set()
-        self._thread.join()
+        self._watching.close()
         if self._paused:
             self.poll()
 
@@ -200,7 +199,3 @@ class DiskWatch:
             f"paused: {self._runs} has {size_text(free)} free{quota}, {size_text(needed)} are needed; "
             "free some space and the study goes on"
         )
-
-    def _watch(self) -> None:
-        while not self._end.wait(self._every):
-            self.poll()

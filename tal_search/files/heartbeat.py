@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from tal_search.files.threads import repeated
 
 FILE = "heartbeat.json"  # in a trial's folder while a process holds it
 WRITE_SECONDS = 1.0
@@ -89,26 +90,21 @@ def followed(file: Path) -> Iterator[None]:
 @contextmanager
 def heartbeat(folder: Path, driver: str) -> Iterator[None]:
     """Write this process's steps to `folder` until the block ends, which removes the file."""
-    path, ended = folder / FILE, threading.Event()
+    path, seen = folder / FILE, -1
     _steps.device = NO_DEVICE
     beat("starting")
 
     def write() -> None:
-        seen = -1
-        while True:
-            if _steps.count != seen or _steps.lasting:
-                seen = _steps.count
-                _write(path, driver)
-            if ended.wait(WRITE_SECONDS):
-                return
+        nonlocal seen
+        if _steps.count != seen or _steps.lasting:
+            seen = _steps.count
+            _write(path, driver)
 
-    writer = threading.Thread(target=write, name="heartbeat", daemon=True)
-    writer.start()
+    write()
     try:
-        yield
+        with repeated(write, WRITE_SECONDS, name="heartbeat"):
+            yield
     finally:
-        ended.set()
-        writer.join()
         with suppress(OSError):
             path.unlink()
 

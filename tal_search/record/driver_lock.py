@@ -11,10 +11,9 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy
@@ -22,6 +21,7 @@ import sqlalchemy
 from tal_search.errors import InputError
 from tal_search.files.disk import require_writable
 from tal_search.files.lock_file import Holder, LockFile, LockLost, holder_in, open_locked, same_file, words
+from tal_search.files.threads import repeated
 from tal_search.record.lease import Lease
 
 LOCK_FILE = "driver.lock"  # in the study's folder; empty after a clean exit
@@ -73,7 +73,6 @@ class StudyLock:
         self._lease, self._on_lost = lease, on_lost
         self._checks: list[Callable[[], None]] = [file.check]
         self._lost: LockLost | None = None
-        self._end = threading.Event()
 
     def guard(self, engine: sqlalchemy.Engine, lock_seconds: Callable[[], float], file: Path | None = None) -> None:
         """Check the lock at the start of every transaction of an engine; see `Lease.check`.
@@ -110,26 +109,18 @@ class StudyLock:
         if self._lost is not None:
             raise LockLost(str(self._lost)) from None
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self) -> AbstractContextManager[None]:
         """Renew the lease and check the lock in another thread during the block."""
-        thread = threading.Thread(target=self._watch, name="driver-lock", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._end.set()
-            thread.join(JOIN_SECONDS)
+        return repeated(self._watch, WATCH_SECONDS, name="driver-lock", join_seconds=JOIN_SECONDS)
 
     def _watch(self) -> None:
-        while not self._end.wait(WATCH_SECONDS):
-            with suppress(LockLost):
-                self._look()
-                if self._lease is not None:
-                    with self._noted():
-                        self._lease.renew()
-            if self._lost is not None:
-                self._on_lost(self._lost)
+        with suppress(LockLost):
+            self._look()
+            if self._lease is not None:
+                with self._noted():
+                    self._lease.renew()
+        if self._lost is not None:
+            self._on_lost(self._lost)
 
     def _look(self) -> None:
         self.raise_if_lost()

@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from tal_search.errors import InputError
 from tal_search.files.lock_file import Holder, LockLost, words
-from tal_search.files.urls import masked
+from tal_search.text.urls import masked
 
 LEASE_SECONDS = 15.0  # a killed driver's study can be taken after it; a stopped driver loses its study after it
 POLL_SECONDS = 0.2  # to see whether the holder renews its lease

@@ -18,11 +18,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tal_search.errors import InputError, MissingExtra
 from tal_search.files.sqlite_files import sqlite_url
-from tal_search.files.urls import masked
 from tal_search.record import optuna_tables
 from tal_search.record.distributions import widened
 from tal_search.record.first_open import make_record, opened_by_several
 from tal_search.record.lease import connect_options, first_line
+from tal_search.text.urls import masked
 
 READ = ("id", "attempt", "reason", "result")
 SETTINGS = "settings"

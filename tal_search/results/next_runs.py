@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tal_search.files.commands import command_line, repeated
 from tal_search.results.trials import StudyFrame
 from tal_search.results.uncertainty.contrasts import LEAST_REPEATS
+from tal_search.text.commands import command_line, repeated
 
 MOST_STEPS = 3  # recommendations at a time
 MOST_NAMED = 3  # names that a step's sentence lists

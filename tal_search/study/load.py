@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tal_search.errors import InputError, Problems
-from tal_search.files.urls import without_passwords
 from tal_search.localization.inference import Inference
 from tal_search.methods import available, specification
 from tal_search.study.cases import check_cases, read_cases, reference_study
@@ -24,6 +23,7 @@ from tal_search.study.rules import check_addresses, check_lengths, check_search,
 from tal_search.study.settings import FOLDER, SearchSettings, Study
 from tal_search.study.space import Dimension, read_space
 from tal_search.study.yaml_reader import Key, Written, read_study_file, shown
+from tal_search.text.urls import without_passwords
 from tal_search.types import INFERENCE, Plain, Value
 
 CODE = Path(__file__).resolve().parents[1]

@@ -10,9 +10,9 @@ from tal_search.data.clicks.annotation_cost import CostModel
 from tal_search.data.features.layouts import AUTO, NAMES
 from tal_search.data.simulation.videos import Simulation
 from tal_search.fields import hyper
-from tal_search.files.urls import web_link, without_passwords
 from tal_search.metrics.matching import PROTOCOLS
 from tal_search.study.space import Dimension
+from tal_search.text.urls import web_link, without_passwords
 from tal_search.types import Value
 
 FOLDER = Path("studies")

@@ -17,8 +17,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tal_search.errors import Problems
-from tal_search.files.urls import masked
 from tal_search.study.references import refused, too_large
+from tal_search.text.urls import masked
 from tal_search.types import Plain, Value
 
 Key = tuple[str, ...]

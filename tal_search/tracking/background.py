@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tal_search.errors import TalSearchError
-from tal_search.files.urls import masked
+from tal_search.text.urls import masked
 from tal_search.tracking import epoch_log
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, TrialOutcome, TrialSpec

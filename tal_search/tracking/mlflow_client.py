@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from tal_search.errors import MissingExtra
-from tal_search.files.urls import web_link
+from tal_search.text.urls import web_link
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tal_search.files.urls import masked
 from tal_search.plan.plan import Plan
+from tal_search.text.urls import masked
 from tal_search.tracking.background import NotCopied
 from tal_search.tracking.mlflow_client import import_mlflow, mlflow_client
 from tal_search.tracking.mlflow_database import address_of, open_database

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from tal_search.files.csv_text import csv_text
-from tal_search.files.urls import masked
 from tal_search.plan.plan import Plan
 from tal_search.results.trials import StudyFrame
+from tal_search.text.csv_text import csv_text
+from tal_search.text.urls import masked
 from tal_search.tracking.ledger import parent_noted
 from tal_search.tracking.mlflow_store import MlflowStore
 from tal_search.tracking.study_values import StudyValues, study_values

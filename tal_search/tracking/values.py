@@ -11,11 +11,11 @@ from urllib.parse import quote, urlencode
 import numpy as np
 import pandas as pd
 
-from tal_search.files.commands import command_line, repeated
-from tal_search.files.csv_text import csv_text
 from tal_search.plan.plan import Plan
 from tal_search.results.trials import averaged, score_columns
 from tal_search.study import Study
+from tal_search.text.commands import command_line, repeated
+from tal_search.text.csv_text import csv_text
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, State, TrialResult, TrialSpec, objective
 from tal_search.types import CASE, NO_ANNOTATOR, DatasetSpec, canonical_json, criterion, written

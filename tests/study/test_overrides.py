@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tal_search.errors import InputError
-from tal_search.files.urls import without_passwords
 from tal_search.study import Study, load_study
+from tal_search.text.urls import without_passwords
 from tests.support.paths import STUDIES
 from tests.support.study_files import load, problems
 

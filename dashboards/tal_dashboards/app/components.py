@@ -16,7 +16,7 @@ from dash.development.base_component import Component
 
 from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.style import GRAPH, shown
-from tal_search.files.urls import web_link
+from tal_search.text.urls import web_link
 
 TALL = 640  # pixels; figures higher than this are printed on a page in portrait
 SHOWN_ROWS = 100  # of a table on the page; the exported CSV has all

@@ -18,7 +18,7 @@ from tal_dashboards.app.components import name_of
 from tal_dashboards.data.numbers import whole
 from tal_dashboards.data.study_data import Selection, StudyData, selection_of
 from tal_search.errors import InputError
-from tal_search.files.csv_text import csv_text
+from tal_search.text.csv_text import csv_text
 
 PAGE = 100  # rows of a page
 PAUSE = 0.3  # seconds without a keystroke before the search runs

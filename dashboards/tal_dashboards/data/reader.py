@@ -21,12 +21,12 @@ import pyarrow.json as pa_json
 
 from tal_dashboards.data.study_data import StudyData
 from tal_search.errors import InputError
-from tal_search.files.commands import command_line, repeated
-from tal_search.files.urls import web_link
 from tal_search.record.record_reader import RecordReader, Row, is_asked_for, recorded_studies, unreadable
 from tal_search.record.seal import UNREADABLE
 from tal_search.results.trials import score_columns
 from tal_search.study.rules import NAME
+from tal_search.text.commands import command_line, repeated
+from tal_search.text.urls import web_link
 from tal_search.tracking.ledger import runs_noted
 from tal_search.types import INFERENCE, Floats
 

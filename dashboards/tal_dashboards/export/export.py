@@ -26,9 +26,9 @@ from tal_dashboards.views import views
 from tal_dashboards.views.overview import caption as overview_caption
 from tal_search.errors import InputError
 from tal_search.files.atomic import write_atomically
-from tal_search.files.csv_text import csv_text
 from tal_search.results.overview import as_json, overview
 from tal_search.results.statistics import LOW, SPREAD
+from tal_search.text.csv_text import csv_text
 
 OVERVIEW = "overview"
 SHEET = "sheet of the overview"  # name of the figure in overview.pdf; never a file name

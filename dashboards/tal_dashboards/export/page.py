@@ -13,7 +13,7 @@ from tal_dashboards.data.cell_names import names_of
 from tal_dashboards.data.notes import read_notes
 from tal_dashboards.data.study_data import StudyData
 from tal_search.errors import InputError
-from tal_search.files.printable import printable
+from tal_search.text.printable import printable
 
 # The page may not load anything, whatever its content is.
 POLICY = (

@@ -19,9 +19,9 @@ from tal_dashboards.home.cards import Cards, Standing
 from tal_dashboards.home.links import COMPARE, based, study_address
 from tal_dashboards.style import number, value
 from tal_search.errors import InputError
-from tal_search.files.commands import command_line, repeated
 from tal_search.results.overview import Overview
 from tal_search.results.statistics import around
+from tal_search.text.commands import command_line, repeated
 
 REFRESH_SECONDS = 10
 SIGNS = {"running": "▶", "finished": "✓", "incomplete": "◔", "failed": "✕"}

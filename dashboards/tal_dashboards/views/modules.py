@@ -17,10 +17,10 @@ from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.style import COLOURS, DASHES, MARKERS, figure, text
 from tal_search.data.clicks.click_statistics import ClickStatistics, statistics_of
 from tal_search.errors import InputError
-from tal_search.files.commands import command_line, repeated
 from tal_search.results.case_comparison import comparison_info
 from tal_search.results.next_runs import run_command
 from tal_search.results.statistics import HIGH, LOW
+from tal_search.text.commands import command_line, repeated
 from tal_search.types import BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR
 
 TITLE = "Modules and clicks"

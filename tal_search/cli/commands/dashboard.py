@@ -129,7 +129,7 @@ def _require_long(token: str | None, url: str) -> None:
 
 
 def _require_folder(runs: Path) -> None:
-    from tal_search.files.commands import command_line, repeated
+    from tal_search.text.commands import command_line, repeated
 
     if runs.exists() and not runs.is_dir():
         raise InputError(f"command line: runs={runs} is a file; give the folder of the studies")

@@ -17,7 +17,7 @@ from tal_search.data.features.timing import Timing
 from tal_search.data.find import find
 from tal_search.data.simulation.videos import Simulation
 from tal_search.errors import InputError
-from tal_search.files.commands import override
+from tal_search.text.commands import override
 from tal_search.types import DatasetSpec
 
 USAGE = """\

@@ -6,7 +6,7 @@ import sys
 
 from tal_search.cli.arguments import Grammar, parse
 from tal_search.cli.console import folded, terminal_width
-from tal_search.files.printable import printable
+from tal_search.text.printable import printable
 
 USAGE = """\
 tal-search list

@@ -34,9 +34,9 @@ def command(arguments: list[str]) -> int:
     values = parse(GRAMMAR, arguments).values
 
     from tal_search.cli.text_table import drawn
-    from tal_search.files.commands import command_line, repeated
     from tal_search.record.overview import Overview, overview
     from tal_search.record.record_reader import RecordReader, recorded_studies
+    from tal_search.text.commands import command_line, repeated
 
     runs: Path = values["runs"]
     names, wanted = list(recorded_studies(runs)), values["study"]

@@ -23,7 +23,7 @@ from tal_search.execution.ray_tune.ray_address import RayAddress
 from tal_search.execution.ray_tune.scratch import scratch_folder
 from tal_search.execution.ray_tune.watchdog import ServerWatch
 from tal_search.files.disk import free_bytes, size_text
-from tal_search.files.printable import shown_line
+from tal_search.text.printable import shown_line
 
 OBJECT_STORE_BYTES = 100 * 2**20  # specs and reports are small; arrays never travel through Ray
 PATIENCE_SECONDS = {"own": 3.0, "joined": 12.0}  # of silence until servers count as dead; a cluster may restart its own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tal_search.files.urls import masked
+from tal_search.text.urls import masked
 
 
 def printable(text: str) -> str:

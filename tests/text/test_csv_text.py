@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tal_search.files.csv_text import csv_text, quoted
+from tal_search.text.csv_text import csv_text, quoted
 
 
 @pytest.mark.parametrize(

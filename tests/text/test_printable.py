@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tal_search.files.printable import printable, printable_lines, shown_line
+from tal_search.text.printable import printable, printable_lines, shown_line
 
 
 def test_control_characters_are_escaped_and_text_is_not() -> None:

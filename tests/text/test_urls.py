@@ -9,7 +9,7 @@ import sqlalchemy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tal_search.files.urls import is_misread, masked, password_variables, web_link, without_passwords
+from tal_search.text.urls import is_misread, masked, password_variables, web_link, without_passwords
 
 
 @pytest.mark.parametrize(

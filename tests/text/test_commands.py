@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tal_search.files.commands import command_line, named, override, repeated
 from tal_search.study import load_study
+from tal_search.text.commands import command_line, named, override, repeated
 from tests.support.paths import STUDIES
 
 FOLDERS = [
