@@ -19,6 +19,7 @@ from typing import Any
 
 from tal_search.errors import InputError
 from tal_search.files.atomic import write_json
+from tal_search.text.printable import first_line
 
 SHA256 = "sha256"
 ASIDE = ".damaged"  # ends the names of damaged files that were set aside
@@ -201,4 +202,4 @@ def _words(error: Exception) -> str:
         return error.strerror
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
         return "it is no whole JSON file"
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return first_line(error)[:200]

@@ -28,6 +28,7 @@ from tal_search.record.optuna_tables import values_of_attribute
 from tal_search.record.record_reader import BUSY_SECONDS
 from tal_search.record.seal import require_sound
 from tal_search.record.storage import shown
+from tal_search.text.printable import first_line
 from tal_search.trial.folder import TrialFolder
 
 KEY = re.compile("[0-9a-f]{20}")
@@ -127,7 +128,7 @@ def _reason(error: Exception) -> str:
     """One line, without SQLAlchemy's message about a URL that it cannot parse: that may quote the password."""
     if isinstance(error, ArgumentError):
         return "this is not a URL of a database"
-    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    return first_line(getattr(error, "orig", None) or error)
 
 
 def _keys(where: Path | str) -> set[str]:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from tal_search.errors import InputError
 from tal_search.files.lock_file import Holder, LockLost, words
-from tal_search.text.urls import masked
+from tal_search.text.printable import first_line
 
 LEASE_SECONDS = 15.0  # a killed driver's study can be taken after it; a stopped driver loses its study after it
 POLL_SECONDS = 0.2  # to see whether the holder renews its lease
@@ -196,11 +196,6 @@ def connect_options(url: str) -> dict[str, dict[str, int]]:
     if parsed.drivername not in LIBPQ_DRIVERS:
         return {}
     return {"connect_args": {name: value for name, value in LIBPQ.items() if name not in parsed.query}}
-
-
-def first_line(error: Exception) -> str:
-    """The first line of a library's message, with passwords masked."""
-    return masked((str(error).strip().splitlines() or [type(error).__name__])[0])
 
 
 def _now() -> float:

@@ -17,8 +17,9 @@ from sqlalchemy.pool import NullPool
 from tal_search.errors import InputError, MissingExtra
 from tal_search.files.checked import Damaged
 from tal_search.record import optuna_tables, seal
-from tal_search.record.lease import connect_options, first_line, held_in_database
+from tal_search.record.lease import connect_options, held_in_database
 from tal_search.record.optuna_tables import Time
+from tal_search.text.printable import first_line
 
 STATES = {"COMPLETE": "done", "RUNNING": "running", "WAITING": "running", "FAIL": "failed", "PRUNED": "stopped early"}
 ENDED = ("done", "failed", "stopped early")

@@ -22,7 +22,8 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, InternalEr
 from tal_search.errors import TalSearchError
 from tal_search.files.disk import retry_when_full
 from tal_search.files.lock_file import LockLost
-from tal_search.record.lease import Unconfirmed, first_line
+from tal_search.record.lease import Unconfirmed
+from tal_search.text.printable import first_line
 
 Result = TypeVar("Result")
 

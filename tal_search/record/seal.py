@@ -19,6 +19,7 @@ from tal_search.files.atomic import replace_file
 from tal_search.files.checked import Damaged, sqlite_problem, stamp_now
 from tal_search.files.lock_file import LockLost
 from tal_search.files.sqlite_files import reported
+from tal_search.text.printable import first_line
 
 if TYPE_CHECKING:
     from tal_search.plan.cells import Trial
@@ -94,8 +95,7 @@ def attributes(trial: Trial) -> dict[str, object]:
 
 def damaged(record: Path, error: BaseException) -> Damaged:
     """The error of a record whose content cannot be read."""
-    reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0] or type(error).__name__
-    return Damaged(record, reason, FIX.format(name=record.name))
+    return Damaged(record, first_line(getattr(error, "orig", None) or error), FIX.format(name=record.name))
 
 
 @contextmanager

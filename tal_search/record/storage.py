@@ -21,7 +21,8 @@ from tal_search.files.sqlite_files import sqlite_url
 from tal_search.record import optuna_tables
 from tal_search.record.distributions import widened
 from tal_search.record.first_open import make_record, opened_by_several
-from tal_search.record.lease import connect_options, first_line
+from tal_search.record.lease import connect_options
+from tal_search.text.printable import first_line
 from tal_search.text.urls import masked
 
 READ = ("id", "attempt", "reason", "result")

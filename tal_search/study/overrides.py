@@ -11,7 +11,8 @@ import re
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tal_search.study.yaml_reader import INVALID, Invalid, Key, Reader, Written, first_line, shown
+from tal_search.study.yaml_reader import INVALID, Invalid, Key, Reader, Written, shown
+from tal_search.text.printable import first_line
 from tal_search.text.urls import masked
 from tal_search.types import Plain
 

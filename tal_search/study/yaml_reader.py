@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tal_search.errors import Problems
 from tal_search.study.references import refused, too_large
+from tal_search.text.printable import first_line
 from tal_search.text.urls import masked
 from tal_search.types import Plain, Value
 
@@ -217,7 +218,3 @@ def shown(value: object) -> str:
     text = json.dumps(masked(value) if isinstance(value, str) else value, ensure_ascii=False, default=str)
     text = masked(text)
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
-
-
-def first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0]

@@ -22,3 +22,8 @@ def printable_lines(text: str) -> str:
 
 def _written_out(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a library's message, with passwords masked; the error's class if it has no message."""
+    return masked((str(error).strip().splitlines() or [type(error).__name__])[0])

@@ -23,9 +23,9 @@ from tal_search.files.sqlite_files import (
     sqlite_file,
     sqlite_url,
 )
-from tal_search.record.lease import first_line
 from tal_search.record.seal import is_damage
 from tal_search.study import TrackingSettings
+from tal_search.text.printable import first_line
 from tal_search.tracking.mlflow_client import import_mlflow, mlflow_client
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from dash.exceptions import DependencyException
 from werkzeug.exceptions import HTTPException
 
 from tal_dashboards.web.headers import page_policy
+from tal_search.text.printable import shown_line
 
 ASSETS = Path(__file__).parent / "assets"
 SUITES = "_dash-component-suites/"
@@ -57,6 +58,7 @@ def _failed(error: Exception) -> HTTPException | tuple[str, int, dict[str, str]]
     if isinstance(error, DependencyException):  # a script that Dash does not serve; the error lists all that it does
         return "There is no such file.", 404, {"Content-Type": "text/plain; charset=utf-8"}
     place = traceback.extract_tb(error.__traceback__)[-1]
-    what = f"{flask.request.method} {flask.request.full_path}: {type(error).__name__}: {error}"
-    logging.getLogger(__name__).error("%s (%s:%s)", ascii(what)[1:-1][:500], place.filename, place.lineno)
+    # Without the query, which may hold the token.
+    what = shown_line(f"{flask.request.method} {flask.request.path}: {type(error).__name__}: {error}")
+    logging.getLogger(__name__).error("%s (%s:%s)", what[:500], place.filename, place.lineno)
     return "The server cannot answer this request.", 500, {"Content-Type": "text/plain; charset=utf-8"}

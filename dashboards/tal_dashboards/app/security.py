@@ -116,9 +116,9 @@ class Guard:
         return _answer(start, "303 See Other", "", headers)
 
     def _set_cookie(self, environ: WSGIEnvironment) -> str:
-        prefix = self.public.prefix if self.public else ""
-        outside = self.public is not None and environ.get("HTTP_HOST", "").lower() in self.public.hosts
-        secure = "; Secure" if outside and self.public is not None and self.public.secure else ""
+        public = self.public
+        outside = public is not None and public.secure and environ.get("HTTP_HOST", "").lower() in public.hosts
+        prefix, secure = public.prefix if public else "", "; Secure" if outside else ""
         return f"{self._cookie_name}={self._cookie}; HttpOnly; SameSite=Strict; Path={prefix}/{secure}"
 
 

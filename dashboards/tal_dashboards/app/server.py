@@ -64,7 +64,9 @@ class Site:
 
     def place(self, path: str) -> str:
         """Path of the page that a requested path belongs to, below the base; made from known names alone."""
-        path = self._inside(path)
+        return self._page_of(self._inside(path))
+
+    def _page_of(self, path: str) -> str:
         name = path.removeprefix("/").partition("/")[0]
         if name in recorded_studies(self.runs) and path != COMPARE:
             return self.base + study_address(name)
@@ -82,7 +84,7 @@ class Site:
         return {**environ, BASE: self.base, "SCRIPT_NAME": script, "PATH_INFO": path.encode().decode("latin-1")}
 
     def _redirected(self, start: StartResponse, path: str) -> Iterable[bytes]:
-        start("302 Found", [("Location", self.place(path)), ("Content-Length", "0")])
+        start("302 Found", [("Location", self._page_of(path)), ("Content-Length", "0")])
         return []
 
     def _open(self, study: str) -> StudyReader:

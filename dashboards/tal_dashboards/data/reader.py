@@ -22,7 +22,7 @@ import pyarrow.json as pa_json
 from tal_dashboards.data.study_data import StudyData
 from tal_search.errors import InputError
 from tal_search.record.record_reader import RecordReader, Row, is_asked_for, recorded_studies, unreadable
-from tal_search.record.seal import UNREADABLE
+from tal_search.record.seal import ENDING, UNREADABLE
 from tal_search.results.trials import score_columns
 from tal_search.study.rules import NAME
 from tal_search.text.commands import command_line, repeated
@@ -54,7 +54,8 @@ class StudyReader:
         self.runs, self.name = runs, name
         self._record, self._ledger = RecordReader(runs / name), runs / name / "mlflow.jsonl"
         self._data: StudyData | None = None
-        self._copied: object = None
+        self._beside = (self._ledger, runs / name / f"record.db{ENDING}")
+        self._seen: object = None  # their times
         self._version = 0
         self._lock = threading.Lock()
 
@@ -62,14 +63,14 @@ class StudyReader:
         """Raises InputError if the record cannot be read."""
         with self._lock, _no_collection():
             rows, changed = self._record.rows()
-            copied = self._ledger.stat().st_mtime_ns if self._ledger.exists() else None
-            if self._data is None or changed or copied != self._copied:
+            beside = [path.stat().st_mtime_ns if path.exists() else None for path in self._beside]
+            if self._data is None or changed or beside != self._seen:
                 self._version += 1
                 try:
                     self._data = self._study(rows.values())
                 except (*UNREADABLE, pa.ArrowException) as error:
                     raise unreadable(self.runs / self.name, error) from error
-                self._copied = copied
+                self._seen = beside
             return self._data
 
     def _study(self, rows: Iterable[Row]) -> StudyData:

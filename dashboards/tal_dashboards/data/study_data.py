@@ -156,7 +156,9 @@ class StudyData(StudyFrame):
         """Whether a fit's folder holds this file, intact."""
         folder = self.folder(key)
         with suppress(Damaged), self._noting():
-            return (file.exists() or file.name in stamps_in(folder.path)) and folder.verified(file) == file
+            if file.exists() or file.name in stamps_in(folder.path):
+                folder.verified(file)
+                return True
         return False
 
     def known(self, read: Callable[[str], T], key: str) -> T | None:

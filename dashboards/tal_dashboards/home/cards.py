@@ -21,9 +21,10 @@ from tal_search.record.overview import Overview as Progress
 from tal_search.record.overview import description, is_held, last_change
 from tal_search.record.overview import overview as progress
 from tal_search.record.record_reader import RecordReader, recorded_studies
+from tal_search.record.seal import ENDING
 from tal_search.results.overview import Overview, overview
 
-FILES = ("record.db", "record.db-wal", "record.url", LOCK_FILE, NOTES)
+FILES = ("record.db", "record.db-wal", f"record.db{ENDING}", "record.url", LOCK_FILE, NOTES)
 GROWN = 1.05  # results of a running study are read again once its trials have grown by this factor
 SERVER_SECONDS = 60  # a record on a database server is read this often, as no file shows its changes
 

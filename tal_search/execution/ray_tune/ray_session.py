@@ -23,7 +23,7 @@ from tal_search.execution.ray_tune.ray_address import RayAddress
 from tal_search.execution.ray_tune.scratch import scratch_folder
 from tal_search.execution.ray_tune.watchdog import ServerWatch
 from tal_search.files.disk import free_bytes, size_text
-from tal_search.text.printable import shown_line
+from tal_search.text.printable import first_line, shown_line
 
 OBJECT_STORE_BYTES = 100 * 2**20  # specs and reports are small; arrays never travel through Ray
 PATIENCE_SECONDS = {"own": 3.0, "joined": 12.0}  # of silence until servers count as dead; a cluster may restart its own
@@ -109,21 +109,16 @@ def _start(folder: Path, where: RayAddress) -> None:
         raise Interrupted(signal.SIGTERM) from error
     except REFUSED as error:
         raise InputError(
-            f"Ray cannot start on this machine: {_first_line(error)}; its files are in {folder} "
+            f"Ray cannot start on this machine: {first_line(error).rstrip('.')}; its files are in {folder} "
             f"({size_text(free_bytes(folder))} free) and /dev/shm: set TMPDIR to another folder, or use backend=inline"
         ) from error
 
 
 def _join(where: RayAddress) -> None:
-    where.require_answer()
     try:
         ray.init(address=where.address, **QUIET)
     except REFUSED as error:
-        raise where.refusal(f"it cannot be joined ({_first_line(error)})") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise where.refusal(f"it cannot be joined ({first_line(error).rstrip('.')})") from error
 
 
 def _watch(kind: str, family: Family, interrupt: DeferredInterrupt) -> ServerWatch:

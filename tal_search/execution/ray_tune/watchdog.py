@@ -69,6 +69,6 @@ def answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
-    except (OSError, ValueError, OverflowError):  # the second and third: no number of a port
+    except (OSError, UnicodeError):  # the second: a name that is no name of a host
         return False
     return True
