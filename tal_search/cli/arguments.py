@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tal_search.errors import InputError, Problems
+from tal_search.files.json_reader import number_of
 
 HELP = ("-h", "--help")
 # Raises ValueError with words that follow "KEY=VALUE", or InputError with whole sentences.
@@ -153,10 +154,7 @@ def number(least: float, below: float, problem: str) -> Callable[[str], float]:
     """A number that is at least `least` and less than `below`; `problem` is the message for any other text."""
 
     def convert(text: str) -> float:
-        try:
-            value = float("" if "_" in text else text)  # Python reads 10_0 as 100
-        except ValueError:
-            raise ValueError(problem) from None
+        value = number_of(text)
         if not least <= value < below:
             raise ValueError(problem)
         return value

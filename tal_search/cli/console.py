@@ -53,11 +53,6 @@ def styled(sentence: str) -> Text:
     return Text(sentence, style="bold red" if sentence.startswith("WARNING") else "")
 
 
-def count(number: int, thing: str) -> str:
-    """ "1 cell", "2 cells"."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def print_wrapped(screen: Console, text: str) -> None:
     """Print a sentence, wrapped to the terminal."""
     screen.print(wrapped(screen, text), markup=False, soft_wrap=True)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 
-from tal_search.cli.console import count, styled, wrapped
+from tal_search.cli.console import styled, wrapped
 from tal_search.cli.eta import Eta, about
 from tal_search.cli.status_line import StatusLine, clock
 from tal_search.execution.stalls import NAMED_SECONDS
 from tal_search.plan.preview import kind_of, lanes, seconds_per_epoch
 from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Stalled, Started
+from tal_search.text.words import counted
 from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import cell_words
 
@@ -68,7 +69,7 @@ class StudyView:
             self._line.__exit__(kind, error, traceback)
         if self.trained and self._started_at is not None:
             verb = "Scored" if self._work == "scoring" else "Trained"
-            self.console.print(f"{verb} {count(self.trained, 'fit')} in {clock(time.monotonic() - self._started_at)}")
+            self.console.print(f"{verb} {counted(self.trained, 'fit')} in {clock(time.monotonic() - self._started_at)}")
 
     def phase(self, words: str) -> None:
         """Show what the driver does before the first trial and after the last; on a pipe only that Ray starts."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tal_search.cli.console import count, print_line, print_wrapped
+from tal_search.cli.console import print_line, print_wrapped
 from tal_search.cli.progress import describe
 from tal_search.files.sqlite_files import sqlite_url
 from tal_search.text.commands import command_line, named
 from tal_search.text.urls import without_passwords
+from tal_search.text.words import counted
 from tal_search.trial.folder import TrialFolder
 
 if TYPE_CHECKING:
@@ -66,8 +67,9 @@ def _show_sensitivity(plan: Plan, data: StudyFrame, screen: Console, *, every_ta
     from tal_search.results.statistics import SPREAD
 
     tables, remark = sensitivity_info(data), speeds(plan, data)
-    csv, markdown = write_tables(plan, data, tables, plan.study.runs / plan.study.name, _notes(remark, data))
-    _print_remark(_notes(remark, data), screen)
+    notes = _notes(remark, data)
+    csv, markdown = write_tables(plan, data, tables, plan.study.runs / plan.study.name, notes)
+    _print_remark(notes, screen)
     answered = _show_overview(data, _about(plan, remark), screen)
     if every_table or not answered:
         print_wrapped(screen, f"mAP in %, {SPREAD}; paper: published numbers, on I3D")
@@ -130,8 +132,9 @@ def _show_comparison(plan: Plan, data: StudyFrame, screen: Console) -> None:
     from tal_search.results.statistics import SPREAD
 
     compared, remark = comparison_info(data, supervision_words(plan)), speeds(plan, data)
-    csv, markdown = write_comparison(plan, compared, plan.study.runs / plan.study.name, _notes(remark, data))
-    _print_remark(_notes(remark, data), screen)
+    notes = _notes(remark, data)
+    csv, markdown = write_comparison(plan, compared, plan.study.runs / plan.study.name, notes)
+    _print_remark(notes, screen)
     print_wrapped(screen, f"mAP in %, {SPREAD}; paper: published numbers, on I3D")
     screen.print(drawn(comparison_text(compared), _about(plan, remark), screen.width))
     print_wrapped(screen, f"Scores: {scored_by(plan)}")
@@ -147,13 +150,14 @@ def _show_ranking(plan: Plan, data: StudyFrame, outcome: Outcome, screen: Consol
     from tal_search.results.ranking import ranking
 
     ranked, remark = ranking(data), speeds(plan, data)
-    csv, markdown = write_ranking(plan, ranked, plan.study.runs / plan.study.name, _notes(remark, data))
-    _print_remark(_notes(remark, data), screen)
+    notes = _notes(remark, data)
+    csv, markdown = write_ranking(plan, ranked, plan.study.runs / plan.study.name, notes)
+    _print_remark(notes, screen)
     _show_overview(data, _about(plan, remark), screen)
     print_wrapped(screen, f"Scores: {scored_by(plan)}")
     screen.print(drawn(ranking_text(plan, ranked), _about(plan, remark), screen.width))
     if outcome.pruned:
-        screen.print(f"{count(len(outcome.pruned), 'trial')} stopped early; their curves are in the record.")
+        screen.print(f"{counted(len(outcome.pruned), 'trial')} stopped early; their curves are in the record.")
     _name_files(csv, markdown, screen)
 
 

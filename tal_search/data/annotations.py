@@ -20,17 +20,16 @@ from tal_search.data.labels import (
     NAMED,
     Labels,
     Use,
-    counted,
     described,
     read_as,
     read_labels,
     respelling_notes,
-    some_of,
     split_name,
 )
 from tal_search.errors import InputError, Problems
 from tal_search.files.atomic import write_json
 from tal_search.files.json_reader import brief, items_of, number_of, read_object, segment_of
+from tal_search.text.words import counted, some_of
 from tal_search.types import Annotations, Detections
 
 Unknown = Literal["error", "ignore", "count"]

@@ -13,6 +13,7 @@ from tal_search.data.ambiguous import AMBIGUOUS
 from tal_search.data.catalog import DATASETS
 from tal_search.errors import LISTED, Problems
 from tal_search.files.json_reader import JsonFile, brief, nearest
+from tal_search.text.words import counted, some_of
 
 SEPARATORS = re.compile(r"[\s_\-\u2010-\u2015]+")
 BACKGROUND = ("background", "backgroundbackground")  # spellings; the second one is that of BackTAL's clicks
@@ -99,11 +100,6 @@ def respelling_notes(
     return [f"{path}: {same}: {some_of(items)}"] if items else []
 
 
-def counted(number: int, what: str) -> str:
-    """The number with its noun: "1 instance", "2 instances"."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def described(uses: Mapping[str, Use], classes: Sequence[str] = (), what: str = "instance") -> str:
     """Labels with the number of their instances or detections, the place of the first, and the nearest class."""
     items: list[str] = []
@@ -113,12 +109,6 @@ def described(uses: Mapping[str, Use], classes: Sequence[str] = (), what: str = 
         place = f", first in {use.place}" if use.place else ""
         items.append(f"'{shown(label)}' ({counted(use.number, what)}{place}{hint})")
     return some_of(items)
-
-
-def some_of(items: list[str], most: int = LISTED) -> str:
-    """The first items, and how many more there are."""
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return f"{', '.join(items[:most])}{more}"
 
 
 def named(names: Iterable[str]) -> str:

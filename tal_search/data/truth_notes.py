@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.data.features.split_reader import read_truths
-from tal_search.data.labels import counted, named
+from tal_search.data.labels import named
 from tal_search.data.truths import present
+from tal_search.text.words import counted
 from tal_search.types import Annotations, DatasetSpec, Detections
 
 Rows = NDArray[np.bool_]  # [N], whether an instance is of some kind

@@ -58,6 +58,8 @@ def require_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | No
     outputs: by the key of the command; None: not given. Links are followed, so another name of the same file is found.
     """
     problems, taken = Problems(), {path.resolve(): key for key, path in outputs.items() if path is not None}
+    if not taken:
+        return
     read = [path for path in inputs if path is not None]
     for key, path in outputs.items():
         if path is None:

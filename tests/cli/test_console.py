@@ -10,9 +10,10 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from tal_search.cli.console import console, count, folded, print_line, print_wrapped, styled
+from tal_search.cli.console import console, folded, print_line, print_wrapped, styled
 from tal_search.cli.main import COMMANDS, USAGE, main
 from tal_search.cli.text_table import TextTable, drawn
+from tal_search.text.words import counted
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,6 @@ def test_paths_and_names_are_never_broken() -> None:
 
 
 def test_counts_and_warnings() -> None:
-    assert [count(number, "cell") for number in (0, 1, 2)] == ["0 cells", "1 cell", "2 cells"]
+    assert [counted(number, "cell") for number in (0, 1, 2)] == ["0 cells", "1 cell", "2 cells"]
     assert str(styled("WARNING: x").style) == "bold red"
     assert not styled("x").style

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tal_search.cli.arguments import Grammar, Key, number, one_of, parse, whole
-from tal_search.cli.console import console, count, print_line
+from tal_search.cli.console import console, print_line
 from tal_search.data.catalog import DATASETS, dataset_name, known
 from tal_search.data.check import ClickSurvey, SplitSurvey, survey
 from tal_search.data.features.cache import convert
@@ -18,6 +18,7 @@ from tal_search.data.find import find
 from tal_search.data.simulation.videos import Simulation
 from tal_search.errors import InputError
 from tal_search.text.commands import override
+from tal_search.text.words import counted
 from tal_search.types import DatasetSpec
 
 USAGE = """\
@@ -72,7 +73,7 @@ def command(arguments: list[str]) -> int:
     lines = [_split_line(*both) for both in zip(splits, _published(spec.name, splits), strict=True)]
     lines += [*map(_click_line, clicks), *notes]
     seconds, videos = time.monotonic() - started, sum(len(split.seconds) for split in splits)
-    verdict = f"Usable, with {count(len(notes), 'note')} above" if notes else "No problems"
+    verdict = f"Usable, with {counted(len(notes), 'note')} above" if notes else "No problems"
     lines.append(f"{verdict}: {videos} videos read in {seconds:.1f} s.")
     if action == "convert":
         out, written = parsed.values["out"], list[str]()
@@ -110,8 +111,8 @@ def _split_line(split: SplitSurvey, published: int | None) -> str:
     snippets = f"{low}" if low == high else f"{low} to {high}"
     lasting = f"{seconds.sum() / 60:.1f} min ({seconds.min():.1f} to {seconds.max():.1f} s)"
     return (
-        f"{split.name}: {count(len(seconds), 'video')}{of}, {lasting}, {snippets} snippets, "
-        f"{count(split.instances, 'instance')} of {split.classes} class{'' if split.classes == 1 else 'es'}"
+        f"{split.name}: {counted(len(seconds), 'video')}{of}, {lasting}, {snippets} snippets, "
+        f"{counted(split.instances, 'instance')} of {split.classes} class{'' if split.classes == 1 else 'es'}"
     )
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from tal_search.cli.arguments import Grammar, Parsed, parse_leniently
 from tal_search.cli.commands.run import run_plan
 from tal_search.cli.commands.study_arguments import STUDY, plan_of, study_of
-from tal_search.cli.console import console, count, print_wrapped
+from tal_search.cli.console import console, print_wrapped
 from tal_search.cli.status_line import working
 from tal_search.errors import InputError
+from tal_search.text.words import counted
 
 if TYPE_CHECKING:
     from tal_search.study import Study
@@ -40,7 +41,7 @@ def command(arguments: list[str]) -> int:
         left = len(plan.fits) - len(plan.with_finished_fits().fits)
         if 0 < left < len(plan.fits):
             print_wrapped(
-                screen, f"Left out, because not trained yet: {count(left, 'fit')} of the study; `run` trains them."
+                screen, f"Left out, because not trained yet: {counted(left, 'fit')} of the study; `run` trains them."
             )
         return run_plan(plan, screen, status, train=False, tables="--tables" in with_axes.flags)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from tal_search.cli.arguments import Grammar, Key, parse, parse_leniently
 from tal_search.cli.commands import list_studies
 from tal_search.cli.commands.study_arguments import STUDY, plan_of
-from tal_search.cli.console import console, count, print_wrapped
+from tal_search.cli.console import console, print_wrapped
 from tal_search.cli.status_line import StatusLine, working
+from tal_search.text.words import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,9 +110,9 @@ def _preview(plan: Plan, screen: Console, status: StatusLine) -> int:
     equal = "=" if counts.cells * counts.repeats == counts.trials else "at most,"
     print_wrapped(
         screen,
-        f"{plan.study.name}: {count(counts.cells, 'cell')} × {count(counts.repeats, 'repeat')} {equal} "
-        f"{count(counts.trials, 'trial')} in {count(counts.groups, 'fit')}; {counts.cached} trials cached, "
-        f"{counts.inference_only} to score from kept activations, {count(counts.to_train, 'fit')} to train; "
+        f"{plan.study.name}: {counted(counts.cells, 'cell')} × {counted(counts.repeats, 'repeat')} {equal} "
+        f"{counted(counts.trials, 'trial')} in {counted(counts.groups, 'fit')}; {counts.cached} trials cached, "
+        f"{counts.inference_only} to score from kept activations, {counted(counts.to_train, 'fit')} to train; "
         f"estimated time: {time}",
     )
     return 0
@@ -144,7 +145,7 @@ def run_plan(plan: Plan, screen: Console, status: StatusLine, *, train: bool = T
         spent = f"The time budget of {plan.study.budget.minutes:g} minutes is spent; checkpoints are written."
         print_wrapped(screen, f"{spent} The same command continues.")
     elif outcome.left:
-        trials = count(outcome.left, "trial")
+        trials = counted(outcome.left, "trial")
         print_wrapped(screen, f"budget.trials={plan.study.budget.trials} is spent: {trials} of the plan not run.")
     return 1 if outcome.failed else 0
 

@@ -34,11 +34,6 @@ def videos_of(file: Path) -> dict[str, Path]:
         return {name: file / name for name in sorted(content)}
 
 
-def read_channels(path: Path) -> int:
-    """D, without reading the features. Raises InputError as `read_video`."""
-    return read_shape(path).channels
-
-
 def read_shape(path: Path) -> StoredShape:
     """The shape, without reading the features. Raises InputError as `read_video`."""
     with _opened(path.parent) as content:

@@ -28,11 +28,6 @@ def read_video(path: Path, channels: int | None = None) -> VideoFile:
     return read_parts([path], channels)
 
 
-def read_channels(path: Path) -> int:
-    """D, from the header alone. Raises InputError where the file holds no features."""
-    return read_shape(path).channels
-
-
 def read_shape(path: Path) -> StoredShape:
     """The shape, from the header alone. Raises InputError where the file holds no features."""
     return _shape_of([path])
@@ -48,13 +43,8 @@ def read_streams(path: Path, channels: int | None = None) -> VideoFile:
     return read_parts(both_streams(path), channels)
 
 
-def streams_channels(path: Path) -> int:
-    """D of both streams together, from the headers alone. Raises InputError as `read_channels`."""
-    return streams_shape(path).channels
-
-
 def streams_shape(path: Path) -> StoredShape:
-    """The shape of both streams together, from the headers alone. Raises InputError as `read_channels`."""
+    """The shape of both streams together, from the headers alone. Raises InputError as `read_shape`."""
     return _shape_of(both_streams(path))
 
 

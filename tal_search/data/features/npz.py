@@ -52,11 +52,6 @@ def read_video(path: Path, channels: int | None = None) -> VideoFile:
     return video
 
 
-def read_channels(path: Path) -> int:
-    """D, from the headers alone. Raises InputError as `read_shape`."""
-    return read_shape(path).channels
-
-
 def read_shape(path: Path) -> StoredShape:
     """The shape, from the headers alone. Raises InputError where the file is not a whole npz file with both streams."""
     problems = Problems(path)

@@ -16,8 +16,9 @@ import numpy as np
 
 from tal_search.data.features.stored import StoredShape, VideoFile
 from tal_search.data.features.timing import Timing
-from tal_search.data.labels import counted, named
+from tal_search.data.labels import named
 from tal_search.errors import Problems
+from tal_search.text.words import counted
 
 ALIKE = 3  # sentences about files that are told as one
 OFF = 0.1  # share by which a number of snippets or seconds may differ from what the others make it

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tal_search.data.features.npy import checksum, read_channels, read_streams, streams_channels, streams_shape
+from tal_search.data.features.npy import checksum, read_shape, read_streams, streams_shape
 from tal_search.data.find import check
 from tal_search.errors import InputError
 from tal_search.types import DatasetSpec
@@ -79,5 +79,5 @@ def test_both_streams_are_read_side_by_side(backtal: Path, tmp_path: Path) -> No
     video = read_streams(path, 8)
     np.testing.assert_array_equal(video.features[:4], np.load(path).T)
     np.testing.assert_array_equal(video.features[4:], np.load(root / "val" / "flow" / path.name).T)
-    assert (read_channels(path), streams_channels(path), streams_shape(path)) == (4, 8, (8, 40, 4))
+    assert (read_shape(path).channels, streams_shape(path)) == (4, (8, 40, 4))
     assert video.labels is video.duration is None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tal_search.data.features.npz import read_channels, read_video
+from tal_search.data.features.npz import read_shape, read_video
 from tal_search.errors import InputError
 from tests.support.make_dataset import change, make_dataset
 from tests.support.paths import FIXTURES
@@ -42,7 +42,7 @@ def test_reads_what_the_file_holds(file: Path) -> None:
     assert video.background_clicks is not None
     assert np.flatnonzero(video.background_clicks).tolist() == [1, 15, 34]
     assert (video.frames, video.fps, video.duration) == (410, 10, 41)
-    assert read_channels(file) == 8
+    assert read_shape(file).channels == 8
 
 
 def test_numbers_and_clicks_may_be_absent(file: Path) -> None:
