@@ -121,3 +121,12 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, signal_number: int) -> None:
         self.exit_code = 128 + signal_number
         super().__init__(signal_number)
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, then the one that caused it, and so on; each once."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from tal_search.errors import InputError
+from tal_search.errors import InputError, causes
 from tal_search.files.heartbeat import beat
 from tal_search.files.threads import repeated
 
@@ -52,14 +52,12 @@ def size_text(count: float) -> str:
 
 def is_full(error: BaseException) -> bool:
     """Whether an error, or an error that caused it, reports a full disk or an exceeded quota."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in FULL:
-            return True
-        if getattr(cause, "sqlite_errorname", None) in FULL_SQLITE or _is_full_postgresql(cause):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+    return any(
+        (isinstance(cause, OSError) and cause.errno in FULL)
+        or getattr(cause, "sqlite_errorname", None) in FULL_SQLITE
+        or _is_full_postgresql(cause)
+        for cause in causes(error)
+    )
 
 
 def _is_full_postgresql(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import sqlalchemy
 
+from tal_search.errors import causes
 from tal_search.files.atomic import write_atomically
 
 SIDE_FILES = ("-journal", "-wal", "-shm")  # of SQLite, beside a database; they must never meet another database
@@ -48,11 +49,7 @@ def locked_for_creation(path: Path) -> Iterator[None]:
 
 def reported(error: BaseException | None, *names: str) -> bool:
     """Whether SQLite reported an error of these names, or one that extends them, here or in a cause of the error."""
-    while error is not None:
-        if str(getattr(error, "sqlite_errorname", "")).startswith(names):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return any(str(getattr(cause, "sqlite_errorname", "")).startswith(names) for cause in causes(error))
 
 
 def is_missing(path: Path) -> bool:

@@ -24,6 +24,7 @@ from sqlalchemy.pool import NullPool
 from tal_search.data.features.shared import MANIFEST, SPLITS, place_of
 from tal_search.errors import Problems, TalSearchError
 from tal_search.files.checked import Damaged, read_sealed
+from tal_search.record.lease import connect_options
 from tal_search.record.optuna_tables import values_of_attribute
 from tal_search.record.record_reader import BUSY_SECONDS
 from tal_search.record.seal import require_sound
@@ -146,7 +147,7 @@ def _keys(where: Path | str) -> set[str]:
 def _engine(where: Path | str) -> sqlalchemy.Engine:
     """A connection to the record, to which a driver may be writing; a file that is absent is not created."""
     if isinstance(where, str):
-        return sqlalchemy.create_engine(where, poolclass=NullPool)
+        return sqlalchemy.create_engine(where, poolclass=NullPool, **connect_options(where))
     address = f"{where.resolve().as_uri()}?mode=rw"
     return sqlalchemy.create_engine(
         "sqlite://", poolclass=NullPool, creator=lambda: sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)

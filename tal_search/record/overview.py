@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from tal_search.files.lock_file import holder_in
 from tal_search.record.driver_lock import LOCK_FILE
 from tal_search.record.optuna_tables import Time
 from tal_search.record.record_reader import RecordReader, Row, is_asked_for, unreadable
@@ -108,8 +109,10 @@ def is_held(folder: Path) -> bool:
     refused. A holder on another machine counts as running.
     """
     try:
-        holder = json.loads((folder / LOCK_FILE).read_text())
-        host, pid = str(holder["host"]), int(holder["pid"])
+        with (folder / LOCK_FILE).open(errors="replace") as lock:
+            holder = holder_in(lock)
+        known = holder if isinstance(holder, dict) else {}
+        host, pid = str(known["host"]), int(known["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
     if host != socket.gethostname():

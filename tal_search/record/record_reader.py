@@ -166,8 +166,7 @@ def _engine(folder: Path, still: bool) -> sqlalchemy.Engine:
     if named.exists():
         try:
             url = named.read_text().strip()
-            options = connect_options(url).get("connect_args", {})
-            return sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=options)
+            return sqlalchemy.create_engine(url, poolclass=NullPool, **connect_options(url))
         except ImportError:
             raise MissingExtra("psycopg", "postgres") from None
         except (OSError, ValueError, ArgumentError):  # their messages may quote a password

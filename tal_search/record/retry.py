@@ -96,9 +96,9 @@ class Operations:
             try:
                 return retry_when_full(lambda: _with_database_error(operation), self._folder)
             except DBAPIError as error:
-                if not _is_away(error):
-                    raise _refused(error) from error
-                if self._draining:
+                if refused := _refused(error):
+                    raise refused from error
+                if not _is_away(error) or self._draining:
                     raise
                 if time.monotonic() > until:
                     raise _away(error) from error
@@ -136,7 +136,9 @@ class Operations:
         except (DBAPIError, Unconfirmed) as error:
             if not _is_away(error):
                 self._queue.clear()
-                raise _refused(error) from error
+                if refused := _refused(error):
+                    raise refused from error
+                raise
             self._postpone(error)
             return False
         except BaseException:
@@ -176,10 +178,10 @@ def _is_away(error: Exception) -> bool:
     return state.startswith(AWAY_POSTGRESQL)
 
 
-def _refused(error: Exception) -> Exception:
-    """A sentence for a database that is damaged, read-only or changed; other errors are the program's, and stay."""
-    if not isinstance(error, DBAPIError):
-        return error
+def _refused(error: Exception) -> TalSearchError | None:
+    """A sentence for a database that is damaged, read-only or changed; None for other errors, the program's own."""
+    if not isinstance(error, DBAPIError) or _is_away(error):
+        return None
     if type(error) is DatabaseError:
         wrong, fix = "is damaged", "restore it, or move it away"
     elif _sqlite_name(error).startswith("SQLITE_READONLY"):
@@ -187,7 +189,7 @@ def _refused(error: Exception) -> Exception:
     elif isinstance(error, OperationalError | InternalError) or _sqlstate(error) in ODD_POSTGRESQL:
         wrong, fix = "refuses to be read or written", "correct it or the rights of its user, or move it away"
     else:
-        return error
+        return None
     return TalSearchError(
         f"the record's database {wrong} ({first_line(error)}); {fix} and run the same command again: results of "
         "finished trials are in their folders"

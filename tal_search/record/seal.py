@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tal_search.errors import InputError
+from tal_search.errors import InputError, causes
 from tal_search.files.atomic import replace_file
 from tal_search.files.checked import Damaged, sqlite_problem, stamp_now
 from tal_search.files.lock_file import LockLost
@@ -129,13 +129,8 @@ def explained(error: BaseException, shown: str, file: Path | None) -> InputError
 
 def is_damage(error: BaseException | None, record: Path | None = None) -> bool:
     """Whether SQLite reported a damaged file, or this record was found damaged."""
-    if reported(error, "SQLITE_CORRUPT", "SQLITE_NOTADB"):
-        return True
-    while error is not None:
-        if isinstance(error, Damaged) and error.path == record:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    found_damaged = any(isinstance(cause, Damaged) and cause.path == record for cause in causes(error))
+    return found_damaged or reported(error, "SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 @contextmanager

@@ -41,6 +41,9 @@ def import_mlflow() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # failed calls are retried, and reported at the end
 
 
+_replaced: dict[str, str | None] = {}  # variables set here, with the values that they had
+
+
 def mlflow_client(uri: str) -> MlflowClient:
     """A client of a tracking server or of an existing database."""
     import_mlflow()
@@ -50,12 +53,20 @@ def mlflow_client(uri: str) -> MlflowClient:
 
 
 def _signed_in(uri: str) -> str:
-    """The URI without user and password, which MLflow takes from the environment: its messages quote the URI."""
+    """The URI without user and password, which MLflow takes from the environment: its messages quote the URI.
+
+    Those of the server opened before are removed from it, or replaced by those that were there.
+    """
+    for variable, before in _replaced.items():
+        os.environ.pop(variable, None)
+        os.environ.update({} if before is None else {variable: before})
+    _replaced.clear()
     page = web_link(uri)
     if not page:
         return uri
     user, password = urlsplit(uri).username, urlsplit(uri).password
-    for name, value in {"USERNAME": user, "PASSWORD": password}.items():
+    for variable, value in {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}.items():
         if value:
-            os.environ[f"MLFLOW_TRACKING_{name}"] = unquote(value)
+            _replaced[variable] = os.environ.get(variable)
+            os.environ[variable] = unquote(value)
     return page

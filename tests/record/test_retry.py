@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import sqlalchemy
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tal_search.errors import InputError, TalSearchError
 from tal_search.execution.driver import run_study
@@ -180,6 +180,19 @@ def test_a_database_that_is_damaged_is_named_at_once(tmp_path: Path) -> None:
             record.start(trial())
         with pytest.raises(TalSearchError, match=damaged):
             record.operations.enqueue(lambda: record.start(trial()))
+
+
+def test_an_error_of_the_program_is_raised_as_it_is(tmp_path: Path) -> None:
+    with Record.open(tmp_path / "record.db", "s", {}) as record:
+
+        def insert_again() -> None:
+            with record.storage.engine.begin() as connection:
+                connection.exec_driver_sql("INSERT INTO studies SELECT * FROM studies")
+
+        for run in (record.operations.retry, record.operations.enqueue):
+            with pytest.raises(IntegrityError) as caught:
+                run(insert_again)
+            assert caught.value.__cause__ is caught.value.orig, "an error that is its own cause has no end"
 
 
 def test_a_database_that_is_changed_or_read_only_is_named_at_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from base64 import b64decode
@@ -56,3 +57,5 @@ def test_a_server_gets_user_and_password_and_no_message_quotes_them(monkeypatch:
         server.shutdown()
     assert {b64decode(one.removeprefix("Basic ")) for one in heard} == {b"me:p@ss"}
     assert "p%40ss" not in f"{caught.value!r} {caught.value} {client.tracking_uri}"
+    mlflow_client("http://127.0.0.1:9")
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "another", "no other server gets the password"
