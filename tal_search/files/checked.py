@@ -177,12 +177,18 @@ def sqlite_problem(path: Path) -> str | None:
     return None if found == "ok" else str(found).replace("*** in database main ***", "").strip().partition("\n")[0]
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a damaged file, so that it is neither read nor overwritten; returns its new path. Raises OSError."""
-    number, place = 1, path.with_name(f"{path.name}{ASIDE}")
-    while place.exists():
+def set_aside(path: Path, ending: str = ASIDE, sides: tuple[str, ...] = ()) -> Path:
+    """Rename a file, so that it is neither read nor overwritten; returns its new path. Raises OSError.
+
+    ending: of its new name, before a number if that is taken. sides: endings of files beside it that go with it.
+    """
+    number, place = 1, path.with_name(f"{path.name}{ending}")
+    while any(place.with_name(place.name + side).exists() for side in ("", *sides)):
         number += 1
-        place = path.with_name(f"{path.name}{ASIDE}-{number}")
+        place = path.with_name(f"{path.name}{ending}-{number}")
+    for side in sides:
+        if path.with_name(path.name + side).exists():
+            path.with_name(path.name + side).rename(place.with_name(place.name + side))
     return path.rename(place)
 
 

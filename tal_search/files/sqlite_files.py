@@ -73,15 +73,3 @@ def replace_database(path: Path, content: bytes) -> None:
     for ending in SIDE_FILES:
         path.with_name(path.name + ending).unlink(missing_ok=True)
     write_atomically(path, lambda stream: stream.write(content))
-
-
-def set_aside(path: Path, ending: str) -> Path:
-    """Rename a database and its side files to NAME.ENDING, with a number if that is taken; returns the new path."""
-    number, aside = 1, path.with_name(f"{path.name}.{ending}")
-    while any(aside.with_name(aside.name + side).exists() for side in ("", *SIDE_FILES)):
-        number += 1
-        aside = path.with_name(f"{path.name}.{ending}-{number}")
-    for side in (*SIDE_FILES, ""):
-        if path.with_name(path.name + side).exists():
-            path.with_name(path.name + side).rename(aside.with_name(aside.name + side))
-    return aside

@@ -13,13 +13,14 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy.exc import SQLAlchemyError
 
 from tal_search.errors import TalSearchError
+from tal_search.files.checked import set_aside
 from tal_search.files.sqlite_files import (
+    SIDE_FILES,
     is_missing,
     locked_for_creation,
     replace_database,
     reported,
     serialized,
-    set_aside,
     sqlite_file,
     sqlite_url,
 )
@@ -138,10 +139,10 @@ def _make(database: Path, say: Callable[[str], None]) -> None:
             raise
         if not is_damage(error) and _has_runs(database):
             raise TalSearchError(KEPT.format(path=database, reason=first_line(error))) from error
-    sentence, ending = (ANEW, "half-made") if content is None else (UPGRADED, "older")
+    sentence, ending = (ANEW, ".half-made") if content is None else (UPGRADED, ".older")
     content = content or _completed(None)
     if not is_missing(database) and (sentence is ANEW or _has_runs(database)):
-        aside = set_aside(database, ending)
+        aside = set_aside(database, ending, SIDE_FILES)
         say(sentence.format(path=database, aside=aside.name) + REOPEN)
     replace_database(database, content)
 

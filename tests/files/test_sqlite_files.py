@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from tal_search.files.checked import set_aside
 from tal_search.files.sqlite_files import (
+    SIDE_FILES,
     is_missing,
     locked_for_creation,
     replace_database,
     serialized,
-    set_aside,
     sqlite_file,
     sqlite_url,
 )
@@ -83,7 +84,7 @@ def test_a_database_is_set_aside_with_its_log(tmp_path: Path) -> None:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("INSERT INTO held VALUES ('in the log')")
             connection.commit()
-            aside = set_aside(path, "half-made")
+            aside = set_aside(path, ".half-made", SIDE_FILES)
             assert not list(tmp_path.glob("mlflow.db-*"))
             assert aside.name == name
             assert held(aside) == [f"{number}", "in the log"]
