@@ -22,6 +22,7 @@ from tal_search.files.atomic import write_json
 from tal_search.text.printable import first_line
 
 SHA256 = "sha256"
+MISSING = "it is missing"  # the reason why a file that is not there counts as damaged
 ASIDE = ".damaged"  # ends the names of damaged files that were set aside
 NO_FILE = (IsADirectoryError, NotADirectoryError)  # errors of paths that cannot be a file's
 Stamp = list[Any]  # size in bytes, SHA-256
@@ -126,7 +127,7 @@ def problem_of(path: Path, wanted: Stamp | None, *, most: int | None = None) -> 
             if (most is None or status.st_size <= most) and stamp_now(path) != wanted:
                 return "its checksum differs"
     except FileNotFoundError:
-        return "it is missing"
+        return MISSING
     except NO_FILE as error:
         return _words(error)
     return None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tal_search.files.atomic import replace_file, write_atomically, write_json
 from tal_search.files.checked import (
+    MISSING,
     Damaged,
     Unreadable,
     parsing,
@@ -141,11 +142,11 @@ class TrialFolder:
             elif path.name in FINAL:
                 problem = problem_of(path, read_result(self.path / "result.json").files.get(path.name))
                 if problem is not None:
-                    raise Damaged(path, problem, fix)
+                    raise Damaged(path, problem, AGAIN if problem == MISSING else fix)
         except OSError as error:
             raise Damaged(path, f"{error.filename} cannot be read: {error.strerror}", fix) from None
         if not path.exists():
-            raise Damaged(path, "it is missing", fix)
+            raise Damaged(path, MISSING, AGAIN)
         return path
 
     def outcome(self) -> TrialOutcome:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tal_search.errors import LISTED
-from tal_search.files.checked import ASIDE, Damaged, Unreadable, set_aside, stamp
+from tal_search.files.checked import ASIDE, MISSING, Damaged, Unreadable, set_aside, stamp
 from tal_search.files.lock_file import open_locked
 from tal_search.trial.final_files import SPEC, damage_of, read_result, read_settings, stamps_in, write_ended
 from tal_search.trial.folder import TrialFolder
@@ -57,7 +57,7 @@ def _mend(folder: TrialFolder, spec: TrialSpec, recorded: TrialResult | None, *,
         pass  # there are none
     known = folder.has_spec() or SPEC in stamps_in(folder.path)
     if known and folder.result() is not None and folder.spec() is None:
-        reason = "it differs from its checksum" if folder.has_spec() else "it is missing"
+        reason = "it differs from its checksum" if folder.has_spec() else MISSING
         sentences.append(_aside(Damaged(folder.path / SPEC, reason), "it is written again", dry=dry))
         if not dry:
             ended = read_result(folder.path / "result.json")
@@ -76,7 +76,7 @@ def _mend_fit(folder: TrialFolder, recorded: TrialResult | None, *, dry: bool) -
     result = folder.path / "result.json"
     damaged = list(damage_of(folder.path))
     if not result.exists() and folder.epochs.exists():  # which is written just before
-        damaged = [Damaged(result, "it is missing")]
+        damaged = [Damaged(result, MISSING)]
     if not damaged:
         return []
     if damaged[0].path == result and recorded is not None and _agrees(folder, recorded):

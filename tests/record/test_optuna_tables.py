@@ -148,7 +148,9 @@ def test_trials_written_at_once_are_those_that_optuna_writes(tmp_path: Path) -> 
             written = optuna_tables.add_trials(storage.engine, study, trials[:1], {"of": "study"}, key="a")
             written += optuna_tables.add_trials(storage.engine, study, trials[1:], key="b")
             assert [number for _, number in written] == [0, 1, 2, 3]
-            assert storage.get_study_system_attrs(study)["of"] == "study"
+            attributes = storage.get_study_system_attrs(study)
+            assert attributes["of"] == "study"
+            assert attributes.keys() == {"of", optuna_tables.LAST_ADDED}
         else:
             for trial in trials:
                 storage.create_new_trial(study, template_trial=trial)

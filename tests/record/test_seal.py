@@ -32,13 +32,13 @@ def record(tmp_path: Path) -> Path:
     return tmp_path / "grid" / "record.db"
 
 
-def sentence(use: Callable[[], object]) -> str:
-    """The sentence that it ends with; "a record" if nothing is wrong for it."""
+def sentence(use: Callable[[], object]) -> str | None:
+    """The sentence that it ends with; None if nothing is wrong for it."""
     try:
         use()
     except InputError as error:
         return str(error)
-    return "a record.db that it can read"
+    return None
 
 
 def edit(record: Path, statement: str) -> None:
@@ -95,23 +95,38 @@ def test_a_record_without_a_checksum_is_compared_with_the_folders(record: Path) 
         assert run(plan)[0].messages == (), "the record has been corrected"
 
 
+# A statement, and what the overview and a run say of it. None: the overview counts trials by state and id and reads
+# nothing else of them, and a run neither reads when a trial began nor another study's rows: it begins its own.
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "shown", "ran"),
     [
-        "UPDATE trials SET state = 'CNMPLETE'",
-        "UPDATE trial_user_attributes SET value_json = '{' WHERE key = 'result'",
-        "UPDATE trial_user_attributes SET value_json = '\"0\"' WHERE key = 'key'",
-        "UPDATE trial_user_attributes SET key = 'jd' WHERE key = 'id'",
-        "UPDATE studies SET study_name = 'other'",
-        "UPDATE study_user_attributes SET value_json = '[' WHERE key = 'about'",
-        "UPDATE trials SET datetime_start = '2026-1x-01'",
+        ("UPDATE trials SET state = 'CNMPLETE'", "('CNMPLETE'); ", "('CNMPLETE'); "),
+        ("UPDATE trial_user_attributes SET value_json = '{' WHERE key = 'result'", None, "(Expecting property name "),
+        (
+            "UPDATE trial_user_attributes SET value_json = '\"0\"' WHERE key = 'key'",
+            None, " and the key 0); ",
+        ),
+        ("UPDATE trial_user_attributes SET key = 'jd' WHERE key = 'id'", None, "('id'); "),
+        ("UPDATE studies SET study_name = 'other'", "grid: its record has no study named grid; run the study", None),
+        (
+            "UPDATE study_user_attributes SET value_json = '[' WHERE key = 'about'",
+            "(Expecting value: ", "(Expecting value: ",
+        ),
+        ("UPDATE trials SET datetime_start = '2026-1x-01'", "(Invalid isoformat string: '2026-1x-01'); ", None),
     ],
-)
-def test_content_that_cannot_be_read_is_one_sentence(statement: str, record: Path) -> None:
+)  # fmt: skip
+def test_content_that_cannot_be_read_is_one_sentence(
+    statement: str, shown: str | None, ran: str | None, record: Path
+) -> None:
     edit(record, statement)
     plan = plan_of(record.parents[1], [at(SPEC), at(SPEC, 0.3)])
-    for use in (lambda: overview(record.parent), lambda: run(plan)):
-        assert "record" in sentence(use)
+    for use, words in ((lambda: overview(record.parent), shown), (lambda: run(plan), ran)):
+        said = sentence(use)
+        if words is None:
+            assert said is None
+        else:
+            assert words in str(said)
+            assert "record has no study" in words or f"{record} is damaged (" in str(said)
     record.unlink()
     assert run(plan)[0].cached == 2
 
@@ -119,9 +134,16 @@ def test_content_that_cannot_be_read_is_one_sentence(statement: str, record: Pat
 def test_damaged_pages_are_one_sentence_without_a_checksum_too(record: Path) -> None:
     seal.remove(record)
     plan, content = plan_of(record.parents[1], [at(SPEC)]), record.read_bytes()
-    for broken in (content[: len(content) // 2], b"", b"no database" * 999, content[:4096] + b"\1" * 8192):
+    record.write_bytes(b"")
+    assert sentence(lambda: run(plan)) is None, "an empty file is an empty record"
+    for broken, words in (
+        (content[: len(content) // 2], "is damaged (database disk image is malformed); move record.db away"),
+        (b"no database" * 999, "cannot be opened as a record: file is not a database; move it away"),
+        (content[:4096] + b"\1" * 8192, "is damaged (database disk image is malformed); move record.db away"),
+    ):
         record.write_bytes(broken)
-        assert "record.db" in sentence(lambda: run(plan)), "an empty file is an empty record"
+        seal.remove(record)
+        assert f"{record} {words}" in str(sentence(lambda: run(plan)))
     with pytest.raises(InputError, match=r"record\.db is damaged"):
         seal.require_sound(record)
 

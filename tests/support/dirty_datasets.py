@@ -139,7 +139,6 @@ def without(key: str) -> Callable[[Path], object]:
 
 
 NPY = ("dataset.stride=10", "dataset.offset=5")
-GOOD = np.ones((40, 4), np.float32)
 DIRTY = {
     "no folder": Dirty(shutil.rmtree, "no features under {root}, which does not exist"),
     "a file": Dirty(lambda root: (shutil.rmtree(root), root.write_text("x")), "which is a file, not a folder"),

@@ -1,4 +1,4 @@
-"""A proxy before a server on loopback that loses an answer, or every connection, as a network does."""
+"""A proxy before a server on loopback that loses an answer, as a network does."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from tal_search.data.load import load_truths
 from tal_search.data.supervision import clicks_made
 from tal_search.data.truths import stated_seconds
 from tal_search.errors import InputError
-from tal_search.files.checked import Damaged, parsing, version_of
+from tal_search.files.checked import MISSING, Damaged, parsing, version_of
 from tal_search.localization.activations import Activations
 from tal_search.results.plateau import speed_note
 from tal_search.results.trials import StudyFrame, silent_note
@@ -100,7 +100,7 @@ class StudyData(StudyFrame):
         with self._noting():
             spec = folder.spec()
             if spec is None:
-                reason = "it differs from its checksum" if folder.has_spec() else "it is missing"
+                reason = "it differs from its checksum" if folder.has_spec() else MISSING
                 raise Damaged(folder.path / SPEC, reason, "the same `run` command makes it again")
             return spec
 
@@ -142,9 +142,10 @@ class StudyData(StudyFrame):
         folder = self.folder(key)
         with self._noting():
             for error in damage_of(folder.path):
-                raise Damaged(error.path, error.reason, error.fix or f"remove it, and {AGAIN}")
+                fix = AGAIN if error.reason == MISSING else f"remove it, and {AGAIN}"
+                raise Damaged(error.path, error.reason, error.fix or fix)
             if folder.result() is None:
-                raise Damaged(folder.path / "result.json", "it is missing", AGAIN)
+                raise Damaged(folder.path / "result.json", MISSING, AGAIN)
             if folder.scored_settings.exists():
                 folder.verified(folder.scored_settings)
             results, rows = folder.results(), self.done[self.done["key"] == key]

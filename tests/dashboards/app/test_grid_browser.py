@@ -80,7 +80,9 @@ def test_a_trial_is_found_sorted_paged_downloaded_and_opened(
     (number,) = numbers(page)
     row = data.trials.set_index("number").loc[number]
     assert (row["lambda_sep"], row["seed"]) == (0.25, 1)
-    sought.fill("lambda_sep=0.25")
+    sought.fill("")
+    page.until("document.querySelectorAll('#study-trials tbody tr').length === 5")
+    sought.press_sequentially("lambda_sep=0.25", delay=50)
     page.until("document.querySelectorAll('#study-trials tbody tr').length === 3")
     page.page.get_by_role("button", name=data.score, exact=True).focus()
     press("Enter")

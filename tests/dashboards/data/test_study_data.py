@@ -63,9 +63,13 @@ def test_a_missing_file_names_what_to_do(swept: Made, tmp_path: Path) -> None:
     TrialFolder.of(tmp_path, key).cas.write_bytes(b"no archive")
     with pytest.raises(InputError, match=r"cas\.npz is damaged \(it has .* remove it, and the same `run` command"):
         moved.activations(key)
-    TrialFolder.of(tmp_path, key).cas.unlink()
-    with pytest.raises(InputError, match=r"cas\.npz is damaged \(it is missing\)"):
-        moved.activations(key)
+    cas = TrialFolder.of(tmp_path, key).cas
+    cas.unlink()
+    for read in (moved.activations, moved.results):
+        with pytest.raises(InputError) as caught:
+            read(key)
+        again = "the same `run` command trains the trial again"
+        assert str(caught.value) == f"{cas} is damaged (it is missing); {again}"
 
 
 def test_the_head_of_a_page_names_method_data_and_selection(swept: Made) -> None:
