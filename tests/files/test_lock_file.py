@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from tal_search.files.lock_file import Holder, LockFile, LockLost, holder_in, op
 
 ME: Holder = {"host": "here", "pid": 1, "started": "2026-11-30 10:00:00", "id": "a"}
 OTHER = '{"host": "there", "pid": 2, "started": "2026-11-30 11:00:00", "id": "b"}'
+GARBLED = OTHER.encode().replace(b"there", b"\xf4here")
 
 
 def locked(path: Path) -> LockFile:
@@ -70,7 +72,11 @@ def test_one_process_holds_it_and_leaves_it_empty(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "named"),
-    [(b'{"host": ', {}), (OTHER.encode().replace(b"t", b"\xf4"), {"pid": 2}), (b"[" * 100_000, {})],
+    [
+        (b'{"host": ', {}),
+        (GARBLED, json.loads(OTHER) | {"host": "\ufffdhere"}),
+        (b"[" * 100_000, {}),
+    ],
 )
 def test_a_damaged_file_names_what_it_still_holds_and_is_locked(
     text: bytes, named: dict[str, object], tmp_path: Path
