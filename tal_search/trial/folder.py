@@ -135,18 +135,17 @@ class TrialFolder:
 
     def verified(self, path: Path) -> Path:
         """A file of an ended trial, compared with its checksum if it has one. Raises Damaged; also if it is missing."""
-        fix = f"remove it, and {AGAIN}"
+        fix, problem = f"remove it, and {AGAIN}", None
         try:
             if path == self.scored_settings:
                 read_settings(path)
             elif path.name in FINAL:
                 problem = problem_of(path, read_result(self.path / "result.json").files.get(path.name))
-                if problem is not None:
-                    raise Damaged(path, problem, AGAIN if problem == MISSING else fix)
         except OSError as error:
             raise Damaged(path, f"{error.filename} cannot be read: {error.strerror}", fix) from None
-        if not path.exists():
-            raise Damaged(path, MISSING, AGAIN)
+        problem = problem if path.exists() else MISSING
+        if problem is not None:
+            raise Damaged(path, problem, AGAIN if problem == MISSING else fix)
         return path
 
     def outcome(self) -> TrialOutcome:
