@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import machine
-from tal_search.data.annotations import read_detections, write_detections
+from tal_search.data.truth.annotations import read_detections, write_detections
 from tal_search.metrics.average_precision import parse_tiou, score
 from tal_search.metrics.comparison import compare
 from tal_search.metrics.error_profile import error_profile

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tal_search.data.annotations import write_detections
 from tal_search.data.load import load_truths
+from tal_search.data.truth.annotations import write_detections
 from tal_search.files.atomic import write_atomically
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference

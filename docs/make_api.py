@@ -41,7 +41,7 @@ PARTS = {
         "data.find",
         "data.load",
         "data.check",
-        "data.annotations",
+        "data.truth.annotations",
         "data.ambiguous",
         "data.splits",
         "data.clicks",

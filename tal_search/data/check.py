@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from tal_search.data.clicks.clicks import read_clicks
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
 from tal_search.data.features.split_reader import FeatureSplit, read_splits, read_truths
 from tal_search.data.splits import require_disjoint
 from tal_search.data.supervision import clicked_videos
-from tal_search.data.truth_notes import dataset_notes
-from tal_search.data.truths import stated_seconds
+from tal_search.data.truth.truth_notes import dataset_notes
+from tal_search.data.truth.truths import stated_seconds
 from tal_search.errors import LISTED_IN_ALL, Problems
-from tal_search.types import Annotations, DatasetSpec, Floats, Ints
+from tal_search.types import Annotations, Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True)

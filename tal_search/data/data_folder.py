@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tal_search.data.catalog import DATASETS, known
 from tal_search.data.features.plausibility import grouped
-from tal_search.data.labels import named, spelling, split_name
+from tal_search.data.truth.labels import named, spelling, split_name
 from tal_search.errors import InputError, Problems
 from tal_search.files.json_reader import brief, number_of, read_object
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS

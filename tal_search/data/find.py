@@ -12,19 +12,20 @@ from pathlib import Path
 
 from tal_search.data import data_folder
 from tal_search.data.catalog import DATASETS, known
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.cache import CONVERTED, is_converted, open_cache, read_manifest
 from tal_search.data.features.layouts import AUTO, FeatureLayout, detect, has_npz, split_files, timed
 from tal_search.data.features.npz import has_clicks
 from tal_search.data.features.plausibility import grouped
 from tal_search.data.features.timing import AS_LAYOUT, Timing
-from tal_search.data.labels import read_labels
 from tal_search.data.load import check, load
 from tal_search.data.simulation.clickers import CLICKERS
 from tal_search.data.simulation.videos import RECIPE, Simulation
 from tal_search.data.supervision import EMBEDDED
+from tal_search.data.truth.labels import read_labels
 from tal_search.errors import InputError, Problems
 from tal_search.files.json_reader import content_of, read_object
-from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR, DatasetSpec, canonical_json
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR, canonical_json
 
 __all__ = ["EMBEDDED", "check", "default_annotators", "find", "load"]
 

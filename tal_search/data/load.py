@@ -12,6 +12,7 @@ import numpy as np
 
 from tal_search.data.clicks.clicks import read_clicks
 from tal_search.data.data_folder import click_notes
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
 from tal_search.data.features.half_precision import in_half
 from tal_search.data.features.shared import SPLITS, array_file, place_of, shared_splits
@@ -19,10 +20,10 @@ from tal_search.data.features.split_reader import read_splits, read_truths
 from tal_search.data.simulation.videos import recorded, require_durations, simulate, simulated_truths
 from tal_search.data.splits import require_disjoint
 from tal_search.data.supervision import click_file, clicked_videos, supervise
-from tal_search.data.truth_notes import dataset_notes
-from tal_search.data.truths import stated_seconds
+from tal_search.data.truth.truth_notes import dataset_notes
+from tal_search.data.truth.truths import stated_seconds
 from tal_search.errors import LISTED_IN_ALL, Problems
-from tal_search.types import Annotations, Dataset, DatasetSpec, VideoSet, canonical_json
+from tal_search.types import Annotations, Dataset, VideoSet, canonical_json
 
 
 def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]) -> list[str]:

@@ -11,19 +11,11 @@ from numpy.typing import NDArray
 from tal_search.data import data_folder
 from tal_search.data.clicks.click_budget import within_budget
 from tal_search.data.clicks.clicks import BACKGROUND, ClickedVideos, Clicks, read_clicks, snippet_of
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.simulation.clickers import CLICKERS, simulate_clicks
-from tal_search.data.truths import rows_by_video
+from tal_search.data.truth.truths import rows_by_video
 from tal_search.errors import InputError
-from tal_search.types import (
-    BACKGROUND_CLICKS,
-    INSTANCES,
-    Annotations,
-    Dataset,
-    DatasetSpec,
-    Ints,
-    VideoSet,
-    clicks_of,
-)
+from tal_search.types import BACKGROUND_CLICKS, INSTANCES, Annotations, Dataset, Ints, VideoSet, clicks_of
 
 EMBEDDED = "embedded"  # the annotator of background clicks in the feature files
 

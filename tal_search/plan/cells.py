@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.localization.inference import Inference
 from tal_search.methods.base import MethodHyperparameters, layered
 from tal_search.study import SearchSettings
 from tal_search.trial.trial_types import TrialSpec, setting_name
-from tal_search.types import BACKGROUND_CLICKS, CASE, INFERENCE, DatasetSpec
+from tal_search.types import BACKGROUND_CLICKS, CASE, INFERENCE
 
 
 @dataclass(frozen=True, kw_only=True)

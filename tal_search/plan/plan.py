@@ -9,6 +9,7 @@ from typing import Any
 
 from tal_search.data.clicks.annotation_cost import annotation_seconds
 from tal_search.data.clicks.annotation_rates import annotation_rates
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.find import default_annotators
 from tal_search.errors import Problems
 from tal_search.localization.inference import Inference
@@ -36,7 +37,7 @@ from tal_search.study import (
 from tal_search.trial.code_version import code_version
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialSpec
-from tal_search.types import CASE, INFERENCE, NO_ANNOTATOR, DatasetSpec, clicks_of
+from tal_search.types import CASE, INFERENCE, NO_ANNOTATOR, clicks_of
 
 
 @dataclass(frozen=True, kw_only=True)

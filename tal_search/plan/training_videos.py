@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.load import load_truths
 from tal_search.data.splits import holdout_split
-from tal_search.data.truths import present
-from tal_search.types import DatasetSpec
+from tal_search.data.truth.truths import present
 
 
 def training_videos(dataset: DatasetSpec, protocol: Mapping[str, Any]) -> int:

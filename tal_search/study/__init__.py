@@ -1,22 +1,18 @@
 """Studies: settings, reader, checks, samplers and cases. Imports neither torch nor ray nor mlflow."""
 
 from tal_search.study.cases import case_studies, reference_study
+from tal_search.study.dataset_settings import DatasetSettings
 from tal_search.study.load import list_studies, load_study
 from tal_search.study.presets import annotator_problems, find_dataset, preset_name, thresholds
-from tal_search.study.settings import (
-    BudgetSettings,
+from tal_search.study.search_settings import (
     CaseSettings,
-    DatasetSettings,
-    ProtocolSettings,
     PrunerSettings,
     RepeatSettings,
-    ResourceSettings,
     SamplerSettings,
     SearchSettings,
-    Study,
-    TrackingSettings,
     UntilSettings,
 )
+from tal_search.study.settings import BudgetSettings, ProtocolSettings, ResourceSettings, Study, TrackingSettings
 from tal_search.study.space import Dimension
 
 __all__ = [

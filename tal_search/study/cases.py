@@ -10,7 +10,8 @@ from tal_search.methods import available, specification
 from tal_search.methods.base import layered
 from tal_search.results.published import published_systems
 from tal_search.study.checking import Checker, closest, did_you_mean
-from tal_search.study.settings import CaseSettings, Study
+from tal_search.study.search_settings import CaseSettings
+from tal_search.study.settings import Study
 from tal_search.study.yaml_reader import Key, Written, shown
 from tal_search.types import Plain, Value
 

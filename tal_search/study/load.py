@@ -20,7 +20,8 @@ from tal_search.study.checking import Checker, closest, did_you_mean, repeated
 from tal_search.study.overrides import apply_override
 from tal_search.study.presets import annotator_problems, find_dataset, thresholds
 from tal_search.study.rules import check_addresses, check_lengths, check_search, checked_options, with_long_forms
-from tal_search.study.settings import FOLDER, SearchSettings, Study
+from tal_search.study.search_settings import SearchSettings
+from tal_search.study.settings import FOLDER, Study
 from tal_search.study.space import Dimension, read_space
 from tal_search.study.yaml_reader import Key, Written, read_study_file, shown
 from tal_search.text.urls import without_passwords
@@ -96,10 +97,9 @@ def _shown(path: Path, folder: Path) -> str:
 def _find(name: str, folder: Path) -> Path:
     files = _files(folder)
     if name not in files:
-        near = did_you_mean(closest(name, list(files)))
         raise InputError(
-            f"study={name} is unknown{near}; studies found: {', '.join(sorted(files)) or 'none'} "
-            f"(files {FOLDER.name}/NAME.yaml, NAME of letters, digits, - and _)"
+            f"study={name} is unknown{did_you_mean(closest(name, list(files)))}; studies found: "
+            f"{', '.join(sorted(files)) or 'none'} (files {FOLDER.name}/NAME.yaml, NAME of letters, digits, - and _)"
         )
     return files[name]
 

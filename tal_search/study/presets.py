@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tal_search.data.catalog import known
 from tal_search.data.data_folder import CLICK_FILES, readable, seen_at
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.layouts import AUTO, detect
 from tal_search.data.features.timing import Timing
 from tal_search.data.find import default_annotators, find
@@ -14,7 +15,7 @@ from tal_search.errors import InputError
 from tal_search.methods import specification
 from tal_search.metrics.average_precision import parse_tiou
 from tal_search.study.settings import Study
-from tal_search.types import DatasetSpec, Source
+from tal_search.types import Source
 
 
 def preset_name(study: Study, source: Source) -> str:

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from tal_search.study.checking import Checker, closest, did_you_mean
 from tal_search.study.samplers import OBJECTIVES, ONE_OBJECTIVE, PRUNERS, SAMPLERS
-from tal_search.study.settings import SearchSettings, Study
+from tal_search.study.search_settings import SearchSettings
+from tal_search.study.settings import Study
 from tal_search.study.yaml_reader import Key, Written, dotted, shown
 from tal_search.text.urls import is_misread, masked, web_link
 from tal_search.types import Plain, Value

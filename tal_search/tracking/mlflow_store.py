@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.plan.plan import Plan
 from tal_search.text.urls import masked
 from tal_search.tracking.background import NotCopied
@@ -16,7 +17,6 @@ from tal_search.tracking.mlflow_client import import_mlflow, mlflow_client
 from tal_search.tracking.mlflow_database import address_of, open_database
 from tal_search.tracking.study_values import NOTE_MARK, PROGRESS, TAGS, StudyValues, note, same
 from tal_search.tracking.values import PERCENT, UNIT, dashboard_link, dataset_values, git_commit
-from tal_search.types import DatasetSpec
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

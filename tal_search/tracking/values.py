@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import numpy as np
 import pandas as pd
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.plan.plan import Plan
 from tal_search.results.trials import averaged, score_columns
 from tal_search.study import Study
@@ -18,7 +19,7 @@ from tal_search.text.commands import command_line, repeated
 from tal_search.text.csv_text import csv_text
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, State, TrialResult, TrialSpec, objective
-from tal_search.types import CASE, NO_ANNOTATOR, DatasetSpec, canonical_json, criterion, written
+from tal_search.types import CASE, NO_ANNOTATOR, canonical_json, criterion, written
 
 EPOCH_MARK = "seconds"  # a metric of every epoch: it tells which epochs a run holds
 RESULT_MARK = "mAP/average"  # a metric of every result

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from tal_search.data.ambiguous import read_ambiguous
-from tal_search.data.annotations import Unknown, read_annotations, read_detections
 from tal_search.data.data_folder import feature_files
 from tal_search.data.features.npz import read_video, rescale
 from tal_search.data.features.split_reader import FALLBACK_FPS
 from tal_search.data.splits import restrict
+from tal_search.data.truth.ambiguous import read_ambiguous
+from tal_search.data.truth.annotations import Unknown, read_annotations, read_detections
 from tal_search.errors import InputError, Problems
 from tal_search.files.json_reader import require_regular
 from tal_search.localization.inference import Inference

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tal_search.data.annotations import write_detections
 from tal_search.data.find import load
 from tal_search.data.splits import holdout_split, restrict
+from tal_search.data.truth.annotations import write_detections
 from tal_search.files.atomic import write_atomically, write_json
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference

@@ -12,7 +12,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from tal_search.types import DatasetSpec, canonical_json, criterion
+from tal_search.data.dataset_spec import DatasetSpec
+from tal_search.types import canonical_json, criterion
 
 
 @dataclass(frozen=True, kw_only=True)

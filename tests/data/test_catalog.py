@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tal_search.data import data_folder
-from tal_search.data.annotations import read_annotations
 from tal_search.data.catalog import DATASETS, dataset_name, known
 from tal_search.data.find import check, find, load
+from tal_search.data.truth.annotations import read_annotations
 from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import PRESETS, Hyperparameters
 from tal_search.metrics.average_precision import parse_tiou

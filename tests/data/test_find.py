@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.cache import convert
 from tal_search.data.find import check, default_annotators, find, load
 from tal_search.data.simulation.videos import RECIPE
-from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, DatasetSpec
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS
 from tests.support.make_dataset import SMALL, change, edit_json, found, problems_of
 
 

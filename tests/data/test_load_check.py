@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.find import check, load
 from tal_search.errors import InputError
-from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
+from tal_search.types import BACKGROUND_CLICKS
 from tests.support.make_dataset import change, edit_json, found, make_dataset, problems_of
 
 

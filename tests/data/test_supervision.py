@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tal_search.data.data_folder import CLICK_FILES
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.find import check, default_annotators, load
 from tal_search.methods import available, specification
 from tal_search.plan.plan import resolve
@@ -20,7 +21,6 @@ from tal_search.types import (
     INSTANCES,
     NO_ANNOTATOR,
     VIDEO_LABELS,
-    DatasetSpec,
     VideoSet,
     clicks_of,
 )

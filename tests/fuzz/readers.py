@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from tal_search.data import data_folder
-from tal_search.data.ambiguous import AMBIGUOUS, read_ambiguous
-from tal_search.data.annotations import read_annotations, read_detections
 from tal_search.data.clicks.clicks import ClickedVideos, read_clicks
 from tal_search.data.features.cache import open_cache
-from tal_search.data.labels import BACKGROUND, spelling
-from tal_search.data.truth_notes import training_notes, truth_notes
+from tal_search.data.truth.ambiguous import AMBIGUOUS, read_ambiguous
+from tal_search.data.truth.annotations import read_annotations, read_detections
+from tal_search.data.truth.labels import BACKGROUND, spelling
+from tal_search.data.truth.truth_notes import training_notes, truth_notes
 from tal_search.errors import InputError
 from tal_search.study import load_study
 from tests.fuzz.feature_readers import FEATURE_READERS

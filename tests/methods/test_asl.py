@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from tal_search.data.annotations import read_detections
 from tal_search.data.find import load
+from tal_search.data.truth.annotations import read_detections
 from tal_search.localization.inference import Inference
 from tal_search.methods.asl import ASL, Hyperparameters
 from tal_search.methods.base import Batch

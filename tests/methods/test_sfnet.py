@@ -15,7 +15,7 @@ from tal_search.localization.inference import Inference
 from tal_search.methods.sfnet import PRESETS, Hyperparameters, SFNet
 from tal_search.metrics.average_precision import score
 from tal_search.study import Study, preset_name
-from tal_search.study.settings import DatasetSettings
+from tal_search.study.dataset_settings import DatasetSettings
 from tal_search.trial.checkpoint import load_progress, save_progress
 from tal_search.trial.loop import Fit
 from tal_search.types import Dataset

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tal_search.data.annotations import read_annotations
 from tal_search.data.class_names import THUMOS14
-from tal_search.data.truths import lasting
+from tal_search.data.truth.annotations import read_annotations
+from tal_search.data.truth.truths import lasting
 from tal_search.errors import InputError
 from tal_search.metrics.average_precision import interpolated_average_precision, parse_tiou, score
 from tal_search.metrics.matching import PROTOCOLS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from tal_search.data.ambiguous import read_ambiguous
+from tal_search.data.truth.ambiguous import read_ambiguous
 from tal_search.errors import InputError
 from tal_search.metrics.average_precision import parse_tiou, score
 from tal_search.metrics.matching import PROTOCOLS

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 from tal_search.cli.main import main
-from tal_search.data.annotations import read_annotations
-from tal_search.data.truths import lasting
+from tal_search.data.truth.annotations import read_annotations
+from tal_search.data.truth.truths import lasting
 from tal_search.metrics.average_precision import score
 from tal_search.metrics.error_profile import ERRORS, KINDS, ErrorProfile, error_profile
 from tal_search.metrics.matching import PROTOCOLS

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tal_search.data.annotations import read_annotations
+from tal_search.data.truth.annotations import read_annotations
 from tal_search.errors import InputError
 from tal_search.metrics.video_sets import LEFT_OUT, SPECIAL, describe_videos, left_out
 from tal_search.trial.evaluate import open_benchmark

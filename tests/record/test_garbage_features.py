@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from tal_search.cli.commands import gc
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.shared import place_of
 from tal_search.data.load import LOADED, load
 from tal_search.record.garbage import remove, unreferenced
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialSpec
-from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
+from tal_search.types import BACKGROUND_CLICKS
 from tests.support.make_dataset import found, make_dataset
 from tests.support.small_records import write_keys
 from tests.support.small_trials import make_spec

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tal_search.data.ambiguous import AMBIGUOUS, read_ambiguous
+from tal_search.data.truth.ambiguous import AMBIGUOUS, read_ambiguous
 from tests.support.make_dataset import edit_json
 from tests.support.paths import FIXTURES
 

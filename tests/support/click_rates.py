@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tal_search.data.simulation.clickers import SHORT_GAP
-from tal_search.data.truths import background_gaps
+from tal_search.data.truth.truths import background_gaps
 from tal_search.types import Annotations
 
 

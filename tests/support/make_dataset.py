@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.find import find
 from tal_search.data.simulation.videos import Simulation
 from tal_search.errors import InputError
-from tal_search.types import DatasetSpec
 
 FPS = 10
 CLASSES = ("CliffDiving", "GolfSwing", "HighJump")

@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.timing import Timing
 from tal_search.data.find import check
-from tal_search.types import DatasetSpec
 from tests.support.make_dataset import edit_json, found, problems_of
 
 # Snippets of the small dataset lie every second of its 40 seconds and more: 10 frames at its 10 frames a second.

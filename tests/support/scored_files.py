@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tal_search.data.annotations import write_detections
+from tal_search.data.truth.annotations import write_detections
 from tal_search.metrics.average_precision import score
 from tal_search.trial.evaluate import open_benchmark
 from tal_search.types import Detections, DetectionScores

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.find import find
 from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
@@ -14,7 +15,7 @@ from tal_search.trial.code_version import code_version
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.run import run_trial
 from tal_search.trial.trial_types import TrialResult, TrialSpec
-from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, DatasetSpec
+from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS
 
 TIOU = (0.3, 0.5)
 

@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.files.atomic import write_json
 from tal_search.proposers.events import Wait
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec, setting_name
-from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, DatasetSpec
+from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS
 
 TIOU = (0.3, 0.5, 0.7)
 WEIGHTS = {"frame_weight": 1.0, "lambda_sep": 1.0, "beta_aff": 0.8}  # they decide which clicks BackTAL reads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tal_search.data.truths import background_gaps, present
+from tal_search.data.truth.truths import background_gaps, present
 from tal_search.types import Annotations
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from tal_search.cli.main import main
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.find import load
 from tal_search.data.load import load_truths
 from tal_search.data.splits import restrict
@@ -26,7 +27,7 @@ from tal_search.metrics.average_precision import score
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.run import run_trial
 from tal_search.trial.trial_types import EpochReport, TrialSpec, setting_name
-from tal_search.types import BACKGROUND_CLICKS, Annotations, DatasetSpec
+from tal_search.types import BACKGROUND_CLICKS, Annotations
 from tests.support.damage import WAYS, flip, truncate
 from tests.support.small_fits import TIOU, make_data, make_spec, run
 

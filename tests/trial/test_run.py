@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from tal_search.data.annotations import read_detections
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.find import load
+from tal_search.data.truth.annotations import read_detections
 from tal_search.errors import TalSearchError
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
@@ -25,7 +26,7 @@ from tal_search.trial.checkpoint import load_progress, save_progress
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.run import run_trial
 from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
-from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
+from tal_search.types import BACKGROUND_CLICKS
 from tests.support.small_fits import make_data, make_spec, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.find import load
 from tal_search.data.splits import holdout_split, restrict
 from tal_search.errors import InputError
@@ -19,7 +20,7 @@ from tal_search.metrics.average_precision import score
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.run import build, run_trial
 from tal_search.trial.trial_types import EpochReport
-from tal_search.types import BACKGROUND_CLICKS, DatasetSpec
+from tal_search.types import BACKGROUND_CLICKS
 from tests.support.small_fits import make_data, make_spec, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.errors import TalSearchError
 from tal_search.localization.inference import Inference
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.run import run_trial
 from tal_search.trial.silence import about_training, require_convergence, silence
 from tal_search.trial.trial_types import EpochReport, TrialResult, setting_name
-from tal_search.types import Annotations, DatasetSpec, Detections
+from tal_search.types import Annotations, Detections
 from tests.support.small_fits import make_data, make_spec, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")

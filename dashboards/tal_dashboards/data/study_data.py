@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl, urlencode
 
 import pandas as pd
 
-from tal_search.data.annotations import read_detections
 from tal_search.data.clicks.clicks import Clicks
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.load import load_truths
 from tal_search.data.supervision import clicks_made
-from tal_search.data.truths import stated_seconds
+from tal_search.data.truth.annotations import read_detections
+from tal_search.data.truth.truths import stated_seconds
 from tal_search.errors import InputError
 from tal_search.files.checked import MISSING, Damaged, parsing, version_of
 from tal_search.localization.activations import Activations
@@ -28,7 +29,7 @@ from tal_search.tracking import epoch_log
 from tal_search.trial.final_files import AGAIN, SPEC, damage_of, epoch_row, stamps_in
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialResult, TrialSpec
-from tal_search.types import Annotations, DatasetSpec, Detections
+from tal_search.types import Annotations, Detections
 
 SCORED_AGAIN = "the same `run` command scores its settings again"
 T = TypeVar("T")

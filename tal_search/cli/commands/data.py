@@ -11,6 +11,7 @@ from tal_search.cli.arguments import Grammar, Key, number, one_of, parse, whole
 from tal_search.cli.console import console, print_line
 from tal_search.data.catalog import DATASETS, dataset_name, known
 from tal_search.data.check import ClickSurvey, SplitSurvey, survey
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.cache import convert
 from tal_search.data.features.layouts import NAMES
 from tal_search.data.features.timing import Timing
@@ -19,7 +20,6 @@ from tal_search.data.simulation.videos import Simulation
 from tal_search.errors import InputError
 from tal_search.text.commands import override
 from tal_search.text.words import counted
-from tal_search.types import DatasetSpec
 
 USAGE = """\
 tal-search data check ROOT [KEY=VALUE ...]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from tal_search.cli.arguments import Grammar, Key, ending, one_of, parse, whole
 from tal_search.cli.console import console, print_line
-from tal_search.data.annotations import Unknown
 from tal_search.data.catalog import dataset_name
+from tal_search.data.truth.annotations import Unknown
 from tal_search.files.atomic import require_apart, write_atomically, write_json
 from tal_search.metrics.average_precision import parse_tiou
 from tal_search.metrics.matching import PROTOCOLS
@@ -99,7 +99,7 @@ def command(arguments: list[str]) -> int:
 
 def _score_and_show(values: dict[str, Any]) -> int:
     from tal_search.cli.score_tables import comparison_table, profile_tables, scores_table
-    from tal_search.data.truth_notes import detection_notes, truth_notes
+    from tal_search.data.truth.truth_notes import detection_notes, truth_notes
     from tal_search.metrics.average_precision import score
     from tal_search.metrics.comparison import compare
     from tal_search.metrics.error_profile import error_profile
@@ -130,7 +130,7 @@ def _score_and_show(values: dict[str, Any]) -> int:
 
 def _inputs(values: dict[str, Any], notes: list[str]) -> tuple[Benchmark, Detections, list[Detections]]:
     """The ground truth, the detections to score, and those to compare them with; adds notes on their labels."""
-    from tal_search.data.annotations import write_detections
+    from tal_search.data.truth.annotations import write_detections
     from tal_search.trial.evaluate import detect, open_benchmark
 
     checkpoint = values.get("checkpoint")

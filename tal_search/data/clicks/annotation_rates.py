@@ -8,10 +8,11 @@ from collections.abc import Hashable
 
 from tal_search.data.clicks.annotation_cost import THUMOS14_RATES
 from tal_search.data.clicks.click_budget import within_budget
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.load import load_truths
 from tal_search.data.supervision import clicks_made
 from tal_search.errors import InputError
-from tal_search.types import BACKGROUND_CLICKS, INSTANCES, DatasetSpec, clicks_of
+from tal_search.types import BACKGROUND_CLICKS, INSTANCES, clicks_of
 
 _counted: dict[Hashable, dict[str, float]] = {}  # by everything that the rates depend on
 

@@ -9,7 +9,8 @@ import zlib
 import numpy as np
 
 from tal_search.data.clicks.clicks import Clicks
-from tal_search.types import BACKGROUND_CLICKS, DatasetSpec, Floats, Ints
+from tal_search.data.dataset_spec import DatasetSpec
+from tal_search.types import BACKGROUND_CLICKS, Floats, Ints
 
 
 def within_budget(spec: DatasetSpec, clicks: Clicks, seconds_N: Floats) -> Clicks:

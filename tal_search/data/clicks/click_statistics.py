@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.data.clicks.clicks import Clicks
-from tal_search.data.truths import background_gaps, lasting, rows_by_video
+from tal_search.data.truth.truths import background_gaps, lasting, rows_by_video
 from tal_search.types import BACKGROUND_CLICKS, Annotations, Floats
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tal_search.data.clicks.click_files import Row, read_click_file
-from tal_search.data.labels import Use, described, named, read_as, respelling_notes
+from tal_search.data.truth.labels import Use, described, named, read_as, respelling_notes
 from tal_search.errors import LISTED, InputError, Problems
 from tal_search.files.json_reader import brief, nearest_of
 from tal_search.types import Floats, Ints

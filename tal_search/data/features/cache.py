@@ -15,14 +15,15 @@ from typing import TypedDict
 
 import numpy as np
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.shared import ARRAYS, MANIFEST, SPLITS, SplitEntry, array_file, mapped, size_and_checksum
 from tal_search.data.features.split_reader import FeatureSplit, read_splits
 from tal_search.data.supervision import EMBEDDED
-from tal_search.data.truths import present
+from tal_search.data.truth.truths import present
 from tal_search.errors import InputError, Problems
 from tal_search.files.checked import Damaged, read_sealed, sealed
 from tal_search.files.disk import size_text
-from tal_search.types import BACKGROUND_CLICKS, Annotations, DatasetSpec, VideoSet
+from tal_search.types import BACKGROUND_CLICKS, Annotations, VideoSet
 
 CONVERTED = "converted"
 UNWHOLE = "is not a whole manifest of converted features"

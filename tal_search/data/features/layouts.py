@@ -16,7 +16,7 @@ from tal_search.data.features import hdf5, npy, npz
 from tal_search.data.features.plausibility import grouped
 from tal_search.data.features.stored import StoredShape, VideoFile
 from tal_search.data.features.timing import AS_LAYOUT, Timing
-from tal_search.data.labels import split_name
+from tal_search.data.truth.labels import split_name
 from tal_search.errors import InputError, Problems
 
 AUTO = "auto"

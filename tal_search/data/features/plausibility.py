@@ -16,7 +16,7 @@ import numpy as np
 
 from tal_search.data.features.stored import StoredShape, VideoFile
 from tal_search.data.features.timing import Timing
-from tal_search.data.labels import named
+from tal_search.data.truth.labels import named
 from tal_search.errors import Problems
 from tal_search.text.words import counted
 

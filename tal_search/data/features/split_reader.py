@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.data import data_folder
-from tal_search.data.annotations import read_annotations
 from tal_search.data.catalog import known
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.half_precision import TooCoarse, halved
 from tal_search.data.features.layouts import LAYOUTS, FeatureLayout, split_files
 from tal_search.data.features.npz import rescale_clicks
@@ -32,10 +32,11 @@ from tal_search.data.features.plausibility import (
 )
 from tal_search.data.features.stored import StoredShape, VideoFile
 from tal_search.data.features.timing import Timing
-from tal_search.data.truths import present
+from tal_search.data.truth.annotations import read_annotations
+from tal_search.data.truth.truths import present
 from tal_search.errors import InputError, Problems
 from tal_search.files.heartbeat import beat
-from tal_search.types import Annotations, DatasetSpec, VideoSet
+from tal_search.types import Annotations, VideoSet
 
 # Frames a second where no file states them; they only set how finely sequences are upsampled.
 FALLBACK_FPS = 25.0

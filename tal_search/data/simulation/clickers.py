@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tal_search.data.clicks.clicks import BACKGROUND, Clicks
-from tal_search.data.truths import background_gaps, rows_by_video, within
+from tal_search.data.truth.truths import background_gaps, rows_by_video, within
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, Annotations, Floats
 
 

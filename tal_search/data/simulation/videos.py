@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tal_search.data.catalog import known
 from tal_search.data.simulation.drawn_timeline import class_moments, draw_timeline
-from tal_search.data.truths import present, rows_by_video
+from tal_search.data.truth.truths import present, rows_by_video
 from tal_search.errors import InputError
 from tal_search.fields import hyper
 from tal_search.files.heartbeat import beat

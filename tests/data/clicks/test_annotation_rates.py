@@ -10,7 +10,8 @@ import pytest
 
 from tal_search.data.clicks.annotation_cost import THUMOS14_RATES, annotation_seconds
 from tal_search.data.clicks.annotation_rates import annotation_rates
-from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, INSTANCES, VIDEO_LABELS, DatasetSpec
+from tal_search.data.dataset_spec import DatasetSpec
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, INSTANCES, VIDEO_LABELS
 from tests.support.make_dataset import edit_json, found
 
 PUBLISHED = {BACKGROUND_CLICKS: 48, ACTION_CLICKS: 50}  # seconds per minute of video

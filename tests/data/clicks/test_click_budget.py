@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from tal_search.data.clicks.click_budget import within_budget
 from tal_search.data.clicks.clicks import BACKGROUND, Clicks
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.plan.plan import Plan, resolve
 from tal_search.plan.plan_frame import study_frame, supervision_words
 from tal_search.results.case_comparison import comparison_info
 from tal_search.study import load_study
-from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, NO_ANNOTATOR, VIDEO_LABELS, DatasetSpec
+from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, NO_ANNOTATOR, VIDEO_LABELS
 from tests.support.small_fits import make_data, make_spec, run
 from tests.support.study_files import load, problems
 

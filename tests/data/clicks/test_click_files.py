@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tal_search.data import data_folder
-from tal_search.data.annotations import read_annotations
 from tal_search.data.clicks.clicks import ClickedVideos, Clicks, read_clicks
+from tal_search.data.truth.annotations import read_annotations
 from tal_search.errors import InputError
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, Annotations
 from tests.support.make_dataset import problems_of

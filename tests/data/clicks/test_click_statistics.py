@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tal_search.cli.commands.clicks import command
 from tal_search.data.clicks.click_statistics import ClickStatistics, statistics_of
 from tal_search.data.clicks.clicks import Clicks
-from tal_search.data.truths import background_gaps, lasting
+from tal_search.data.truth.truths import background_gaps, lasting
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, Annotations
 from tests.support.make_dataset import problems_of
 from tests.support.paths import FIXTURES

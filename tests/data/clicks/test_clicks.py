@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tal_search.data.annotations import read_annotations
 from tal_search.data.clicks.clicks import ClickedVideos, read_clicks, snippet_of
 from tal_search.data.simulation.clickers import HUMANS
+from tal_search.data.truth.annotations import read_annotations
 from tal_search.errors import InputError
 from tal_search.types import BACKGROUND_CLICKS
 from tests.support.click_rates import count_inside, missed_by_length

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.npy import checksum, read_shape, read_streams, streams_shape
 from tal_search.data.find import check
 from tal_search.errors import InputError
-from tal_search.types import DatasetSpec
 from tests.support.make_dataset import found, problems_of
 from tests.support.make_layouts import change, make_layout, problem_in_little_memory, spec_of
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.plausibility import exchanged_axes, grouped, is_exchanged
 from tal_search.data.features.stored import StoredShape
 from tal_search.data.features.timing import Timing
 from tal_search.data.find import check
-from tal_search.types import DatasetSpec
 from tests.support.make_dataset import change, edit_json, found, make_dataset, problems_of
 from tests.support.make_layouts import EVENLY, write_video
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from tal_search.data import load as loading
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.shared import PACKAGE, place_of, readers_version
 from tal_search.data.load import LOADED, load, load_truths
 from tal_search.nn.arrays import tensor
-from tal_search.types import BACKGROUND_CLICKS, Annotations, Dataset, DatasetSpec, VideoSet
+from tal_search.types import BACKGROUND_CLICKS, Annotations, Dataset, VideoSet
 from tests.support.make_dataset import change, found
 
 pytestmark = pytest.mark.usefixtures("nothing_loaded")

@@ -23,7 +23,7 @@ import json, re, sys, tracemalloc
 from pathlib import Path
 import numpy as np
 from tal_search.data import load as loading
-from tal_search.types import DatasetSpec
+from tal_search.data.dataset_spec import DatasetSpec
 
 def mapped():
     text = Path("/proc/self/smaps").read_text()  # of each file a line with its path, then lines with numbers

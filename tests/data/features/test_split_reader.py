@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tal_search.data.features.split_reader import FeatureSplit, read_both, read_splits, read_truths
-from tal_search.data.labels import NAMED
+from tal_search.data.truth.labels import NAMED
 from tal_search.errors import Problems
 from tests.support.make_dataset import CLASSES, change, edit_json, found, make_dataset, problems_of
 

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tal_search.data.annotations import read_annotations
 from tal_search.data.clicks.click_statistics import statistics_of
 from tal_search.data.simulation.clickers import CLICKERS, HUMANS, simulate_clicks
 from tal_search.data.simulation.videos import simulated_truths
-from tal_search.data.truths import background_gaps
+from tal_search.data.truth.annotations import read_annotations
+from tal_search.data.truth.truths import background_gaps
 from tal_search.types import (
     ACTION_CLICKS,
     BACKGROUND_CLICKS,

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tal_search.data.annotations import read_annotations
 from tal_search.data.simulation.thumos14_moments import CLASSES
 from tal_search.data.simulation.videos import Simulation, simulated_truths
+from tal_search.data.truth.annotations import read_annotations
 from tal_search.types import Annotations
 from tests.support.paths import FIXTURES
 from tests.support.timeline_statistics import class_lengths, statistics, together

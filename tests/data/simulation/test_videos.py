@@ -7,12 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tal_search.data.annotations import read_annotations
 from tal_search.data.class_names import THUMOS14
 from tal_search.data.find import find
 from tal_search.data.load import load_truths
 from tal_search.data.simulation.videos import Simulation, recorded, simulate
-from tal_search.data.truths import background_gaps, present
+from tal_search.data.truth.annotations import read_annotations
+from tal_search.data.truth.truths import background_gaps, present
 from tal_search.errors import InputError
 from tal_search.fields import broken_rule
 from tal_search.types import Annotations, Dataset

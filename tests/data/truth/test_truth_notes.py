@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tal_search.data.annotations import read_annotations
-from tal_search.data.truth_notes import detection_notes, training_notes, truth_notes
+from tal_search.data.truth.annotations import read_annotations
+from tal_search.data.truth.truth_notes import detection_notes, training_notes, truth_notes
 from tal_search.metrics.average_precision import score
 from tal_search.types import Annotations
 from tests.support.paths import FIXTURES

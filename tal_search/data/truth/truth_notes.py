@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.split_reader import read_truths
-from tal_search.data.labels import named
-from tal_search.data.truths import present
+from tal_search.data.truth.labels import named
+from tal_search.data.truth.truths import present
 from tal_search.text.words import counted
-from tal_search.types import Annotations, DatasetSpec, Detections
+from tal_search.types import Annotations, Detections
 
 Rows = NDArray[np.bool_]  # [N], whether an instance is of some kind
 # Seconds. Releases round times to hundredths, so many an instance ends a little after its video.

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tal_search.data.ambiguous import read_ambiguous
 from tal_search.data.load import check, load
 from tal_search.data.splits import restrict
+from tal_search.data.truth.ambiguous import read_ambiguous
 from tal_search.errors import InputError
 from tal_search.metrics.average_precision import parse_tiou, score
 from tal_search.metrics.comparison import compare

@@ -15,8 +15,8 @@ from typing import Literal, TypeGuard, get_args
 
 import numpy as np
 
-from tal_search.data.ambiguous import AMBIGUOUS
-from tal_search.data.labels import (
+from tal_search.data.truth.ambiguous import AMBIGUOUS
+from tal_search.data.truth.labels import (
     NAMED,
     Labels,
     Use,

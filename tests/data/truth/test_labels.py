@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tal_search.data.ambiguous import AMBIGUOUS
-from tal_search.data.annotations import read_annotations
 from tal_search.data.catalog import DATASETS
 from tal_search.data.class_names import THUMOS14
-from tal_search.data.labels import Use, described, label_uses, read_as, recognised, spelling
+from tal_search.data.truth.ambiguous import AMBIGUOUS
+from tal_search.data.truth.annotations import read_annotations
+from tal_search.data.truth.labels import Use, described, label_uses, read_as, recognised, spelling
 from tests.support.make_dataset import problems_of
 
 SAME = "labels that differ from a class only by case, separators or invisible characters are read as that class: "

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tal_search.data.annotations import read_annotations, read_detections, write_detections
+from tal_search.data.truth.annotations import read_annotations, read_detections, write_detections
 from tal_search.errors import InputError
 from tal_search.types import Detections
 from tests.support.make_dataset import require_each

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tal_search.data.ambiguous import AMBIGUOUS
 from tal_search.data.catalog import DATASETS
+from tal_search.data.truth.ambiguous import AMBIGUOUS
 from tal_search.errors import LISTED, Problems
 from tal_search.files.json_reader import JsonFile, brief, nearest
 from tal_search.text.words import counted, some_of

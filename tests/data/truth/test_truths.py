@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tal_search.data.annotations import read_annotations
-from tal_search.data.truths import background_gaps, lasting, present, rows_by_video, stated_seconds, within
+from tal_search.data.truth.annotations import read_annotations
+from tal_search.data.truth.truths import background_gaps, lasting, present, rows_by_video, stated_seconds, within
 from tests.support.paths import FIXTURES
 from tests.support.small_truths import annotations, overlapping
 
