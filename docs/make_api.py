@@ -42,7 +42,7 @@ PARTS = {
         "data.load",
         "data.check",
         "data.truth.annotations",
-        "data.ambiguous",
+        "data.truth.ambiguous",
         "data.splits",
         "data.clicks",
         "data.features.layouts",
