@@ -23,6 +23,7 @@ from tal_search.text.printable import first_line
 
 STATES = {"COMPLETE": "done", "RUNNING": "running", "WAITING": "running", "FAIL": "failed", "PRUNED": "stopped early"}
 ENDED = ("done", "failed", "stopped early")
+NO_TABLE = "no such table"  # SQLite's words; records are made whole, so one without tables was emptied
 BUSY_SECONDS = 5  # SQLite's busy timeout
 CHUNK = 10_000  # trial ids in a statement; SQLite takes 32 766
 
@@ -114,7 +115,8 @@ class RecordReader:
             with self._engine.connect() as connection:
                 yield connection
         except (SQLAlchemyError, sqlite3.Error) as error:
-            fix = f"; {seal.FIX.format(name=file.name)}" if local and seal.is_damage(error) else ""
+            damaged = local and (seal.is_damage(error) or NO_TABLE in str(error))
+            fix = f"; {seal.FIX.format(name=file.name)}" if damaged else ""
             raise InputError(f"{self.folder}: the record cannot be read ({first_line(error)}){fix}") from None
         except seal.UNREADABLE as error:
             raise unreadable(self.folder, error) from error
