@@ -152,7 +152,7 @@ def test_a_record_that_is_none_is_one_sentence(tmp_path: Path, swept: Made) -> N
     with pytest.raises(InputError, match="the record cannot be read"):
         StudyReader(tmp_path, "broken")()
     (tmp_path / "broken" / "record.db").write_bytes(b"")
-    with pytest.raises(InputError, match="no such table.*; move record.db away"):
+    with pytest.raises(InputError, match=r"no such table.*; move record.db away"):
         StudyReader(tmp_path, "broken")()
     shutil.copytree(swept.runs / swept.name, tmp_path / "renamed")
     with pytest.raises(InputError, match="has no study named renamed"):
