@@ -21,7 +21,7 @@ chaos: $(VENV)/test.stamp
 	TAL_CHAOS_KILLS=200 TAL_CHAOS_FIRST=100 TAL_FLIPS=200 $(BIN)/python -m pytest tests/end_to_end/test_chaos.py \
 		tests/end_to_end/test_first_seconds.py tests/end_to_end/test_damaged_files.py
 
-# Every reader of foreign files fed with broken ones: FUZZ_SECONDS for each of the nine, an hour and a half in all.
+# Every reader of foreign files fed with broken ones: FUZZ_SECONDS for each of the eleven, two hours in all.
 fuzz: $(VENV)/fuzz.stamp
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import machine
+from tal_search.config.thresholds import parse_tiou
 from tal_search.data.truth.annotations import read_detections, write_detections
-from tal_search.metrics.average_precision import parse_tiou, score
+from tal_search.metrics.average_precision import score
 from tal_search.metrics.comparison import compare
 from tal_search.metrics.error_profile import error_profile
-from tal_search.metrics.matching import PROTOCOLS
-from tal_search.types import Annotations, Detections
+from tal_search.types import PROTOCOLS, Annotations, Detections
 
 VIDEOS, CLASSES, INSTANCES, DETECTIONS = 210, 20, 3311, 14_000
 REPEATS = 7

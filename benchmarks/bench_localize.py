@@ -23,10 +23,11 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.machine import machine
+from tal_search.config.thresholds import parse_tiou
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize, localize_many, proposal_key
-from tal_search.metrics.average_precision import parse_tiou, score
+from tal_search.metrics.average_precision import score
 from tal_search.types import Annotations, Detections, DetectionScores
 from tests.support import reference_localization, reference_scoring
 

@@ -37,7 +37,7 @@ class Kind(NamedTuple):
 
 def make_fit(kind: Kind, seed: int, videos: int) -> Fit:
     """A fit on the first training videos."""
-    hyperparameters = Hyperparameters(**PRESETS["thumos14"]["simulated"].hyperparameters)
+    hyperparameters = Hyperparameters(**PRESETS["simulated"].hyperparameters)
     torch.manual_seed(seed)
     method = BackTAL(hyperparameters, kind.dataset.train.features.shape[1], len(kind.dataset.classes))
     return Fit(method, kind.dataset.train, np.arange(videos), seed, kind.precision, choose_device(kind.device))

@@ -145,8 +145,9 @@ def trial_parts(clock: Clock, videos: int, snippets: int, classes: int) -> Rows:
 def detection_parts(clock: Clock, count: int) -> Rows:
     """Score, write and read that many detections."""
     from benchmarks.bench_evaluator import synthetic
+    from tal_search.config.thresholds import parse_tiou
     from tal_search.data.truth.annotations import read_detections, write_detections
-    from tal_search.metrics.average_precision import parse_tiou, score
+    from tal_search.metrics.average_precision import score
 
     thresholds = parse_tiou("0.1:0.9:0.1")
     score(*synthetic(10), thresholds, subset="test")

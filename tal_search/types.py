@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,12 @@ BACKGROUND_CLICKS = "background clicks"
 ACTION_CLICKS = "action clicks"
 INSTANCES = "instances"
 CLICKS = (BACKGROUND_CLICKS, ACTION_CLICKS)
+# Label budgets: the kind of annotation by the name of its share in studies. `VIDEOS`: share of whole videos.
+VIDEOS = "videos"
+SHARE_OF = {"background_clicks": BACKGROUND_CLICKS, "action_clicks": ACTION_CLICKS, "instances": INSTANCES}
 NO_ANNOTATOR = "none"  # the annotator of a trial that reads no clicks: such a trial is the same for all of them
 CASE = "case"  # the only axis of a study of cases
+PROTOCOLS = ("activitynet", "thumos14")  # of scores, see `metrics.matching`
 MOST_PARTS = 32  # largest denominator of a hyperparameter that is shown as a fraction
 
 
@@ -141,6 +145,18 @@ class DetectionScores:
         return {**{name: getattr(self, name) for name in names}, **curve, "per_class": per_class}
 
 
+class JointScores(NamedTuple):
+    """Scores of the pooled detections of all folds, fractions: mAP float64 [T]; drawn float32 [B, T], on draws of the
+    subjects, NaN without instances; tiou [T]; number of subjects; note: why there are no detections.
+    """
+
+    mAP: Floats
+    drawn: NDArray[np.float32]
+    tiou: tuple[float, ...]
+    subjects: int
+    note: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class VideoSet:
     """One split, every video rescaled to T snippets.
@@ -203,6 +219,7 @@ class Dataset:
 
 
 INFERENCE = "inference."  # prefix of the names of inference axes
+SUPERVISION = "supervision."  # prefix of the names of axes that are label budgets
 CRITERION_TIOU = 0.5
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tal_search.api.imports import quiet_optuna
 from tal_search.api.loading import load
 from tal_search.api.study_results import StudyResults
+from tal_search.data.folds import fold_words
 from tal_search.text.printable import shown_line
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def _warn(outcome: Outcome) -> None:
     specs = {outcome.trials[name].spec.key: (outcome.trials[name].spec, why) for name, why in outcome.failed.items()}
     for spec, reason in list(specs.values())[:MOST_FAILURES]:
         cell = ", ".join(f"{axis}={value}" for axis, value in spec.cell.items()) or "centre"
-        _warn_user(f"trial {spec.key} failed ({cell}, seed {spec.seed}, annotator {spec.annotator}): {reason}")
+        repeat = f"seed {spec.seed}, annotator {spec.annotator}{fold_words(spec.dataset)}"
+        _warn_user(f"trial {spec.key} failed ({cell}, {repeat}): {reason}")
     if len(specs) > MOST_FAILURES:
         _warn_user(f"{len(specs) - MOST_FAILURES} more trials failed; the column `reason` of `trials` has the reasons")
     if outcome.left and not outcome.failed:

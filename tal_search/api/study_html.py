@@ -30,7 +30,7 @@ def study_line(data: StudyData, info: Overview) -> str:
 
 def study_html(data: StudyData, info: Overview) -> str:
     """A heading, the ranking, the noise, and what to run next."""
-    badge = " <strong>(simulated data)</strong>" if data.simulated else ""
+    badge = f" <strong>({data.label})</strong>" if data.label else ""
     parts = [f"<h4>{html.escape(data.name)}{badge}</h4>", _paragraph(data.description), _paragraph(_progress(data))]
     parts.append(_paragraph(" ".join([*answer(info), _noise(info.noise)])))
     if len(info.ranking):
@@ -40,11 +40,12 @@ def study_html(data: StudyData, info: Overview) -> str:
 
 
 def _source(data: StudyData) -> str:
-    return f"{data.dataset} (simulated)" if data.simulated else data.dataset
+    where = "simulated" if data.simulated else data.label
+    return f"{data.dataset} ({where})" if where else data.dataset
 
 
 def _progress(data: StudyData) -> str:
-    states = data.trials["state"]
+    states = data.every["state"]
     done, planned = int((states == "done").sum()), data.planned
     others = [f"{count} {state}" for state in STATES if (count := int((states == state).sum()))]
     return ", ".join([f"{done}{'' if planned is None else f' of {planned}'} trials done", *others])

@@ -13,6 +13,8 @@ from tal_search.api.imports import require_dashboards
 from tal_search.api.study_html import study_html, study_line
 from tal_search.api.trial_outputs import TrialOutputs
 from tal_search.errors import InputError
+from tal_search.results.budgets.answers import BestFor, best_for
+from tal_search.results.budgets.ladder import Ladder, ladder
 from tal_search.results.cell_table import cells
 from tal_search.results.next_runs import NextRun
 from tal_search.results.overview import Overview, overview
@@ -47,6 +49,11 @@ class StudyResults:
         return self._data.simulated
 
     @property
+    def label(self) -> str:
+        """The badge of the study: "simulated data", "simulated clicks" (see `dataset.clickers`) or ""."""
+        return self._data.label
+
+    @property
     def axes(self) -> dict[str, str]:
         """The hyperparameters that the study varies, each with the paper's symbol."""
         return dict(self._data.axes)
@@ -61,24 +68,26 @@ class StudyResults:
         """One row per trial, in order of number: a cell, a seed and an annotator.
 
         Columns: `number`, `id`, `key` (of the fit, for `trial`); the axes by name; `method`, `seed`, `annotator`,
-        `annotation_seconds` (per minute of video); `state` (done, running, failed, stopped early), `cached` (trained
-        by an earlier run), `epoch` (the newest); "mAP@0.5" for each tIoU threshold, `average` over 0.3 to 0.7 (over
-        all thresholds if one of these is not evaluated), `holdout` (held-out training videos), `leaky` (the best
-        epoch on the test split), all in percent; `selected_epoch`, `detections`, `parameters`, `seconds` of training
-        and `scoring_seconds`; `started`, `ended`, `reason` (of a failure) and `mlflow` (its run's address, or None).
+        `annotation_seconds` (per minute of labelled video), `annotation_total` (seconds over the whole training set,
+        NaN if unknown); `state` (done, running, failed, stopped early), `cached` (trained by an earlier run), `epoch`
+        (the newest); "mAP@0.5" for each tIoU threshold, `average` over 0.3 to 0.7 (over all thresholds if one of these
+        is not evaluated), `holdout` (held-out training videos), `leaky` (the best epoch on the test split), all in
+        percent; `selected_epoch`, `detections`, `parameters`, `seconds` of training and `scoring_seconds`; `started`,
+        `ended`, `reason` (of a failure) and `mlflow` (its run's address, or None).
         """
-        return self._data.trials.copy()
+        return self._data.every.copy()
 
     @property
     def cells(self) -> pd.DataFrame:
         """One row per cell: a setting of the axes, over its repeats.
 
         Columns: the axes by name, `centre` (bool), `varied` (the axis that differs from the centre, else ""), `trials`
-        (asked for) and `n` (finished); `annotation_seconds` per minute of video; the means of the scores of `trials`
-        in percent, of `parameters` and of `seconds`, each with its interval; `delta`, the mean paired difference to
-        the centre at `score`, in points, with its interval; `pairs`, `p`, `p adjusted`, `verdict` (centre, better,
-        worse, within noise, needs repeats) and `needs`, what would decide it; `seen` and `within`, the seeds at which
-        the difference would be seen, or be seen to be within the noise.
+        (asked for) and `n` (finished); `annotation_seconds` per minute of labelled video and `annotation_total`,
+        seconds over the whole training set; the means of the scores of `trials` in percent, of `parameters` and of
+        `seconds`, each with its interval; `delta`, the mean paired difference to the centre at `score`, in points, with
+        its interval; `pairs`, `p`, `p adjusted`, `verdict` (centre, better, worse, within noise, needs repeats) and
+        `needs`, what would decide it; `seen` and `within`, the seeds at which the difference would be seen, or be seen
+        to be within the noise.
         """
         return cells(self._data).copy()
 
@@ -143,11 +152,30 @@ class StudyResults:
         mine = rows[rows["centre"] | (rows["varied"] == name)]
         return (mine if self._data.plan == "cases" else mine.sort_values(name, kind="stable")).reset_index(drop=True)
 
+    def budgets(self) -> pd.DataFrame:
+        """One row per cell with a finished trial, cheapest first: mAP against annotation time, and the Pareto front.
+
+        Columns: `cell`; `method`, equal for cells that differ in their label budgets only; `key` of its first repeat;
+        `cost`, the annotation of the whole training set in seconds (per minute of video where a record of an earlier
+        version lacks it); `n`; the mean at `score` with its interval; `highest` (no cell that costs as little or less
+        has a higher mean); `front`: "on" (better than all of these), "below" (worse than the best of these), within
+        noise or needs repeats, and `needs`.
+        """
+        return self._ladder.points.reset_index(drop=True)
+
+    def best_for(self, seconds: float) -> BestFor:
+        """The method with the highest mean within this annotation time, in the unit of `budgets`, with its interval,
+        its verdict over the others, and what would decide it. Raises InputError: no such time.
+        """
+        if not seconds >= 0:  # NaN too
+            raise InputError(f"best_for: seconds={seconds} is no time; give seconds from 0")
+        return best_for(self._ladder, float(seconds))
+
     def figure(self, name: str = "overview", selection: Mapping[str, str] | None = None) -> Figure:
         """A figure of the dashboards (Plotly): "overview", or VIEW/FIGURE, as "plots/heat map"; see `figures`.
 
         selection: choices on the page, by their names in its address, such as {"plots-score": "average"}.
-        Simulated data is labelled in the figure. Raises MissingExtra without Dash; InputError: no such figure.
+        Simulated data or clicks are labelled in it. Raises MissingExtra without Dash; InputError: no such figure.
         """
         require_dashboards()
         from tal_dashboards.export.named_figures import named_figure
@@ -163,7 +191,7 @@ class StudyResults:
 
     def trial(self, key: str) -> TrialOutputs:
         """The outputs of a fit, by its `key` in `trials` or the beginning of a key. Raises InputError: no such fit."""
-        known = self._data.trials["key"].unique().tolist()
+        known = self._data.every["key"].unique().tolist()
         meant = [name for name in known if name == key] or [name for name in known if key and name.startswith(key)]
         if len(meant) != 1:
             why = f"{len(meant)} keys begin with {key!r}; give more of it" if meant else f"no trial has the key {key!r}"
@@ -179,6 +207,10 @@ class StudyResults:
     @property
     def _overview(self) -> Overview:
         return overview(self._data)  # computed once for each `StudyData`
+
+    @property
+    def _ladder(self) -> Ladder:
+        return ladder(self._data, self._data.case_specs())
 
     def _all_cells(self) -> pd.DataFrame:
         tables = [table.rows for table in sensitivity_info(self._data)]

@@ -11,7 +11,7 @@ from tal_dashboards.data.study_data import StudyData
 from tal_search.files.checked import parsing
 from tal_search.localization.activations import Activations
 from tal_search.trial.trial_types import TrialSpec
-from tal_search.types import Annotations, Detections
+from tal_search.types import SHARE_OF, SUPERVISION, VIDEOS, Annotations, Detections
 
 ALL_CLASSES = "all classes"
 
@@ -29,7 +29,7 @@ class TrialOutputs:
     @property
     def trials(self) -> pd.DataFrame:
         """The rows of this fit in `StudyResults.trials`: one per inference setting that it was scored with."""
-        rows = self._data.trials
+        rows = self._data.every
         return rows[rows["key"] == self.key].reset_index(drop=True)
 
     @cached_property
@@ -50,7 +50,8 @@ class TrialOutputs:
         parts = {"hyperparameters": spec.hyperparameters, "inference": spec.inference, "protocol": spec.protocol}
         for part, values in parts.items():
             settings |= {f"{part}.{name}": value for name, value in values.items()}
-        names = ("name", "source", "snippets", "clicks_fraction", "clicks_per_minute")
+        settings |= {SUPERVISION + name: spec.dataset.share(name) for name in (*SHARE_OF, VIDEOS)}
+        names = ("name", "source", "snippets", "clicks_per_minute")
         return settings | {f"dataset.{name}": getattr(spec.dataset, name) for name in names}
 
     @property

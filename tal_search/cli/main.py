@@ -39,7 +39,7 @@ Hyperparameter studies for temporal action localization.
                                          score finished fits with further
                                          inference settings
   tal-search evaluate KEY=VALUE ...      mAP of a detection file or a checkpoint
-  tal-search data check ROOT             check a dataset; also `data convert`
+  tal-search data check ROOT             check a dataset; also init, convert
   tal-search clicks stats FILE ...       statistics of click files
   tal-search complexity method=NAME      parameters and multiply-adds
   tal-search rebuild study=NAME          write a study to MLflow again

@@ -13,6 +13,7 @@ from rich.console import Console
 from tal_search.cli.console import styled, wrapped
 from tal_search.cli.eta import Eta, about
 from tal_search.cli.status_line import StatusLine, clock
+from tal_search.data.folds import fold_words
 from tal_search.execution.stalls import NAMED_SECONDS
 from tal_search.plan.preview import kind_of, lanes, seconds_per_epoch
 from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Stalled, Started
@@ -156,7 +157,7 @@ class StudyView:
     def _described(self, spec: TrialSpec) -> str:
         """As `describe`, without the annotator if the study has only one."""
         annotator = f" annotator={spec.annotator}" if self._annotators > 1 else ""
-        return f"{cell_words(spec.cell, self.plan.centre_cell)} seed={spec.seed}{annotator}"
+        return f"{cell_words(spec.cell, self.plan.centre_cell)} seed={spec.seed}{annotator}{fold_words(spec.dataset)}"
 
     def _shown(self, result: TrialResult) -> str:
         tiou, value, leaky = _score(result)
@@ -232,5 +233,5 @@ def _score(result: TrialResult) -> tuple[float, float, str]:
 
 
 def describe(spec: TrialSpec, centre: Mapping[str, object]) -> str:
-    """A trial by its cell, seed and annotator."""
-    return f"{cell_words(spec.cell, centre)} seed={spec.seed} annotator={spec.annotator}"
+    """A trial by its cell, seed, annotator and fold."""
+    return f"{cell_words(spec.cell, centre)} seed={spec.seed} annotator={spec.annotator}{fold_words(spec.dataset)}"

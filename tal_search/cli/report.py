@@ -14,17 +14,20 @@ from tal_search.cli.text_table import TextTable, compact, markdown, spread
 from tal_search.files.atomic import write_atomically
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import symbols
+from tal_search.plan.preset_words import preset_words
 from tal_search.record.description import scored_by
 from tal_search.results.axis_effects import MATTERS
 from tal_search.results.axis_effects import METHOD as OF_AXES
 from tal_search.results.case_comparison import Comparison
+from tal_search.results.folds.pooling import method_of, spread_of
 from tal_search.results.overview import as_json, overview, ranking_table
 from tal_search.results.published import MARK, MARK_NOTE, NOT_AVAILABLE, marked
 from tal_search.results.ranking import Ranking
 from tal_search.results.sensitivity import AxisTable, csv_columns
-from tal_search.results.statistics import HIGH, LOW, METHOD, SPREAD
+from tal_search.results.statistics import HIGH, LOW
 from tal_search.results.trials import StudyFrame
 from tal_search.text.csv_text import csv_text
+from tal_search.text.words import time_words
 from tal_search.types import CASE, criterion, written
 
 PAPER_NOTES = {
@@ -35,9 +38,11 @@ PAPER_NOTES = {
 SHOWN_TIOU = (0.3, 0.5, 0.7)
 SHOWN_CELLS = 10  # of a ranking, in a terminal
 SHOWN_ROWS = 40  # of a sensitivity table, in a terminal
-DIGITS = {"mAP": 1, "annotation_seconds": 1, "parameters": 0, "training_seconds": 1}
+DIGITS = {"mAP": 1, "annotation_seconds": 1, "annotation_total": 0, "parameters": 0, "training_seconds": 1}
+COSTS = {"s/min": "annotation_seconds", "all videos": "annotation_total"}  # columns of annotation cost
 UNITS = {
-    "mAP": "holdout mAP@{tiou}", "annotation_seconds": "annotation s/min", "parameters": "parameters",
+    "mAP": "holdout mAP@{tiou}", "annotation_seconds": "annotation s/min", "annotation_total": "annotation s",
+    "parameters": "parameters",
     "training_seconds": "training s",
 }  # fmt: skip
 
@@ -74,7 +79,9 @@ def write_tables(
     axes = axes_text(data)
     texts = [*([axes] if axes else []), *[axis_text(plan, table) for table in tables]]
     texts[-1] = texts[-1]._replace(remark=f"{texts[-1].remark} {mark_note(texts)}".strip())
-    return _write(plan, folder, "sensitivity", ["table", *plan.axes], content, texts, remark, below_heading(tables))
+    return _write(
+        plan, folder, "sensitivity", ["table", *plan.axes], content, texts, remark, below_heading(tables, data.subjects)
+    )
 
 
 def axes_text(data: StudyFrame) -> TextTable | None:
@@ -94,9 +101,9 @@ def _cell(name: str, value: object) -> str:
     return "–" if math.isnan(value) else f"{value:.3f}" if name == "p" else f"{value:.1f}"
 
 
-def below_heading(tables: list[AxisTable]) -> str:
-    """The note on noise and verdicts above sensitivity tables."""
-    return f"{tables[0].noise} Δ: mean difference to the centre over common repeats; {METHOD}."
+def below_heading(tables: list[AxisTable], subjects: int = 0) -> str:
+    """The note on noise and verdicts above sensitivity tables; subjects: of folds."""
+    return f"{tables[0].noise} Δ: mean difference to the centre over common repeats; {method_of(subjects)}."
 
 
 def write_ranking(plan: Plan, ranked: Ranking, folder: Path, remark: str = "") -> tuple[Path, Path]:
@@ -108,7 +115,7 @@ def write_ranking(plan: Plan, ranked: Ranking, folder: Path, remark: str = "") -
 def write_comparison(plan: Plan, compared: Comparison, folder: Path, remark: str = "") -> tuple[Path, Path]:
     """Write `cases.csv` (all numbers) and `cases.md` (rounded) into `folder`; returns both paths."""
     content = compared.rows.rename(columns={"average": f"average {compared.average_over}"})
-    return _write(plan, folder, "cases", [CASE], content, [comparison_text(compared)], remark)
+    return _write(plan, folder, "cases", [CASE], content, [comparison_text(compared, subjects_of(plan))], remark)
 
 
 def _write(
@@ -123,6 +130,8 @@ def _write(
 ) -> tuple[Path, Path]:
     csv, text = folder / f"{name}.csv", folder / f"{name}.md"
     content = content.assign(source=plan.dataset.source, dataset=plan.dataset.description, remark=remark)
+    if plan.dataset.folds:
+        content = content.assign(intervals=method_of(subjects_of(plan)))
     content = content[[*first, *[column for column in content.columns if column not in first]]]
     write_atomically(csv, lambda stream: stream.write(csv_text(content).encode()))
     page = "\n".join([heading(plan, remark), "", *([note, ""] if note else []), *[markdown(table) for table in tables]])
@@ -130,12 +139,17 @@ def _write(
     return csv, text
 
 
+def subjects_of(plan: Plan) -> int:
+    """The subjects of the plan's folds, 0 without folds."""
+    return len(plan.dataset.folds.get("subjects", ()))
+
+
 def heading(plan: Plan, remark: str) -> str:
     """The heading of a Markdown file: unit, data, selection and scores; remark: see `plateau.speed_note`."""
     return (
-        f"# {plan.study.name}: mAP in %, {SPREAD}\n\n"
+        f"# {plan.study.name}: mAP in %, {spread_of(subjects_of(plan))}\n\n"
         f"{remark}{' ' if remark else ''}"
-        f"Data: {plan.dataset.description}. Source: {plan.dataset.source}. "
+        f"Data: {plan.dataset.description}. Source: {plan.dataset.source}. {preset_words(plan)} "
         f"Selection: {plan.protocol['selection']}. Scores: {scored_by(plan)}. "
         "Paper column: published numbers, on I3D features."
     )
@@ -154,7 +168,7 @@ def axis_text(plan: Plan, table: AxisTable, most: int | None = None, need: str =
     """
     shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in table.rows]
     tiou = criterion(plan.protocol["tiou"])
-    cost = ["s/min"] if table.rows["annotation_seconds"].nunique() > 1 else []  # of annotation
+    cost = [name for name, column in COSTS.items() if table.rows[column].nunique() > 1]
     heads = [*table.axes, *cost, "n", *shown, f"average {table.average_over}", f"Δ @{tiou}", "verdict", "paper @0.5"]
     rows = []
     for _, row in table.rows.head(most or len(table.rows)).iterrows():
@@ -163,7 +177,7 @@ def axis_text(plan: Plan, table: AxisTable, most: int | None = None, need: str =
         delta = "" if row["centre"] or math.isnan(row["delta"]) else _compact(row, "delta", "+")
         verdict = "" if row["centre"] else "–" if need and row["needs"] == need else verdict_words(row)
         paper = marked(row["paper"], row["paper selection"])
-        seconds = [f"{row['annotation_seconds']:.1f}"] if cost else []
+        seconds = [_cost(row[COSTS[name]], name) for name in cost]
         rows.append([*values, *seconds, str(row["n"]), *spreads, delta, verdict, paper])
     more = f"... and {len(table.rows) - len(rows)} more rows in the file below." if len(table.rows) > len(rows) else ""
     remark = " ".join(PAPER_NOTES.get((plan.study.method, plan.dataset.name, axis), "") for axis in table.axes).strip()
@@ -199,27 +213,33 @@ def ranking_text(plan: Plan, ranked: Ranking, most: int = SHOWN_CELLS) -> TextTa
     return TextTable(title, heads, rows, axes, bold, remark, ("n",))
 
 
-def comparison_text(compared: Comparison) -> TextTable:
-    """The cases of a study as text, with differences to the reference."""
+def comparison_text(compared: Comparison, subjects: int = 0) -> TextTable:
+    """The cases of a study as text, with differences to the reference; subjects: of folds."""
     shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in compared.rows]
     named = {**{name: name for name in shown}, "average": f"average {compared.average_over}"}
-    heads = [CASE, "labels", "s/min", "n", *named.values(), f"Δ @{compared.tiou}", "verdict", f"paper @{compared.tiou}"]
+    cost = ["s/min", *(["all videos"] if compared.rows["annotation_total"].nunique() > 1 else [])]
+    heads = [CASE, "labels", *cost, "n", *named.values(), f"Δ @{compared.tiou}", "verdict", f"paper @{compared.tiou}"]
     rows = []
     for _, row in compared.rows.iterrows():
         values = [_compact(row, name) for name in named]
         delta = "" if row[CASE] == compared.reference else _compact(row, "delta", "+")
         published = marked(row.get(f"paper@{compared.tiou}", math.nan), row["paper selection"])
-        head = [row[CASE], row["supervision"], f"{row['seconds']:.1f}", str(row["n"])]
+        costs = [_cost(row["seconds" if name == "s/min" else COSTS[name]], name) for name in cost]
+        head = [row[CASE], row["supervision"], *costs, str(row["n"])]
         rows.append([*head, *values, delta, verdict_words(row), published])
     sources = [source for source in dict.fromkeys(compared.rows["paper source"]) if source != NOT_AVAILABLE]
-    remark = f"Δ: mean difference to the reference over common repeats; {METHOD}."
+    remark = f"Δ: mean difference to the reference over common repeats; {method_of(subjects)}."
     left = (CASE, "labels", "verdict")
     bold = tuple(compared.rows[CASE] == compared.reference)
-    optional = (heads[-4], *(name for name in reversed(shown) if name != f"mAP@{compared.tiou}"), "s/min", "labels")
+    optional = (heads[-4], *(name for name in reversed(shown) if name != f"mAP@{compared.tiou}"), *cost, "labels")
     table = TextTable(f"Cases beside {compared.reference}", heads, rows, left, bold, remark, optional)
     if sources:
         remark += f" Paper: {'; '.join(sources)}. {mark_note([table])}".rstrip()
     return table._replace(remark=remark)
+
+
+def _cost(seconds: float, name: str) -> str:
+    return f"{seconds:.1f}" if name == "s/min" else time_words(seconds)
 
 
 def _compact(row: pd.Series, name: str, sign: str = "") -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tal_search.cli.console import print_line, print_wrapped
 from tal_search.cli.progress import describe
+from tal_search.data.dataset_spec import SIMULATED_CLICKS
 from tal_search.files.sqlite_files import sqlite_url
 from tal_search.text.commands import command_line, named
 from tal_search.text.urls import without_passwords
@@ -39,6 +40,7 @@ def show_results(plan: Plan, outcome: Outcome, screen: Console, *, tables: bool 
             _show_comparison(plan, data, screen)
         else:
             _show_sensitivity(plan, data, screen, every_table=tables)
+        _show_budgets(plan, data, screen)
     shown = set()
     for name, reason in outcome.failed.items():
         spec = outcome.trials[name].spec
@@ -53,6 +55,22 @@ def show_results(plan: Plan, outcome: Outcome, screen: Console, *, tables: bool 
     return data
 
 
+def _show_budgets(plan: Plan, data: StudyFrame, screen: Console) -> None:
+    """Print the best method for a few budgets of annotation time, if the study has label budgets."""
+    from tal_search.plan.plan_frame import case_specs
+    from tal_search.results.budgets.ladder import ladder
+    from tal_search.results.budgets.words import spoken
+
+    found = ladder(data, case_specs(plan))
+    if not found.has_budgets:
+        return
+    where = "the whole training set" if found.unit == "total" else "a minute of video"
+    about = " on simulated data" if plan.dataset.source == "simulated" else ""
+    print_wrapped(screen, f"Best by annotation time for {where}{about} (the view Cost and performance draws all):")
+    for sentence in spoken(found):
+        print_wrapped(screen, sentence)
+
+
 def _show_dashboards(plan: Plan, screen: Console) -> None:
     words = named(plan.study.name, plan.study.runs)
     print_line(screen, f"Dashboards: {command_line('dashboard', *words)}")
@@ -63,8 +81,8 @@ def _show_sensitivity(plan: Plan, data: StudyFrame, screen: Console, *, every_ta
     from tal_search.cli.report import below_heading, write_tables
     from tal_search.plan.plan_frame import speeds
     from tal_search.record.description import scored_by
+    from tal_search.results.folds.pooling import spread_of
     from tal_search.results.sensitivity import sensitivity_info
-    from tal_search.results.statistics import SPREAD
 
     tables, remark = sensitivity_info(data), speeds(plan, data)
     notes = _notes(remark, data)
@@ -72,8 +90,8 @@ def _show_sensitivity(plan: Plan, data: StudyFrame, screen: Console, *, every_ta
     _print_remark(notes, screen)
     answered = _show_overview(data, _about(plan, remark), screen)
     if every_table or not answered:
-        print_wrapped(screen, f"mAP in %, {SPREAD}; paper: published numbers, on I3D")
-        print_wrapped(screen, below_heading(tables))
+        print_wrapped(screen, f"mAP in %, {spread_of(data.subjects)}; paper: published numbers, on I3D")
+        print_wrapped(screen, below_heading(tables, data.subjects))
         _print_axes(plan, tables, _about(plan, remark), screen)
     print_wrapped(screen, f"Scores: {scored_by(plan)}")
     _name_files(csv, markdown, screen, "" if every_table or not answered else "; --tables prints them")
@@ -129,14 +147,14 @@ def _show_comparison(plan: Plan, data: StudyFrame, screen: Console) -> None:
     from tal_search.plan.plan_frame import speeds, supervision_words
     from tal_search.record.description import scored_by
     from tal_search.results.case_comparison import comparison_info
-    from tal_search.results.statistics import SPREAD
+    from tal_search.results.folds.pooling import spread_of
 
     compared, remark = comparison_info(data, supervision_words(plan)), speeds(plan, data)
     notes = _notes(remark, data)
     csv, markdown = write_comparison(plan, compared, plan.study.runs / plan.study.name, notes)
     _print_remark(notes, screen)
-    print_wrapped(screen, f"mAP in %, {SPREAD}; paper: published numbers, on I3D")
-    screen.print(drawn(comparison_text(compared), _about(plan, remark), screen.width))
+    print_wrapped(screen, f"mAP in %, {spread_of(data.subjects)}; paper: published numbers, on I3D")
+    screen.print(drawn(comparison_text(compared, data.subjects), _about(plan, remark), screen.width))
     print_wrapped(screen, f"Scores: {scored_by(plan)}")
     _show_overview(data, "", screen)
     _name_files(csv, markdown, screen)
@@ -162,10 +180,11 @@ def _show_ranking(plan: Plan, data: StudyFrame, outcome: Outcome, screen: Consol
 
 
 def _notes(remark: str, data: StudyFrame) -> str:
-    """The notes above every table: on speeds of learning, and on trials without detections."""
+    """The notes above every table: on speeds of learning, on trials without detections, and on folds."""
+    from tal_search.results.folds.pooling import folds_note
     from tal_search.results.trials import silent_note
 
-    return " ".join(note for note in (remark, silent_note(data)) if note)
+    return " ".join(note for note in (remark, silent_note(data), folds_note(data)) if note)
 
 
 def _print_remark(remark: str, screen: Console) -> None:
@@ -177,6 +196,7 @@ def _about(plan: Plan, remark: str) -> str:
     """A short description of the data for table titles; the run's first line has the full one."""
     simulated = plan.dataset.source == "simulated"
     about = plan.dataset.description.partition(" (" if simulated else ";")[0]
+    about += f"; {plan.label}" if plan.label == SIMULATED_CLICKS else ""
     return about + ("; speeds of learning" if remark else "")
 
 

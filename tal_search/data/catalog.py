@@ -1,109 +1,131 @@
-"""The datasets known by name: their classes, splits, sizes and thresholds.
+"""Datasets by name: where the file of one is found, and what holds for a dataset without a file.
 
-To add a dataset, add an entry to DATASETS here and a preset to each method that should run on it: hyperparameters and
-numbers of snippets are in the presets, because papers choose them by method. docs/extending.md has the recipe.
+A dataset is a file `datasets/NAME.yaml`, see docs/datasets.md. The file that a study names (`dataset.file`) comes
+first, then that of the folder `datasets` in the working directory, then the installed ones.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from functools import lru_cache
+from pathlib import Path
 
-from tal_search.data import class_names
+from tal_search.config.named_files import NAME, Listed
+from tal_search.data.definition import DatasetDefinition
+from tal_search.data.definition_reader import FILES, read_definition
+from tal_search.data.truth.labels import label_uses, spelling
+from tal_search.errors import InputError
+from tal_search.files.json_reader import read_object
+from tal_search.text.printable import printable
+
+# A name is that of a folder (data/NAME), of a ground truth (gt_NAME.json) and of a file (datasets/NAME.yaml).
+USABLE = re.compile(r"\w(?:[\w .-]{0,98}[\w-])?")
+
+# Share of a file's labels that must be classes of a dataset, and of its classes that must be among the labels, for the
+# file to be taken for that dataset's.
+RECOGNISED = 0.8
 
 
-@dataclass(frozen=True, kw_only=True)
-class KnownDataset:
-    """Facts about a dataset that are known before any file is read.
+def definition(name: str, file: Path | None = None) -> DatasetDefinition:
+    """The definition of a dataset: that in `file`, or in the nearest file of its name, or else the default one.
 
-    train, test: names of folders and of subsets in the ground truth (compared without case), in order of preference.
-    videos: published numbers of training and test videos with instances. stand_in: those of the simulated stand-in,
-    fewer for large sets. snippets: T of BackTAL, for conversions. tiou: thresholds that papers report, with the
-    protocol `activitynet`.
+    Raises InputError with every problem of the file, and for a name that is none.
     """
+    name = require_name(name)
+    if file is not None:
+        return read_definition(name, file)
+    path = FILES.files().get(name) if NAME.fullmatch(name) else None
+    if path is None:
+        return DatasetDefinition(name=name)
+    stamp = path.stat() if path.is_file() else None
+    if stamp is None:
+        return read_definition(name, path, FILES.shown(path))
+    return _read(name, path.absolute(), FILES.shown(path), (stamp.st_mtime_ns, stamp.st_size, stamp.st_ino))
 
-    title: str
-    train: tuple[str, ...]
-    test: tuple[str, ...]
-    classes: tuple[str, ...]
-    videos: tuple[int, int]
-    stand_in: tuple[int, int]
-    snippets: int
-    tiou: str
+
+@lru_cache(maxsize=64)
+def _read(name: str, path: Path, source: str, stamp: tuple[int, ...]) -> DatasetDefinition:  # noqa: ARG001 - of the file
+    return read_definition(name, path, source)
 
 
-# The test split is chosen first: "validation" is the test split of releases without a "test" subset, and the training
-# split of THUMOS14, which has one.
-DATASETS = {
-    "thumos14": KnownDataset(
-        title="THUMOS14",
-        train=("val", "validation", "train", "training"),
-        test=("test", "testing", "validation"),
-        classes=class_names.THUMOS14,
-        videos=(200, 210),
-        stand_in=(200, 210),
-        snippets=750,
-        tiou="0.1:0.9:0.1",
-    ),
-    "activitynet12": KnownDataset(
-        title="ActivityNet 1.2",
-        train=("training", "train"),
-        test=("validation", "val"),
-        classes=class_names.ACTIVITYNET12,
-        videos=(4819, 2383),
-        stand_in=(1000, 500),
-        snippets=100,
-        tiou="0.5:0.95:0.05",
-    ),
-    "hacs": KnownDataset(
-        title="HACS",
-        train=("training", "train"),
-        test=("validation", "val"),
-        classes=class_names.HACS,
-        videos=(37613, 5981),
-        stand_in=(1000, 400),
-        snippets=200,
-        tiou="0.5:0.95:0.05",
-    ),
-    "beoid": KnownDataset(
-        title="BEOID",
-        train=("training", "train"),
-        test=("validation", "val", "test"),
-        classes=class_names.BEOID,
-        videos=(46, 12),
-        stand_in=(46, 12),
-        snippets=400,
-        tiou="0.1:0.7:0.1",
-    ),
-    "gtea": KnownDataset(
-        title="GTEA",
-        train=("training", "train"),
-        test=("validation", "val", "test"),
-        classes=class_names.GTEA,
-        videos=(21, 7),
-        stand_in=(21, 7),
-        snippets=400,
-        tiou="0.1:0.7:0.1",
-    ),
-}
-# Any other dataset: the usual names of splits, otherwise as THUMOS14.
-OTHER = KnownDataset(
-    title="THUMOS14",
-    train=("train", "training", "val", "validation"),
-    test=("test", "testing", "validation", "val"),
-    classes=class_names.THUMOS14,
-    videos=(0, 0),
-    stand_in=(200, 210),
-    snippets=750,
-    tiou="0.1:0.9:0.1",
-)
+def is_known(name: str) -> bool:
+    """Whether a file in the working directory or an installed one has this name."""
+    return name in FILES.files()
+
+
+def names() -> tuple[str, ...]:
+    """The names that lead to a file, sorted."""
+    return tuple(sorted(FILES.files()))
+
+
+def installed() -> dict[str, DatasetDefinition]:
+    """The definitions that are installed with this code, by name."""
+    paths = sorted(FILES.installed.glob("*.yaml"))
+    return {path.stem: read_definition(path.stem, path) for path in paths}
+
+
+def visible() -> dict[str, DatasetDefinition]:
+    """The definitions that names lead to, by name; files that cannot be read are left out."""
+    found = {}
+    for name in FILES.files():
+        try:
+            found[name] = definition(name)
+        except InputError:
+            continue  # reported where it is asked for by name
+    return found
+
+
+def recognised(truth: Path, folder: str = "") -> DatasetDefinition:
+    """The definition of the dataset that a ground truth belongs to: that of its name, gt_NAME.json, or else the one
+    whose classes its labels are, or else that of the folder it was found for.
+
+    The labels are those of a dataset if RECOGNISED of them are its classes, and of its classes are among them. Raises
+    InputError where the file is no ground truth.
+    """
+    known, name = visible(), truth.stem.removeprefix("gt_")
+    if name in FILES.files() and truth.stem != name:
+        return definition(name)
+    present = {spelling(label) for label in label_uses(read_object(truth, "database").entries)}
+    shares = {
+        name: len(present & {spelling(label) for label in found.classes}) / max(len(present), len(found.classes))
+        for name, found in known.items()
+        if found.classes
+    }
+    best = max(shares, key=lambda name: shares[name], default="")
+    if best and shares[best] >= RECOGNISED:
+        return known[best]
+    return known.get(folder, DatasetDefinition(name=folder))
+
+
+def list_datasets() -> list[Listed]:
+    """Every dataset with a file that a name leads to, by name, with its one-line description."""
+    return FILES.listed()
+
+
+def require_name(text: str) -> str:
+    """The name. Raises InputError for one that could not name a folder and a file."""
+    if not USABLE.fullmatch(text):
+        rule = "a name has at most 100 letters, digits, spaces, dots, - and _, and begins with a letter, digit or _"
+        raise InputError(f"'{printable(text[:100])}' is no name of a dataset; {rule}")
+    return text
 
 
 def dataset_name(text: str) -> str:
-    """The name of a dataset; that of a known one if the text differs from it only by case, dots, hyphens or spaces."""
-    plain = "".join(filter(str.isalnum, text.casefold()))
-    return plain if plain in DATASETS else text
+    """The name of a dataset; that of a known one if the text differs from it only by case, dots, hyphens or spaces.
+
+    Raises InputError as `require_name`.
+    """
+    names = FILES.files()
+    if text in names:
+        return text
+    plain = _plain(text)
+    return next((name for name in names if plain and _plain(name) == plain), require_name(text))
 
 
-def known(name: str) -> KnownDataset:
-    """The dataset of that name, or the assumptions about an unknown one."""
-    return DATASETS.get(name, OTHER)
+def name_of(name: str | None, file: Path | None, otherwise: str = "thumos14") -> str:
+    """The name of a dataset: the one given, else that of its file. Raises InputError as `require_name`."""
+    return name or (otherwise if file is None else require_name(file.stem))
+
+
+def _plain(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tal_search.data.clicks.clicks import read_clicks
 from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
 from tal_search.data.features.split_reader import FeatureSplit, read_splits, read_truths
+from tal_search.data.simulation.clickers import draw_clicks
 from tal_search.data.splits import require_disjoint
 from tal_search.data.supervision import clicked_videos
 from tal_search.data.truth.truth_notes import dataset_notes
@@ -22,9 +24,10 @@ from tal_search.types import Annotations, Floats, Ints
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSurvey:
-    """One split: seconds float64 [N] and stored snippets int64 [N] by video; its numbers of instances and classes."""
+    """One split: its N videos, their seconds float64 [N] and stored snippets int64 [N]; its instances and classes."""
 
     name: str
+    videos: tuple[str, ...]
     seconds: Floats
     snippets: Ints
     instances: int
@@ -33,13 +36,17 @@ class SplitSurvey:
 
 @dataclass(frozen=True, kw_only=True)
 class ClickSurvey:
-    """The click file of one annotator and kind: clicks on the training videos, videos with a click, clicks a minute."""
+    """The clicks of one annotator and kind on the training videos: their number, videos with a click, clicks a minute.
+
+    drawn: how they are simulated (see `DatasetSpec.clickers`), "" for clicks of a file.
+    """
 
     kind: str
     annotator: str
     clicks: int
     videos: int
     per_minute: float
+    drawn: str = ""
 
 
 def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list[ClickSurvey]]:
@@ -66,30 +73,40 @@ def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list
     clicks = []
     for kind, files in spec.clicks.items():
         for annotator, path in files.items():
-            if path and seconds:
+            if (path or kind in spec.clickers) and seconds:
                 with problems.gather():
-                    known = clicked_videos(spec, seconds, *truths)
-                    read = read_clicks(Path(path), kind, annotator, known, notes)
-                    minutes = sum(filter(math.isfinite, seconds.values())) / 60
-                    clicks.append(
-                        ClickSurvey(
-                            kind=kind, annotator=annotator, clicks=len(read.time),
-                            videos=len(set(read.video.tolist())),
-                            per_minute=len(read.time) / minutes if minutes else math.nan,
-                        )
-                    )  # fmt: skip
+                    clicks.append(_of_clicks(spec, kind, annotator, truths, seconds, notes))
     problems.raise_if_any()
     return splits, clicks
 
 
+def _of_clicks(
+    spec: DatasetSpec, kind: str, annotator: str, truths: tuple[Annotations, Annotations], seconds: dict[str, float],
+    notes: list[str],
+) -> ClickSurvey:  # fmt: skip
+    """Survey of the clicks of one kind by one annotator, drawn or read; seconds: by training video."""
+    drawn = spec.clickers.get(kind, "")
+    if drawn:
+        read = draw_clicks(kind, drawn, annotator, truths[0], seconds)
+    else:
+        known = clicked_videos(spec, seconds, *truths)
+        read = read_clicks(Path(spec.clicks[kind][annotator]), kind, annotator, known, notes)
+    minutes = sum(filter(math.isfinite, seconds.values())) / 60
+    return ClickSurvey(
+        kind=kind, annotator=annotator, clicks=len(read.time), videos=len(set(read.video.tolist())),
+        per_minute=len(read.time) / minutes if minutes else math.nan, drawn=drawn,
+    )  # fmt: skip
+
+
 def _of_files(name: str, split: FeatureSplit, problems: Problems, seconds: dict[str, float]) -> SplitSurvey:
     """Survey of one split of feature files; adds the seconds of each valid video to `seconds`."""
-    durations, snippets = [], []
+    videos, durations, snippets = [], [], []
     for video, file, duration in split.videos(problems):
         seconds[video] = duration
+        videos.append(video)
         durations.append(duration)
         snippets.append(file.features.shape[1])
-    return _survey(name, np.array(durations), np.array(snippets, np.int64), split.truth)
+    return _survey(name, videos, np.array(durations), np.array(snippets, np.int64), split.truth)
 
 
 def _of_cache(
@@ -102,11 +119,13 @@ def _of_cache(
         of_split |= dict(zip(stored.videos, stored.duration.tolist(), strict=True))
     both = zip(("training", "test"), splits, (train, test), strict=True)
     return [
-        _survey(name, videos.duration, np.full(len(videos.videos), spec.snippets), truth)
+        _survey(name, videos.videos, videos.duration, np.full(len(videos.videos), spec.snippets), truth)
         for name, videos, truth in both
     ]
 
 
-def _survey(name: str, seconds: Floats, snippets: Ints, truth: Annotations) -> SplitSurvey:
-    classes = len(set(truth.label.tolist()))
-    return SplitSurvey(name=name, seconds=seconds, snippets=snippets, instances=len(truth.label), classes=classes)
+def _survey(name: str, videos: Sequence[str], seconds: Floats, snippets: Ints, truth: Annotations) -> SplitSurvey:
+    return SplitSurvey(
+        name=name, videos=tuple(videos), seconds=seconds, snippets=snippets,
+        instances=len(truth.label), classes=len(set(truth.label.tolist())),
+    )  # fmt: skip

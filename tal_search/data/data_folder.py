@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from tal_search.data.catalog import DATASETS, known
+from tal_search.data.definition import SplitNames
 from tal_search.data.features.plausibility import grouped
 from tal_search.data.truth.labels import named, spelling, split_name
 from tal_search.errors import InputError, Problems
@@ -26,18 +26,20 @@ LOOKED_AT = 10_000  # files of a folder that are counted for a message
 KINDS = 5  # of files that a message lists
 
 
-def split_folders(root: Path, name: str, has_features: Callable[[Path], bool]) -> tuple[Path | None, Path | None]:
+def split_folders(
+    root: Path, names: SplitNames, has_features: Callable[[Path], bool]
+) -> tuple[Path | None, Path | None]:
     """The training and the test folder under `root`; None for a split without a folder that has features.
 
-    Raises InputError where a split has two folders with features. Of a dataset that is not known these are folders of
-    one name in two forms, such as val and validation, as it may have a third split.
+    Raises InputError where a split has two folders with features. Of a dataset whose file does not name its splits
+    these are folders of one name in two forms, such as val and validation, as it may have a third split.
     """
-    wanted = known(name)
+    stated = names != SplitNames()
     problems = Problems()
-    tests = [part for part in wanted.test if has_features(root / part)]
-    trains = [part for part in wanted.train if part not in tests[:1] and has_features(root / part)]
+    tests = [part for part in names.test if has_features(root / part)]
+    trains = [part for part in names.training if part not in tests[:1] and has_features(root / part)]
     for split, parts in (("test", [part for part in tests if part not in trains]), ("training", trains)):
-        alike = [part for part in parts if name in DATASETS or split_name(part) == split_name(parts[0])]
+        alike = [part for part in parts if stated or split_name(part) == split_name(parts[0])]
         if len({real(root / part) for part in alike}) > 1:
             problems.add(f"{root} has {len(alike)} folders of the {split} split ({', '.join(alike)}); keep one of them")
     problems.raise_if_any()
@@ -70,9 +72,9 @@ def seen_at(root: Path) -> str:
     )
 
 
-def why_none(root: Path, name: str, has_features: Callable[[Path], bool]) -> str:
+def why_none(root: Path, names: SplitNames, has_features: Callable[[Path], bool]) -> str:
     """What `root` lacks to be read as features."""
-    train, test = split_folders(root, name, has_features) if root.is_dir() else (None, None)
+    train, test = split_folders(root, names, has_features) if root.is_dir() else (None, None)
     lacking = "features" if train is test else "training features" if train is None else "test features"
     return f"no {lacking} under {root}"
 
@@ -199,7 +201,7 @@ def subset_by_video(path: Path) -> dict[str, str]:
     return {video: entry["subset"] for video, entry in entries.items() if isinstance(entry.get("subset"), str)}
 
 
-def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:
+def subsets_and_fps(path: Path, splits: SplitNames) -> tuple[str, str, dict[str, float]]:
     """The names of the training and the test subset in a ground truth, and its frames a second by video, where given.
 
     Of several names of one subset (see `split_name`) it is the most frequent.
@@ -210,9 +212,9 @@ def subsets_and_fps(path: Path, name: str) -> tuple[str, str, dict[str, float]]:
     present = Counter(entry["subset"] for entry in entries.values() if isinstance(entry.get("subset"), str))
     usual = {spelling(subset) for subset in present}
     chosen = dict[str, str]()
-    for purpose, names in (("test", known(name).test), ("training", known(name).train)):
+    for purpose, names in (("test", splits.test), ("training", splits.training)):
         taken = {split_name(subset) for subset in chosen.values()}
-        match = [wanted for wanted in names if wanted in usual and split_name(wanted) not in taken]
+        match = [wanted for wanted in names if spelling(wanted) in usual and split_name(wanted) not in taken]
         if match:
             alike = (subset for subset, _ in present.most_common() if split_name(subset) == split_name(match[0]))
             chosen[purpose] = next(alike)

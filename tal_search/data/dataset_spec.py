@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
-from tal_search.types import BACKGROUND_CLICKS, Source, clicks_of
+from tal_search.data.catalog import definition
+from tal_search.data.definition import DatasetDefinition
+from tal_search.types import BACKGROUND_CLICKS, SHARE_OF, VIDEOS, Source, clicks_of
+
+SIMULATED_DATA, SIMULATED_CLICKS = "simulated data", "simulated clicks"
+
+
+def simulation_label(source: str, drawn: Collection[str]) -> str:
+    """The warning on every table, figure and page: of simulated videos, of real ones with drawn clicks, or "".
+
+    drawn: the kinds of clicks that are drawn and read.
+    """
+    return SIMULATED_DATA if source == "simulated" else SIMULATED_CLICKS if drawn else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,8 +28,12 @@ class DatasetSpec:
     `clicks` maps each kind of clicks (of CLICKS) and annotator to the click file ("" for the annotator "embedded",
     whose clicks are stored in the features, and for the clickers of a simulated set). `fingerprint` changes when any
     feature, truth or simulation setting does; `click_fingerprints`, of the same shape, enter the key of a trial that
-    reads the clicks. Of an annotator's background clicks, the share `clicks_fraction` is kept, or `clicks_per_minute`
-    of video. `layout`: name and timing of the features' layout (see `data/feature_layout.py`).
+    reads the clicks. `shares`: label budgets below 1, by the names of SHARE_OF and VIDEOS; or of an annotator's
+    background clicks `clicks_per_minute` of video are kept. `layout`: name and timing of the features' layout (see
+    `data/features/layouts.py`). `definition`: what its file says, as JSON (see `facts`); None in records of earlier
+    versions. `folds`: `by`, `of` and all `subjects` in order (see `data/folds.py`); `fold`: the one that a trial reads,
+    None for all videos. `clickers`: how clicks are drawn from the training truth (uniform, gaussian or human), by kind;
+    empty if all clicks are real.
     """
 
     name: str
@@ -29,14 +46,50 @@ class DatasetSpec:
     simulation: dict[str, Any]
     fingerprint: str
     description: str
-    clicks_fraction: float = 1.0
     layout: dict[str, Any] = field(default_factory=dict)
     clicks_per_minute: float | None = None
+    definition: dict[str, Any] | None = None
+    folds: dict[str, Any] = field(default_factory=dict)
+    fold: int | None = None
+    shares: dict[str, float] = field(default_factory=dict)
+    clickers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> DatasetDefinition:
+        """The dataset's definition without texts, presets and published numbers, which workers do not need."""
+        if self.definition is None:
+            return definition(self.name)
+        return DatasetDefinition.from_json(self.name, self.definition)
+
+    def share(self, name: str) -> float:
+        """The share that is kept: `name` is one of SHARE_OF, or VIDEOS."""
+        return self.shares.get(name, 1.0)
+
+    def without_budget(self) -> Self:
+        """The same dataset with all its annotations."""
+        return replace(self, shares={}, clicks_per_minute=None)
+
+    @property
+    def code_source(self) -> str:
+        """The source as the code version distinguishes it: drawn clicks are computed by further code."""
+        return f"{self.source}+clickers" if self.clickers else self.source
+
+    def drawn(self, supervision: Iterable[str]) -> dict[str, str]:
+        """How the clicks of this supervision are drawn, by kind; those that are real are left out."""
+        return {kind: self.clickers[kind] for kind in clicks_of(supervision) if kind in self.clickers}
 
     def fingerprints_read(self, annotator: str, supervision: tuple[str, ...]) -> dict[str, str]:
-        """Fingerprint of each kind of clicks that a trial with this supervision reads, and how many are kept."""
+        """Fingerprint of each kind of clicks that a trial with this supervision reads, and the budgets it is under."""
         read = {kind: self.click_fingerprints[kind][annotator] for kind in clicks_of(supervision)}
-        kept = f"{self.clicks_fraction!r}" if self.clicks_fraction < 1 else ""
-        if self.clicks_per_minute is not None:
-            kept = f"{self.clicks_per_minute!r} a minute"
-        return read | ({f"{BACKGROUND_CLICKS} kept": kept} if BACKGROUND_CLICKS in read and kept else {})
+        limited = {SHARE_OF.get(name, name): share for name, share in self.shares.items() if share < 1}
+        kept = {f"{kind} kept": repr(share) for kind, share in limited.items() if kind in (*supervision, VIDEOS)}
+        if self.clicks_per_minute is not None and BACKGROUND_CLICKS in read:
+            kept[f"{BACKGROUND_CLICKS} kept"] = f"{self.clicks_per_minute!r} a minute"
+        return read | kept
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """The specification as stored; earlier versions named the share of background clicks `clicks_fraction`."""
+        current = {name: value for name, value in content.items() if name != "clicks_fraction"}
+        fraction = content.get("clicks_fraction", 1.0)
+        return cls(**(current | ({"shares": {"background_clicks": fraction}} if fraction < 1 else {})))

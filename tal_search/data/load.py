@@ -17,9 +17,10 @@ from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
 from tal_search.data.features.half_precision import in_half
 from tal_search.data.features.shared import SPLITS, array_file, place_of, shared_splits
 from tal_search.data.features.split_reader import read_splits, read_truths
+from tal_search.data.folds import in_fold, truths_in_fold, unclicked_note
 from tal_search.data.simulation.videos import recorded, require_durations, simulate, simulated_truths
 from tal_search.data.splits import require_disjoint
-from tal_search.data.supervision import click_file, clicked_videos, supervise
+from tal_search.data.supervision import click_file, clicked_videos, clicks_made, supervise
 from tal_search.data.truth.truth_notes import dataset_notes
 from tal_search.data.truth.truths import stated_seconds
 from tal_search.errors import LISTED_IN_ALL, Problems
@@ -44,15 +45,21 @@ def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]
             read = [Path(path) for files in spec.clicks.values() for path in files.values() if path]
             notes += click_notes(Path(spec.root), spec.name, read)
         else:
-            durations = _check_timeline(spec)
+            durations = _check_timeline(spec, tested)
         if spec.ground_truth:
             notes += dataset_notes(spec, durations | tested)
     for kind, annotator in itertools.product(kinds, annotators):
         with problems.gather():
             path = click_file(spec, kind, annotator)
             if path and durations:
-                known = clicked_videos(spec, durations, *load_truths(spec))
-                read_clicks(path, kind, annotator, known, notes)
+                seconds = durations | tested if spec.folds else durations
+                known = clicked_videos(spec, seconds, *load_truths(spec))
+                clicks = read_clicks(path, kind, annotator, known, notes)
+                if spec.folds:
+                    notes += unclicked_note(path, kind, clicks)
+            elif kind in spec.clickers:
+                truths = load_truths(spec)
+                clicks_made(spec, kind, annotator, durations or stated_seconds(truths[0]), *truths)
     problems.raise_if_any()
     return notes
 
@@ -71,25 +78,29 @@ def load(
     folder for arrays that all processes of this machine map (see `features.shared`); failures there become notes.
     The process keeps the arrays for its next call (see LOADED): do not write to them. Raises InputError as `check`.
     """
-    dataset, news = LOADED.datasets(_without_annotators(spec), shared)
+    whole, news = LOADED.datasets(_without_annotators(spec), shared)
     if notes is not None:
         notes.extend(news)
         news.clear()  # once per process
+    dataset = in_fold(spec, whole)
     return dataclasses.replace(dataset, train=supervise(spec, dataset, annotator, supervision))
 
 
 def load_truths(spec: DatasetSpec) -> tuple[Annotations, Annotations]:
     """Ground truth of the training and the test videos, equal to that of `load`, without reading any features.
 
+    Of folds without a number, that of all videos, twice.
+
     Raises InputError where a ground truth cannot be used.
     """
-    return LOADED.truths(_without_annotators(spec))
+    return truths_in_fold(spec, LOADED.truths(_without_annotators(spec)))
 
 
 class LoadedDatasets:
     """The datasets that this process used last: a worker runs many trials on one of them and reads its files once.
 
-    Keys are specifications without clicks, as JSON; their fingerprint changes with the content of the files.
+    Keys are specifications without clicks and budgets, as JSON; their fingerprint changes with the content of the
+    files.
     """
 
     def __init__(self) -> None:
@@ -103,8 +114,10 @@ class LoadedDatasets:
 
 
 def _without_annotators(spec: DatasetSpec) -> str:
-    """The specification without clicks, as JSON."""
-    without = dataclasses.replace(spec, clicks={}, click_fingerprints={}, clicks_fraction=1.0, clicks_per_minute=None)
+    """The specification without clicks, budgets and folds, as JSON."""
+    without = dataclasses.replace(
+        spec, clicks={}, click_fingerprints={}, clicks_per_minute=None, shares={}, folds={}, fold=None, clickers={}
+    )
     return canonical_json(dataclasses.asdict(without))
 
 
@@ -112,7 +125,7 @@ def _truths(spec_json: str) -> tuple[Annotations, Annotations]:
     spec = DatasetSpec(**json.loads(spec_json))
     if spec.source == "features":
         return read_truths(spec)
-    return simulated_truths(recorded(spec.simulation), read_truths(spec) if spec.ground_truth else None, spec.name)
+    return simulated_truths(recorded(spec.simulation), read_truths(spec) if spec.ground_truth else None, spec.facts)
 
 
 def _without_clicks(spec_json: str, shared: Path | None) -> tuple[Dataset, list[str]]:
@@ -150,7 +163,7 @@ def _splits(spec: DatasetSpec, notes: list[str], folder: Path | None = None) -> 
 def simulated_splits(spec: DatasetSpec, notes: list[str]) -> tuple[VideoSet, VideoSet]:
     """Both splits of the simulated stand-in."""
     simulation, truths = recorded(spec.simulation), read_truths(spec) if spec.ground_truth else None
-    dataset = simulate(simulation, spec.snippets, truths, spec.name)
+    dataset = simulate(simulation, spec.snippets, truths, spec.facts)
     return in_half(dataset.train, notes), in_half(dataset.test, notes)
 
 
@@ -188,10 +201,14 @@ def _check_features(
     notes += train.notes + test.notes
 
 
-def _check_timeline(spec: DatasetSpec) -> dict[str, float]:
-    """Seconds by training video of the real timeline under simulated features; none where the timeline is drawn."""
+def _check_timeline(spec: DatasetSpec, tested: dict[str, float]) -> dict[str, float]:
+    """Seconds by training video of the real timeline under simulated features; none where the timeline is drawn.
+
+    Adds those of test videos to `tested`.
+    """
     if not spec.ground_truth:
         return {}
     train, test = read_truths(spec)
     require_durations(train, test)
+    tested.update(zip(test.videos, test.duration.tolist(), strict=True))
     return dict(zip(train.videos, train.duration.tolist(), strict=True))

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from tal_search.data import data_folder
 from tal_search.data.clicks.click_budget import within_budget
-from tal_search.data.clicks.clicks import BACKGROUND, ClickedVideos, Clicks, read_clicks, snippet_of
+from tal_search.data.clicks.clicks import BACKGROUND, ClickedVideos, Clicks, of_videos, read_clicks, snippet_of
 from tal_search.data.dataset_spec import DatasetSpec
-from tal_search.data.simulation.clickers import CLICKERS, simulate_clicks
-from tal_search.data.truth.truths import rows_by_video
+from tal_search.data.folds import joint
+from tal_search.data.label_budget import within_instances
+from tal_search.data.simulation.clickers import CLICKERS, draw_clicks, simulate_clicks
+from tal_search.data.splits import restrict
+from tal_search.data.truth.truths import rows_by_video, stated_seconds
 from tal_search.errors import InputError
 from tal_search.types import BACKGROUND_CLICKS, INSTANCES, Annotations, Dataset, Ints, VideoSet, clicks_of
 
@@ -24,7 +27,8 @@ def supervise(spec: DatasetSpec, dataset: Dataset, annotator: str, supervision: 
     """The training videos with the clicks and instances that `supervision` names, all others empty.
 
     dataset: as loaded, with the clicks of the feature files, if any, in its training videos. Its training truth is used
-    only for simulated clicks and INSTANCES. Raises InputError where clicks are missing or cannot be used.
+    only for drawn or simulated clicks and INSTANCES. Clicks and instances are those within their budgets. Raises
+    InputError where clicks are missing or cannot be used.
     """
     train, truth = dataset.train, dataset.train_truth
     seconds = dict(zip(train.videos, train.duration.tolist(), strict=True))
@@ -39,7 +43,9 @@ def supervise(spec: DatasetSpec, dataset: Dataset, annotator: str, supervision: 
             background[clicks.video, snippet] = True
         else:
             action[clicks.video, clicks.label, snippet] = True
-    segments, labels = _instances(train, truth) if INSTANCES in supervision else (train.segments, train.segment_labels)
+    segments, labels = train.segments, train.segment_labels
+    if INSTANCES in supervision:
+        segments, labels = _instances(train, within_instances(spec, annotator, truth))
     return dataclasses.replace(
         train, background_clicks=background, action_clicks=action, segments=segments, segment_labels=labels
     )
@@ -48,16 +54,39 @@ def supervise(spec: DatasetSpec, dataset: Dataset, annotator: str, supervision: 
 def clicks_made(
     spec: DatasetSpec, kind: str, annotator: str, seconds: dict[str, float], train: Annotations, test: Annotations
 ) -> Clicks | None:
-    """All clicks of one kind by one annotator, from a click file or simulated; None where the feature files hold them.
+    """All clicks of one kind by one annotator, read, drawn or simulated; None where the feature files hold them.
 
     seconds: duration by training video. Raises InputError where the clicks are missing or cannot be used.
     """
+    if spec.folds:  # a file's unit and a clicker's draws must not depend on the fold
+        return _of_all_folds(spec, kind, annotator, seconds, train, test)
     path = click_file(spec, kind, annotator)
     if path is not None:
         return read_clicks(path, kind, annotator, clicked_videos(spec, seconds, train, test), [])
     if annotator == EMBEDDED:
         return None
+    if kind in spec.clickers:
+        return draw_clicks(kind, spec.clickers[kind], annotator, train, seconds)
     return simulate_clicks(kind, train, np.array(list(seconds.values())), annotator, spec.simulation["seed"])
+
+
+def _of_all_folds(
+    spec: DatasetSpec, kind: str, annotator: str, seconds: dict[str, float], train: Annotations, test: Annotations
+) -> Clicks | None:
+    """The clicks on the training videos of a fold, from those on the videos of all folds, in order of their names."""
+    known = stated_seconds(test) | seconds
+    order = tuple(sorted(known))
+    truth = restrict(joint(train, test), order)
+    by_video = np.argsort(truth.video, kind="stable")
+    columns = {name: getattr(truth, name)[by_video] for name in ("video", "label", "segment")}
+    truth = dataclasses.replace(truth, **columns)
+    if click_file(spec, kind, annotator) is None and annotator != EMBEDDED:
+        ends = np.zeros(len(order))
+        np.maximum.at(ends, truth.video, truth.segment[:, 1])  # of a test video whose duration is unknown
+        known = {name: known[name] if np.isfinite(known[name]) else end for name, end in zip(order, ends, strict=True)}
+    whole = dataclasses.replace(spec, folds={}, fold=None)
+    clicks = clicks_made(whole, kind, annotator, {name: known[name] for name in order}, truth, truth)
+    return clicks and of_videos(clicks, tuple(seconds))
 
 
 def _embedded(train: VideoSet) -> Clicks:
@@ -98,7 +127,7 @@ def click_file(spec: DatasetSpec, kind: str, annotator: str) -> Path | None:
         missing = f"{data_folder.CLICK_FILES[kind]}{annotator}.txt"
         raise InputError(f"annotator '{annotator}' has no {kind} in {spec.name}; found: {present}; add {missing}")
     path = files[annotator]
-    assert path or annotator == EMBEDDED or annotator in CLICKERS, annotator
+    assert path or annotator == EMBEDDED or annotator in CLICKERS or kind in spec.clickers, annotator
     return Path(path) if path else None
 
 
@@ -106,5 +135,5 @@ def clicked_videos(
     spec: DatasetSpec, seconds: dict[str, float], train: Annotations, test: Annotations
 ) -> ClickedVideos:
     """The videos and classes that a click file of this dataset must match; seconds by training video."""
-    fps = data_folder.subsets_and_fps(Path(spec.ground_truth), spec.name)[2]
+    fps = data_folder.subsets_and_fps(Path(spec.ground_truth), spec.facts.splits)[2]
     return ClickedVideos(seconds=seconds, fps=fps, classes=train.classes, others=frozenset(test.videos))

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from tal_search.data.truth.facts import Facts
 from tal_search.fields import hyper
+
+# For instances that cover much of their video, as BackTAL's release sets them for ActivityNet 1.2: the whole video is a
+# detection of each class that has a run, and thresholds, margins and suppression split no instance.
+LONG_INSTANCES = {
+    "attention_proposals": False, "activation_high": 0.15, "outer_margin": 20.0, "score_weight": 0.6, "trim": 0.02,
+    "whole_video": 0.6, "nms": 0.7,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,3 +69,9 @@ class Inference:
         "kept", "first", choices=("kept", "dropped"),
         help="dropped: a stream that would propose the first class alone proposes nothing, as in the released code",
     )  # fmt: skip
+
+
+def generic_thresholds(facts: Facts) -> dict[str, Any]:
+    """Inference settings of a generic preset for video scores that sum to 1."""
+    threshold = {"class_threshold": facts.class_threshold}
+    return {**LONG_INSTANCES, **threshold} if facts.long_instances else threshold

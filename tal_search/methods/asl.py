@@ -10,15 +10,17 @@ instance-level sensitivity is trained by its own targets only; as a loss weight 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tal_search.data.truth.facts import Facts
 from tal_search.fields import hyper
 from tal_search.files.heartbeat import beat
 from tal_search.localization.inference import Inference
-from tal_search.methods.base import Batch, Method, MethodHyperparameters, MethodSpecification, Phase, Preset
+from tal_search.methods.base import Batch, Method, MethodHyperparameters, MethodSpecification, Phase, Preset, epochs_for
 from tal_search.types import INSTANCES, VIDEO_LABELS, Detections, Floats, VideoSet
 
 if TYPE_CHECKING:
@@ -59,11 +61,24 @@ class Hyperparameters(MethodHyperparameters):
         return VIDEO_LABELS, INSTANCES
 
 
-# By data set and name; a preset lists only what differs from the defaults above.
-SIMULATED = {"width": 32, "levels": 5, "epochs": 10, "batch_size": 8, "learning_rate": 2e-3}
-PRESETS: dict[str, dict[str, Preset]] = {
-    "thumos14": {"adapted": Preset(snippets=750), "simulated": Preset(snippets=200, hyperparameters=SIMULATED)},
+# By name; a preset lists only what differs from the defaults above.
+PRESETS = {
+    "adapted": Preset(),
+    "simulated": Preset(
+        snippets=200,
+        hyperparameters={"width": 32, "levels": 5, "epochs": 10, "batch_size": 8, "learning_rate": 2e-3},
+    ),
 }
+
+
+def generic(facts: Facts) -> Preset:
+    """THUMOS14's 3500 steps, as wide as the input up to 512 channels, the last level as long as it has there."""
+    width = 512 if facts.channels is None else min(512, max(32, facts.channels))
+    settings = {
+        "width": width, "levels": min(6, 1 + max(0, int(math.log2(facts.snippets / 12)))),
+        "epochs": epochs_for(3500, 2, facts), "learning_rate": float(f"{1e-4 * 512 / width:.2g}"), "schedule": "cosine",
+    }  # fmt: skip
+    return Preset(hyperparameters=settings)
 
 
 class ASL(Method):
@@ -191,4 +206,4 @@ def detections_of(score_PC: Floats, segment_P2: Floats, sigma: float) -> Floats:
     return np.column_stack([label[best], segment[best], score[best]])
 
 
-SPECIFICATION = MethodSpecification(method=ASL, hyperparameters=Hyperparameters, presets=PRESETS)
+SPECIFICATION = MethodSpecification(method=ASL, hyperparameters=Hyperparameters, presets=PRESETS, generic=generic)

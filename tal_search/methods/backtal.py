@@ -5,10 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tal_search.data.truth.facts import Facts
 from tal_search.errors import InputError
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
-from tal_search.methods.base import ActivationMethod, Batch, MethodHyperparameters, MethodSpecification, Phase, Preset
+from tal_search.localization.inference import generic_thresholds
+from tal_search.methods.base import (
+    ActivationMethod,
+    Batch,
+    MethodHyperparameters,
+    MethodSpecification,
+    Phase,
+    Preset,
+    epochs_for,
+    rate_for,
+)
 from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
@@ -55,60 +66,28 @@ class Hyperparameters(MethodHyperparameters):
         return (VIDEO_LABELS, BACKGROUND_CLICKS) if clicks else (VIDEO_LABELS,)
 
 
-# Chosen on held-out training videos (docs/LOG.md): the mAP of 120 epochs at a constant rate, in 500 steps.
-SIMULATED = {
-    "epochs": 20, "batch_size": 8, "learning_rate": 3e-3, "schedule": "cosine", "feature_scale": 16.0, "dropout": 0.5,
+# By name; a preset lists only what differs from the defaults above and those of `Inference`, and the files of datasets
+# what differs there. "paper": the settings of Sec. 4.1, the rest as released, overlaps of suppression without the
+# release's extra second. "simulated": chosen on held-out training videos (docs/LOG.md); the mAP of 120 epochs at a
+# constant rate, in 500 steps.
+PRESETS = {
+    "paper": Preset(),
+    "release": Preset(hyperparameters={"variant": "release", "epochs": 40}, inference={"overlap": "release"}),
+    "adapted": Preset(),
+    "simulated": Preset(
+        snippets=200,
+        hyperparameters={
+            "epochs": 20, "batch_size": 8, "learning_rate": 3e-3, "schedule": "cosine", "feature_scale": 16.0,
+            "dropout": 0.5,
+        },
+    ),
 }  # fmt: skip
-SIMULATED_FEW = {**SIMULATED, "epochs": 40, "batch_size": 4}
-RELEASED = {"variant": "release", "epochs": 40}
-# Changes of the release on the two sets of long instances.
-RELEASED_LONG = {"variant": "release", "k_ratio": 0.6, "k_ratio_sep": 0.2, "lambda_sep": 0.1}
-# Instances of half a video are common in ActivityNet and HACS, so the whole video is added as a detection.
-# Class-agnostic attention proposals are used on THUMOS14 only.
-LONG_INSTANCES = {"attention_proposals": False, "score_weight": 0.6, "trim": 0.02, "whole_video": 0.6}
-ANET = {"activation_high": 0.15, "outer_margin": 20.0, "nms": 0.7, **LONG_INSTANCES}
-HACS = {"activation_high": 0.2, "outer_margin": 200.0, "nms": 0.71, **LONG_INSTANCES}
-# Video scores sum to 1: in a video of n classes, L_cls drives each to 1/(n + 1). BEOID's have up to 13, GTEA's up to 7,
-# where .25 would reject every class; the threshold is half of that target.
-BEOID = {"class_threshold": 1 / 28}
-GTEA = {"class_threshold": 1 / 16}
-# By data set and name; a preset lists only what differs from the defaults above and those of `Inference`.
-# "paper": the settings of Sec. 4.1, the rest as released, overlaps of suppression without the release's extra second.
-# "adapted": the paper states no settings for BEOID and does not treat GTEA. They are THUMOS14's, except for the class
-# threshold, a T whose best possible mAP@.7 is 99 and 100 (92 at T = 200), and epochs that make THUMOS14's 1300 steps.
-PRESETS: dict[str, dict[str, Preset]] = {
-    "thumos14": {
-        "paper": Preset(snippets=750),
-        "release": Preset(snippets=750, hyperparameters=RELEASED, inference={"overlap": "release"}),
-        "simulated": Preset(snippets=200, hyperparameters=SIMULATED),
-    },
-    "activitynet12": {
-        "paper": Preset(snippets=100, hyperparameters={"epochs": 25}, inference=ANET),
-        "release": Preset(
-            snippets=100,
-            hyperparameters={"epochs": 25, "learning_rate": 2e-4, "batch_size": 128, **RELEASED_LONG},
-            inference={"class_threshold": 0.1, "overlap": "release", **ANET},
-        ),
-        "simulated": Preset(snippets=200, hyperparameters=SIMULATED),
-    },
-    "hacs": {
-        "paper": Preset(snippets=200, hyperparameters={"epochs": 8}, inference=HACS),
-        "release": Preset(
-            snippets=200,
-            hyperparameters={"epochs": 8, "batch_size": 64, **RELEASED_LONG},
-            inference={"class_threshold": 0.075, "overlap": "release", **HACS},
-        ),
-        "simulated": Preset(snippets=200, hyperparameters=SIMULATED),
-    },
-    "beoid": {
-        "adapted": Preset(snippets=400, hyperparameters={"epochs": 434}, inference=BEOID),
-        "simulated": Preset(snippets=200, hyperparameters=SIMULATED_FEW),
-    },
-    "gtea": {
-        "adapted": Preset(snippets=400, hyperparameters={"epochs": 650}, inference=GTEA),
-        "simulated": Preset(snippets=200, hyperparameters=SIMULATED_FEW),
-    },
-}
+
+
+def generic(facts: Facts) -> Preset:
+    """The paper's settings with THUMOS14's 1300 steps, and thresholds for the number of classes and long instances."""
+    settings = {"epochs": epochs_for(1300, 16, facts), "learning_rate": rate_for(1e-4, facts), "schedule": "cosine"}
+    return Preset(hyperparameters=settings, inference=generic_thresholds(facts))
 
 
 class BackTAL(ActivationMethod):
@@ -202,4 +181,4 @@ class BackTAL(ActivationMethod):
         return method
 
 
-SPECIFICATION = MethodSpecification(method=BackTAL, hyperparameters=Hyperparameters, presets=PRESETS)
+SPECIFICATION = MethodSpecification(method=BackTAL, hyperparameters=Hyperparameters, presets=PRESETS, generic=generic)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
+from tal_search.data.definition import PresetChange
+from tal_search.data.truth.facts import Facts
 from tal_search.fields import hyper
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from tal_search.localization.activations import Activations
 
 SCHEDULES = ("constant", "cosine")
+I3D_CHANNELS, THUMOS14_VIDEOS = 2048, 200
+MOST_FACTOR = 40.0  # of `rate_for`, at 51 channels; the greatest that was tried is 32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,31 +97,58 @@ def layered(*layers: Mapping[str, object]) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Settings for one dataset: T `snippets`, and the values that differ from the defaults of method and inference."""
+    """Settings by name: T `snippets`, and the values that differ from the defaults of method and inference.
 
-    snippets: int
+    snippets None: those of the dataset's definition, else as `Facts.snippets`.
+    """
+
+    snippets: int | None = None
     hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     inference: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def changed(self, change: PresetChange) -> Preset:
+        """This preset with the changes of a dataset."""
+        return Preset(
+            snippets=self.snippets if change.snippets is None else change.snippets,
+            hyperparameters=layered(self.hyperparameters, change.hyperparameters),
+            inference={**self.inference, **change.inference},
+        )
+
+
+def epochs_for(steps: int, batch_size: int, facts: Facts) -> int:
+    """Epochs of a generic preset: `steps`, and more by the root of the number of videos beyond THUMOS14's 200."""
+    wanted = steps * max(1.0, math.sqrt(facts.videos / THUMOS14_VIDEOS))
+    return math.ceil(wanted / math.ceil(facts.videos / batch_size))
+
+
+def rate_for(rate: float, facts: Facts) -> float:
+    """Learning rate of a generic preset: `rate` is for networks as wide as I3D features; narrower ones need more.
+
+    The best rate of Adam is inverse to the width (Yang, Hu, et al., "Tensor Programs V", 2022).
+    """
+    factor = 1.0 if facts.channels is None else I3D_CHANNELS / facts.channels
+    return float(f"{rate * min(factor, MOST_FACTOR):.2g}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MethodSpecification:
     """Everything that other packages use of a method; the method's module defines it as SPECIFICATION.
 
-    presets: by dataset and name. "paper" or "release" has every setting of that source, "adapted" differs from it
-    (docs/methods.md lists where), "simulated" is for the simulated stand-in. Each is built once here, so that an
-    unknown setting raises TypeError as soon as the module is imported.
+    presets: by name. "paper" or "release" has every setting of that source, "adapted" differs from it (docs/methods.md
+    lists where), "simulated" is for the simulated stand-in; the file of a dataset states which of the first three it
+    has and what they change there. generic: the preset of any other dataset, from facts of its ground truth. Each
+    preset is built once here, so that an unknown setting raises TypeError as soon as the module is imported.
     """
 
     method: type[Method]
     hyperparameters: type[MethodHyperparameters]
-    presets: Mapping[str, Mapping[str, Preset]]
+    presets: Mapping[str, Preset]
+    generic: Callable[[Facts], Preset]
 
     def __post_init__(self) -> None:
-        for presets in self.presets.values():
-            for preset in presets.values():
-                self.configured(preset.hyperparameters)
-                Inference(**preset.inference)
+        for preset in self.presets.values():
+            self.configured(preset.hyperparameters)
+            Inference(**preset.inference)
 
     @property
     def has_activations(self) -> bool:

@@ -14,9 +14,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tal_search.data.truth.facts import Facts
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
-from tal_search.methods.base import ActivationMethod, Batch, MethodHyperparameters, MethodSpecification, Phase, Preset
+from tal_search.localization.inference import generic_thresholds
+from tal_search.methods.base import (
+    ActivationMethod,
+    Batch,
+    MethodHyperparameters,
+    MethodSpecification,
+    Phase,
+    Preset,
+    epochs_for,
+    rate_for,
+)
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
@@ -62,23 +73,31 @@ class Hyperparameters(MethodHyperparameters):
         return (VIDEO_LABELS, *(kind for kind, read in clicks.items() if read))
 
 
-# Localization as released; its thresholds, margin and weight are the defaults of `Inference`.
-RELEASED = {"rule": "basnet", "nms": 0.7, "overlap": "release"}
-# The same as BackTAL's, so that the two can be compared.
-SIMULATED = {
-    "epochs": 20, "batch_size": 8, "learning_rate": 3e-3, "schedule": "cosine", "feature_scale": 16.0, "dropout": 0.5,
-}  # fmt: skip
-# By data set and name; a preset lists only what differs from the defaults above and those of `Inference`.
+# By name; a preset lists only what differs from the defaults above and those of `Inference`.
 # "paper": BackTAL's baseline, with the settings of its Sec. 4.1 and the rest of BackTAL's release. "adapted": BaS-Net's
 # release, except for the sampling of snippets (random within T equal parts in training, the first of each part at test;
-# here linear interpolation) and the number of steps: 1500 there, 115 epochs of 13 here.
-PRESETS: dict[str, dict[str, Preset]] = {
-    "thumos14": {
-        "paper": Preset(snippets=750),
-        "adapted": Preset(snippets=750, hyperparameters={"variant": "release", "epochs": 115}, inference=RELEASED),
-        "simulated": Preset(snippets=200, hyperparameters=SIMULATED),
-    },
-}
+# here linear interpolation) and the number of steps: 1500 there, 115 epochs of 13 here. Its thresholds, margin and
+# weight are the defaults of `Inference`. "simulated": BackTAL's, so that the two can be compared.
+PRESETS = {
+    "paper": Preset(),
+    "adapted": Preset(
+        hyperparameters={"variant": "release", "epochs": 115},
+        inference={"rule": "basnet", "nms": 0.7, "overlap": "release"},
+    ),
+    "simulated": Preset(
+        snippets=200,
+        hyperparameters={
+            "epochs": 20, "batch_size": 8, "learning_rate": 3e-3, "schedule": "cosine", "feature_scale": 16.0,
+            "dropout": 0.5,
+        },
+    ),
+}  # fmt: skip
+
+
+def generic(facts: Facts) -> Preset:
+    """BackTAL's baseline with BackTAL's generic settings, so that the two can be compared."""
+    settings = {"epochs": epochs_for(1300, 16, facts), "learning_rate": rate_for(1e-4, facts), "schedule": "cosine"}
+    return Preset(hyperparameters=settings, inference=generic_thresholds(facts))
 
 
 class BaSNet(ActivationMethod):
@@ -145,4 +164,4 @@ class BaSNet(ActivationMethod):
         return Activations.of(videos, cas=cas, attention=attention, scores=scores)
 
 
-SPECIFICATION = MethodSpecification(method=BaSNet, hyperparameters=Hyperparameters, presets=PRESETS)
+SPECIFICATION = MethodSpecification(method=BaSNet, hyperparameters=Hyperparameters, presets=PRESETS, generic=generic)

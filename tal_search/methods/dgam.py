@@ -11,10 +11,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tal_search.data.truth.facts import Facts
 from tal_search.errors import InputError
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
-from tal_search.methods.base import ActivationMethod, Batch, MethodHyperparameters, MethodSpecification, Phase, Preset
+from tal_search.methods.base import (
+    I3D_CHANNELS,
+    ActivationMethod,
+    Batch,
+    MethodHyperparameters,
+    MethodSpecification,
+    Phase,
+    Preset,
+    epochs_for,
+    rate_for,
+)
 from tal_search.types import VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
@@ -56,31 +67,37 @@ class Hyperparameters(MethodHyperparameters):
         return (VIDEO_LABELS,)
 
 
-RULE = {"rule": "streams", "class_threshold": 0.1, "nms": 0.5, "score_weight": 0.0}
-# Learning rates, batch size and epochs chosen on a held-out fifth of the training videos.
-SIMULATED = {
-    "epochs": 20, "ramp_epochs": 10, "attention_hidden": 64, "latent": 32, "batch_size": 8,
-    "learning_rate": 6e-2, "learning_rate_cvae": 5e-3,
-}  # fmt: skip
-SIMULATED_RULE = {**RULE, "rgb_share": 0.5, "rgb_threshold": 0.08}  # both halves of simulated features are alike
-# Weights and thresholds of the released code (the paper does not state them); as many steps as on THUMOS14.
-ANET = {
-    "fg_weight_flow": 0.3, "alpha_bg": 1.0, "gamma_re_rgb": 0.1, "gamma_re_flow": 0.1, "ramp_epochs": 1, "epochs": 25,
-}  # fmt: skip
-ANET_RULE = {**RULE, "rgb_share": 0.5, "rgb_threshold": 0.01, "flow_threshold": 0.01, "smoothing": 1.25}
-# By data set and name; a preset lists only what differs from the defaults above and those of `Inference`.
+CLASS_THRESHOLD = 0.1
+RULE = {"rule": "streams", "class_threshold": CLASS_THRESHOLD, "nms": 0.5, "score_weight": 0.0}
+ALIKE = {"rgb_share": 0.5, "rgb_threshold": 0.08}  # for halves of features that are not RGB and flow
+# By name; a preset lists only what differs from the defaults above and those of `Inference`.
 # None is the paper's or the release's: those resample T = 400 snippets for training, test on a video's own snippets (50
-# to 400, ActivityNet 2 to 200), and choose the best of 6000 epochs on the test split.
-PRESETS: dict[str, dict[str, Preset]] = {
-    "thumos14": {
-        "adapted": Preset(snippets=400, inference=RULE),
-        "simulated": Preset(snippets=200, hyperparameters=SIMULATED, inference=SIMULATED_RULE),
-    },
-    "activitynet12": {
-        "adapted": Preset(snippets=200, hyperparameters=ANET, inference=ANET_RULE),
-        "simulated": Preset(snippets=200, hyperparameters=SIMULATED, inference=SIMULATED_RULE),
-    },
-}
+# to 400, ActivityNet 2 to 200), and choose the best of 6000 epochs on the test split. "simulated": learning rates,
+# batch size and epochs chosen on a held-out fifth of the training videos.
+PRESETS = {
+    "adapted": Preset(inference=RULE),
+    "simulated": Preset(
+        snippets=200,
+        hyperparameters={
+            "epochs": 20, "ramp_epochs": 10, "attention_hidden": 64, "latent": 32, "batch_size": 8,
+            "learning_rate": 6e-2, "learning_rate_cvae": 5e-3,
+        },
+        inference={**RULE, **ALIKE},
+    ),
+}  # fmt: skip
+
+
+def generic(facts: Facts) -> Preset:
+    """THUMOS14's 4200 steps, the first half a ramp; networks no wider than the input."""
+    channels, rate = facts.channels or I3D_CHANNELS, rate_for(1e-3, facts)
+    epochs = epochs_for(4200, 32, facts)
+    settings = {
+        "epochs": epochs, "ramp_epochs": max(1, epochs // 2), "learning_rate": rate, "learning_rate_cvae": rate,
+        "attention_hidden": min(256, channels), "latent": min(128, max(1, channels // 2)),
+    }  # fmt: skip
+    streams = {} if channels == I3D_CHANNELS else ALIKE
+    threshold = min(CLASS_THRESHOLD, facts.class_threshold)
+    return Preset(hyperparameters=settings, inference={**RULE, **streams, "class_threshold": threshold})
 
 
 class DGAM(ActivationMethod):
@@ -190,4 +207,4 @@ class DGAM(ActivationMethod):
         )  # fmt: skip
 
 
-SPECIFICATION = MethodSpecification(method=DGAM, hyperparameters=Hyperparameters, presets=PRESETS)
+SPECIFICATION = MethodSpecification(method=DGAM, hyperparameters=Hyperparameters, presets=PRESETS, generic=generic)

@@ -19,9 +19,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tal_search.data.truth.facts import Facts
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
-from tal_search.methods.base import ActivationMethod, Batch, MethodHyperparameters, MethodSpecification, Phase, Preset
+from tal_search.methods.base import (
+    ActivationMethod,
+    Batch,
+    MethodHyperparameters,
+    MethodSpecification,
+    Phase,
+    Preset,
+    rate_for,
+)
 from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
@@ -69,16 +78,16 @@ class Hyperparameters(MethodHyperparameters):
 # LACP's class threshold is the best or within .3 points of it (.05 to .7; GTEA and THUMOS14).
 SEQUENCE = {"class_threshold": 0.5, "activation_low": 0.1, "activation_high": 0.9, "activation_step": 0.1}
 SIMULATED = {"epochs": 30, "learning_rate": 4e-3, "dropout": 0.5, "tau": 6.0, "proposal_threshold": 0.8}
-PRESETS: dict[str, dict[str, Preset]] = {
-    "thumos14": {
-        "adapted": Preset(snippets=750, inference=SEQUENCE),
-        "simulated": Preset(snippets=200, hyperparameters=SIMULATED, inference=SEQUENCE),
-    },
-    "gtea": {
-        "adapted": Preset(snippets=400, inference=SEQUENCE),
-        "simulated": Preset(snippets=200, hyperparameters={**SIMULATED, "batch_size": 4}, inference=SEQUENCE),
-    },
+PRESETS = {
+    "adapted": Preset(inference=SEQUENCE),
+    "simulated": Preset(snippets=200, hyperparameters=SIMULATED, inference=SEQUENCE),
 }
+
+
+def generic(facts: Facts) -> Preset:
+    """The defaults with a rate for the width; every class has a score of its own, so no threshold depends on them."""
+    settings = {"learning_rate": rate_for(1e-4, facts), "schedule": "cosine"}
+    return Preset(hyperparameters=settings, inference=SEQUENCE)
 
 
 class Representative(ActivationMethod):
@@ -235,4 +244,6 @@ class Representative(ActivationMethod):
         return output.scores, video_scores(raw, resampling.valid_BP, self.hyperparameters.k_ratio)
 
 
-SPECIFICATION = MethodSpecification(method=Representative, hyperparameters=Hyperparameters, presets=PRESETS)
+SPECIFICATION = MethodSpecification(
+    method=Representative, hyperparameters=Hyperparameters, presets=PRESETS, generic=generic
+)

@@ -80,11 +80,15 @@ def compare(
     return Comparison(tiou=tiou, mAP=scored[0], other_mAP=scored[1], low=tuple(low), high=tuple(high))
 
 
-def draws(videos: int) -> Ints:
-    """Count of each video in each draw: int64 [V + 1, B]; the last row, for detections in unknown videos, is 1."""
-    generator = np.random.default_rng(SEED)
-    counts_BV = generator.multinomial(videos, np.full(videos, 1 / videos), RESAMPLES)
-    return np.vstack([counts_BV.T, np.ones(RESAMPLES, np.int64)])
+def draws(videos: int, group_V: Ints | None = None) -> Ints:
+    """Count of each video in each draw: int64 [V + 1, B]; the last row, for detections in unknown videos, is 1.
+
+    group_V: of groups, 0 to G - 1, that are drawn whole, such as the videos of one subject.
+    """
+    groups = videos if group_V is None else int(group_V.max()) + 1
+    counts_BG = np.random.default_rng(SEED).multinomial(groups, np.full(groups, 1 / groups), RESAMPLES)
+    counts_VB = counts_BG.T if group_V is None else counts_BG.T[group_V]
+    return np.vstack([counts_VB, np.ones(RESAMPLES, np.int64)])
 
 
 def resampled_mAP(truth: Annotations, matches: list[ClassMatches], weights_VB: Ints, protocol: str) -> Floats:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from tal_search.errors import InputError
 from tal_search.files.heartbeat import beat
-from tal_search.types import Annotations, Detections, Ints
+from tal_search.types import PROTOCOLS, Annotations, Detections, Ints
 
-PROTOCOLS = ("activitynet", "thumos14")
 UNMATCHED, IGNORED = -1, -2
 
 

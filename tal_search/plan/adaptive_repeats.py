@@ -1,4 +1,4 @@
-"""Adaptive repeats: further repeats of cells whose paired interval is still too wide. Pure."""
+"""Adaptive repeats: further repeats of cells whose paired interval is still too wide."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def next_repeats(plan: Plan, trials: Iterable[Trial], results: Mapping[str, Tria
     for trial in trials:
         by_cell.setdefault(_key(trial.cell), {})[trial.repeat] = trial
     centre = by_cell.get(_key(plan.centre_cell), {})
-    begun = [trial for trial in plan.trials_of(plan.centre_cell) if trial.repeat not in centre]
+    begun = [trial for trial in plan.trials_of(plan.centre_cell) if trial.repeat not in centre]  # with all folds
     wanted = {trial.id: trial for trial in begun}
     table = objective_differences(study_frame(plan, trials, results))
     for tried, width in zip(by_cell.values(), table["delta" + HIGH] - table["delta" + LOW], strict=True):
@@ -37,7 +37,7 @@ def next_repeats(plan: Plan, trials: Iterable[Trial], results: Mapping[str, Tria
         if cell == plan.centre_cell or len(tried) >= until.at_most or width <= until.interval:
             continue
         repeat = next(repeat for repeat in _repeats(plan) if plan.trial(cell, *repeat).repeat not in tried)
-        for trial in (plan.trial(plan.centre_cell, *repeat), plan.trial(cell, *repeat)):
+        for trial in (*plan.trials_at(plan.centre_cell, [repeat]), *plan.trials_at(cell, [repeat])):
             wanted[trial.id] = trial
     return list(wanted.values())
 

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from tal_search.data.dataset_spec import DatasetSpec
+from tal_search.data.label_budget import kept_count
 from tal_search.localization.inference import Inference
 from tal_search.methods.base import MethodHyperparameters, layered
-from tal_search.study import SearchSettings
+from tal_search.study import SearchSettings, SupervisionSettings
 from tal_search.trial.trial_types import TrialSpec, setting_name
-from tal_search.types import BACKGROUND_CLICKS, CASE, INFERENCE
+from tal_search.types import CASE, INFERENCE, SHARE_OF, SUPERVISION, VIDEOS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """One cell × one repeat: a fit, and the complete inference settings its activations are scored with.
 
-    `cell` holds every axis of the study, training and inference alike. `annotation_seconds`: cost of the supervision it
-    reads by the study's cost model, per minute of video.
+    `cell` holds every axis of the study, training and inference alike. The cost of the supervision it reads, by the
+    study's cost model: `annotation_seconds` per minute of labelled video, `annotation_total` seconds over the whole
+    training set; None where the ground truth lacks durations.
     """
 
     cell: dict[str, object]
     spec: TrialSpec
     inference: dict[str, object]
     annotation_seconds: float
+    annotation_total: float | None = None
 
     @cached_property
     def setting(self) -> str | None:
@@ -41,16 +44,21 @@ class Trial:
 
     @property
     def repeat(self) -> tuple[int, str]:
-        """Seed and annotator, by which trials of different cells are paired."""
+        """Seed and annotator, by which trials of different cells are paired. All folds of a dataset are one repeat."""
         return self.spec.seed, self.spec.annotator
+
+    @property
+    def fold(self) -> int | None:
+        """The fold of its dataset; None where there are none."""
+        return self.spec.dataset.fold
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """A method with complete settings, on videos of T `snippets`: a named case, or the centre. See `Plan`.
 
-    `clicks_fraction`, `clicks_per_minute`: background clicks kept, see `DatasetSpec`. videos: how many it trains on, if
-    the length of training may depend on it.
+    budget: shares of the supervision; `clicks_per_minute`: background clicks kept, see `DatasetSpec`. videos: how many
+    it would train on without a budget, if the length of training may depend on it.
     """
 
     method: str
@@ -59,14 +67,16 @@ class Case:
     inference: Inference
     fit_inference: Inference
     snippets: int
-    clicks_fraction: float
-    clicks_per_minute: float | None
+    clicks_per_minute: float | None = None
     videos: int | None = None
+    budget: SupervisionSettings = field(default_factory=SupervisionSettings)
 
     @cached_property
     def trained(self) -> MethodHyperparameters:
         """The hyperparameters of its fits: a training length in steps is given in epochs."""
-        return self.hyperparameters if self.videos is None else self.hyperparameters.trained_on(self.videos)
+        if self.videos is None:
+            return self.hyperparameters
+        return self.hyperparameters.trained_on(kept_count(self.budget.videos, self.videos))
 
     @cached_property
     def settings(self) -> dict[str, object]:
@@ -74,27 +84,33 @@ class Case:
         steps = {"steps": self.hyperparameters.steps} if self.hyperparameters.epochs is None else {}
         return {**vars(self.trained), **steps}
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Its label budgets by name of the axis."""
+        return {SUPERVISION + name: share for name, share in vars(self.budget).items()}
+
     def at(self, cell: Mapping[str, object]) -> Case:
         """This case with a cell's values."""
         training, inference = split(cell)
+        shares = {axis.removeprefix(SUPERVISION): training.pop(axis) for axis in [*training] if is_budget(axis)}
         return replace(
             self,
             hyperparameters=replace(self.hyperparameters, **layered(training)),
             inference=replace(self.inference, **inference),
+            budget=replace(self.budget, **shares),
         )
 
     def reading(self, dataset: DatasetSpec) -> DatasetSpec:
         """The dataset as this case reads it."""
-        return replace(
-            dataset, snippets=self.snippets, clicks_fraction=self.clicks_fraction,
-            clicks_per_minute=self.clicks_per_minute,
-        )  # fmt: skip
+        read = (*self.hyperparameters.supervision, VIDEOS)
+        shares = {name: share for name, share in self.budget.below_one.items() if SHARE_OF.get(name, name) in read}
+        return replace(dataset, snippets=self.snippets, shares=shares, clicks_per_minute=self.clicks_per_minute)
 
     @cached_property
     def supervision(self) -> tuple[str, ...]:
-        """The supervision its method reads, without background clicks if none is kept."""
-        kinds = self.hyperparameters.supervision
-        return kinds if self.clicks_fraction > 0 else tuple(kind for kind in kinds if kind != BACKGROUND_CLICKS)
+        """The supervision its method reads, without the kinds of which none is kept."""
+        none = {SHARE_OF[name] for name, share in self.budget.below_one.items() if name in SHARE_OF and share == 0}
+        return tuple(kind for kind in self.hyperparameters.supervision if kind not in none)
 
 
 def cells(search: SearchSettings, centre: Mapping[str, object]) -> list[dict[str, object]]:
@@ -121,10 +137,14 @@ def left_out(search: SearchSettings, centre: Mapping[str, object]) -> dict[str, 
 
 
 def split(cell: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The training part and the inference part of a cell, the latter without the prefix INFERENCE."""
+    """The training part of a cell, budgets included, and the inference part, without the prefix INFERENCE."""
     training = {axis: value for axis, value in cell.items() if not axis.startswith(INFERENCE)}
     inference = {axis.removeprefix(INFERENCE): value for axis, value in cell.items() if axis not in training}
     return training, inference
+
+
+def is_budget(axis: str) -> bool:
+    return axis.startswith(SUPERVISION)
 
 
 def fits(trials: Iterable[Trial]) -> list[TrialSpec]:

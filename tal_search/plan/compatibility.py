@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
+from tal_search.plan.cells import Case
 from tal_search.plan.plan import Plan
 
 
@@ -14,24 +15,22 @@ def fixed_settings(plan: Plan) -> dict[str, object]:
     is included (`clicks`; annotators and kinds may be added), and the settings of each case (which may come and go).
     """
     study, search, dataset = plan.study, plan.study.search, plan.dataset
-    content = {"source": dataset.source, "content": dataset.fingerprint[:12]}
-    budget = {"clicks_fraction": study.dataset.clicks_fraction, "clicks_per_minute": study.dataset.clicks_per_minute}
+    folds = {"folds": {name: dataset.folds[name] for name in ("by", "of")}} if dataset.folds else {}
+    content = {"source": dataset.source, "content": dataset.fingerprint[:12], **folds}
     common: dict[str, object] = {
-        "protocol": plan.protocol,
-        "precision": study.resources.precision,
-        "cost": asdict(study.cost),
+        "protocol": plan.protocol, "precision": study.resources.precision, "cost": asdict(study.cost),
         "clicks": {
             f"{name} {kind}": fingerprint[:12]
             for name in plan.annotators
             for kind, fingerprint in dataset.fingerprints_read(name, plan.clicks).items()
         },
-    }
+    }  # fmt: skip
     if plan.cases:
-        cases = {name: asdict(replace(case, code_version="")) for name, case in plan.cases.items()}
+        cases = {name: _settings(case) for name, case in plan.cases.items()}
         return {"plan": "cases", "dataset": content, "cases": cases, **common}
     common = {
         "method": study.method,
-        "dataset": {**content, "snippets": dataset.snippets, **budget},
+        "dataset": {**content, "snippets": dataset.snippets, **_budget(plan.reference)},
         "hyperparameters": plan.centre,
         "inference": plan.inference,
         **common,
@@ -47,3 +46,16 @@ def fixed_settings(plan: Plan) -> dict[str, object]:
     }
     code = {} if study.accept_code_change else {"code_version": plan.reference.code_version}
     return {"plan": "sampler", **common, "search": sampled, **code}
+
+
+def _settings(case: Case) -> dict[str, object]:
+    content = asdict(replace(case, code_version=""))
+    return {name: value for name, value in content.items() if name != "budget"} | _budget(case)
+
+
+def _budget(case: Case) -> dict[str, object]:
+    """The label budgets under the names of records of earlier versions; those that came later only where below 1."""
+    shares = case.budget.below_one
+    fraction = shares.pop("background_clicks", 1.0)
+    later = {"supervision": shares} if shares else {}
+    return {"clicks_fraction": fraction, "clicks_per_minute": case.clicks_per_minute, **later}

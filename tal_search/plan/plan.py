@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from tal_search.data.clicks.annotation_cost import annotation_seconds
-from tal_search.data.clicks.annotation_rates import annotation_rates
-from tal_search.data.dataset_spec import DatasetSpec
+from tal_search.data.clicks.annotation_rates import labelled
+from tal_search.data.dataset_spec import DatasetSpec, simulation_label
 from tal_search.data.find import default_annotators
+from tal_search.data.folds import folds_of
 from tal_search.errors import Problems
 from tal_search.localization.inference import Inference
 from tal_search.methods import specification
 from tal_search.plan.cells import Case, Trial, cells, fits, split
 from tal_search.plan.code_change import trained_by_other_code
 from tal_search.plan.plan_problems import (
+    cost_problems,
     ends,
     narrowest,
     repeat_problems,
     repeated_cases,
     rule_problems,
     threshold_problems,
+    unread_budgets,
 )
 from tal_search.plan.training_videos import training_videos
 from tal_search.study import (
+    EffectivePreset,
     Study,
     annotator_problems,
     case_studies,
+    effective_preset,
+    evaluation,
     find_dataset,
-    preset_name,
     reference_study,
     thresholds,
 )
@@ -51,7 +57,7 @@ class Plan:
 
     study: Study
     dataset: DatasetSpec
-    preset: str
+    presets: dict[str, EffectivePreset]  # of each case by name, else of the study by ""
     reference: Case
     protocol: dict[str, Any]  # see `TrialSpec`
     annotators: tuple[str, ...]
@@ -60,6 +66,11 @@ class Plan:
     cells: tuple[dict[str, object], ...]
     trials: tuple[Trial, ...]
     cases: dict[str, Case] = field(default_factory=dict)
+
+    @property
+    def preset(self) -> str:
+        """Name of the centre's preset."""
+        return next(iter(self.presets.values())).name
 
     @cached_property
     def centre(self) -> dict[str, object]:
@@ -78,8 +89,13 @@ class Plan:
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """Names of the axes: hyperparameters, and inference settings with the prefix INFERENCE."""
+        """Names of the axes: hyperparameters, inference settings (INFERENCE) and label budgets (SUPERVISION)."""
         return tuple(self.centre_cell)
+
+    @property
+    def label(self) -> str:
+        """The warning on results of simulated data, or of simulated clicks that any cell reads; else ""."""
+        return simulation_label(self.dataset.source, self.dataset.drawn(self.clicks))
 
     @cached_property
     def fits(self) -> tuple[TrialSpec, ...]:
@@ -96,24 +112,41 @@ class Plan:
         """Every (seed, annotator) that a cell has from the start; cells without clicks have one repeat per seed."""
         return list(itertools.product(self.study.search.repeats.seeds, self.annotators))
 
-    def trial(self, cell: dict[str, object], seed: int, annotator: str) -> Trial:
-        """The trial of any cell and repeat of this study, with NO_ANNOTATOR if the cell reads no clicks."""
+    @property
+    def folds(self) -> tuple[int | None, ...]:
+        """The folds of every repeat; only None where the dataset has none."""
+        return folds_of(self.dataset)
+
+    @property
+    def trials_per_cell(self) -> int:
+        """Most trials that a cell has from the start: repeats × folds."""
+        return len(self.repeats) * len(self.folds)
+
+    def trial(self, cell: dict[str, object], seed: int, annotator: str, fold: int | None = None) -> Trial:
+        """The trial of any cell, repeat and fold of this study, with NO_ANNOTATOR if the cell reads no clicks."""
         case = self.cases[str(cell[CASE])] if self.cases else self.reference.at(cell)
         # vars, not asdict: copying each value of ten thousand trials would take half of a preview's time.
         spec = TrialSpec(
             method=case.method, code_version=case.code_version, hyperparameters=dict(vars(case.trained)),
             inference=dict(vars(case.fit_inference)), protocol=self.protocol, supervision=case.supervision,
-            dataset=case.reading(self.dataset),
+            dataset=replace(case.reading(self.dataset), fold=self.folds[0] if fold is None else fold),
             annotator=annotator if clicks_of(case.supervision) else NO_ANNOTATOR, seed=seed,
             precision=self.study.resources.precision, cell=split(cell)[0],
         )  # fmt: skip
-        rates = annotation_rates(spec.dataset, spec.annotator, spec.supervision)
+        minutes, rates = labelled(spec.dataset, spec.annotator, spec.supervision, self.protocol)
         seconds = annotation_seconds(spec.supervision, rates, self.study.cost)
-        return Trial(cell=cell, spec=spec, inference=dict(vars(case.inference)), annotation_seconds=seconds)
+        return Trial(
+            cell=cell, spec=spec, inference=dict(vars(case.inference)), annotation_seconds=seconds,
+            annotation_total=None if minutes is None else minutes * seconds,
+        )  # fmt: skip
 
     def trials_of(self, cell: dict[str, object]) -> list[Trial]:
         """The trials that a cell has from the start, each once."""
-        trials = [self.trial(cell, *repeat) for repeat in self.repeats]
+        return self.trials_at(cell, self.repeats)
+
+    def trials_at(self, cell: dict[str, object], repeats: Iterable[tuple[int, str]]) -> list[Trial]:
+        """The trials of a cell at these repeats, each with all folds and each once."""
+        trials = [self.trial(cell, *repeat, fold) for repeat in repeats for fold in self.folds]
         return list({trial.id: trial for trial in trials}.values())
 
 
@@ -124,41 +157,45 @@ def resolve(study: Study) -> Plan:
     """
     reference = reference_study(study)
     dataset = find_dataset(reference)
-    named = {name: _case(alone, dataset) for name, alone in case_studies(study)}
-    centre = next(iter(named.values()), None) or _case(reference, dataset)
+    alone = dict(case_studies(study)) or {"": study}
+    presets = {name: effective_preset(case, dataset) for name, case in alone.items()}
+    resolved = {name: _case(case, dataset, presets[name]) for name, case in alone.items()}
+    centre, named = next(iter(resolved.values())), resolved if study.search.cases else {}
     centre_cell = _centre_cell(study, centre)
     sampled, wanted = study.search.plan == "sampler", study.search.repeats.annotators
     assignments = () if sampled else tuple(cells(study.search, centre_cell))
-    tried = named.values() or [centre, *(centre.at(cell) for cell in (ends(study) if sampled else assignments))]
+    tried = [*named.values()] or [centre, *(centre.at(cell) for cell in (ends(study) if sampled else assignments))]
     clicks = clicks_of({kind for case in tried for kind in case.supervision})
-    annotators = default_annotators(dataset, clicks) if wanted == "auto" else tuple(wanted)
+    annotators = default_annotators(dataset, clicks) if wanted == "auto" or not clicks else tuple(wanted)
     problems = Problems()
-    problems.extend(annotator_problems(study, dataset, clicks))
+    readers = [name for name, case in named.items() if clicks_of(case.supervision)]
+    problems.extend(annotator_problems(study, dataset, clicks, readers))
     tried_inference = [(cell, named.get(str(cell.get(CASE)), centre).inference) for cell in assignments]
     problems.extend(threshold_problems(study, tried_inference or [(narrowest(study), centre.inference)]))
     problems.extend(rule_problems(study, tried))
     problems.extend(repeated_cases(study, named))
-    problems.extend(repeat_problems(study, len(annotators)))
+    problems.extend(unread_budgets(study, tried))
+    problems.extend(repeat_problems(study, len(annotators), len(folds_of(dataset))))
     problems.raise_if_any()
     plan = Plan(
-        study=study, dataset=dataset, preset=preset_name(reference, dataset.source), reference=centre,
+        study=study, dataset=dataset, presets=presets, reference=centre,
         protocol=_protocol(study), annotators=annotators, clicks=clicks, centre_cell=centre_cell, cells=assignments,
         trials=(), cases=named,
     )  # fmt: skip
+    problems.extend(cost_problems(study, plan.trial(centre_cell, *plan.repeats[0]).annotation_total))
+    problems.raise_if_any()
     return _with_trials(plan)
 
 
-def _case(study: Study, dataset: DatasetSpec) -> Case:
+def _case(study: Study, dataset: DatasetSpec, chosen: EffectivePreset) -> Case:
     """The settings of a study of one case: the method's defaults, then the preset's, then the study's."""
-    method = specification(study.method)
-    preset = method.presets[study.dataset.name][preset_name(study, dataset.source)]
-    fit_inference = Inference(**preset.inference)
-    hp = method.configured(preset.hyperparameters, study.hyperparameters)
+    fit_inference = Inference(**chosen.preset.inference)
+    hp = specification(study.method).configured(chosen.preset.hyperparameters, study.hyperparameters)
     return Case(
-        method=study.method, code_version=code_version(study.method, dataset.source),
-        snippets=study.dataset.snippets or preset.snippets,
+        method=study.method, code_version=code_version(study.method, dataset.code_source),
+        snippets=chosen.snippets,
         hyperparameters=hp, inference=replace(fit_inference, **study.inference), fit_inference=fit_inference,
-        clicks_fraction=study.dataset.clicks_fraction, clicks_per_minute=study.dataset.clicks_per_minute,
+        budget=study.supervision, clicks_per_minute=study.dataset.clicks_per_minute,
         videos=None if hp.steps is None else training_videos(dataset, _protocol(study)),
     )  # fmt: skip
 
@@ -167,7 +204,7 @@ def _centre_cell(study: Study, centre: Case) -> dict[str, object]:
     if study.search.cases:
         return {CASE: next(iter(study.search.cases))}
     inference = {INFERENCE + name: value for name, value in vars(centre.inference).items()}
-    named = {**centre.settings, **inference}
+    named = {**centre.settings, **inference, **centre.shares}
     return {axis: named[axis] for axis in (study.search.space or study.search.axes)}
 
 
@@ -187,7 +224,9 @@ def _with_trials(plan: Plan) -> Plan:
 
 def _protocol(study: Study) -> dict[str, Any]:
     """The complete protocol; `auto` selects epochs by held-out videos if a sampler needs scores, else the last."""
-    protocol = {**asdict(study.protocol), "tiou": list(thresholds(study))}
+    protocol = {**asdict(study.protocol), "evaluation": evaluation(study), "tiou": list(thresholds(study))}
     if study.protocol.selection == "auto":
         protocol["selection"] = "holdout" if study.search.plan == "sampler" else "last"
+    if study.protocol.holdout_by is None:
+        del protocol["holdout_by"]  # trials of earlier versions keep their keys
     return protocol

@@ -12,7 +12,7 @@ from tal_search.methods import specification
 from tal_search.plan.cells import Case, split
 from tal_search.study import Study
 from tal_search.study.samplers import OVER_REPEATS, Wilcoxon
-from tal_search.types import CASE, INFERENCE, canonical_json
+from tal_search.types import CASE, INFERENCE, SHARE_OF, SUPERVISION, canonical_json
 
 
 def repeated_cases(study: Study, cases: dict[str, Case]) -> list[str]:
@@ -38,21 +38,47 @@ def rule_problems(study: Study, cases: Iterable[Case]) -> list[str]:
     ]
 
 
-def repeat_problems(study: Study, annotators: int) -> list[str]:
-    """Problems with the number of repeats, which depends on the annotators of the dataset."""
+def unread_budgets(study: Study, cases: Iterable[Case]) -> list[str]:
+    """A problem for each axis that is a budget of annotations that no cell reads: all its cells would be the same."""
+    read = {kind for case in cases for kind in case.hyperparameters.supervision}
+    section = "space" if study.search.plan == "sampler" else "axes"
+    problems = []
+    for axis in study.search.space or study.search.axes:
+        kind = SHARE_OF.get(axis.removeprefix(SUPERVISION)) if axis.startswith(SUPERVISION) else None
+        if kind is not None and kind not in read:
+            key = f"search.{section}.{axis}"
+            seen = f"is given, but with these settings no cell reads {kind}"
+            problems.append(f"{study.place(key)}: {key} {seen}; remove it, or give the losses on them a weight")
+    return problems
+
+
+def cost_problems(study: Study, total: float | None) -> list[str]:
+    """A problem if the cost of the training set is an objective and unknown. total: of the centre."""
+    if "annotation_total" not in study.search.objectives or total is not None:
+        return []
+    seen = "needs the duration of every training video, and the ground truth lacks some"
+    return [f"{study.place('search.objectives')}: search.objectives.annotation_total {seen}; add them there"]
+
+
+def repeat_problems(study: Study, annotators: int, folds: int = 1) -> list[str]:
+    """Problems with the number of repeats, which depends on the annotators of the dataset, and with its folds."""
     search, trials = study.search, study.budget.trials
     repeats, until = len(search.repeats.seeds) * annotators, search.repeats.until
     problems = []
-    if search.plan == "sampler" and trials is not None and trials < repeats:
-        problems.append(("budget.trials", f"is {trials}, but one cell has {repeats} trials", "at least that"))
-    if search.pruner.name in OVER_REPEATS and repeats < (least := _least_repeats(search.pruner.options)):
+    if search.plan == "sampler" and trials is not None and trials < repeats * folds:
+        problems.append(("budget.trials", f"is {trials}, but one cell has {repeats * folds} trials", "at least that"))
+    if search.pruner.name in OVER_REPEATS and folds > 1:
+        seen = f"is {search.pruner.name}, which takes repeats for independent, but folds share training data"
+        problems.append(("search.pruner", seen, "another"))
+    elif search.pruner.name in OVER_REPEATS and repeats < (least := _least_repeats(search.pruner.options)):
         value = f"is {search.pruner.name}, which could never stop a cell of {repeats} repeats"
         problems.append(("search.pruner", value, f"at least {least}"))
     if until is not None and until.at_most <= repeats:
         problems.append(
             ("search.repeats.until.at_most", f"is {until.at_most}, but a cell has {repeats} repeats", "more")
         )
-    return [f"{study.place(key)}: {key} {seen} (seeds x annotators); give {fix}" for key, seen, fix in problems]
+    made_of = "seeds x annotators" + (" x folds" if folds > 1 else "")
+    return [f"{study.place(key)}: {key} {seen} ({made_of}); give {fix}" for key, seen, fix in problems]
 
 
 def _least_repeats(options: dict[str, Any]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -16,7 +16,9 @@ from tal_search.study import ResourceSettings
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.mend import mend
 from tal_search.trial.trial_types import TrialSpec
+from tal_search.types import VIDEOS
 
+FEW_VIDEOS = 0.05  # least share of videos that the estimated time of an epoch depends on
 RECORDS_READ = 200  # newest finished trials that the estimate is made from
 Kind = tuple[str, str, int]  # method, data fingerprint and T: trials that share them take about as long per epoch
 
@@ -24,10 +26,10 @@ Kind = tuple[str, str, int]  # method, data fingerprint and T: trials that share
 class Preview(NamedTuple):
     """Counts of a planned study.
 
-    trials = cells × repeats. `cached` of them have results on disk, `inference_only` need only the stored activations
-    of finished fits to be scored, and the rest need training: `to_train` of the `groups` (a group is the cells and
-    repeats that share one fit). seconds: of training, None without a finished trial to estimate it from. damaged:
-    a sentence for each damaged file of the finished trials.
+    trials = cells × repeats × folds. `cached` of them have results on disk, `inference_only` need only the stored
+    activations of finished fits to be scored, and the rest need training: `to_train` of the `groups` (a group is the
+    cells and repeats that share one fit). seconds: of training, None without a finished trial to estimate it from.
+    damaged: a sentence for each damaged file of the finished trials.
     """
 
     cells: int
@@ -72,7 +74,8 @@ def sampler_sentence(plan: Plan) -> str:
         seconds = training_seconds(plan, [centre] * study.budget.trials)
     time = "unknown until a first trial is recorded" if seconds is None else f"{seconds / 60:.1f} min for all of them"
     return (
-        f"{study.name}: {study.search.sampler.name} proposes cells of {len(plan.repeats)} trials (seeds x annotators) "
+        f"{study.name}: {study.search.sampler.name} proposes cells of {plan.trials_per_cell} trials (seeds x annotators"
+        f"{' x folds' if plan.dataset.folds else ''}) "
         f"over {', '.join(study.search.space)}; budget: {' and '.join(budget)}; estimated time: {time}"
     )
 
@@ -82,9 +85,9 @@ def training_seconds(plan: Plan, wanted: Sequence[TrialSpec]) -> float | None:
     if not wanted:
         return 0.0
     resources, recorded = plan.study.resources, seconds_per_epoch(plan.study.runs)
-    epochs: Counter[Kind] = Counter()
+    epochs: dict[Kind, float] = defaultdict(float)
     for spec in wanted:
-        epochs[kind_of(spec)] += spec.hyperparameters.get("epochs", 1)
+        epochs[kind_of(spec)] += passes(spec)
     if not epochs.keys() <= recorded.keys():
         return None
     return sum(number * recorded[kind] for kind, number in epochs.items()) / min(lanes(resources), len(wanted))
@@ -95,6 +98,11 @@ def kind_of(spec: TrialSpec) -> Kind:
     return spec.method, spec.dataset.fingerprint, spec.dataset.snippets
 
 
+def passes(spec: TrialSpec) -> float:
+    """Epochs of a fit, as passes over all training videos; one over a budget of few videos counts FEW_VIDEOS."""
+    return float(spec.hyperparameters.get("epochs", 1)) * max(FEW_VIDEOS, spec.dataset.share(VIDEOS))
+
+
 def lanes(resources: ResourceSettings) -> int:
     """Number of concurrent trials on this machine, by its processors unless the study sets it."""
     if resources.backend == "inline":
@@ -103,7 +111,7 @@ def lanes(resources: ResourceSettings) -> int:
 
 
 def seconds_per_epoch(runs: Path) -> dict[Kind, float]:
-    """Median seconds per epoch of the newest finished trials by kind, scoring included.
+    """Median seconds per pass over all training videos of the newest finished trials by kind, scoring included.
 
     The median, because the first fit of a process also compiles and imports.
     """
@@ -117,7 +125,7 @@ def seconds_per_epoch(runs: Path) -> dict[Kind, float]:
         except Unreadable:  # perhaps of another study
             continue
         if spec is not None and result is not None:
-            samples.setdefault(kind_of(spec), []).append(result.wall_seconds / spec.hyperparameters.get("epochs", 1))
+            samples.setdefault(kind_of(spec), []).append(result.wall_seconds / passes(spec))
     return {kind: median(seconds) for kind, seconds in samples.items()}
 
 

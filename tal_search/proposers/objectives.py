@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
@@ -14,12 +15,14 @@ from tal_search.trial.trial_types import TrialResult, objective
 class Observation:
     """One finished trial as a sampler sees it; the fields are the objectives that a study may name.
 
-    mAP: fraction, on held-out training videos; annotation_seconds: per minute of video; training_seconds: of the fit,
-    without scoring, so that it does not depend on the test split.
+    mAP: fraction, on held-out training videos; annotation_seconds: per minute of labelled video;
+    annotation_total: seconds over the training set; training_seconds: of the fit, without scoring, so that it does not
+    depend on the test split.
     """
 
     mAP: float
     annotation_seconds: float
+    annotation_total: float
     parameters: float
     training_seconds: float
 
@@ -31,6 +34,7 @@ def observe(trial: Trial, result: TrialResult) -> Observation:
     return Observation(
         mAP=objective(result),
         annotation_seconds=trial.annotation_seconds,
+        annotation_total=math.nan if trial.annotation_total is None else trial.annotation_total,
         parameters=float(result.parameters),
         training_seconds=result.seconds,
     )

@@ -174,8 +174,8 @@ class Sampled:
         return None
 
     def _may_propose(self) -> bool:
-        limit, repeats = self._plan.study.budget.trials, len(self._plan.repeats)
-        within = limit is None or (self._proposed + 1) * repeats <= limit
+        limit = self._plan.study.budget.trials
+        within = limit is None or (self._proposed + 1) * self._plan.trials_per_cell <= limit
         return within and not self._exhausted and self._repetitions < MOST_REPETITIONS
 
     @property

@@ -145,7 +145,8 @@ def _is_asked_for(row: Row, about: dict[str, Any]) -> bool:
     if row.cell is None or "axes" not in about:
         return True
     inference = {f"{INFERENCE}{name}": value for name, value in about.get("inference", {}).items()}
-    return is_asked_for(json.loads(row.cell), about["axes"], {**about.get("hyperparameters", {}), **inference})
+    centre = {**about.get("hyperparameters", {}), **inference, **about.get("shares", {})}
+    return is_asked_for(json.loads(row.cell), about["axes"], centre)
 
 
 def _time(when: Time) -> datetime:

@@ -1,11 +1,11 @@
 """The record of a study: the Optuna study that holds its trials and their results. The driver is the only writer.
 
 Optuna study NAME: one Optuna trial per trial (cell × repeat) and attempt. Its parameters are the cell; its value is mAP
-on held-out training videos if there are any, else on the test split; its intermediate values are held-out mAP by
-epoch, else the loss, never a test score. Its user attributes are `id`, `key` (of the fit), `cell`, `annotator`, `seed`,
-`method`, `dataset`, `code_version`, `annotation_seconds`, `attempt`, `epoch`, and at its end `cached` and `result` (the
-whole `TrialResult`, test scores included) or `reason`. If a sampler proposes the cells, a second Optuna study,
-"NAME: cells", holds what the sampler sees (`proposers/optuna_study.py`).
+on held-out training videos if there are any, else on the test split; its intermediate values are held-out mAP by epoch,
+else the loss, never a test score. Its user attributes are `id`, `key` (of the fit), `cell`, `annotator`, `seed`,
+`method`, `dataset`, `code_version`, `annotation_seconds`, `annotation_total`, `attempt`, `epoch`, and at its end
+`cached` and `result` (the whole `TrialResult`, test scores included) or `reason`. If a sampler proposes the cells, a
+second Optuna study, "NAME: cells", holds what the sampler sees (`proposers/optuna_study.py`).
 """
 
 from __future__ import annotations

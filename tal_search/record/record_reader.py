@@ -39,8 +39,10 @@ class Row(NamedTuple):
     cell: str | None
     annotator: str | None
     seed: str | None
+    fold: str | None
     method: str | None
     annotation_seconds: str | None
+    annotation_total: str | None
     epoch: str | None
     cached: str | None
     result: str | None

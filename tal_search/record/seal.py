@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tal_search.plan.cells import Trial
 
 # Attributes of a trial that follow from its plan; compared where there is no checksum.
-NOTED = ("key", "cell", "annotator", "seed", "method", "annotation_seconds")
+NOTED = ("key", "cell", "annotator", "seed", "fold", "method", "annotation_seconds")
 UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)  # errors of code that reads a damaged record
 ENDING = ".sha256"
 FIX = (
@@ -80,16 +80,16 @@ def differ(known: Mapping[str, object], trial: Trial) -> bool:
     cell, own_cell = known["cell"], own["cell"]
     if isinstance(cell, dict) and isinstance(own_cell, dict):
         own["cell"] = {axis: own_cell.get(axis, value) for axis, value in cell.items()}
-    return any(own[name] != known[name] for name in NOTED)
+    return any(own.get(name) != known[name] for name in NOTED)
 
 
 def attributes(trial: Trial) -> dict[str, object]:
     """The attributes of a trial in a record that follow from its plan."""
-    spec = trial.spec
+    spec, fold = trial.spec, {} if trial.fold is None else {"fold": trial.fold}
     return {
-        "id": trial.id, "key": spec.key, "cell": trial.cell, "annotator": spec.annotator, "seed": spec.seed,
+        "id": trial.id, "key": spec.key, "cell": trial.cell, "annotator": spec.annotator, "seed": spec.seed, **fold,
         "method": spec.method, "dataset": spec.dataset.source, "code_version": spec.code_version,
-        "annotation_seconds": trial.annotation_seconds,
+        "annotation_seconds": trial.annotation_seconds, "annotation_total": trial.annotation_total,
     }  # fmt: skip
 
 

@@ -15,9 +15,8 @@ import pandas as pd
 from tal_search.results.breakdown.main_effects import main_effects
 from tal_search.results.cell_table import cells
 from tal_search.results.ranking import selected_by
-from tal_search.results.statistics import HIGH, LOW, need_words
+from tal_search.results.statistics import HIGH, LOW, MORE_ANNOTATORS, MORE_SUBJECTS, need_words
 from tal_search.results.trials import StudyFrame
-from tal_search.results.uncertainty.contrasts import LEAST_REPEATS
 
 MATTERS, WITHIN_NOISE, NEEDS_REPEATS = "matters", "within noise", "needs repeats"
 METHOD = "an axis matters where a value of it differs from the centre after Dunnett's correction over the study"
@@ -72,14 +71,15 @@ def _row(data: StudyFrame, axis: str, table: pd.DataFrame) -> dict[str, object]:
         **{f"{end} at": known["value"][at] for end, at in place.items()},
     }
     off = known[~known["centre"]]
-    verdict, seeds = _verdict(off), math.nan
+    verdict, seeds, beyond = _verdict(off), math.nan, MORE_SUBJECTS if data.subjects else MORE_ANNOTATORS
     if verdict == NEEDS_REPEATS:
-        seeds = LEAST_REPEATS if off["p"].isna().any() else min(off["seen"].min(), off["within"].max())
+        seeds = data.least_seeds if off["p"].isna().any() else min(off["seen"].min(), off["within"].max())
+        seeds = max(seeds, data.seeds_floor)
     best = known["chosen by"].fillna(-math.inf).argmax()
     return {
         "axis": axis, "symbol": data.axes[axis], "values": len(known), "best": known["value"][int(best)],
         "effect": float(np.ptp(known["delta"])), **ends, "p": off["p"].min(), "p adjusted": off["p adjusted"].min(),
-        "verdict": verdict, "needs": need_words(seeds), "seeds": seeds,
+        "verdict": verdict, "needs": need_words(seeds, beyond), "seeds": seeds,
     }  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from tal_search.results.trials import StudyFrame
 class Comparison(NamedTuple):
     """`rows` in the study's order, the reference first.
 
-    Columns: `case`, `method`, `supervision`, `seconds` (of annotation, per minute of video, mean over the repeats),
+    Columns: `case`, `method`, `supervision`, `seconds` (of annotation, per minute of labelled video, mean over the
+    repeats), `annotation_total` (seconds over the whole training set),
     `n` finished repeats, `mAP@t` for every tIoU and `average` over `average_over`, `delta` (mean paired difference to
     the reference at tIoU `tiou`), each with its LOW and HIGH; `pairs` of the difference; `verdict` and `needs` (see
     `statistics.differences`); `paper@t`, `paper source` and `paper selection` (how its epoch was chosen). Percent; NaN
@@ -46,6 +47,7 @@ def comparison_info(data: StudyFrame, supervision: Mapping[str, str] | None = No
             "method": table["case"].map(methods),
             "supervision": [(supervision or {}).get(name, "") for name in table["case"]],
             "seconds": table["annotation_seconds"],
+            "annotation_total": table["annotation_total"],
         }
     )
     rows = pd.concat([heads, means, papers, verdict, table["needs"], differences], axis=1)

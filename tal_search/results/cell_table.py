@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tal_search.results.published import NOTHING, Published, paper_cell, published_systems
-from tal_search.results.statistics import differences, means
+from tal_search.results.published import NOTHING, SELECTIONS, Published, paper_cell
+from tal_search.results.statistics import differences, means, repeat_columns
 from tal_search.results.trials import StudyFrame, equal
-from tal_search.types import INFERENCE
+from tal_search.types import INFERENCE, SUPERVISION
+
+COSTS = ["annotation_seconds", "annotation_total"]
 
 
 @lru_cache(maxsize=4)
@@ -23,15 +25,16 @@ def cells(data: StudyFrame) -> pd.DataFrame:
     """One row per cell with a trial, in order of first trials. The table is cached: do not modify it.
 
     Columns: the axes, `centre`, `varied` (the axis that is off the centre if there is exactly one, else ""), `trials`
-    (finished or not) and their mean `annotation_seconds`; `n` finished repeats and the mean of each of `measures` over
-    them, every mean with its 95 % interval (name + LOW, name + HIGH); and those of `paired`. mAP in percent; NaN if
-    unknown.
+    (finished or not) and their mean `annotation_seconds` and `annotation_total`; `n` finished repeats and the mean of
+    each of `measures` over them, every mean with its 95 % interval (name + LOW, name + HIGH); and those of `paired`.
+    mAP in percent; NaN if unknown.
     """
     numbers, trials = numbered(data)
     done = repeats(trials)
-    repeated = ["seed", "annotator"]
-    annotated = means(trials[["annotation_seconds"]], trials["cell"], trials[repeated], ()).reindex(numbers.index)
-    averaged = means(done[measures(data)], done["cell"], done[repeated], percents(data)).reindex(numbers.index)
+    costs = trials.reindex(columns=COSTS)
+    annotated = means(costs, trials["cell"], trials[["seed", "annotator"]], ()).reindex(numbers.index)
+    averaged = means(done[measures(data)], done["cell"], repeat_columns(done), percents(data))
+    averaged = averaged.reindex(numbers.index)
     averaged = averaged.assign(n=averaged["n"].fillna(0).astype(int))
     annotated = annotated.rename(columns={"n": "trials"})
     return pd.concat([numbers, annotated, averaged, paired(numbers, done, data.score)], axis=1)
@@ -41,6 +44,8 @@ def objective_differences(data: StudyFrame) -> pd.DataFrame:
     """`paired` for the objective: mAP on held-out training videos if a trial has any, else on the test split."""
     numbers, trials = numbered(data)
     done = repeats(trials)
+    if done["holdout"].isna().all():
+        return paired(numbers, done, data.score)
     return paired(numbers, done.assign(objective=done["holdout"].fillna(done[data.score])), "objective")
 
 
@@ -97,13 +102,17 @@ def paired(numbering: pd.DataFrame, done: pd.DataFrame, score: str) -> pd.DataFr
 def published(data: StudyFrame, cell: Mapping[str, object]) -> Published:
     """The published numbers of a cell.
 
-    Only if every published hyperparameter is at the paper's operating point and inference is at the preset's settings.
+    Only with all supervision, if every published hyperparameter is at the paper's operating point and inference is at
+    the preset's settings.
     """
     if data.plan == "cases":
-        system = published_systems(data.dataset).get(data.cases.get(str(cell["case"])) or "")
-        return Published(dict(system.mAP), system.source, system.selection) if system else NOTHING
+        system = data.published.get(data.cases.get(str(cell["case"])) or "")
+        return Published(dict(system.mAP), system.source, SELECTIONS[system.selection]) if system else NOTHING
     inference = {name.removeprefix(INFERENCE): value for name, value in cell.items() if name.startswith(INFERENCE)}
-    if {**data.inference, **inference} != data.fit_inference:
+    budgets = {name: value for name, value in cell.items() if name.startswith(SUPERVISION)}
+    if {**data.inference, **inference} != data.fit_inference or any(
+        share != 1 for share in {**data.shares, **budgets}.values()
+    ):
         return NOTHING
     trained = {name: value for name, value in cell.items() if not name.startswith(INFERENCE)}
     paper = paper_cell(data.method, data.dataset, {**data.hyperparameters, **trained}, data.axes)

@@ -76,7 +76,7 @@ def _step(data: StudyFrame, seeds: int, wanted: Mapping[str, float]) -> NextRun:
     return NextRun(
         seeds=seeds,
         decides=tuple(name for name, enough in wanted.items() if enough <= seeds),
-        trials=round(missing * len(trials) * each),
+        trials=round(missing * len(data.every) * each),
         minutes=float(fits * seconds / max(1, data.lanes) / 60),
         command=command(data, f"{SEEDS}=[{','.join(map(str, [*have, *range(first, first + missing)]))}]"),
     )

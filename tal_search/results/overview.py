@@ -20,6 +20,7 @@ from tal_search.results.axis_effects import (
     value_effects,
 )
 from tal_search.results.cell_table import cells, published, records
+from tal_search.results.folds.pooling import folds_note
 from tal_search.results.next_runs import NextRun, next_runs, next_steps
 from tal_search.results.noise import noise
 from tal_search.results.ranking import best_first, selected_by
@@ -28,7 +29,6 @@ from tal_search.results.search.marginal_ranking import LIKELY, UNCLEAR, marginal
 from tal_search.results.sensitivity import PAPER_TIOU
 from tal_search.results.statistics import HIGH, LOW, around
 from tal_search.results.trials import StudyFrame
-from tal_search.results.uncertainty.contrasts import LEAST_REPEATS
 from tal_search.types import CASE, cell_words, written, written_axis
 
 BEYOND = 1.6  # intervals are cut off at this multiple of the longest bar
@@ -47,7 +47,7 @@ class Overview(NamedTuple):
     corrected interval and ` at`, the value; `best`, the value chosen on held-out videos if any; `verdict`, `needs`. For
     cases: one row per case, the best first, with its difference to the reference in `effect`, `lowest` and `highest`.
     For a sampler: the marginal effects of a forest on the objective, see `search.marginal_ranking`. note: why there is
-    no ranking.
+    no ranking, and how folds are scored.
 
     curves: one row per value, with columns CURVES: mean mAP and difference, each with its interval; `paper`, the
     published cell. noise: the noise floor (`noise.noise`). best and centre: `cell`, `n`, `mean`, `low`, `high`;
@@ -98,13 +98,14 @@ def overview(data: StudyFrame) -> Overview:
         ranking=ranking[RANKING], curves=curves[CURVES],
         noise=noise(data, score), best=_cell(data, ranked[0], score) if ranked else None, best_by=selected_by(data),
         centre=_cell(data, int(centre[0]), score) if len(centre) else None,
-        note=unfitted(data) if rows == "marginal" else _not_run(data, ranking) if rows == "axis" else "",
+        note=" ".join(filter(None, (_note(data, rows, ranking), folds_note(data)))),
         next=next_runs(data, {str(name): float(seeds) for name, seeds in wanted.items()}),
     )  # fmt: skip
 
 
-def _not_run(data: StudyFrame, ranking: pd.DataFrame) -> str:
-    """A note that lists the axes without a row."""
+def _note(data: StudyFrame, rows: str, ranking: pd.DataFrame) -> str:
+    if rows != "axis":
+        return unfitted(data) if rows == "marginal" else ""
     missing = [symbol for axis, symbol in data.axes.items() if axis not in set(ranking["name"])]
     return f"Not known yet, as no trial of it is finished: {', '.join(missing)}." if missing and len(data.done) else ""
 
@@ -137,15 +138,14 @@ def _of_cases(data: StudyFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     curves = _with_papers(data, curves, records(table, [CASE]))
     curves = curves.sort_values(CASE, key=lambda names: names.map(list(data.cases).index), kind="stable")
     ranking = curves[~curves["centre"] & (curves["n"] > 0)].assign(
-        symbol="", values=1, effect=lambda rows: rows["delta"]
+        symbol="", values=1, effect=lambda rows: rows["delta"], best=lambda rows: rows["value"]
     )
     for end in EXTREMES:
         for suffix in ("", LOW, HIGH):
             ranking[end + suffix] = ranking["delta" + suffix]
         ranking[end + " at"] = ranking["value"]
-    ranking["best"] = ranking["value"]
-    ranking["seeds"] = ranking[["seen", "within"]].min(axis=1).fillna(LEAST_REPEATS)
-    return ranking.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True), curves
+    seeds = ranking[["seen", "within"]].min(axis=1).fillna(data.least_seeds).clip(lower=data.seeds_floor)
+    return ranking.assign(seeds=seeds).sort_values("effect", ascending=False, kind="stable", ignore_index=True), curves
 
 
 def reach(summary: Overview) -> tuple[float, float]:

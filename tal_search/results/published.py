@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
-SYSTEMS = Path(__file__).with_name("published_systems.csv")
-CELLS = SYSTEMS.with_name("published.csv")
+from tal_search.data.definition import DatasetDefinition, PublishedSystem
+
+CELLS = Path(__file__).with_name("published.csv")
 NOT_AVAILABLE = "not available"  # in tables, if nothing is published
-# How the epoch of a published number was chosen, by the column `selection` of the two files.
+# How the epoch of a published number was chosen, by `selection` in `published` of a dataset's file and in CELLS.
 BEST_ON_TEST = "best epoch on the test split"
-SELECTIONS = {"test": BEST_ON_TEST, "": "not stated"}
+SELECTIONS = {
+    "test": BEST_ON_TEST, "last": "last epoch", "holdout": "best epoch on held-out videos", "": "not stated",
+}  # fmt: skip
 MARK = "†"  # marks BEST_ON_TEST in text tables
 MARK_NOTE = f"{MARK}: {BEST_ON_TEST}, as the released code of its authors chooses it."
 
@@ -40,35 +43,9 @@ def marked(mAP: float, selection: str) -> str:
     return NOT_AVAILABLE if math.isnan(mAP) else f"{mAP:.1f}{f' {MARK}' if selection == BEST_ON_TEST else ''}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PublishedSystem:
-    """Numbers its authors report on one dataset. mAP: percent by tIoU threshold ("0.5") or range ("0.3:0.7").
-
-    supervision and seconds (of annotation, per minute of video) are empty and None if the source gives none.
-    selection: a value of SELECTIONS.
-    """
-
-    supervision: str
-    seconds: float | None
-    source: str
-    selection: str
-    mAP: dict[str, float] = field(default_factory=dict)
-
-
-@cache
-def published_systems(dataset: str) -> dict[str, PublishedSystem]:
+def published_systems(dataset: DatasetDefinition) -> dict[str, PublishedSystem]:
     """Every published system on a dataset, by name."""
-    systems: dict[str, PublishedSystem] = {}
-    with SYSTEMS.open(newline="") as stream:
-        for row in csv.DictReader(stream):
-            if row["dataset"] == dataset:
-                seconds = float(row["seconds"]) if row["seconds"] else None
-                chosen = SELECTIONS[row["selection"]]
-                system = PublishedSystem(
-                    supervision=row["supervision"], seconds=seconds, source=row["source"], selection=chosen
-                )
-                systems.setdefault(row["system"], system).mAP[row["tiou"]] = float(row["mAP"])
-    return systems
+    return {system.system: system for system in dataset.published}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ def csv_columns(data: StudyFrame) -> dict[str, str]:
     scores = [*(f"mAP@{tiou:g}" for tiou in data.tiou), "average"]
     means = [name for score in scores for name in (score, score + LOW, score + HIGH)]
     delta = ["delta", "delta" + LOW, "delta" + HIGH, "pairs", "p", "p adjusted"]
-    kept = ["centre", "annotation_seconds", "n", *means, "leaky", *delta]
+    kept = ["centre", "annotation_seconds", "annotation_total", "n", *means, "leaky", *delta]
     names = {name: name for name in (*data.axes, *kept, "paper", "paper source", "paper selection", "verdict", "needs")}
     leaky = "best epoch on test, leaky, as the released code does"
     return {**names, "annotation_seconds": "seconds", "average": f"average {data.average_over}", "leaky": leaky}

@@ -9,20 +9,36 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from tal_search.results.uncertainty import subjects
 from tal_search.results.uncertainty.components import components, squares, weights
-from tal_search.results.uncertainty.contrasts import CONFIDENCE, LEAST_REPEATS, Contrasts, contrasts, quantile
+from tal_search.results.uncertainty.contrasts import (
+    CONFIDENCE,
+    LEAST_REPEATS,
+    Contrasts,
+    contrasts,
+    quantile,
+    subject_contrasts,
+    untested,
+)
 from tal_search.results.uncertainty.families import SIGNIFICANT
 from tal_search.results.uncertainty.model import Claim, modelled, run_variance
 from tal_search.results.uncertainty.runs import Runs
 from tal_search.types import NO_ANNOTATOR, Floats, Ints
 
 LOW, HIGH = " low", " high"  # suffixes of the columns with the 95 % interval of another column
+MORE_ANNOTATORS, MORE_SUBJECTS = "more annotators", "more subjects"
 METHOD = (
     "95 % intervals for new seeds and annotators (one annotator: for that one), variances shared between cells, "
     "intervals and verdicts with Dunnett's correction over all cells of the study"
 )
 SPREAD = "mean ± half its 95 % interval"
 MOST_SEEDS = 100  # most seeds that are ever recommended
+
+
+def repeat_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a frame of runs that `means` needs of each repeat."""
+    return rows[[name for name in ("seed", "annotator", subjects.COLUMN) if name in rows]]
+
 
 Verdict = Literal["better", "worse", "within noise", "needs repeats"]
 
@@ -31,12 +47,14 @@ def means(values: pd.DataFrame, by: pd.Series, repeats: pd.DataFrame, percent: C
     """One row per group of `by`, in order of first rows: `n`, the number of rows, and the mean of each column.
 
     NAME + LOW and NAME + HIGH are its 95 % interval for new seeds and annotators, cut off at 0 and, in `percent`
-    columns, at 100; NaN with fewer than three values, or one seed. repeats: `seed` and `annotator` of each row.
+    columns, at 100; NaN with fewer than three values, or one seed. repeats: `seed` and `annotator` of each row. Where
+    it has `draws`, the intervals of scores are those over subjects (see `uncertainty.subjects`).
     """
     code_N, groups = pd.factorize(by)
     columns: dict[str, Floats | Ints] = {"n": np.bincount(code_N, minlength=len(groups))}
     for name in values.columns:
-        mean, low, high = _intervals(runs_of(values[name], code_N, repeats))
+        runs, drawn = runs_of(values[name], code_N, repeats), subjects.drawn_scores(repeats, str(name))
+        mean, low, high = _intervals(runs, drawn and subjects.of_means(code_N, *drawn))
         columns[name] = mean
         columns[name + LOW] = np.maximum(low, 0.0)
         columns[name + HIGH] = np.minimum(high, 100.0) if name in percent else high
@@ -63,8 +81,11 @@ def runs_of(values: pd.Series[float], cell_N: Ints, repeats: pd.DataFrame) -> Ru
         )  # fmt: skip
 
 
-def _intervals(runs: Runs) -> tuple[Floats, Floats, Floats]:
-    """Mean, low and high of each cell from its own runs, so that effects of repeats on all cells are included."""
+def _intervals(runs: Runs, over_subjects: tuple[Floats, float] | None = None) -> tuple[Floats, Floats, Floats]:
+    """Mean, low and high of each cell from its own runs, so that effects of repeats on all cells are included.
+
+    over_subjects: variance [C] of the means over the subjects of folds, with its degrees of freedom.
+    """
     n_C = runs.present.sum(1)
     share_CR = runs.present / np.maximum(n_C, 1)[:, None]
     mean_C = np.where(n_C > 0, np.nansum(share_CR * runs.value, 1), np.nan)
@@ -72,7 +93,12 @@ def _intervals(runs: Runs) -> tuple[Floats, Floats, Floats]:
     own = components(of_cells)
     variance_C = own.variance(share)
     degrees_C = np.where(variance_C > 0, own.degrees(share), n_C - 1.0)
-    known_C = (n_C >= LEAST_REPEATS) & (of_cells.seed.df + of_cells.rest.df > 0)
+    known_C = of_cells.seed.df + of_cells.rest.df > 0
+    if over_subjects is None:
+        known_C &= n_C >= LEAST_REPEATS
+    else:
+        variance_C, degrees_C = subjects.combined(*over_subjects, variance_C, np.where(known_C, degrees_C, 0.0))
+        known_C = degrees_C > 0
     half_C = np.full(len(n_C), np.nan)
     half_C[known_C] = np.sqrt(variance_C[known_C]) * quantile(degrees_C[known_C])
     return mean_C, mean_C - half_C, mean_C + half_C
@@ -84,19 +110,27 @@ def differences(rows: pd.DataFrame, score: str, centre: int | None, claim: Claim
     One row per cell: `delta` over `pairs` common repeats with its LOW and HIGH; `p` of the two-sided test, `p adjusted`
     over all cells; `verdict`, and `needs`, what would decide it. NaN and "" without anything to compare.
     """
-    runs = runs_of(rows[score], rows["cell"].to_numpy(), rows)
+    runs, drawn = runs_of(rows[score], rows["cell"].to_numpy(), rows), subjects.drawn_scores(rows, score)
     if centre is None or centre >= len(runs.value):
         count = len(runs.value)
         names = ("delta", "delta" + LOW, "delta" + HIGH, "p", "p adjusted", "seen", "within")
         nothing = dict.fromkeys(names, np.full(count, np.nan))
         return pd.DataFrame({**nothing, "pairs": 0, "verdict": "needs repeats", "needs": ""}, index=range(count))
-    contrast, noise = contrasts(runs, centre, claim), floor(runs, centre, claim)[0]
+    noise = floor(runs, centre, claim)[0]
+    if drawn is None:
+        contrast = contrasts(runs, centre, claim)
+    else:
+        place = runs_of(pd.Series(np.arange(len(rows)), index=rows.index), rows["cell"].to_numpy(), rows).value
+        contrast = subject_contrasts(runs, centre, place, *drawn)
+        if subjects.shares_fits(rows) and rows["seed"].nunique() < LEAST_REPEATS:
+            contrast = untested(contrast)
+    beyond = MORE_ANNOTATORS if drawn is None else MORE_SUBJECTS
     verdict, seeds = verdicts(contrast, noise), int((runs.present[centre] @ runs.of_seed > 0).sum())
     seen, within = seeds_needed(contrast, seeds, noise)
     return pd.DataFrame({
         "delta": contrast.delta, "delta" + LOW: contrast.low, "delta" + HIGH: contrast.high, "p": contrast.p,
         "p adjusted": contrast.adjusted, "pairs": contrast.pairs, "verdict": verdict,
-        "needs": needs(contrast, seeds, verdict, noise), "seen": seen, "within": within,
+        "needs": needs(contrast, seeds, verdict, noise, beyond), "seen": seen, "within": within,
     })  # fmt: skip
 
 
@@ -112,20 +146,27 @@ def verdicts(contrast: Contrasts, noise: float) -> list[Verdict]:
     return verdict.tolist()  # type: ignore[no-any-return]
 
 
-def needs(contrast: Contrasts, seeds: int, verdict: list[Verdict], noise: float) -> list[str]:
+def needs(
+    contrast: Contrasts, seeds: int, verdict: list[Verdict], noise: float, beyond: str = MORE_ANNOTATORS
+) -> list[str]:
     """Repeats that would decide each cell that needs them, if its difference stays: "12 seeds", "more annotators".
+
+    beyond: what is needed where no number of seeds is enough.
 
     The smaller number of two: until the difference is significant, or until it is shown to be within the noise.
     """
     words: list[str] = []
-    columns = zip(verdict, contrast.pairs, contrast.error, *seeds_needed(contrast, seeds, noise), strict=True)
-    for decided, pairs, error, seen, within in columns:
+    columns = zip(
+        verdict, contrast.pairs, contrast.p, contrast.error, *seeds_needed(contrast, seeds, noise), strict=True
+    )
+    for decided, pairs, p, error, seen, within in columns:
         if decided != "needs repeats":
             words.append("")
-        elif math.isnan(error):
-            words.append(f"{LEAST_REPEATS} seeds" if pairs else "repeats in common")
+        elif math.isnan(p):
+            least = beyond if math.isnan(error) and beyond == MORE_SUBJECTS else f"{LEAST_REPEATS} seeds"
+            words.append(least if pairs else "repeats in common")
         else:
-            words.append(need_words(min(seen, within)))
+            words.append(need_words(min(seen, within), beyond))
     return words
 
 
@@ -153,12 +194,12 @@ def seeds_for(variance: Floats, by_annotator: Floats, seeds: int, target: Floats
         )
 
 
-def need_words(seeds: float) -> str:
-    """ "12 seeds"; "more annotators" if no number of seeds is enough; "" for NaN, if nothing is needed."""
+def need_words(seeds: float, beyond: str = MORE_ANNOTATORS) -> str:
+    """ "12 seeds"; `beyond` if no number of seeds is enough; "" for NaN, if nothing is needed."""
     if math.isnan(seeds):
         return ""
     if math.isinf(seeds):
-        return "more annotators"
+        return beyond
     return f"{seeds:.0f} seeds" if seeds <= MOST_SEEDS else f"more than {MOST_SEEDS} seeds"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tal_search.data.definition import PublishedSystem
+from tal_search.results.uncertainty.contrasts import LEAST_REPEATS
 from tal_search.types import Floats, criterion
 
 PAPERS_RANGE = (0.3, 0.4, 0.5, 0.6, 0.7)  # whose average THUMOS14 papers print
@@ -22,15 +25,21 @@ class StudyFrame:
     plan: one_at_a_time, grid, cases or sampler. axes: symbol of each varied hyperparameter, by name; centre: the value
     of each axis at the centre (in a study of cases, the reference). dataset: its name. hyperparameters, inference,
     protocol: complete settings of the centre; fit_inference: inference settings at which fits are scored. cases: the
-    published system that each case rebuilds. objectives: direction of each objective of a sampler.
+    published system that each case rebuilds; published: all of the dataset, by name. objectives: direction of each
+    objective of a sampler.
 
     trials has one row per trial and at least these columns: the axes by name, `key` (of its fit), `seed`, `annotator`,
-    `method`, `state` ("done", or anything else), `annotation_seconds` (per minute of video), those of `score_columns`,
-    and of the result `detections`, `parameters`, `seconds` (of training) and `scoring_seconds`; `reason`: why
-    detections are missing, or "". mAP in percent; NaN if unknown.
+    `method`, `state` ("done", or anything else), `annotation_seconds` (per minute of labelled video),
+    `annotation_total` (seconds over the whole training set), those of `score_columns`, and of the result `detections`,
+    `parameters`, `seconds` (of training) and `scoring_seconds`; `reason`: why detections are missing, or "". mAP in
+    percent; NaN if unknown.
 
     name: the study's; runs: the folder where it is now; overrides: the command line of its last run, study=NAME first;
-    lanes: number of trials it ran at once.
+    lanes: number of trials it ran at once. shares: label budgets of the centre, by axis (SUPERVISION and a name).
+    label: "simulated data", "simulated clicks" or "", see `simulation_label`.
+
+    folds: in a study with folds `by`, `of` and the number of `subjects`, else empty. There, `trials` has one row per
+    cell, seed and annotator, pooled over the folds (`results.folds.pooling.pooled`), and `single` one per fold.
     """
 
     plan: str
@@ -49,6 +58,35 @@ class StudyFrame:
     runs: Path = Path("runs")
     overrides: tuple[str, ...] = ()
     lanes: int = 1
+    label: str = ""
+    shares: dict[str, float] = field(default_factory=dict)
+    published: dict[str, PublishedSystem] = field(default_factory=dict)
+    folds: dict[str, Any] = field(default_factory=dict)
+    single: pd.DataFrame | None = field(default=None, repr=False)
+
+    @property
+    def subjects(self) -> int:
+        """The number of subjects that folds test; 0 in a study without folds."""
+        return int(self.folds.get("subjects", 0))
+
+    @property
+    def least_seeds(self) -> float:
+        """The fewest seeds that give a verdict; infinite where each subject has a fit of its own: more subjects do."""
+        return math.inf if self.subjects and self.subjects == self.folds["of"] else LEAST_REPEATS
+
+    @property
+    def seeds_floor(self) -> float:
+        """The fewest seeds to ask for where some number would decide: `least_seeds`, 0 where that is infinite."""
+        return self.least_seeds if math.isfinite(self.least_seeds) else 0.0
+
+    @property
+    def every(self) -> pd.DataFrame:
+        """One row per trial, also of a study with folds, with their column `fold`."""
+        return self.trials if self.single is None else self.single
+
+    @property
+    def every_done(self) -> pd.DataFrame:
+        return self.every[self.every["state"] == "done"]
 
     @property
     def tiou(self) -> tuple[float, ...]:

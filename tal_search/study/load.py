@@ -7,45 +7,40 @@ repeated here.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
+from tal_search.config.checking import Checker, closest, did_you_mean, repeated
+from tal_search.config.named_files import Listed, NamedFiles
+from tal_search.config.yaml_reader import Key, Written, shown
+from tal_search.data.catalog import dataset_name
+from tal_search.data.definition import DatasetDefinition
 from tal_search.errors import InputError, Problems
 from tal_search.localization.inference import Inference
 from tal_search.methods import available, specification
-from tal_search.study.cases import check_cases, read_cases, reference_study
-from tal_search.study.checking import Checker, closest, did_you_mean, repeated
+from tal_search.study.cases import check_cases, clicks_read, read_cases, reference_study
+from tal_search.study.dataset_settings import DatasetSettings
+from tal_search.study.effective_preset import definition_of, preset_names, preset_problems
 from tal_search.study.overrides import apply_override
 from tal_search.study.presets import annotator_problems, find_dataset, thresholds
-from tal_search.study.rules import check_addresses, check_lengths, check_search, checked_options, with_long_forms
+from tal_search.study.rules import (
+    check_addresses,
+    check_lengths,
+    check_search,
+    checked_options,
+    with_long_forms,
+    with_tiou_as_text,
+)
 from tal_search.study.search_settings import SearchSettings
 from tal_search.study.settings import FOLDER, Study
 from tal_search.study.space import Dimension, read_space
-from tal_search.study.yaml_reader import Key, Written, read_study_file, shown
+from tal_search.study.supervision.rules import check_supervision, renamed
+from tal_search.study.supervision.settings import GROUPS
 from tal_search.text.urls import without_passwords
 from tal_search.types import INFERENCE, Plain, Value
 
-CODE = Path(__file__).resolve().parents[1]
-# An installed package has the studies inside; a checkout has them at its top.
-IN_PACKAGE, IN_CHECKOUT = CODE / FOLDER, CODE.parent / FOLDER
-INSTALLED = IN_PACKAGE if IN_PACKAGE.is_dir() or not (CODE.parent / "pyproject.toml").is_file() else IN_CHECKOUT
-STUDY_NAME = re.compile(r"[A-Za-z0-9_-]+")
 MOST_TRIALS = 20_000
-
-
-class ListedStudy(NamedTuple):
-    """A study that `load_study` finds.
-
-    origin: "./studies" (in the working folder), "tal_search" (installed with it) or "repository" (in the checkout of
-    this code). replaces: the origin of another study with the same name, which it hides, or "".
-    """
-
-    name: str
-    description: str
-    origin: str
-    replaces: str
+FILES = NamedFiles(FOLDER.name)
 
 
 def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
@@ -54,12 +49,7 @@ def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
     Raises InputError with all problems of the file and the overrides, each with its place.
     """
     path = _find(name, folder)
-    source = _shown(path, folder)
-    try:
-        written = read_study_file(path.read_text("utf-8"), source)
-    except (OSError, UnicodeDecodeError) as error:
-        written = Written(source)
-        written.problems.add(f"{source}: cannot be read ({error}); write it as UTF-8 text")
+    written = FILES.read(path, FILES.shown(path, folder))
     for override in overrides:
         apply_override(written, override)
     study = replace(_checked(name, written), overrides=(f"study={name}", *map(without_passwords, overrides)))
@@ -69,33 +59,13 @@ def load_study(name: str, overrides: list[str], folder: Path = FOLDER) -> Study:
     return study
 
 
-def list_studies(folder: Path = FOLDER) -> list[ListedStudy]:
+def list_studies(folder: Path = FOLDER) -> list[Listed]:
     """Every study that `load_study` finds, by name, with its one-line description."""
-    studies, elsewhere = [], "repository" if INSTALLED == IN_CHECKOUT else "tal_search"
-    for name, path in sorted(_files(folder).items()):
-        written = read_study_file(path.read_text("utf-8", errors="replace"), path.name)
-        description = str(written.content().get("description", "")).strip().split("\n")[0]
-        own = path.parent != INSTALLED
-        replaced = own and folder.resolve() != INSTALLED and (INSTALLED / path.name).is_file()
-        origin, replaces = f"./{folder.name}" if own else elsewhere, elsewhere if replaced else ""
-        studies.append(ListedStudy(name, "cannot be read" if written.problems else description, origin, replaces))
-    return studies
-
-
-def _files(folder: Path) -> dict[str, Path]:
-    """Study files by name; those of `folder` hide installed ones."""
-    paths = [*INSTALLED.glob("*.yaml"), *folder.glob("*.yaml")]
-    return {path.stem: path for path in paths if STUDY_NAME.fullmatch(path.stem) and path.is_file()}
-
-
-def _shown(path: Path, folder: Path) -> str:
-    """A study's file as messages name it: studies/NAME.yaml of the working folder, or the installed path."""
-    own = path.parent != INSTALLED or folder.resolve() == INSTALLED
-    return f"{FOLDER.name}/{path.name}" if own else str(path)
+    return FILES.listed(folder)
 
 
 def _find(name: str, folder: Path) -> Path:
-    files = _files(folder)
+    files = FILES.files(folder)
     if name not in files:
         raise InputError(
             f"study={name} is unknown{did_you_mean(closest(name, list(files)))}; studies found: "
@@ -106,7 +76,7 @@ def _find(name: str, folder: Path) -> Path:
 
 def _checked(name: str, written: Written) -> Study:
     """The study with defaults in place of wrong settings, which are reported to `written`."""
-    content = _with_tiou_as_text(written.content())
+    content = _with_dataset_name(with_tiou_as_text(written.content()), written)
     given = content.get("search")
     if isinstance(given, dict):
         content["search"] = with_long_forms(given)
@@ -128,27 +98,28 @@ def _checked(name: str, written: Written) -> Study:
         inference=chosen["inference"],
         search=_checked_search(checker, study.search, content, method),
     )
+    study, usable = _with_definition(study, written)
     check_search(study, written)
     check_lengths(study, written)
-    if study.search.cases:
-        check_cases(study, written)
-    else:
-        _check_choices(study, written)
+    if not study.search.cases:
         _check_inference(study, written)
-    if study.dataset.clicks_fraction < 1 and study.dataset.clicks_per_minute is not None:
-        written.add(("dataset", "clicks_per_minute"), "is given beside clicks_fraction; keep one of them")
+    if usable:
+        _check_dataset(study, definition_of(study), written)
+    check_supervision(study, written)
     _check_tiou(study, written)
     _check_size(study, written)
     _check_packing(study, written)
     check_addresses(study, written)
-    return replace(study, places={".".join(key): at for key, at in written.places.items()} | {"": written.source})
+    return replace(
+        renamed(study), places={".".join(key): at for key, at in written.places.items()} | {"": written.source}
+    )
 
 
 def _checked_search(checker: Checker, search: SearchSettings, content: dict[str, Plain], method: str) -> SearchSettings:
     axes: dict[str, tuple[Value, ...]] = {}
     space: dict[str, Dimension] = {}
     if method in available():
-        fields, groups = specification(method).hyperparameters, {INFERENCE.removesuffix("."): Inference}
+        fields, groups = specification(method).hyperparameters, GROUPS
         axes = checker.axes(fields, groups, _content(content, "search", "axes"), ("search", "axes"))
         space = read_space(checker, fields, groups, _content(content, "search", "space"), ("search", "space"))
     cases = read_cases(checker, _content(content, "search", "cases"), method)
@@ -168,36 +139,60 @@ def _data_problems(study: Study, known: Problems) -> list[str]:
     if any("dataset" in problem or "annotators" in problem for problem in known):
         return []
     try:
-        # The preset may be the problem, and the method's supervision is not known before its settings are valid.
-        return annotator_problems(study, find_dataset(replace(reference_study(study), preset="auto")), ())
+        found = find_dataset(replace(reference_study(study), preset="auto"))  # the preset may be the problem
+        return annotator_problems(study, found, *clicks_read(study))
     except InputError as error:
         return list(error.problems)
 
 
-def _with_tiou_as_text(content: dict[str, Plain]) -> dict[str, Plain]:
-    """Accept `tiou: [0.3, 0.5]` and `tiou: 0.5` beside text."""
-    protocol = content.get("protocol")
-    tiou = protocol.get("tiou") if isinstance(protocol, dict) else None
-    if not isinstance(protocol, dict) or not isinstance(tiou, list | float | int):
+def _with_dataset_name(content: dict[str, Plain], written: Written) -> dict[str, Plain]:
+    """A dataset is named as its file is; without a name, the file given as `dataset.file` names it."""
+    section = content.get("dataset")
+    if not isinstance(section, dict):
         return content
-    text = ",".join(str(value) for value in tiou) if isinstance(tiou, list) else str(tiou)
-    return {**content, "protocol": {**protocol, "tiou": text}}
+    file, name = section.get("file"), section.get("name")
+    if name is None and isinstance(file, str) and "name" not in section:
+        name = Path(file).stem
+    if not isinstance(name, str):
+        return content
+    try:
+        return {**content, "dataset": {**section, "name": dataset_name(name)}}
+    except InputError as error:
+        for problem in error.problems:
+            written.add(("dataset", "name"), f"is wrong: {problem}")
+        return {**content, "dataset": {key: value for key, value in section.items() if key not in ("name", "file")}}
 
 
-def _check_choices(study: Study, written: Written) -> None:
-    """Report a dataset or preset that the method does not have."""
-    presets = specification(study.method).presets
-    choices = [("dataset.name", study.dataset.name, list(presets))]
-    if study.dataset.name in presets:
-        choices.append(("preset", study.preset, ["auto", *presets[study.dataset.name]]))
-    for key, value, valid in choices:
-        if value not in valid:
-            near = did_you_mean(closest(value, valid))
-            written.add(tuple(key.split(".")), f"is {shown(value)}; it must be one of {', '.join(valid)}{near}")
+def _with_definition(study: Study, written: Written) -> tuple[Study, bool]:
+    """The study, and whether its dataset's file can be used; else with the default dataset, and problems reported."""
+    try:
+        definition_of(study)
+    except InputError as error:
+        written.problems.extend(error.problems)
+        return replace(study, dataset=replace(study.dataset, name=DatasetSettings.name, file=None)), False
+    return study, True
+
+
+def _check_dataset(study: Study, dataset: DatasetDefinition, written: Written) -> None:
+    """Report what does not go with the file of the dataset, and problems of the presets that it changes."""
+    written.problems.extend(preset_problems(dataset, study.dataset.file))
+    check_cases(study, dataset, written)
+    _check_choices(study, dataset, written)
+
+
+def _check_choices(study: Study, dataset: DatasetDefinition, written: Written) -> None:
+    """Report a preset that the method of a study without cases does not have for the dataset."""
+    valid = ["auto", *preset_names(dataset, study.method)]
+    if study.preset not in valid and not study.search.cases:
+        near = did_you_mean(closest(study.preset, valid))
+        choices = f"{study.method} on {study.dataset.name} it must be one of {', '.join(valid)}{near}"
+        written.add(("preset",), f"is {shown(study.preset)}; for {choices}")
 
 
 def _check_tiou(study: Study, written: Written) -> None:
-    """Report invalid thresholds."""
+    """Report invalid thresholds; those of a dataset's file are checked with it."""
+    if study.protocol.tiou == "auto":
+        return
     try:
         thresholds(study)
     except InputError as error:

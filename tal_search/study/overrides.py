@@ -11,7 +11,7 @@ import re
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tal_search.study.yaml_reader import INVALID, Invalid, Key, Reader, Written, shown
+from tal_search.config.yaml_reader import INVALID, Invalid, Key, Reader, Written, shown
 from tal_search.text.printable import first_line
 from tal_search.text.urls import masked
 from tal_search.types import Plain
@@ -61,7 +61,11 @@ def _value(name: str, text: str, reader: Reader) -> Plain | Invalid:
         return INVALID
     spaced, comma = _scan(text)
     if comma or SWEEP_FUNCTION.fullmatch(text):
-        axis = name.removeprefix("hyperparameters.") if name.startswith(("hyperparameters.", "inference.")) else "NAME"
+        axis = (
+            name.removeprefix("hyperparameters.")
+            if name.startswith(("hyperparameters.", "inference.", "supervision."))
+            else "NAME"
+        )
         reader.problems.add(
             f"{reader.source}: {name} has several values, and sweeps are not read; "
             f"give an axis a list instead: search.axes.{axis}=[VALUE,VALUE]"

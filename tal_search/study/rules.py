@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tal_search.study.checking import Checker, closest, did_you_mean
+from tal_search.config.checking import Checker, closest, did_you_mean
+from tal_search.config.yaml_reader import Key, Written, dotted, shown
 from tal_search.study.samplers import OBJECTIVES, ONE_OBJECTIVE, PRUNERS, SAMPLERS
 from tal_search.study.search_settings import SearchSettings
 from tal_search.study.settings import Study
-from tal_search.study.yaml_reader import Key, Written, dotted, shown
+from tal_search.text.name_patterns import pattern_problem
 from tal_search.text.urls import is_misread, masked, web_link
 from tal_search.types import Plain, Value
 
@@ -35,6 +36,16 @@ def with_long_forms(search: dict[str, Plain]) -> dict[str, Plain]:
     return search
 
 
+def with_tiou_as_text(content: dict[str, Plain]) -> dict[str, Plain]:
+    """Accept `tiou: [0.3, 0.5]` and `tiou: 0.5` beside text."""
+    protocol = content.get("protocol")
+    tiou = protocol.get("tiou") if isinstance(protocol, dict) else None
+    if not isinstance(protocol, dict) or not isinstance(tiou, list | float | int):
+        return content
+    text = ",".join(str(value) for value in tiou) if isinstance(tiou, list) else str(tiou)
+    return {**content, "protocol": {**protocol, "tiou": text}}
+
+
 def checked_options(checker: Checker, search: SearchSettings) -> SearchSettings:
     """The search with the options of its sampler and pruner checked."""
     sampler, pruner, written = search.sampler, search.pruner, checker.written
@@ -54,6 +65,8 @@ def checked_options(checker: Checker, search: SearchSettings) -> SearchSettings:
 def check_search(study: Study, written: Written) -> None:
     """Report settings that do not go together."""
     _check_objectives(study.search, written)
+    _check_holdout(study, written)
+    _check_clickers(study, written)
     if study.search.plan == "sampler":
         _check_sampler(study, written)
     else:
@@ -99,6 +112,26 @@ def check_addresses(study: Study, written: Written) -> None:
                 f"has a password with signs that end the password; write {signs}, or leave the password "
                 f"out and set {'PGPASSWORD' if key == ('record',) else 'MLFLOW_TRACKING_PASSWORD'}",
             )
+
+
+def _check_clickers(study: Study, written: Written) -> None:
+    """Report clickers of no kind of clicks."""
+    clickers, place = study.dataset.clickers, ("dataset", "clickers")
+    reported = any(f": {dotted(place)}" in problem for problem in written.problems)
+    if clickers is not None and not clickers.by_kind and not reported:
+        written.add(place, "names no kind of clicks; give background or action, such as background: uniform")
+
+
+def _check_holdout(study: Study, written: Written) -> None:
+    """Report an expression for groups that is none, or that no epoch is selected by."""
+    by, place = study.protocol.holdout_by, ("protocol", "holdout_by")
+    if by is None:
+        return
+    problem = pattern_problem(by)
+    if problem is not None:
+        written.add(place, f"is {shown(by)}, which {problem}")
+    if study.protocol.selection == "last":
+        written.add(place, "is given, but selection is last, which holds out no video; use holdout, or remove it")
 
 
 def _given_in(section: Key, settings: Mapping[str, Value]) -> dict[str, Key]:

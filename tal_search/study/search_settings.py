@@ -55,9 +55,9 @@ class CaseSettings:
     """A named cell: a method with its preset and settings; the study's are the defaults.
 
     The study's `hyperparameters` are for the study's method and apply to the cases of that method only. `paper`: the
-    published system that the case reproduces (see `published.py`), whose numbers are shown beside it. `clicks_fraction`
-    or `clicks_per_minute`: how many background clicks are kept, overriding `dataset`; a case that keeps none trains on
-    video labels alone.
+    published system that the case reproduces (see `published.py`), whose numbers are shown beside it. `supervision`:
+    its label budgets, over the study's; `clicks_per_minute`: background clicks kept, instead of a share. A case that
+    keeps no clicks trains on video labels alone. `clicks_fraction`: the older name of supervision.background_clicks.
     """
 
     method: str | None = None
@@ -65,13 +65,15 @@ class CaseSettings:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     inference: dict[str, Any] = field(default_factory=dict)
     paper: str | None = None
+    supervision: dict[str, Any] = field(default_factory=dict)
     clicks_fraction: float | None = hyper(None, "share", low=0, high=1)
     clicks_per_minute: float | None = hyper(None, "1/min", above=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
-    """The plan and its axes. An axis is any hyperparameter of the method, or `inference.NAME` for an inference setting.
+    """The plan and its axes. An axis is any hyperparameter of the method, `inference.NAME` for an inference
+    setting, or `supervision.NAME` for a label budget.
 
     one_at_a_time and grid use `axes` (the values to try); cases uses `cases`, by name, the first of which is the
     reference; sampler uses `space` (ranges to draw from), a sampler, a pruner, and objectives by name with directions.

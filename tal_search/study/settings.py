@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from tal_search.data.clicks.annotation_cost import CostModel
 from tal_search.fields import hyper
-from tal_search.metrics.matching import PROTOCOLS
 from tal_search.study.dataset_settings import DatasetSettings
 from tal_search.study.search_settings import LARGEST_SEED, SearchSettings
+from tal_search.study.supervision.settings import SupervisionSettings
 from tal_search.text.urls import web_link, without_passwords
+from tal_search.types import PROTOCOLS
 
 FOLDER = Path("studies")
 
@@ -28,16 +29,19 @@ class BudgetSettings:
 class ProtocolSettings:
     """How a trial is scored, and which epoch's score is used: the last, or the best on held-out training videos.
 
-    `tiou: auto` is what papers report on the dataset (0.1:0.9:0.1 on THUMOS14). `selection: auto` is holdout if scores
-    choose the next trials (plan: sampler), else last. With holdout, the test split is scored once, after the epoch is
-    selected.
+    `evaluation: auto` and `tiou: auto` are what papers report on the dataset (activitynet and 0.1:0.9:0.1 on THUMOS14).
+    `selection: auto` is holdout if scores choose the next trials (plan: sampler), else last. With holdout, the test
+    split is scored once, after the epoch is selected. `holdout_by`: a regular expression on the name of a video whose
+    first bracket is the video's group, such as the person it shows; whole groups are then held out, and
+    `holdout_fraction` is the share of the groups.
     """
 
-    evaluation: str = hyper("activitynet", "protocol", choices=tuple(PROTOCOLS))
+    evaluation: str = hyper("auto", "protocol", choices=("auto", *PROTOCOLS))
     tiou: str = "auto"
     selection: Literal["auto", "last", "holdout"] = "auto"
     holdout_fraction: float = hyper(0.2, "holdout", above=0, high=0.9, help="share of the training videos held out")
     holdout_seed: int = hyper(0, "seed", low=0, high=LARGEST_SEED)
+    holdout_by: str | None = None
     evaluate_every: int = hyper(5, "epochs", low=1, help="epochs between two evaluations")
 
 
@@ -122,6 +126,7 @@ class Study:
     dataset: DatasetSettings = field(default_factory=DatasetSettings)
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     inference: dict[str, Any] = field(default_factory=dict)
+    supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
     protocol: ProtocolSettings = field(default_factory=ProtocolSettings)
     resources: ResourceSettings = field(default_factory=ResourceSettings)

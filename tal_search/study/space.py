@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, get_args
 
+from tal_search.config.checking import Checker, Setting, closest, converted, did_you_mean, settings_of, words
+from tal_search.config.yaml_reader import INVALID, Invalid, Key, shown
 from tal_search.fields import broken_rule
-from tal_search.study.checking import Checker, Setting, closest, converted, did_you_mean, settings_of, words
-from tal_search.study.yaml_reader import INVALID, Invalid, Key, shown
 from tal_search.types import Plain
 
 LARGEST_RANGE = 100_000  # larger ranges of whole numbers are not checked value by value (for oddness, say)

@@ -16,7 +16,7 @@ from tal_search.tracking.background import NotCopied
 from tal_search.tracking.mlflow_client import import_mlflow, mlflow_client
 from tal_search.tracking.mlflow_database import address_of, open_database
 from tal_search.tracking.study_values import NOTE_MARK, PROGRESS, TAGS, StudyValues, note, same
-from tal_search.tracking.values import PERCENT, UNIT, dashboard_link, dataset_values, git_commit
+from tal_search.tracking.values import PERCENT, UNIT, dashboard_link, dataset_values, git_commit, simulated_tag
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -60,7 +60,7 @@ class MlflowStore:
     """The runs of one study in MLflow. All methods block, and may raise any exception; see `translated`.
 
     database: the file that uri names, if it does; artifacts: where the settings place the files of its runs. dashboard:
-    the address of the dashboards, "" if unknown. say: gets a sentence where a database is made anew.
+    the address of the dashboards, "" if unknown. say: gets a sentence where one is made anew. clicks: read by any cell.
     """
 
     uri: str
@@ -69,6 +69,7 @@ class MlflowStore:
     study: str
     description: str
     dataset: DatasetSpec
+    clicks: tuple[str, ...]
     dashboard: str
     say: Callable[[str], None]
 
@@ -83,7 +84,7 @@ class MlflowStore:
         uri, database, artifacts = address_of(study.runs, tracking)
         return cls(
             uri, database, artifacts, study.name, study.description,
-            plan.dataset, tracking.dashboard_page, say or (lambda _: None),
+            plan.dataset, plan.clicks, tracking.dashboard_page, say or (lambda _: None),
         )  # fmt: skip
 
     @property
@@ -110,8 +111,8 @@ class MlflowStore:
             "dataset.description": self.dataset.description, **git_commit(),
         }  # fmt: skip
         tags = {
-            **self.shared_tags, "role": "study", "state": "running", UNIT: PERCENT,
-            "dashboard": dashboard_link(self.study, address=self.dashboard),
+            **self.shared_tags, **simulated_tag(self.dataset, self.clicks), "role": "study", "state": "running",
+            UNIT: PERCENT, "dashboard": dashboard_link(self.study, address=self.dashboard),
         }  # fmt: skip
         parent = self._set_aside()
         if parent is None:
@@ -231,8 +232,7 @@ class MlflowStore:
         while True:
             page = self.client.search_runs([self.experiment], condition, max_results=PAGE, page_token=token)
             yield from page
-            token = page.token
-            if not token:
+            if not (token := page.token):
                 return
 
 

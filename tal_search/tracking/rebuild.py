@@ -45,7 +45,7 @@ def rebuild(plan: Plan, say: Callable[[str], None] | None = None) -> str:
         pass
     with lock_study(study.runs / study.name, study.record) as lock:
         with _opened(where, study.name) as (storage, study_id):
-            known = list(rows(storage, study_id, (*READ, "cell", "annotator", "seed")))
+            known = list(rows(storage, study_id, (*READ, "cell", "annotator", "seed", "fold")))
         ended = list(_ended(known, plan))
         tracker = mlflow_tracker(plan, say, search=True, check=lock.check)
         for spec, outcome in ended:
@@ -121,7 +121,8 @@ def _frame(known: list[Row], plan: Plan) -> StudyFrame:
     """The study's frame from its record, which alone has the cells of a sampler."""
     trials = {trial.id: trial for trial in plan.trials}
     if plan.study.search.plan == "sampler":
-        drawn = (plan.trial(*(row.attributes[name] for name in ("cell", "seed", "annotator"))) for row in known)
+        names = ("cell", "seed", "annotator", "fold")
+        drawn = (plan.trial(*(row.attributes[name] for name in names if name in row.attributes)) for row in known)
         trials = {trial.id: trial for trial in drawn}
     done = {row.attributes["id"]: row.attributes["result"] for row in known if row.state == TrialState.COMPLETE}
     results = {name: TrialResult.from_json(done[name]) for name in trials if name in done}

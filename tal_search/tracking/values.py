@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import numpy as np
 import pandas as pd
 
-from tal_search.data.dataset_spec import DatasetSpec
+from tal_search.data.dataset_spec import DatasetSpec, simulation_label
 from tal_search.plan.plan import Plan
 from tal_search.results.trials import averaged, score_columns
 from tal_search.study import Study
@@ -19,7 +19,16 @@ from tal_search.text.commands import command_line, repeated
 from tal_search.text.csv_text import csv_text
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import EpochReport, State, TrialResult, TrialSpec, objective
-from tal_search.types import CASE, NO_ANNOTATOR, canonical_json, criterion, written
+from tal_search.types import (
+    CASE,
+    NO_ANNOTATOR,
+    SHARE_OF,
+    SUPERVISION,
+    VIDEOS,
+    canonical_json,
+    criterion,
+    written,
+)
 
 EPOCH_MARK = "seconds"  # a metric of every epoch: it tells which epochs a run holds
 RESULT_MARK = "mAP/average"  # a metric of every result
@@ -33,8 +42,9 @@ def trial_params(spec: TrialSpec) -> dict[str, str]:
     """All parameters: hyperparameters by name, the others with the prefixes of a study's overrides."""
     inference = {f"inference.{name}": value for name, value in spec.inference.items()}
     protocol = {f"protocol.{name}": value for name, value in spec.protocol.items()}
-    data = {name: getattr(spec.dataset, name) for name in ("snippets", "clicks_fraction", "clicks_per_minute")}
-    rest = {**{f"dataset.{name}": value for name, value in data.items()}, "precision": spec.precision}
+    data = {f"dataset.{name}": getattr(spec.dataset, name) for name in ("snippets", "clicks_per_minute")}
+    shares = {SUPERVISION + name: spec.dataset.share(name) for name in (*SHARE_OF, VIDEOS)}
+    rest = {**data, **shares, "precision": spec.precision}
     return {name: str(value) for name, value in {**spec.hyperparameters, **inference, **protocol, **rest}.items()}
 
 
@@ -45,8 +55,16 @@ def trial_tags(spec: TrialSpec) -> dict[str, str]:
         "code_version": spec.code_version,
         "annotator": spec.annotator,
         "seed": str(spec.seed),
+        **({} if spec.dataset.fold is None else {"fold": str(spec.dataset.fold)}),
         "cell": canonical_json(spec.cell),
+        **simulated_tag(spec.dataset, spec.supervision),
     }
+
+
+def simulated_tag(dataset: DatasetSpec, supervision: Iterable[str]) -> dict[str, str]:
+    """The tag `simulated` of results on simulated data or clicks; none otherwise."""
+    label = simulation_label(dataset.source, dataset.drawn(supervision))
+    return {"simulated": label} if label else {}
 
 
 def dashboard_link(study: str, key: str = "", address: str = "") -> str:
@@ -59,7 +77,7 @@ def dashboard_link(study: str, key: str = "", address: str = "") -> str:
 class Naming:
     """Naming of runs: by the axes that differ from the centre, and by the annotator if there are several.
 
-    centre: every hyperparameter at the centre of the study.
+    centre: every hyperparameter and label budget at the centre of the study.
     """
 
     axes: tuple[str, ...] = ()
@@ -68,7 +86,7 @@ class Naming:
 
     @classmethod
     def of(cls, plan: Plan) -> Naming:
-        return cls(plan.axes, plan.centre, len(plan.annotators) > 1)
+        return cls(plan.axes, {**plan.centre, **plan.reference.shares}, len(plan.annotators) > 1)
 
     def __call__(self, spec: TrialSpec) -> str:
         """`k_ratio=1/6 · seed 0`; "centre" if nothing differs; a case's name. At most LONGEST_NAME characters."""
@@ -77,7 +95,8 @@ class Naming:
         changed = [f"{name}={written(settings[name])}" for name in names if settings[name] != self.centre.get(name)]
         cell = str(spec.cell[CASE]) if CASE in spec.cell else " ".join(changed) or "centre"
         annotator = f" · {spec.annotator}" if self.annotators and spec.annotator != NO_ANNOTATOR else ""
-        repeat = f"{annotator} · seed {spec.seed}"
+        fold = "" if spec.dataset.fold is None else f" · fold {spec.dataset.fold}"
+        repeat = f"{annotator} · seed {spec.seed}{fold}"
         room = LONGEST_NAME - len(repeat)
         return (cell if len(cell) <= room else f"{cell[: room - 1]}…") + repeat
 
@@ -117,6 +136,7 @@ def dataset_values(dataset: DatasetSpec) -> dict[str, str]:
     """A dataset in MLflow's terms: name, digest of the content, source, and profile (JSON)."""
     where = {"path": dataset.root, "ground_truth": dataset.ground_truth} if dataset.root else {}
     simulated = {"simulation": dataset.simulation} if dataset.simulation else {}
+    simulated |= {"clickers": dataset.clickers} if dataset.clickers else {}
     profile = {
         "description": dataset.description, "snippets": dataset.snippets, "fingerprint": dataset.fingerprint,
         "clicks": dataset.click_fingerprints,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
+from tal_search.data.catalog import recognised
 from tal_search.data.data_folder import feature_files
+from tal_search.data.definition import DatasetDefinition
 from tal_search.data.features.npz import read_video, rescale
 from tal_search.data.features.split_reader import FALLBACK_FPS
 from tal_search.data.splits import restrict
@@ -63,14 +65,15 @@ def open_benchmark(
     drop_duplicates: bool = False,
     videos: int | None = None,
     unknown: Unknown = "error",
-    dataset: str | None = None,
+    dataset: DatasetDefinition | None = None,
     notes: list[str] | None = None,
 ) -> tuple[Benchmark, list[Detections]]:
     """One subset of an ActivityNet-style ground truth, and the detections of each ActivityNet-style file.
 
     ambiguous: a list for protocol thumos14. drop_duplicates: an instance given twice counts once. videos: one of
-    THUMOS14's test sets, 210 to 213; None for every video of the subset. unknown: see `read_detections`. dataset: see
-    `read_labels`. Adds notes on labels that are spelled differently. Raises InputError with the problems of all files.
+    THUMOS14's test sets, 210 to 213; None for every video of the subset. unknown: see `read_detections`. dataset: the
+    definition whose classes the labels must be; None: that of the ground truth, see `catalog.recognised`. Adds notes on
+    labels that are spelled differently. Raises InputError with the problems of all files.
     """
     problems = Problems()
     benchmark = None
@@ -96,7 +99,7 @@ def _read_benchmark(
     protocol: str,
     ambiguous: Path | None,
     videos: int | None,
-    dataset: str | None,
+    dataset: DatasetDefinition | None,
     notes: list[str] | None,
 ) -> Benchmark:
     problems = Problems()
@@ -106,7 +109,7 @@ def _read_benchmark(
         require_protocol(protocol, ambiguous is not None)
         listed = read_ambiguous(ambiguous) if ambiguous is not None else None
     with problems.gather():
-        truth = read_annotations(ground_truth, subset, dataset, notes)
+        truth = read_annotations(ground_truth, subset, dataset or recognised(ground_truth), notes)
         dropped = left_out(truth.videos, videos) if videos is not None else ()
     problems.raise_if_any()
     assert truth is not None, "else there is a problem"
@@ -135,7 +138,7 @@ def detect(
         raise InputError(f"{checkpoint}: has {classes} classes where the ground truth has {len(truth.classes)}")
     channels = method.network.base_module.conv_1.in_channels
     videos = _test_videos(data, benchmark.subset, truth, channels, snippets)
-    return method.detect(videos, truth.classes, Inference(**PRESETS["thumos14"][variant].inference))
+    return method.detect(videos, truth.classes, Inference(**PRESETS[variant].inference))
 
 
 def _load_state(checkpoint: Path) -> dict[str, torch.Tensor]:

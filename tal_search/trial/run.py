@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from tal_search.data.find import load
-from tal_search.data.splits import holdout_split, restrict
+from tal_search.data.label_budget import training_rows
+from tal_search.data.splits import restrict
 from tal_search.data.truth.annotations import write_detections
 from tal_search.files.atomic import write_atomically, write_json
 from tal_search.localization.activations import Activations
@@ -95,9 +96,9 @@ class Progress:
     def open(cls, spec: TrialSpec, folder: TrialFolder, dataset: Dataset, device: str) -> tuple[Progress, list[str]]:
         """The trial as saved in its folder, or at its start; and messages for the user about its checkpoints."""
         train, test = dataset.train, Evaluation("test", dataset.test, dataset.test_truth)
-        watched, rows = test, np.arange(len(train.videos))
-        if spec.protocol["selection"] == "holdout":
-            rows, held = holdout_split(train.labels, spec.protocol["holdout_fraction"], spec.protocol["holdout_seed"])
+        watched = test
+        rows, held = training_rows(spec.dataset, spec.annotator, spec.protocol, train.videos, train.labels)
+        if len(held):
             truth = restrict(dataset.train_truth, tuple(train.videos[row] for row in held))
             watched = Evaluation("holdout", train, truth, held)
         fit = Fit(build(spec, dataset), train, rows, spec.seed, spec.precision, choose_device(device))

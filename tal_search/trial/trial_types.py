@@ -56,6 +56,8 @@ class TrialSpec:
             "seed": self.seed,
             "precision": self.precision,
         }
+        if self.dataset.folds:
+            content["fold"] = [self.dataset.folds, self.dataset.fold]
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:20]
 
     def to_json(self) -> dict[str, object]:
@@ -64,7 +66,7 @@ class TrialSpec:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> TrialSpec:
         tuples = {"settings": tuple(content.get("settings", ())), "supervision": tuple(content["supervision"])}
-        return cls(**{**content, **tuples, "dataset": DatasetSpec(**content["dataset"])})
+        return cls(**{**content, **tuples, "dataset": DatasetSpec.from_json(content["dataset"])})
 
 
 @dataclass(frozen=True, kw_only=True)

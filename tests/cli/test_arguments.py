@@ -98,7 +98,10 @@ def test_overrides_are_kept_as_they_are() -> None:
 
 
 def grammars(module: ModuleType) -> list[Grammar]:
-    return [found for found in vars(module).values() if isinstance(found, Grammar)]
+    """Those of a command, and of its parts that have modules of their own."""
+    own = [found for found in vars(module).values() if isinstance(found, Grammar)]
+    parts = [part for part in vars(module).values() if isinstance(part, ModuleType) and "_commands." in part.__name__]
+    return own + [found for part in parts for found in grammars(part)]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
@@ -107,7 +110,7 @@ def test_usage_names_every_key_and_flag_and_no_other(module: ModuleType) -> None
     keys = {key for grammar in found for key in grammar.keys}
     flags = {flag for grammar in found for flag in grammar.flags}
     assert found
-    assert keys <= set(re.findall(r"\b([a-z_]+)=", module.USAGE))
+    assert keys <= set(re.findall(r"(?<![.\w])([a-z_]+(?:\.[a-z_]+)*)=", module.USAGE))
     assert flags == set(re.findall(r"(?<!\w)--[a-z]+", module.USAGE))
     if not any(grammar.overrides for grammar in found):
         assert set(re.findall(r"(?<![.\w])([a-z_]+)=", module.USAGE)) <= keys | {"dataset"}

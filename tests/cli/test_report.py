@@ -23,7 +23,7 @@ def test_the_heading_names_data_selection_and_scores(swept: Made) -> None:
     text = heading(swept.plan, "A remark.")
     assert text.startswith("# thumos_single: mAP in %")
     assert "\n\nA remark. Data: simulated" in text
-    assert "Source: simulated. Selection: last. Scores: activitynet protocol" in text
+    assert "Source: simulated. Preset: simulated. Selection: last. Scores: activitynet protocol" in text
 
 
 def test_the_table_of_axes_has_a_row_for_each(swept: Made) -> None:

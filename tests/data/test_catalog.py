@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from tal_search.config.thresholds import parse_tiou
 from tal_search.data import data_folder
-from tal_search.data.catalog import DATASETS, dataset_name, known
+from tal_search.data.catalog import dataset_name, definition, name_of, recognised
+from tal_search.data.definition import DatasetDefinition, VideoCounts
 from tal_search.data.find import check, find, load
 from tal_search.data.truth.annotations import read_annotations
-from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import PRESETS, Hyperparameters
-from tal_search.metrics.average_precision import parse_tiou
 from tal_search.metrics.video_sets import left_out
 from tal_search.plan.plan import resolve
 from tal_search.study import load_study
 from tal_search.types import BACKGROUND_CLICKS
-from tests.support.make_dataset import SMALL
+from tests.support.definitions import INSTALLED as DATASETS
+from tests.support.make_dataset import SMALL, problems_of
 from tests.support.paths import FIXTURES
+from tests.support.presets import preset_of
 
 FILES = {
     "activitynet12": "activitynet/activity_net.v1-2.min.json",
@@ -32,21 +35,22 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_classes_and_numbers_of_videos_are_those_of_the_real_ground_truth(shared: Path, name: str) -> None:
     path = shared / "data" / FILES[name]
-    train, test, _ = data_folder.subsets_and_fps(path, name)
+    train, test, _ = data_folder.subsets_and_fps(path, DATASETS[name].splits)
     entries = json.loads(path.read_text())["database"].values()
     counts = tuple(sum(entry["subset"] == subset for entry in entries) for subset in (train, test))
-    assert counts == known(name).videos
+    assert VideoCounts(training=counts[0], test=counts[1]) == DATASETS[name].videos
     labels = {item["label"] for entry in entries for item in entry["annotations"]}
-    assert labels == set(known(name).classes)
+    assert labels == set(DATASETS[name].classes)
 
 
 def test_classes_and_numbers_of_videos_of_thumos14_are_those_of_a_real_ground_truth() -> None:
     path = FIXTURES / "thumos14/gt_hrpro.json"
-    train, test, _ = data_folder.subsets_and_fps(path, "thumos14")
+    train, test, _ = data_folder.subsets_and_fps(path, DATASETS["thumos14"].splits)
     truths = [read_annotations(path, subset) for subset in (train, test)]
     dropped = left_out(truths[1].videos, 210)
-    assert (len(truths[0].videos), len({*truths[1].videos} - {*dropped})) == known("thumos14").videos
-    assert truths[0].classes == truths[1].classes == known("thumos14").classes
+    counts = VideoCounts(training=len(truths[0].videos), test=len({*truths[1].videos} - {*dropped}))
+    assert counts == DATASETS["thumos14"].videos
+    assert truths[0].classes == truths[1].classes == DATASETS["thumos14"].classes
 
 
 @pytest.mark.parametrize("name", ["beoid", "gtea"])
@@ -56,7 +60,7 @@ def test_the_real_small_sets_stand_on_their_own_timeline_with_their_clicks(share
     dataset = load(spec, "uniform", (BACKGROUND_CLICKS,))
     check(spec, ("uniform",), (BACKGROUND_CLICKS,))
     truth = read_annotations(shared / "data" / FILES[name], "training")
-    assert dataset.classes == tuple(sorted(known(name).classes))
+    assert dataset.classes == tuple(sorted(DATASETS[name].classes))
     assert dataset.train.videos == truth.videos
     clicked = json.loads((folder / "clicks_background_uniform.json").read_text())
     clicks = [click for video, times in clicked.items() if video.strip() in truth.videos for click in times]
@@ -66,9 +70,9 @@ def test_the_real_small_sets_stand_on_their_own_timeline_with_their_clicks(share
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_stand_in_has_the_classes_and_is_called_by_the_name_of_its_dataset(name: str) -> None:
     spec = find(name, "simulated", None, None, None, 8, SMALL)
-    assert spec.description.startswith(f"simulated {known(name).title} stand-in")
+    assert spec.description.startswith(f"simulated {DATASETS[name].title} stand-in")
     dataset = load(spec, "A1", ())
-    assert dataset.classes == known(name).classes
+    assert dataset.classes == DATASETS[name].classes
     assert dataset.train.labels.shape == (SMALL.train_videos, len(dataset.classes))
 
 
@@ -87,18 +91,14 @@ def test_a_known_dataset_is_named_in_any_spelling() -> None:
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_preset_is_made_of_settings_that_exist(name: str) -> None:
     published = {"paper", "release"} if name in ("thumos14", "activitynet12", "hacs") else {"adapted"}
-    assert set(PRESETS[name]) == {*published, "simulated"}
-    for preset in PRESETS[name].values():
-        assert preset.snippets >= 100
-        Hyperparameters(**preset.hyperparameters)
-        Inference(**preset.inference)
-    assert {PRESETS[name][preset].snippets for preset in published} == {known(name).snippets}
+    assert published <= definition(name).presets["backtal"].keys() <= {*published, "simulated"}
+    assert {preset_of("backtal", name, preset).snippets for preset in published} == {DATASETS[name].snippets}
 
 
 @pytest.mark.parametrize("name", ["beoid", "gtea"])
 def test_a_fit_on_a_small_set_has_as_many_steps_as_on_thumos14(name: str) -> None:
-    hyperparameters = Hyperparameters(**PRESETS[name]["adapted"].hyperparameters)
-    steps = hyperparameters.epochs * math.ceil(known(name).videos[0] / hyperparameters.batch_size)
+    hyperparameters = Hyperparameters(**preset_of("backtal", name, "adapted").hyperparameters)
+    steps = hyperparameters.epochs * math.ceil(DATASETS[name].videos.training / hyperparameters.batch_size)
     assert steps == pytest.approx(100 * math.ceil(200 / 16), abs=2)
 
 
@@ -114,8 +114,8 @@ def test_each_study_plans_on_its_stand_in(study: str, name: str, thresholds: str
     plan = resolve(load_study(study, ["dataset.source=simulated", f"runs={tmp_path / 'runs'}"]))
     assert plan.dataset.name == name
     assert plan.preset == "simulated"
-    assert plan.dataset.snippets == PRESETS[name]["simulated"].snippets
-    assert tuple(plan.protocol["tiou"]) == parse_tiou(thresholds) == parse_tiou(known(name).tiou)
+    assert plan.dataset.snippets == PRESETS["simulated"].snippets
+    assert tuple(plan.protocol["tiou"]) == parse_tiou(thresholds) == parse_tiou(DATASETS[name].tiou)
     assert len(plan.cells) == cells
 
 
@@ -124,3 +124,57 @@ def test_thresholds_are_those_of_the_dataset_unless_given(name: str, last: float
     overrides = [f"dataset.name={name}", "dataset.source=simulated", f"runs={tmp_path}"]
     assert resolve(load_study("thumos_single", overrides)).protocol["tiou"][-1] == last
     assert resolve(load_study("thumos_single", [*overrides, "protocol.tiou=0.3"])).protocol["tiou"] == [0.3]
+
+
+def test_the_nearest_definition_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "datasets").mkdir()
+    assert definition("gtea").title == "GTEA"
+    (tmp_path / "datasets" / "gtea.yaml").write_text("title: mine")
+    assert definition("gtea").title == "mine"
+    (tmp_path / "datasets" / "gtea.yaml").write_text("title: of later")
+    assert definition("gtea").title == "of later"
+    (tmp_path / "given.yaml").write_text("title: given")
+    assert definition("gtea", Path("given.yaml")).title == "given"
+    (tmp_path / "datasets" / "gtea.yaml").unlink()
+    (tmp_path / "datasets" / "gtea.yaml").symlink_to("absent.yaml")
+    assert problems_of(lambda: definition("gtea")) == (
+        "datasets/gtea.yaml: cannot be read (it is a link to nothing); give a YAML file",
+    )
+
+
+def test_an_unknown_dataset_has_the_default_definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert definition("My data") == DatasetDefinition(name="My data")
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "my_data.yaml").write_text("title: mine")
+    assert dataset_name("My data") == "my_data"
+
+
+@pytest.mark.parametrize("name", ["../gtea", "a/b", "", ".", "..", "a\0", "a\nb", "-a", "a" * 101, "gtea.", "~x", "*"])
+def test_what_cannot_name_a_folder_is_no_name(name: str) -> None:
+    for ask in (dataset_name, definition):
+        (problem,) = problems_of(lambda ask=ask: ask(name))
+        assert "is no name of a dataset; a name has at most 100 letters" in problem
+        assert problem.isprintable()
+
+
+def test_a_ground_truth_is_recognised_by_its_name_or_by_its_labels(tmp_path: Path) -> None:
+    def of(labels: Iterable[str], name: str = "truth.json") -> str:
+        instances = [{"label": label, "segment": [1, 2]} for label in labels]
+        (tmp_path / name).write_text(json.dumps({"database": {"v": {"subset": "test", "annotations": instances}}}))
+        return recognised(tmp_path / name).name
+
+    classes = DATASETS["thumos14"].classes
+    assert of(["Jogging"], "gt_gtea.json") == "gtea"
+    assert of(["Jogging"], "thumos14.json") == ""
+    assert of([*map(str.upper, classes[:18]), "Joging"]) == "thumos14"
+    assert of(classes[:15]) == of([*classes, *(f"another {letter}" for letter in "abcdef")]) == ""
+    assert {name: of(found.classes) for name, found in DATASETS.items()} == {name: name for name in DATASETS}
+
+
+def test_a_name_that_is_not_given_is_that_of_the_file() -> None:
+    assert name_of(None, None) == "thumos14"
+    assert name_of(None, Path("a/mine.yaml")) == "mine"
+    assert name_of("gtea", Path("a/mine.yaml")) == "gtea"
+    assert "is no name of a dataset" in problems_of(lambda: name_of(None, Path("a/~.yaml")))[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tal_search.data.catalog import definition
 from tal_search.data.data_folder import (
     click_notes,
     feature_files,
@@ -48,17 +49,19 @@ def test_the_test_folder_is_chosen_before_the_training_folder(tmp_path: Path) ->
         return holds(folder, "*.npz")
 
     touch(tmp_path / "validation" / "v.npz")
-    assert split_folders(tmp_path, "thumos14", has) == (None, tmp_path / "validation")
+    assert split_folders(tmp_path, definition("thumos14").splits, has) == (None, tmp_path / "validation")
     touch(tmp_path / "test" / "v.npz")
-    assert split_folders(tmp_path, "thumos14", has) == (tmp_path / "validation", tmp_path / "test")
+    assert split_folders(tmp_path, definition("thumos14").splits, has) == (tmp_path / "validation", tmp_path / "test")
 
 
 def test_two_folders_of_one_split_are_named(tmp_path: Path) -> None:
     touch(*(tmp_path / part / "v.npz" for part in ("val", "validation", "training", "test")))
-    (problem,) = problems_of(lambda: split_folders(tmp_path, "thumos14", lambda folder: holds(folder, "*.npz")))
+    (problem,) = problems_of(
+        lambda: split_folders(tmp_path, definition("thumos14").splits, lambda folder: holds(folder, "*.npz"))
+    )
     assert problem == f"{tmp_path} has 3 folders of the training split (val, validation, training); keep one of them"
     (tmp_path / "validation" / "v.npz").unlink()
-    folders = split_folders(tmp_path, "mine", lambda folder: holds(folder, "*.npz"))
+    folders = split_folders(tmp_path, definition("mine").splits, lambda folder: holds(folder, "*.npz"))
     assert folders == (tmp_path / "training", tmp_path / "test")  # and val, a third split
 
 
@@ -119,10 +122,10 @@ def test_subsets_by_their_usual_names_and_plausible_frame_rates(tmp_path: Path) 
     }
     path.write_text(json.dumps({"database": database}))
     assert subset_by_video(path) == {"a": "Validation", "b": "Test"}
-    assert subsets_and_fps(path, "thumos14") == ("Validation", "Test", {"a": 25.0, "e": 29.97})
+    assert subsets_and_fps(path, definition("thumos14").splits) == ("Validation", "Test", {"a": 25.0, "e": 29.97})
     (note,) = fps_notes(path)
     assert "5 videos have an fps that is no frame rate and is not read (b: 0, d: 1000000000.0, f: fast" in note
-    (problem,) = problems_of(lambda: subsets_and_fps(path, "activitynet12"))
+    (problem,) = problems_of(lambda: subsets_and_fps(path, definition("activitynet12").splits))
     assert "has no training subset (training or train); subsets present: 'Test', 'Validation'" in problem
 
 
@@ -155,7 +158,7 @@ def test_all_usual_names_of_a_split_in_any_case_are_one_subset(tmp_path: Path) -
     items = [{"segment": [0, 1], "label": "HighJump"}]
     database = {f"v{index}": {"subset": name, "annotations": items} for index, name in enumerate(names)}
     path.write_text(json.dumps({"database": database}))
-    assert subsets_and_fps(path, "thumos14")[:2] == ("val", "test")
+    assert subsets_and_fps(path, definition("thumos14").splits)[:2] == ("val", "test")
     notes: list[str] = []
     train, test = read_both(path, ["val", "test"], None, notes)
     assert (train.videos, test.videos) == (("v0", "v1", "v2", "v7"), ("v3", "v4", "v5", "v6"))

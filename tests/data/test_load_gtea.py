@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from benchmarks.gtea_evidence import prepare
+from tal_search.data.catalog import definition
 from tal_search.data.load import check, load
 from tal_search.localization.inference import Inference
-from tal_search.methods.backtal import PRESETS
 from tal_search.study import find_dataset, load_study
 from tal_search.types import CLICKS
 from tests.support.paths import FIXTURES
+from tests.support.presets import preset_of
 
 TRUTHS = {"beoid": "beoid/beoid_groundtruth.json", "gtea": "gtea/gtea_groundtruth.json"}
 
@@ -59,7 +60,8 @@ def require_low_threshold(dataset: str, truth: Path) -> None:
     """The classification loss wants a score of 1 / (n + 1) for each of a video's n classes."""
     database = json.loads(truth.read_text())["database"]
     most = max(len({one["label"] for one in entry["annotations"]}) for entry in database.values())
-    for name, preset in PRESETS[dataset].items():
-        if name != "simulated":
-            threshold = preset.inference.get("class_threshold", Inference.class_threshold)
-            assert threshold <= 1 / (most + 1), (dataset, name, most)
+    named = definition(dataset).presets["backtal"].keys() - {"simulated"}
+    assert named
+    for name in named:
+        threshold = preset_of("backtal", dataset, name).inference.get("class_threshold", Inference.class_threshold)
+        assert threshold <= 1 / (most + 1), (dataset, name, most)

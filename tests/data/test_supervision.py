@@ -120,7 +120,7 @@ def test_a_key_holds_the_clicks_the_trial_reads_and_no_others() -> None:
 
 def test_a_share_of_the_background_clicks_is_a_nested_draw_that_enters_the_key(clicked: DatasetSpec) -> None:
     def grids(fraction: float, annotator: str = "A1") -> VideoSet:
-        return load(dataclasses.replace(clicked, clicks_fraction=fraction), annotator, EVERYTHING).train
+        return load(dataclasses.replace(clicked, shares={"background_clicks": fraction}), annotator, EVERYTHING).train
 
     whole, half, quarter, none = (grids(fraction).background_clicks for fraction in (1, 0.5, 0.25, 0))
     assert [grid.sum() for grid in (whole, half, quarter, none)] == [12, 6, 3, 0]
@@ -129,7 +129,7 @@ def test_a_share_of_the_background_clicks_is_a_nested_draw_that_enters_the_key(c
     np.testing.assert_array_equal(grids(0.25).background_clicks, quarter)
     np.testing.assert_array_equal(grids(0.0).action_clicks, grids(1.0).action_clicks)
     spec = make_spec(make_data())
-    half_spec = dataclasses.replace(spec, dataset=dataclasses.replace(spec.dataset, clicks_fraction=0.5))
+    half_spec = dataclasses.replace(spec, dataset=dataclasses.replace(spec.dataset, shares={"background_clicks": 0.5}))
     assert half_spec.key != spec.key
     unread = [dataclasses.replace(one, supervision=(VIDEO_LABELS,)) for one in (spec, half_spec)]
     assert unread[0].key == unread[1].key, "it reads no clicks"

@@ -68,7 +68,7 @@ def run(copy: Path, section: str, wanted: str, *more: str) -> str:
 
 def copied(folder: Path) -> Path:
     """The repository's code without its runs; compiled kernels come along."""
-    for name in ("tal_search", "dashboards", "studies", "tests"):
+    for name in ("tal_search", "dashboards", "studies", "datasets", "tests"):
         shutil.copytree(ROOT / name, folder / name)
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
@@ -135,17 +135,20 @@ def test_what_the_recipes_show_is_written_as_the_rest_of_the_code(tmp_path: Path
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_dataset_is_an_entry_its_presets_and_one_yaml(tmp_path: Path) -> None:
+def test_a_dataset_is_one_yaml(tmp_path: Path) -> None:
     copy, section = copied(tmp_path / "copy"), recipe("A dataset")
-    assert len(follow(section, copy)) == 3
+    assert follow(section, copy) == ["datasets/mydata.yaml"]
     write_dataset(copy / "data" / "mydata")
     shown = run(copy, section, "tal-search data check")
     assert "training: 4 videos of 200 published" in shown
-    run(copy, section, "python -m pytest", "-q")
-    shown = run(copy, section, "python -m tal_search.run", *SMALL, "hyperparameters.epochs=2")
-    assert "mydata" in shown
-    table = pd.read_csv(copy / "runs" / "mydata" / "sensitivity.csv")
-    assert table["n"].tolist() == [1, 1, 1]
+    shown = run(copy, section, "python -m tal_search.run study=thumos_single", *SMALL, "hyperparameters.steps=40")
+    assert "Preset: generic. By rule: T = 50 " in shown
+    assert "sfnet steps=500" in shown
+    [spec] = (json.loads(path.read_text()) for path in (copy / "runs" / "trials").glob("*/spec.json"))
+    assert (spec["dataset"]["snippets"], spec["hyperparameters"]["steps"]) == (50, 40)
+    assert spec["protocol"]["tiou"] == [0.3, 0.4, 0.5, 0.6, 0.7]
+    shown = run(copy, section, "python -m tal_search.run study=method_comparison", "--preview")
+    assert re.search(r"Preset: generic \((?:[^,]+, ){5}[^,]+\)\. By rule: T = 50 \(.*; asl width=32, ", shown), shown
 
 
 def write_dataset(folder: Path) -> None:

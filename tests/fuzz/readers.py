@@ -15,18 +15,24 @@ import numpy as np
 
 from tal_search.data import data_folder
 from tal_search.data.clicks.clicks import ClickedVideos, read_clicks
+from tal_search.data.definition import DatasetDefinition
+from tal_search.data.definition_reader import read_definition
 from tal_search.data.features.cache import open_cache
+from tal_search.data.hapt.raw_files import read_recordings
 from tal_search.data.truth.ambiguous import AMBIGUOUS, read_ambiguous
 from tal_search.data.truth.annotations import read_annotations, read_detections
 from tal_search.data.truth.labels import BACKGROUND, spelling
 from tal_search.data.truth.truth_notes import training_notes, truth_notes
 from tal_search.errors import InputError
 from tal_search.study import load_study
+from tal_search.study.effective_preset import preset_problems
 from tests.fuzz.feature_readers import FEATURE_READERS
 from tests.fuzz.reader import VIDEOS, Reader
+from tests.support.definitions import INSTALLED
 from tests.support.make_dataset import CLASSES, make_dataset
 from tests.support.paths import FIXTURES, ROOT
 
+THUMOS14 = INSTALLED["thumos14"]
 REAL = (FIXTURES, ROOT.parent / "shared" / "data")
 LABELS = (*CLASSES, "wash", "pour_spoon")
 KNOWN = ClickedVideos(
@@ -53,14 +59,14 @@ def _annotation_seeds(folder: Path) -> list[bytes]:
 def _read_annotations(folder: Path, data: bytes) -> None:
     path = folder / "gt_x.json"
     path.write_bytes(data)
-    for read in (lambda: data_folder.subset_by_video(path), lambda: data_folder.subsets_and_fps(path, "thumos14")):
+    for read in (lambda: data_folder.subset_by_video(path), lambda: data_folder.subsets_and_fps(path, THUMOS14.splits)):
         _refused_or_read(read)
     _refused_or_read(lambda: _read_truth(path, None))
-    _refused_or_read(lambda: _read_truth(path, "thumos14"))
-    _read_truth(path, "mine")
+    _refused_or_read(lambda: _read_truth(path, THUMOS14))
+    _read_truth(path, DatasetDefinition(name="mine"))
 
 
-def _read_truth(path: Path, dataset: str | None) -> None:
+def _read_truth(path: Path, dataset: DatasetDefinition | None) -> None:
     notes: list[str] = []
     truth = read_annotations(path, "validation", dataset, notes)
     assert np.isfinite(truth.segment).all()
@@ -164,6 +170,41 @@ def _read_study(folder: Path, data: bytes) -> None:
     load_study("x", [override.decode("utf-8", "replace") for override in overrides], folder)
 
 
+def _definition_seeds(folder: Path) -> list[bytes]:
+    presets = (
+        b"presets: {backtal: {paper: {snippets: 100, hyperparameters: {lambda_sep: 1/2}, inference: {nms: .5}}}}\n"
+    )
+    published = b'published: [{system: a, supervision: instances, mAP: {"0.5": 12.5}, source: a page}]\n'
+    folds = b"splits: {training: [train], test: [test]}\nclasses: [a, b]\nstride: 8\noffset: 16\nfps: 30\n"
+    return [presets, published, folds, *(path.read_bytes()[-3000:] for path in (ROOT / "datasets").glob("*.yaml"))]
+
+
+def _read_definition(folder: Path, data: bytes) -> None:
+    path = folder / "mine.yaml"
+    path.write_bytes(data)
+    found = read_definition("mine", path)
+    assert DatasetDefinition.from_json("mine", json.loads(json.dumps(found.to_json()))).classes == found.classes
+    preset_problems(found).raise_if_any()
+
+
+def _hapt_seeds(folder: Path) -> list[bytes]:
+    """A file of labels and one of a sensor, separated by a zero byte."""
+    return [
+        b"1 1 5 2 30\n1 1 7 31 60\n\0" + b"0.918 -0.112 0.509\n" * 60,
+        b"1 1 12 1 2\n\0" + b"1e0 -2 nan\n" * 50,
+    ]
+
+
+def _read_hapt(folder: Path, data: bytes) -> None:
+    labels, _, sensor = data.partition(b"\0")
+    (folder / "labels.txt").write_bytes(labels)
+    for name in ("acc", "gyro"):
+        (folder / f"{name}_exp01_user01.txt").write_bytes(sensor)
+    for recording in read_recordings(folder, []):
+        assert np.isfinite(recording.acceleration).all()
+        assert all(0 <= one.start < one.end <= len(recording.acceleration) for one in recording.instances)
+
+
 def _refused_or_read(read: Callable[[], object]) -> None:
     try:
         read()
@@ -187,5 +228,9 @@ READERS = {
     "clicks": Reader(_click_seeds, _read_clicks, ("URLID", "Start", "class", "point", "video", *VIDEOS, *LABELS)),
     "ambiguous": Reader(_ambiguous_seeds, _read_ambiguous, ("1e999", "nan", "\u2028")),
     "converted": Reader(_converted_seeds, _read_converted, ("snippets", "embedded", "videos", "files", "train")),
+    "definition": Reader(
+        _definition_seeds, _read_definition, ("${", "presets", "published", "!!", "&a", "*a", "1e999")
+    ),
+    "hapt": Reader(_hapt_seeds, _read_hapt, ("1e999", "nan", "0x1", "1_0", "13")),
     "study": Reader(_study_seeds, _read_study, ("${", "search", "axes", "space", "!!", "&a", "*a", "1e-3")),
 }

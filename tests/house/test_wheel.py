@@ -30,6 +30,7 @@ def test_code_studies_published_numbers_and_assets_are_in_it(wheel: zipfile.ZipF
     code, pages = ROOT / "tal_search", ROOT / "dashboards" / "tal_dashboards"
     wanted = below(code, "py", "tal_search") | below(pages, "py", "tal_dashboards")
     wanted |= below(ROOT / "studies", "yaml", "tal_search/studies") | below(code, "csv", "tal_search")
+    wanted |= below(ROOT / "datasets", "yaml", "tal_search/datasets")
     wanted |= below(pages, "css", "tal_dashboards") | below(pages, "js", "tal_dashboards") | {"tal_search/py.typed"}
     assert {name for name in wheel.namelist() if ".dist-info/" not in name} == wanted
     assert len([name for name in wanted if name.startswith("tal_search/studies/")]) > 10

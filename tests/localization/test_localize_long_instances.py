@@ -8,13 +8,14 @@ from functools import cache
 import numpy as np
 import pytest
 
+from tal_search.config.thresholds import parse_tiou
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
-from tal_search.methods.backtal import PRESETS
-from tal_search.metrics.average_precision import parse_tiou, score
+from tal_search.metrics.average_precision import score
 from tal_search.types import Annotations, Detections
 from tests.support import reference_localization
+from tests.support.presets import preset_of
 
 CLASSES = ("a", "b", "c", "d")
 VIDEOS = 60
@@ -26,7 +27,7 @@ WRONG = {"nms": 0.55, "activation_high": 0.25, "attention_proposals": True}  # T
 
 
 def inference_of(dataset: str, preset: str) -> Inference:
-    return Inference(**PRESETS[dataset][preset].inference)
+    return Inference(**preset_of("backtal", dataset, preset).inference)
 
 
 @cache
@@ -62,7 +63,7 @@ def long_instances(snippets: int) -> tuple[Annotations, Activations]:
 
 def found_by(dataset: str, inference: Inference) -> tuple[Annotations, Detections, float]:
     """Truth, detections and the average mAP in percent, at the data set's T."""
-    truth, kept = long_instances(PRESETS[dataset]["paper"].snippets)
+    truth, kept = long_instances(preset_of("backtal", dataset, "paper").snippets or 0)
     detections = localize(kept, CLASSES, inference)
     return truth, detections, 100 * score(truth, detections, TIOU, subset="made up").average_mAP
 
@@ -86,7 +87,7 @@ def test_settings_are_the_releases(dataset: str, preset: str) -> None:
 
 @CASES
 def test_detections_equal_an_independent_implementation(dataset: str, preset: str) -> None:
-    _, kept = long_instances(PRESETS[dataset][preset].snippets)
+    _, kept = long_instances(preset_of("backtal", dataset, preset).snippets or 0)
     ours = localize(kept, CLASSES, inference_of(dataset, preset))
     theirs = reference_localization.localize(kept, CLASSES, inference_of(dataset, preset))
     assert len(ours.score) > 2 * VIDEOS

@@ -20,7 +20,7 @@ from tal_search.types import VideoSet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-RULE = Inference(**PRESETS["thumos14"]["adapted"].inference)
+RULE = Inference(**PRESETS["adapted"].inference)
 
 
 def naive_localization(activations: Activations, inference: Inference) -> list[tuple[int, int, float, float, float]]:

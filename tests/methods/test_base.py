@@ -35,4 +35,4 @@ def test_a_preset_with_an_unknown_setting_is_refused(name: str) -> None:
     method = specification(name)
     for wrong in (Preset(snippets=1, hyperparameters={"lamda": 1}), Preset(snippets=1, inference={"nmss": 1})):
         with pytest.raises(TypeError, match="unexpected keyword argument"):
-            dataclasses.replace(method, presets={"thumos14": {"wrong": wrong}})
+            dataclasses.replace(method, presets={"wrong": wrong})

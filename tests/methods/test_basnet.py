@@ -81,13 +81,13 @@ def test_the_release_has_its_own_classification_biases_and_means_over_clicks(set
 
 
 def test_presets_are_named_by_what_they_are() -> None:
-    assert set(PRESETS["thumos14"]) == {"paper", "adapted", "simulated"}
-    baseline, adapted = (Hyperparameters(**PRESETS["thumos14"][name].hyperparameters) for name in ("paper", "adapted"))
+    assert set(PRESETS) == {"paper", "adapted", "simulated"}
+    baseline, adapted = (Hyperparameters(**PRESETS[name].hyperparameters) for name in ("paper", "adapted"))
     backtal = BackTALHyperparameters()
     shared = ("epochs", "batch_size", "learning_rate", "weight_decay", "dropout", "k_ratio", "kernel_size", "variant")
     assert {name: getattr(baseline, name) for name in shared} == {name: getattr(backtal, name) for name in shared}
     assert (adapted.variant, adapted.epochs * 13) == ("release", 1495)
-    inference = Inference(**PRESETS["thumos14"]["adapted"].inference)
+    inference = Inference(**PRESETS["adapted"].inference)
     assert inference == Inference(rule="basnet", nms=0.7, overlap="release")
 
 

@@ -24,7 +24,7 @@ LAYERS = {
     "filter/conv1": "filter_module.conv_1.0", "filter/conv2": "filter_module.conv_2.0",
     "cas/conv1": "base_module.conv_1", "cas/conv2": "base_module.conv_2", "cas/conv3": "classifier_module.conv",
 }  # fmt: skip
-INFERENCE = Inference(**PRESETS["thumos14"]["adapted"].inference)
+INFERENCE = Inference(**PRESETS["adapted"].inference)
 
 
 @pytest.fixture(params=files("basnet"), ids=lambda path: path.stem)

@@ -235,7 +235,7 @@ def test_a_short_fit_learns_to_localize() -> None:
         learning_rate=6e-2,
         learning_rate_cvae=5e-3,
     )
-    inference = Inference(**PRESETS["thumos14"]["simulated"].inference)
+    inference = Inference(**PRESETS["simulated"].inference)
 
     def mAP() -> float:
         detections = fit.method.detect(data.test, data.classes, inference)

@@ -106,14 +106,14 @@ def data() -> Dataset:
 
 def make_fit(data: Dataset, **hyperparameters: object) -> Fit:
     torch.manual_seed(0)
-    preset = PRESETS["thumos14"]["simulated"].hyperparameters
+    preset = PRESETS["simulated"].hyperparameters
     hp = Hyperparameters(**{**preset, "batch_size": 8, **hyperparameters})  # type: ignore[arg-type]
     method = Representative(hp, data.train.features.shape[1], len(data.classes))
     return Fit(method, data.train, np.arange(len(data.train.videos)), 0, "float32", torch.device("cpu"))
 
 
 def test_a_fit_learns_and_its_detections_keep_to_their_videos(data: Dataset) -> None:
-    inference = Inference(**PRESETS["thumos14"]["simulated"].inference)
+    inference = Inference(**PRESETS["simulated"].inference)
 
     def at_half(fit: Fit) -> float:
         found = fit.method.detect(data.test, data.classes, inference)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tal_search.data.catalog import definition
 from tal_search.data.find import find, load
 from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
@@ -16,6 +17,7 @@ from tal_search.methods.sfnet import PRESETS, Hyperparameters, SFNet
 from tal_search.metrics.average_precision import score
 from tal_search.study import Study, preset_name
 from tal_search.study.dataset_settings import DatasetSettings
+from tal_search.study.effective_preset import preset_names
 from tal_search.trial.checkpoint import load_progress, save_progress
 from tal_search.trial.loop import Fit
 from tal_search.types import Dataset
@@ -23,7 +25,7 @@ from tal_search.types import Dataset
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
-RULE = Inference(**PRESETS["thumos14"]["simulated"].inference)
+RULE = Inference(**PRESETS["simulated"].inference)
 EVERYTHING = {"lambda_sep": 1.0, "beta_aff": 0.8}
 
 
@@ -122,7 +124,7 @@ def test_what_it_reads_is_video_labels_and_action_clicks() -> None:
 @pytest.mark.parametrize("dataset", ["thumos14", "beoid", "gtea"])
 def test_real_features_take_the_adapted_preset_whatever_the_variant(dataset: str) -> None:
     """Nothing trains on native snippets, as paper and release do: no preset has their names."""
-    assert set(PRESETS[dataset]) == {"adapted", "simulated"}
+    assert set(preset_names(definition(dataset), "sfnet")) == {"adapted", "simulated", "generic"}
     for hyperparameters in ({}, {"variant": "release"}):
         study = Study(name="x", method="sfnet", dataset=DatasetSettings(name=dataset), hyperparameters=hyperparameters)
         assert preset_name(study, "features") == "adapted"

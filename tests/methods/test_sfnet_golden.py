@@ -27,7 +27,7 @@ LAYERS = {
     "actionness_head.2": "actionness_head/conv2",
     "actionness_classifier": "actionness_head/linear",
 }
-RULE = Inference(**PRESETS["thumos14"]["adapted"].inference)
+RULE = Inference(**PRESETS["adapted"].inference)
 STRIDE = 16  # frames a snippet
 
 

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tal_search.data.class_names import THUMOS14
+from tal_search.config.thresholds import parse_tiou
 from tal_search.data.truth.annotations import read_annotations
 from tal_search.data.truth.truths import lasting
 from tal_search.errors import InputError
-from tal_search.metrics.average_precision import interpolated_average_precision, parse_tiou, score
-from tal_search.metrics.matching import PROTOCOLS
+from tal_search.metrics.average_precision import interpolated_average_precision, score
+from tal_search.types import PROTOCOLS
 from tests.support import reference_scoring
+from tests.support.definitions import THUMOS14
 from tests.support.golden_files import KEPT
 from tests.support.naive_scorer import Rows, Scored, naive, naive_thumos14
 from tests.support.paths import FIXTURES

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from tal_search.config.thresholds import parse_tiou
 from tal_search.data.truth.ambiguous import read_ambiguous
 from tal_search.errors import InputError
-from tal_search.metrics.average_precision import parse_tiou, score
-from tal_search.metrics.matching import PROTOCOLS
+from tal_search.metrics.average_precision import score
 from tal_search.metrics.video_sets import without_duplicates
 from tal_search.trial.evaluate import open_benchmark
+from tal_search.types import PROTOCOLS
 from tests.support import reference_scoring
 from tests.support.naive_scorer import Rows, Scored, naive_thumos14
 from tests.support.paths import FIXTURES

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tal_search.config.thresholds import parse_tiou
 from tal_search.errors import InputError
 from tal_search.metrics import comparison
-from tal_search.metrics.average_precision import parse_tiou, score
+from tal_search.metrics.average_precision import score
 from tal_search.metrics.comparison import compare, draws, resampled_mAP
-from tal_search.metrics.matching import PROTOCOLS, match_classes
+from tal_search.metrics.matching import match_classes
 from tal_search.trial.evaluate import open_benchmark
-from tal_search.types import Annotations, Detections, Ints
+from tal_search.types import PROTOCOLS, Annotations, Detections, Ints
 from tests.support.naive_scorer import Rows, Scored
 from tests.support.paths import FIXTURES
 from tests.support.small_truths import annotations, detections, rows, scored

@@ -14,9 +14,8 @@ from tal_search.data.truth.annotations import read_annotations
 from tal_search.data.truth.truths import lasting
 from tal_search.metrics.average_precision import score
 from tal_search.metrics.error_profile import ERRORS, KINDS, ErrorProfile, error_profile
-from tal_search.metrics.matching import PROTOCOLS
 from tal_search.trial.evaluate import open_benchmark
-from tal_search.types import Annotations, Detections
+from tal_search.types import PROTOCOLS, Annotations, Detections
 from tests.support.naive_scorer import Rows, Scored, instance_takes, tIoU
 from tests.support.paths import FIXTURES
 from tests.support.small_truths import annotations, as_detections, detections, rows, scored

@@ -74,7 +74,7 @@ def test_the_other_studies():
 
 def test_settings_come_from_defaults_then_preset_then_study():
     plan = planned("thumos_grid", "hyperparameters.epochs=3", "inference.nms=.4", "hyperparameters.beta_aff=.6")
-    preset = methods.specification("backtal").presets["thumos14"]["simulated"]
+    preset = methods.specification("backtal").presets["simulated"]
     assert plan.preset == "simulated"
     assert plan.dataset.snippets == preset.snippets
     assert "snippets" not in plan.centre

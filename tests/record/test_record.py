@@ -53,6 +53,7 @@ def test_a_trial_from_start_to_result(tmp_path: Path) -> None:
         "id": trial.id, "key": trial.spec.key, "cell": trial.cell, "annotator": "a", "seed": 2, "method": "backtal",
         "dataset": "simulated", "code_version": "1", "epoch": 3, "attempt": 1, "cached": False,
         "annotation_seconds": 48.0,
+        "annotation_total": None,
         "result": json.loads(json.dumps(result.to_json())),
     }  # fmt: skip
 

@@ -24,7 +24,7 @@ from tal_search.plan.plan import Plan, resolve
 from tal_search.plan.plan_frame import study_frame, supervision_words
 from tal_search.proposers.events import Finished, Started
 from tal_search.results.case_comparison import Comparison, comparison_info
-from tal_search.results.published import BEST_ON_TEST, MARK_NOTE, NOT_AVAILABLE, published_systems
+from tal_search.results.published import BEST_ON_TEST, MARK_NOTE, NOT_AVAILABLE
 from tal_search.results.statistics import HIGH, LOW
 from tal_search.results.uncertainty.families import critical
 from tal_search.trial.folder import TrialFolder
@@ -141,8 +141,18 @@ def test_the_papers_numbers_stand_beside_the_case_that_names_them_with_their_sou
     assert rows["paper source"].tolist()[2:] == [NOT_AVAILABLE] * 2
     assert "Table 6" in rows["paper source"].iloc[0]
     assert rows["paper selection"].tolist() == [BEST_ON_TEST] * 2 + [NOT_AVAILABLE] * 2
-    assert all(system.source for name in ("thumos14", "hacs") for system in published_systems(name).values())
-    assert published_systems("nothing") == {}
+
+
+def test_a_users_own_file_has_the_numbers_beside_cases(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    system = '{system: BackTAL, supervision: video labels, mAP: {"0.5": 12.5}, source: a page, selection: last}'
+    file.write_text(f"published: [{system}]\n")
+    own = ("dataset.name=mine", f"dataset.file={file}", "dataset.source=simulated")
+    text = "search: {plan: cases, cases: {one: {paper: BackTAL}, two: {paper: DGAM, hyperparameters: {lambda_sep: 2}}}}"
+    plan = resolve(load(tmp_path, text, f"runs={tmp_path / 'runs'}", *own))
+    rows = comparison_of(plan, {}).rows.set_index("case")
+    assert rows["paper@0.5"].fillna(0).tolist() == [12.5, 0], "DGAM has no numbers here, which is no error"
+    assert rows["paper selection"].tolist() == ["last epoch", NOT_AVAILABLE]
 
 
 def test_files_say_the_source_escape_names_and_hold_every_number(tmp_path: Path) -> None:
@@ -155,7 +165,7 @@ def test_files_say_the_source_escape_names_and_hold_every_number(tmp_path: Path)
     assert content["mAP@0.5"].tolist() == pytest.approx([31, 36, 28, 31.1])
     text = markdown.read_text()
     assert "Source: simulated" in text
-    assert "| base \\| line | video labels | 45.0 | 3 | 41.0±2.5 |" in text
+    assert "| base \\| line | video labels | 45.0 | 9.0 h | 3 | 41.0±2.5 |" in text
     assert "| +5.0±0.7 | better | 29.3 † |" in text
     assert "BackTAL Table 6" in text
     assert text.count(MARK_NOTE) == 1

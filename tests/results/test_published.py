@@ -8,35 +8,59 @@ from pathlib import Path
 
 import pytest
 
-from tal_search.data.catalog import DATASETS
+from tal_search.data.catalog import definition
+from tal_search.data.definition import PublishedSystem
 from tal_search.results.published import (
     BEST_ON_TEST,
     CELLS,
     MARK,
     NOT_AVAILABLE,
     SELECTIONS,
-    SYSTEMS,
     marked,
     published_cells,
     published_systems,
 )
-from tests.support.paths import ROOT
+from tests.support.definitions import INSTALLED as DATASETS
+from tests.support.paths import FIXTURES, ROOT
+
+BEFORE = FIXTURES / "presets" / "published_systems_before.csv"  # of all datasets, before each had its own file
 
 CHOSEN_ON_TEST = {"BackTAL", "BaS-Net", "DGAM", "SF-Net"}  # what their released code does
 
 
-@pytest.mark.parametrize("dataset", sorted(DATASETS))
+def systems(dataset: str) -> dict[str, PublishedSystem]:
+    return published_systems(definition(dataset))
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_numbers_of_releases_that_choose_the_epoch_on_test_say_so(dataset: str) -> None:
-    for name, system in published_systems(dataset).items():
+    for name, system in systems(dataset).items():
         on_test = name in CHOSEN_ON_TEST or name.startswith("Table ")
-        assert system.selection == (BEST_ON_TEST if on_test else SELECTIONS[""]), name
+        assert SELECTIONS[system.selection] == (BEST_ON_TEST if on_test else "not stated"), name
     assert {cell.selection for cell in published_cells("backtal", dataset)} <= {BEST_ON_TEST}
 
 
-@pytest.mark.parametrize("path", [SYSTEMS, CELLS], ids=lambda path: path.stem)
-def test_every_published_number_has_a_source_and_a_known_selection(path: Path) -> None:
+def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+        return list(csv.DictReader(stream))
+
+
+def test_the_files_of_datasets_have_every_number_that_was_in_one_table() -> None:
+    rows = [
+        {
+            "system": system.system, "dataset": dataset, "supervision": system.supervision,
+            "seconds": "" if system.seconds is None else f"{system.seconds:g}", "tiou": tiou, "mAP": str(mAP),
+            "selection": system.selection, "source": system.source,
+        }
+        for dataset in DATASETS
+        for system in systems(dataset).values()
+        for tiou, mAP in system.mAP.items()
+    ]  # fmt: skip
+    assert sorted(map(str, rows)) == sorted(map(str, rows_of(BEFORE)))
+
+
+def test_every_published_cell_has_a_source_and_a_known_selection() -> None:
+    rows = rows_of(CELLS)
     assert rows
     assert all(row["source"] and row["selection"] in SELECTIONS and 0 < float(row["mAP"]) < 100 for row in rows)
     keys = [tuple(value for name, value in row.items() if name not in ("mAP", "source", "selection")) for row in rows]
@@ -44,10 +68,10 @@ def test_every_published_number_has_a_source_and_a_known_selection(path: Path) -
 
 
 def test_what_sfnet_and_dgam_published_on_the_smaller_and_the_larger_set() -> None:
-    dgam = published_systems("activitynet12")["DGAM"]
+    dgam = systems("activitynet12")["DGAM"]
     assert dgam.mAP == {"0.5": 41.0, "0.75": 23.5, "0.95": 5.3, "0.5:0.95": 24.4}
-    assert published_systems("beoid")["SF-Net"].mAP == {"0.1:0.7": 30.1, "0.7": 3.5}
-    assert "SF-Net" not in published_systems("gtea"), "its table is in none of our sources"
+    assert systems("beoid")["SF-Net"].mAP == {"0.1:0.7": 30.1, "0.7": 3.5}
+    assert "SF-Net" not in systems("gtea"), "its table is in none of our sources"
 
 
 def test_text_tables_mark_numbers_of_the_best_epoch_on_test() -> None:

@@ -41,7 +41,8 @@ INFERENTIAL = re.compile(
     r"|\b(?:p_value|holm|dunnett|contrasts|modelled|moderated|components|residuals|verdicts)\("
     r"|results\.uncertainty\b"
 )
-ALLOWED: dict[str, str] = {}  # a file, and why
+# A file, and why.
+ALLOWED = {"tal_search/data/hapt/windows.py": "deviations of sensor values within a window, which are features"}
 
 
 def imported(path: Path) -> set[str]:
@@ -57,6 +58,9 @@ def imported(path: Path) -> set[str]:
 
 
 def allowed(module: str) -> bool:
+    """Published numbers are in the definitions of datasets, which are types without code."""
+    if module == "tal_search.data.definition":
+        return True
     room = ".".join(module.split(".")[:2])
     return room in BELOW or module.split(".")[0] in OUTSIDE | sys.stdlib_module_names
 
@@ -116,7 +120,8 @@ def test_an_interval_elsewhere_would_be_seen(tmp_path: Path, line: str) -> None:
 
 def test_published_numbers_are_read_without_pandas() -> None:
     code = (
-        "import sys, tal_search.results.published as p; p.published_systems('thumos14'); print('pandas' in sys.modules)"
+        "import sys, tal_search.results.published as p; p.published_cells('backtal', 'thumos14'); "
+        "print('pandas' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,3 +45,13 @@ def test_the_centre_is_at_all_axes_but_the_free_ones() -> None:
     assert data.is_centre(data.trials).tolist() == [True, *[False] * 4]
     assert data.is_centre(data.trials, ["axis 0"]).tolist() == [True, True, True, False, False]
     assert (data.threshold, data.score, data.average_over) == ("0.5", "mAP@0.5", "0.5:0.5")
+
+
+@pytest.mark.parametrize(
+    ("folds", "least", "floor"),
+    [({}, 3, 3), ({"by": "x", "of": 3, "subjects": 30}, 3, 3), ({"by": "x", "of": 30, "subjects": 30}, math.inf, 0)],
+)
+def test_fewer_seeds_than_give_a_verdict_are_never_asked_for(folds: dict[str, Any], least: float, floor: float) -> None:
+    data = study_of(drawn(np.random.default_rng(2), 5, 1, 1), one_at_a_time(2, 3))
+    data = dataclasses.replace(data, folds=folds)
+    assert (data.least_seeds, data.seeds_floor) == (least, floor)

@@ -169,3 +169,11 @@ def test_defaults_of_a_sampler_study(tmp_path: Path) -> None:
     assert plan.centre_cell == {"lambda_sep": 1.0}
     assert plan.study.search.space == {"lambda_sep": Dimension(low=0.25, high=4.0, log=True)}
     assert (plan.cells, plan.trials) == ((), ())
+
+
+def test_groups_that_are_held_out_need_an_expression_and_a_holdout(tmp_path: Path) -> None:
+    (wrong,) = problems(tmp_path, "protocol: {selection: holdout, holdout_by: 'user('}")
+    assert "which is no regular expression" in wrong
+    (unused,) = problems(tmp_path, "protocol: {selection: last, holdout_by: user}")
+    assert "selection is last, which holds out no video" in unused
+    assert load(tmp_path, "protocol: {selection: holdout, holdout_by: user}").protocol.holdout_by == "user"

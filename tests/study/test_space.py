@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tal_search.config.checking import Checker
+from tal_search.config.yaml_reader import Written
 from tal_search.methods.backtal import Hyperparameters
 from tal_search.proposers.optuna_samplers import NumberedSampler, distributions, draw, spanned
 from tal_search.study import Dimension, SamplerSettings
-from tal_search.study.checking import Checker
 from tal_search.study.settings import Study
 from tal_search.study.space import read_space
-from tal_search.study.yaml_reader import Written
 from tests.support.study_files import load
 
 HEAD = "search:\n  plan: sampler\nbudget: {trials: 4}\n"

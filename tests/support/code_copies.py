@@ -13,7 +13,8 @@ from tal_search.trial.code_version import PACKAGE, version_of
 from tal_search.trial.code_version.sources import Package
 
 SOURCES = ("simulated", "features")
-EVERY = frozenset((method, source) for method in available() for source in SOURCES)
+DRAWN = ("simulated+clickers", "features+clickers")  # with simulated clicks
+EVERY = frozenset((method, source) for method in available() for source in (*SOURCES, *DRAWN))
 
 
 def copied(folder: Path) -> Path:

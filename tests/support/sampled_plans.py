@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 
 from tal_search.execution.driver import run_study
 from tal_search.execution.running import Outcome
-from tal_search.methods.base import MethodHyperparameters
+from tal_search.methods.base import MethodHyperparameters, Preset
 from tal_search.plan.cells import Trial
 from tal_search.plan.plan import Plan
 from tal_search.proposers.events import Event, Finished
@@ -21,6 +21,7 @@ from tal_search.record.record import Record
 from tal_search.study import (
     BudgetSettings,
     Dimension,
+    EffectivePreset,
     ProtocolSettings,
     PrunerSettings,
     RepeatSettings,
@@ -111,7 +112,7 @@ def sampled_plan(
     return Plan(
         study=study,
         dataset=replace(make_spec().dataset, source="features"),  # whose annotators no simulation knows
-        preset="paper",
+        presets={"": EffectivePreset(name="paper", snippets=750, preset=Preset())},
         reference=replace(reference(), hyperparameters=centre),
         protocol={"evaluation": "activitynet", "selection": "holdout", "tiou": list(TIOU), "evaluate_every": 1},
         annotators=("a",),

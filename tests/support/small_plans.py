@@ -9,10 +9,11 @@ from tal_search.execution.driver import run_study
 from tal_search.execution.running import Outcome
 from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import Hyperparameters
+from tal_search.methods.base import Preset
 from tal_search.plan.cells import Case, Trial
 from tal_search.plan.plan import Plan, resolve
 from tal_search.proposers.events import Event
-from tal_search.study import ResourceSettings, SearchSettings, Study, TrackingSettings, load_study
+from tal_search.study import EffectivePreset, ResourceSettings, SearchSettings, Study, TrackingSettings, load_study
 from tal_search.study.settings import BudgetSettings
 from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import BACKGROUND_CLICKS
@@ -45,7 +46,7 @@ def plan_of(
     return Plan(
         study=study,
         dataset=found[0].spec.dataset,
-        preset="paper",
+        presets={"": EffectivePreset(name="paper", snippets=750, preset=Preset())},
         reference=reference(beta_aff=0.8),
         protocol=found[0].spec.protocol,
         annotators=("a",),
@@ -61,7 +62,7 @@ def reference(**hyperparameters: Any) -> Case:
     inference = Inference(nms=0.5)
     return Case(
         method="backtal", code_version="1", hyperparameters=Hyperparameters(**hyperparameters), inference=inference,
-        fit_inference=inference, snippets=10, clicks_fraction=1.0, clicks_per_minute=None,
+        fit_inference=inference, snippets=10,
     )  # fmt: skip
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tal_search.config.thresholds import parse_tiou
 from tal_search.errors import InputError
-from tal_search.metrics.average_precision import parse_tiou
 from tests.support.scored_files import evaluate_file, evaluated
 
 NINE = parse_tiou("0.1:0.9:0.1")

@@ -21,6 +21,7 @@ from tal_search.plan.preview import training_seconds
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.loop import Fit
 from tal_search.trial.run import run_trial
+from tests.support.facts import SMALL
 from tests.support.study_files import load as load_text
 from tests.support.study_files import problems
 
@@ -93,12 +94,12 @@ def test_epochs_are_the_fewest_of_at_least_the_steps(videos: int, batch: int, st
 
 @pytest.mark.parametrize("name", available())
 def test_a_preset_has_one_length_in_force(name: str) -> None:
-    for presets in specification(name).presets.values():
-        for preset in presets.values():
-            assert not {"epochs", "steps"} <= preset.hyperparameters.keys()
-            trained = specification(name).hyperparameters(**preset.hyperparameters).trained_on(21)
-            assert trained.epochs is not None
-            assert trained.epochs >= 1
+    method = specification(name)
+    for preset in (*method.presets.values(), method.generic(SMALL)):
+        assert not {"epochs", "steps"} <= preset.hyperparameters.keys()
+        trained = method.hyperparameters(**preset.hyperparameters).trained_on(21)
+        assert trained.epochs is not None
+        assert trained.epochs >= 1
 
 
 def test_the_optimizer_makes_as_many_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

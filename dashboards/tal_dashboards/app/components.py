@@ -124,8 +124,8 @@ def empty(words: str, command: str) -> html.Div:
 
 
 def heading(data: StudyData) -> html.Header:
-    """Name, description and data of a study; simulated data has a badge, so that nobody takes it for video."""
-    badge = [html.Strong("simulated data", className="badge")] if data.simulated else []
+    """Name, description and data of a study; a badge says what is simulated, so that nobody takes it for real."""
+    badge = [html.Strong(data.label, className="badge")] if data.label else []
     words = [html.P(data.description), html.P(data.words, className="quiet")]
     return html.Header([html.H1([data.name, " ", *badge]), *words, *damage(data)])
 

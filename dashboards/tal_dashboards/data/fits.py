@@ -19,7 +19,7 @@ MOST_OFFERED = 200  # options of the dropdown
 
 def chosen_fit(data: StudyData, selection: Selection, file: Callable[[TrialFolder], Path]) -> str | None:
     """The fit selected as `trial` if its folder has `file`; else one at the centre or any, with an intact one."""
-    done, selected = data.done, selection.get("trial", "")
+    done, selected = data.every_done, selection.get("trial", "")
     known = [str(key) for key in dict.fromkeys([*done.loc[data.is_centre(done), "key"].head(1), *done["key"]])]
     if selected in known and file(data.folder(selected)).exists():
         return selected  # even if it is damaged, which the view then says
@@ -35,7 +35,12 @@ def words(data: StudyData, row: pd.Series) -> str:
     ]
     score = f" · {row[data.score]:.1f} %" if row["own"] else ""
     score = score if row["state"] == "done" else f" · {row['state']}"
-    return f"{', '.join(off) or 'centre'} · seed {row['seed']} · {row['annotator']}{score}"
+    return f"{', '.join(off) or 'centre'} · seed {row['seed']} · {row['annotator']}{fold_of(row)}{score}"
+
+
+def fold_of(row: pd.Series) -> str:
+    """The fold of a trial in words; "" where there are none."""
+    return f" · fold {row['fold']}" if "fold" in row else ""
 
 
 def same(value: object, centre: object) -> bool:
@@ -45,7 +50,7 @@ def same(value: object, centre: object) -> bool:
 
 def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
     """Names of at most MOST_OFFERED fits by key: the chosen ones, finished ones at the centre, then the best."""
-    fits = data.trials[(data.trials["state"] == "done") | data.trials["key"].isin(chosen)].sort_values(
+    fits = data.every[(data.every["state"] == "done") | data.every["key"].isin(chosen)].sort_values(
         data.score, ascending=False, kind="stable"
     )
     own = data.is_centre(fits, free=[axis for axis in data.axes if not axis.startswith(INFERENCE)])
@@ -58,6 +63,6 @@ def offered(data: StudyData, *chosen: str | None) -> dict[str, str]:
 def chooser(data: StudyData, selection: Selection, key: str) -> html.Label:
     """The dropdown of fits; key: the one on screen."""
     opened = selection.get("trial", key)
-    elsewhere = opened != key and opened in set(data.trials["key"])
+    elsewhere = opened != key and opened in set(data.every["key"])
     lacking = "; the selected one has no files for this view" if elsewhere else ""
     return components.select("trial", f"trial ({data.score}){lacking}", offered(data, key), key)

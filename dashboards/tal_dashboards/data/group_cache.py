@@ -6,19 +6,17 @@ other detections, another ground truth or by another version of the metrics, is 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from tal_search import localization, metrics
 from tal_search.files.atomic import replace_file
 from tal_search.files.checked import Damaged, read_sealed, sealed
+from tal_search.trial.pooled.joint_folds import code_of_metrics
 from tal_search.types import canonical_json
 
 FOLDER = "cache"  # below the folder of a study
@@ -52,17 +50,6 @@ def kept(path: Path, of: Mapping[str, object], compute: Callable[[], Groups]) ->
             _memory.pop(next(iter(_memory)))
         _memory[name] = groups
         return groups
-
-
-@cache
-def code_of_metrics() -> str:
-    """A hash of the modules that compute these scores from activations or detections."""
-    digest = hashlib.sha256()
-    for package in (localization, metrics):
-        for folder in package.__path__:
-            for file in sorted(Path(folder).glob("*.py")):
-                digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def _read(path: Path, of: str) -> Groups | None:

@@ -15,6 +15,7 @@ import pandas as pd
 from tal_dashboards.data.group_cache import FOLDER, Groups, kept
 from tal_dashboards.data.inference_settings import detections_at
 from tal_dashboards.data.study_data import StudyData
+from tal_search.data.folds import joint
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
 from tal_search.metrics.average_precision import class_average_precision
@@ -22,7 +23,8 @@ from tal_search.metrics.error_profile import TIOU
 from tal_search.metrics.instance_buckets import Bucket, describe_buckets
 from tal_search.metrics.matching import match_classes
 from tal_search.results.trials import averaged, equal
-from tal_search.trial.trial_types import TrialSpec, setting_name
+from tal_search.trial.pooled.joint_folds import joint_detections
+from tal_search.trial.trial_types import setting_name
 from tal_search.types import Annotations, Detections
 
 By = Literal["class", "length"]
@@ -58,9 +60,10 @@ def scores_by(data: StudyData, trials: pd.DataFrame, by: By) -> pd.DataFrame:
     row.
     """
     scores: dict[Hashable, dict[str, float]] = {}
-    for label, name in zip(trials.index, trials["id"], strict=True):
+    folds = trials["ids"] if "ids" in trials else [()] * len(trials)
+    for label, name, ids in zip(trials.index, trials["id"], folds, strict=True):
         try:
-            scores[label] = _scores(data, str(name), by)
+            scores[label] = _pooled(data, ids, by) if ids else _scores(data, str(name), by)
         except (InputError, OSError, ValueError, KeyError, TypeError):
             continue
     return pd.DataFrame.from_dict(scores, orient="index")
@@ -71,6 +74,8 @@ def groups_of(data: StudyData, trials: pd.DataFrame, by: By) -> list[Group]:
     long.
     """
     truth = data.truth(str(trials["key"].iloc[0]))
+    if data.folds:  # of all videos, not only of those that the first fold tests
+        truth = joint(data.truth(str(trials["key"].iloc[0]), "train"), truth)
     if by == "class":
         counts = np.bincount(truth.label, minlength=len(truth.classes)).tolist()
         return [Group(name, "", count) for name, count in zip(truth.classes, counts, strict=True) if count]
@@ -98,7 +103,19 @@ def _scores(data: StudyData, trial: str, by: By) -> dict[str, float]:
         "protocol": spec.protocol["evaluation"], "tiou": _thresholds(data), "fit": spec.key,
     }  # fmt: skip
     path = data.runs / data.name / FOLDER / f"{spec.key}-{setting_name(inference)}.json"
-    groups = kept(path, of, lambda: _computed(data, key, spec, Inference(**inference)))
+    groups = kept(path, of, lambda: _computed(data, key, Inference(**inference)))
+    return groups.classes if by == "class" else groups.lengths
+
+
+def _pooled(data: StudyData, ids: tuple[str, ...], by: By) -> dict[str, float]:
+    """The scores of the pooled detections of folds; ids: of their trials."""
+    sources = [data.folder(name.partition("-")[0]).path / "result.json" for name in ids]
+    of: dict[str, object] = {
+        "folds": ids, "content": [source.stat().st_mtime_ns for source in sources], "tiou": _thresholds(data),
+        "protocol": data.protocol["evaluation"],
+    }  # fmt: skip
+    path = data.runs / data.name / FOLDER / f"folds-{setting_name({'ids': ids})}.json"
+    groups = kept(path, of, lambda: _groups(data, *joint_detections(data.runs, ids)))
     return groups.classes if by == "class" else groups.lengths
 
 
@@ -120,9 +137,12 @@ def _thresholds(data: StudyData) -> list[float]:
     return [threshold for threshold in data.tiou if low <= threshold <= high]
 
 
-def _computed(data: StudyData, key: str, spec: TrialSpec, inference: Inference) -> Groups:
-    truth, protocol = data.truth(key), spec.protocol["evaluation"]
-    detections = detections_at(data, key, inference)
+def _computed(data: StudyData, key: str, inference: Inference) -> Groups:
+    return _groups(data, data.truth(key), detections_at(data, key, inference))
+
+
+def _groups(data: StudyData, truth: Annotations, detections: Detections) -> Groups:
+    protocol = data.protocol["evaluation"]
     matches = match_classes(truth, detections, tuple(_thresholds(data)), protocol=protocol)
     classes = {match.name: 100 * float(np.mean(class_average_precision(match, protocol))) for match in matches}
     return Groups(classes, _percents(_lengths(truth, detections, protocol)))

@@ -11,9 +11,9 @@ LATEST = 20  # finished trials used to estimate the remaining time
 
 def progress(data: StudyData) -> pd.DataFrame:
     """Columns `state` and `trials`; early stopping and cached trials only if there are any."""
-    states = data.trials["state"]
+    states = data.every["state"]
     counts = {state: int((states == state).sum()) for state in ("done", "running", "failed", "stopped early")}
-    cached = int(data.trials["cached"].sum())
+    cached = int(data.every["cached"].sum())
     rows = {name: count for name, count in counts.items() if count or name != "stopped early"}
     rows |= {"done before (cached)": cached} if cached else {}
     rows |= {} if data.planned is None else {"remaining": max(0, data.planned - sum(counts.values()))}
@@ -22,8 +22,8 @@ def progress(data: StudyData) -> pd.DataFrame:
 
 def seconds_left(data: StudyData) -> float | None:
     """Estimate from the pace of the latest trials; None if no trial is running or none has been trained yet."""
-    trained = data.done[~data.done["cached"]].sort_values("ended").tail(LATEST)
-    states = data.trials["state"]
+    trained = data.every_done[~data.every_done["cached"]].sort_values("ended").tail(LATEST)
+    states = data.every["state"]
     if data.planned is None or len(trained) == 0 or not (states == "running").any():
         return None
     left = data.planned - int(states.isin(["done", "failed", "stopped early"]).sum())

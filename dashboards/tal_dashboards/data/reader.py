@@ -20,14 +20,20 @@ import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
 from tal_dashboards.data.study_data import StudyData
+from tal_search.data.catalog import definition
+from tal_search.data.dataset_spec import simulation_label
+from tal_search.data.definition import PublishedSystem
 from tal_search.errors import InputError
 from tal_search.record.record_reader import RecordReader, Row, is_asked_for, recorded_studies, unreadable
 from tal_search.record.seal import ENDING, UNREADABLE
+from tal_search.results.folds.pooling import with_pooled_folds
+from tal_search.results.published import published_systems
 from tal_search.results.trials import score_columns
 from tal_search.study.rules import NAME
 from tal_search.text.commands import command_line, repeated
 from tal_search.text.urls import web_link
 from tal_search.tracking.ledger import runs_noted
+from tal_search.trial.pooled.joint_folds import joint_scores
 from tal_search.types import INFERENCE, Floats
 
 MLFLOW_PAGE = "http://127.0.0.1:5000"  # address of `mlflow ui`, for tracking without an MLflow server
@@ -38,6 +44,11 @@ NAMES = (
     "description", "dataset", "data", "plan", "method", "preset", "axes", "centre", "hyperparameters", "inference",
     "fit_inference", "protocol", "objectives", "cases", "scored",
 )  # fmt: skip
+
+
+def label_of(about: Mapping[str, Any]) -> str:
+    """The label of a study by its metadata, which those of earlier versions lack: "simulated data" or other."""
+    return str(about.get("label") or simulation_label(str(about.get("source")), ()))
 
 
 class StudyReader:
@@ -84,7 +95,8 @@ class StudyReader:
         data = StudyData(
             runs=self.runs, name=self.name, simulated=about["source"] == "simulated", planned=about["trials"],
             version=self._version, annotators=tuple(about["annotators"]), trials=pd.DataFrame(),
-            overrides=tuple(about.get("overrides", ())), lanes=about.get("lanes", 1),
+            overrides=tuple(about.get("overrides", ())), lanes=about.get("lanes", 1), published=_published(about),
+            folds=about.get("folds", {}), shares=about.get("shares", {}), label=label_of(about),
             **{name: about[name] for name in NAMES},
         )  # fmt: skip
         newest = {row.id: row for row in rows if row.id is not None}
@@ -95,8 +107,16 @@ class StudyReader:
             else {}
         )
         data = replace(data, trials=trial_table(data, list(newest.values()), links))
+        data = with_pooled_folds(data, lambda ids: joint_scores(self.runs, self.name, ids))
         data.note(self._record.damage())
         return data
+
+
+def _published(about: Mapping[str, Any]) -> dict[str, PublishedSystem]:
+    """The published systems of a study's dataset by name; records of earlier versions leave them to the definition."""
+    if "published" not in about:
+        return published_systems(definition(about["dataset"]))
+    return {system["system"]: PublishedSystem(**system) for system in about["published"]}
 
 
 @contextmanager
@@ -125,6 +145,9 @@ def trial_table(data: StudyData, rows: list[Row], links: Mapping[str, str]) -> p
         table[axis] = [cell.get(axis) for cell in cells]
     for name in ("method", "seed", "annotator", "annotation_seconds"):
         table[name] = parsed(column[name])
+    if data.folds:
+        table["fold"] = parsed(column["fold"])
+    table["annotation_total"] = np.array(parsed(column["annotation_total"]), np.float64)  # None: NaN
     table["state"] = column["state"]
     table["cached"] = [bool(cached) for cached in parsed(column["cached"])]
     table["epoch"] = [epoch or 0 for epoch in parsed(column["epoch"])]
@@ -135,7 +158,8 @@ def trial_table(data: StudyData, rows: list[Row], links: Mapping[str, str]) -> p
     notes = results["note"].to_pylist()  # of finished trials; others have a reason of their own
     table["reason"] = [reason or note or "" for reason, note in zip(parsed(column["reason"]), notes, strict=True)]
     table["mlflow"] = pd.Series([links.get(key) for key in keys], dtype=object)
-    centre = {**data.hyperparameters, **{f"{INFERENCE}{name}": value for name, value in data.inference.items()}}
+    inference = {f"{INFERENCE}{name}": value for name, value in data.inference.items()}
+    centre = {**data.hyperparameters, **inference, **data.shares}
     here = [is_asked_for(cell, data.axes, centre) for cell in cells]
     return pd.DataFrame(table).loc[here].sort_values("number", ignore_index=True)
 

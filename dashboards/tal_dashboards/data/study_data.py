@@ -23,13 +23,14 @@ from tal_search.data.truth.truths import stated_seconds
 from tal_search.errors import InputError
 from tal_search.files.checked import MISSING, Damaged, parsing, version_of
 from tal_search.localization.activations import Activations
+from tal_search.results.folds.pooling import folds_note
 from tal_search.results.plateau import speed_note
 from tal_search.results.trials import StudyFrame, silent_note
 from tal_search.tracking import epoch_log
 from tal_search.trial.final_files import AGAIN, SPEC, damage_of, epoch_row, stamps_in
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.trial_types import TrialResult, TrialSpec
-from tal_search.types import Annotations, Detections
+from tal_search.types import CASE, Annotations, Detections
 
 SCORED_AGAIN = "the same `run` command scores its settings again"
 T = TypeVar("T")
@@ -78,7 +79,7 @@ class StudyData(StudyFrame):
         """Method, data, selection and scores in words, for the head of a page."""
         chosen = self.protocol["selection"]
         about = f"{self.method} on {self.dataset}, {self.data}. Selection: {chosen}. Scores: {self.scored}."
-        return " ".join(note for note in (self._speeds, silent_note(self), about) if note)
+        return " ".join(note for note in (self._speeds, silent_note(self), folds_note(self), about) if note)
 
     @cached_property
     def _speeds(self) -> str:
@@ -87,7 +88,7 @@ class StudyData(StudyFrame):
 
     @cached_property
     def _keys(self) -> frozenset[str]:
-        return frozenset(self.trials["key"])
+        return frozenset(self.every["key"])
 
     def folder(self, key: str) -> TrialFolder:
         """The folder of a fit of this study. Raises InputError for any other key, so that no key can be a path."""
@@ -104,6 +105,14 @@ class StudyData(StudyFrame):
                 reason = "it differs from its checksum" if folder.has_spec() else MISSING
                 raise Damaged(folder.path / SPEC, reason, "the same `run` command makes it again")
             return spec
+
+    def case_specs(self) -> dict[str, TrialSpec]:
+        """The specification of a fit of each case, by its name, where its folder holds one; none without cases."""
+        if CASE not in self.axes:
+            return {}
+        first = self.done.drop_duplicates(CASE)
+        specs = {case: self.known(self.spec, key) for case, key in zip(first[CASE], first["key"], strict=True)}
+        return {str(case): spec for case, spec in specs.items() if spec is not None}
 
     def epochs(self, key: str) -> pd.DataFrame:
         """One row per epoch: `epoch`, `seconds`, `loss/NAME`, and scores as fractions ("test/mAP/0.5"), else NaN.
@@ -149,7 +158,7 @@ class StudyData(StudyFrame):
                 raise Damaged(folder.path / "result.json", MISSING, AGAIN)
             if folder.scored_settings.exists():
                 folder.verified(folder.scored_settings)
-            results, rows = folder.results(), self.done[self.done["key"] == key]
+            results, rows = folder.results(), self.every_done[self.every_done["key"] == key]
             if lacking := {name.partition("-")[2] or None for name in rows["id"]} - results.keys():
                 raise Damaged(folder.scored_settings, f"{len(lacking)} of its settings are missing", SCORED_AGAIN)
             return results

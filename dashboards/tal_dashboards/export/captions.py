@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tal_dashboards.data.study_data import StudyData
+from tal_search.results.folds.pooling import interval_words
 
 # View, pattern of a figure's or table's name, and caption; \1 is a group of the pattern. The first match counts.
 CAPTIONS: Sequence[tuple[str, str, str]] = (
@@ -34,7 +35,8 @@ CAPTIONS: Sequence[tuple[str, str, str]] = (
     ("playground", "mAP by tIoU", "Test mAP by tIoU threshold at several inference settings."),
     ("playground", "along a slider", "Test mAP along one inference setting."),
     ("playground", "settings", "Inference settings and their mAP, in %."),
-    ("cost", "cost", "Test mAP against annotation cost, in seconds per minute of video."),
+    ("cost", "cost", "Test mAP against annotation time."),
+    ("cost", "best by budget", "The method with the highest mean from each annotation time on; differences in points."),
     ("cost", "our cells", "Cells of this study by mAP, with their annotation cost."),
     ("cost", "published systems", "Published systems with their annotation cost and mAP."),
     ("modules", "position of (.+)", r"Position of \1 within their gap or instance, by annotator."),
@@ -71,4 +73,5 @@ def repeats(data: StudyData) -> str:
     """The repeats that means are taken over: "3 seeds × 2 annotators"."""
     counts = {"seed": data.done["seed"].nunique(), "annotator": data.done["annotator"].nunique()}
     kept = {name: count for name, count in counts.items() if name == "seed" or count > 1}
-    return " × ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in kept.items())
+    words = " × ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in kept.items())
+    return f"{words}, {data.folds['of']} folds each; {interval_words(data.subjects)}" if data.subjects else words

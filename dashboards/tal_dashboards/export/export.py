@@ -26,13 +26,14 @@ from tal_dashboards.views import views
 from tal_dashboards.views.overview import caption as overview_caption
 from tal_search.errors import InputError
 from tal_search.files.atomic import write_atomically
+from tal_search.results.folds.pooling import interval_words, spread_of
 from tal_search.results.overview import as_json, overview
-from tal_search.results.statistics import LOW, SPREAD
+from tal_search.results.statistics import LOW
 from tal_search.text.csv_text import csv_text
 
 OVERVIEW = "overview"
 SHEET = "sheet of the overview"  # name of the figure in overview.pdf; never a file name
-MARK_HEIGHT = 22  # pixels added below a figure for the mark "simulated data"
+MARK_HEIGHT = 22  # pixels added below a figure for the mark "simulated data" or "simulated clicks"
 
 
 class View(NamedTuple):
@@ -80,20 +81,22 @@ def export_study(runs: Path, study: str, out: Path) -> list[str]:
 
 
 def _view(data: StudyData, name: str) -> View:
-    """Draw one view; figures of simulated data are marked."""
+    """Draw one view; figures of simulated data or clicks are marked."""
     view = views()[name]
     try:
         info = view.info(data, {})
         figures, tables = view.figures(info), view.tables(info)
     except InputError as error:
         return View(name, view.TITLE, {}, {}, {}, str(error))
-    for figure in figures.values() if data.simulated else ():
-        mark_simulated(figure)
+    for figure in figures.values() if data.label else ():
+        mark_simulated(figure, data.label)
     of_figures, of_tables = file_names(name, figures), file_names(name, tables)
     captions = {f"figure-{file}": caption(name, title) for title, file in of_figures.items()}
     captions |= {f"table-{file}": caption(name, title) for title, file in of_tables.items()}
     if name == OVERVIEW and figures:
         captions[f"figure-{OVERVIEW}"] = overview_caption(overview(data))
+    if data.subjects:
+        captions = {file: f"{words} Intervals: {interval_words(data.subjects)}." for file, words in captions.items()}
     return View(
         name, view.TITLE, {of_figures[title]: figure for title, figure in figures.items()},
         {of_tables[title]: table for title, table in tables.items()}, captions,
@@ -119,8 +122,11 @@ def _section(data: StudyData, view: View) -> Section:
 
 def _write_tables(data: StudyData, view: View, folder: Path) -> int:
     """Write a view's tables as CSV and LaTeX; returns their number."""
+    words_of = spread_of(data.subjects)
     for file, table in view.tables.items():
-        spread = f" {SPREAD[0].upper()}{SPREAD[1:]}." if any(str(name).endswith(LOW) for name in table) else ""
+        if data.subjects and any(str(name).endswith(LOW) for name in table):
+            table = table.assign(intervals=words_of)
+        spread = f" {words_of[0].upper()}{words_of[1:]}." if any(str(name).endswith(LOW) for name in table) else ""
         words = f"{view.captions[f'table-{file}']} {table_heading(data)}{spread}"
         _write(folder / f"{file}.csv", csv_text(table).encode())
         _write(folder / f"{file}.tex", latex(table, words, f"{data.name}-{file}", data.axes).encode())
@@ -152,14 +158,14 @@ def draw(data: StudyData, figures: Mapping[str, go.Figure], out: Path) -> tuple[
     ], sheet is not None
 
 
-def mark_simulated(figure: go.Figure) -> None:
-    """Add a line "simulated data" below the figure, so that images carry it when passed on."""
+def mark_simulated(figure: go.Figure, label: str) -> None:
+    """Add a line (see `simulation_label`) below the figure, so that images carry it when passed on."""
     below = figure.layout.margin.b
     figure.update_layout(
         margin_b=(80 if below is None else below) + MARK_HEIGHT,
         height=None if figure.layout.height is None else figure.layout.height + MARK_HEIGHT,
         title={
-            "text": "simulated data", "font": {"size": 13, "color": COLOURS[1]}, "xref": "container", "x": 1,
+            "text": label, "font": {"size": 13, "color": COLOURS[1]}, "xref": "container", "x": 1,
             "xanchor": "right", "yref": "container", "y": 0, "yanchor": "bottom", "pad": {"r": 8, "b": 4},
         },
     )  # fmt: skip

@@ -45,6 +45,6 @@ def figure_names(data: StudyData) -> tuple[str, ...]:
 def _drawn(data: StudyData, name: str, selection: Selection) -> dict[str, Figure]:
     view = views()[name]
     figures: dict[str, Figure] = view.figures(view.info(data, selection))
-    for figure in figures.values() if data.simulated else ():
-        mark_simulated(figure)
+    for figure in figures.values() if data.label else ():
+        mark_simulated(figure, data.label)
     return figures

@@ -78,7 +78,7 @@ def _drawn(results: Overview) -> Overview:
 def overview_sheet(data: StudyData, picture: bytes | None) -> str:
     """An HTML page that prints on a single page of A4 or Letter; picture: the figure as SVG."""
     results = overview(data)
-    badge = ' <strong class="badge">simulated data</strong>' if data.simulated else ""
+    badge = f' <strong class="badge">{data.label}</strong>' if data.label else ""
     drawn = ""
     if picture is not None:
         source = f"data:image/svg+xml;base64,{base64.b64encode(picture).decode()}"

@@ -46,7 +46,7 @@ class Section(NamedTuple):
 
 def study_page(data: StudyData, sections: Sequence[Section], files: Mapping[str, str]) -> str:
     """The page's HTML; files: descriptions of the other exported files by path."""
-    badge = ' <strong class="badge">simulated data</strong>' if data.simulated else ""
+    badge = f' <strong class="badge">{data.label}</strong>' if data.label else ""
     style = "".join(
         path.read_text("utf-8") for path in sorted(ASSETS.glob("*.css"))
     )  # in the order in which Dash loads them
@@ -98,7 +98,7 @@ def _notes(data: StudyData) -> str:
         notes = read_notes(data.runs / data.name)
     except InputError as error:
         return f"<p>{html.escape(str(error))}</p>"
-    trials = data.trials.drop_duplicates("key")
+    trials = data.every.drop_duplicates("key")
     trials = trials[trials["key"].isin(list(notes.trials))]
     names = [
         f"{name} · seed {seed} · {annotator}"

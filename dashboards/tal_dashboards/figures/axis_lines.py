@@ -13,7 +13,7 @@ from tal_dashboards.data.study_data import StudyData
 from tal_search.results.cell_table import published
 from tal_search.results.noise import Reference
 from tal_search.results.published import published_cells
-from tal_search.results.statistics import HIGH, LOW, means, means_by_two, middle_halves
+from tal_search.results.statistics import HIGH, LOW, means, means_by_two, middle_halves, repeat_columns
 from tal_search.types import INFERENCE
 
 MOST_DRAWN = 1000  # trials drawn in one figure; lines are computed from all of them
@@ -97,7 +97,7 @@ def shared_range(lines: Sequence[AxisLine], reference: Reference, *, papers: boo
 
 
 def _means(rows: pd.DataFrame, score: str, by: pd.Series) -> pd.DataFrame:
-    table = means(rows[[score]], by, rows[["seed", "annotator"]], (score,))
+    table = means(rows[[score]], by, repeat_columns(rows), (score,))
     return table.rename(columns={score: "mean", score + LOW: "low", score + HIGH: "high"})
 
 

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from tal_dashboards.figures.labels import FONT, Bar, Named, Place, places, wrapped
 from tal_dashboards.style import COLOURS, GREY, INK, MARKERS, figure, text
+from tal_search.data.dataset_spec import SIMULATED_CLICKS
 from tal_search.results.published import BEST_ON_TEST
 from tal_search.results.statistics import HIGH, LOW
 
@@ -59,9 +60,7 @@ def _part(axis: str, known: list[float], share: tuple[float, float]) -> Part:
     return Part(axis, known[0] - middle - BEFORE * wide, known[-1] + middle + AFTER * wide, share)
 
 
-def cost_figure(
-    ours: pd.DataFrame, published: pd.DataFrame, score: str, budget: float | None, simulated: bool
-) -> go.Figure:
+def cost_figure(ours: pd.DataFrame, published: pd.DataFrame, score: str, budget: float | None, label: str) -> go.Figure:
     """Published systems are hollow and named; our cells are filled, by method, with a line over the click budgets.
 
     ours, published: as in `CostInfo`; budget: s/min, a dashed line, or None.
@@ -88,7 +87,7 @@ def cost_figure(
             drawn.add_vline(x=budget, line={"color": COLOURS[1], "dash": "dash"}, xref=part.axis)
     _draw_breaks(drawn, here)
     _draw_names(drawn, here, ours, published, score, top)
-    _draw_key(drawn, ours, simulated)
+    _draw_key(drawn, ours, label)
     return drawn
 
 
@@ -218,10 +217,11 @@ def _draw_name(drawn: go.Figure, name: _Name, place: Place) -> None:
     )  # fmt: skip
 
 
-def _draw_key(drawn: go.Figure, ours: pd.DataFrame, simulated: bool) -> None:
+def _draw_key(drawn: go.Figure, ours: pd.DataFrame, label: str) -> None:
     """The legend above the plot, where there is room on a phone too."""
+    real = "real clicks" if label == SIMULATED_CLICKS else "video"
     few = " (n = 1)" if (_front(ours)["n"] == 1).any() else ""
-    lines = [("ours: simulated data; published: video", COLOURS[1])] if simulated else []
+    lines = [(f"ours: {label}; published: {real}", COLOURS[1])] if label else []
     lines.append((f"○ published   ● ours   ┄┄ Pareto front{few}", INK))
     for place, (line, colour) in enumerate(lines):
         drawn.add_annotation(

@@ -85,7 +85,7 @@ def _abreast(info: Comparison, title: str, words: str, kind: str) -> html.Sectio
 def _figure(info: Comparison, study: str, kind: str) -> html.Div:
     drawn = (bars_figure if kind == "bars" else curves_figure)(info, study)
     row = info.studies.set_index("study").loc[study]
-    badge = html.Strong("simulated data" if row["simulated"] else "", className="badge")
+    badge = html.Strong(str(row["simulated"]), className="badge")
     words = f"{row['method']} on {row['data set']}"
     return html.Div([
         html.H3([html.A(study, href=study_address(study)), " ", badge]),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from tal_dashboards.data.reader import label_of
 from tal_dashboards.home.cards import Standing
 from tal_dashboards.style import number, value
 from tal_search.results.axis_effects import EXTREMES
@@ -86,7 +87,7 @@ def _study(name: str, standing: Standing, results: Overview) -> dict[str, object
     about = standing.about
     row: dict[str, object] = {
         "study": name, "method": about.get("method", ABSENT), "data set": about.get("dataset", ABSENT),
-        "simulated": about.get("source") == "simulated", "trials": standing.progress.done, "compared by": results.score,
+        "simulated": label_of(about), "trials": standing.progress.done, "compared by": results.score,
     }  # fmt: skip
     for place, cell in (("centre", results.centre), ("best", results.best)):
         for column, key in (("", "mean"), (LOW, "low"), (HIGH, "high")):

@@ -14,7 +14,7 @@ from tal_dashboards.home.comparison import ABSENT, Comparison
 from tal_dashboards.style import BETTER, WORSE
 from tal_search.results.axis_effects import EXTREMES
 from tal_search.results.statistics import HIGH, LOW
-from tal_search.types import INFERENCE
+from tal_search.types import INFERENCE, SUPERVISION
 
 KNOWN = ("matters", "better", "worse")  # verdicts of effects beyond the noise
 ROW, CURVE, ENDING = 62, 150, 66  # pixels: height of a row of bars, of a small multiple, and of the space below them
@@ -112,7 +112,7 @@ def _row_words(drawn: go.Figure, y: int, row: pd.Series) -> None:
 
 def short_name(axis: str, symbol: str) -> str:
     """An axis in a figure: its symbol in bold and its name, cut after LONGEST letters."""
-    name = axis.removeprefix(INFERENCE)
+    name = axis.removeprefix(INFERENCE).removeprefix(SUPERVISION)
     name = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
     return f"<b>{style.text(symbol)}</b> {style.text(name)}" if symbol and symbol != name else style.text(name)
 

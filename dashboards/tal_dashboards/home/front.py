@@ -15,6 +15,7 @@ from dash.development.base_component import Component, ComponentType
 from dash.exceptions import PreventUpdate
 
 from tal_dashboards.app import components
+from tal_dashboards.data.reader import label_of
 from tal_dashboards.home.cards import Cards, Standing
 from tal_dashboards.home.links import COMPARE, based, study_address
 from tal_dashboards.style import number, value
@@ -77,7 +78,7 @@ def _id(part: str, study: object) -> dict[str, object]:
 def standing_part(standing: Standing, changed: datetime | None) -> list[Component]:
     """First part of a card: state, progress, method, data set and note."""
     progress, about = standing.progress, standing.about
-    badge = [html.Strong("simulated data", className="badge")] if about.get("source") == "simulated" else []
+    badge = [html.Strong(label, className="badge")] if (label := label_of(about)) else []
     words = [f"{progress.done} of {progress.planned} trials" if progress.planned else f"{progress.done} trials"]
     words += [f"{count} {state}" for count, state in ((progress.failed, "failed"), (progress.stopped, "stopped early"))
               if count]  # fmt: skip

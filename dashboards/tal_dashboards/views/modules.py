@@ -73,7 +73,7 @@ def _compared(data: StudyData) -> dict[str, pd.DataFrame]:
 
 def _click_statistics(data: StudyData, problems: list[str]) -> Iterator[tuple[str, ClickStatistics]]:
     """Statistics of each kind and annotator that the study's dataset has clicks of; problems: sentences are added."""
-    specs = (data.known(data.spec, key) for key in data.trials["key"].unique()[:LOOKED_AT])
+    specs = (data.known(data.spec, key) for key in data.every["key"].unique()[:LOOKED_AT])
     spec = next((spec for spec in specs if spec is not None), None)
     if spec is None:
         return

@@ -72,7 +72,8 @@ def info(data: StudyData, selection: Selection) -> StudyInfo:
 def _remark(data: StudyData) -> str:
     """Epochs are scored at the preset's inference settings, which may differ from the study's."""
     other = [name for name, value in data.inference.items() if value != data.fit_inference[name]]
-    return f" Epochs are scored at the preset's {', '.join(other)}, not the study's." if other else ""
+    folds = " Of each repeat, the curve is that of its first fold." if data.folds else ""
+    return f" Epochs are scored at the preset's {', '.join(other)}, not the study's.{folds}" if other else folds
 
 
 def _curves(data: StudyData, drawn: pd.DataFrame, names: list[str]) -> tuple[str, dict[str, pd.DataFrame]]:
@@ -93,6 +94,8 @@ def _curves(data: StudyData, drawn: pd.DataFrame, names: list[str]) -> tuple[str
         if frames:
             scores = pd.concat(frames).dropna(subset=column).assign(mean=lambda rows: 100 * rows[column])
             curve = means(scores[["mean"]], scores["epoch"], scores[["seed", "annotator"]], ("mean",))
+            if data.folds:  # of one fold of each repeat: no interval of this study
+                curve = curve.assign(**{"mean" + LOW: float("nan"), "mean" + HIGH: float("nan")})
             curves[name] = curve.sort_index().reset_index()
     return watched, curves
 

@@ -17,13 +17,14 @@ from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.style import number
 from tal_dashboards.views.parts import cell_grid
 from tal_search.results.axis_effects import METHOD as OF_AXES
+from tal_search.results.folds.pooling import method_of
 from tal_search.results.next_runs import run_command
 from tal_search.results.noise import noise, noise_floor
 from tal_search.results.overview import overview, ranking_table
 from tal_search.results.published import MARK_NOTE
 from tal_search.results.ranking import selected_by
 from tal_search.results.sensitivity import AxisTable, sensitivity_info
-from tal_search.results.statistics import HIGH, LOW, METHOD
+from tal_search.results.statistics import HIGH, LOW
 
 TITLE = "Sensitivity tables"
 AXES = "Which axes matter, the largest effect first (mAP in points)"
@@ -118,8 +119,8 @@ def layout(data: StudyData, selection: Selection) -> Component:
         ]
     legend = (
         "mAP in %, mean ± half the 95 % interval over n repeats (seed × annotator). Δ: paired difference to the "
-        f"centre in points; {METHOD}. Axes: {OF_AXES}. –: no number, or none published. Paper: published numbers, on "
-        f"I3D features. {MARK_NOTE}"
+        f"centre in points; {method_of(data.subjects)}. Axes: {OF_AXES}. –: no number, or none published. "
+        f"Paper: published numbers, on I3D features. {MARK_NOTE}"
     )
     content.append(html.P(legend, className="quiet"))
     spread = components.table(shown.floor, "Spread of the centre (points of mAP)", "tables-floor")

@@ -20,10 +20,13 @@ from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.data.tracks import MOST_DETECTIONS, OUTCOMES, Track, mask_table, track_of
 from tal_dashboards.figures.timeline_figures import mask_figure, timeline_figure
 from tal_dashboards.views.parts.trial_panel import ClickData
+from tal_search.data.clicks.annotation_rates import labelled_videos, training_truth
 from tal_search.data.clicks.click_budget import within_budget
+from tal_search.data.clicks.clicks import of_videos
 from tal_search.errors import InputError
 from tal_search.metrics.error_profile import TIOU
 from tal_search.results.next_runs import run_command
+from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import Annotations, Detections, clicks_of
 
 TITLE = "Timeline"
@@ -33,7 +36,7 @@ STEPS = 500  # of the slider of the moment
 class TimelineInfo(NamedTuple):
     """truth: `label`, `start`, `end`; clicks: `kind`, `time`, `label` ("" for background). All in seconds, by time.
 
-    split: test, holdout or train. annotator: of the clicks. at: the chosen moment.
+    split: test, holdout or train. whose: whose clicks they are, in words. at: the chosen moment.
     """
 
     video: str
@@ -42,7 +45,7 @@ class TimelineInfo(NamedTuple):
     classes: tuple[str, ...]
     truth: pd.DataFrame
     clicks: pd.DataFrame
-    annotator: str
+    whose: str
     tracks: list[Track]
     at: float
 
@@ -52,7 +55,7 @@ def info(data: StudyData, selection: Selection) -> TimelineInfo | None:
     first, other = chosen_fit(data, selection, lambda folder: folder.detections), selection.get("other", "")
     if first is None:
         return None
-    keys = [first, other] if other in set(data.done["key"]) and other != first else [first]
+    keys = [first, other] if other in set(data.every_done["key"]) and other != first else [first]
     names = offered(data, *keys)
     test, train = data.truth(first), data.truth(first, "train")
     video = selection.get("timeline-video", "")
@@ -68,7 +71,7 @@ def info(data: StudyData, selection: Selection) -> TimelineInfo | None:
         classes=truth.classes,
         truth=instances_of(truth, video),
         clicks=clicks_on(data, first, video) if truth is train else _clicks([]),
-        annotator=data.spec(first).annotator,
+        whose=_whose(data.spec(first)),
         tracks=tracks,
         at=moment(selection, duration),
     )
@@ -97,15 +100,25 @@ def instances_of(truth: Annotations, video: str) -> pd.DataFrame:
     return frame.sort_values("start", kind="stable", ignore_index=True)
 
 
+def _whose(spec: TrialSpec) -> str:
+    """ "the clicks of A1", "the simulated clicks of S1", or "no clicks"."""
+    if not clicks_of(spec.supervision):
+        return "no clicks"
+    return f"the {'simulated ' if spec.dataset.drawn(spec.supervision) else ''}clicks of {spec.annotator}"
+
+
 def clicks_on(data: StudyData, key: str, video: str) -> pd.DataFrame:
     """The clicks on a training video that a fit was trained with: its annotator's, within its budget."""
     spec, rows = data.spec(key), []
+    if video not in labelled_videos(spec.dataset, spec.annotator, spec.protocol):
+        return _clicks([])
+    train = training_truth(spec.dataset)
     for kind in clicks_of(spec.supervision):
-        clicks = within_budget(spec.dataset, data.clicks(key, kind, spec.annotator), data.truth(key, "train").duration)
+        clicks = of_videos(data.clicks(key, kind, spec.annotator), train.videos)
+        clicks = within_budget(spec.dataset, clicks, train.duration)
         here = clicks.video == clicks.videos.index(video)
-        classes = data.truth(key, "train").classes
         for time, label in zip(clicks.time[here].tolist(), clicks.label[here].tolist(), strict=True):
-            rows.append((kind, time, classes[label] if label >= 0 else ""))
+            rows.append((kind, time, train.classes[label] if label >= 0 else ""))
     return _clicks(rows)
 
 
@@ -167,8 +180,8 @@ def _content(shown: TimelineInfo | None) -> ComponentType:
         return html.P("The trial keeps no detections.", role="alert")
     video = {
         "test": "A test video, which has no clicks.",
-        "holdout": f"A held-out training video, with the clicks of {shown.annotator}.",
-        "train": f"A training video, with the clicks of {shown.annotator}; trials keep no activations of it.",
+        "holdout": f"A held-out training video, with {shown.whose}.",
+        "train": f"A training video, with {shown.whose}; trials keep no activations of it.",
     }
     counts = "; ".join(f"{track.found} of {track.name}{_outcomes(track)}" for track in shown.tracks)
     words = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tal_search.cli.arguments import Grammar, Key, parse
 from tal_search.cli.console import console, print_line
-from tal_search.data import data_folder
+from tal_search.data import catalog, data_folder
 from tal_search.data.clicks.click_statistics import ClickStatistics, statistics_of
 from tal_search.data.clicks.clicks import ClickedVideos, read_clicks
 from tal_search.data.features.split_reader import read_both
@@ -52,9 +52,10 @@ def _parsed(arguments: list[str]) -> tuple[list[Path], Path | None]:
 
 
 def _described(path: Path, ground_truth: Path) -> list[str]:
-    *subsets, fps = data_folder.subsets_and_fps(ground_truth, path.parent.name)
+    dataset = catalog.recognised(ground_truth, path.parent.name)
+    *subsets, fps = data_folder.subsets_and_fps(ground_truth, dataset.splits)
     notes: list[str] = []
-    truth, test = read_both(ground_truth, subsets, notes=notes)
+    truth, test = read_both(ground_truth, subsets, dataset, notes=notes)
     lacking = [video for video, seconds in zip(truth.videos, truth.duration, strict=True) if not math.isfinite(seconds)]
     if lacking:
         raise InputError(

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from tal_search.cli.arguments import Grammar, Key, one_of, parse, whole
 from tal_search.cli.console import console
-from tal_search.methods import available, specification
+from tal_search.data.catalog import definition
+from tal_search.methods import available
+from tal_search.study.effective_preset import named_preset, preset_names
 
 if TYPE_CHECKING:
     from tal_search.cli.text_table import TextTable
@@ -76,12 +78,12 @@ def complexity_text(names: list[str], *, snippets: int | None, channels: int, cl
     from tal_search.cli.text_table import TextTable
     from tal_search.trial.complexity import complexity
 
-    rows = []
+    rows, dataset = [], definition(DATASET)
     for name in names:
-        presets = specification(name).presets[DATASET]
-        for preset in (preset for preset in PRESETS if preset in presets):
-            length, settings = snippets or presets[preset].snippets, presets[preset].hyperparameters
-            counted = complexity(name, settings, channels=channels, snippets=length, classes=classes)
+        for preset in (preset for preset in PRESETS if preset in preset_names(dataset, name)):
+            found = named_preset(dataset, name, preset)
+            length = snippets or found.snippets or 0
+            counted = complexity(name, found.hyperparameters, channels=channels, snippets=length, classes=classes)
             paper = PAPER.get(name, ("not available",) * 2)
             counts = [
                 f"{counted.parameters / 1e6:.2f}",

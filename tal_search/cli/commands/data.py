@@ -9,41 +9,60 @@ from typing import Any
 
 from tal_search.cli.arguments import Grammar, Key, number, one_of, parse, whole
 from tal_search.cli.console import console, print_line
-from tal_search.data.catalog import DATASETS, dataset_name, known
+from tal_search.cli.data_commands import convert_hapt
+from tal_search.cli.data_init import init
+from tal_search.data.catalog import dataset_name, definition, name_of
 from tal_search.data.check import ClickSurvey, SplitSurvey, survey
+from tal_search.data.clicks.drawn_clicks import Clickers, with_drawn_clicks
 from tal_search.data.dataset_spec import DatasetSpec
+from tal_search.data.definition import USUAL_SNIPPETS
 from tal_search.data.features.cache import convert
 from tal_search.data.features.layouts import NAMES
 from tal_search.data.features.timing import Timing
 from tal_search.data.find import find
+from tal_search.data.simulation.clickers import DRAWN_CLICKERS
 from tal_search.data.simulation.videos import Simulation
-from tal_search.errors import InputError
+from tal_search.errors import InputError, Problems
+from tal_search.study.effective_preset import preset_problems
 from tal_search.text.commands import override
 from tal_search.text.words import counted
 
 USAGE = """\
+tal-search data init ROOT [out=FILE] [KEY=VALUE ...]
 tal-search data check ROOT [KEY=VALUE ...]
 tal-search data convert ROOT out=DIR [snippets=T] [KEY=VALUE ...]
+tal-search data convert-hapt RAWDATA out=DIR [features=raw|statistics]
+                [sequences=whole|windows|clips] [folds=official|K/N]
 
-check reads every file and lists all problems, or what is there: videos,
-seconds, instances, clicks per minute. convert writes every video at T snippets
-to one folder of memory-mapped arrays, in half precision if the values allow it;
-use it as dataset.root=DIR.
+init looks at a folder, writes datasets/NAME.yaml (or out=FILE) to edit, and
+says what it inferred, what it could not, and what you may ask next. check reads
+every file and lists all problems, or what is there: videos, seconds, instances,
+clicks per minute. convert writes every video at T snippets to one folder of
+memory-mapped arrays, in half precision if the values allow it; use it as
+dataset.root=DIR.
 
-  name=thumos14          dataset (activitynet12, hacs, beoid, gtea, or any name)
+  name=thumos14          dataset: one that `tal-search list` names, or any name
+  file=FILE              what is known of it; default: datasets/NAME.yaml of the
+                         working folder, else the installed one
   layout=auto            backtal, basnet, actionformer, hdf5 or converted; see
                          docs/datasets.md
   stride= offset= fps=   snippet i is centred at (i·stride + offset)/fps s; only
-                         if this differs from the layout
+                         if this differs from the dataset's file and the layout
   ground_truth=FILE      if it is not beside the features
   clicks=DIR             if they are not beside the features
+  clickers.background= clickers.action= clickers.annotators= clickers.instead=
+                         check only: simulated clicks, see docs/datasets.md
+
+convert-hapt makes features and a ground truth from the folder RawData of HAPT
+(UCI data set 341); see docs/hapt.md. folds=0/5 tests every fifth person.
 """
 ANY_LENGTH = 2  # snippets; `check` rescales nothing, so any number will do
 NO_NUMBER = "is not a positive number; give one"
 POSITIVE = number(1e-6, 1e6, NO_NUMBER)
 FRAMES = number(0, 1e6, "is not a number of frames; give one that is not negative")
 KEYS = {
-    "name": Key(convert=dataset_name, default="thumos14"),
+    "name": Key(convert=dataset_name),
+    "file": Key(convert=Path),
     "layout": Key(convert=one_of(NAMES), default="auto"),
     "stride": Key(convert=POSITIVE),
     "offset": Key(convert=FRAMES),
@@ -54,7 +73,13 @@ KEYS = {
 }
 OUT = {"out": Key(convert=Path, required="give the new folder")}
 ROOT = "takes one folder of features"
-CHECK = Grammar(command="data check", keys={**KEYS, "out": Key(convert=Path)}, words=(1, 1), needs=ROOT)
+CLICKERS = {
+    "clickers.background": Key(convert=one_of(DRAWN_CLICKERS)),
+    "clickers.action": Key(convert=one_of(DRAWN_CLICKERS)),
+    "clickers.annotators": Key(convert=whole(1, 100, "is not a number of annotators, 1 to 100; give one"), default=3),
+    "clickers.instead": Key(convert=one_of(("true", "false")), default="false"),
+}
+CHECK = Grammar(command="data check", keys={**KEYS, **CLICKERS, "out": Key(convert=Path)}, words=(1, 1), needs=ROOT)
 CONVERT = Grammar(command="data convert", keys={**KEYS, **OUT}, words=(1, 1), needs=ROOT)
 GRAMMARS = {"check": CHECK, "convert": CONVERT}
 
@@ -62,6 +87,10 @@ GRAMMARS = {"check": CHECK, "convert": CONVERT}
 def command(arguments: list[str]) -> int:
     """Check or convert; returns the exit code. Raises InputError with all problems."""
     action = arguments[0]
+    if action == "init":
+        return init(arguments[1:], {**KEYS, "out": Key(convert=Path)})
+    if action == "convert-hapt":
+        return convert_hapt.command(arguments[1:])
     if action not in GRAMMARS:
         raise InputError(f"command line: '{action}' is unknown; write `tal-search data check ROOT` or `data convert`")
     parsed = parse(GRAMMARS[action], arguments[1:])
@@ -70,7 +99,7 @@ def command(arguments: list[str]) -> int:
     print_line(screen, f"Data: {spec.description}")
     notes: list[str] = []
     splits, clicks = survey(spec, notes)
-    lines = [_split_line(*both) for both in zip(splits, _published(spec.name, splits), strict=True)]
+    lines = [_split_line(*both) for both in zip(splits, _published(spec, splits), strict=True)]
     lines += [*map(_click_line, clicks), *notes]
     seconds, videos = time.monotonic() - started, sum(len(split.seconds) for split in splits)
     verdict = f"Usable, with {counted(len(notes), 'note')} above" if notes else "No problems"
@@ -86,21 +115,31 @@ def command(arguments: list[str]) -> int:
 
 def _found(root: Path, values: dict[str, Any]) -> DatasetSpec:
     timing = Timing(**{key: values[key] for key in ("stride", "offset", "fps") if values[key] is not None})
-    spec = find(
-        values["name"], "features", root, values["ground_truth"], values["clicks"], ANY_LENGTH, Simulation(),
-        values["layout"], timing,
-    )  # fmt: skip
-    snippets = spec.layout.get("snippets") or values["snippets"] or known(values["name"]).snippets
+    name, file, problems = name_of(values["name"], values["file"]), values["file"], Problems()
+    with problems.gather():
+        problems.extend(preset_problems(definition(name, file), file))
+    with problems.gather():
+        spec = find(
+            name, "features", root, values["ground_truth"], values["clicks"], ANY_LENGTH, Simulation(),
+            values["layout"], timing, file,
+        )  # fmt: skip
+    if problems:
+        raise InputError(dict.fromkeys(problems))  # a file that cannot be read is reported by both
+    drawn = {name.partition(".")[2]: values[name] for name in CLICKERS if name in values}
+    if drawn:
+        spec = with_drawn_clicks(spec, Clickers(**{**drawn, "instead": drawn["instead"] == "true"}))
+    snippets = spec.layout.get("snippets") or values["snippets"] or spec.facts.snippets or USUAL_SNIPPETS
     return replace(spec, snippets=int(snippets))
 
 
-def _published(name: str, splits: list[SplitSurvey]) -> tuple[int | None, ...]:
+def _published(spec: DatasetSpec, splits: list[SplitSurvey]) -> tuple[int | None, ...]:
     """The published number of videos of each split; None where the videos are cut or divided otherwise.
 
     Where videos are missing both splits have fewer. Any other cut or division has more than published in one of them.
     """
-    videos = known(name).videos
-    if name not in DATASETS or any(len(split.seconds) > most for split, most in zip(splits, videos, strict=True)):
+    counts = spec.facts.videos
+    videos = (counts.training, counts.test)
+    if any(len(split.seconds) > most for split, most in zip(splits, videos, strict=True)):
         return (None,) * len(splits)
     return videos
 
@@ -118,4 +157,4 @@ def _split_line(split: SplitSurvey, published: int | None) -> str:
 
 def _click_line(clicks: ClickSurvey) -> str:
     counts = f"{clicks.clicks} in {clicks.videos} videos, {clicks.per_minute:.2f} per minute"
-    return f"{clicks.kind} of {clicks.annotator}: {counts}"
+    return f"{clicks.kind} of {clicks.annotator}{clicks.drawn and f' (simulated, {clicks.drawn})'}: {counts}"

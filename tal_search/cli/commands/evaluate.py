@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from tal_search.cli.arguments import Grammar, Key, ending, one_of, parse, whole
 from tal_search.cli.console import console, print_line
-from tal_search.data.catalog import dataset_name
+from tal_search.config.thresholds import parse_tiou
+from tal_search.data.catalog import dataset_name, definition, name_of, recognised
+from tal_search.data.definition import DatasetDefinition
 from tal_search.data.truth.annotations import Unknown
+from tal_search.errors import InputError
 from tal_search.files.atomic import require_apart, write_atomically, write_json
-from tal_search.metrics.average_precision import parse_tiou
-from tal_search.metrics.matching import PROTOCOLS
+from tal_search.types import PROTOCOLS
 
 if TYPE_CHECKING:
     from tal_search.metrics.error_profile import ErrorProfile
@@ -31,13 +33,16 @@ BackTAL's layout, in DIR/SUBSET or in DIR itself.
   unknown=error           detections with an unknown video or label: refuse them
                           (error), drop them (ignore) or keep them (count)
   name=NAME               dataset of the ground truth, whose classes its labels
-                          must be (thumos14, activitynet12, hacs, beoid, gtea;
-                          any other name allows any labels); default: by the
-                          file's name, gt_NAME.json, or by its labels
+                          must be (see `tal-search list`; any other name allows
+                          any labels); default: by the file's name,
+                          gt_NAME.json, or by its labels
+  file=FILE               what is known of it; default: datasets/NAME.yaml of
+                          the working folder, else the installed one
   tiou=0.1:0.9:0.1        thresholds: START:STOP:STEP, both ends included, or a
-                          list
+                          list; default: those of the dataset's file
   protocol=activitynet    or thumos14, the toolkit's: instances choose
-                          detections, AP without interpolation
+                          detections, AP without interpolation; default: that of
+                          the dataset's file
   ambiguous=FILE          thumos14: lines of VIDEO START END; false detections
                           that overlap one are ignored, as are those that
                           overlap instances labelled Ambiguous
@@ -57,8 +62,9 @@ COMMON = {
     "ground_truth": Key(convert=Path, required=MISSING),
     "subset": Key(required=MISSING),
     "name": Key(convert=dataset_name),
-    "tiou": Key(convert=parse_tiou, default=parse_tiou("0.1:0.9:0.1")),
-    "protocol": Key(convert=one_of(PROTOCOLS), default="activitynet"),
+    "file": Key(convert=Path),
+    "tiou": Key(convert=parse_tiou),
+    "protocol": Key(convert=one_of(PROTOCOLS)),
     "ambiguous": Key(convert=Path),
     "videos": Key(convert=POSITIVE),
     "duplicates": Key(convert=one_of(("keep", "drop")), default="keep"),
@@ -94,7 +100,20 @@ def command(arguments: list[str]) -> int:
     features = values["data"].rglob("*.npz") if trained else ()
     read = [values.get(key) for key in ("detections", "ground_truth", "ambiguous", "compare", "checkpoint")]
     require_apart({key: values.get(key) for key in ("out", "errors", "detections_out")}, [*read, *features])
-    return _score_and_show(values)
+    dataset = _dataset(values)
+    values["tiou"] = values["tiou"] or parse_tiou(dataset.tiou)
+    values["protocol"] = values["protocol"] or dataset.protocol
+    return _score_and_show(values | {"dataset": dataset})
+
+
+def _dataset(values: dict[str, Any]) -> DatasetDefinition:
+    """The definition of the dataset that the arguments name, or else that of the ground truth."""
+    if values["name"] is None and values["file"] is None:
+        try:
+            return recognised(values["ground_truth"])
+        except InputError:  # reported with the problems of the other files
+            return DatasetDefinition(name="")
+    return definition(name_of(values["name"], values["file"]), values["file"])
 
 
 def _score_and_show(values: dict[str, Any]) -> int:
@@ -143,7 +162,7 @@ def _inputs(values: dict[str, Any], notes: list[str]) -> tuple[Benchmark, Detect
         drop_duplicates=values["duplicates"] == "drop",
         videos=values["videos"],
         unknown=values.get("unknown", "error"),
-        dataset=values["name"],
+        dataset=values["dataset"],
         notes=notes,
     )
     if checkpoint is None:

@@ -27,6 +27,7 @@ checkpoints remain.
 
 KEY=VALUE overrides a key of the study, in Hydra's grammar:
   search.repeats.seeds=[0,1,2]    repeats are seeds × annotators
+  dataset.folds={by: REGEX, of: N}   N folds over the subjects in videos' names
   dataset.root=PATH               features (docs/datasets.md has the layouts);
                                   by default data/NAME, and simulated data where
                                   that has none
@@ -60,8 +61,10 @@ def command(arguments: list[str]) -> int:
         plan = plan_of(parsed)
 
         from tal_search.plan.cells import left_out
+        from tal_search.plan.preset_words import preset_words
 
         print_wrapped(screen, f"Data: {plan.dataset.description}{_known_speeds(plan)}")
+        print_wrapped(screen, preset_words(plan))
         missing = left_out(plan.study.search, plan.centre_cell)
         if missing:
             values = ", ".join(f"{axis}={value}" for axis, value in missing.items())
@@ -107,10 +110,11 @@ def _preview(plan: Plan, screen: Console, status: StatusLine) -> int:
         print_wrapped(screen, sentence)
     time = "unknown until a first trial is recorded" if counts.seconds is None else f"{counts.seconds / 60:.1f} min"
     # Cells that read no clicks are not repeated over annotators.
-    equal = "=" if counts.cells * counts.repeats == counts.trials else "at most,"
+    equal = "=" if counts.cells * counts.repeats * len(plan.folds) == counts.trials else "at most,"
+    folds = f" × {counted(len(plan.folds), 'fold')}" if plan.dataset.folds else ""
     print_wrapped(
         screen,
-        f"{plan.study.name}: {counted(counts.cells, 'cell')} × {counted(counts.repeats, 'repeat')} {equal} "
+        f"{plan.study.name}: {counted(counts.cells, 'cell')} × {counted(counts.repeats, 'repeat')}{folds} {equal} "
         f"{counted(counts.trials, 'trial')} in {counted(counts.groups, 'fit')}; {counts.cached} trials cached, "
         f"{counts.inference_only} to score from kept activations, {counted(counts.to_train, 'fit')} to train; "
         f"estimated time: {time}",

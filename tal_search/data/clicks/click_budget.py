@@ -1,4 +1,4 @@
-"""Click budgets: a subset of an annotator's background clicks, as if there had been fewer."""
+"""Click budgets: a subset of an annotator's clicks, as if there had been fewer."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ import numpy as np
 
 from tal_search.data.clicks.clicks import Clicks
 from tal_search.data.dataset_spec import DatasetSpec
-from tal_search.types import BACKGROUND_CLICKS, Floats, Ints
+from tal_search.types import BACKGROUND_CLICKS, SHARE_OF, Floats, Ints
 
 
 def within_budget(spec: DatasetSpec, clicks: Clicks, seconds_N: Floats) -> Clicks:
-    """Background clicks within the dataset's budget, or all clicks of another kind; seconds_N: durations of the videos.
+    """The clicks within the dataset's budget for their kind; seconds_N: durations of the videos.
 
     The draw depends only on the names of the annotator and the videos: all seeds and studies get the same clicks, and a
     smaller budget is a subset of every larger one.
     """
-    if clicks.kind != BACKGROUND_CLICKS:
-        return clicks
-    if spec.clicks_per_minute is not None:
+    if clicks.kind == BACKGROUND_CLICKS and spec.clicks_per_minute is not None:
         return _at(clicks, _rows_per_minute(clicks, spec.clicks_per_minute, seconds_N / 60))
-    order = np.random.default_rng(zlib.crc32(clicks.annotator.encode())).permutation(len(clicks.time))
-    return _at(clicks, np.sort(order[: round(spec.clicks_fraction * len(order))]))
+    name = next(name for name, kind in SHARE_OF.items() if kind == clicks.kind)
+    also = () if clicks.kind == BACKGROUND_CLICKS else (clicks.kind,)
+    return _at(clicks, drawn_rows(spec.share(name), len(clicks.time), clicks.annotator, *also))
+
+
+def drawn_rows(share: float, count: int, *names: str) -> Ints:
+    """Rows, in ascending order, of the share of `count` rows; the draw depends on `names` only."""
+    seed: list[int] = [zlib.crc32(name.encode()) for name in names]
+    order = np.random.default_rng(seed[0] if len(seed) == 1 else seed).permutation(count)
+    return np.sort(order[: round(share * count)])
 
 
 def _rows_per_minute(clicks: Clicks, limit: float, minutes_N: Floats) -> Ints:

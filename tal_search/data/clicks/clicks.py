@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +93,16 @@ def read_clicks(path: Path, kind: str | None, annotator: str, known: ClickedVide
     if not triples:
         raise InputError(f"{path}: holds no click of a training video; give a file with one click a row")
     return Clicks.of(file.kind, annotator, tuple(known.seconds), triples)
+
+
+def of_videos(clicks: Clicks, videos: tuple[str, ...]) -> Clicks:
+    """The clicks on these videos only."""
+    index = {name: row for row, name in enumerate(videos)}
+    video = np.array([index.get(name, -1) for name in clicks.videos], np.int64)[clicks.video]
+    kept = np.flatnonzero(video >= 0)
+    kept = kept[np.argsort(video[kept], kind="stable")]
+    columns = {name: getattr(clicks, name)[kept] for name in ("time", "label", "spent")}
+    return replace(clicks, videos=videos, video=video[kept], **columns)
 
 
 def snippet_of(seconds: Floats, duration: float | Floats, snippets: int) -> Ints:

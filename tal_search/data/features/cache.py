@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
 
@@ -23,6 +22,7 @@ from tal_search.data.truth.truths import present
 from tal_search.errors import InputError, Problems
 from tal_search.files.checked import Damaged, read_sealed, sealed
 from tal_search.files.disk import size_text
+from tal_search.files.new_folder import new_folder, require_new
 from tal_search.types import BACKGROUND_CLICKS, Annotations, VideoSet
 
 CONVERTED = "converted"
@@ -121,11 +121,7 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
     """
     if spec.layout["name"] == CONVERTED:
         raise InputError(f"{spec.root} is already converted; give the features that it was made from")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"out={folder} exists and is not empty; give a new folder")
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    if _holds_any(unfinished, [spec.root, spec.ground_truth]):
-        raise InputError(f"out={folder}: {unfinished}, which is made and removed, holds the dataset; give another name")
+    require_new(folder, [spec.root, spec.ground_truth])
     problems = Problems()
     splits = read_splits(spec, problems)
     problems.raise_if_any()
@@ -133,9 +129,7 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
     needed = sum(2 * len(split.files) * split.channels * spec.snippets for split in splits)
     if shutil.disk_usage(folder.parent).free < needed:
         raise InputError(f"out={folder}: its disk has no room for {size_text(needed)}; give a folder on another disk")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    try:
+    with new_folder(folder, [spec.root, spec.ground_truth]) as unfinished:
         embedded = EMBEDDED in spec.clicks[BACKGROUND_CLICKS]
         train, test = (
             _write_split(unfinished, name, split, spec.snippets, notes)
@@ -146,17 +140,6 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
         for path in (path for files in spec.clicks.values() for path in files.values() if path):
             shutil.copyfile(path, unfinished / Path(path).name)
         (unfinished / MANIFEST).write_text(json.dumps(sealed(manifest)))
-        if folder.exists():
-            folder.rmdir()
-        unfinished.rename(folder)
-    except OSError as error:
-        raise InputError(f"out={folder}: cannot be written ({error.strerror}); give another folder") from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _holds_any(folder: Path, files: Iterable[Path | str]) -> bool:
-    return any(Path(file).resolve().is_relative_to(folder.resolve()) for file in files)
 
 
 def _write_split(folder: Path, name: str, split: FeatureSplit, snippets: int, notes: list[str]) -> SplitEntry:

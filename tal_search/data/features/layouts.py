@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tal_search.data.data_folder import feature_files, holds, split_folders, subset_by_video, subsets_and_fps
+from tal_search.data.definition import SplitNames
 from tal_search.data.features import hdf5, npy, npz
 from tal_search.data.features.plausibility import grouped
 from tal_search.data.features.stored import StoredShape, VideoFile
@@ -20,6 +21,7 @@ from tal_search.data.truth.labels import split_name
 from tal_search.errors import InputError, Problems
 
 AUTO = "auto"
+EVEN = "backtal"  # the layout that has no timing
 PREFIX = "v_"  # of file names, where the ground truth names videos without it
 
 
@@ -33,15 +35,15 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureLayout:
-    """One layout. is_in: whether a root holds it, for a dataset of that name. splits: training and test videos, or all
+    """One layout. is_in: whether a root holds it, for splits of these names. splits: training and test videos, or all
     videos twice where one folder has both (`together`). axes: the order of a stored array's.
 
     `content` (JSON values) changes when a video's features do. splits, read, shape and content raise InputError.
     """
 
     name: str
-    is_in: Callable[[Path, str], bool]
-    splits: Callable[[Path, str], tuple[Split, Split]]
+    is_in: Callable[[Path, SplitNames], bool]
+    splits: Callable[[Path, SplitNames], tuple[Split, Split]]
     read: Callable[[Path, int | None], VideoFile]
     shape: Callable[[Path], StoredShape]
     content: Callable[[Path], object]
@@ -58,24 +60,24 @@ def _has_streams(folder: Path) -> bool:
     return holds(folder / "rgb", "*.npy") and holds(folder / "flow", "*.npy")
 
 
-def _both(has: Callable[[Path], bool]) -> Callable[[Path, str], bool]:
-    return lambda root, name: None not in split_folders(root, name, has)
+def _both(has: Callable[[Path], bool]) -> Callable[[Path, SplitNames], bool]:
+    return lambda root, names: None not in split_folders(root, names, has)
 
 
-def _npz_splits(root: Path, name: str) -> tuple[Split, Split]:
+def _npz_splits(root: Path, names: SplitNames) -> tuple[Split, Split]:
     problems = Problems()
     splits = []
-    for folder in _folders(root, name, has_npz, "*.npz"):
+    for folder in _folders(root, names, has_npz, "*.npz"):
         with problems.gather():
             splits.append(Split(folder, feature_files(folder, root)))
     problems.raise_if_any()
     return splits[0], splits[1]
 
 
-def _stream_splits(root: Path, name: str) -> tuple[Split, Split]:
+def _stream_splits(root: Path, names: SplitNames) -> tuple[Split, Split]:
     problems = Problems()
     splits = []
-    for folder in _folders(root, name, _has_streams, "rgb/*.npy"):
+    for folder in _folders(root, names, _has_streams, "rgb/*.npy"):
         with problems.gather():
             rgb, flow = (feature_files(folder / part, root, "*.npy") for part in ("rgb", "flow"))
             listed = _listed(root, folder.name)
@@ -100,22 +102,22 @@ def _listed(root: Path, split: str) -> set[str] | None:
     return None
 
 
-def _folders(root: Path, name: str, has: Callable[[Path], bool], pattern: str) -> tuple[Path, Path]:
-    train, test = split_folders(root, name, has)
+def _folders(root: Path, names: SplitNames, has: Callable[[Path], bool], pattern: str) -> tuple[Path, Path]:
+    train, test = split_folders(root, names, has)
     if train is None or test is None:
         missing = "features" if train is test else "training features" if train is None else "test features"
         raise InputError(f"{root} has no {missing} ({pattern} in a folder named after the split); put them there")
     return train, test
 
 
-def _npy_splits(root: Path, name: str) -> tuple[Split, Split]:  # noqa: ARG001 - one folder holds both splits
+def _npy_splits(root: Path, names: SplitNames) -> tuple[Split, Split]:  # noqa: ARG001 - one folder holds both splits
     split = Split(root, feature_files(root, root, "*.npy"))
     if not split.files:
         raise InputError(f"{root} has no VIDEO.npy; put them there")
     return split, split
 
 
-def _hdf5_splits(root: Path, name: str) -> tuple[Split, Split]:  # noqa: ARG001 - one file holds both splits
+def _hdf5_splits(root: Path, names: SplitNames) -> tuple[Split, Split]:  # noqa: ARG001 - one file holds both splits
     files = _hdf5_files(root)
     if len(files) != 1:
         listed = ", ".join(path.name for path in files) or "none"
@@ -136,7 +138,7 @@ LAYOUTS = {
     layout.name: layout
     for layout in (
         FeatureLayout(
-            name="backtal",
+            name=EVEN,
             is_in=_both(has_npz),
             splits=_npz_splits,
             read=npz.read_video,
@@ -177,18 +179,18 @@ LAYOUTS = {
 NAMES = (AUTO, *LAYOUTS, "converted")  # the last one is written by `features.cache.convert`
 
 
-def detect(root: Path, name: str, wanted: str) -> FeatureLayout | None:
+def detect(root: Path, names: SplitNames, wanted: str) -> FeatureLayout | None:
     """The layout named `wanted`, or for `auto` the first of LAYOUTS that `root` holds; None where it holds none."""
     if wanted != AUTO:
         return LAYOUTS[wanted]
-    return next((layout for layout in LAYOUTS.values() if layout.is_in(root, name)), None)
+    return next((layout for layout in LAYOUTS.values() if layout.is_in(root, names)), None)
 
 
 def timed(layout: FeatureLayout, asked: Timing) -> FeatureLayout:
     """The layout with the timing settings of a study. Raises InputError where they do not fit the layout."""
     given = {name: value for name, value in vars(asked).items() if value is not None}
     timing = replace(layout.timing, **given)
-    if layout.name == "backtal" and given:
+    if layout.name == EVEN and given:
         raise InputError(
             f"dataset.{next(iter(given))} is given, but npz files of BackTAL cover a video evenly; remove it"
         )
@@ -199,19 +201,19 @@ def timed(layout: FeatureLayout, asked: Timing) -> FeatureLayout:
     return replace(layout, timing=timing)
 
 
-def split_files(layout: FeatureLayout, root: Path, name: str, truth: Path) -> tuple[Split, Split]:
+def split_files(layout: FeatureLayout, root: Path, names: SplitNames, truth: Path) -> tuple[Split, Split]:
     """Training and test videos by their names in the ground truth, whose subsets part a folder that holds both.
 
     Raises InputError as the layout's `splits`.
     """
-    splits = layout.splits(root, name)
+    splits = layout.splits(root, names)
     if not layout.together and not any(video.startswith(PREFIX) for split in splits for video in split.files):
         return splits
     subset_of = subset_by_video(truth)
     train, test = (Split(split.folder, _named(split.files, subset_of)) for split in splits)
     if not layout.together:
         return train, test
-    wanted = [split_name(subset) for subset in subsets_and_fps(truth, name)[:2]]
+    wanted = [split_name(subset) for subset in subsets_and_fps(truth, names)[:2]]
     part_of = {video: split_name(subset_of.get(video, "")) for video in train.files}
     parts = [{video: path for video, path in train.files.items() if part_of[video] == part} for part in wanted]
     others = tuple(video for video in train.files if part_of[video] not in wanted)

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tal_search.data import data_folder
-from tal_search.data.catalog import known
 from tal_search.data.dataset_spec import DatasetSpec
+from tal_search.data.definition import USUAL_SNIPPETS, DatasetDefinition
 from tal_search.data.features.half_precision import TooCoarse, halved
 from tal_search.data.features.layouts import LAYOUTS, FeatureLayout, split_files
 from tal_search.data.features.npz import rescale_clicks
@@ -165,12 +165,12 @@ def read_splits(spec: DatasetSpec, problems: Problems) -> tuple[FeatureSplit, Fe
 
     D is the most frequent one. Raises InputError where a ground truth cannot be used or a folder is gone.
     """
-    root, path = Path(spec.root), Path(spec.ground_truth)
+    root, path, facts = Path(spec.root), Path(spec.ground_truth), spec.facts
     timing = {key: value for key, value in spec.layout.items() if key != "name"}
     layout = dataclasses.replace(LAYOUTS[spec.layout["name"]], timing=Timing(**timing))
-    splits = split_files(layout, root, spec.name, path)
-    *subsets, fps = data_folder.subsets_and_fps(path, spec.name)
-    truths = read_both(path, subsets, spec.name)
+    splits = split_files(layout, root, facts.splits, path)
+    *subsets, fps = data_folder.subsets_and_fps(path, facts.splits)
+    truths = read_both(path, subsets, facts)
     shapes: list[dict[str, StoredShape]] = [{}, {}]
     for headers, split in zip(shapes, splits, strict=True):
         for name, file in split.files.items():
@@ -190,7 +190,7 @@ def read_splits(spec: DatasetSpec, problems: Problems) -> tuple[FeatureSplit, Fe
     if splits[0].others:
         seen = f"{splits[0].folder}: {counted_videos(list(splits[0].others))}"
         both[0].notes.append(f"{seen} in no training or test subset of {path.name}; not read")
-    _require_axes(root, both, known(spec.name).snippets)
+    _require_axes(root, both, facts.snippets or USUAL_SNIPPETS)
     return both[0], both[1]
 
 
@@ -211,12 +211,12 @@ def _require_axes(root: Path, splits: list[FeatureSplit], usual: int) -> None:
 def read_truths(spec: DatasetSpec, notes: list[str] | None = None) -> tuple[Annotations, Annotations]:
     """Ground truth of the training and the test subset. Raises InputError with the problems of both."""
     path = Path(spec.ground_truth)
-    train, test, _ = data_folder.subsets_and_fps(path, spec.name)
-    return read_both(path, [train, test], spec.name, notes)
+    *subsets, _ = data_folder.subsets_and_fps(path, spec.facts.splits)
+    return read_both(path, subsets, spec.facts, notes)
 
 
 def read_both(
-    path: Path, subsets: list[str], dataset: str | None = None, notes: list[str] | None = None
+    path: Path, subsets: list[str], dataset: DatasetDefinition | None = None, notes: list[str] | None = None
 ) -> tuple[Annotations, Annotations]:
     """Annotations of two subsets of a file, see `read_annotations`.
 

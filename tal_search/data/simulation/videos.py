@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tal_search.data.catalog import known
+from tal_search.data.definition import DatasetDefinition
 from tal_search.data.simulation.drawn_timeline import class_moments, draw_timeline
+from tal_search.data.simulation.thumos14_moments import CLASSES
 from tal_search.data.truth.truths import present, rows_by_video
 from tal_search.errors import InputError
 from tal_search.fields import hyper
@@ -32,6 +33,7 @@ FPS = 10  # frames a second of simulated videos
 PHASES = 3
 PHASE_SHARE = 0.7  # weight of a phase's random direction relative to its action's
 BURST_SECONDS = (1.0, 3.0)
+THUMOS14 = DatasetDefinition(name="thumos14")  # its classes and numbers of videos are the defaults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,16 +101,16 @@ def simulate(
     simulation: Simulation,
     snippets: int,
     ground_truth: tuple[Annotations, Annotations] | None = None,
-    name: str = "thumos14",
+    dataset: DatasetDefinition = THUMOS14,
 ) -> Dataset:
     """A dataset of T = `snippets`, on the real timeline of `ground_truth` (training, test) where one is given.
 
-    A drawn timeline resembles THUMOS14, with the classes of dataset `name` and, unless set, its numbers of videos.
+    A drawn timeline resembles THUMOS14, with the classes of `dataset` and, unless set, its numbers of videos.
 
     Deterministic. No video has clicks: `clickers.simulate_clicks` draws those. Raises InputError where the ground truth
     lacks the duration of a video.
     """
-    train, test = simulated_truths(simulation, ground_truth, name)
+    train, test = simulated_truths(simulation, ground_truth, dataset)
     directions = _directions(simulation, len(train.classes))
     return Dataset(
         classes=train.classes,
@@ -120,18 +122,20 @@ def simulate(
 
 
 def simulated_truths(
-    simulation: Simulation, ground_truth: tuple[Annotations, Annotations] | None = None, name: str = "thumos14"
+    simulation: Simulation,
+    ground_truth: tuple[Annotations, Annotations] | None = None,
+    dataset: DatasetDefinition = THUMOS14,
 ) -> tuple[Annotations, Annotations]:
     """Training and test timeline of `simulate`: `ground_truth` where given, else drawn. InputError as `simulate`."""
     if ground_truth is not None:
         require_durations(*ground_truth)
         return ground_truth
-    classes, (train, test) = known(name).classes, known(name).stand_in
+    classes, stand_in = dataset.classes or tuple(CLASSES), dataset.stand_in
     generator = np.random.default_rng([simulation.seed, 0])
     moments_C3 = class_moments(classes, generator)
     return (
-        draw_timeline("simulated_train", simulation.train_videos or train, classes, moments_C3, generator),
-        draw_timeline("simulated_test", simulation.test_videos or test, classes, moments_C3, generator),
+        draw_timeline("simulated_train", simulation.train_videos or stand_in.training, classes, moments_C3, generator),
+        draw_timeline("simulated_test", simulation.test_videos or stand_in.test, classes, moments_C3, generator),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Literal, TypeGuard, get_args
 
 import numpy as np
 
+from tal_search.data.definition import DatasetDefinition
 from tal_search.data.truth.ambiguous import AMBIGUOUS
 from tal_search.data.truth.labels import (
     NAMED,
@@ -37,7 +38,7 @@ Row = tuple[str, str, tuple[float, float], float]  # video, label, segment, scor
 
 
 def read_annotations(
-    path: Path, subset: str, dataset: str | None = None, notes: list[str] | None = None
+    path: Path, subset: str, dataset: DatasetDefinition | None = None, notes: list[str] | None = None
 ) -> Annotations:
     """Ground-truth instances of the videos of one subset, in the order of the file, duplicates kept.
 
@@ -52,7 +53,7 @@ def read_annotations(
     file = read_object(path, "database")
     problems = file.problems
     entries = _entries_of(file.entries, subset, problems)
-    labels = read_labels(file, path, entries, dataset)
+    labels = read_labels(file, entries, dataset)
     video, label, segments = _instances(entries, labels, problems)
     duration = [_duration(name, entry, problems) for name, entry in entries.items()]
     if max(label, default=-1) < 0 and not problems:

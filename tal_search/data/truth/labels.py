@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tal_search.data.catalog import DATASETS
+from tal_search.data.definition import DatasetDefinition
 from tal_search.data.truth.ambiguous import AMBIGUOUS
 from tal_search.errors import LISTED, Problems
 from tal_search.files.json_reader import JsonFile, brief, nearest
@@ -19,9 +19,6 @@ SEPARATORS = re.compile(r"[\s_\-\u2010-\u2015]+")
 BACKGROUND = ("background", "backgroundbackground")  # spellings; the second one is that of BackTAL's clicks
 SPLIT_NAMES = {"training": "train", "validation": "val", "testing": "test"}
 NAMED = 5  # videos named in one sentence; the rest are counted
-# Share of a file's labels that must be classes of a known dataset, and of its classes that must be among the labels,
-# for the file to be taken for that dataset's.
-RECOGNISED = 0.8
 OTHER_DATASET = "or give the name of the dataset that has them (name=NAME; in a study, dataset.name=NAME)"
 
 
@@ -116,22 +113,21 @@ def named(names: Iterable[str]) -> str:
     return some_of([brief(name) for name in names], NAMED)
 
 
-def read_labels(file: JsonFile, path: Path, subset: Mapping[str, object], dataset: str | None) -> Labels:
+def read_labels(file: JsonFile, subset: Mapping[str, object], dataset: DatasetDefinition | None) -> Labels:
     """The classes of a ground truth and what its labels name; adds a problem for each kind of wrong label.
 
     Classes are the names in `activity_list`, in its order, else the sorted labels of the whole file, so that all
-    subsets number them alike; those of a known dataset are spelled as in the catalogue, others as most often in the
-    file. subset: the entries whose labels must be in `activity_list`. dataset: its name; None: the known dataset that
-    the file is recognised as, if any. Problems are labels that are no class of a known dataset, that `activity_list`
-    does not name, and that mean background.
+    subsets number them alike; those of a dataset that lists its classes are spelled as there, others as most often in
+    the file. subset: the entries whose labels must be in `activity_list`. Problems are labels that are no class of the
+    dataset, that `activity_list` does not name, and that mean background.
     """
     uses, names, problems = label_uses(file.entries), _activity_list(file), file.problems
-    known = DATASETS.get((recognised(path, uses) if dataset is None else dataset) or "")
+    known = dataset if dataset is not None and dataset.classes else None
     actions = [label for label in (uses if names is None else names) if _is_action(label)]
     spelled = read_as(actions, known.classes) if known else _most_used(actions, uses)
     foreign = {label: uses.get(label, Use(0, "activity_list")) for label in actions if label not in spelled}
     if known and foreign:
-        what = f"labels that are no class of {known.title}: {described(foreign, known.classes)}"
+        what = f"labels that are no class of {known.shown}: {described(foreign, known.classes)}"
         problems.add(f"{what}; correct or remove them, {OTHER_DATASET}")
     if names is None:
         classes, here = tuple(sorted(set(spelled.values()))), uses
@@ -150,23 +146,6 @@ def read_labels(file: JsonFile, path: Path, subset: Mapping[str, object], datase
         what = f"labels that activity_list does not name: {described(unnamed, classes)}"
         problems.add(f"{what}; correct one of them")
     return Labels(classes, named, uses)
-
-
-def recognised(path: Path, labels: Iterable[str]) -> str | None:
-    """The known dataset of a ground truth: that of its name, gt_NAME.json, else the one whose classes its labels are.
-
-    The labels are those of a dataset if RECOGNISED of them are its classes, and of its classes are among them.
-    """
-    name = path.stem.removeprefix("gt_")
-    if name in DATASETS and path.stem != name:
-        return name
-    present = {spelling(label) for label in labels}
-    shares = {
-        name: len(present & {spelling(label) for label in known.classes}) / max(len(present), len(known.classes))
-        for name, known in DATASETS.items()
-    }
-    best = max(shares, key=lambda name: shares[name])
-    return best if shares[best] >= RECOGNISED else None
 
 
 def label_uses(entries: Mapping[str, object]) -> dict[str, Use]:

@@ -16,7 +16,7 @@ import pandas as pd
 from tal_search.results.cell_table import numbered
 from tal_search.results.statistics import HIGH, LOW, floor, runs_of, verdicts
 from tal_search.results.trials import StudyFrame
-from tal_search.results.uncertainty.contrasts import Contrasts, bounds, contrasts
+from tal_search.results.uncertainty.contrasts import Contrasts, bounds, contrasts, untested
 from tal_search.results.uncertainty.families import SIGNIFICANT, holm
 from tal_search.results.uncertainty.runs import Runs
 from tal_search.types import Floats, Ints
@@ -46,12 +46,18 @@ def by_group(data: StudyFrame, axis: str, scores: pd.DataFrame) -> pd.DataFrame:
     Columns: `group`, `value`, `centre`, `n` repeats, `score` (their mean), `delta` (points, mean over `pairs` common
     repeats) with its interval (LOW, HIGH), `p`, `p adjusted` over the table, `noise` (`statistics.floor`, from all
     cells that are given) and `verdict`, by `statistics.verdicts`, or "centre". Intervals have Bonferroni's level for
-    the number of differences; they end at 0 if only Holm's rule is significant. NaN without anything to compare.
+    the number of differences; they end at 0 if only Holm's rule is significant. NaN without anything to compare, and
+    with folds, whose repeats are not independent.
     """
     trials = data.trials.loc[scores.index].assign(**{_ROW: range(len(scores))})
     numbers, trials = numbered(replace(data, trials=trials))
     shown = _in_order(data, axis, numbers[numbers["centre"] | (numbers["varied"] == axis)])
     groups = [_group(str(name), scores[name], numbers, trials) for name in scores.columns]
+    if data.subjects:
+        groups = [
+            group._replace(contrast=group.contrast and untested(group.contrast, "error", "degrees", "low", "high"))
+            for group in groups
+        ]
     if not groups:
         return pd.DataFrame(columns=COLUMNS)
     table = pd.concat([_rows(group, axis, shown) for group in groups], ignore_index=True)

@@ -67,7 +67,7 @@ def interactions(data: StudyFrame) -> dict[tuple[str, str], Interaction]:
     rows, runs = numbering.loc[numbers].reset_index(drop=True), runs_of(done[data.score], code_N, done)
     centre = next(iter(np.flatnonzero(rows["centre"])), -1)
     means = cell_means(modelled(runs, int(centre), "new annotators"))
-    tested = len(rows) >= LEAST_CELLS and float(np.median(runs.present.sum(1))) >= LEAST_REPEATS
+    tested = not data.subjects and len(rows) >= LEAST_CELLS and float(np.median(runs.present.sum(1))) >= LEAST_REPEATS
     pairs = {pair: _interaction(rows, list(data.axes), pair, means, tested) for pair in combinations(data.axes, 2)}
     return {pair: interaction for pair, interaction in pairs.items() if interaction is not None}
 
@@ -81,6 +81,7 @@ def interaction_table(data: StudyFrame) -> pd.DataFrame:
     rows = []
     for pair, corrected in zip(pairs, holm([pair.p for pair in pairs]), strict=True):
         verdict, needs = _verdict(pair, corrected, limit, seeds)
+        needs = "a study without folds" if data.subjects else needs
         rows.append([pair.first, pair.second, pair.largest, pair.p, corrected, verdict, needs])
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.sort_values(["p adjusted", "largest"], ascending=[True, False], ignore_index=True, kind="stable")

@@ -11,16 +11,18 @@ import pandas as pd
 from tal_search.results.cell_table import cells, numbered, repeats
 from tal_search.results.noise import noise
 from tal_search.results.ranking import selected_by
-from tal_search.results.statistics import HIGH, LOW, means, runs_of, seeds_needed, verdicts
+from tal_search.results.statistics import HIGH, LOW, means, repeat_columns, runs_of, seeds_needed, verdicts
 from tal_search.results.trials import StudyFrame, equal
-from tal_search.results.uncertainty.contrasts import LEAST_REPEATS, Contrasts, Spread, judged
+from tal_search.results.uncertainty.contrasts import LEAST_REPEATS, Contrasts, Spread, judged, untested
 from tal_search.results.uncertainty.model import Model, modelled
+from tal_search.results.uncertainty.subjects import combined, covariance, drawn_scores, group_means, shares_fits
 from tal_search.types import Floats, Ints
 
 
 class CellMeans(NamedTuple):
     """Mean of each cell [C], without the effects of repeats; its variance, and the part of it that more seeds do not
     reduce; degrees of freedom of the common and of the cell's own variance; known: whether the variance is known.
+    over_subjects: covariance [C, C] over the subjects of folds, with its degrees of freedom; None without folds.
     """
 
     mean: Floats
@@ -29,6 +31,7 @@ class CellMeans(NamedTuple):
     common_degrees: Floats
     own_degrees: Floats
     known: bool
+    over_subjects: tuple[Floats, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,8 @@ def main_effects(data: StudyFrame) -> list[pd.DataFrame]:
     rows, runs = numbering.loc[numbers].reset_index(drop=True), runs_of(done[data.score], code_N, done)
     centre = next(iter(np.flatnonzero(rows["centre"])), -1)
     modelled_means = cell_means(modelled(runs, int(centre), "new annotators"))
+    if (drawn := drawn_scores(done, data.score)) is not None:
+        modelled_means = modelled_means._replace(over_subjects=covariance(group_means(drawn[0], code_N), drawn[1]))
     chosen = cells(data).loc[numbers, selected_by(data)].to_numpy(np.float64)
     effects = {axis: axis_effect(rows, list(data.axes), axis, modelled_means, chosen) for axis in data.axes}
     known = {axis: effect for axis, effect in effects.items() if effect is not None}
@@ -74,7 +79,9 @@ def _values(data: StudyFrame, axis: str, effect: Effect, done: pd.DataFrame) -> 
         place[equal(done[axis], None if missing else effect.value[number])] = number
     rows = done.assign(place=place)[place >= 0]
     each = rows.groupby(["place", "seed", "annotator"])[data.score].mean().reset_index()
-    averaged = means(each[[data.score]], each["place"], each[["seed", "annotator"]], (data.score,)).sort_index()
+    if data.subjects:
+        each = rows
+    averaged = means(each[[data.score]], each["place"], repeat_columns(each), (data.score,)).sort_index()
     averaged = averaged.rename(columns={data.score + ending: "mean" + ending for ending in ("", LOW, HIGH)})
     return averaged.reset_index(drop=True).assign(axis=axis, value=value, centre=equal(value, data.centre[axis]))
 
@@ -83,7 +90,7 @@ def _judged(
     data: StudyFrame, tables: list[pd.DataFrame], effects: dict[str, Effect], runs: Ints, seeds: int
 ) -> list[pd.DataFrame]:
     """The tables with differences to the centre's values and verdicts."""
-    deltas, spreads = [], []
+    deltas, spreads, least = [], [], 1 if data.subjects else LEAST_REPEATS
     for table, effect in zip(tables, effects.values(), strict=True):
         at = table["centre"].to_numpy(np.float64)
         reference = at if at.any() else np.full(len(at), 1 / len(at))
@@ -92,11 +99,14 @@ def _judged(
         with np.errstate(divide="ignore", invalid="ignore"):
             shared = np.nan_to_num(reference @ effect.covariance @ reference / variance, nan=0.5)
         deltas.append(to_difference @ effect.effect)
-        degrees = np.where(at > 0, 0.0, effect.degrees if np.median(runs) >= LEAST_REPEATS else 0.0)
+        degrees = np.where(at > 0, 0.0, effect.degrees if least <= np.median(runs) else 0.0)
         spreads.append(Spread(variance, degrees, effect.by_annotator * variance, np.clip(shared, 0, 1)))
     spread = Spread(*(np.concatenate(column) for column in zip(*spreads, strict=True)))
     pairs = np.concatenate([table["n"].to_numpy() for table in tables])
-    return _with_verdicts(data, tables, effects, judged(np.concatenate(deltas), pairs, spread), seeds)
+    contrast = judged(np.concatenate(deltas), pairs, spread)
+    if shares_fits(data.done) and seeds < LEAST_REPEATS:
+        contrast = untested(contrast)
+    return _with_verdicts(data, tables, effects, contrast, seeds)
 
 
 def _with_verdicts(
@@ -143,10 +153,17 @@ def axis_effect(rows: pd.DataFrame, axes: list[str], axis: str, means: CellMeans
     with np.errstate(divide="ignore", invalid="ignore"):
         own = np.nan_to_num((variance**2 / means.own_degrees[mine]).sum() / variance.sum() ** 2)
         degrees = 1 / (1 / means.common_degrees[mine].mean() + own) if means.known else 0.0
+    covariance_VV, by_annotator = (solve * variance) @ solve.T, fixed.sum() / variance.sum() if variance.sum() else 0.0
+    if means.over_subjects is not None:
+        of_subjects = solve @ means.over_subjects[0][np.ix_(mine, mine)] @ solve.T
+        covariance_VV = covariance_VV if degrees else np.zeros_like(covariance_VV)
+        parts = np.array([np.trace(of_subjects)]), np.array([np.trace(covariance_VV)])
+        whole, degrees_1 = combined(parts[0], means.over_subjects[1], parts[1], np.array([float(degrees)]))
+        by_annotator = (parts[0][0] + by_annotator * parts[1][0]) / whole[0] if whole[0] > 0 else 1.0
+        covariance_VV, degrees = covariance_VV + of_subjects, degrees_1[0]
     return Effect(
-        value=values, effect=solve @ means.mean[mine],
-        covariance=(solve * variance) @ solve.T, degrees=float(degrees),
-        by_annotator=float(fixed.sum() / variance.sum()) if variance.sum() > 0 else 0.0, chosen=solve @ chosen[mine],
+        value=values, effect=solve @ means.mean[mine], covariance=covariance_VV, degrees=float(degrees),
+        by_annotator=float(by_annotator), chosen=solve @ chosen[mine],
     )  # fmt: skip
 
 

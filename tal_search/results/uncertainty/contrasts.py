@@ -7,11 +7,12 @@ the coverage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from tal_search.results.uncertainty import subjects
 from tal_search.results.uncertainty.families import SIGNIFICANT, critical, dunnett
 from tal_search.results.uncertainty.model import Claim, added, modelled
 from tal_search.results.uncertainty.moderation import LEAST_CELLS
@@ -64,6 +65,36 @@ def contrasts(runs: Runs, centre: int, claim: Claim = "new annotators") -> Contr
     spread = _spread(runs, centre, own_CR, other_CR, claim)
     degrees = np.where((pairs >= LEAST_REPEATS) & (np.arange(len(pairs)) != centre), spread.degrees, 0.0)
     return judged(np.where(pairs > 0, delta, np.nan), pairs, spread._replace(degrees=degrees))
+
+
+def subject_contrasts(runs: Runs, centre: int, place_CR: Floats, draws_NB: Floats, count: int) -> Contrasts:
+    """The same from a bootstrap over `count` subjects, and over seeds where there are several.
+
+    place_CR: the row of each run in `draws_NB`, NaN without one.
+    """
+    own_CR, other_CR, pairs = _shares(runs, centre)
+    delta = np.nansum(own_CR * runs.value, 1) - np.nansum(other_CR * runs.value[centre], 1)
+    row_CR = np.nan_to_num(place_CR).astype(np.int64)
+    difference_CB = np.stack([
+        own_R @ draws_NB[rows] - other_R @ draws_NB[row_CR[centre]]
+        for own_R, other_R, rows in zip(own_CR, other_CR, row_CR, strict=True)
+    ])  # fmt: skip
+    covariance_CC, degrees = subjects.covariance(difference_CB, count)
+    over_seeds, of_subjects = _spread(runs, centre, own_CR, other_CR, "new annotators"), np.diag(covariance_CC)
+    variance, degrees_C = subjects.combined(of_subjects, degrees, over_seeds.variance, over_seeds.degrees)
+    known = (pairs > 0) & (np.arange(len(pairs)) != centre)
+    spread = Spread(
+        variance=variance, degrees=np.where(known, degrees_C, 0.0),
+        by_annotator=of_subjects + np.where(over_seeds.degrees > 0, over_seeds.by_annotator, 0.0),
+        shared=subjects.shared_part(covariance_CC),
+    )  # fmt: skip
+    return judged(np.where(pairs > 0, delta, np.nan), pairs, spread)
+
+
+def untested(contrast: Contrasts, *columns: str) -> Contrasts:
+    """The differences without p values, and without these columns."""
+    nothing = np.full(len(contrast.delta), np.nan)
+    return replace(contrast, **dict.fromkeys(("p", "adjusted", *columns), nothing))
 
 
 def judged(delta: Floats, pairs: Ints, spread: Spread) -> Contrasts:

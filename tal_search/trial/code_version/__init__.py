@@ -34,7 +34,7 @@ class Reach:
 
 @cache
 def code_version(method: str, source: str) -> str:
-    """Hash (12 hexadecimal digits) of the code for a trial of `method` on a dataset of this source."""
+    """Hash (12 hexadecimal digits) of the code for a trial of `method`; source: `DatasetSpec.code_source`."""
     return version_of(_package(), method, source)
 
 
@@ -51,7 +51,9 @@ def version_of(package: Package, method: str, source: str) -> str:
 def reach(package: Package, method: str, source: str) -> Reach:
     """Every definition reached from a trial's entry point or from its method."""
     (module,) = (name for name in package.defining(OF_METHOD[0]) if name.rpartition(".")[2] == method)
-    elsewhere = frozenset(name for other, names in OF_SOURCE.items() if other != source for name in names)
+    elsewhere = frozenset(
+        name for other, names in OF_SOURCE.items() if other not in source.split("+") for name in names
+    )
     return follow(package, [package.only(ENTRY), *(Definition(module, name) for name in OF_METHOD)], elsewhere)
 
 

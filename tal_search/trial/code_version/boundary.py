@@ -8,10 +8,11 @@ from __future__ import annotations
 ENTRY = "run_trial"
 # In a method's module: it names the method's class and that of its hyperparameters.
 OF_METHOD = ("SPECIFICATION",)
-# Code that only trials on data of one source run.
+# Code that only trials on data of one source run. A dataset may have two: "features+clickers".
 OF_SOURCE = {
     "simulated": ("simulated_splits", "simulated_truths", "simulate_clicks"),
     "features": ("feature_splits", "open_cache"),
+    "clickers": ("draw_clicks",),
 }
 
 FINGERPRINT = "reads files, whose content is in the data's fingerprint"
@@ -28,6 +29,8 @@ BOUNDARY = {
     "require_durations": CHECKED,
     "require_protocol": CHECKED,
     "require_disjoint": CHECKED,
+    "require_stated": CHECKED,
+    "require_any": CHECKED,
     "Problems": CHECKED,
     "require_convergence": CHECKED,
     "silence": CHECKED,
@@ -43,8 +46,7 @@ BOUNDARY = {
     "FeatureLayout": FINGERPRINT,
     "FeatureSplit.videos": FINGERPRINT,
     "VideoFile": FINGERPRINT,
-    "known": "classes and sizes of a simulated dataset, which are in its fingerprint",
-    "KnownDataset": "classes and sizes of a simulated dataset, which are in its fingerprint",
+    "DatasetDefinition": "classes, splits and sizes of a dataset, which are in its fingerprint",
     "DatasetSpec": RECORD,
     "TrialSpec": RECORD,
     "_without_annotators": "the key of a cache",
@@ -64,6 +66,7 @@ BOUNDARY = {
     "TrialResult": "holds the results of a trial",
     "setting_name": "the name under which a trial's folder keeps a setting",
     "describe_videos": "text for tables",
+    "MethodSpecification.__post_init__": CHECKED,
     "specification": "imports the method's module, which is followed from OF_METHOD",
     "Activations.of_video": "for dashboards",
     "BackTAL.from_state": "reads a released checkpoint, which no trial does",

@@ -20,7 +20,7 @@ from tal_search.trial.code_version.sources import (
 
 SKIPPED = ("ctx", "kind", "type_comment")
 # Hyperparameters and presets are in a trial's key: a field made by HYPER counts by its name, presets not at all.
-HYPER, SPECIFICATION, PRESETS = "hyper", "MethodSpecification", "presets"
+HYPER, SPECIFICATION, PRESETS = "hyper", "MethodSpecification", ("presets", "generic")
 KINDS_OF_FIELD = ("ClassVar", "InitVar", "KW_ONLY")  # annotations that change a dataclass's behaviour
 HEARTBEAT = "beat"  # tells that the trial is alive, and changes no number
 COMPUTED = ("getattr", "setattr", "delattr")
@@ -127,7 +127,7 @@ class Writer(ast.NodeVisitor):
         if computed and not isinstance(node.args[1], ast.Constant):
             self._report(f"{ast.unparse(node)} has a computed name")
         if self._is_call_of(node, SPECIFICATION):
-            node = ast.Call(node.func, node.args, [word for word in node.keywords if word.arg != PRESETS])
+            node = ast.Call(node.func, node.args, [word for word in node.keywords if word.arg not in PRESETS])
         self.generic_visit(node)
 
     # Statements

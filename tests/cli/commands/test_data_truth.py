@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tal_search.cli.main import main
-from tal_search.data.catalog import DATASETS
 from tal_search.data.features.cache import convert
 from tests.support.make_dataset import CLASSES, edit_json, found, make_dataset
 from tests.support.make_layouts import make_layout
@@ -123,11 +121,16 @@ def test_labels_of_another_dataset_are_refused_under_the_name_of_a_known_one(
 def test_other_cuts_of_the_data_are_not_compared_with_published_numbers(
     root: Path,
     capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     videos: tuple[int, int],
     compared: bool,
 ) -> None:
-    monkeypatch.setitem(DATASETS, "thumos14", replace(DATASETS["thumos14"], videos=videos))
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "datasets"
+    folder.mkdir()
+    counts = f"videos: {{training: {videos[0]}, test: {videos[1]}}}"
+    (folder / "thumos14.yaml").write_text(f"{counts}\nsplits: {{training: [val], test: [test]}}\n")
     training, test = (f" of {number} published" if compared else "" for number in videos)
     _, out, _ = check(root, capsys)
     assert [line.split(", ")[0] for line in out[1:3]] == [f"training: 4 videos{training}", f"test: 3 videos{test}"]
@@ -152,3 +155,14 @@ def test_only_surrogates_are_called_so(
     _, out, err = check(root, capsys, f"name={name}")
     assert err == []
     assert out[0].startswith(f"Data: features: {says}")
+
+
+def test_check_names_what_is_wrong_with_the_presets_of_the_file(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("presets: {backtal: {papre: {}, paper: {hyperparameters: {lambda_sep: -1}}}}\n")
+    assert main(["data", "check", str(root), f"file={file}", "ground_truth=nowhere.json"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    for words in ("presets.backtal.papre is no preset", "lambda_sep is -1", "nowhere.json: cannot be read"):
+        assert words in said

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tal_search.cli.main import main
-from tal_search.data.class_names import THUMOS14
-from tal_search.metrics.matching import PROTOCOLS
+from tal_search.types import PROTOCOLS
+from tests.support.definitions import THUMOS14
 from tests.support.golden_files import KEPT
 from tests.support.paths import FIXTURES
 

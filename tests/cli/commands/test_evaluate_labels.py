@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tal_search.cli.main import main
-from tal_search.data.class_names import THUMOS14
+from tests.support.definitions import THUMOS14
 
 SAME = "labels that differ from a class only by case, separators or invisible characters are read as that class: "
 

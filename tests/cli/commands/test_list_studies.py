@@ -17,8 +17,9 @@ from tests.support.paths import ROOT, STUDIES
 def test_list_describes_every_study(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == sorted(path.stem for path in STUDIES.glob("*.yaml"))
-    assert all(len(line.split()) > 4 for line in lines)
+    studies, datasets = (sorted(path.stem for path in folder.glob("*.yaml")) for folder in (STUDIES, ROOT / "datasets"))
+    assert [line.split()[0] for line in lines] == ["studies:", *studies, "datasets:", *datasets]
+    assert all(len(line.split()) > 4 for line in lines if not line.endswith("s:"))
 
 
 def test_a_list_that_is_read_in_part_ends_without_a_traceback() -> None:
@@ -44,6 +45,24 @@ def test_a_study_of_the_working_folder_comes_before_the_installed_one(
     assert listed["thumos_grid"][0] == "repository"
     assert load_study("quickstart", []).hyperparameters == {"epochs": 3}
     assert main(["--list"]) == main(["run", "--list"]) == 0
+
+
+def test_a_dataset_of_the_working_folder_comes_before_the_installed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "datasets").mkdir()
+    for name in ("gtea", "mine", "not a name"):
+        (tmp_path / "datasets" / f"{name}.yaml").write_text("description: my own\n")
+    (tmp_path / "datasets" / "folder.yaml").mkdir()
+    (tmp_path / "datasets" / "nothing.yaml").symlink_to(tmp_path / "absent")
+    assert main(["list"]) == 0
+    listed = {line.split()[0]: line.split(maxsplit=2)[1:] for line in capsys.readouterr().out.splitlines()}
+    assert listed["mine"] == ["./datasets", "my own"]
+    assert listed["gtea"] == ["./datasets", "my own (instead of the one from repository)"]
+    assert listed["beoid"][0] == "repository"
+    assert listed["folder"] == listed["nothing"] == ["./datasets", "cannot be read"]
+    assert "not" not in listed
 
 
 def test_a_problem_names_the_file_that_was_read(

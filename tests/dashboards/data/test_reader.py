@@ -16,6 +16,7 @@ import pytest
 
 from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.data.study_data import StudyData
+from tal_dashboards.views import cost
 from tal_search.errors import InputError
 from tal_search.plan.plan import Plan
 from tal_search.record.description import study_metadata
@@ -121,6 +122,22 @@ def test_trials_lead_to_the_page_of_the_mlflow_that_holds_them(
         database.execute("UPDATE study_user_attributes SET value_json = ? WHERE key = 'about'", (json.dumps(noted),))
     (link,) = StudyReader(tmp_path, "grid")().trials["mlflow"]
     assert link.startswith(f"{page}/#/runs/")
+
+
+def test_published_systems_are_those_that_the_study_noted_or_else_the_datasets(tracked: Plan, tmp_path: Path) -> None:
+    """A user's own file is not beside the dashboards; records of earlier versions noted nothing."""
+    shutil.copytree(tracked.study.runs / "grid", tmp_path / "grid")
+    own = {"system": "Own", "supervision": "video labels", "mAP": {"0.5": 9.0}, "source": "a page", "seconds": 4.0}
+    noted = study_metadata(tracked)
+    assert {system["system"] for system in noted["published"]} >= {"BackTAL", "SF-Net"}  # type: ignore[attr-defined]
+    for published, names in (([own], {"Own"}), (None, {system["system"] for system in noted["published"]})):  # type: ignore[attr-defined]
+        content = {name: value for name, value in {**noted, "published": published}.items() if value is not None}
+        with closing(sqlite3.connect(tmp_path / "grid" / "record.db")) as database, database:
+            text = json.dumps(content)
+            database.execute("UPDATE study_user_attributes SET value_json = ? WHERE key = 'about'", (text,))
+        data = StudyReader(tmp_path, "grid")()
+        assert set(data.published) == names
+        assert set(cost.info(data, {}).published["system"]) <= names
 
 
 def test_a_record_in_postgresql_reads_as_one_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ def test_damaged_files_of_trials_are_named_and_left_out(
 def test_simulated_data_is_marked_below_a_figure_whatever_its_size() -> None:
     fixed, free = go.Figure(layout={"height": 300, "margin": {"b": 10}}), go.Figure()
     for figure in (fixed, free):
-        mark_simulated(figure)
+        mark_simulated(figure, "simulated data")
         assert figure.layout.title.text == "simulated data"
     assert (fixed.layout.height, fixed.layout.margin.b) == (300 + MARK_HEIGHT, 10 + MARK_HEIGHT)
     assert free.layout.height is None

@@ -51,7 +51,7 @@ def test_an_axis_that_a_study_lacks_is_a_dash(info: Comparison) -> None:
     there = tables["axes"][(tables["axes"]["study"] == "swept") & (tables["axes"]["axis"] == "h (kernel_size)")]
     assert ABSENT not in there.iloc[0, 2:5].tolist()
     assert tables["studies"]["study"].tolist() == ["swept", "grid"]
-    assert tables["studies"]["simulated"].tolist() == [True, True]
+    assert tables["studies"]["simulated"].tolist() == ["simulated data", "simulated data"]
     texts = [one.text for one in bars_figure(info, "grid").layout.annotations]
     assert f"{ABSENT} not in this study" in texts
 

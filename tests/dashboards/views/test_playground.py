@@ -27,8 +27,8 @@ from tal_search.errors import InputError
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
-from tal_search.methods.backtal import PRESETS
 from tal_search.metrics.average_precision import score
+from tests.support.presets import preset_of
 
 
 def shown(study: StudyData, **selection: str) -> playground.PlaygroundInfo:
@@ -126,7 +126,7 @@ def test_selections_out_of_range_are_passed_over_and_crossed_thresholds_are_a_se
 
 def test_a_slider_reaches_the_study_s_own_value_and_other_settings_stay(small_study: StudyData) -> None:
     """HACS's margin is 200 run lengths, and it has no attention proposals."""
-    hacs = Inference(**PRESETS["hacs"]["paper"].inference)
+    hacs = Inference(**preset_of("backtal", "hacs", "paper").inference)
     assert slider_range("outer_margin", hacs)[:2] == (0.0, 200.0)
     assert slider_range("outer_margin", Inference()) == SLIDERS["outer_margin"]
     chosen = chosen_settings(hacs, {"playground-outer_margin": "120", "playground-nms": "0.5"})

@@ -84,7 +84,7 @@ def test_training_videos_show_the_trial_s_clicks_and_activations_where_they_were
         assert (found.tracks[0].cas is not None) == (split == "holdout")
         assert found.clicks["time"].tolist() == clicks[video].tolist()
         assert set(found.clicks["kind"]) <= {BACKGROUND_CLICKS}
-        assert found.annotator == "A1"
+        assert found.whose == "the clicks of A1"
     assert any(len(seconds) for seconds in clicks.values())
 
 
@@ -92,7 +92,7 @@ def test_clicks_beyond_a_trial_s_budget_are_not_shown(small_study: StudyData, mo
     key = small_study.done["key"].iloc[0]
     spec, videos = small_study.spec(key), small_study.truth(key, "train").videos
     everything = sorted(small_study.clicks(key, BACKGROUND_CLICKS, "A1").time.tolist())
-    half = replace(spec, dataset=replace(spec.dataset, clicks_fraction=0.5))
+    half = replace(spec, dataset=replace(spec.dataset, shares={"background_clicks": 0.5}))
     monkeypatch.setattr(StudyData, "spec", lambda _, __: half)
     seen = sorted(time for video in videos for time in timeline.clicks_on(small_study, key, video)["time"])
     assert len(seen) == round(0.5 * len(everything)) > 0

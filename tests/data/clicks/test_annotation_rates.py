@@ -26,7 +26,7 @@ def test_the_rates_of_the_released_files_are_those_of_the_model(shared: Path) ->
         assert rates[0][INSTANCES] == pytest.approx(THUMOS14_RATES[INSTANCES], rel=1e-12)
         seconds = [annotation_seconds((VIDEO_LABELS, kind), rate) for rate in rates]
         assert np.mean(seconds) == pytest.approx(PUBLISHED[kind], rel=1e-12)
-    tenth = dataclasses.replace(spec, clicks_fraction=0.1)
+    tenth = dataclasses.replace(spec, shares={"background_clicks": 0.1})
     rate = annotation_rates(tenth, "A1", (BACKGROUND_CLICKS,))[BACKGROUND_CLICKS]
     assert rate == pytest.approx(226 / 696.7, rel=1e-4), "226 of A1's 2264 clicks"
 
@@ -36,7 +36,7 @@ def test_clicks_are_counted_in_the_files_that_a_trial_reads(root: Path) -> None:
     assert annotation_rates(spec, "A1", (BACKGROUND_CLICKS,))[BACKGROUND_CLICKS] == pytest.approx(12 / MINUTES)
     assert annotation_rates(spec, "A2", (BACKGROUND_CLICKS,))[BACKGROUND_CLICKS] == pytest.approx(4 / MINUTES)
     assert annotation_rates(spec, "none", (INSTANCES,))[INSTANCES] == pytest.approx(8 / MINUTES)
-    half = dataclasses.replace(spec, clicks_fraction=0.5)
+    half = dataclasses.replace(spec, shares={"background_clicks": 0.5})
     assert annotation_rates(half, "A1", (BACKGROUND_CLICKS,))[BACKGROUND_CLICKS] == pytest.approx(6 / MINUTES)
     one = dataclasses.replace(spec, clicks_per_minute=100.0)
     assert annotation_rates(one, "A1", (BACKGROUND_CLICKS,))[BACKGROUND_CLICKS] == pytest.approx(12 / MINUTES)
@@ -45,7 +45,7 @@ def test_clicks_are_counted_in_the_files_that_a_trial_reads(root: Path) -> None:
 def thumos14_stands_in(spec: DatasetSpec, annotator: str) -> bool:
     full, tenth, one = (
         annotation_rates(dataclasses.replace(spec, **budget), annotator, (BACKGROUND_CLICKS,))[BACKGROUND_CLICKS]
-        for budget in ({}, {"clicks_fraction": 0.1}, {"clicks_per_minute": 1.0})
+        for budget in ({}, {"shares": {"background_clicks": 0.1}}, {"clicks_per_minute": 1.0})
     )
     rate = THUMOS14_RATES[BACKGROUND_CLICKS]
     return (full, tenth, one) == (rate, pytest.approx(rate / 10), 1.0)

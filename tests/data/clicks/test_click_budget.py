@@ -63,13 +63,13 @@ def test_short_videos_get_their_share_of_a_budget_in_clicks_per_minute() -> None
 
 def test_a_budget_is_of_background_clicks_alone() -> None:
     clicks = Clicks.of(ACTION_CLICKS, "A1", ("v",), [(0, 1.0, 2), (0, 5.0, 3)])
-    assert len(kept(clicks, [60.0], clicks_fraction=0.1)) == 2
+    assert len(kept(clicks, [60.0], shares={"background_clicks": 0.1})) == 2
     assert len(kept(clicks, [60.0], clicks_per_minute=0.1)) == 2
 
 
 def test_a_budget_enters_the_key_where_the_clicks_are_read() -> None:
     spec = make_spec(DATA)
-    budgets = [{}, {"clicks_fraction": 0.5}, {"clicks_per_minute": 0.5}, {"clicks_per_minute": 2.0}]
+    budgets = [{}, {"shares": {"background_clicks": 0.5}}, {"clicks_per_minute": 0.5}, {"clicks_per_minute": 2.0}]
     specs = [dataclasses.replace(spec, dataset=dataclasses.replace(DATA, **budget)) for budget in budgets]
     assert len({one.key for one in specs}) == len(budgets)
     unread = [dataclasses.replace(one, supervision=(VIDEO_LABELS,)) for one in specs]
@@ -95,7 +95,7 @@ def planned(folder: Path, *overrides: str) -> Plan:
 
 
 def budget_of(spec: DatasetSpec) -> tuple[float, float | None]:
-    return spec.clicks_fraction, spec.clicks_per_minute
+    return spec.share("background_clicks"), spec.clicks_per_minute
 
 
 def test_a_case_has_its_own_budget_before_the_studys(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_two_budgets_in_one_place_are_refused(tmp_path: Path) -> None:
 def test_the_study_of_budgets_goes_from_video_labels_to_all_clicks_of_three_annotators() -> None:
     plan = resolve(load_study("click_budget", ["dataset.source=simulated", "search.repeats.seeds=[0]"]))
     assert len(plan.trials) == 1 + 4 * 3
-    shares = [case.clicks_fraction for case in plan.cases.values()]
+    shares = [case.budget.background_clicks for case in plan.cases.values()]
     assert shares == [0, 0.1, 0.25, 0.5, 1]
     seconds = comparison_info(study_frame(plan, plan.trials, {})).rows["seconds"].tolist()
     assert seconds[0] == 45

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tal_search.data import data_folder
+from tal_search.data.catalog import definition
 from tal_search.data.clicks.clicks import ClickedVideos, Clicks, read_clicks
 from tal_search.data.truth.annotations import read_annotations
 from tal_search.errors import InputError
@@ -162,7 +163,7 @@ def real(folder: Path, file: str, kind: str, notes: list[str]) -> tuple[Clicks, 
     name = folder.name
     files = ("gt_thumos14.json", "gt_hrpro.json", f"{name}_groundtruth.json")
     path = next(folder / file for file in files if (folder / file).exists())
-    train, test, fps = data_folder.subsets_and_fps(path, name)
+    train, test, fps = data_folder.subsets_and_fps(path, definition(name).splits)
     truth = read_annotations(path, train)
     seconds = dict(zip(truth.videos, truth.duration.tolist(), strict=True))
     others = frozenset(read_annotations(path, test).videos)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tal_search.data.catalog import definition
 from tal_search.data.simulation.thumos14_moments import CLASSES
 from tal_search.data.simulation.videos import Simulation, simulated_truths
 from tal_search.data.truth.annotations import read_annotations
@@ -116,7 +117,7 @@ def test_segments_lie_in_their_video(drawn: list[tuple[Annotations, Annotations]
 
 
 def test_other_classes_take_their_lengths_from_thumos14() -> None:
-    train, test = simulated_truths(Simulation(train_videos=400, test_videos=400), name="beoid")
+    train, test = simulated_truths(Simulation(train_videos=400, test_videos=400), dataset=definition("beoid"))
     found = [class_lengths(truth) for truth in (train, test)]
     means = [moments[2] for moments in CLASSES.values()]
     for lengths in found:

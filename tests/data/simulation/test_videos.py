@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tal_search.data.class_names import THUMOS14
 from tal_search.data.find import find
 from tal_search.data.load import load_truths
 from tal_search.data.simulation.videos import Simulation, recorded, simulate
@@ -16,6 +15,7 @@ from tal_search.data.truth.truths import background_gaps, present
 from tal_search.errors import InputError
 from tal_search.fields import broken_rule
 from tal_search.types import Annotations, Dataset
+from tests.support.definitions import THUMOS14
 from tests.support.paths import FIXTURES
 
 SMALL = Simulation(train_videos=30, test_videos=20, channels=16)

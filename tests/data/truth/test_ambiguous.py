@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from tal_search.config.thresholds import parse_tiou
 from tal_search.data.load import check, load
 from tal_search.data.splits import restrict
 from tal_search.data.truth.ambiguous import read_ambiguous
 from tal_search.errors import InputError
-from tal_search.metrics.average_precision import parse_tiou, score
+from tal_search.metrics.average_precision import score
 from tal_search.metrics.comparison import compare
 from tal_search.metrics.error_profile import error_profile
 from tal_search.trial.evaluate import open_benchmark

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tal_search.data.class_names import THUMOS14
 from tal_search.data.truth.annotations import read_annotations
 from tal_search.data.truth.truth_notes import truth_notes
 from tal_search.data.truth.truths import lasting
 from tal_search.errors import InputError
+from tests.support.definitions import THUMOS14
 from tests.support.make_dataset import require_each
 from tests.support.paths import FIXTURES
 

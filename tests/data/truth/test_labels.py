@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tal_search.data.catalog import DATASETS
-from tal_search.data.class_names import THUMOS14
+from tal_search.data.catalog import definition
 from tal_search.data.truth.ambiguous import AMBIGUOUS
 from tal_search.data.truth.annotations import read_annotations
-from tal_search.data.truth.labels import Use, described, label_uses, read_as, recognised, spelling
+from tal_search.data.truth.labels import Use, described, label_uses, read_as, spelling
+from tests.support.definitions import INSTALLED as DATASETS
 from tests.support.make_dataset import problems_of
 
 SAME = "labels that differ from a class only by case, separators or invisible characters are read as that class: "
@@ -29,7 +29,7 @@ def truth_file(folder: Path, *labels: object, name: str = "truth.json", **more: 
 def classes_and_notes(path: Path, dataset: str | None = None) -> tuple[list[str], list[str]]:
     """The class of each instance, and the notes of the reader without the file's name."""
     notes: list[str] = []
-    truth = read_annotations(path, "test", dataset, notes)
+    truth = read_annotations(path, "test", dataset and definition(dataset), notes)
     assert all(note.startswith(f"{path}: ") for note in notes)
     return [truth.classes[label] for label in truth.label], [note.removeprefix(f"{path}: ") for note in notes]
 
@@ -90,7 +90,7 @@ def test_activity_list_and_labels_may_be_spelled_differently(tmp_path: Path) -> 
     assert read_annotations(path, "test").classes == ("stir", "Pour milk")
     assert note == f"{SAME}'pour_milk' (1 instance) as 'Pour milk', 'Stir' (1 instance) as 'stir'"
     path = truth_file(tmp_path, "high jump", activity_list=["High Jump", "long_jump"])
-    assert read_annotations(path, "test", "thumos14").classes == ("HighJump", "LongJump")
+    assert read_annotations(path, "test", definition("thumos14")).classes == ("HighJump", "LongJump")
 
 
 @pytest.mark.parametrize("label", ["Ambiguous", "ambiguous", "AMBIGUOUS", " Ambiguous"])
@@ -99,7 +99,10 @@ def test_activity_list_and_labels_may_be_spelled_differently(tmp_path: Path) -> 
 def test_ambiguous_is_no_class_in_any_spelling(tmp_path: Path, label: str, listed: bool, dataset: str) -> None:
     more = {"activity_list": [label, "HighJump"]} if listed else {}
     path = truth_file(tmp_path, "HighJump", label, **more)
-    truth, (_, notes) = read_annotations(path, "test", dataset), classes_and_notes(path, dataset)
+    truth, (_, notes) = (
+        read_annotations(path, "test", dataset and definition(dataset)),
+        classes_and_notes(path, dataset),
+    )
     assert (truth.classes, truth.label.tolist()) == (("HighJump",), [0])
     assert truth.ambiguous is not None
     assert (truth.ambiguous.classes, truth.ambiguous.segment.tolist()) == ((AMBIGUOUS,), [[2, 3]])
@@ -110,20 +113,20 @@ def test_ambiguous_is_no_class_in_any_spelling(tmp_path: Path, label: str, liste
 @pytest.mark.parametrize("dataset", ["thumos14", "mine", None])
 def test_background_is_refused_everywhere(tmp_path: Path, label: str, dataset: str | None) -> None:
     path = truth_file(tmp_path, "HighJump", label, label)
-    (problem,) = problems_of(lambda: read_annotations(path, "test", dataset))
+    (problem,) = problems_of(lambda: read_annotations(path, "test", dataset and definition(dataset)))
     assert problem == (
         f"{path}: labels that mean background, which is no class: '{label}' (2 instances, first in "
         "database.v.annotations[1]); remove these instances: time without an instance is background"
     )
     path = truth_file(tmp_path, "HighJump", activity_list=[label, "HighJump"])
-    (problem,) = problems_of(lambda: read_annotations(path, "test", dataset))
+    (problem,) = problems_of(lambda: read_annotations(path, "test", dataset and definition(dataset)))
     assert problem == f"{path}: activity_list names '{label}', which is no class; remove it"
 
 
 def test_labels_outside_a_known_dataset_are_one_problem_with_counts_and_hints(tmp_path: Path) -> None:
     labels = ("HighJump", "HihgJump", "HihgJump", "Jogging", "LONGJUMB")
     path = truth_file(tmp_path, *labels)
-    (problem,) = problems_of(lambda: read_annotations(path, "test", "thumos14"))
+    (problem,) = problems_of(lambda: read_annotations(path, "test", definition("thumos14")))
     assert problem == (
         f"{path}: labels that are no class of THUMOS14: "
         "'HihgJump' (2 instances, first in database.v.annotations[1]; did you mean 'HighJump'?), "
@@ -132,15 +135,15 @@ def test_labels_outside_a_known_dataset_are_one_problem_with_counts_and_hints(tm
         "correct or remove them, "
         "or give the name of the dataset that has them (name=NAME; in a study, dataset.name=NAME)"
     )
-    assert len(read_annotations(path, "test", "mine").classes) == 4
+    assert len(read_annotations(path, "test", definition("mine")).classes) == 4
     path = truth_file(tmp_path, "HighJump", activity_list=["HighJump", "Joging"])
-    (problem,) = problems_of(lambda: read_annotations(path, "test", "thumos14"))
+    (problem,) = problems_of(lambda: read_annotations(path, "test", definition("thumos14")))
     assert "labels that are no class of THUMOS14: 'Joging' (0 instances, first in activity_list); correct" in problem
 
 
 def test_many_strange_labels_are_one_sentence(tmp_path: Path) -> None:
     path = truth_file(tmp_path, *[f"class {chr(97 + number)}" for number in range(26)] * 10)
-    (problem,) = problems_of(lambda: read_annotations(path, "test", "thumos14"))
+    (problem,) = problems_of(lambda: read_annotations(path, "test", definition("thumos14")))
     assert "'class a' (10 instances" in problem
     assert "'class t' (10 instances, first in database.v.annotations[19]) and 6 more; correct" in problem
 
@@ -160,18 +163,6 @@ def test_labels_that_are_no_text(tmp_path: Path, label: object) -> None:
     assert len(problems) == 3
     assert problems[0].startswith(f"{path}: database.v.annotations[1].label is ")
     assert problems[2].endswith("; give the name of a class (and 6 more like it)")
-
-
-def test_a_dataset_is_recognised_by_the_name_of_its_file_or_by_its_labels(tmp_path: Path) -> None:
-    assert recognised(tmp_path / "gt_gtea.json", ["Jogging"]) == "gtea"
-    assert recognised(tmp_path / "thumos14.json", ["Jogging"]) is None
-    path = tmp_path / "truth.json"
-    assert recognised(path, [*map(str.upper, THUMOS14[:18]), "Joging"]) == "thumos14"
-    assert recognised(path, THUMOS14[:15]) is None
-    assert recognised(path, [*THUMOS14, *(f"another {letter}" for letter in "abcdef")]) is None
-    assert {name: recognised(path, known.classes) for name, known in DATASETS.items()} == {
-        name: name for name in DATASETS
-    }
 
 
 def test_labels_of_whatever_is_no_ground_truth() -> None:

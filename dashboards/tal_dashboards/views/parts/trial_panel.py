@@ -19,7 +19,7 @@ from plotly.subplots import make_subplots
 
 from tal_dashboards.app import components
 from tal_dashboards.app.notes import note_part
-from tal_dashboards.data.fits import offered
+from tal_dashboards.data.fits import fold_of, offered
 from tal_dashboards.data.study_data import Selection, StudyData, query_of
 from tal_dashboards.style import COLOURS, DASHES, figure, text, value
 from tal_search.errors import InputError
@@ -72,10 +72,10 @@ class TrialInfo(NamedTuple):
 
 def trial_info(data: StudyData, key: str) -> TrialInfo | None:
     """None if the study has no fit of this key."""
-    trials = data.trials[data.trials["key"] == key]
+    trials = data.every[data.every["key"] == key]
     if not len(trials):
         return None
-    mine, centre = _settings(data, key), _settings(data, *data.trials.loc[data.is_centre(data.trials), "key"].head(1))
+    mine, centre = _settings(data, key), _settings(data, *data.every.loc[data.is_centre(data.every), "key"].head(1))
     off = [name for name in mine if centre and mine[name] != centre.get(name, "–")]
     names = [*off, *(name for name in mine if name not in off)]
     settings = pd.DataFrame(
@@ -98,12 +98,13 @@ def _settings(data: StudyData, key: str = "") -> dict[str, str]:
 
 def _repeats(data: StudyData, trials: pd.DataFrame) -> dict[str, str]:
     """Seed and annotator, by key, of the fits that share every training axis with the first of these trials."""
-    same_cell = pd.Series(True, index=data.trials.index)
+    same_cell = pd.Series(True, index=data.every.index)
     for axis in data.axes:
         if not axis.startswith(INFERENCE):
-            same_cell &= equal(data.trials[axis], trials[axis].iloc[0])
-    fits = data.trials[same_cell].drop_duplicates("key").sort_values(["annotator", "seed"], kind="stable")
-    return {str(row.key): f"seed {row.seed} · {row.annotator}" for row in fits.itertuples()}
+            same_cell &= equal(data.every[axis], trials[axis].iloc[0])
+    repeat = [name for name in ("annotator", "seed", "fold") if name in data.every]
+    fits = data.every[same_cell].drop_duplicates("key").sort_values(repeat, kind="stable")
+    return {str(row["key"]): f"seed {row['seed']} · {row['annotator']}{fold_of(row)}" for _, row in fits.iterrows()}
 
 
 def opened(selection: Selection) -> str:

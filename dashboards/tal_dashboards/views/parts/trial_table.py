@@ -24,16 +24,19 @@ CAPTION = "Trials, the newest first; a number opens its trial"
 def listed(data: StudyData) -> pd.DataFrame:
     """Trials, the newest first, without empty columns; `differs`: from the centre. Shared: do not write to it."""
     scores = ["epoch", data.score, "average", "holdout", "seconds"]
-    rows, (code_N, cells) = data.trials.iloc[::-1], _cells(data)
+    rows, (code_N, cells) = data.every.iloc[::-1], _cells(data)
     rows = rows.assign(differs=_spread([_differs(data, cell) for cell in cells], code_N))
-    table = rows[["number", "state", "differs", "seed", "annotator", *scores, "reason", *data.axes, "key", "mlflow"]]
+    fold = ["fold"] if "fold" in rows else []
+    table = rows[
+        ["number", "state", "differs", "seed", "annotator", *fold, *scores, "reason", *data.axes, "key", "mlflow"]
+    ]
     empty = [name for name in table if table[name].isna().all()]
     return table.drop(columns=[*empty, *([] if rows["reason"].any() else ["reason"])])
 
 
 def _cells(data: StudyData) -> tuple[Ints, list[dict[str, Hashable]]]:
     """For each trial, the newest first, the number of its cell; and the cells by number."""
-    rows, code_N = data.trials.iloc[::-1], np.zeros(len(data.trials), dtype=np.int64)
+    rows, code_N = data.every.iloc[::-1], np.zeros(len(data.every), dtype=np.int64)
     for axis in data.axes:
         code, values = pd.factorize(rows[axis], use_na_sentinel=False)
         code_N = np.unique(code_N * len(values) + code, return_inverse=True)[1]  # compact: no overflow with many axes
@@ -63,7 +66,7 @@ def _text(data: StudyData) -> pd.DataFrame:
     """The text that a search for trials looks in: number, key, state, reason, seed, annotator, values off the centre
     (`words`), and every value (`values`); see `grid.matching`.
     """
-    rows, (code_N, cells) = data.trials.iloc[::-1], _cells(data)
+    rows, (code_N, cells) = data.every.iloc[::-1], _cells(data)
     off, every = [], []
     for cell in cells:
         named = {axis: _named(axis, data.axes[axis], value) for axis, value in cell.items()}
@@ -72,6 +75,8 @@ def _text(data: StudyData) -> pd.DataFrame:
         off.append("".join(named[axis] for axis in differing) or " centre")
     off, every = _spread(off, code_N), _spread(every, code_N)
     seeds = [f" seed={seed} " for seed in rows["seed"].tolist()]
+    if "fold" in rows:
+        seeds = [f"{seed}fold={fold} " for seed, fold in zip(seeds, rows["fold"].tolist(), strict=True)]
     ends = zip(*(rows[name].tolist() for name in ("annotator", "state", "reason")), strict=True)
     others = (rows["number"].tolist(), rows["key"].tolist(), map(_ending, ends))
     words = [

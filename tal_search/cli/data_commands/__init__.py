@@ -1,0 +1,1 @@
+"""Actions of the data command that have a file each."""

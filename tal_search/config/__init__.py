@@ -1,0 +1,1 @@
+"""Configuration files of studies and datasets: where they are found, the YAML in them, and checks by dataclasses."""

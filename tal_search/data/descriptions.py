@@ -1,0 +1,44 @@
+"""Descriptions of a dataset's features, for the first line of every command and for tables."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from tal_search.data.definition import DatasetDefinition
+from tal_search.data.features.layouts import FeatureLayout
+from tal_search.errors import InputError
+
+I3D_CHANNELS = 2048
+FEWEST_CHANNELS = 256  # of a network for video; features with fewer were made as surrogates of such
+
+
+def describe(facts: DatasetDefinition, root: Path, channels: int | str, videos: list[int], layout: str) -> str:
+    """A dataset's features in words: folder, kind, videos [training, test], layout."""
+    counts = f"{videos[0]} training and {videos[1]} test videos"
+    return f"{root.resolve().name}: {_kind(facts, channels)}, {counts}; {layout}"
+
+
+def _kind(facts: DatasetDefinition, channels: int | str) -> str:
+    """The features in words, which warn that scores on other features than those of papers do not compare with them."""
+    if facts.channels is None or channels == facts.channels:
+        return f"features with {channels} channels"
+    those = f"not the {facts.channels} of {'I3D' if facts.channels == I3D_CHANNELS else 'published ones'}"
+    if isinstance(channels, int) and channels < FEWEST_CHANNELS <= facts.channels:
+        return f"surrogate features ({channels} channels, {those})"
+    return f"features with {channels} channels, {those}"
+
+
+def describe_layout(layout: FeatureLayout) -> str:
+    """The layout and its timing in one line."""
+    timing, fps = layout.timing, "fps" if layout.timing.fps is None else f"{layout.timing.fps:g}"
+    middle = "" if timing.stride is None else f", snippet i at ({timing.stride:g}·i + {timing.offset:g})/{fps} s"
+    return f"layout {layout.name}{middle}"
+
+
+def first_channels(layout: FeatureLayout, splits: list[dict[str, Path]]) -> int | str:
+    """D of the first readable file; `check` reports the others."""
+    for path in (path for split in splits for path in split.values()):
+        with suppress(InputError):
+            return layout.shape(path).channels
+    return "unreadable"

@@ -1,0 +1,1 @@
+"""Draft of a dataset's definition, from a look at its folder."""

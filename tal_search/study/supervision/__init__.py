@@ -1,0 +1,1 @@
+"""Label budgets of a study: their settings and rules."""

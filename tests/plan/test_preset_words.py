@@ -1,0 +1,57 @@
+"""The presets of a plan in one line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tal_search.plan.plan import Plan, resolve
+from tal_search.plan.preset_words import preset_words
+from tal_search.study import load_study
+from tests.support.make_dataset import make_dataset
+from tests.support.study_files import load
+
+
+def planned(tmp_path: Path, study: str, *overrides: str) -> Plan:
+    root = tmp_path / "mine"
+    if not root.exists():
+        make_dataset(root, train=6)
+        (root / "gt_thumos14.json").rename(root / "gt_mine.json")
+    return resolve(load_study(study, [*overrides, "dataset.name=mine", f"dataset.root={root}", f"runs={tmp_path}"]))
+
+
+def test_a_named_preset_is_named() -> None:
+    plan = resolve(load_study("thumos_single", ["dataset.source=simulated", "preset=release"]))
+    assert preset_words(plan) == "Preset: release."
+    plan = resolve(load_study("method_comparison", ["dataset.source=simulated"]))
+    assert preset_words(plan).startswith("Preset: simulated (BaS-Net, ")
+
+
+def test_a_generic_preset_says_what_the_rule_chose_and_from_which_facts(tmp_path: Path) -> None:
+    words = preset_words(planned(tmp_path, "thumos_single"))
+    start = (
+        "Preset: generic. By rule: T = 50 (matches 100.0% of the training instances at tIoU 0.7); backtal epochs=1300, "
+    )
+    assert words.startswith(start)
+    assert "learning_rate=0.004, schedule=cosine, attention_proposals=false" in words
+    assert "class_threshold=0.25. From 6 training videos of 3 classes, up to 1 in one; " in words
+    assert words.endswith("instances of 7.5 s (17.6% of their video), a tenth of them up to 7 s (15.9%); 8 channels.")
+
+
+CASES = """
+search:
+  plan: cases
+  cases:
+    one: {method: basnet}
+    two: {method: dgam, hyperparameters: {epochs: 3}}
+    three: {method: dgam, preset: simulated}
+"""
+
+
+def test_cases_of_one_dataset_share_the_facts(tmp_path: Path) -> None:
+    planned(tmp_path, "thumos_single")
+    place = ("dataset.name=mine", f"dataset.root={tmp_path / 'mine'}", "dataset.snippets=40")
+    words = preset_words(resolve(load(tmp_path, CASES, *place)))
+    assert words.startswith("Presets: generic (one, two), simulated (three). By rule: T = 40 (")
+    assert re.search(r"; basnet epochs=1300, .*; dgam epochs=4200, ", words), "the rule's values, not the study's"
+    assert words.count("From 6 training videos") == 1
