@@ -65,7 +65,7 @@ def _show_budgets(plan: Plan, data: StudyFrame, screen: Console) -> None:
     if not found.has_budgets:
         return
     where = "the whole training set" if found.unit == "total" else "a minute of video"
-    about = " on simulated data" if plan.dataset.source == "simulated" else ""
+    about = f" on {plan.label}" if plan.label else ""
     print_wrapped(screen, f"Best by annotation time for {where}{about} (the view Cost and performance draws all):")
     for sentence in spoken(found):
         print_wrapped(screen, sentence)

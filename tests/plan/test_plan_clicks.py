@@ -13,7 +13,7 @@ from tal_search.study import load_study
 from tal_search.types import NO_ANNOTATOR
 from tests.support.study_files import load, problems
 
-CLICKERS = "dataset.clickers={background: uniform, action: human, instead: true}"
+CLICKERS = "dataset.clickers={background: uniform, action: human, instead: true}"  # the features hold clicks too
 AGAIN = "dataset.clickers.instead=true"
 CASES = """\
 search:

@@ -162,7 +162,7 @@ METHODS = Cells(
 @pytest.mark.parametrize("cells", [BUDGETS, METHODS], ids=["click budgets", "methods"])
 def test_systems_and_cells_are_named_in_the_cost_figure_at_every_width(page: Visit, grid: Made, cells: Cells) -> None:
     ours, published = cells.table(), cost.info(grid.read(), {}).published
-    figure = cost_figure(ours, published, SCORE, None, True)
+    figure = cost_figure(ours, published, SCORE, None, "simulated data")
     named = {note.text.replace("<br>", " ") for note in figure.layout.annotations}
     assert {*ours["cell"], *published["system"]} <= named
     opened_view(page, "tables")
