@@ -50,6 +50,7 @@ BENCHES = (
     Bench("bench_localize"),
     Bench("bench_parity"),
     Bench("bench_verdicts", small="--studies 20"),
+    Bench("bench_budgets", "--studies 100", small="--studies 2"),
     Bench("bench_data", small="--videos 8 --channels 64 --rows 1000 --train 100"),
     Bench("bench_search", "ray noop second propose reopen", small="inline noop"),
     Bench("bench_scaling", small="--points 2"),

@@ -26,6 +26,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # Ray starts its workers at a niceness of 15: beside programs that keep a machine busy they would hardly begin.
 os.environ.update(RAY_worker_niceness="0")
+# Fits of tests are so small that they lose time to a second thread, all the more beside another test process.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # GNU readline, which pytest imports, gives the programs that it starts a width; they write to pipes, which have none.
 os.environ.pop("COLUMNS", None)
 os.unsetenv("COLUMNS")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import plotly.graph_objects as go
 
-from tal_search.results.statistics import HIGH, LOW, around
+from tal_search.results.statistics import HIGH, LOW
 from tal_search.text.printable import printable, printable_lines
+from tal_search.text.words import around
 from tal_search.types import written
 
 if TYPE_CHECKING:

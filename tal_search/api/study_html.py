@@ -11,6 +11,7 @@ import pandas as pd
 
 from tal_dashboards.data.study_data import StudyData
 from tal_search.results.axis_effects import MATTERS
+from tal_search.results.folds.pooling import folds_note
 from tal_search.results.overview import Overview, answer
 from tal_search.results.statistics import HIGH, LOW
 from tal_search.types import written
@@ -32,7 +33,7 @@ def study_html(data: StudyData, info: Overview) -> str:
     """A heading, the ranking, the noise, and what to run next."""
     badge = f" <strong>({data.label})</strong>" if data.label else ""
     parts = [f"<h4>{html.escape(data.name)}{badge}</h4>", _paragraph(data.description), _paragraph(_progress(data))]
-    parts.append(_paragraph(" ".join([*answer(info), _noise(info.noise)])))
+    parts.append(_paragraph(" ".join([*filter(None, [folds_note(data)]), *answer(info), _noise(info.noise)])))
     if len(info.ranking):
         parts.append(_table(info.ranking))
     parts += [_paragraph(f"{words}: {command}" if command else f"{words}.") for words, command in info.steps]

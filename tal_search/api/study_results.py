@@ -122,8 +122,9 @@ class StudyResults:
     def best(self) -> dict[str, Any] | None:
         """The cell with the highest mean: `cell` (its name), `mean`, `low`, `high` in percent and `n` repeats.
 
-        Chosen on held-out training videos if the study holds some out, else on the test split, which is leaky.
-        None if no trial is finished.
+        Chosen on held-out training videos if the study holds some out, else on the test split, which is leaky; `mean`
+        is of these videos. In a study with folds a repeat counts once: on held-out videos with the mean over its folds,
+        on the test split with the score of the pooled detections. None if no trial is finished.
         """
         return copy(self._overview.best)
 
@@ -190,7 +191,10 @@ class StudyResults:
         return figure_names(self._data)
 
     def trial(self, key: str) -> TrialOutputs:
-        """The outputs of a fit, by its `key` in `trials` or the beginning of a key. Raises InputError: no such fit."""
+        """The outputs of a fit, by its `key` in `trials` or the beginning of a key; in a study with folds, of one fold.
+
+        Raises InputError: no such fit.
+        """
         known = self._data.every["key"].unique().tolist()
         meant = [name for name in known if name == key] or [name for name in known if key and name.startswith(key)]
         if len(meant) != 1:

@@ -73,7 +73,8 @@ def _next(seen: Look, out: Path, root: Path, methods: dict[str, tuple[str, ...]]
     if seen.layout is not None:
         lines.append("  " + command_line("data", "check", str(root), f"name={seen.name}", *where, *files))
     if able and seen.layout is not None:
-        study = ["study=thumos_single", f"method={able[0]}", "search.repeats.annotators=auto"]
+        fork = [f"study.fork={seen.name}"] if NAME.fullmatch(seen.name) else []
+        study = ["study=thumos_single", *fork, f"method={able[0]}", "search.repeats.annotators=auto"]
         study += [f"dataset.name={seen.name}", f"dataset.root={root}"]
         lines.append("  " + command_line("run", *study, *(f"dataset.{word}" for word in (*where, *files))))
     return lines

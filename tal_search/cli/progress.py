@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tal_search.plan.plan import Plan
 
 SHOWN_TIOU = 0.5
+SHOWN_EPOCHS, PIPE_WIDTH = 4, 120  # running fits whose epochs a line on a pipe gives, after so many columns
+QUIET_SECONDS = 180.0  # without a line on a pipe, after which one says how far the running fits are
 STOPPING = (
     "Stopping … running trials save their checkpoints, which takes a few seconds. Ctrl-C again stops at once; the same "
     "command then continues from the last checkpoints."
@@ -46,6 +48,7 @@ class StudyView:
         self.stalled: dict[str, float] = {}  # since when, by the key of the fit
         self.done: set[str] = set()
         self.failed = self.trained = self.pruned = 0
+        self.quiet_seconds, self._written_at = QUIET_SECONDS, time.monotonic()
         self._started_at: float | None = None
         self._annotators = len({annotator for _, annotator in plan.repeats})
         self._means: dict[str, tuple[float, int]] = {}  # sum and number of results by cell
@@ -93,6 +96,7 @@ class StudyView:
             self.running[key] = spec
             self.epochs[key] = (event.report.epoch, event.report.epochs)
             self._eta.reported(key, event.report.epoch, now, scored=bool(event.report.scores))
+            self._write_progress(now)
         else:
             self._end(event, trained=self.running.pop(key, None) is not None, now=now)
 
@@ -149,6 +153,15 @@ class StudyView:
         begin = f"[{self._counted()}]  {outcome}  "
         text = wrapped(self.console, f"{begin}{self._described(spec)}{reason}", indent=min(len(begin), 24))
         self.console.print(text, markup=False, soft_wrap=True)
+        self._written_at = time.monotonic()
+
+    def _write_progress(self, now: float) -> None:
+        """Where there is no status line, say now and then what it would say, with the epochs of the running fits."""
+        if self.console.is_terminal or now - self._written_at < self.quiet_seconds:
+            return
+        self._written_at, line = now, self._line.words(PIPE_WIDTH).splitlines()[0]
+        known = [self.epochs[key] for key in self.running if key in self.epochs][:SHOWN_EPOCHS]
+        self.say(" · ".join([line, *(f"epoch {epoch} of {most}" for epoch, most in known)]))
 
     def _counted(self) -> str:
         ended = self._ended

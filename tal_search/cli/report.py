@@ -39,7 +39,7 @@ SHOWN_TIOU = (0.3, 0.5, 0.7)
 SHOWN_CELLS = 10  # of a ranking, in a terminal
 SHOWN_ROWS = 40  # of a sensitivity table, in a terminal
 DIGITS = {"mAP": 1, "annotation_seconds": 1, "annotation_total": 0, "parameters": 0, "training_seconds": 1}
-COSTS = {"s/min": "annotation_seconds", "all videos": "annotation_total"}  # columns of annotation cost
+COSTS = {"s/min": "annotation_seconds", "total": "annotation_total"}  # columns of annotation cost
 UNITS = {
     "mAP": "holdout mAP@{tiou}", "annotation_seconds": "annotation s/min", "annotation_total": "annotation s",
     "parameters": "parameters",
@@ -151,7 +151,7 @@ def heading(plan: Plan, remark: str) -> str:
         f"{remark}{' ' if remark else ''}"
         f"Data: {plan.dataset.description}. Source: {plan.dataset.source}. {preset_words(plan)} "
         f"Selection: {plan.protocol['selection']}. Scores: {scored_by(plan)}. "
-        "Paper column: published numbers, on I3D features."
+        "Paper column: published numbers, on their own features."
     )
 
 
@@ -217,7 +217,7 @@ def comparison_text(compared: Comparison, subjects: int = 0) -> TextTable:
     """The cases of a study as text, with differences to the reference; subjects: of folds."""
     shown = [f"mAP@{tiou:g}" for tiou in SHOWN_TIOU if f"mAP@{tiou:g}" in compared.rows]
     named = {**{name: name for name in shown}, "average": f"average {compared.average_over}"}
-    cost = ["s/min", *(["all videos"] if compared.rows["annotation_total"].nunique() > 1 else [])]
+    cost = ["s/min", *(["total"] if compared.rows["annotation_total"].nunique() > 1 else [])]
     heads = [CASE, "labels", *cost, "n", *named.values(), f"Δ @{compared.tiou}", "verdict", f"paper @{compared.tiou}"]
     rows = []
     for _, row in compared.rows.iterrows():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tal_search.files.atomic import write_atomically, write_json
 from tal_search.metrics.comparison import LEVEL, Comparison
 from tal_search.metrics.error_profile import ERRORS, ErrorProfile
 from tal_search.types import DetectionScores
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.table import Table
 
 
@@ -29,9 +32,17 @@ def scores_table(scores: DetectionScores) -> Table:
     return table
 
 
+def folds_table(intervals: pd.DataFrame, method: str) -> Table:
+    """mAP of pooled folds in percent with intervals; intervals: as `results.folds.pooling.with_intervals` makes."""
+    table = _table(f"mAP in % of pooled folds\n{method}", ["score", "mAP", "from", "to"])
+    for name, row in intervals.iterrows():
+        _add(table, str(name), [f"{value:.2f}" if math.isfinite(value) else "–" for value in row.tolist()])
+    return table
+
+
 def comparison_table(comparison: Comparison, other: str) -> Table:
     """mAP of both in percent, and the difference with its interval; `other` names the second."""
-    title = f"mAP in % compared with {other}\n{LEVEL:.0%} interval of a paired bootstrap over videos"
+    title = f"mAP in % compared with {other}\n{LEVEL:.0%} interval of a paired bootstrap over {comparison.drawn}"
     table = _table(title, ["tIoU", "mAP", "other", "difference", "from", "to"])
     columns = (comparison.mAP, comparison.other_mAP, comparison.difference, comparison.low, comparison.high)
     for name, mAP, other_mAP, *rest in zip(comparison.names, *columns, strict=True):
@@ -59,6 +70,16 @@ def profile_tables(profile: ErrorProfile) -> Iterable[Table]:
             _add(table, f"{characteristic} {bucket.name}", cells)
         table.add_section()
     yield table
+
+
+def write_profile(path: Path, profile: ErrorProfile) -> None:
+    """Write the profile as JSON, or as a Parquet table with one number per row."""
+    if path.suffix == ".json":
+        write_json(path, profile.to_json())
+        return
+    import pandas
+
+    write_atomically(path, lambda stream: pandas.DataFrame(profile.rows()).to_parquet(stream, index=False))
 
 
 def _table(title: str, heads: list[str]) -> Table:

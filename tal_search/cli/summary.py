@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ def show_results(plan: Plan, outcome: Outcome, screen: Console, *, tables: bool 
     from tal_search.plan.plan_frame import study_frame
 
     data = study_frame(plan, outcome.trials.values(), outcome.finished) if outcome.finished else None
+    if data is not None:
+        data = replace(data, other_code=_of_other_code(plan))
     if data is not None:
         write_overview(data, plan.study.runs / plan.study.name)
         if plan.study.search.plan == "sampler":
@@ -90,7 +93,7 @@ def _show_sensitivity(plan: Plan, data: StudyFrame, screen: Console, *, every_ta
     _print_remark(notes, screen)
     answered = _show_overview(data, _about(plan, remark), screen)
     if every_table or not answered:
-        print_wrapped(screen, f"mAP in %, {spread_of(data.subjects)}; paper: published numbers, on I3D")
+        print_wrapped(screen, f"mAP in %, {spread_of(data.subjects)}; paper: published numbers, on their own features")
         print_wrapped(screen, below_heading(tables, data.subjects))
         _print_axes(plan, tables, _about(plan, remark), screen)
     print_wrapped(screen, f"Scores: {scored_by(plan)}")
@@ -153,7 +156,7 @@ def _show_comparison(plan: Plan, data: StudyFrame, screen: Console) -> None:
     notes = _notes(remark, data)
     csv, markdown = write_comparison(plan, compared, plan.study.runs / plan.study.name, notes)
     _print_remark(notes, screen)
-    print_wrapped(screen, f"mAP in %, {spread_of(data.subjects)}; paper: published numbers, on I3D")
+    print_wrapped(screen, f"mAP in %, {spread_of(data.subjects)}; paper: published numbers, on their own features")
     screen.print(drawn(comparison_text(compared, data.subjects), _about(plan, remark), screen.width))
     print_wrapped(screen, f"Scores: {scored_by(plan)}")
     _show_overview(data, "", screen)
@@ -179,12 +182,22 @@ def _show_ranking(plan: Plan, data: StudyFrame, outcome: Outcome, screen: Consol
     _name_files(csv, markdown, screen)
 
 
+def _of_other_code(plan: Plan) -> int:
+    """How many trials of the record the tables leave out, because other code trained them."""
+    from tal_search.record.description import code_versions
+    from tal_search.record.record_reader import RecordReader, trials_of_one_code
+
+    wanted = ("id", "cell", "annotator", "seed", "fold", "method", "code_version")
+    rows, _ = RecordReader(plan.study.runs / plan.study.name, wanted=wanted).rows()
+    return trials_of_one_code(rows.values(), code_versions(plan))[1]
+
+
 def _notes(remark: str, data: StudyFrame) -> str:
     """The notes above every table: on speeds of learning, on trials without detections, and on folds."""
     from tal_search.results.folds.pooling import folds_note
-    from tal_search.results.trials import silent_note
+    from tal_search.results.trials import code_note, silent_note
 
-    return " ".join(note for note in (remark, silent_note(data), folds_note(data)) if note)
+    return " ".join(note for note in (remark, code_note(data), silent_note(data), folds_note(data)) if note)
 
 
 def _print_remark(remark: str, screen: Console) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tal_search.cli.output import plain
 from tal_search.text.printable import printable, shown_line
+from tal_search.text.words import around
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -136,8 +137,6 @@ def _in_markdown(cell: str) -> str:
 
 def spread(mean: float, low: float, high: float, digits: int = 1, sign: str = "") -> str:
     """The mean ± half its interval, as far as they exist. sign: "+" to show the sign of a positive mean."""
-    from tal_search.results.statistics import around  # imports pandas, which light commands do without
-
     return "–" if math.isnan(mean) else f"{mean:{sign}.{digits}f}{around(mean, low, high, digits)}"
 
 

@@ -7,6 +7,8 @@ first, then that of the folder `datasets` in the working directory, then the ins
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,10 +39,15 @@ def definition(name: str, file: Path | None = None) -> DatasetDefinition:
     path = FILES.files().get(name) if NAME.fullmatch(name) else None
     if path is None:
         return DatasetDefinition(name=name)
-    stamp = path.stat() if path.is_file() else None
-    if stamp is None:
-        return read_definition(name, path, FILES.shown(path))
-    return _read(name, path.absolute(), FILES.shown(path), (stamp.st_mtime_ns, stamp.st_size, stamp.st_ino))
+    return _read(name, path.absolute(), FILES.shown(path), _stamp(path))
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Changes with the content of a file; empty where there is none, which the reader reports."""
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_mtime_ns, found.st_size, found.st_ino
+    return ()
 
 
 @lru_cache(maxsize=64)
@@ -53,26 +60,17 @@ def is_known(name: str) -> bool:
     return name in FILES.files()
 
 
-def names() -> tuple[str, ...]:
-    """The names that lead to a file, sorted."""
-    return tuple(sorted(FILES.files()))
-
-
 def installed() -> dict[str, DatasetDefinition]:
     """The definitions that are installed with this code, by name."""
     paths = sorted(FILES.installed.glob("*.yaml"))
     return {path.stem: read_definition(path.stem, path) for path in paths}
 
 
-def visible() -> dict[str, DatasetDefinition]:
-    """The definitions that names lead to, by name; files that cannot be read are left out."""
-    found = {}
+def visible() -> Iterator[DatasetDefinition]:
+    """The definitions that names lead to, read one at a time; files that cannot be read are left out."""
     for name in FILES.files():
-        try:
-            found[name] = definition(name)
-        except InputError:
-            continue  # reported where it is asked for by name
-    return found
+        with suppress(InputError):  # reported where it is asked for by name
+            yield definition(name)
 
 
 def recognised(truth: Path, folder: str = "") -> DatasetDefinition:
@@ -82,19 +80,19 @@ def recognised(truth: Path, folder: str = "") -> DatasetDefinition:
     The labels are those of a dataset if RECOGNISED of them are its classes, and of its classes are among them. Raises
     InputError where the file is no ground truth.
     """
-    known, name = visible(), truth.stem.removeprefix("gt_")
-    if name in FILES.files() and truth.stem != name:
+    files, name = FILES.files(), truth.stem.removeprefix("gt_")
+    if name in files and truth.stem != name:
         return definition(name)
     present = {spelling(label) for label in label_uses(read_object(truth, "database").entries)}
-    shares = {
-        name: len(present & {spelling(label) for label in found.classes}) / max(len(present), len(found.classes))
-        for name, found in known.items()
-        if found.classes
-    }
-    best = max(shares, key=lambda name: shares[name], default="")
-    if best and shares[best] >= RECOGNISED:
-        return known[best]
-    return known.get(folder, DatasetDefinition(name=folder))
+    shares = [
+        (len(present & {spelling(label) for label in known.classes}) / max(len(present), len(known.classes)), known)
+        for known in visible()
+        if known.classes
+    ]
+    share, best = max(shares, key=lambda one: one[0], default=(0.0, None))
+    if best is not None and share >= RECOGNISED:
+        return best
+    return definition(folder) if folder in files else DatasetDefinition(name=folder)
 
 
 def list_datasets() -> list[Listed]:

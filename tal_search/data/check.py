@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tal_search.data.clicks.clicks import read_clicks
 from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
 from tal_search.data.features.split_reader import FeatureSplit, read_splits, read_truths
-from tal_search.data.simulation.clickers import draw_clicks
+from tal_search.data.folds import fold_note, split_notes, truths_in_fold
 from tal_search.data.splits import require_disjoint
-from tal_search.data.supervision import clicked_videos
+from tal_search.data.supervision import clicks_made
 from tal_search.data.truth.truth_notes import dataset_notes
 from tal_search.data.truth.truths import stated_seconds
 from tal_search.errors import LISTED_IN_ALL, Problems
@@ -70,6 +69,9 @@ def survey(spec: DatasetSpec, notes: list[str]) -> tuple[list[SplitSurvey], list
                 splits.append(_of_files(name, split, problems, seconds if name == "training" else tested))
                 notes += split.notes
         notes += dataset_notes(spec, seconds | tested)
+        if spec.folds:
+            notes += [fold_note(spec, truths), *split_notes(Path(spec.ground_truth), truths)]
+            truths, seconds = truths_in_fold(spec, truths), seconds | tested
     clicks = []
     for kind, files in spec.clicks.items():
         for annotator, path in files.items():
@@ -85,16 +87,12 @@ def _of_clicks(
     notes: list[str],
 ) -> ClickSurvey:  # fmt: skip
     """Survey of the clicks of one kind by one annotator, drawn or read; seconds: by training video."""
-    drawn = spec.clickers.get(kind, "")
-    if drawn:
-        read = draw_clicks(kind, drawn, annotator, truths[0], seconds)
-    else:
-        known = clicked_videos(spec, seconds, *truths)
-        read = read_clicks(Path(spec.clicks[kind][annotator]), kind, annotator, known, notes)
+    read = clicks_made(spec, kind, annotator, seconds, *truths, notes)
+    assert read is not None, "not those of the feature files"
     minutes = sum(filter(math.isfinite, seconds.values())) / 60
     return ClickSurvey(
         kind=kind, annotator=annotator, clicks=len(read.time), videos=len(set(read.video.tolist())),
-        per_minute=len(read.time) / minutes if minutes else math.nan, drawn=drawn,
+        per_minute=len(read.time) / minutes if minutes else math.nan, drawn=spec.clickers.get(kind, ""),
     )  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def _places(root: Path | None, name: str) -> list[Path]:
     if root is None:
         return []
     root = real(root)
-    return [root, root / "annotations", root.parent / name, root.parent]
+    return list(dict.fromkeys([root, root / "annotations", root.parent / name, root.parent]))
 
 
 def find_ground_truth(root: Path | None, name: str) -> Path:
@@ -136,7 +136,10 @@ def find_ground_truth(root: Path | None, name: str) -> Path:
             listed = ", ".join(path.name for path in files)
             raise InputError(f"{place} has several ground truths ({listed}); choose by dataset.ground_truth=PATH")
     looked = ", ".join(os.path.relpath(place) for place in places)
-    raise InputError(f"no ground truth (gt_{name}.json) in {looked}; give dataset.ground_truth=PATH")
+    raise InputError(
+        f"no ground truth (gt_{name}.json) in {looked}; write one as docs/datasets.md says, or give "
+        "dataset.ground_truth=PATH"
+    )
 
 
 def find_clicks(root: Path | None, name: str, folder: Path | None) -> dict[str, dict[str, Path]]:
@@ -220,7 +223,8 @@ def subsets_and_fps(path: Path, splits: SplitNames) -> tuple[str, str, dict[str,
             chosen[purpose] = next(alike)
         else:
             listed = ", ".join(f"'{subset}'" for subset in sorted(present)) or "none"
-            file.problems.add(f"has no {purpose} subset ({' or '.join(names)}); subsets present: {listed}")
+            fix = f"name the subset of some videos {names[0]}; with dataset.folds, which ignore it, any will do"
+            file.problems.add(f"has no {purpose} subset ({' or '.join(names)}), subsets present: {listed}; {fix}")
     file.problems.raise_if_any()
     fps, _ = _fps(entries)
     return chosen["training"], chosen["test"], fps

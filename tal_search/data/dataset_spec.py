@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self
 
 from tal_search.data.catalog import definition
@@ -54,7 +55,7 @@ class DatasetSpec:
     shares: dict[str, float] = field(default_factory=dict)
     clickers: dict[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def facts(self) -> DatasetDefinition:
         """The dataset's definition without texts, presets and published numbers, which workers do not need."""
         if self.definition is None:

@@ -88,9 +88,9 @@ class DatasetDefinition:
     videos: VideoCounts = field(default_factory=VideoCounts)
     stand_in: StandIn = field(default_factory=StandIn)
     layout: str = hyper("auto", "layout", choices=LAYOUTS)
-    stride: float | None = hyper(None, "stride", above=0, high=10_000)
+    stride: float | None = hyper(None, "stride", low=0.01, high=10_000)
     offset: float | None = hyper(None, "offset", low=0, high=10_000)
-    fps: float | None = hyper(None, "fps", above=0, high=1000)
+    fps: float | None = hyper(None, "fps", low=0.01, high=1000)
     channels: int | None = hyper(None, "D", low=1, high=10**6)
     snippets: int | None = hyper(None, "T", low=FEWEST_SNIPPETS, high=MOST_SNIPPETS)
     tiou: str = "0.1:0.9:0.1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tal_search.data.definition import DatasetDefinition
 from tal_search.data.features.layouts import FeatureLayout
 from tal_search.errors import InputError
 
+SPLITS = re.compile(r"\d+ training and \d+ test videos")
 I3D_CHANNELS = 2048
 FEWEST_CHANNELS = 256  # of a network for video; features with fewer were made as surrogates of such
 
@@ -17,6 +19,13 @@ def describe(facts: DatasetDefinition, root: Path, channels: int | str, videos: 
     """A dataset's features in words: folder, kind, videos [training, test], layout."""
     counts = f"{videos[0]} training and {videos[1]} test videos"
     return f"{root.resolve().name}: {_kind(facts, channels)}, {counts}; {layout}"
+
+
+def describe_folds(description: str, videos: int, of: int, subjects: int) -> str:
+    """A description with the folds in place of the two splits, which no fit then has."""
+    words = f"{videos} videos in {of} folds over {subjects} subjects"
+    changed, found = SPLITS.subn(words, description, count=1)
+    return changed if found else f"{description}; {words}"
 
 
 def _kind(facts: DatasetDefinition, channels: int | str) -> str:

@@ -22,7 +22,7 @@ from tal_search.data.load import check, load
 from tal_search.data.simulation.clickers import CLICKERS
 from tal_search.data.simulation.videos import RECIPE, Simulation
 from tal_search.data.supervision import EMBEDDED
-from tal_search.data.truth.fingerprint import digest, hash_of, subsets, truth_hash
+from tal_search.data.truth.fingerprint import digest, hash_of, of_stand_in, of_timeline, truth_hash
 from tal_search.errors import InputError, Problems
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR
 
@@ -61,16 +61,23 @@ def find(
         with data_folder.readable(root):
             if root.exists() and (wanted == CONVERTED or (wanted == AUTO and is_converted(root))):
                 return _converted(facts, root, ground_truth, clicks, snippets)
-            layout = _layout(facts, root, wanted, timing) if root.exists() else None
+            layout = _layout(facts, root, wanted, timing, file) if root.exists() else None
             if layout is not None:
                 return _features(facts, root, layout, ground_truth, clicks, snippets)
     why = "dataset.root is not given" if root is None else data_folder.why_none(root, facts.splits, has_npz)
     if source == "features":
-        seen = f", which {data_folder.seen_at(root)}" if root else ""
-        folders = f"{facts.splits.training[0]}/*.npz and {facts.splits.test[0]}/*.npz"
-        fix = f"give a folder with {folders}, or with another layout of docs/datasets.md, as dataset.root"
-        raise InputError(f"dataset.source=features, but {why}{seen}; {fix} (a study without dataset.root is simulated)")
+        raise InputError(_no_features(facts, root, why))
     return _simulated(facts, why, ground_truth, clicks, snippets, simulation)
+
+
+def _no_features(facts: DatasetDefinition, root: Path | None, why: str) -> str:
+    folders = f"{facts.splits.training[0]}/*.npz and {facts.splits.test[0]}/*.npz"
+    fix = f"give a folder with {folders}, or with another layout of docs/datasets.md, as dataset.root"
+    if root is None:
+        return f"dataset.source=features, but {why}; {fix} (a study without dataset.root is simulated)"
+    if data_folder.holds(root, "*.npz"):
+        fix = "save each video's features as VIDEO.npy, an array [snippets, channels]; see docs/datasets.md"
+    return f"{why}, which {data_folder.seen_at(root)}; {fix}"
 
 
 def default_annotators(spec: DatasetSpec, kinds: tuple[str, ...]) -> tuple[str, ...]:
@@ -88,10 +95,13 @@ def default_annotators(spec: DatasetSpec, kinds: tuple[str, ...]) -> tuple[str, 
     return ("A1",) if spec.source == "simulated" and "A1" in everyone else tuple(everyone)
 
 
-def _layout(facts: DatasetDefinition, root: Path, wanted: str, timing: Timing) -> FeatureLayout | None:
+def _layout(
+    facts: DatasetDefinition, root: Path, wanted: str, timing: Timing, file: Path | None
+) -> FeatureLayout | None:
     """The layout of `root`: the wanted one, else the definition's if `root` holds it, else the first that it holds.
 
-    The definition's timing is that of its layout, and of any layout if it names none.
+    The definition's timing is that of its layout, and of any layout if it names none. Raises InputError where it names
+    none and the layout can have no timing; file: of the definition.
     """
     if wanted == AUTO and facts.layout not in (AUTO, CONVERTED) and LAYOUTS[facts.layout].is_in(root, facts.splits):
         wanted = facts.layout
@@ -99,7 +109,14 @@ def _layout(facts: DatasetDefinition, root: Path, wanted: str, timing: Timing) -
     if layout is None:
         return None
     own = {key: getattr(facts, key) for key in ("stride", "offset", "fps")}
-    own = own if facts.layout == layout.name or (facts.layout == AUTO and layout.name != EVEN) else {}
+    unused = [key for key, value in own.items() if value is not None and facts.layout == AUTO and layout.name == EVEN]
+    if unused:
+        seen = (
+            f"{file or f'datasets/{facts.name}.yaml'}: {' and '.join(unused)} would not be used, because no layout is"
+        )
+        fix = "add the layout that they are for (such as layout: actionformer), or remove them"
+        raise InputError(f"{seen} named and {root} holds npz files of BackTAL, which cover a video evenly; {fix}")
+    own = own if facts.layout in (layout.name, AUTO) else {}
     given = {key: value for key, value in vars(timing).items() if value is not None}
     return timed(layout, Timing(**own | given))
 
@@ -201,7 +218,6 @@ def _simulated(
     files = data_folder.find_clicks(None, facts.name, clicks) if truth and clicks else {}
     files_of, fingerprints = _clicks(dict.fromkeys(CLICKS, CLICKERS), files)
     settings = {"recipe": RECIPE, **dataclasses.asdict(simulation)}
-    drawn = {"classes": facts.classes, "stand_in": dataclasses.asdict(facts.stand_in)}
     title = facts.shown if facts.classes or truth else "THUMOS14"
     timeline = f"; the timeline is that of {truth.name}" if truth else ""
     return DatasetSpec(
@@ -214,7 +230,7 @@ def _simulated(
         click_fingerprints=fingerprints,
         snippets=snippets,
         simulation=settings,
-        fingerprint=digest([settings, [truth_hash(truth, facts), subsets(truth, facts)] if truth else drawn]),
+        fingerprint=digest([settings, *(of_timeline(truth, facts) if truth else [of_stand_in(facts)])]),
         description=f"simulated {title} stand-in, recipe {RECIPE} ({why}){timeline}",
     )
 

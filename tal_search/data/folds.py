@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -16,11 +17,13 @@ from tal_search.data.clicks.clicks import Clicks
 from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.splits import require_disjoint, restrict
 from tal_search.errors import InputError
-from tal_search.files.json_reader import brief
+from tal_search.files.json_reader import brief, read_object
 from tal_search.text.name_patterns import group_of, pattern_problem
 from tal_search.text.words import counted, some_of
 from tal_search.types import Annotations, Dataset, Ints, VideoSet
 
+EDGE_SECONDS = 0.05  # from the end of a video at which an instance counts as cut
+CUT_SHARE = 0.5  # of the training videos, but not of the test videos, from which they count as cut
 FEWEST = 2  # folds: with one, nothing would be left to train on
 
 
@@ -55,6 +58,8 @@ def require_folds(
     Because a pattern is bad or videos have no subject, of fewer subjects than folds, or of folds that would test or
     train on no instance.
     """
+    if not pattern:
+        raise InputError(f"{places[0]}: dataset.folds.by is missing; give a pattern that finds the subject in a name")
     require_disjoint(truths[0].videos, truths[1].videos)
     truth = joint(*truths)
     subjects, subject_V = subjects_of(truth.videos, pattern, places[0])
@@ -75,6 +80,44 @@ def require_folds(
 def folds_of(spec: DatasetSpec) -> tuple[int | None, ...]:
     """The folds of a dataset by number; only None where there are none."""
     return tuple(range(spec.folds["of"])) if spec.folds else (None,)
+
+
+def fold_note(spec: DatasetSpec, truths: tuple[Annotations, Annotations]) -> str:
+    """The sizes of a dataset's folds in words, and the subjects with videos in both splits; truths: of the splits."""
+    of, subjects, truth = spec.folds["of"], spec.folds["subjects"], joint(*truths)
+    fold_V = subjects_of(truth.videos, spec.folds["by"])[1] % of
+    counts = [np.bincount(rows, minlength=of) for rows in (fold_V, fold_V[truth.video])]
+    tested = [f"{low}" if low == high else f"{low} to {high}" for low, high in ((c.min(), c.max()) for c in counts)]
+    names = [{str(group_of(video, spec.folds["by"])) for video in split.videos} for split in truths]
+    both = [subject for subject in subjects if all(subject in split for split in names)]
+    split = f"{len(both)} of them have videos in both splits ({some_of(both)})" if both else "none has videos in both"
+    return (
+        f"folds: {of} over {counted(len(subjects), 'subject')}; a fold tests {tested[0]} of {len(truth.videos)} videos "
+        f"and {tested[1]} of {len(truth.label)} instances; {split if both else f'{split} splits'}"
+    )
+
+
+def split_notes(path: Path, truths: tuple[Annotations, Annotations]) -> list[str]:
+    """What makes folds unclean, because the data were made for the split of the ground truth at `path`.
+
+    Its maker says so under `made_for_split`, a list of words; or only its training videos are cut through instances.
+    """
+    stated = read_object(path, "database").content.get("made_for_split")
+    reasons = [brief(reason) for reason in stated] if isinstance(stated, list) else []
+    cut, whole = (_cut_share(truth) for truth in truths)
+    if not reasons and cut >= CUT_SHARE > whole:
+        reasons = [f"{cut:.0%} of the training videos begin or end inside an instance, {whole:.0%} of the test videos"]
+    if not reasons:
+        return []
+    told = "folds: the data were made for the split of the ground truth, and each fold tests people of both parts"
+    return [f"{told} ({'; '.join(reasons)}): scores are no clean leave-out; make features of each video by itself"]
+
+
+def _cut_share(truth: Annotations) -> float:
+    """The share of the videos whose first or last moment lies inside an instance."""
+    start, end = truth.segment.T
+    at_edge = (start <= EDGE_SECONDS) | (end >= truth.duration[truth.video] - EDGE_SECONDS)
+    return len(np.unique(truth.video[at_edge])) / max(1, len(truth.videos))
 
 
 def fold_facts(spec: DatasetSpec) -> dict[str, object]:

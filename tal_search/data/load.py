@@ -5,24 +5,25 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tal_search.data.clicks.clicks import read_clicks
 from tal_search.data.data_folder import click_notes
 from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.cache import CONVERTED, check_cache, open_cache
 from tal_search.data.features.half_precision import in_half
 from tal_search.data.features.shared import SPLITS, array_file, place_of, shared_splits
 from tal_search.data.features.split_reader import read_splits, read_truths
-from tal_search.data.folds import in_fold, truths_in_fold, unclicked_note
+from tal_search.data.folds import fold_note, folds_of, in_fold, split_notes, truths_in_fold
 from tal_search.data.simulation.videos import recorded, require_durations, simulate, simulated_truths
-from tal_search.data.splits import require_disjoint
-from tal_search.data.supervision import click_file, clicked_videos, clicks_made, supervise
+from tal_search.data.splits import protocol_holdout, require_disjoint, restrict
+from tal_search.data.supervision import click_file, clicks_made, supervise
 from tal_search.data.truth.truth_notes import dataset_notes
-from tal_search.data.truth.truths import stated_seconds
+from tal_search.data.truth.truths import present, stated_seconds
 from tal_search.errors import LISTED_IN_ALL, Problems
 from tal_search.types import Annotations, Dataset, VideoSet, canonical_json
 
@@ -48,18 +49,16 @@ def check(spec: DatasetSpec, annotators: tuple[str, ...], kinds: tuple[str, ...]
             durations = _check_timeline(spec, tested)
         if spec.ground_truth:
             notes += dataset_notes(spec, durations | tested)
+        if spec.folds:
+            both = LOADED.truths(_without_annotators(spec))
+            notes += [fold_note(spec, both), *(split_notes(Path(spec.ground_truth), both) if spec.ground_truth else ())]
     for kind, annotator in itertools.product(kinds, annotators):
         with problems.gather():
             path = click_file(spec, kind, annotator)
-            if path and durations:
-                seconds = durations | tested if spec.folds else durations
-                known = clicked_videos(spec, seconds, *load_truths(spec))
-                clicks = read_clicks(path, kind, annotator, known, notes)
-                if spec.folds:
-                    notes += unclicked_note(path, kind, clicks)
-            elif kind in spec.clickers:
+            if kind in spec.clickers or (path and durations):
                 truths = load_truths(spec)
-                clicks_made(spec, kind, annotator, durations or stated_seconds(truths[0]), *truths)
+                seconds = durations | tested if spec.folds else durations
+                clicks_made(spec, kind, annotator, seconds or stated_seconds(truths[0]), *truths, notes)
     problems.raise_if_any()
     return notes
 
@@ -94,6 +93,19 @@ def load_truths(spec: DatasetSpec) -> tuple[Annotations, Annotations]:
     Raises InputError where a ground truth cannot be used.
     """
     return truths_in_fold(spec, LOADED.truths(_without_annotators(spec)))
+
+
+def training_truth(spec: DatasetSpec, protocol: Mapping[str, Any]) -> Annotations:
+    """Ground truth of the videos that fits train on before any budget: neither tested by the fold nor held out.
+
+    Of folds without a number, that of the first. Raises InputError where a ground truth cannot be used, or where no
+    video can be held out.
+    """
+    truth, _ = load_truths(dataclasses.replace(spec, fold=folds_of(spec)[0]) if spec.fold is None else spec)
+    if protocol["selection"] != "holdout":
+        return truth
+    rows, _ = protocol_holdout(truth.videos, present(truth), protocol)
+    return restrict(truth, tuple(truth.videos[row] for row in rows))
 
 
 class LoadedDatasets:

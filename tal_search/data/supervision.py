@@ -12,7 +12,7 @@ from tal_search.data import data_folder
 from tal_search.data.clicks.click_budget import within_budget
 from tal_search.data.clicks.clicks import BACKGROUND, ClickedVideos, Clicks, of_videos, read_clicks, snippet_of
 from tal_search.data.dataset_spec import DatasetSpec
-from tal_search.data.folds import joint
+from tal_search.data.folds import joint, unclicked_note
 from tal_search.data.label_budget import within_instances
 from tal_search.data.simulation.clickers import CLICKERS, draw_clicks, simulate_clicks
 from tal_search.data.splits import restrict
@@ -52,17 +52,20 @@ def supervise(spec: DatasetSpec, dataset: Dataset, annotator: str, supervision: 
 
 
 def clicks_made(
-    spec: DatasetSpec, kind: str, annotator: str, seconds: dict[str, float], train: Annotations, test: Annotations
-) -> Clicks | None:
+    spec: DatasetSpec, kind: str, annotator: str, seconds: dict[str, float], train: Annotations, test: Annotations,
+    notes: list[str] | None = None,
+) -> Clicks | None:  # fmt: skip
     """All clicks of one kind by one annotator, read, drawn or simulated; None where the feature files hold them.
 
-    seconds: duration by training video. Raises InputError where the clicks are missing or cannot be used.
+    seconds: duration by training video. Adds notes on click files. Raises InputError where the clicks are missing or
+    cannot be used.
     """
+    notes = [] if notes is None else notes
     if spec.folds:  # a file's unit and a clicker's draws must not depend on the fold
-        return _of_all_folds(spec, kind, annotator, seconds, train, test)
+        return _of_all_folds(spec, kind, annotator, seconds, train, test, notes)
     path = click_file(spec, kind, annotator)
     if path is not None:
-        return read_clicks(path, kind, annotator, clicked_videos(spec, seconds, train, test), [])
+        return read_clicks(path, kind, annotator, clicked_videos(spec, seconds, train, test), notes)
     if annotator == EMBEDDED:
         return None
     if kind in spec.clickers:
@@ -71,21 +74,26 @@ def clicks_made(
 
 
 def _of_all_folds(
-    spec: DatasetSpec, kind: str, annotator: str, seconds: dict[str, float], train: Annotations, test: Annotations
-) -> Clicks | None:
+    spec: DatasetSpec, kind: str, annotator: str, seconds: dict[str, float], train: Annotations, test: Annotations,
+    notes: list[str],
+) -> Clicks | None:  # fmt: skip
     """The clicks on the training videos of a fold, from those on the videos of all folds, in order of their names."""
     known = stated_seconds(test) | seconds
     order = tuple(sorted(known))
-    truth = restrict(joint(train, test), order)
+    # Without a number of the fold, both truths are that of all videos (see `truths_in_fold`).
+    truth = restrict(train if spec.fold is None else joint(train, test), order)
     by_video = np.argsort(truth.video, kind="stable")
     columns = {name: getattr(truth, name)[by_video] for name in ("video", "label", "segment")}
     truth = dataclasses.replace(truth, **columns)
-    if click_file(spec, kind, annotator) is None and annotator != EMBEDDED:
+    path = click_file(spec, kind, annotator)
+    if path is None and annotator != EMBEDDED:
         ends = np.zeros(len(order))
         np.maximum.at(ends, truth.video, truth.segment[:, 1])  # of a test video whose duration is unknown
         known = {name: known[name] if np.isfinite(known[name]) else end for name, end in zip(order, ends, strict=True)}
     whole = dataclasses.replace(spec, folds={}, fold=None)
-    clicks = clicks_made(whole, kind, annotator, {name: known[name] for name in order}, truth, truth)
+    clicks = clicks_made(whole, kind, annotator, {name: known[name] for name in order}, truth, truth, notes)
+    if clicks is not None and path is not None:
+        notes += unclicked_note(path, kind, clicks)
     return clicks and of_videos(clicks, tuple(seconds))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
@@ -24,6 +25,15 @@ class JsonFile(NamedTuple):
     problems: Problems
 
 
+def not_json(path: Path, error: Exception) -> str:
+    """Why a file is no JSON, and the fix: one that does not even begin so is of another kind, not damaged."""
+    with contextlib.suppress(OSError), path.open("rb") as stream:
+        begin = stream.read(1024).strip()
+        if begin[:1] not in (b"{", b"[", b"") and begin.isascii():
+            return f"is no JSON file ({error}); write its content as one, see docs/datasets.md"
+    return f"is not a whole JSON file ({error}); fetch or write it again"
+
+
 def read_object(path: Path, section: str) -> JsonFile:
     """Read a file whose JSON object has its entries in an object named `section`.
 
@@ -40,9 +50,9 @@ def read_object(path: Path, section: str) -> JsonFile:
     try:
         content = json.loads(content_of(path), object_pairs_hook=noting_repeats, parse_int=integer_of)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a JSON file") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); correct the path") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not a whole JSON file ({error}); fetch or write it again") from None
+        raise InputError(f"{path}: {not_json(path, error)}") from None
     entries = content.get(section) if isinstance(content, dict) else None
     if not isinstance(entries, dict):
         raise InputError(f"{path}: has no object '{section}'; give an ActivityNet-style file, {{'{section}': {{...}}}}")

@@ -20,7 +20,8 @@ from tal_search.data.truth.facts import Facts
 from tal_search.fields import hyper
 from tal_search.files.heartbeat import beat
 from tal_search.localization.inference import Inference
-from tal_search.methods.base import Batch, Method, MethodHyperparameters, MethodSpecification, Phase, Preset, epochs_for
+from tal_search.methods.base import Batch, Method, MethodHyperparameters, MethodSpecification, Phase, Preset
+from tal_search.methods.presets import epochs_for
 from tal_search.types import INSTANCES, VIDEO_LABELS, Detections, Floats, VideoSet
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def generic(facts: Facts) -> Preset:
         "width": width, "levels": min(6, 1 + max(0, int(math.log2(facts.snippets / 12)))),
         "epochs": epochs_for(3500, 2, facts), "learning_rate": float(f"{1e-4 * 512 / width:.2g}"), "schedule": "cosine",
     }  # fmt: skip
-    return Preset(hyperparameters=settings)
+    return Preset(hyperparameters=settings, lengths=("epochs",))
 
 
 class ASL(Method):

@@ -9,7 +9,6 @@ from tal_search.data.truth.facts import Facts
 from tal_search.errors import InputError
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
-from tal_search.localization.inference import generic_thresholds
 from tal_search.methods.base import (
     ActivationMethod,
     Batch,
@@ -17,9 +16,8 @@ from tal_search.methods.base import (
     MethodSpecification,
     Phase,
     Preset,
-    epochs_for,
-    rate_for,
 )
+from tal_search.methods.presets import SIMULATED_BRANCHES, epochs_for, generic_branches
 from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
@@ -68,26 +66,18 @@ class Hyperparameters(MethodHyperparameters):
 
 # By name; a preset lists only what differs from the defaults above and those of `Inference`, and the files of datasets
 # what differs there. "paper": the settings of Sec. 4.1, the rest as released, overlaps of suppression without the
-# release's extra second. "simulated": chosen on held-out training videos (docs/LOG.md); the mAP of 120 epochs at a
-# constant rate, in 500 steps.
+# release's extra second.
 PRESETS = {
     "paper": Preset(),
     "release": Preset(hyperparameters={"variant": "release", "epochs": 40}, inference={"overlap": "release"}),
     "adapted": Preset(),
-    "simulated": Preset(
-        snippets=200,
-        hyperparameters={
-            "epochs": 20, "batch_size": 8, "learning_rate": 3e-3, "schedule": "cosine", "feature_scale": 16.0,
-            "dropout": 0.5,
-        },
-    ),
-}  # fmt: skip
+    "simulated": SIMULATED_BRANCHES,
+}
 
 
 def generic(facts: Facts) -> Preset:
     """The paper's settings with THUMOS14's 1300 steps, and thresholds for the number of classes and long instances."""
-    settings = {"epochs": epochs_for(1300, 16, facts), "learning_rate": rate_for(1e-4, facts), "schedule": "cosine"}
-    return Preset(hyperparameters=settings, inference=generic_thresholds(facts))
+    return generic_branches(epochs_for(1300, 16, facts), facts)
 
 
 class BackTAL(ActivationMethod):

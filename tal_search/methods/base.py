@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from tal_search.localization.activations import Activations
 
 SCHEDULES = ("constant", "cosine")
-I3D_CHANNELS, THUMOS14_VIDEOS = 2048, 200
-MOST_FACTOR = 40.0  # of `rate_for`, at 51 channels; the greatest that was tried is 32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,12 +97,14 @@ def layered(*layers: Mapping[str, object]) -> dict[str, Any]:
 class Preset:
     """Settings by name: T `snippets`, and the values that differ from the defaults of method and inference.
 
-    snippets None: those of the dataset's definition, else as `Facts.snippets`.
+    snippets None: those of the dataset's definition, else as `Facts.snippets`. lengths: hyperparameters of a generic
+    preset that count epochs of all training videos; a fit on fewer of them, within a budget, takes as many steps.
     """
 
     snippets: int | None = None
     hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     inference: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    lengths: tuple[str, ...] = ()
 
     def changed(self, change: PresetChange) -> Preset:
         """This preset with the changes of a dataset."""
@@ -112,22 +112,12 @@ class Preset:
             snippets=self.snippets if change.snippets is None else change.snippets,
             hyperparameters=layered(self.hyperparameters, change.hyperparameters),
             inference={**self.inference, **change.inference},
+            lengths=self.lengths_beside(change.hyperparameters),
         )
 
-
-def epochs_for(steps: int, batch_size: int, facts: Facts) -> int:
-    """Epochs of a generic preset: `steps`, and more by the root of the number of videos beyond THUMOS14's 200."""
-    wanted = steps * max(1.0, math.sqrt(facts.videos / THUMOS14_VIDEOS))
-    return math.ceil(wanted / math.ceil(facts.videos / batch_size))
-
-
-def rate_for(rate: float, facts: Facts) -> float:
-    """Learning rate of a generic preset: `rate` is for networks as wide as I3D features; narrower ones need more.
-
-    The best rate of Adam is inverse to the width (Yang, Hu, et al., "Tensor Programs V", 2022).
-    """
-    factor = 1.0 if facts.channels is None else I3D_CHANNELS / facts.channels
-    return float(f"{rate * min(factor, MOST_FACTOR):.2g}")
+    def lengths_beside(self, given: Mapping[str, object]) -> tuple[str, ...]:
+        """The lengths that settings of a later layer do not give."""
+        return tuple(name for name in self.lengths if name not in given)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from tal_search.data.truth.facts import Facts
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
-from tal_search.localization.inference import generic_thresholds
 from tal_search.methods.base import (
     ActivationMethod,
     Batch,
@@ -25,9 +24,8 @@ from tal_search.methods.base import (
     MethodSpecification,
     Phase,
     Preset,
-    epochs_for,
-    rate_for,
 )
+from tal_search.methods.presets import SIMULATED_BRANCHES, epochs_for, generic_branches
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
@@ -77,27 +75,20 @@ class Hyperparameters(MethodHyperparameters):
 # "paper": BackTAL's baseline, with the settings of its Sec. 4.1 and the rest of BackTAL's release. "adapted": BaS-Net's
 # release, except for the sampling of snippets (random within T equal parts in training, the first of each part at test;
 # here linear interpolation) and the number of steps: 1500 there, 115 epochs of 13 here. Its thresholds, margin and
-# weight are the defaults of `Inference`. "simulated": BackTAL's, so that the two can be compared.
+# weight are the defaults of `Inference`.
 PRESETS = {
     "paper": Preset(),
     "adapted": Preset(
         hyperparameters={"variant": "release", "epochs": 115},
         inference={"rule": "basnet", "nms": 0.7, "overlap": "release"},
     ),
-    "simulated": Preset(
-        snippets=200,
-        hyperparameters={
-            "epochs": 20, "batch_size": 8, "learning_rate": 3e-3, "schedule": "cosine", "feature_scale": 16.0,
-            "dropout": 0.5,
-        },
-    ),
-}  # fmt: skip
+    "simulated": SIMULATED_BRANCHES,
+}
 
 
 def generic(facts: Facts) -> Preset:
     """BackTAL's baseline with BackTAL's generic settings, so that the two can be compared."""
-    settings = {"epochs": epochs_for(1300, 16, facts), "learning_rate": rate_for(1e-4, facts), "schedule": "cosine"}
-    return Preset(hyperparameters=settings, inference=generic_thresholds(facts))
+    return generic_branches(epochs_for(1300, 16, facts), facts)
 
 
 class BaSNet(ActivationMethod):

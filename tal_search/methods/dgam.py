@@ -16,16 +16,14 @@ from tal_search.errors import InputError
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
 from tal_search.methods.base import (
-    I3D_CHANNELS,
     ActivationMethod,
     Batch,
     MethodHyperparameters,
     MethodSpecification,
     Phase,
     Preset,
-    epochs_for,
-    rate_for,
 )
+from tal_search.methods.presets import I3D_CHANNELS, epochs_for, rate_for
 from tal_search.types import VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
@@ -97,7 +95,8 @@ def generic(facts: Facts) -> Preset:
     }  # fmt: skip
     streams = {} if channels == I3D_CHANNELS else ALIKE
     threshold = min(CLASS_THRESHOLD, facts.class_threshold)
-    return Preset(hyperparameters=settings, inference={**RULE, **streams, "class_threshold": threshold})
+    inference = {**RULE, **streams, "class_threshold": threshold}
+    return Preset(hyperparameters=settings, inference=inference, lengths=("epochs", "ramp_epochs"))
 
 
 class DGAM(ActivationMethod):

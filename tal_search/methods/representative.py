@@ -29,8 +29,8 @@ from tal_search.methods.base import (
     MethodSpecification,
     Phase,
     Preset,
-    rate_for,
 )
+from tal_search.methods.presets import rate_for
 from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ NUMBERS_AT_ONCE = 200_000  # of an array [D, B]: twice as fast while it fits int
 class Comparison:
     """mAP of two sets of detections, their difference (first − second) and its interval, as fractions.
 
-    Each has an entry for every threshold of `tiou` and a last one for the mean over thresholds.
+    Each has an entry for every threshold of `tiou` and a last one for the mean over thresholds. drawn: what the
+    bootstrap draws.
     """
 
     tiou: tuple[float, ...]
@@ -30,6 +31,7 @@ class Comparison:
     other_mAP: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    drawn: str = "videos"
 
     @property
     def difference(self) -> tuple[float, ...]:
@@ -43,7 +45,7 @@ class Comparison:
         numbers = zip(self.names, self.mAP, self.other_mAP, self.difference, self.low, self.high, strict=True)
         columns = ("tiou", "mAP", "other_mAP", "difference", "low", "high")
         return {
-            "interval": f"{LEVEL:.0%}, paired bootstrap over videos",
+            "interval": f"{LEVEL:.0%}, paired bootstrap over {self.drawn}",
             "resamples": RESAMPLES,
             "seed": SEED,
             "rows": [dict(zip(columns, row, strict=True)) for row in numbers],
@@ -58,13 +60,15 @@ def compare(
     *,
     protocol: str,
     ambiguous: Annotations | None = None,
+    subject_V: Ints | None = None,
 ) -> Comparison:
     """The percentile interval of the difference in mAP when the videos of `truth` are resampled with replacement.
 
+    subject_V: the subject of each video, 0 to S − 1, where subjects are resampled instead.
     Both sets of detections use the same draws. Detections in videos that `truth` lacks are part of every draw. Raises
     InputError as `score` does, and where no draw has an instance.
     """
-    weights_VB = draws(len(truth.videos))
+    weights_VB = draws(len(truth.videos), subject_V)
     scored, drawn = [], []
     for detections in (ours, theirs):
         mAP = score(truth, detections, tiou, subset="", protocol=protocol, ambiguous=ambiguous).mAP
@@ -77,7 +81,8 @@ def compare(
         raise InputError("no draw of the videos has an instance, so nothing can be compared; score more videos")
     difference_BR = np.column_stack([difference_BR, difference_BR.mean(axis=1)])
     low, high = np.quantile(difference_BR, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).tolist()
-    return Comparison(tiou=tiou, mAP=scored[0], other_mAP=scored[1], low=tuple(low), high=tuple(high))
+    drawn_of = "videos" if subject_V is None else f"{int(subject_V.max()) + 1} subjects"
+    return Comparison(tiou=tiou, mAP=scored[0], other_mAP=scored[1], low=tuple(low), high=tuple(high), drawn=drawn_of)
 
 
 def draws(videos: int, group_V: Ints | None = None) -> Ints:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,7 +24,7 @@ class Trial:
 
     `cell` holds every axis of the study, training and inference alike. The cost of the supervision it reads, by the
     study's cost model: `annotation_seconds` per minute of labelled video, `annotation_total` seconds over the whole
-    training set; None where the ground truth lacks durations.
+    training set, of a fold without the videos that it tests; None where the ground truth lacks durations.
     """
 
     cell: dict[str, object]
@@ -58,7 +59,7 @@ class Case:
     """A method with complete settings, on videos of T `snippets`: a named case, or the centre. See `Plan`.
 
     budget: shares of the supervision; `clicks_per_minute`: background clicks kept, see `DatasetSpec`. videos: how many
-    it would train on without a budget, if the length of training may depend on it.
+    it would train on without a budget, if the length of training may depend on it; lengths: as in its preset.
     """
 
     method: str
@@ -69,14 +70,18 @@ class Case:
     snippets: int
     clicks_per_minute: float | None = None
     videos: int | None = None
+    lengths: tuple[str, ...] = ()
     budget: SupervisionSettings = field(default_factory=SupervisionSettings)
 
     @cached_property
     def trained(self) -> MethodHyperparameters:
-        """The hyperparameters of its fits: a training length in steps is given in epochs."""
+        """The hyperparameters of its fits: steps are given in epochs, and `lengths` in those of fewer videos."""
         if self.videos is None:
             return self.hyperparameters
-        return self.hyperparameters.trained_on(kept_count(self.budget.videos, self.videos))
+        hp, kept = self.hyperparameters, kept_count(self.budget.videos, self.videos)
+        batches, fewer = (math.ceil(videos / hp.batch_size) for videos in (self.videos, kept))
+        lengths = {name: -(-vars(hp)[name] * batches // fewer) for name in self.lengths}  # whole epochs, rounded up
+        return replace(hp, **lengths).trained_on(kept)
 
     @cached_property
     def settings(self) -> dict[str, object]:
@@ -95,6 +100,7 @@ class Case:
         shares = {axis.removeprefix(SUPERVISION): training.pop(axis) for axis in [*training] if is_budget(axis)}
         return replace(
             self,
+            lengths=tuple(name for name in self.lengths if name not in training),
             hyperparameters=replace(self.hyperparameters, **layered(training)),
             inference=replace(self.inference, **inference),
             budget=replace(self.budget, **shares),

@@ -50,7 +50,8 @@ def fixed_settings(plan: Plan) -> dict[str, object]:
 
 def _settings(case: Case) -> dict[str, object]:
     content = asdict(replace(case, code_version=""))
-    return {name: value for name, value in content.items() if name != "budget"} | _budget(case)
+    later = {"budget", *(() if case.lengths else ("lengths",))}  # fields that records of earlier versions lack
+    return {name: value for name, value in content.items() if name not in later} | _budget(case)
 
 
 def _budget(case: Case) -> dict[str, object]:

@@ -16,18 +16,9 @@ from tal_search.data.folds import folds_of
 from tal_search.errors import Problems
 from tal_search.localization.inference import Inference
 from tal_search.methods import specification
+from tal_search.plan import plan_problems
 from tal_search.plan.cells import Case, Trial, cells, fits, split
 from tal_search.plan.code_change import trained_by_other_code
-from tal_search.plan.plan_problems import (
-    cost_problems,
-    ends,
-    narrowest,
-    repeat_problems,
-    repeated_cases,
-    rule_problems,
-    threshold_problems,
-    unread_budgets,
-)
 from tal_search.plan.training_videos import training_videos
 from tal_search.study import (
     EffectivePreset,
@@ -52,7 +43,8 @@ class Plan:
 
     `reference` is the centre with all settings, or the first case. `clicks`: the kinds of clicks that any cell reads.
     `centre_cell` is the centre by axis, always one of the cells. `cells` and `trials` are empty if a sampler proposes
-    them. `cases`: the cases by name, if the study has any.
+    them. `cases`: the cases by name, if the study has any. `by_fold`: the cases of each fold (the centre by ""), where
+    settings follow from the ground truth that the fold trains on; `reference` and `cases` are those of the first.
     """
 
     study: Study
@@ -66,6 +58,7 @@ class Plan:
     cells: tuple[dict[str, object], ...]
     trials: tuple[Trial, ...]
     cases: dict[str, Case] = field(default_factory=dict)
+    by_fold: dict[int | None, dict[str, Case]] = field(default_factory=dict)
 
     @property
     def preset(self) -> str:
@@ -124,21 +117,28 @@ class Plan:
 
     def trial(self, cell: dict[str, object], seed: int, annotator: str, fold: int | None = None) -> Trial:
         """The trial of any cell, repeat and fold of this study, with NO_ANNOTATOR if the cell reads no clicks."""
-        case = self.cases[str(cell[CASE])] if self.cases else self.reference.at(cell)
+        fold = self.folds[0] if fold is None else fold
+        cases = self.by_fold.get(fold, self.cases or {"": self.reference})
+        case = cases[str(cell[CASE])] if self.cases else cases[""].at(cell)
         # vars, not asdict: copying each value of ten thousand trials would take half of a preview's time.
         spec = TrialSpec(
             method=case.method, code_version=case.code_version, hyperparameters=dict(vars(case.trained)),
             inference=dict(vars(case.fit_inference)), protocol=self.protocol, supervision=case.supervision,
-            dataset=replace(case.reading(self.dataset), fold=self.folds[0] if fold is None else fold),
+            dataset=replace(case.reading(self.dataset), fold=fold),
             annotator=annotator if clicks_of(case.supervision) else NO_ANNOTATOR, seed=seed,
             precision=self.study.resources.precision, cell=split(cell)[0],
         )  # fmt: skip
-        minutes, rates = labelled(spec.dataset, spec.annotator, spec.supervision, self.protocol)
-        seconds = annotation_seconds(spec.supervision, rates, self.study.cost)
+        seconds, total = self.cost(spec)
         return Trial(
             cell=cell, spec=spec, inference=dict(vars(case.inference)), annotation_seconds=seconds,
-            annotation_total=None if minutes is None else minutes * seconds,
+            annotation_total=total,
         )  # fmt: skip
+
+    def cost(self, spec: TrialSpec) -> tuple[float, float | None]:
+        """`annotation_seconds` and `annotation_total` of a fit's supervision, see `Trial`."""
+        minutes, rates = labelled(spec.dataset, spec.annotator, spec.supervision, self.protocol)
+        seconds = annotation_seconds(spec.supervision, rates, self.study.cost)
+        return seconds, None if minutes is None else minutes * seconds
 
     def trials_of(self, cell: dict[str, object]) -> list[Trial]:
         """The trials that a cell has from the start, each once."""
@@ -164,25 +164,30 @@ def resolve(study: Study) -> Plan:
     centre_cell = _centre_cell(study, centre)
     sampled, wanted = study.search.plan == "sampler", study.search.repeats.annotators
     assignments = () if sampled else tuple(cells(study.search, centre_cell))
-    tried = [*named.values()] or [centre, *(centre.at(cell) for cell in (ends(study) if sampled else assignments))]
+    tried = [*named.values()] or [
+        centre,
+        *(centre.at(cell) for cell in (plan_problems.ends(study) if sampled else assignments)),
+    ]
     clicks = clicks_of({kind for case in tried for kind in case.supervision})
     annotators = default_annotators(dataset, clicks) if wanted == "auto" or not clicks else tuple(wanted)
     problems = Problems()
     readers = [name for name, case in named.items() if clicks_of(case.supervision)]
     problems.extend(annotator_problems(study, dataset, clicks, readers))
     tried_inference = [(cell, named.get(str(cell.get(CASE)), centre).inference) for cell in assignments]
-    problems.extend(threshold_problems(study, tried_inference or [(narrowest(study), centre.inference)]))
-    problems.extend(rule_problems(study, tried))
-    problems.extend(repeated_cases(study, named))
-    problems.extend(unread_budgets(study, tried))
-    problems.extend(repeat_problems(study, len(annotators), len(folds_of(dataset))))
+    problems.extend(
+        plan_problems.threshold_problems(study, tried_inference or [(plan_problems.narrowest(study), centre.inference)])
+    )
+    problems.extend(plan_problems.rule_problems(study, tried))
+    problems.extend(plan_problems.repeated_cases(study, named))
+    problems.extend([*plan_problems.unread_budgets(study, tried), *plan_problems.unread_shares(study, named, centre)])
+    problems.extend(plan_problems.repeat_problems(study, len(annotators), len(folds_of(dataset))))
     problems.raise_if_any()
     plan = Plan(
         study=study, dataset=dataset, presets=presets, reference=centre,
         protocol=_protocol(study), annotators=annotators, clicks=clicks, centre_cell=centre_cell, cells=assignments,
-        trials=(), cases=named,
+        trials=(), cases=named, by_fold=_by_fold(alone, dataset, presets),
     )  # fmt: skip
-    problems.extend(cost_problems(study, plan.trial(centre_cell, *plan.repeats[0]).annotation_total))
+    problems.extend(plan_problems.cost_problems(study, plan.trial(centre_cell, *plan.repeats[0]).annotation_total))
     problems.raise_if_any()
     return _with_trials(plan)
 
@@ -191,13 +196,27 @@ def _case(study: Study, dataset: DatasetSpec, chosen: EffectivePreset) -> Case:
     """The settings of a study of one case: the method's defaults, then the preset's, then the study's."""
     fit_inference = Inference(**chosen.preset.inference)
     hp = specification(study.method).configured(chosen.preset.hyperparameters, study.hyperparameters)
+    lengths = chosen.preset.lengths_beside(study.hyperparameters)
     return Case(
         method=study.method, code_version=code_version(study.method, dataset.code_source),
-        snippets=chosen.snippets,
+        snippets=chosen.snippets, lengths=lengths,
         hyperparameters=hp, inference=replace(fit_inference, **study.inference), fit_inference=fit_inference,
         budget=study.supervision, clicks_per_minute=study.dataset.clicks_per_minute,
-        videos=None if hp.steps is None else training_videos(dataset, _protocol(study)),
+        videos=training_videos(dataset, _protocol(study)) if lengths or hp.steps is not None else None,
     )  # fmt: skip
+
+
+def _by_fold(
+    alone: dict[str, Study], dataset: DatasetSpec, presets: dict[str, EffectivePreset]
+) -> dict[int | None, dict[str, Case]]:
+    """The cases of each fold, if there are folds and any preset follows from facts."""
+    if not dataset.folds or not any(chosen.facts for chosen in presets.values()):
+        return {}
+    each = {fold: replace(dataset, fold=fold) for fold in folds_of(dataset)}
+    return {
+        fold: {name: _case(case, spec, effective_preset(case, spec)) for name, case in alone.items()}
+        for fold, spec in each.items()
+    }
 
 
 def _centre_cell(study: Study, centre: Case) -> dict[str, object]:
@@ -224,9 +243,8 @@ def _with_trials(plan: Plan) -> Plan:
 
 def _protocol(study: Study) -> dict[str, Any]:
     """The complete protocol; `auto` selects epochs by held-out videos if a sampler needs scores, else the last."""
-    protocol = {**asdict(study.protocol), "evaluation": evaluation(study), "tiou": list(thresholds(study))}
-    if study.protocol.selection == "auto":
-        protocol["selection"] = "holdout" if study.search.plan == "sampler" else "last"
+    protocol = {**asdict(study.protocol), "selection": study.selection, "evaluation": evaluation(study)}
+    protocol["tiou"] = list(thresholds(study))
     if study.protocol.holdout_by is None:
         del protocol["holdout_by"]  # trials of earlier versions keep their keys
     return protocol

@@ -52,6 +52,25 @@ def unread_budgets(study: Study, cases: Iterable[Case]) -> list[str]:
     return problems
 
 
+def unread_shares(study: Study, named: Mapping[str, Case], centre: Case) -> list[str]:
+    """A problem for each share of annotations that its case, or the study without cases, does not read.
+
+    Whether a method reads some depends on its settings: BaS-Net reads clicks where their losses have a weight.
+    """
+    given = [(f"search.cases.{name}.supervision.", study.search.cases[name].supervision, named[name]) for name in named]
+    if not named and not (study.search.axes or study.search.space):
+        given = [(SUPERVISION, centre.budget.below_one, centre)]
+    problems = []
+    for place, shares, case in given:
+        for share in shares:
+            kind = SHARE_OF.get(share)
+            if kind is not None and kind not in case.hyperparameters.supervision:
+                key, fix = place + share, "remove it, or give the losses on them a weight"
+                seen = f"is given, but with these settings {case.method} reads no {kind}"
+                problems.append(f"{study.place(key)}: {key} {seen}; {fix}")
+    return problems
+
+
 def cost_problems(study: Study, total: float | None) -> list[str]:
     """A problem if the cost of the training set is an objective and unknown. total: of the centre."""
     if "annotation_total" not in study.search.objectives or total is not None:

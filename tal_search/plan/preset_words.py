@@ -6,22 +6,28 @@ from tal_search.data.truth.facts import TIOU, Facts
 from tal_search.plan.plan import Plan
 from tal_search.study import EffectivePreset
 from tal_search.study.effective_preset import GENERIC
-from tal_search.text.words import counted
+from tal_search.text.words import counted, some_of
+
+MOST_NAMES = 2  # of the cases that share a preset
 
 
 def preset_words(plan: Plan) -> str:
-    """One sentence on the presets, and for generic ones a second with their values and the facts behind them."""
+    """One sentence on the presets, with the cases of each where they differ.
+
+    For generic ones a second sentence with their values and the facts behind them.
+    """
     cases: dict[str, list[str]] = {}
     for case, chosen in plan.presets.items():
         cases.setdefault(chosen.name, []).append(case)
-    names = [f"{name} ({', '.join(of)})" if len(plan.presets) > 1 else name for name, of in cases.items()]
+    names = [f"{name} ({some_of(of, MOST_NAMES)})" if len(cases) > 1 else name for name, of in cases.items()]
     words = f"{'Preset' if len(names) == 1 else 'Presets'}: {', '.join(names)}."
     ruled = {_method(plan, case): chosen for case, chosen in plan.presets.items() if chosen.facts is not None}
     facts = next((chosen.facts for chosen in ruled.values()), None)
     if facts is None:
         return words
     values = [f"{method} {_values(chosen)}" for method, chosen in ruled.items() if chosen.name == GENERIC]
-    return f"{words} By rule: {'; '.join([_grid(facts, *ruled.values()), *values])}. From {facts_words(facts)}."
+    fold = f", here for fold {plan.folds[0]} of {len(plan.folds)}" if plan.by_fold else ""
+    return f"{words} By rule{fold}: {'; '.join([_grid(facts, *ruled.values()), *values])}. From {facts_words(facts)}."
 
 
 def _method(plan: Plan, case: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from statistics import fmean
 
 from tal_search.plan.cells import Trial
@@ -13,10 +13,10 @@ from tal_search.trial.trial_types import TrialResult, objective
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """One finished trial as a sampler sees it; the fields are the objectives that a study may name.
+    """One finished trial or repeat as a sampler sees it; the fields are the objectives that a study may name.
 
     mAP: fraction, on held-out training videos; annotation_seconds: per minute of labelled video;
-    annotation_total: seconds over the training set; training_seconds: of the fit, without scoring, so that it does not
+    annotation_total: seconds over the training set; training_seconds: of the fits, without scoring, so that it does not
     depend on the test split.
     """
 
@@ -38,6 +38,24 @@ def observe(trial: Trial, result: TrialResult) -> Observation:
         parameters=float(result.parameters),
         training_seconds=result.seconds,
     )
+
+
+def of_repeats(trials: Sequence[Trial], results: Mapping[str, TrialResult]) -> list[Observation]:
+    """One observation per repeat; results: of all trials, by id.
+
+    The folds of a repeat are one: the mean of each over them, as in the tables, and the sum of the training times.
+    Their held-out videos overlap, and test scores are for no sampler, so detections are not pooled.
+    """
+    repeats: dict[tuple[int, str], list[Observation]] = {}
+    for trial in trials:
+        repeats.setdefault(trial.repeat, []).append(observe(trial, results[trial.id]))
+    return [_of_folds(folds) for folds in repeats.values()]
+
+
+def _of_folds(folds: Sequence[Observation]) -> Observation:
+    names = [field.name for field in fields(Observation) if field.name != "training_seconds"]
+    means = {name: fmean(getattr(fold, name) for fold in folds) for name in names}
+    return Observation(**means, training_seconds=sum(fold.training_seconds for fold in folds))
 
 
 def values(objectives: Mapping[str, str], observations: Iterable[Observation]) -> list[float]:

@@ -1,8 +1,9 @@
 """The proposer of studies with an Optuna sampler: each proposed cell runs over all repeats, unless results are known.
 
 The sampler sees the Optuna study "NAME: cells" of the record: one Optuna trial per cell, whose values are the mean of
-each objective over its repeats. Its intermediate values are held-out mAP by epoch of the first repeat (the same seed
-and annotator in every cell, so that the pruner compares like with like), or by repeat for a pruner over repeats.
+each objective over its repeats. Its intermediate values are held-out mAP by epoch of the first repeat (the same seed,
+annotator and, of folds, the first fold in every cell, so that the pruner compares like with like), or by repeat for a
+pruner over repeats. A cell that is pruned leaves out what is left of all its repeats and folds.
 Cells that a killed driver left running, or that failed, are continued with their parameters.
 """
 
@@ -16,7 +17,7 @@ from optuna.trial import BaseTrial, TrialState
 from tal_search.plan.cells import Trial, fits
 from tal_search.plan.plan import Plan
 from tal_search.proposers.events import WAIT, Event, Failed, Finished, Pruned, Reported, Wait
-from tal_search.proposers.objectives import observe, values
+from tal_search.proposers.objectives import observe, of_repeats, values
 from tal_search.proposers.optuna_samplers import NumberedSampler, count_cells, draw, pruner_for
 from tal_search.proposers.optuna_study import CellStudy
 from tal_search.proposers.planned import Want
@@ -211,8 +212,7 @@ class Sampled:
             return
         missing = cell.missing
         if not missing and cell.stopping is None:
-            repeats = [observe(trial, cell.results[trial.id]) for trial in cell.trials]
-            self._study.tell(cell.trial, values(self._search.objectives, repeats))
+            self._study.tell(cell.trial, values(self._search.objectives, of_repeats(cell.trials, cell.results)))
         elif cell.stopping is not None and not any(trial.spec.key in self._running for trial in missing):
             self._study.tell(cell.trial, state=cell.stopping)
         else:

@@ -21,14 +21,16 @@ def study_metadata(plan: Plan) -> dict[str, object]:
     """The metadata, written to the record by every run of the study and never compared.
 
     scored: protocol and videos of the scores. trials: how many the study asks for, None where a sampler has no limit.
-    cases: the published system that each rebuilds, if any, by name; published: all of the dataset. mlflow: whether
-    trials are copied to MLflow; server: the address of its page. label, overrides, lanes, folds and
-    shares: see `results.trials.StudyFrame`.
+    methods: of its cases, or its only one. cases: the published system that each rebuilds, if any, by name; published:
+    all of the dataset. mlflow: whether trials are copied to MLflow; server: the address of its page. label, overrides,
+    lanes, folds and shares: see `results.trials.StudyFrame`.
+    code_versions: see there.
     """
     study, dataset = plan.study, plan.dataset
     symbol = symbols(plan)
     return {
         "description": study.description, "plan": study.search.plan, "method": study.method, "preset": plan.preset,
+        "methods": list(dict.fromkeys(case.method for case in plan.cases.values())) or [study.method],
         "dataset": dataset.name, "source": dataset.source, "data": dataset.description,
         "label": plan.label,
         "axes": {axis: symbol.get(axis, axis) for axis in plan.axes}, "centre": plan.centre_cell,
@@ -38,8 +40,16 @@ def study_metadata(plan: Plan) -> dict[str, object]:
         "published": [asdict(system) for system in definition_of(study).published], "folds": fold_facts(dataset),
         "shares": plan.reference.shares, "scored": scored_by(plan), "trials": len(plan.trials) or study.budget.trials,
         "overrides": study.overrides, "lanes": lanes(plan.study.resources), "mlflow": study.tracking.mlflow,
-        "server": study.tracking.server_page,
+        "server": study.tracking.server_page, "code_versions": code_versions(plan),
     }  # fmt: skip
+
+
+def code_versions(plan: Plan) -> dict[str, list[str]]:
+    """Code versions of the trials by method; empty where others are accepted, or where a sampler has one for all."""
+    if plan.study.accept_code_change:
+        return {}
+    used = {(trial.spec.method, trial.spec.code_version) for trial in plan.trials}
+    return {method: sorted(version for name, version in used if name == method) for method, _ in sorted(used)}
 
 
 def objective_names(objectives: Iterable[str], tiou: Sequence[float], *, held_out: bool) -> list[str]:

@@ -36,6 +36,8 @@ TRIALS_OF_STUDIES = TRIALS.join(STUDIES, TRIALS.c.study_id == STUDIES.c.study_id
 LAST_ADDED = "tal_search:last_added"  # system attribute of a study: the last call of `add_trials`
 Time = datetime | str  # UTC; text in SQLite
 
+SETTINGS = "settings"  # the attribute of a study that holds those it was started with
+
 
 class TrialRow(NamedTuple):
     """One trial; attributes: JSON texts, None where not set."""

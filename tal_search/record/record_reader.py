@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from tal_search.errors import InputError, MissingExtra
 from tal_search.files.checked import Damaged
 from tal_search.record import optuna_tables, seal
 from tal_search.record.lease import connect_options, held_in_database
-from tal_search.record.optuna_tables import Time
+from tal_search.record.optuna_tables import SETTINGS, Time
 from tal_search.text.printable import first_line
 
 STATES = {"COMPLETE": "done", "RUNNING": "running", "WAITING": "running", "FAIL": "failed", "PRUNED": "stopped early"}
@@ -47,6 +48,7 @@ class Row(NamedTuple):
     cached: str | None
     result: str | None
     reason: str | None
+    code_version: str | None
 
 
 ATTRIBUTES = Row._fields[Row._fields.index("id") :]
@@ -87,6 +89,15 @@ class RecordReader:
             raise InputError(f"{self.folder}: its record has no study named {self.study}; run the study first")
         about = attributes.get("about")
         return about if isinstance(about, dict) else {}
+
+    def settings(self) -> dict[str, Any] | None:
+        """The settings that the study was started with, see `plan.compatibility`; None where it has none.
+
+        Raises InputError where the record cannot be read.
+        """
+        with self._connected() as connection:
+            kept = (optuna_tables.study_attributes(connection, self.study) or {}).get(SETTINGS)
+        return kept if isinstance(kept, dict) else None
 
     def last_change(self) -> Time | None:
         """When a trial last began or ended; None before the first."""
@@ -156,6 +167,25 @@ def is_asked_for(cell: Mapping[str, object], axes: Collection[str], centre: Mapp
     A dropped axis or a rescored setting leaves cells in the record that no longer belong to the study.
     """
     return all(name in axes or centre.get(name, value) == value for name, value in cell.items())
+
+
+def trials_of_one_code(rows: Iterable[Row], versions: Mapping[str, Collection[str]]) -> tuple[list[Row], int]:
+    """The newest attempt of each trial, of one code in each repeat; and how many trials of other code are left out.
+
+    versions: code versions by method, as the study's last run uses them; trials of other methods stay. Where a repeat
+    of a cell still has two trials, a finished one counts, else the newest: a mean over both would mix their code.
+    """
+    newest = {row.id: row for row in rows if row.id is not None}
+    now: dict[object, Row] = {}
+    for row in newest.values():
+        wanted = versions.get(json.loads(row.method)) if row.method is not None else None
+        if wanted is not None and row.code_version is not None and json.loads(row.code_version) not in wanted:
+            continue
+        repeat = row.id if row.cell is None else (row.cell, row.seed, row.annotator, row.fold)
+        known = now.get(repeat)
+        if known is None or (row.state == "done", row.number) > (known.state == "done", known.number):
+            now[repeat] = row
+    return list(now.values()), len(newest) - len(now)
 
 
 def recorded_studies(runs: Path) -> Iterator[str]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tal_search.plan.cells import Trial
 
 # Attributes of a trial that follow from its plan; compared where there is no checksum.
-NOTED = ("key", "cell", "annotator", "seed", "fold", "method", "annotation_seconds")
+NOTED = ("key", "cell", "annotator", "seed", "fold", "method", "annotation_seconds", "annotation_total")
+LATER = ("annotation_total",)  # records of version 0.3.0 have none, which is no damage
 UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)  # errors of code that reads a damaged record
 ENDING = ".sha256"
 FIX = (
@@ -68,10 +69,13 @@ def require_sound(record: Path) -> bool:
 
 
 def noted(found: Mapping[str, object]) -> dict[str, object]:
-    """The attributes of NOTED. Raises ValueError where the trial's id and key disagree."""
+    """The attributes of NOTED, without those of LATER that the record lacks.
+
+    Raises ValueError where the trial's id and key disagree.
+    """
     if str(found["id"]).partition("-")[0] != found.get("key"):
         raise ValueError(f"a trial has the id {found['id']} and the key {found.get('key')}")
-    return {name: found.get(name) for name in NOTED}
+    return {name: found.get(name) for name in NOTED if name in found or name not in LATER}
 
 
 def differ(known: Mapping[str, object], trial: Trial) -> bool:
@@ -80,7 +84,7 @@ def differ(known: Mapping[str, object], trial: Trial) -> bool:
     cell, own_cell = known["cell"], own["cell"]
     if isinstance(cell, dict) and isinstance(own_cell, dict):
         own["cell"] = {axis: own_cell.get(axis, value) for axis, value in cell.items()}
-    return any(own.get(name) != known[name] for name in NOTED)
+    return any(own.get(name) != value for name, value in known.items())
 
 
 def attributes(trial: Trial) -> dict[str, object]:

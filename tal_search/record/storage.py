@@ -26,7 +26,6 @@ from tal_search.text.printable import first_line
 from tal_search.text.urls import masked
 
 READ = ("id", "attempt", "reason", "result")
-SETTINGS = "settings"
 ABOUT = "about"
 METRIC_NAMES = "study:metric_names"  # Optuna's
 CURVES = "intermediate values"
@@ -112,7 +111,7 @@ def agree(
     changed = None if settings is None else agreed_settings(storage, study_id, study, settings)
     agreed, outdated = agreed_distributions(storage, study_id, distributions)
     if changed is not None:
-        storage.set_study_user_attr(study_id, SETTINGS, changed)
+        storage.set_study_user_attr(study_id, optuna_tables.SETTINGS, changed)
     for name in outdated:
         # Safe, because the way Optuna stores a number does not depend on the bounds.
         optuna_tables.replace_distribution(storage.engine, study_id, name, distribution_to_json(agreed[name]))
@@ -148,12 +147,18 @@ def name_objectives(storage: RDBStorage, study_id: int, names: list[str]) -> Non
 def agreed_settings(
     storage: RDBStorage, study_id: int, study: str, wanted: Mapping[str, object]
 ) -> dict[str, object] | None:
+    """Those of `wanted` to store, None if the study has them; see `settings_to_keep`."""
+    return settings_to_keep(storage.get_study_user_attrs(study_id).get(optuna_tables.SETTINGS), study, wanted)
+
+
+def settings_to_keep(
+    known: dict[str, object] | None, study: str, wanted: Mapping[str, object]
+) -> dict[str, object] | None:
     """Compare the settings of a study with those it was started with; returns those to store, None if it has them.
 
     A section that `wanted` leaves out (the code version, where a change is accepted) is not compared; in the
     sections of GROWING, only entries that both have are compared. Raises InputError with every difference.
     """
-    known: dict[str, object] | None = storage.get_study_user_attrs(study_id).get(SETTINGS)
     if known is None:
         return dict(wanted)
     new: dict[str, object] = json.loads(json.dumps(wanted))  # as the record has it: tuples become lists

@@ -15,6 +15,7 @@ import pandas as pd
 from tal_search.results.published import NOTHING, SELECTIONS, Published, paper_cell
 from tal_search.results.statistics import differences, means, repeat_columns
 from tal_search.results.trials import StudyFrame, equal
+from tal_search.results.uncertainty.contrasts import Family
 from tal_search.types import INFERENCE, SUPERVISION
 
 COSTS = ["annotation_seconds", "annotation_total"]
@@ -83,7 +84,7 @@ def repeats(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[trials["state"] == "done"]
 
 
-def paired(numbering: pd.DataFrame, done: pd.DataFrame, score: str) -> pd.DataFrame:
+def paired(numbering: pd.DataFrame, done: pd.DataFrame, score: str, family: Family = "one centre") -> pd.DataFrame:
     """`statistics.differences` of every cell's `score` to the centre, over all cells of the study at once.
 
     The verdict is "centre" at the centre, and "needs repeats" for a cell without a finished trial.
@@ -91,7 +92,7 @@ def paired(numbering: pd.DataFrame, done: pd.DataFrame, score: str) -> pd.DataFr
     code_N, numbers = pd.factorize(done["cell"])
     centre = numbering.index[numbering["centre"]]
     place = next((index for index, number in enumerate(numbers) if number in centre), None)
-    table = differences(done.assign(cell=code_N), score, place)
+    table = differences(done.assign(cell=code_N), score, place, family=family)
     table = table.set_axis(numbers).reindex(numbering.index)
     table["pairs"] = table["pairs"].fillna(0).astype(int)
     table["needs"] = table["needs"].fillna("").mask(numbering["centre"], "")

@@ -20,15 +20,15 @@ from tal_search.results.axis_effects import (
     value_effects,
 )
 from tal_search.results.cell_table import cells, published, records
-from tal_search.results.folds.pooling import folds_note
 from tal_search.results.next_runs import NextRun, next_runs, next_steps
 from tal_search.results.noise import noise
 from tal_search.results.ranking import best_first, selected_by
 from tal_search.results.search.forest import unfitted
 from tal_search.results.search.marginal_ranking import LIKELY, UNCLEAR, marginal_ranking
 from tal_search.results.sensitivity import PAPER_TIOU
-from tal_search.results.statistics import HIGH, LOW, around
-from tal_search.results.trials import StudyFrame
+from tal_search.results.statistics import HIGH, LOW
+from tal_search.results.trials import StudyFrame, code_note
+from tal_search.text.words import around
 from tal_search.types import CASE, cell_words, written, written_axis
 
 BEYOND = 1.6  # intervals are cut off at this multiple of the longest bar
@@ -98,7 +98,7 @@ def overview(data: StudyFrame) -> Overview:
         ranking=ranking[RANKING], curves=curves[CURVES],
         noise=noise(data, score), best=_cell(data, ranked[0], score) if ranked else None, best_by=selected_by(data),
         centre=_cell(data, int(centre[0]), score) if len(centre) else None,
-        note=" ".join(filter(None, (_note(data, rows, ranking), folds_note(data)))),
+        note=" ".join(filter(None, (_note(data, rows, ranking), code_note(data)))),
         next=next_runs(data, {str(name): float(seeds) for name, seeds in wanted.items()}),
     )  # fmt: skip
 
@@ -191,12 +191,12 @@ def answer(summary: Overview) -> list[str]:
         verdict: [label[name] or str(name) for name in table.loc[table["verdict"] == verdict, "name"]]
         for verdict in (MATTERS, LIKELY, "better", "worse", WITHIN_NOISE, NEEDS_REPEATS, UNCLEAR)
     }
-    beside = "beside the reference" if summary.rows == "case" else ""
+    than = " than the reference" if summary.rows == "case" else ""
     sentences = [
         _sentence(names[MATTERS], "matters", "matter"),
         _sentence(names[LIKELY], LIKELY, "likely matter"),
-        _sentence(names["better"], f"is better {beside}", f"are better {beside}"),
-        _sentence(names["worse"], f"is worse {beside}", f"are worse {beside}"),
+        _sentence(names["better"], f"is better{than}", f"are better{than}"),
+        _sentence(names["worse"], f"is worse{than}", f"are worse{than}"),
         _sentence(names[WITHIN_NOISE], "is within noise", "are within noise"),
         _sentence(names[NEEDS_REPEATS], "needs repeats", "need repeats"),
         _sentence(names[UNCLEAR], "is unclear", "are unclear"),
@@ -209,19 +209,18 @@ def _sentence(names: list[str], singular: str, plural: str) -> str:
     if not names:
         return ""
     listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
-    return f"{listed} {(plural if len(names) > 1 else singular).strip()}."
+    return f"{listed} {plural if len(names) > 1 else singular}."
 
 
 def _best_sentence(summary: Overview) -> list[str]:
-    best, centre = summary.best, summary.centre
-    if best is None:
+    if (best := summary.best) is None:
         return []
-    how = "" if summary.best_by == "holdout" else ", chosen on test (leaky)"
+    centre, how = summary.centre, "" if summary.best_by == "holdout" else ", chosen on test (leaky)"
     title = "Highest mean" if best["n"] > 1 else "Highest of single runs"
-    beside = "" if centre is None or centre["cell"] == best["cell"] else f"; centre {_spread(centre)}"
-    if centre is not None and centre["cell"] == best["cell"]:
-        return [f"{title}{how}: the centre itself, {summary.score} {_spread(best)} %."]
-    return [f"{title}{how}: {best['cell']}, {summary.score} {_spread(best)} %{beside}."]
+    role, itself = ("reference", f", {best['cell']}") if summary.rows == "case" else ("centre", " itself")
+    where = f"the {role}{itself}" if centre and centre["cell"] == best["cell"] else best["cell"]
+    beside = f"; {role} {_spread(centre)}" if centre and centre["cell"] != best["cell"] else ""
+    return [f"{title}{how}: {where}, {summary.score} {_spread(best)} %{beside}."]
 
 
 def _spread(cell: Mapping[str, float]) -> str:

@@ -15,6 +15,7 @@ from tal_search.results.uncertainty.contrasts import (
     CONFIDENCE,
     LEAST_REPEATS,
     Contrasts,
+    Family,
     contrasts,
     quantile,
     subject_contrasts,
@@ -27,10 +28,12 @@ from tal_search.types import NO_ANNOTATOR, Floats, Ints
 
 LOW, HIGH = " low", " high"  # suffixes of the columns with the 95 % interval of another column
 MORE_ANNOTATORS, MORE_SUBJECTS = "more annotators", "more subjects"
-METHOD = (
-    "95 % intervals for new seeds and annotators (one annotator: for that one), variances shared between cells, "
-    "intervals and verdicts with Dunnett's correction over all cells of the study"
-)
+SAMPLED = "95 % intervals for new seeds and annotators (one annotator: for that one), variances shared between cells"
+CORRECTED: dict[Family, str] = {
+    "one centre": "intervals and verdicts with Dunnett's correction over all cells of the study",
+    "all pairs": "differences and verdicts with Tukey's correction over all pairs of cells of the study",
+}
+METHOD = f"{SAMPLED}, {CORRECTED['one centre']}"
 SPREAD = "mean ± half its 95 % interval"
 MOST_SEEDS = 100  # most seeds that are ever recommended
 
@@ -104,7 +107,9 @@ def _intervals(runs: Runs, over_subjects: tuple[Floats, float] | None = None) ->
     return mean_C, mean_C - half_C, mean_C + half_C
 
 
-def differences(rows: pd.DataFrame, score: str, centre: int | None, claim: Claim = "new annotators") -> pd.DataFrame:
+def differences(
+    rows: pd.DataFrame, score: str, centre: int | None, claim: Claim = "new annotators", family: Family = "one centre"
+) -> pd.DataFrame:
     """Differences of every cell's `score` to the centre's; rows: `cell` (0 to C − 1), `seed`, `annotator`, the score.
 
     One row per cell: `delta` over `pairs` common repeats with its LOW and HIGH; `p` of the two-sided test, `p adjusted`
@@ -118,10 +123,10 @@ def differences(rows: pd.DataFrame, score: str, centre: int | None, claim: Claim
         return pd.DataFrame({**nothing, "pairs": 0, "verdict": "needs repeats", "needs": ""}, index=range(count))
     noise = floor(runs, centre, claim)[0]
     if drawn is None:
-        contrast = contrasts(runs, centre, claim)
+        contrast = contrasts(runs, centre, claim, family)
     else:
         place = runs_of(pd.Series(np.arange(len(rows)), index=rows.index), rows["cell"].to_numpy(), rows).value
-        contrast = subject_contrasts(runs, centre, place, *drawn)
+        contrast = subject_contrasts(runs, centre, place, *drawn, family)
         if subjects.shares_fits(rows) and rows["seed"].nunique() < LEAST_REPEATS:
             contrast = untested(contrast)
     beyond = MORE_ANNOTATORS if drawn is None else MORE_SUBJECTS
@@ -151,9 +156,8 @@ def needs(
 ) -> list[str]:
     """Repeats that would decide each cell that needs them, if its difference stays: "12 seeds", "more annotators".
 
-    beyond: what is needed where no number of seeds is enough.
-
-    The smaller number of two: until the difference is significant, or until it is shown to be within the noise.
+    beyond: what is needed where no number of seeds is enough. Else the smaller number of two: until the difference is
+    significant, or until it is shown to be within the noise.
     """
     words: list[str] = []
     columns = zip(
@@ -173,12 +177,13 @@ def needs(
 def seeds_needed(contrast: Contrasts, seeds: int, noise: float) -> tuple[Floats, Floats]:
     """Total seeds, now `seeds`, at which each difference would be significant, and at which it would be within noise.
 
-    By Bonferroni's bound for the number of cells. Infinite if the variance between annotators, which seeds do not
+    By Bonferroni's bound for the number of comparisons. Infinite if the variance between annotators, which seeds do not
     reduce, is too high; NaN if nothing is known.
     """
     from scipy.special import ndtri
 
-    bound = -ndtri((1 - CONFIDENCE) / 2 / max(1, int(np.isfinite(contrast.p).sum())))
+    tested = max(1, int(contrast.compared.max(initial=0)), int(np.isfinite(contrast.p).sum()))
+    bound = -ndtri((1 - CONFIDENCE) / 2 / tested)
     size = np.abs(contrast.delta)
     target = (size / bound, np.maximum(noise - size, 0.0) / bound)
     seen, within = (seeds_for(contrast.error**2, contrast.by_annotator, seeds, error**2) for error in target)
@@ -201,15 +206,6 @@ def need_words(seeds: float, beyond: str = MORE_ANNOTATORS) -> str:
     if math.isinf(seeds):
         return beyond
     return f"{seeds:.0f} seeds" if seeds <= MOST_SEEDS else f"more than {MOST_SEEDS} seeds"
-
-
-def around(mean: float, low: float, high: float, digits: int = 1) -> str:
-    """An interval in text, after its mean: " ± half", " [low, high]" if it is cut off at 0 or 100, or ""."""
-    if math.isnan(low):
-        return ""
-    if math.isclose(high - mean, mean - low, rel_tol=1e-6, abs_tol=1e-9):
-        return f" ± {high - mean:.{digits}f}"
-    return f" [{low:.0f}, {high:.0f}]"
 
 
 def middle_halves(values: pd.Series[float], by: pd.Series) -> pd.DataFrame:

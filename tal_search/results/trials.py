@@ -13,6 +13,7 @@ import pandas as pd
 
 from tal_search.data.definition import PublishedSystem
 from tal_search.results.uncertainty.contrasts import LEAST_REPEATS
+from tal_search.text.words import some_of
 from tal_search.types import Floats, criterion
 
 PAPERS_RANGE = (0.3, 0.4, 0.5, 0.6, 0.7)  # whose average THUMOS14 papers print
@@ -37,6 +38,7 @@ class StudyFrame:
     name: the study's; runs: the folder where it is now; overrides: the command line of its last run, study=NAME first;
     lanes: number of trials it ran at once. shares: label budgets of the centre, by axis (SUPERVISION and a name).
     label: "simulated data", "simulated clicks" or "", see `simulation_label`.
+    other_code: trials of the record that are left out, because other code trained them.
 
     folds: in a study with folds `by`, `of` and the number of `subjects`, else empty. There, `trials` has one row per
     cell, seed and annotator, pooled over the folds (`results.folds.pooling.pooled`), and `single` one per fold.
@@ -59,10 +61,16 @@ class StudyFrame:
     overrides: tuple[str, ...] = ()
     lanes: int = 1
     label: str = ""
+    other_code: int = 0
     shares: dict[str, float] = field(default_factory=dict)
     published: dict[str, PublishedSystem] = field(default_factory=dict)
     folds: dict[str, Any] = field(default_factory=dict)
     single: pd.DataFrame | None = field(default=None, repr=False)
+
+    @property
+    def methods(self) -> str:
+        """The methods of its trials in words, or of its settings while it has none."""
+        return some_of(list(dict.fromkeys(self.trials["method"].dropna())) or [self.method])
 
     @property
     def subjects(self) -> int:
@@ -142,6 +150,17 @@ def score_columns(tiou: tuple[float, ...], mAP_NT: Floats, held_NT: Floats, leak
     held = _mean(held_NT) if name == "average" else held_NT[:, tiou.index(float(name))]
     columns = {f"mAP@{threshold:g}": 100 * mAP_NT[:, place] for place, threshold in enumerate(tiou)}
     return columns | {"average": 100 * _mean(mAP_NT[:, inside]), "holdout": 100 * held, "leaky": 100 * leaky_N}
+
+
+def code_note(data: StudyFrame) -> str:
+    """A note above every table of a study whose record has trials of other code, which no table counts; else ""."""
+    if not data.other_code:
+        return ""
+    trials = "1 trial" if data.other_code == 1 else f"{data.other_code} trials"
+    return (
+        f"{trials} that other code trained left out, as numbers of two codes are not averaged; "
+        "`run` with accept_code_change=true keeps finished trials instead of training them again."
+    )
 
 
 def silent_note(data: StudyFrame) -> str:

@@ -86,7 +86,7 @@ def check_cases(study: Study, dataset: DatasetDefinition, written: Written) -> N
 
 def _is_elsewhere(paper: str) -> bool:
     """Whether a system has published on another dataset, so that a study of cases runs on every dataset."""
-    return any(paper in published_systems(dataset) for dataset in visible().values())
+    return any(paper in published_systems(dataset) for dataset in visible())
 
 
 def case_studies(study: Study) -> Iterator[tuple[str, Study]]:

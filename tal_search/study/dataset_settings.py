@@ -40,9 +40,9 @@ class DatasetSettings:
     name: str = "thumos14"
     file: Path | None = None
     layout: str = hyper(AUTO, "layout", choices=NAMES)
-    stride: float | None = hyper(None, "stride", above=0, high=10_000)
+    stride: float | None = hyper(None, "stride", low=0.01, high=10_000)
     offset: float | None = hyper(None, "offset", low=0, high=10_000)
-    fps: float | None = hyper(None, "fps", above=0, high=1000)
+    fps: float | None = hyper(None, "fps", low=0.01, high=1000)
     source: Literal["auto", "features", "simulated"] = "auto"
     root: Path | None = None
     ground_truth: Path | None = None

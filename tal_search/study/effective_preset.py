@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from tal_search.config.checking import Checker, closest, did_you_mean
 from tal_search.config.yaml_reader import Written
 from tal_search.data.catalog import definition
+from tal_search.data.clicks.annotation_rates import ALL
 from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.definition import DatasetDefinition, PresetChange
 from tal_search.data.features.cache import CONVERTED, open_cache, read_manifest
 from tal_search.data.features.split_reader import read_splits
-from tal_search.data.load import check, load_truths
+from tal_search.data.folds import folds_of
+from tal_search.data.load import check, load_truths, training_truth
 from tal_search.data.truth.facts import Facts, facts_of
 from tal_search.errors import InputError, Problems
 from tal_search.localization.inference import Inference
@@ -72,18 +76,18 @@ def named_preset(dataset: DatasetDefinition, method: str, name: str) -> Preset:
 
 
 def effective_preset(study: Study, spec: DatasetSpec) -> EffectivePreset:
-    """The preset of a study without cases on the dataset that was found.
+    """The preset of a study without cases on the dataset that was found, or on its fold `spec.fold`.
 
     T is the study's, else the preset's, else that of the dataset's file, else by the rule of `Facts.snippets`. Raises
     InputError where a ground truth that is needed cannot be used, with every problem of the data.
     """
-    dataset, name = definition_of(study), preset_name(study, spec.source)
+    dataset, name, protocol = definition_of(study), preset_name(study, spec.source), held_out(study)
     if name != GENERIC:
         preset = named_preset(dataset, study.method, name)
-        facts = None if study.dataset.snippets or preset.snippets else dataset_facts(spec)
+        facts = None if study.dataset.snippets or preset.snippets else dataset_facts(spec, protocol)
         snippets = study.dataset.snippets or preset.snippets or (facts.snippets if facts else 0)
         return EffectivePreset(name=name, snippets=snippets, preset=preset, facts=facts)
-    change, facts = _change(dataset, study.method, name), dataset_facts(spec)
+    change, facts = _change(dataset, study.method, name), dataset_facts(spec, protocol)
     snippets = study.dataset.snippets or facts.fixed or change.snippets or dataset.snippets or facts.snippets
     facts = replace(facts, fixed=snippets)
     preset = specification(study.method).generic(facts).changed(change)
@@ -137,28 +141,47 @@ def file_shown(dataset: DatasetDefinition) -> str:
     return f"datasets/{dataset.name}.yaml"
 
 
-def dataset_facts(spec: DatasetSpec) -> Facts:
-    """Facts of a dataset that was found, from its ground truth and the headers of its features.
+def held_out(study: Study) -> dict[str, Any]:
+    """The part of a study's protocol that says which training videos are held out."""
+    return {**asdict(study.protocol), "selection": study.selection}
 
+
+def dataset_facts(spec: DatasetSpec, protocol: Mapping[str, Any] = ALL) -> Facts:
+    """Facts of a dataset that was found, from the headers of its features and the ground truth that a fit trains on.
+
+    The ground truth is that of `training_truth`: neither test videos, those of the fold, nor held-out ones have a say.
     Raises InputError with every problem of the data where they cannot be used.
     """
     try:
-        return _facts(canonical_json(asdict(replace(spec, snippets=0, clicks={}, click_fingerprints={}))))
+        sizes = _sizes(canonical_json(asdict(replace(_bare(spec), folds={}, fold=None))))
+        return _facts(canonical_json(asdict(_bare(spec))), canonical_json(dict(protocol)), **sizes)
     except InputError:
         check(spec, (), ())
         raise
 
 
-@lru_cache(maxsize=4)
-def _facts(spec_json: str) -> Facts:
+def _bare(spec: DatasetSpec) -> DatasetSpec:
+    """The dataset without T and clicks, which facts do not depend on."""
+    return replace(spec, snippets=0, clicks={}, click_fingerprints={})
+
+
+@lru_cache(maxsize=64)  # folds
+def _facts(spec_json: str, protocol_json: str, **sizes: int | None) -> Facts:
     spec = DatasetSpec(**json.loads(spec_json))
-    truths = load_truths(spec)
+    spec = replace(spec, fold=folds_of(spec)[0]) if spec.fold is None else spec
+    return facts_of(training_truth(spec, json.loads(protocol_json)), load_truths(spec)[1], **sizes)
+
+
+@lru_cache(maxsize=4)
+def _sizes(spec_json: str) -> dict[str, int | None]:
+    """Of the features: `channels`, and `longest` and `fixed` where they are known, see `Facts`."""
+    spec = DatasetSpec(**json.loads(spec_json))
     if spec.source == "simulated":
-        return facts_of(*truths, channels=spec.simulation["channels"])
+        return {"channels": spec.simulation["channels"]}
     if spec.layout["name"] == CONVERTED:
         snippets = read_manifest(Path(spec.root))["snippets"]
         stored, _ = open_cache(Path(spec.root), snippets, checked=False)
-        return facts_of(*truths, channels=stored.features.shape[1], fixed=snippets)
+        return {"channels": stored.features.shape[1], "fixed": snippets}
     splits = read_splits(spec, Problems())  # whatever is wrong with single videos is reported before training
     longest = max((shape.snippets for split in splits for shape in split.shapes.values()), default=None)
-    return facts_of(*truths, channels=splits[0].channels, longest=longest)
+    return {"channels": splits[0].channels, "longest": longest}

@@ -13,12 +13,14 @@ from tal_search.data.catalog import is_known, list_datasets
 from tal_search.data.clicks.drawn_clicks import with_drawn_clicks
 from tal_search.data.data_folder import CLICK_FILES, readable, seen_at
 from tal_search.data.dataset_spec import DatasetSpec
+from tal_search.data.descriptions import describe_folds
 from tal_search.data.features.layouts import AUTO, detect
 from tal_search.data.features.timing import Timing
 from tal_search.data.find import default_annotators, find
 from tal_search.data.folds import require_folds
 from tal_search.data.load import load_truths
 from tal_search.errors import InputError
+from tal_search.study.dataset_settings import FoldSettings
 from tal_search.study.effective_preset import definition_of, effective_preset
 from tal_search.study.settings import Study
 from tal_search.text.words import some_of
@@ -62,21 +64,26 @@ def find_dataset(study: Study) -> DatasetSpec:
     )
     if spec.source == "simulated" and not (spec.ground_truth or settings.file or is_known(settings.name)):
         raise InputError(_unknown(study))
-    # The source that `auto` finds decides the preset, and the preset the number of snippets.
-    snippets = settings.snippets or effective_preset(study, spec).snippets
     spec = with_drawn_clicks(spec, settings.clickers)
     unread = "; dataset.root is not read" if given and settings.source == "simulated" else ""
-    return with_folds(study, replace(spec, snippets=snippets, description=spec.description + unread))
+    spec = with_folds(study, replace(spec, description=spec.description + unread))
+    # The source that `auto` finds decides the preset, and the preset the number of snippets: that of the first fold.
+    return replace(spec, snippets=settings.snippets or effective_preset(study, spec).snippets)
 
 
 def with_folds(study: Study, spec: DatasetSpec) -> DatasetSpec:
     """The dataset with the study's folds, if it has any. Raises InputError where it cannot be split so."""
-    wanted = study.dataset.folds
+    return folded(spec, study.dataset.folds, (study.place("dataset.folds.by"), study.place("dataset.folds.of")))
+
+
+def folded(spec: DatasetSpec, wanted: FoldSettings | None, places: tuple[str, str]) -> DatasetSpec:
+    """The dataset in folds, if they are wanted; places: of `by` and `of`. Raises InputError as `require_folds`."""
     if wanted is None:
         return spec
-    places = study.place("dataset.folds.by"), study.place("dataset.folds.of")
-    subjects = require_folds(load_truths(spec), wanted.by, wanted.of, places)
-    words = f"{spec.description}; {wanted.of} folds over {len(subjects)} subjects of both splits"
+    truths = load_truths(spec)
+    subjects = require_folds(truths, wanted.by, wanted.of, places)
+    videos = len({video for truth in truths for video in truth.videos})
+    words = describe_folds(spec.description, videos, wanted.of, len(subjects))
     return replace(spec, folds={"by": wanted.by, "of": wanted.of, "subjects": list(subjects)}, description=words)
 
 

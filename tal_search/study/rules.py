@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tal_search.config.checking import Checker, closest, did_you_mean
 from tal_search.config.yaml_reader import Key, Written, dotted, shown
+from tal_search.data.clicks.drawn_clicks import Clickers
 from tal_search.study.samplers import OBJECTIVES, ONE_OBJECTIVE, PRUNERS, SAMPLERS
 from tal_search.study.search_settings import SearchSettings
 from tal_search.study.settings import Study
@@ -66,7 +67,7 @@ def check_search(study: Study, written: Written) -> None:
     """Report settings that do not go together."""
     _check_objectives(study.search, written)
     _check_holdout(study, written)
-    _check_clickers(study, written)
+    check_clickers(study.dataset.clickers, written)
     if study.search.plan == "sampler":
         _check_sampler(study, written)
     else:
@@ -114,9 +115,9 @@ def check_addresses(study: Study, written: Written) -> None:
             )
 
 
-def _check_clickers(study: Study, written: Written) -> None:
+def check_clickers(clickers: Clickers | None, written: Written) -> None:
     """Report clickers of no kind of clicks."""
-    clickers, place = study.dataset.clickers, ("dataset", "clickers")
+    place = ("dataset", "clickers")
     reported = any(f": {dotted(place)}" in problem for problem in written.problems)
     if clickers is not None and not clickers.by_kind and not reported:
         written.add(place, "names no kind of clicks; give background or action, such as background: uniform")

@@ -141,6 +141,12 @@ class Study:
     places: dict[str, str] = field(default_factory=dict, compare=False, repr=False, metadata={"written": False})
     overrides: tuple[str, ...] = field(default=(), compare=False, repr=False, metadata={"written": False})
 
+    @property
+    def selection(self) -> str:
+        """How a fit's epoch is selected; `auto` is by held-out videos if a sampler needs scores, else the last."""
+        by_scores = "holdout" if self.search.plan == "sampler" else "last"
+        return by_scores if self.protocol.selection == "auto" else self.protocol.selection
+
     def place(self, key: str) -> str:
         """Where `key` ("search.repeats.annotators") or the nearest section around it was written; else the file."""
         while key and key not in self.places:

@@ -7,13 +7,14 @@ copies what is missing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from tal_search.plan.plan import Plan
 from tal_search.tracking.background import CLOSE_SECONDS, BackgroundTracker
 from tal_search.tracking.ledger import Ledger
 from tal_search.tracking.mlflow_store import MlflowStore
 from tal_search.tracking.sync import StudyCopy
-from tal_search.tracking.values import Naming, rebuild_command
+from tal_search.tracking.values import Naming, cost_values, rebuild_command
 
 
 def mlflow_tracker(
@@ -32,5 +33,6 @@ def mlflow_tracker(
     store, runs = MlflowStore.of(plan, say), plan.study.runs.resolve()
     ledger = Ledger(runs / plan.study.name / "mlflow.jsonl")
     again = rebuild_command(plan.study)
-    copy = StudyCopy(plan.study.name, store, ledger, search, Naming.of(plan), store.dashboard, again=again)
+    costs = partial(cost_values, plan)
+    copy = StudyCopy(plan.study.name, store, ledger, costs, search, Naming.of(plan), store.dashboard, again=again)
     return BackgroundTracker(copy, runs, close_seconds=close_seconds, check=check)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class Child:
 
 @dataclass
 class StudyCopy:
-    """See `Copy`. search: ask MLflow which trials it holds instead of reading the ledger.
+    """See `Copy`. costs: see `cost_values`. search: ask MLflow which trials it holds instead of reading the ledger.
 
     again: the command that completes the copy. dashboard: the address of the dashboards, "" if unknown. children:
     runs that have not ended, by key; ended ones are in the ledger. labelled: runs that MLflow returned, by key,
@@ -58,6 +59,7 @@ class StudyCopy:
     study: str
     store: MlflowStore
     ledger: Ledger
+    costs: Callable[[TrialSpec], Mapping[str, float]]
     search: bool = False
     naming: Naming = field(default_factory=Naming)
     dashboard: str = ""
@@ -147,7 +149,7 @@ class StudyCopy:
         found, result = self.labelled.get(wanted.spec.key), wanted.outcome and wanted.outcome.result
         if child is None or found is None or not result or found.state != "finished":
             return child
-        values = {**result_values(result), **trial_params(wanted.spec)}
+        values = {**result_values(result), **self.costs(wanted.spec), **trial_params(wanted.spec)}
         if all(found.held.get(name, value) == value for name, value in values.items()):
             return child
         self.store.client.delete_run(child.run)
@@ -188,7 +190,8 @@ class StudyCopy:
         groups = [points(epoch_values(reports[epoch][0]), epoch, reports[epoch][1]) for epoch in new]
         result = wanted.outcome and wanted.outcome.result
         if result and not child.scored:
-            groups.append(points(result_values(result), result.selected_epoch, _now()))
+            values = {**result_values(result), **self.costs(wanted.spec)}
+            groups.append(points(values, result.selected_epoch, _now()))
         params = {} if child.state == "running" else trial_params(wanted.spec)
         for batch in packed(groups) or ([[]] if params else []):
             self.store.log(child.run, batch, params)
@@ -205,14 +208,14 @@ class StudyCopy:
         for path in trial_files(wanted.folder, state):
             self._keep(child, path)
         self.store.end(child.run, state, reason or (result.note if result else ""))
-        if result is not None and wanted.spec.key not in self.progressed:
+        if result is not None and wanted.spec.dataset.fold is None and wanted.spec.key not in self.progressed:
             self._progress(result)
             self.progressed.add(wanted.spec.key)
         self.ledger.end(wanted.spec.key, Entry(child.run, state, settings))
         del self.children[wanted.spec.key]
 
     def _progress(self, result: TrialResult) -> None:
-        """Add a step to the curves of the study's run: one per finished fit."""
+        """Add a step to the curves of the study's run: one per finished fit. A fold's score is none of the study's."""
         if self.progress is None:
             names = list(progress_values(result, 0.0))
             self.progress = self.store.history(self.parent, names[-1])

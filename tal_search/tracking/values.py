@@ -124,6 +124,12 @@ def result_values(result: TrialResult) -> dict[str, float]:
     return values
 
 
+def cost_values(plan: Plan, spec: TrialSpec) -> dict[str, float]:
+    """The costs of a fit's supervision in seconds, see `Trial`; without the total where it is unknown."""
+    seconds, total = plan.cost(spec)
+    return {"annotation_seconds": seconds, **({} if total is None else {"annotation_total": total})}
+
+
 def progress_values(result: TrialResult, best: float) -> dict[str, float]:
     """Metrics of the study's run at each finished fit, in percent: the fit's objective at its own inference settings,
     and the best so far.

@@ -22,8 +22,11 @@ from tal_search.files.checked import (
 from tal_search.trial.trial_types import EpochReport, TrialResult, setting_name
 
 SPEC = "spec.json"
+TRUTH = "truth.npz"  # of a fold: the ground truth of its test videos, from which all folds are scored together
 # The files of a finished trial that cannot change, listed in result.json with their sizes and checksums.
-FINAL = (SPEC, "epochs.parquet", "checkpoint.pt", "cas.npz", "cas_holdout.npz", "detections.json", "scores.json")
+FINAL = (
+    SPEC, "epochs.parquet", "checkpoint.pt", "cas.npz", "cas_holdout.npz", "detections.json", "scores.json", TRUTH,
+)  # fmt: skip
 # Bytes. A result counts as finished if its smaller files are intact and the larger ones have their sizes: a resumed
 # study must not read hundreds of gigabytes. Larger files are compared with their checksums when they are used.
 CHECKED_AT_ONCE = 2**20

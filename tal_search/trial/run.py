@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tal_search.data.find import load
 from tal_search.data.label_budget import training_rows
 from tal_search.data.splits import restrict
 from tal_search.data.truth.annotations import write_detections
+from tal_search.data.truth.truth_arrays import save_truth
 from tal_search.files.atomic import write_atomically, write_json
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
@@ -23,6 +25,7 @@ from tal_search.methods.base import ActivationMethod, Method
 from tal_search.metrics.average_precision import score
 from tal_search.trial.checkpoint import clear_progress, load_progress, save_progress, save_weights
 from tal_search.trial.evaluation_set import Evaluation, Scored
+from tal_search.trial.final_files import TRUTH
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.loop import Fit, choose_device
 from tal_search.trial.rescore import score_settings
@@ -173,6 +176,8 @@ class Progress:
         if watched.activations is not None and watched is not tested:
             write_atomically(self.folder.holdout_cas, watched.activations.save)
         write_json(self.folder.scores, tested.scores.to_json())
+        if self.spec.dataset.folds:
+            write_atomically(self.folder.path / TRUTH, partial(save_truth, self.test.truth))
         self.folder.write_epochs(self.reports)
         scoring_seconds = sum(report.scoring_seconds for report in self.reports) + time.monotonic() - started
         result = self._result(selected, tested.scores, watched.scores, scoring_seconds)

@@ -43,9 +43,16 @@ def silence(
     words = f"no detection of {len(missing)} of {len(present)} classes: {', '.join(named)}"
     if score_NC is None:
         return words
-    reached = int((score_NC[:, missing].max(axis=0) >= inference.class_threshold).sum())
-    how = f", which {reached} of them reach in a video, but no activation there does" if reached else ""
-    return f"{words}; inference.class_threshold is {inference.class_threshold:g}{how}"
+    level_NC = score_NC
+    threshold = f"inference.class_threshold={inference.class_threshold:g}"
+    if inference.rule == "mean":
+        level_NC = score_NC / np.maximum(score_NC.max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+        threshold += " times the highest score of a video"
+    reached = int((level_NC[:, missing].max(axis=0) >= inference.class_threshold).sum())
+    if not reached:
+        return f"{words}; {'it does' if len(missing) == 1 else 'they do'} not reach {threshold}"
+    which = "it reaches" if len(missing) == 1 else f"{reached} of them reach{'es' if reached == 1 else ''}"
+    return f"{words}; {which} {threshold}, but no run of {'its' if reached == 1 else 'their'} activations is kept there"
 
 
 def _described(

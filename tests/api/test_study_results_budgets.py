@@ -16,7 +16,7 @@ def test_budgets_and_the_best_method_for_a_time(tmp_path: Path) -> None:
     study = StudyResults(read_as(budgets_of({(1, 1.0): 30.0, (1, 0.1): 10.0, (3, 1.0): 50.0}), tmp_path))
     table = study.budgets()
     assert table["cost"].tolist() == [360, 3600, 7200]
-    assert table["front"].tolist() == ["on", "on", "on"]
+    assert table["front"].tolist() == ["alone", "on", "on"]
     table["cost"] = 0
     assert study.budgets()["cost"].tolist() == [360, 3600, 7200], "a copy"
     assert study.best_for(3600).cell == "centre"

@@ -117,3 +117,32 @@ def test_names_of_classes_are_read_back_as_they_are(tmp_path: Path) -> None:
     assert main(["data", "init", str(root)]) == 0
     assert set(definition("moves").classes) == set(odd.values())
     assert json.loads((root / "gt_moves.json").read_text())["database"]
+
+
+def test_npz_files_of_single_videos_are_named_with_the_form_that_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_own(tmp_path / "mine")
+    for path in root.glob("*.npy"):
+        path.rename(path.with_suffix(".npz"))
+    assert main(["data", "init", str(root)]) == 2
+    said = capsys.readouterr().err
+    assert "no features under" in said
+    assert "save each video's features as VIDEO.npy, an array [snippets, channels]" in said
+    assert "simulated" not in said, "no study was asked for"
+
+
+def test_no_place_is_named_twice_and_the_key_of_the_fix_is_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_own(tmp_path / "mine")
+    truth = next(root.glob("gt_*.json")).rename(tmp_path / "elsewhere.json")
+    assert main(["data", "init", "mine"]) == 2
+    assert "in mine, mine/annotations, .; " in capsys.readouterr().err
+    assert main(["data", "init", "mine", f"dataset.ground_truth={truth}"]) == 0
+
+
+def test_a_ground_truth_that_is_not_there_is_one_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_own(tmp_path / "mine")
+    assert main(["data", "init", str(root), "ground_truth=nope.json"]) == 2
+    assert capsys.readouterr().err.count("cannot be read") == 1

@@ -107,3 +107,22 @@ def test_a_trial_without_progress_is_said_once_and_stays_in_the_status_line(tmp_
         view.add(Stalled(first, "no progress for 1 min"))
         view.add(Failed(first, "killed"))
         assert "without progress" not in view.status_text()
+
+
+def test_a_pipe_says_now_and_then_how_far_the_running_fits_are(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, [make_spec(seed) for seed in range(3)])
+    console = pipe()
+    with StudyView(console, plan) as view:
+        for spec in plan.fits[:2]:
+            view.add(Started(spec))
+        view.add(Reported(plan.fits[0], EpochReport(epoch=1, epochs=50, seconds=1.0, losses={})))
+        assert lines(console) == ["Training 0/3"], "nothing before the first minutes are over"
+        view.quiet_seconds = 0
+        view.add(Reported(plan.fits[1], EpochReport(epoch=12, epochs=50, seconds=1.0, losses={})))
+        assert lines(console)[-1].startswith("training 0/3 · ETA after the first epochs · 2 running · ")
+        assert lines(console)[-1].endswith(" · epoch 1 of 50 · epoch 12 of 50")
+    with StudyView(watched := terminal(), plan) as view:
+        view.quiet_seconds = 0
+        view.add(Started(plan.fits[0]))
+        view.add(Reported(plan.fits[0], EpochReport(epoch=1, epochs=50, seconds=1.0, losses={})))
+        assert not [line for line in lines(watched) if "epoch 1 of 50" in line], "the status line says it"

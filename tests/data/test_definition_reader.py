@@ -72,7 +72,9 @@ def test_a_file_may_leave_out_all_but_one_key(tmp_path: Path) -> None:
         ("name: x", "name is unknown"),
         ("preset: {}", "preset is unknown; did you mean 'presets'?"),
         ("stride: fast", 'datasets/kitchen.yaml:1: stride is "fast"; it must be a finite number or null'),
-        ("stride: -1", "stride is -1; it must be greater than 0"),
+        ("stride: -1", "stride is -1; it must be at least 0.01"),
+        ("fps: 1e-320", "fps is "),
+        ("stride: 1e-320", "it must be at least 0.01"),
         (
             "layout: hdf",
             'layout is "hdf"; it must be one of auto, backtal, basnet, hdf5, actionformer, converted; did you',
@@ -164,6 +166,6 @@ def test_a_wrong_file_ends_every_command_with_code_2(
     ):
         assert main(command) == 2
         err = capsys.readouterr().err
-        assert err.count("bad.yaml:1: stride is 0; it must be greater than 0") == 1
+        assert err.count("bad.yaml:1: stride is 0; it must be at least 0.01") == 1
         assert ("search.trails" in err) == ("search.trails=3" in command)
     assert [path.name for path in tmp_path.iterdir()] == ["bad.yaml"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tal_search.data.definition import DatasetDefinition
-from tal_search.data.descriptions import describe
+from tal_search.data.descriptions import describe, describe_folds
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,10 @@ def test_other_features_than_those_of_papers_are_called_so(
     facts = DatasetDefinition(name="mine", channels=published)
     said = describe(facts, tmp_path / "root", channels, [2, 1], "layout hdf5")
     assert said == f"root: {words} 2 training and 1 test videos; layout hdf5"
+
+
+def test_folds_stand_in_place_of_the_two_splits() -> None:
+    assert describe_folds("x: 16 training and 8 test videos; layout y", 24, 4, 12) == (
+        "x: 24 videos in 4 folds over 12 subjects; layout y"
+    )
+    assert describe_folds("simulated x", 24, 4, 12) == "simulated x; 24 videos in 4 folds over 12 subjects"

@@ -52,7 +52,8 @@ def test_half_of_the_features_is_named(root: Path) -> None:
 @pytest.mark.parametrize("root", [None, Path("nowhere/at/all")])
 def test_features_asked_for_and_not_there_are_never_simulated(root: Path | None) -> None:
     (problem,) = problems_of(lambda: found(root, "features"))
-    assert "dataset.source=features, but" in problem
+    why = "no features under nowhere/at/all, which does not exist; " if root else "dataset.source=features, but "
+    assert problem.startswith(why)
 
 
 def test_a_root_that_cannot_be_opened_is_said_and_not_simulated() -> None:

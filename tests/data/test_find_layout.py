@@ -9,7 +9,7 @@ import numpy as np
 
 from tal_search.data.features.timing import Timing
 from tal_search.data.find import find
-from tests.support.make_dataset import SMALL
+from tests.support.make_dataset import SMALL, problems_of
 
 
 def test_layout_and_timing_of_the_file_hold_unless_given(tmp_path: Path) -> None:
@@ -39,3 +39,14 @@ def test_layout_and_timing_of_the_file_hold_unless_given(tmp_path: Path) -> None
         "fps": None,
     }
     assert timing("layout: basnet\nstride: 25\noffset: 25")["stride"] == 4
+
+
+def test_timing_of_a_file_without_a_layout_is_refused_where_npz_files_are_found(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    for text, keys in (("stride: 16\noffset: 8\n", "stride and offset"), ("fps: 25\n", "fps")):
+        file.write_text(text)
+        (problem,) = problems_of(lambda: find("mine", "features", root, None, None, 8, SMALL, file=file))
+        assert problem.startswith(f"{file}: {keys} would not be used, because no layout is named and {root} holds npz")
+    file.write_text("layout: actionformer\nstride: 16\noffset: 8\n")
+    truth = root / "gt_thumos14.json"
+    assert find("mine", "features", root, truth, None, 8, SMALL, file=file).layout["name"] == "backtal"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tal_search.data.clicks.annotation_rates import annotation_rates
+from tal_search.data.clicks.annotation_rates import labelled
 from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.cache import convert
 from tal_search.data.find import check, find, load
@@ -165,12 +165,16 @@ def test_a_clicker_clicks_the_same_in_every_fold(tmp_path: Path, kind: str) -> N
     assert all(len(different) == 1 for different in clicked.values())
 
 
-def test_every_fold_has_the_same_annotation_cost(tmp_path: Path) -> None:
-    truth = write_truth(tmp_path)
-    rates = [annotation_rates(folded(truth, 3, fold), "A1", EVERYTHING) for fold in (None, 0, 1, 2)]
-    assert all(rate == rates[0] for rate in rates)
-    minutes = load_truths(folded(truth, 3))[0].duration.sum() / 60
-    assert rates[0][INSTANCES] == pytest.approx(36 / minutes)
+@pytest.mark.parametrize("fold", [None, 0, 1, 2])
+def test_a_fold_costs_the_annotation_of_the_videos_that_it_trains_on(tmp_path: Path, fold: int | None) -> None:
+    """Without a number of the fold, of all videos: each instance once."""
+    spec = folded(write_truth(tmp_path), 3, fold)
+    train, _ = load_truths(spec)
+    found = labelled(spec, "A1", EVERYTHING)
+    minutes = train.duration.sum() / 60
+    assert found.minutes == pytest.approx(minutes)
+    assert found.rates[INSTANCES] == pytest.approx(len(train.label) / minutes)
+    assert len(train.label) == (36 if fold is None else 24)
 
 
 def test_converted_features_have_the_same_folds(root: Path, tmp_path: Path) -> None:
@@ -220,7 +224,7 @@ def test_every_reason_against_folds_is_one_sentence(tmp_path: Path) -> None:
     path = write_truth(tmp_path)
     spec = dataclasses.replace(folded(path, 3), folds={})
     assert "finds no subject in the names of 12 of 12 videos (exp01_user01, " in _problem(spec, 3, r"person(\d+)")
-    assert "finds no subject in the names of 12 of 12 videos" in _problem(spec, 3, "")
+    assert "dataset.folds.by is missing; give a pattern that finds the subject in a name" in _problem(spec, 3, "")
     assert "finds no subject in the names of 6 of 12 videos" in _problem(spec, 3, r"_user(\d)[1-3]$")
     assert "dataset.folds.of is 7, but dataset.folds.by finds only 6 subjects" in _problem(spec, 7, BY)
     assert _problem(spec, 7, BY).endswith("give at most 6")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import runpy
 import tomllib
@@ -11,6 +12,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
+from tal_search.study import ResourceSettings
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
@@ -120,3 +122,13 @@ def test_the_license_is_that_of_apache_with_our_notice() -> None:
 def test_the_api_page_is_made_from_the_docstrings_of_today() -> None:
     made = runpy.run_path(str(DOCS / "make_api.py"))
     assert made["page"]() == made["PAGE"].read_text("utf-8"), "docs/api.md is older than the docstrings: make docs"
+
+
+def test_every_key_of_resources_is_listed_with_its_default() -> None:
+    section = (ROOT / "docs" / "studies.md").read_text().partition("## Resources")[2].partition("\n## ")[0]
+    names = {field.name for field in dataclasses.fields(ResourceSettings)}
+    assert {
+        name for row in re.findall(r"^\| (`.+?) \|", section, re.M) for name in re.findall(r"`(\w+)`", row)
+    } == names
+    assert f"| {ResourceSettings.stall_minutes:g} |" in section
+    assert f"| {ResourceSettings.retries} |" in section

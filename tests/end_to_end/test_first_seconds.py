@@ -20,7 +20,7 @@ import pytest
 from tal_search.data.features.cache import open_cache
 from tal_search.files.sqlite_files import sqlite_url
 from tal_search.tracking.mlflow_client import mlflow_client
-from tests.support.killed_commands import Commands, commands
+from tests.support.killed_commands import Commands, Ended, commands
 from tests.support.make_dataset import make_dataset
 from tests.support.mlflow_contents import runs_of
 from tests.support.paths import STUDIES
@@ -51,28 +51,39 @@ class Place(NamedTuple):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    """The server, and a finished study in its folder `finished`."""
+    """The server, in a folder with studies and data."""
     folder = tmp_path_factory.mktemp("first seconds")
     shutil.copytree(STUDIES, folder / "studies")
     make_dataset(folder / "data")
     with pytest.MonkeyPatch.context() as changed:
         changed.setenv("BROWSER_PATH", str(folder / "none"))
         with commands(folder) as started:
-            ended = started.run(["run", *STUDY, "runs=finished"])
-            assert ended.code == 0, ended.output
             yield started
 
 
-def kill_and_repeat(name: str, place: Place, check: Callable[[Path], None] | None = None) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def unkilled_run(server: Commands) -> Ended:
+    """The end of the command that has made the study in the server's folder `finished`."""
+    ended = server.run(["run", *STUDY, "runs=finished"])
+    assert ended.code == 0, ended.output
+    return ended
+
+
+def kill_and_repeat(
+    name: str, place: Place, check: Callable[[Path], None] | None = None, unkilled: Ended | None = None
+) -> None:
     """Kill a command in a fresh folder, up to PER_FOLDER times, then run it to its end; as often as its share says.
 
-    check: of the folder that a killed command leaves.
+    check: of the folder that a killed command leaves. unkilled: the end of the command that has made `finished`; None =
+    another command, which runs here first.
     """
     folder, chance, left = place.commands.folder, random.Random(name), max(1, round(KILLS * SHARES[name]))
-    place.prepare(folder / f"{name}-whole")
-    unkilled = place.commands.run(place.words(Path(f"{name}-whole")))
-    assert unkilled.code == 0, unkilled.output
-    wanted = place.contents(folder / f"{name}-whole")
+    whole = folder / ("finished" if unkilled else f"{name}-whole")
+    if unkilled is None:
+        place.prepare(whole)
+        unkilled = place.commands.run(place.words(Path(whole.name)))
+        assert unkilled.code == 0, unkilled.output
+    wanted = place.contents(whole)
     while left > 0:
         here = folder / f"{name}-{left}"
         place.prepare(here)
@@ -139,9 +150,9 @@ def study_contents(runs: Path) -> object:
     return results(runs), recorded(runs), copied(runs), tables
 
 
-def test_run(server: Commands) -> None:
+def test_run(server: Commands, unkilled_run: Ended) -> None:
     place = Place(server, lambda runs: ["run", *STUDY, f"runs={runs}"], nothing, study_contents)
-    kill_and_repeat("run", place)
+    kill_and_repeat("run", place, unkilled=unkilled_run)
 
 
 def test_rebuild(server: Commands) -> None:

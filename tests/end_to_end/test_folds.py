@@ -16,10 +16,12 @@ import tal_search
 from tal_dashboards.data.reader import StudyReader
 from tal_dashboards.export.export import export_study
 from tal_dashboards.views import views
+from tal_dashboards.views.breakdown import answer, caption
 from tal_search.execution.driver import run_study
 from tal_search.plan.compatibility import fixed_settings
 from tal_search.plan.plan_problems import repeat_problems
 from tal_search.plan.training_videos import training_videos
+from tal_search.results.breakdown.by_group import UNAVAILABLE
 from tal_search.results.folds.pooling import MISSING, interval_words
 from tal_search.tracking.values import Naming, trial_tags
 from tests.support.folded_study import folded_plan
@@ -90,7 +92,10 @@ def test_dashboards_export_and_python_show_folds_and_pooled_scores(tmp_path: Pat
     assert "fold 1" in drawn["timeline"]
     assert "fold 1" in drawn["errors"]
     assert "'fold'" in drawn["study"] or ">fold<" in drawn["study"] or "fold" in drawn["study"]
-    assert "of its first fold" in drawn["study"]
+    assert "the mean of the folds' own scores" in drawn["study"]
+    assert "band: 95 %" not in drawn["study"]
+    assert words in drawn["cost"]
+    assert "Tukey's correction over all pairs" in drawn["cost"]
     export_study(tmp_path / "runs", "folded", tmp_path / "export")
     page = (tmp_path / "export" / "index.html").read_text()
     assert words in page
@@ -101,6 +106,37 @@ def test_dashboards_export_and_python_show_folds_and_pooled_scores(tmp_path: Pat
     spec = plan.fits[1]
     assert trial_tags(spec)["fold"] == "1"
     assert Naming.of(plan)(spec).endswith("fold 1")
+
+
+def test_a_curve_is_the_mean_over_all_folds_at_epochs_that_all_have_reached(tmp_path: Path) -> None:
+    plan = folded_plan(tmp_path, "protocol.evaluate_every=1", "hyperparameters.epochs=2", axes={"lambda_sep": [1.0]})
+    run_study(plan)
+    data = StudyReader(tmp_path / "runs", "folded")()
+    view = views()["study"]
+    (curve,) = view.info(data, {}).curves.values()
+    of_folds = [data.epochs(spec.key)["test/mAP/0.5"] for spec in plan.fits]
+    assert len(of_folds) == 3
+    assert curve["epoch"].tolist() == [1, 2]
+    assert curve["mean"].tolist() == pytest.approx((100 * np.mean(of_folds, axis=0)).tolist())
+    assert curve["n"].tolist() == [1, 1]
+    assert curve[["mean low", "mean high"]].isna().all(axis=None)
+    less = replace(data, single=data.every[data.every["fold"] != 2])
+    assert view.info(less, {}).curves == {}, "the mean of two folds is no curve of three"
+
+
+def test_group_tables_say_that_intervals_are_not_available(tmp_path: Path) -> None:
+    run_study(folded_plan(tmp_path))
+    data = StudyReader(tmp_path / "runs", "folded")()
+    view = views()["breakdown"]
+    tables = view.tables(view.info(data, {}))
+    assert set(tables) == {"lambda_sep by class", "lambda_sep by length"}
+    for table in tables.values():
+        assert set(table["verdict"]) == {"centre", UNAVAILABLE}
+        assert table.filter(regex="^Δ.* (low|high)$").isna().all(axis=None)
+    part = view.info(data, {}).parts[0]
+    assert answer(part).endswith("groups are not available with folds, as folds share training data.")
+    assert UNAVAILABLE in caption(part)
+    assert "Holm" not in caption(part)
 
 
 def test_groups_of_instances_are_those_of_the_pooled_detections(tmp_path: Path) -> None:

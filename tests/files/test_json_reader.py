@@ -108,3 +108,20 @@ def test_numbers_that_only_python_would_read_are_none(tmp_path: Path) -> None:
     path.write_text('{"results": {"v": %s}}' % ("1" * 5000))
     assert not math.isfinite(number_of(read_object(path, "results").entries["v"]))
     assert [math.isnan(number_of(text)) for text in ("10_0", "1_0.5", "10.5")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"video,start,end\nv,1,2\n", "is no JSON file"),
+        (b"results: {}\n", "is no JSON file"),
+        (b'{"results": {"v": [1', "is not a whole JSON file"),
+        (b"", "is not a whole JSON file"),
+        (b"  [1, 2", "is not a whole JSON file"),
+    ],
+)
+def test_a_file_of_another_kind_is_not_called_damaged(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "truth.csv"
+    path.write_bytes(content)
+    (problem,) = problems_of(lambda: read_object(path, "results"))
+    assert problem.startswith(f"{path}: {says}")

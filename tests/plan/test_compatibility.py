@@ -119,3 +119,21 @@ def test_data_that_moved_is_the_same_data(tmp_path: Path) -> None:
     here, there = (settings("dataset.source=features", root) for root in roots)
     assert here == there
     assert settings("dataset.source=auto") == settings()
+
+
+def test_settings_of_cases_are_those_that_version_0_3_recorded(tmp_path: Path) -> None:
+    """A field that came later counts only where it is set."""
+    recorded = {
+        "method", "code_version", "hyperparameters", "inference", "fit_inference", "snippets", "clicks_fraction",
+        "clicks_per_minute", "videos",
+    }  # fmt: skip
+    text = "description: d\nmethod: backtal\ndataset: {{source: simulated}}\nsearch:\n  plan: cases\n  cases: {}\n"
+    for cases, later in (
+        ("{A: {method: backtal}, B: {method: backtal, clicks_fraction: 0.5}}", set[str]()),
+        ("{A: {method: asl, supervision: {instances: 0.5}}, B: {method: asl}}", {"supervision"}),
+    ):
+        (tmp_path / "old.yaml").write_text(text.format(cases))
+        of_cases = fixed_settings(resolve(load_study("old", [f"runs={tmp_path}"], tmp_path)))["cases"]
+        assert isinstance(of_cases, dict)
+        assert set(of_cases["A"]) == recorded | later
+        assert set(of_cases["B"]) == recorded

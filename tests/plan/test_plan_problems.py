@@ -8,7 +8,14 @@ import pytest
 
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
-from tal_search.plan.plan_problems import ends, narrowest, repeat_problems, threshold_problems
+from tal_search.plan.plan_problems import (
+    cost_problems,
+    ends,
+    narrowest,
+    repeat_problems,
+    threshold_problems,
+    unread_budgets,
+)
 from tal_search.study import Study, load_study
 from tests.support.paths import STUDIES
 from tests.support.small_plans import planned
@@ -57,3 +64,60 @@ def test_a_space_is_tried_at_its_ends_and_at_its_narrowest_thresholds() -> None:
     assert narrowest(wide) == {"inference.activation_low": 0.2, "inference.activation_high": 0.3}
     with pytest.raises(InputError, match=r"activation_low is 0\.4 and inference\.activation_high is 0\.3"):
         planned("quickstart", *SAMPLER, THRESHOLDS)
+
+
+UNREAD = "search.axes={{supervision.{}:[0.5,1.0]}}"  # after "~search.axes"
+OFF = "hyperparameters={frame_weight: 0, lambda_sep: 0, beta_aff: 0}"
+
+
+@pytest.mark.parametrize("kind", ["background_clicks", "videos"])
+def test_a_budget_that_cells_read_is_an_axis(kind: str) -> None:
+    plan = planned("quickstart", "~search.axes", UNREAD.format(kind))
+    assert unread_budgets(plan.study, [plan.reference]) == []
+    assert [cell[f"supervision.{kind}"] for cell in plan.cells] == [1.0, 0.5]
+
+
+@pytest.mark.parametrize("section", ["axes", "space"])
+def test_a_budget_that_no_cell_reads_is_one_sentence_with_its_place(section: str) -> None:
+    key = f"search.{section}.supervision.background_clicks"
+    wanted = ["~search.axes", UNREAD.format("background_clicks")]
+    if section == "space":
+        wanted = [*SAMPLER, "search.space={supervision.background_clicks:{low:0.1,high:1.0}}"]
+    with pytest.raises(InputError) as raised:
+        planned("quickstart", OFF, *wanted)
+    (problem,) = raised.value.problems
+    assert problem == (
+        f"command line: {wanted[-1]}: {key} is given, but with these settings no cell reads background clicks; remove "
+        "it, or give the losses on them a weight"
+    )
+
+
+def test_a_budget_that_one_cell_reads_is_no_problem() -> None:
+    """Its loss has no weight at the centre, but one in another cell."""
+    axes = "search.axes={supervision.background_clicks:[0.5,1.0],lambda_sep:[0.0,1.0]}"
+    plan = planned("quickstart", OFF, "~search.axes", axes, "search.plan=grid")
+    assert len(plan.cells) == 4
+
+
+def test_the_cost_of_the_training_set_is_an_objective_only_where_it_is_known() -> None:
+    known = study(*SAMPLER, SPACE, "search.objectives=[mAP,annotation_total]")
+    assert cost_problems(known, 3600.0) == []
+    assert cost_problems(study(), None) == []
+    assert cost_problems(study(*SAMPLER, SPACE, "search.objectives=[mAP,annotation_seconds]"), None) == []
+    (problem,) = cost_problems(known, None)
+    assert problem == (
+        "command line: search.objectives=[mAP,annotation_total]: search.objectives.annotation_total needs the "
+        "duration of every training video, and the ground truth lacks some; add them there"
+    )
+
+
+def test_a_share_that_its_case_does_not_read_is_one_sentence() -> None:
+    cases = "search.cases={a:{method:basnet},b:{method:basnet,supervision:{action_clicks:0.5}}}"
+    with pytest.raises(InputError) as raised:
+        planned("method_comparison", "~search.cases", cases)
+    assert [problem.partition(": search.cases.b")[2] for problem in raised.value.problems] == [
+        ".supervision.action_clicks is given, but with these settings basnet reads no action clicks; remove it, or "
+        "give the losses on them a weight"
+    ]
+    weighted = cases.replace("basnet,supervision", "basnet,hyperparameters:{action_weight:1},supervision")
+    assert len(planned("method_comparison", "~search.cases", weighted).cells) == 2

@@ -85,6 +85,8 @@ def test_a_record_without_a_checksum_is_compared_with_the_folders(record: Path) 
     for statement in (
         "UPDATE trial_user_attributes SET value_json = replace(value_json, '0.019', '0.819') WHERE key = 'result'",
         "UPDATE trial_user_attributes SET value_json = '7' WHERE key = 'seed'",
+        "UPDATE trial_user_attributes SET value_json = '7' WHERE key = 'annotation_seconds'",
+        "UPDATE trial_user_attributes SET value_json = '7' WHERE key = 'annotation_total'",
     ):
         edit(record, statement)
         outcome, _ = run(plan)
@@ -93,6 +95,14 @@ def test_a_record_without_a_checksum_is_compared_with_the_folders(record: Path) 
         assert {row.seed for row in newest.values()} == {"1"}
         assert "0.819" not in " ".join(str(row.result) for row in newest.values())
         assert run(plan)[0].messages == (), "the record has been corrected"
+
+
+def test_a_record_of_an_earlier_version_which_lacks_total_costs_is_no_damaged_one(record: Path) -> None:
+    plan = plan_of(record.parents[1], [at(SPEC), at(SPEC, 0.3)])
+    edit(record, "DELETE FROM trial_user_attributes WHERE key = 'annotation_total'")
+    assert run(plan)[0].messages == ()
+    edit(record, "DELETE FROM trial_user_attributes WHERE key = 'annotation_seconds'")
+    assert "disagreed with their folders" in " ".join(run(plan)[0].messages)
 
 
 # A statement, and what the overview and a run say of it. None: the overview counts trials by state and id and reads

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tal_search.results.trials import averaged, equal, score_columns
+from tal_search.results.trials import StudyFrame, averaged, code_note, equal, score_columns
 from tests.support.drawn_runs import drawn, one_at_a_time, study_of
 
 PAPERS = (0.1, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -55,3 +55,11 @@ def test_fewer_seeds_than_give_a_verdict_are_never_asked_for(folds: dict[str, An
     data = study_of(drawn(np.random.default_rng(2), 5, 1, 1), one_at_a_time(2, 3))
     data = dataclasses.replace(data, folds=folds)
     assert (data.least_seeds, data.seeds_floor) == (least, floor)
+
+
+def test_trials_of_other_code_are_named_above_every_table() -> None:
+    data = StudyFrame.__new__(StudyFrame)
+    for count, words in ((0, ""), (1, "1 trial that other code trained left out"), (8, "8 trials that other code")):
+        object.__setattr__(data, "other_code", count)
+        assert code_note(data).startswith(words)
+        assert bool(code_note(data)) == (count > 0)

@@ -54,6 +54,11 @@ def test_it_equals_the_first_copy_and_rebuilding_again_changes_nothing(
         folder.forget_outcome()
         assert folder.outcome().state == "unfinished"
     first = contents(local(copied.study.runs), tmp_path)
+    costs = [{name: points for name, points in run["metrics"].items() if "annotation" in name} for run in first]
+    assert {} in costs, "a failed trial has no result"
+    value, total = bare.cost(DONE)
+    assert total is None
+    assert {"annotation_seconds": [(3, value)]} in costs
     assert {run["tags"].get("reason") for run in first} == {None, "ValueError: out of luck"}
     for _ in range(2):
         assert rebuild(bare).startswith("2 trained trials of grid are in ")

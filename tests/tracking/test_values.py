@@ -11,6 +11,7 @@ import pytest
 from tal_search.tracking.values import (
     LONGEST_NAME,
     Naming,
+    cost_values,
     dashboard_link,
     mAP_curve,
     progress_values,
@@ -20,6 +21,7 @@ from tal_search.tracking.values import (
 )
 from tal_search.trial.folder import TrialFolder
 from tal_search.types import NO_ANNOTATOR
+from tests.support.folded_study import folded_plan
 from tests.support.small_trials import make_result, make_spec
 
 
@@ -38,6 +40,16 @@ def test_progress_is_the_objective_and_the_best_so_far() -> None:
     value = 100 * result.at(0.5)
     assert progress_values(result, 0.0) == {"progress/mAP/0.5": value, "progress/best/mAP/0.5": value}
     assert progress_values(result, 99.0)["progress/best/mAP/0.5"] == 99.0
+
+
+def test_costs_are_those_of_the_trial_and_an_unknown_total_is_left_out(tmp_path: Path) -> None:
+    plan = folded_plan(tmp_path)
+    trial = plan.trials[0]
+    assert trial.annotation_total is not None
+    known = {"annotation_seconds": trial.annotation_seconds, "annotation_total": trial.annotation_total}
+    assert [cost_values(plan, spec) for spec in plan.fits[:3]] == [known] * 3, "every fold costs the whole training set"
+    unknown = replace(trial.spec, dataset=replace(trial.spec.dataset, ground_truth="none.json", fingerprint="other"))
+    assert set(cost_values(plan, unknown)) == {"annotation_seconds"}
 
 
 def test_parameters_are_complete_and_prefixed_as_in_a_study() -> None:

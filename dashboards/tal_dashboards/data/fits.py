@@ -11,36 +11,58 @@ from dash import html
 from tal_dashboards import style
 from tal_dashboards.app import components
 from tal_dashboards.data.study_data import Selection, StudyData
+from tal_search.results.cell_table import numbered, repeats
+from tal_search.results.ranking import best_first
 from tal_search.trial.folder import TrialFolder
-from tal_search.types import INFERENCE
+from tal_search.types import CASE, INFERENCE, NO_ANNOTATOR
 
 MOST_OFFERED = 200  # options of the dropdown
 
 
 def chosen_fit(data: StudyData, selection: Selection, file: Callable[[TrialFolder], Path]) -> str | None:
-    """The fit selected as `trial` if its folder has `file`; else one at the centre or any, with an intact one."""
-    done, selected = data.every_done, selection.get("trial", "")
-    known = [str(key) for key in dict.fromkeys([*done.loc[data.is_centre(done), "key"].head(1), *done["key"]])]
+    """The fit selected as `trial` if its folder has `file`; else the first repeat of the best cell by the study's
+    criterion (`best_first`), or of the next, with an intact one.
+    """
+    selected = selection.get("trial", "")
+    known = list(map(str, dict.fromkeys([*_best_first(data), *data.every_done["key"]])))
     if selected in known and file(data.folder(selected)).exists():
         return selected  # even if it is damaged, which the view then says
     return next((key for key in known if data.holds(key, file(data.folder(key)))), None)
 
 
+def _best_first(data: StudyData) -> list[str]:
+    """Keys of finished fits, those of the best cell first; of folds, the first of each repeat."""
+    done = repeats(numbered(data)[1])
+    rank = {cell: place for place, cell in enumerate(best_first(data))}
+    return done.assign(rank=done["cell"].map(rank)).sort_values("rank", kind="stable")["key"].tolist()
+
+
 def words(data: StudyData, row: pd.Series) -> str:
-    """A fit by its settings off the centre, seed and annotator, with its score at the study's inference settings."""
+    """A fit by its method, its case or settings off the centre, seed and, if it has one, annotator, with its score at
+    the study's inference settings.
+    """
     off = [
         f"{symbol} = {style.value(row[axis])}"
         for axis, symbol in data.axes.items()
-        if not axis.startswith(INFERENCE) and not same(row[axis], data.centre[axis])
+        if axis != CASE and not axis.startswith(INFERENCE) and not same(row[axis], data.centre[axis])
     ]
+    cell = ", ".join([*([str(row[CASE])] if CASE in data.axes else []), *off]) or "centre"
+    method = "" if _letters(cell) == _letters(str(row["method"])) else f"{row['method']} · "
     score = f" · {row[data.score]:.1f} %" if row["own"] else ""
     score = score if row["state"] == "done" else f" · {row['state']}"
-    return f"{', '.join(off) or 'centre'} · seed {row['seed']} · {row['annotator']}{fold_of(row)}{score}"
+    return f"{method}{cell} · {repeat_of(row)}{score}"
 
 
-def fold_of(row: pd.Series) -> str:
-    """The fold of a trial in words; "" where there are none."""
-    return f" · fold {row['fold']}" if "fold" in row else ""
+def _letters(name: str) -> str:
+    """A name without what differs between spellings, as in BaS-Net and basnet."""
+    return "".join(filter(str.isalnum, name)).casefold()
+
+
+def repeat_of(row: pd.Series) -> str:
+    """Seed, annotator and fold of a trial in words, without those that it does not have."""
+    annotator = "" if row["annotator"] == NO_ANNOTATOR else f" · {row['annotator']}"
+    fold = f" · fold {row['fold']}" if "fold" in row else ""
+    return f"seed {row['seed']}{annotator}{fold}"
 
 
 def same(value: object, centre: object) -> bool:

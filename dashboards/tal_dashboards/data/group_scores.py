@@ -15,7 +15,6 @@ import pandas as pd
 from tal_dashboards.data.group_cache import FOLDER, Groups, kept
 from tal_dashboards.data.inference_settings import detections_at
 from tal_dashboards.data.study_data import StudyData
-from tal_search.data.folds import joint
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
 from tal_search.metrics.average_precision import class_average_precision
@@ -23,7 +22,7 @@ from tal_search.metrics.error_profile import TIOU
 from tal_search.metrics.instance_buckets import Bucket, describe_buckets
 from tal_search.metrics.matching import match_classes
 from tal_search.results.trials import averaged, equal
-from tal_search.trial.pooled.joint_folds import joint_detections
+from tal_search.trial.pooled.joint_folds import joint_detections, joint_truth
 from tal_search.trial.trial_types import setting_name
 from tal_search.types import Annotations, Detections
 
@@ -73,9 +72,8 @@ def groups_of(data: StudyData, trials: pd.DataFrame, by: By) -> list[Group]:
     """The groups with an instance in the ground truth of the first trial: classes in its order, buckets from short to
     long.
     """
-    truth = data.truth(str(trials["key"].iloc[0]))
-    if data.folds:  # of all videos, not only of those that the first fold tests
-        truth = joint(data.truth(str(trials["key"].iloc[0]), "train"), truth)
+    pooled = [ids for ids in trials["ids"] if ids] if "ids" in trials else []  # of all folds, not only of the first
+    truth = joint_truth(data.runs, pooled[0]) if pooled else data.truth(str(trials["key"].iloc[0]))
     if by == "class":
         counts = np.bincount(truth.label, minlength=len(truth.classes)).tolist()
         return [Group(name, "", count) for name, count in zip(truth.classes, counts, strict=True) if count]

@@ -24,7 +24,14 @@ from tal_search.data.catalog import definition
 from tal_search.data.dataset_spec import simulation_label
 from tal_search.data.definition import PublishedSystem
 from tal_search.errors import InputError
-from tal_search.record.record_reader import RecordReader, Row, is_asked_for, recorded_studies, unreadable
+from tal_search.record.record_reader import (
+    RecordReader,
+    Row,
+    is_asked_for,
+    recorded_studies,
+    trials_of_one_code,
+    unreadable,
+)
 from tal_search.record.seal import ENDING, UNREADABLE
 from tal_search.results.folds.pooling import with_pooled_folds
 from tal_search.results.published import published_systems
@@ -32,6 +39,7 @@ from tal_search.results.trials import score_columns
 from tal_search.study.rules import NAME
 from tal_search.text.commands import command_line, repeated
 from tal_search.text.urls import web_link
+from tal_search.text.words import some_of
 from tal_search.tracking.ledger import runs_noted
 from tal_search.trial.pooled.joint_folds import joint_scores
 from tal_search.types import INFERENCE, Floats
@@ -49,6 +57,11 @@ NAMES = (
 def label_of(about: Mapping[str, Any]) -> str:
     """The label of a study by its metadata, which those of earlier versions lack: "simulated data" or other."""
     return str(about.get("label") or simulation_label(str(about.get("source")), ()))
+
+
+def methods_of(about: Mapping[str, Any]) -> str:
+    """The methods of a study by its metadata, which in earlier versions name one."""
+    return some_of(list(about.get("methods") or filter(None, [about.get("method")])))
 
 
 class StudyReader:
@@ -99,14 +112,14 @@ class StudyReader:
             folds=about.get("folds", {}), shares=about.get("shares", {}), label=label_of(about),
             **{name: about[name] for name in NAMES},
         )  # fmt: skip
-        newest = {row.id: row for row in rows if row.id is not None}
+        newest, left_out = trials_of_one_code(rows, about.get("code_versions", {}))
         page = web_link(about["server"] or MLFLOW_PAGE) if about["mlflow"] else ""
         links = (
             {key: f"{page}/#/runs/{quote(run, safe='')}" for key, run in runs_noted(self._ledger).items()}
             if page
             else {}
         )
-        data = replace(data, trials=trial_table(data, list(newest.values()), links))
+        data = replace(data, trials=trial_table(data, newest, links), other_code=left_out)
         data = with_pooled_folds(data, lambda ids: joint_scores(self.runs, self.name, ids))
         data.note(self._record.damage())
         return data

@@ -25,10 +25,11 @@ from tal_search.files.checked import MISSING, Damaged, parsing, version_of
 from tal_search.localization.activations import Activations
 from tal_search.results.folds.pooling import folds_note
 from tal_search.results.plateau import speed_note
-from tal_search.results.trials import StudyFrame, silent_note
+from tal_search.results.trials import StudyFrame, code_note, silent_note
 from tal_search.tracking import epoch_log
 from tal_search.trial.final_files import AGAIN, SPEC, damage_of, epoch_row, stamps_in
 from tal_search.trial.folder import TrialFolder
+from tal_search.trial.pooled.joint_folds import truth_of
 from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import CASE, Annotations, Detections
 
@@ -77,9 +78,9 @@ class StudyData(StudyFrame):
     @property
     def words(self) -> str:
         """Method, data, selection and scores in words, for the head of a page."""
-        chosen = self.protocol["selection"]
-        about = f"{self.method} on {self.dataset}, {self.data}. Selection: {chosen}. Scores: {self.scored}."
-        return " ".join(note for note in (self._speeds, silent_note(self), folds_note(self), about) if note)
+        ends = f"Selection: {self.protocol['selection']}. Scores: {self.scored}."
+        notes = self._speeds, code_note(self), silent_note(self), folds_note(self)
+        return " ".join(filter(None, (*notes, f"{self.methods} on {self.dataset}, {self.data}. {ends}")))
 
     @cached_property
     def _speeds(self) -> str:
@@ -199,8 +200,7 @@ class StudyData(StudyFrame):
 
     def truth(self, key: str, split: str = "test") -> Annotations:
         """Ground truth of the test videos of a fit's data set, or of its training videos (split "train")."""
-        train, test = load_truths(self.spec(key).dataset)
-        return test if split == "test" else train
+        return truth_of(self.folder(key), self.spec(key).dataset, split)
 
     def clicks(self, key: str, kind: str, annotator: str) -> Clicks:
         """One annotator's clicks of one kind on a fit's training videos. Raises InputError if kept in feature files."""

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from tal_dashboards.data.study_data import StudyData
 from tal_search.results.folds.pooling import interval_words
+from tal_search.types import NO_ANNOTATOR
 
 # View, pattern of a figure's or table's name, and caption; \1 is a group of the pattern. The first match counts.
 CAPTIONS: Sequence[tuple[str, str, str]] = (
     ("overview", "ranking", "Which axes matter, the greatest effect first; mAP in points."),
     ("overview", "values", "Mean mAP and difference to the centre by value of each axis."),
-    ("overview", "next", "Runs that would decide the undecided axes."),
+    ("overview", "next", "Runs that would decide what needs repeats."),
     ("study", "curves", "Test or held-out mAP by epoch, mean over repeats, of the best cell and the centre."),
     ("study", "progress", "Trials by state."),
     ("study", "best and centre", "The best cell and the centre; mAP in %."),
@@ -66,12 +67,13 @@ def caption(view: str, name: str) -> str:
 def table_heading(data: StudyData, score: str = "mAP") -> str:
     """Study, score, method and data: "thumos_grid: mAP@0.5 in % of backtal on thumos14 (simulated data); 3 seeds.\""""
     where = f"{data.dataset} ({'simulated data' if data.simulated else data.data})"
-    return f"{data.name}: {score} in % of {data.method} on {where}; {repeats(data)}."
+    return f"{data.name}: {score} in % of {data.methods} on {where}; {repeats(data)}."
 
 
 def repeats(data: StudyData) -> str:
     """The repeats that means are taken over: "3 seeds × 2 annotators"."""
-    counts = {"seed": data.done["seed"].nunique(), "annotator": data.done["annotator"].nunique()}
+    annotators = set(data.done["annotator"]) - {NO_ANNOTATOR}
+    counts = {"seed": data.done["seed"].nunique(), "annotator": len(annotators)}
     kept = {name: count for name, count in counts.items() if name == "seed" or count > 1}
     words = " × ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in kept.items())
     return f"{words}, {data.folds['of']} folds each; {interval_words(data.subjects)}" if data.subjects else words

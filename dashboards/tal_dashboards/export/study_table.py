@@ -14,7 +14,8 @@ from tal_dashboards.style import number
 from tal_search.results.overview import Overview
 from tal_search.results.published import BEST_ON_TEST, MARK
 from tal_search.results.search.marginal_effects import METHOD
-from tal_search.results.statistics import HIGH, LOW, around
+from tal_search.results.statistics import HIGH, LOW
+from tal_search.text.words import around
 from tal_search.types import written_axis
 
 MARKS = {"better": r"$\uparrow$", "worse": r"$\downarrow$", "within noise": r"$\approx$", "needs repeats": "?"}
@@ -78,7 +79,7 @@ def _caption(data: StudyData, results: Overview, curves: pd.DataFrame) -> str:
     reference = "the reference (bold)" if results.rows == "case" else "the centre (bold)"
     noise = "" if math.isnan(results.noise) else f" Noise floor: {results.noise:.1f} points."
     verdicts = [verdict for verdict in MARKS if verdict in set(curves["verdict"])]
-    words = "; ".join(f"@{name}@ {'undecided' if name == 'needs repeats' else name}" for name in verdicts)
+    words = "; ".join(f"@{name}@ {name}" for name in verdicts)
     paper = f" Paper: published on I3D features{_mark_note(curves)}." if curves["paper"].notna().any() else ""
     if results.rows == "marginal":
         return (

@@ -13,19 +13,20 @@ import plotly.graph_objects as go
 from tal_dashboards.figures.labels import FONT, Bar, Named, Place, places, wrapped
 from tal_dashboards.style import COLOURS, DASHES, GREY, INK, MARKERS, figure, text, translucent
 from tal_search.results.budgets.answers import BestFor, answers
-from tal_search.results.budgets.ladder import BELOW, ON, Ladder
+from tal_search.results.budgets.ladder import ALONE, BELOW, ON, Ladder
 from tal_search.results.budgets.words import ROUND, spent
 from tal_search.results.statistics import HIGH, LOW
 
-HEIGHT, TOP, BOTTOM, LEFT, RIGHT = 600, 96, 66, 60, 12  # pixels
+HEIGHT, TOP, BOTTOM, LEFT, RIGHT = 616, 112, 66, 60, 12  # pixels
 WIDTHS = (780.0, 1352.0)  # pixels of the whole figure: beside a trial, on a wide screen
-AROUND = (0.04, 0.12)  # shares of the axis left free before the cheapest and after the dearest cell, for names
-RIBBON = (1.02, 1.07)  # of the plot's height: the strip that names the best method for each time
+AROUND = (0.04, 0.12)  # shares of the axis left free before the cheapest and after the most expensive cell, for names
+RIBBON = (1.05, 1.1)  # of the plot's height: the strip of the best method for each time; narrow names are below it
+LETTER = 7.2  # pixels
 TICKS = 7  # at most
 PIECES = 6  # obstacles that stand for one stretch of a line
 MOST = 8  # names of methods without a line
 LEAST = 1e-9  # seconds: a cost of nothing has no place on a logarithmic axis
-SURE = ("better", "alone")
+SURE = "better"
 
 
 def budget_figure(found: Ladder, budget: float | None, label: str) -> go.Figure:
@@ -34,7 +35,7 @@ def budget_figure(found: Ladder, budget: float | None, label: str) -> go.Figure:
     budget: seconds, a dashed line; None for no line. The ladder's costs are those of the whole training set.
     """
     points, score = found.points, found.score
-    drawn = figure("annotation of the whole training set (log scale)", f"test {score} (%)", height=HEIGHT)
+    drawn = figure("total annotation time (log scale)", f"test {score} (%)", height=HEIGHT)
     low, high = _ends(points)
     top = 1.06 * float(pd.concat([points[score + HIGH], points[score]]).max()) or 1.0
     times = _ticks(10**low, 10**high)
@@ -105,7 +106,10 @@ def _draw_method(drawn: go.Figure, found: Ladder, method: str, place: int) -> No
 
 
 def _where(front: str, needs: str) -> str:
-    words = {ON: "on the front", BELOW: "below the front", "within noise": "within the noise of the front"}
+    words = {
+        ALONE: "nothing else costs as little", ON: "on the front", BELOW: "below the front",
+        "within noise": "within the noise of the front",
+    }  # fmt: skip
     return words.get(front, f"perhaps on the front: needs {needs}" if needs else "perhaps on the front")
 
 
@@ -116,8 +120,8 @@ class _Name(NamedTuple):
 
 
 def _names(found: Ladder) -> list[_Name]:
-    """The name of each line, at its dearest cell, or where several lines of a method meet there at its cheapest; and
-    those of methods without a line.
+    """The name of each line, at its most expensive cell, or where several lines of a method meet there at its
+    cheapest; and those of methods without a line.
     """
     several = pd.Series([method for method, _ in found.lines], dtype=object).duplicated(keep=False).tolist()
     names = [
@@ -163,27 +167,34 @@ def _draw_name(drawn: go.Figure, words: str, place: Place, spot: tuple[float, fl
 
 
 def _draw_ribbon(drawn: go.Figure, found: Ladder, colours: Mapping[str, int], end: float) -> None:
-    """A strip above the plot: the method with the highest mean from each time on, pale where others may be better."""
+    """A strip above the plot, names of narrow stretches below it: the method with the highest mean from each time on,
+    pale unless it is better than every other.
+    """
     known = [answer for answer in answers(found) if answer.method]
     stretches = [
-        (list(same), key) for key, same in itertools.groupby(known, lambda one: (one.method, one.verdict in SURE))
+        (list(same), key) for key, same in itertools.groupby(known, lambda one: (one.method, one.verdict == SURE))
     ]
     starts = [stretch[0].seconds for stretch, _ in stretches]
-    low = _ends(found.points)[0]
+    low, used = _ends(found.points)[0], -math.inf
+    width = (WIDTHS[0] - LEFT - RIGHT) / (end - low)  # pixels of a factor of ten
     for (stretch, (method, sure)), start, stop in zip(stretches, starts, [*starts[1:], 10**end], strict=True):
         colour = COLOURS[colours[method] % len(COLOURS)]
         drawn.add_shape(
             type="rect", x0=start, x1=stop, y0=RIBBON[0], y1=RIBBON[1], xref="x", yref="paper", layer="below",
             fillcolor=colour if sure else translucent(colour, 0.25), line={"width": 0},
         )  # fmt: skip
-        share = (math.log10(stop) - math.log10(start)) / (end - low)
-        if share * (WIDTHS[0] - LEFT - RIGHT) > 7.2 * len(method) + 8:
-            _draw_method_name(drawn, stretch[0], (start * stop) ** 0.5, "white" if sure else INK)
+        left, right, letters = math.log10(max(start, LEAST)), math.log10(stop), (LETTER * len(method) + 8) / width
+        if right - left > letters:
+            place = {"x": (left + right) / 2, "y": sum(RIBBON) / 2, "yanchor": "middle"}
+            _draw_method_name(drawn, stretch[0], place, "white" if sure else INK)
+        elif left >= used:
+            place, used = {"x": left, "y": RIBBON[0], "yanchor": "top", "xanchor": "left"}, left + letters
+            _draw_method_name(drawn, stretch[0], place, colour)
 
 
-def _draw_method_name(drawn: go.Figure, answer: BestFor, x: float, colour: str) -> None:
+def _draw_method_name(drawn: go.Figure, answer: BestFor, place: Mapping[str, object], colour: str) -> None:
     drawn.add_annotation(
-        x=math.log10(x), y=sum(RIBBON) / 2, yref="paper", text=text(answer.method), showarrow=False, yanchor="middle",
+        **place, yref="paper", text=text(answer.method), showarrow=False, borderpad=0,
         font={"size": FONT, "color": colour},
     )  # fmt: skip
 
@@ -191,7 +202,7 @@ def _draw_method_name(drawn: go.Figure, answer: BestFor, x: float, colour: str) 
 def _draw_key(drawn: go.Figure, label: str) -> None:
     lines = [(label, COLOURS[1])] if label else []
     lines.append(("● on the front   ○ not on it for certain   ▬ front", INK))
-    lines.append(("The strip: highest mean from each time on; pale where another method may be better", INK))
+    lines.append(("The strip: highest mean from each time on; pale unless better than every other", INK))
     for place, (line, colour) in enumerate(reversed(lines)):
         drawn.add_annotation(
             text=line, x=0, y=RIBBON[1], xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,

@@ -87,7 +87,7 @@ def cost_figure(ours: pd.DataFrame, published: pd.DataFrame, score: str, budget:
             drawn.add_vline(x=budget, line={"color": COLOURS[1], "dash": "dash"}, xref=part.axis)
     _draw_breaks(drawn, here)
     _draw_names(drawn, here, ours, published, score, top)
-    _draw_key(drawn, ours, label)
+    _draw_key(drawn, ours, label, published=len(published) > 0)
     return drawn
 
 
@@ -217,12 +217,14 @@ def _draw_name(drawn: go.Figure, name: _Name, place: Place) -> None:
     )  # fmt: skip
 
 
-def _draw_key(drawn: go.Figure, ours: pd.DataFrame, label: str) -> None:
+def _draw_key(drawn: go.Figure, ours: pd.DataFrame, label: str, *, published: bool) -> None:
     """The legend above the plot, where there is room on a phone too."""
     real = "real clicks" if label == SIMULATED_CLICKS else "video"
-    few = " (n = 1)" if (_front(ours)["n"] == 1).any() else ""
-    lines = [(f"ours: {label}; published: {real}", COLOURS[1])] if label else []
-    lines.append((f"○ published   ● ours   ┄┄ Pareto front{few}", INK))
+    single = _front(ours)["n"] == 1
+    few = " (n = 1)" if single.all() else " (some n = 1)" if single.any() else ""
+    others = f"; published: {real}" if published else ""
+    lines = [(f"ours: {label}{others}", COLOURS[1])] if label else []
+    lines.append((f"{'○ published   ' if published else ''}● ours   ┄┄ Pareto front{few}", INK))
     for place, (line, colour) in enumerate(lines):
         drawn.add_annotation(
             text=line, x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,

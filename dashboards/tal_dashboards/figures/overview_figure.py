@@ -80,8 +80,7 @@ def _title(row: Row) -> str:
     """The line above a row: name and verdict."""
     name = style.text(_shortened(str(row["name"]), MOST_LETTERS))
     symbol = f"<b>{style.text(row['symbol'])}</b> {name}" if row["symbol"] else f"<b>{name}</b>"
-    verdict = "undecided" if row["verdict"] == "needs repeats" else str(row["verdict"])
-    return f"{symbol}: {verdict}{', ' if row['needs'] else ''}{row['needs']}"
+    return f"{symbol}: {row['verdict']}{', ' if row['needs'] else ''}{row['needs']}"
 
 
 def _shortened(text: str, letters: int) -> str:
@@ -111,7 +110,8 @@ def _draw_bars(drawn: go.Figure, overview: Overview, row: Row, number: int) -> N
         bars = [(LOWEST, 0.0, style.WORSE) if row["effect"] < 0 else (HIGHEST, 0.0, style.BETTER)]
     for end, height, ink in bars:
         interval = float(row[end + LOW]), float(row[end]), float(row[end + HIGH])
-        _draw_bar(drawn, interval, height, ink, {"xaxis": x, "yaxis": y})
+        tested = not math.isnan(float(row["p adjusted"]))
+        _draw_bar(drawn, interval, height, ink if tested else style.GREY, {"xaxis": x, "yaxis": y})
         if not math.isnan(interval[0]):
             _draw_interval(drawn, interval, height, limits, {"xaxis": x, "yaxis": y})
 
@@ -119,7 +119,7 @@ def _draw_bars(drawn: go.Figure, overview: Overview, row: Row, number: int) -> N
 def _draw_bar(
     drawn: go.Figure, interval: tuple[float, float, float], height: float, ink: str, axes: Mapping[str, str]
 ) -> None:
-    """Grey if the interval contains 0."""
+    """In `ink`; grey if the interval contains 0."""
     low, delta, high = interval
     drawn.add_scatter(
         x=[0, delta], y=[height, height], mode="lines", **axes, hovertemplate=f"{delta:+.2f} points<extra></extra>",

@@ -204,7 +204,7 @@ def _draw_detections(drawn: go.Figure, place: int, track: Track) -> None:
             hovertemplate="%{x:.1f} s, score %{y:.3f}<extra>%{customdata}</extra>", row=place, col=1,
             showlegend=outcome not in named,
         )  # fmt: skip
-    drawn.update_yaxes(title={"text": "score"}, row=place, col=1)
+    drawn.update_yaxes(title={"text": "detection score"}, row=place, col=1)
 
 
 def mask_figure(mask: pd.DataFrame) -> go.Figure:

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tal_dashboards.data.reader import label_of
+from tal_dashboards.data.reader import label_of, methods_of
 from tal_dashboards.home.cards import Standing
 from tal_dashboards.style import number, value
 from tal_search.results.axis_effects import EXTREMES
 from tal_search.results.overview import Overview
-from tal_search.results.statistics import HIGH, LOW, around
+from tal_search.results.statistics import HIGH, LOW
+from tal_search.text.words import around
 
 MOST_STUDIES = 6
 ABSENT = "–"
@@ -86,7 +87,7 @@ def _row(axis: str, symbol: str, study: str, ranking: pd.DataFrame) -> dict[str,
 def _study(name: str, standing: Standing, results: Overview) -> dict[str, object]:
     about = standing.about
     row: dict[str, object] = {
-        "study": name, "method": about.get("method", ABSENT), "data set": about.get("dataset", ABSENT),
+        "study": name, "method": methods_of(about) or ABSENT, "data set": about.get("dataset", ABSENT),
         "simulated": label_of(about), "trials": standing.progress.done, "compared by": results.score,
     }  # fmt: skip
     for place, cell in (("centre", results.centre), ("best", results.best)):

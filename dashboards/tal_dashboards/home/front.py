@@ -15,14 +15,14 @@ from dash.development.base_component import Component, ComponentType
 from dash.exceptions import PreventUpdate
 
 from tal_dashboards.app import components
-from tal_dashboards.data.reader import label_of
+from tal_dashboards.data.reader import label_of, methods_of
 from tal_dashboards.home.cards import Cards, Standing
 from tal_dashboards.home.links import COMPARE, based, study_address
 from tal_dashboards.style import number, value
 from tal_search.errors import InputError
 from tal_search.results.overview import Overview
-from tal_search.results.statistics import around
 from tal_search.text.commands import command_line, repeated
+from tal_search.text.words import around
 
 REFRESH_SECONDS = 10
 SIGNS = {"running": "▶", "finished": "✓", "incomplete": "◔", "failed": "✕"}
@@ -85,7 +85,7 @@ def standing_part(standing: Standing, changed: datetime | None) -> list[Componen
     bar = html.Progress(value=str(progress.done), max=str(progress.planned), **components.labelled(words[0]))
     state = html.Span([html.Span(SIGNS[progress.state], **hidden()), f" {progress.state}"],
                       className=f"state {progress.state}")  # fmt: skip
-    of = [f"{about['method']} on {about['dataset']}"] if {"method", "dataset"} <= about.keys() else []
+    of = [f"{methods_of(about)} on {about['dataset']}"] if {"method", "dataset"} <= about.keys() else []
     when = "no trial yet" if changed is None else f"changed {changed:%Y-%m-%d %H:%M}"
     note = [html.P(standing.note, className="noted")] if standing.note else []
     return [

@@ -19,9 +19,10 @@ from tal_dashboards.data.study_data import Selection, StudyData
 from tal_dashboards.figures.breakdown_figures import MOST_GROUPS, Breakdown, breakdown_figure
 from tal_search.metrics.error_profile import TIOU
 from tal_search.results.axis_effects import axis_effects
-from tal_search.results.breakdown.by_group import CERTAIN, by_group, most_affected
+from tal_search.results.breakdown.by_group import CERTAIN, UNAVAILABLE, by_group, most_affected
 from tal_search.results.next_runs import run_command
-from tal_search.results.statistics import HIGH, LOW, around
+from tal_search.results.statistics import HIGH, LOW
+from tal_search.text.words import around
 
 TITLE = "By class and length"
 WORDS: dict[By, str] = {"class": "class", "length": "length of instance"}
@@ -159,6 +160,8 @@ def answer(part: Breakdown) -> str:
     beside = part.table[~part.table["centre"]]
     certain = beside[beside["verdict"].isin(CERTAIN)]
     tested = int(beside["p adjusted"].notna().sum())
+    if (beside["verdict"] == UNAVAILABLE).any():
+        return f"{part.symbol}: intervals and verdicts of groups are {UNAVAILABLE}, as folds share training data."
     if not tested:
         return f"{part.symbol}: too few paired repeats to tell any difference from noise; run at least three seeds."
     if not len(certain):
@@ -178,9 +181,14 @@ def answer(part: Breakdown) -> str:
 def caption(part: Breakdown) -> str:
     """How to read the figure, the trials behind it, and what it leaves out."""
     tested = int(part.table["p adjusted"].notna().sum())
+    certain = (
+        f"Full colour and bold: certain, by Holm's correction over the {tested} differences of the table; pale: within "
+        f"noise. Noise of a {part.by}: {NOISE}."
+    )
+    folded = (part.table["verdict"] == UNAVAILABLE).any()
     words = [
-        f"Difference in {part.score} to the centre: blue better, red worse. Full colour and bold: certain, by Holm's "
-        f"correction over the {tested} differences of the table; pale: within noise. Noise of a {part.by}: {NOISE}."
+        f"Difference in {part.score} to the centre: blue better, red worse.",
+        f"Pale: its interval and verdict are {UNAVAILABLE}." if folded else certain,
     ]
     if part.by == "length":
         words.append(NORMALIZED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,8 +19,9 @@ from tal_dashboards.views.parts.trial_panel import ClickData, clicked_query, tri
 from tal_search.data.dataset_spec import SIMULATED_CLICKS, SIMULATED_DATA
 from tal_search.results.budgets.answers import BestFor, best_for
 from tal_search.results.budgets.ladder import COLUMN, Ladder, has_totals, ladder
-from tal_search.results.budgets.words import HOUR, answer_words, answers_table, round_budgets, spent
+from tal_search.results.budgets.words import answer_words, answers_table, round_budgets, spent
 from tal_search.results.cell_table import cells, numbered, repeats
+from tal_search.results.folds.pooling import method_of
 from tal_search.results.next_runs import run_command
 from tal_search.results.published import SELECTIONS
 from tal_search.results.statistics import HIGH, LOW
@@ -30,19 +30,28 @@ TITLE = "Cost and performance"
 DRAWN = 300  # cells in the figure, the best; exported tables have all
 OURS = "Our cells, the highest mean first; a name opens its first repeat"
 BY_BUDGET = "The best method from each annotation time on, with its difference to the next (points)"
-TOTAL = "annotation h"
+TOTAL, SYSTEMS = "total", "Published systems"
+FRONT = (
+    "front: alone, nothing else costs as little; on, better than all that cost as little or less; below, worse than "
+    "the best of them; within noise or needs repeats, not told apart from it."
+)
+VERDICT = (
+    "verdict in the first table: of the method over all other methods within that time, alone if there is none; in the "
+    "second: of the cell over the {centre}, whatever they cost."
+)
 TABLE_ROW = "Table "  # begins the names of rows of papers' ablation tables, which are no separate systems
-UNITS = {"total": "for the whole training set", "minute": "per minute of video, beside published systems"}
+UNITS = {"total": "total, for the whole training set", "minute": "per minute of video"}
+BESIDE = ", beside published systems"
 
 
 class CostInfo(NamedTuple):
-    """ours: one row for each cell with a finished trial: `cell`, `method`, `n`, SECONDS, TOTAL (hours for the whole
-    training set, NaN if unknown), `score` with LOW and HIGH, `front` (on the Pareto front of the unit), `place` (what
-    is known of that, see `Ladder`), `verdict` and `needs` against the centre, `key` of its first repeat, `line` (a name
-    for cells that differ in one label budget only, else ""), `named` (in the figure). published: `system`,
-    `supervision`, SECONDS, `score`, `selection` (of the epoch), `source`. ladder: the cells by cost in its unit;
-    totals: whether there is a choice of the unit. budgets: costs to choose from; budget: the chosen one. best: the best
-    method for it; words: the same as a sentence; answers: the best method for every budget. label: of
+    """ours: one row for each cell with a finished trial: `cell`, `method`, `n`, SECONDS, TOTAL (for the whole
+    training set in words, "" if unknown), `score` with LOW and HIGH, `front` (on the Pareto front of the unit), `place`
+    (what is known of that, see `Ladder`), `verdict` and `needs` against the centre, `key` of its first repeat,
+    `line` (a name for cells that differ in one label budget only, else ""), `named` (in the figure). published:
+    `system`, `supervision`, SECONDS, `score`, `selection` (of the epoch), `source`. ladder: the cells by cost in its
+    unit; totals: whether there is a choice of the unit. budgets: costs to choose from; budget: the chosen one. best:
+    the best method for it; words: the same as a sentence; answers: the best method for every budget. label: of
     `StudyFrame`.
     """
 
@@ -93,33 +102,22 @@ def _ours(data: StudyData, found: Ladder) -> pd.DataFrame:
     first = repeats(numbered(data)[1]).groupby("cell")
     table = known.assign(key=points["key"], method=first["method"].first()).loc[sorted(points.index)]
     joined = {cell: f"{method} {kind}" for (method, kind), line in found.lines.items() for cell in line}
-    hours = numbered(data)[1].groupby("cell")[COLUMN["total"]].mean() / HOUR if has_totals(data) else math.nan
+    total = numbered(data)[1].groupby("cell")[COLUMN["total"]].mean().reindex(table.index)
+    seconds = total if has_totals(data) else None
     table = table.assign(
         cell=points["cell"],
         front=points["highest"],
         place=points["front"],
         line=[joined.get(one, "") for one in table.index],
-        **{TOTAL: hours},
+        **{TOTAL: "" if seconds is None else seconds.map(spent)},
     ).rename(columns={"annotation_seconds": SECONDS})
     centre = table["centre"] if data.plan != "cases" else False
+    if data.plan == "cases":
+        table["verdict"] = table["verdict"].replace({"centre": "reference"})
     table["named"] = True if len(table) <= NAMED else table["front"] | centre
     ends = [data.score, data.score + LOW, data.score + HIGH]
-    columns = [
-        "cell",
-        "method",
-        "n",
-        SECONDS,
-        TOTAL,
-        *ends,
-        "front",
-        "place",
-        "verdict",
-        "needs",
-        "key",
-        "line",
-        "named",
-    ]
-    return table[columns].reset_index(drop=True)
+    columns = ["cell", "method", "n", SECONDS, TOTAL, *ends, "front", "place", "verdict", "needs", "key", "line"]
+    return table[[*columns, "named"]].reset_index(drop=True)
 
 
 def _published(data: StudyData) -> pd.DataFrame:
@@ -152,8 +150,9 @@ def layout(data: StudyData, selection: Selection) -> Component:
     shown = info(data, selection)
     if not len(shown.ours):
         return components.empty("No trial of this study is finished yet.", run_command(data))
-    unit = components.select("cost-unit", "Annotation time", UNITS if shown.totals else {"minute": UNITS["minute"]},
-                             shown.ladder.unit)  # fmt: skip
+    units = {name: words for name, words in UNITS.items() if name == "minute" or shown.totals}
+    units["minute"] += BESIDE if len(shown.published) else ""
+    unit = components.select("cost-unit", "Annotation time", units, shown.ladder.unit)
     return html.Section([
         html.Div(unit),
         html.Div(_content(shown, selection), id="cost-content"),
@@ -168,21 +167,27 @@ def _content(shown: CostInfo, selection: Selection) -> list[Component]:
         marks={place: spent(cost) if total else f"{cost:.3g}" for place, cost in enumerate(shown.budgets)},
         allow_direct_input=False,
     )  # fmt: skip
-    label = "for the whole training set" if total else "seconds per minute of video"
+    label = "total annotation time" if total else "annotation seconds per minute of video"
+    verdict = VERDICT.format(centre="reference" if shown.ladder.study.plan == "cases" else "centre")
     opens = [trial_query(selection, key) for key in keys]
     return [
-        html.Div(components.chosen(f"Budget: annotation {label}", slider), className="wide"),
+        html.Div(components.chosen(f"Budget: {label}", slider), className="wide"),
         html.Div(_drawn(shown), id="cost-drawn"),
-        html.P(_remark(shown), className="quiet"),
+        *(html.P(words, className="quiet") for words in (_remark(shown), FRONT, verdict) if words),
         components.table(shown.answers, BY_BUDGET, "cost-best-by-budget"),
         components.table(tables(shown)["our cells"], OURS, "cost-our-cells", opens=opens),
-        components.table(shown.published, "Published systems", "cost-published-systems"),
+        *([components.table(shown.published, SYSTEMS, "cost-published-systems")] if len(shown.published) else []),
     ]
 
 
 def _remark(shown: CostInfo) -> str:
-    published = "The published points are on I3D features. Costs are from BackTAL, Fig. 8 and Sec. 4."
-    if shown.ladder.unit == "total":
+    published = ""
+    if len(shown.published) and shown.ladder.unit == "minute":
+        published = (
+            "Published points are as their sources state them; on THUMOS14 they are on I3D features, with the costs of "
+            "BackTAL, Fig. 8 and Sec. 4."
+        )
+    elif len(shown.published):
         published = "Published systems are known per minute of video only, and so are left out of this figure."
     ours = {
         SIMULATED_DATA: " Ours are on simulated data and are no evidence about video.",
@@ -192,7 +197,8 @@ def _remark(shown: CostInfo) -> str:
 
 
 def _drawn(shown: CostInfo) -> list[Component]:
-    caption = "mAP against annotation cost; bars: 95 % intervals over at least three repeats."
+    method = method_of(shown.ladder.study.subjects, "all pairs")
+    caption = f"mAP against annotation cost; bars: 95 % intervals; best method and front: {method}."
     caption += " A line joins the label budgets of one method." if (shown.ours["line"] != "").any() else ""
     unnamed = shown.ladder.unit == "minute" and not shown.ours["named"].all()
     more = f" Of {len(shown.ours)} cells the front and the centre are named." if unnamed else ""

@@ -25,7 +25,7 @@ from tal_search.types import BACKGROUND_CLICKS, CLICKS, NO_ANNOTATOR
 
 TITLE = "Modules and clicks"
 LOOKED_AT = 100  # fits, in search of one whose folder still exists
-NOTE = " (mAP in %; the paper's on I3D features)"
+NOTE = " (mAP in %; the paper's on its own features)"
 TENTHS = [f"{10 * tenth} to {10 * tenth + 10}" for tenth in range(10)]
 STUDIES = {"thumos_clicks": "Table 6", "thumos_modules": "Table 7", "thumos_position": "Table 8"}
 

@@ -84,7 +84,7 @@ def caption(found: Overview) -> str:
         )
     beside = "reference" if found.rows == "case" else "centre"
     band = f"Grey band: the noise floor, ± {found.noise:.1f} points, by which two single runs differ. "
-    band = "The noise floor is not known: no setting has two runs. " if math.isnan(found.noise) else band
+    band = f"The noise floor is not known: the {beside} has too few repeats. " if math.isnan(found.noise) else band
     paper = "; ◇: published" if found.curves["paper"].notna().any() else ""
     ends = "the difference" if found.rows == "case" else "the worst and the best value's difference"
     more = f" The first {MOST_ROWS} of {len(found.ranking)}." if len(found.ranking) > MOST_ROWS else ""

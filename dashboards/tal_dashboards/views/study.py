@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from dash import Dash, Input, Output, State, html
@@ -25,13 +26,20 @@ from tal_search.types import criterion
 
 TITLE = "Study"
 OFFERED = 100  # cells to choose from, the best first
-COMPARED = "Best and centre (mAP in %, ± half the 95 % interval)"
-MOST_REPEATS = 50  # repeats of a cell whose curves are read
+COMPARED = "Best and {beside} (mAP in %, ± half the 95 % interval{leaky})"
+LEAKY = "; leaky: mAP at the epoch that is best on the test split, as the released code reports it"
+REPEAT = ["seed", "annotator"]
+MOST_FITS = 50  # of a cell, whose curves are read; of folds, those of one repeat at least
+OF_FOLDS = (
+    " Of each repeat, the mean of the folds' own scores at epochs that all folds have reached; this is not the pooled "
+    "score of the tables, and has no interval."
+)
 
 
 class StudyInfo(NamedTuple):
     """progress: trials by state. seconds_left: None if unknown. best: the cell with the highest mean of `by` (held-out
-    videos, else the test split, which is leaky); compared: the best cell and the centre. watched: the split of the
+    videos, else the test split, which is leaky); compared: the best cell and the centre, in words
+    `beside`. watched: the split of the
     curves. curves: by cell, with `epoch`, `n`, and `mean` with LOW and HIGH in percent. offered: cells to choose from.
     remark: on the inference settings of the curves.
     """
@@ -41,6 +49,7 @@ class StudyInfo(NamedTuple):
     by: str
     best: str | None
     compared: pd.DataFrame
+    beside: str
     watched: str
     curves: dict[str, pd.DataFrame]
     offered: tuple[str, ...]
@@ -60,10 +69,13 @@ def info(data: StudyData, selection: Selection) -> StudyInfo:
     watched, curves = _curves(data, table.loc[rows], [names[row] for row in rows])
     scores = [score + ending for score in (data.score, "average") for ending in ("", LOW, HIGH)]
     compared = table.loc[rows, ["n", *scores, "holdout", "leaky"]]
+    if np.allclose(compared["leaky"], compared[data.score], equal_nan=True):  # one evaluation: nothing was chosen
+        compared = compared.drop(columns="leaky")
     compared.insert(0, "cell", [names[row] for row in rows])
     return StudyInfo(
         progress=progress(data), seconds_left=seconds_left(data), by=by, best=best,
-        compared=compared.dropna(axis=1, how="all").reset_index(drop=True), watched=watched, curves=curves,
+        compared=compared.dropna(axis=1, how="all").reset_index(drop=True),
+        beside="reference" if data.plan == "cases" else "centre", watched=watched, curves=curves,
         offered=tuple(names[row] for row in ranked[:OFFERED]), trials=trial_table.listed(data),
         remark=_remark(data),
     )  # fmt: skip
@@ -72,32 +84,48 @@ def info(data: StudyData, selection: Selection) -> StudyInfo:
 def _remark(data: StudyData) -> str:
     """Epochs are scored at the preset's inference settings, which may differ from the study's."""
     other = [name for name, value in data.inference.items() if value != data.fit_inference[name]]
-    folds = " Of each repeat, the curve is that of its first fold." if data.folds else ""
+    folds = OF_FOLDS if data.folds else ""
     return f" Epochs are scored at the preset's {', '.join(other)}, not the study's.{folds}" if other else folds
 
 
 def _curves(data: StudyData, drawn: pd.DataFrame, names: list[str]) -> tuple[str, dict[str, pd.DataFrame]]:
-    """The split on which epochs are scored, and the mean over repeats by epoch for each cell."""
+    """The split on which epochs are scored, and the mean over repeats, and over all folds of each, by epoch for each
+    cell.
+    """
     watched = "holdout" if data.protocol["selection"] == "holdout" else "test"
     column = f"{watched}/mAP/{criterion(data.tiou)}"
     axes, curves = list(data.axes), {}
     for name, row in zip(names, records(drawn, axes), strict=True):
         cell = pd.DataFrame([row]).astype(data.trials[axes].dtypes.to_dict())
-        mine = data.trials.merge(cell, on=axes) if axes else data.trials
-        fits = mine.drop_duplicates("key").head(MOST_REPEATS)[["key", "seed", "annotator"]].itertuples(index=False)
-        read = [(data.known(data.epochs, key), seed, annotator) for key, seed, annotator in fits]
-        frames = [
-            epochs.assign(seed=seed, annotator=annotator)
-            for epochs, seed, annotator in read
-            if epochs is not None and column in epochs
-        ]
-        if frames:
-            scores = pd.concat(frames).dropna(subset=column).assign(mean=lambda rows: 100 * rows[column])
-            curve = means(scores[["mean"]], scores["epoch"], scores[["seed", "annotator"]], ("mean",))
-            if data.folds:  # of one fold of each repeat: no interval of this study
-                curve = curve.assign(**{"mean" + LOW: float("nan"), "mean" + HIGH: float("nan")})
-            curves[name] = curve.sort_index().reset_index()
+        scores = _read(data, data.every.merge(cell, on=axes) if axes else data.every, column)
+        if not len(scores):
+            continue
+        curve = means(scores[["mean"]], scores["epoch"], scores[REPEAT], ("mean",)).sort_index().reset_index()
+        if data.folds:  # the intervals of a study with folds are those of pooled scores
+            curve[["mean" + LOW, "mean" + HIGH]] = float("nan")
+        curves[name] = curve
     return watched, curves
+
+
+def _read(data: StudyData, trials: pd.DataFrame, column: str) -> pd.DataFrame:
+    """`epoch`, `seed`, `annotator` and `mean` (percent) of the first MOST_FITS of these trials; of folds, of each
+    repeat the mean over them at epochs that all have reached.
+    """
+    fits, folds = trials.drop_duplicates("key"), int(data.folds.get("of", 1))
+    if data.folds:
+        fits = fits.sort_values(REPEAT, kind="stable")
+    frames = [pd.DataFrame(columns=["epoch", "mean", *REPEAT])]
+    for key, *repeat in fits.head(max(1, MOST_FITS // folds) * folds)[["key", *REPEAT]].itertuples(index=False):
+        epochs = data.known(data.epochs, key)
+        if epochs is not None and column in epochs:
+            scored = epochs.dropna(subset=column)
+            own = {"epoch": scored["epoch"], "mean": 100 * scored[column]}
+            frames.append(pd.DataFrame({**own, **dict(zip(REPEAT, repeat, strict=True))}))
+    scores = pd.concat(frames[1:] or frames, ignore_index=True)
+    if not data.folds:
+        return scores
+    averaged = scores.groupby([*REPEAT, "epoch"])["mean"].agg(["mean", "size"]).reset_index()
+    return averaged[averaged["size"] == folds]
 
 
 def figures(info: StudyInfo) -> dict[str, go.Figure]:
@@ -135,7 +163,7 @@ def layout(data: StudyData, selection: Selection) -> Component:
     return html.Section([
         components.tiles("study-progress", shown.progress, shown.seconds_left),
         html.P(_best_words(shown), id="study-best"),
-        components.table(shown.compared, COMPARED, "study-compared"),
+        components.table(shown.compared, _compared_words(shown), "study-compared"),
         _cell_choice(shown, selection),
         html.Div(_curve_part(shown), id="study-curves"),
         grids.layout(trial_table.NAME, trial_table.grid(data, selection), selection),
@@ -147,6 +175,10 @@ def _best_words(shown: StudyInfo) -> str:
         return "No trial is finished yet."
     how = "held-out training videos" if shown.by == "holdout" else f"{shown.by} on the test split, which is leaky"
     return f"Best cell, by {how}: {shown.best}."
+
+
+def _compared_words(shown: StudyInfo) -> str:
+    return COMPARED.format(beside=shown.beside, leaky=LEAKY if "leaky" in shown.compared else "")
 
 
 def _cell_choice(shown: StudyInfo, selection: Selection) -> Component:
@@ -162,7 +194,8 @@ def _curve_part(shown: StudyInfo) -> Component:
         return components.empty(
             "No epoch has been scored yet.", "wait for the first evaluation, or set protocol.evaluate_every=1"
         )
-    words = f"mAP by epoch: mean over repeats, band: 95 % interval.{shown.remark}"
+    band = "" if OF_FOLDS in shown.remark else ", band: 95 % interval"
+    words = f"mAP by epoch: mean over repeats{band}.{shown.remark}"
     return components.graph("study-curves-graph", figures(shown)["curves"], words)
 
 
@@ -176,4 +209,4 @@ def register(app: Dash, open_study: Callable[[], StudyData]) -> None:
     )  # fmt: skip
     def chosen(cell: str | None, search: str) -> tuple[Component, ComponentType]:
         shown = info(open_study(), {**selection_of(search), "study-cell": cell or ""})
-        return _curve_part(shown), components.table(shown.compared, COMPARED, "study-compared").children
+        return _curve_part(shown), components.table(shown.compared, _compared_words(shown), "study-compared").children

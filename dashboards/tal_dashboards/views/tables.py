@@ -120,7 +120,7 @@ def layout(data: StudyData, selection: Selection) -> Component:
     legend = (
         "mAP in %, mean ± half the 95 % interval over n repeats (seed × annotator). Δ: paired difference to the "
         f"centre in points; {method_of(data.subjects)}. Axes: {OF_AXES}. –: no number, or none published. "
-        f"Paper: published numbers, on I3D features. {MARK_NOTE}"
+        f"Paper: published numbers, on their own features. {MARK_NOTE}"
     )
     content.append(html.P(legend, className="quiet"))
     spread = components.table(shown.floor, "Spread of the centre (points of mAP)", "tables-floor")

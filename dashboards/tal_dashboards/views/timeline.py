@@ -187,7 +187,8 @@ def _content(shown: TimelineInfo | None) -> ComponentType:
     words = (
         f"{video[shown.split]} Hit: the right class and tIoU ≥ {TIOU:g} with an instance that no higher-scoring "
         "detection matches. Wrong label: the same with another class. False: any other detection. Detections: "
-        f"{counts}; the {MOST_DETECTIONS} with the highest scores are drawn."
+        f"{counts}; the {MOST_DETECTIONS} with the highest scores are drawn. Score: what ranks detections, for most "
+        "methods the mean activation inside minus that around it, plus a share of the video's; it may be negative."
     )
     slider = dcc.Slider(
         0, shown.duration, shown.duration / STEPS, value=shown.at, id=components.name_of("timeline-at"),

@@ -7,23 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tal_search.cli.arguments import Grammar, Key, number, one_of, parse, whole
+from tal_search.cli.arguments import Grammar, Key, number, one_of, parse_leniently, whole
 from tal_search.cli.console import console, print_line
 from tal_search.cli.data_commands import convert_hapt
 from tal_search.cli.data_init import init
 from tal_search.data.catalog import dataset_name, definition, name_of
 from tal_search.data.check import ClickSurvey, SplitSurvey, survey
-from tal_search.data.clicks.drawn_clicks import Clickers, with_drawn_clicks
+from tal_search.data.clicks.drawn_clicks import with_drawn_clicks
 from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.definition import USUAL_SNIPPETS
 from tal_search.data.features.cache import convert
 from tal_search.data.features.layouts import NAMES
 from tal_search.data.features.timing import Timing
 from tal_search.data.find import find
-from tal_search.data.simulation.clickers import DRAWN_CLICKERS
 from tal_search.data.simulation.videos import Simulation
 from tal_search.errors import InputError, Problems
+from tal_search.study.dataset_keys import fold_places, read_settings, separated
 from tal_search.study.effective_preset import preset_problems
+from tal_search.study.presets import folded
 from tal_search.text.commands import override
 from tal_search.text.words import counted
 
@@ -50,8 +51,12 @@ dataset.root=DIR.
                          if this differs from the dataset's file and the layout
   ground_truth=FILE      if it is not beside the features
   clicks=DIR             if they are not beside the features
-  clickers.background= clickers.action= clickers.annotators= clickers.instead=
-                         check only: simulated clicks, see docs/datasets.md
+  folds={by: REGEX, of: N}     check only: folds over subjects
+  clickers={background: uniform, action: uniform, annotators: 3, instead: false}
+                         check only: simulated clicks, see docs/studies.md
+
+Keys may be written as in a study, dataset.KEY=, and parts of folds and clickers
+one by one, folds.by=REGEX.
 
 convert-hapt makes features and a ground truth from the folder RawData of HAPT
 (UCI data set 341); see docs/hapt.md. folds=0/5 tests every fifth person.
@@ -73,13 +78,8 @@ KEYS = {
 }
 OUT = {"out": Key(convert=Path, required="give the new folder")}
 ROOT = "takes one folder of features"
-CLICKERS = {
-    "clickers.background": Key(convert=one_of(DRAWN_CLICKERS)),
-    "clickers.action": Key(convert=one_of(DRAWN_CLICKERS)),
-    "clickers.annotators": Key(convert=whole(1, 100, "is not a number of annotators, 1 to 100; give one"), default=3),
-    "clickers.instead": Key(convert=one_of(("true", "false")), default="false"),
-}
-CHECK = Grammar(command="data check", keys={**KEYS, **CLICKERS, "out": Key(convert=Path)}, words=(1, 1), needs=ROOT)
+SECTIONS = {"check": ("folds", "clickers"), "convert": ()}  # of a study's `dataset` that change what the command says
+CHECK = Grammar(command="data check", keys={**KEYS, "out": Key(convert=Path)}, words=(1, 1), needs=ROOT)
 CONVERT = Grammar(command="data convert", keys={**KEYS, **OUT}, words=(1, 1), needs=ROOT)
 GRAMMARS = {"check": CHECK, "convert": CONVERT}
 
@@ -88,14 +88,18 @@ def command(arguments: list[str]) -> int:
     """Check or convert; returns the exit code. Raises InputError with all problems."""
     action = arguments[0]
     if action == "init":
-        return init(arguments[1:], {**KEYS, "out": Key(convert=Path)})
+        return init(separated(arguments[1:], ())[0], {**KEYS, "out": Key(convert=Path)})
     if action == "convert-hapt":
         return convert_hapt.command(arguments[1:])
     if action not in GRAMMARS:
         raise InputError(f"command line: '{action}' is unknown; write `tal-search data check ROOT` or `data convert`")
-    parsed = parse(GRAMMARS[action], arguments[1:])
+    rest, overrides = separated(arguments[1:], SECTIONS[action])
+    parsed, (settings, written) = parse_leniently(GRAMMARS[action], rest), read_settings(overrides)
+    parsed.problems.extend(written.problems)
+    parsed.problems.raise_if_any()
     started = time.monotonic()
     spec, screen = _found(Path(parsed.words[0]), parsed.values), console()
+    spec = folded(with_drawn_clicks(spec, settings.clickers), settings.folds, fold_places(written))
     print_line(screen, f"Data: {spec.description}")
     notes: list[str] = []
     splits, clicks = survey(spec, notes)
@@ -105,9 +109,9 @@ def command(arguments: list[str]) -> int:
     verdict = f"Usable, with {counted(len(notes), 'note')} above" if notes else "No problems"
     lines.append(f"{verdict}: {videos} videos read in {seconds:.1f} s.")
     if action == "convert":
-        out, written = parsed.values["out"], list[str]()
-        convert(spec, out, written)
-        lines += [*written, f"Converted to {spec.snippets} snippets; use {override('dataset.root', str(out))}"]
+        out, said = parsed.values["out"], list[str]()
+        convert(spec, out, said)
+        lines += [*said, f"Converted to {spec.snippets} snippets; use {override('dataset.root', str(out))}"]
     for line in lines:
         print_line(screen, line)
     return 0
@@ -125,9 +129,6 @@ def _found(root: Path, values: dict[str, Any]) -> DatasetSpec:
         )  # fmt: skip
     if problems:
         raise InputError(dict.fromkeys(problems))  # a file that cannot be read is reported by both
-    drawn = {name.partition(".")[2]: values[name] for name in CLICKERS if name in values}
-    if drawn:
-        spec = with_drawn_clicks(spec, Clickers(**{**drawn, "instead": drawn["instead"] == "true"}))
     snippets = spec.layout.get("snippets") or values["snippets"] or spec.facts.snippets or USUAL_SNIPPETS
     return replace(spec, snippets=int(snippets))
 

@@ -9,6 +9,7 @@ from tal_search.cli.commands import list_studies
 from tal_search.cli.commands.study_arguments import STUDY, plan_of
 from tal_search.cli.console import console, print_wrapped
 from tal_search.cli.status_line import StatusLine, working
+from tal_search.errors import InputError
 from tal_search.text.words import counted
 
 if TYPE_CHECKING:
@@ -92,16 +93,25 @@ def _known_speeds(plan: Plan) -> str:
 
 def _preview(plan: Plan, screen: Console, status: StatusLine) -> int:
     """Check the data as a run does, and print the counts."""
+    from tal_search.plan.compatibility import fixed_settings
     from tal_search.plan.data_check import check_data
     from tal_search.plan.preview import preview, sampler_sentence
-    from tal_search.record.record_reader import RecordReader
+    from tal_search.record.record_reader import RecordReader, recorded_studies
+    from tal_search.record.storage import settings_to_keep, shown
     from tal_search.trial.mend import listed
 
     status.enter("checking data")
     for note in check_data(plan):
         print_wrapped(screen, note)
-    if (damage := RecordReader(plan.study.runs / plan.study.name).damage()) is not None:
+    record = RecordReader(plan.study.runs / plan.study.name)
+    if (damage := record.damage()) is not None:
         print_wrapped(screen, f"{damage}.")
+    elif plan.study.name in recorded_studies(plan.study.runs):
+        where = plan.study.record or plan.study.runs / plan.study.name / "record.db"
+        try:
+            settings_to_keep(record.settings(), plan.study.name, fixed_settings(plan))
+        except InputError as error:  # as the run refuses it
+            raise InputError(f"{shown(where)}: {error}") from None
     if plan.study.search.plan == "sampler":
         print_wrapped(screen, sampler_sentence(plan))
         return 0

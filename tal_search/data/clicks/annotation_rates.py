@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
@@ -32,6 +31,7 @@ from tal_search.types import (
 
 _counted: dict[Hashable, Labelled] = {}  # by everything that the counts depend on
 ALL: Mapping[str, Any] = {"selection": "last"}  # a protocol that holds out no video
+HELD_OUT = ("selection", "holdout_fraction", "holdout_seed", "holdout_by")  # keys of a protocol that decide it
 
 
 class Labelled(NamedTuple):
@@ -46,26 +46,20 @@ def labelled(
 ) -> Labelled:
     """The labelled training videos of a trial: those within the budget of videos, and those held out.
 
+    Of a fold, the videos that it trains on and not those that it tests; of folds without a number, all.
+
     Counted in the click files, within the dataset's budgets, in the ground truth or the simulation. THUMOS14's rates
     stand in where nothing can be counted: for clicks in the feature files, a ground truth without durations, and files
     with problems (which `check` reports). Held-out videos count like the others, though selection needs their
     instances.
     """
-    spec = dataclasses.replace(spec, fold=None)  # all folds of a study cost the same
     # A plan asks once a trial for few different rates; the fingerprints identify the files they are counted in.
     held = canonical_json({name: value for name, value in protocol.items() if name in HELD_OUT})
+    held += canonical_json([spec.folds, spec.fold])
     key = (spec.fingerprint, annotator, supervision, held, *spec.fingerprints_read(annotator, supervision).items())
     if key not in _counted:
         _counted[key] = _labelled(spec, annotator, supervision, protocol)
     return _counted[key]
-
-
-HELD_OUT = ("selection", "holdout_fraction", "holdout_seed", "holdout_by")
-
-
-def annotation_rates(spec: DatasetSpec, annotator: str, supervision: tuple[str, ...]) -> dict[str, float]:
-    """Clicks and instances a minute of labelled video, by kind, that a trial with this supervision reads."""
-    return dict(labelled(spec, annotator, supervision).rates)
 
 
 def _labelled(spec: DatasetSpec, annotator: str, supervision: tuple[str, ...], protocol: Mapping[str, Any]) -> Labelled:
@@ -76,7 +70,8 @@ def _labelled(spec: DatasetSpec, annotator: str, supervision: tuple[str, ...], p
     with contextlib.suppress(InputError):
         train, test = training_truth(spec), load_truths(spec)[1]
         rows = _labelled_rows(spec, annotator, protocol, train)
-        total = float(train.duration[rows].sum()) / 60
+        known = spec.fold is None or bool(np.isfinite(test.duration).all() and np.isfinite(train.duration).all())
+        total = float(train.duration[rows].sum()) / 60 if known else math.nan  # unknown in one fold: unknown in all
         if not math.isfinite(total) or total <= 0:
             return Labelled(None, rates)
         minutes = total

@@ -6,6 +6,7 @@ release).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ def read_activities(
     Adds a problem for each kind of wrong line, and notes on recordings without files and on those without a label.
     """
     problems, instances, absent = Problems(path), dict[Key, list[Instance]](), list[str]()
+    lines_of_instances: dict[Key, list[tuple[Instance, int]]] = {}
     lines = lines_of(path, everything)
     for number, line in enumerate(lines or [], 1):
         texts = line.split()
@@ -77,8 +79,11 @@ def read_activities(
         elif (experiment, user) in lengths:
             instance = Instance(start=first - 1, end=last, label=CLASSES[activity - 1])
             instances.setdefault((experiment, user), []).append(instance)
+            lines_of_instances.setdefault((experiment, user), []).append((instance, number))
         else:
             absent.append(recording_name(experiment, user))
+    for key, labelled in lines_of_instances.items():
+        _refuse_overlaps(recording_name(*key), labelled, problems)
     with everything.gather():
         problems.raise_if_any()
     if absent:
@@ -89,6 +94,15 @@ def read_activities(
     if bare and lines:
         notes.append(f"{path}: {counted(len(bare), 'recording')} without a label ({named(bare)}), all background")
     return instances
+
+
+def _refuse_overlaps(recording: str, labelled: list[tuple[Instance, int]], problems: Problems) -> None:
+    """Report instances of a recording, with their lines, that share samples: a person does one activity at a time."""
+    in_order = sorted(labelled, key=lambda one: (one[0].start, one[0].end))
+    for (earlier, line), (later, other) in itertools.pairwise(in_order):
+        if later.start < earlier.end:
+            fix = "keep one" if later == earlier else "correct one of them"
+            problems.add(f"lines {line} and {other} overlap in {recording}; {fix}", "overlap")
 
 
 def _wrong(

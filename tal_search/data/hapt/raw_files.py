@@ -128,6 +128,9 @@ def _samples(path: Path, problems: Problems) -> Floats | None:
     lines = lines_of(path, problems)
     if lines is None:
         return None
+    if lines in ([], [""]):
+        problems.add(f"{path} is empty; {AGAIN}", "empty")
+        return None
     rows = _parsed(lines)
     if rows is None:
         wrong = [number for number, line in enumerate(lines, 1) if not _is_sample(line)]

@@ -16,6 +16,7 @@ SUBSETS = ("training", "test")
 VERSION = "HAPT 2.1"
 WINDOW_SECONDS, LAST_WINDOW_SECONDS = 60, 30  # length of a training window; the last one has at least the second
 CLIP_SECONDS = 45  # least length of a clip
+CUT = "training sequences are cut through instances"
 LEAST_SECONDS = 1  # of a gap that clips are cut in, and of a piece of an instance that a cut leaves
 
 
@@ -52,8 +53,8 @@ def sequences_of(recordings: list[Recording], kind: str, tested: frozenset[int])
     return [sequence for recording in recordings for sequence in _cut(recording, kind, tested)]
 
 
-def ground_truth(sequences: list[Sequence]) -> dict[str, object]:
-    """The ActivityNet-style ground truth, in seconds."""
+def ground_truth(sequences: list[Sequence], made_for_split: list[str]) -> dict[str, object]:
+    """The ActivityNet-style ground truth, in seconds. made_for_split: see `folds.split_notes`."""
     database = {
         sequence.name: {
             "subset": sequence.subset,
@@ -66,7 +67,7 @@ def ground_truth(sequences: list[Sequence]) -> dict[str, object]:
         }
         for sequence in sequences
     }
-    return {"version": VERSION, "database": database}
+    return {"version": VERSION, **({"made_for_split": made_for_split} if made_for_split else {}), "database": database}
 
 
 def _cut(recording: Recording, kind: str, tested: frozenset[int]) -> Iterator[Sequence]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from contextlib import suppress
 from pathlib import Path
 
+from tal_search.data.catalog import installed
 from tal_search.data.data_folder import subsets_and_fps
-from tal_search.data.definition import DatasetDefinition
+from tal_search.data.definition import DatasetDefinition, SplitNames
 from tal_search.data.truth.labels import read_labels
 from tal_search.errors import InputError
 from tal_search.files.json_reader import content_of, read_object
@@ -41,3 +43,25 @@ def hash_of(path: Path) -> str:
 def digest(content: object) -> str:
     """SHA-256 of JSON values."""
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def of_timeline(truth: Path, facts: DatasetDefinition) -> list[object]:
+    """What identifies a real timeline: its content, and its subsets unless they are the usual ones, as in records of
+    earlier versions."""
+    chosen = subsets(truth, facts)
+    usual = chosen == subsets(truth, dataclasses.replace(facts, splits=SplitNames()))
+    return [truth_hash(truth, facts)] if usual else [truth_hash(truth, facts), chosen]
+
+
+def of_stand_in(facts: DatasetDefinition) -> dict[str, object]:
+    """What identifies a drawn timeline: classes and numbers of videos; of the installed data sets all that records of
+    version 0.3 have, so that their studies go on.
+    """
+    known = installed().get(facts.name)
+    if known is None or (known.classes, known.stand_in) != (facts.classes, facts.stand_in):
+        return {"classes": facts.classes, "stand_in": dataclasses.asdict(facts.stand_in)}
+    return {
+        "title": known.shown, "train": known.splits.training, "test": known.splits.test, "classes": known.classes,
+        "videos": (known.videos.training, known.videos.test), "snippets": known.snippets, "tiou": known.tiou,
+        "stand_in": (known.stand_in.training, known.stand_in.test),
+    }  # fmt: skip

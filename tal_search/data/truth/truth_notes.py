@@ -13,12 +13,14 @@ from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.features.split_reader import read_truths
 from tal_search.data.truth.labels import named
 from tal_search.data.truth.truths import present
+from tal_search.errors import InputError
 from tal_search.text.words import counted
 from tal_search.types import Annotations, Detections
 
 Rows = NDArray[np.bool_]  # [N], whether an instance is of some kind
 # Seconds. Releases round times to hundredths, so many an instance ends a little after its video.
 ROUNDING = 0.01
+MOST_OUTSIDE = 0.5  # share of instances outside their videos in times that are seconds
 
 
 def dataset_notes(spec: DatasetSpec, seconds: Mapping[str, float]) -> list[str]:
@@ -29,7 +31,23 @@ def dataset_notes(spec: DatasetSpec, seconds: Mapping[str, float]) -> list[str]:
     notes: list[str] = []
     path = Path(spec.ground_truth)
     train, test = (_timed(truth, seconds) for truth in read_truths(spec, notes))
+    _require_inside(path, train, test)
     return [*notes, *truth_notes(path, train, test), *training_notes(path, train, test)]
+
+
+def _require_inside(path: Path, *truths: Annotations) -> None:
+    """Raises InputError where most instances lie outside their videos: their times are no seconds."""
+    outside = [(truth, np.flatnonzero(is_outside(truth))) for truth in truths]
+    count, total = sum(len(rows) for _, rows in outside), sum(len(truth.label) for truth in truths)
+    if count <= MOST_OUTSIDE * total:
+        return
+    truth, rows = next((truth, rows) for truth, rows in outside if len(rows))
+    video, (start, end) = truth.video[rows[0]], truth.segment[rows[0]]
+    seen = f"{truth.videos[video]} lasts {truth.duration[video]:g} s and has one from {start:g} to {end:g}"
+    raise InputError(
+        f"{path}: {count} of {counted(total, 'instance')} lie wholly outside their video ({seen}); segments are in "
+        "seconds: divide frames by the frames a second, or correct the durations"
+    )
 
 
 def truth_notes(path: Path, *truths: Annotations) -> list[str]:

@@ -22,6 +22,7 @@ from tal_search.results.uncertainty.runs import Runs
 from tal_search.types import Floats, Ints
 
 CERTAIN = ("better", "worse")
+UNAVAILABLE = "not available with folds"  # a verdict: the draws over subjects are those of all groups together
 COLUMNS = [
     "group", "value", "centre", "n", "score", "delta", "delta" + LOW, "delta" + HIGH, "pairs", "p", "p adjusted",
     "noise", "verdict",
@@ -47,7 +48,7 @@ def by_group(data: StudyFrame, axis: str, scores: pd.DataFrame) -> pd.DataFrame:
     repeats) with its interval (LOW, HIGH), `p`, `p adjusted` over the table, `noise` (`statistics.floor`, from all
     cells that are given) and `verdict`, by `statistics.verdicts`, or "centre". Intervals have Bonferroni's level for
     the number of differences; they end at 0 if only Holm's rule is significant. NaN without anything to compare, and
-    with folds, whose repeats are not independent.
+    with folds, whose repeats are not independent: there `verdict` is UNAVAILABLE.
     """
     trials = data.trials.loc[scores.index].assign(**{_ROW: range(len(scores))})
     numbers, trials = numbered(replace(data, trials=trials))
@@ -61,7 +62,8 @@ def by_group(data: StudyFrame, axis: str, scores: pd.DataFrame) -> pd.DataFrame:
     if not groups:
         return pd.DataFrame(columns=COLUMNS)
     table = pd.concat([_rows(group, axis, shown) for group in groups], ignore_index=True)
-    return _corrected(table)[COLUMNS]
+    table = _corrected(table)[COLUMNS]
+    return table.assign(verdict=table["verdict"].where(table["centre"], UNAVAILABLE)) if data.subjects else table
 
 
 def most_affected(table: pd.DataFrame) -> list[str]:

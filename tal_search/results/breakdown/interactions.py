@@ -27,7 +27,6 @@ from tal_search.results.uncertainty.moderation import LEAST_CELLS
 from tal_search.types import Floats
 
 INTERACT = "interact"
-METHOD = "F test of what the additive model of two axes leaves over, Holm's correction over pairs of axes"
 MOST_PLACES = 400  # entries of a table of two axes; its covariance matrix has their square
 COLUMNS = ("first", "second", "largest", "p", "p adjusted", "verdict", "needs")
 

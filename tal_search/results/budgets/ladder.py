@@ -21,6 +21,7 @@ Undecided = Literal["within noise", "needs repeats"]
 Unit = Literal["total", "minute"]  # of costs: seconds for the whole training set, or for a minute of its video
 COLUMN = {"total": "annotation_total", "minute": "annotation_seconds"}
 ON, BELOW = "on", "below"  # the front, beyond the noise
+ALONE = "alone"  # no other cell costs as little or less, so that it is compared with nothing
 SAME = 1 + 1e-9  # costs within this ratio are equal up to rounding
 
 
@@ -31,9 +32,9 @@ class Ladder:
     points: one row a cell, cheapest first, indexed as `cells`: `cell` (its name), `method` (equal for cells that differ
     in their label budgets only), `key` of its first repeat, `cost` in seconds (mean over its trials) of `unit`, `n`,
     the `score` with LOW and HIGH; `highest`, whether no cell that costs as little or less has a higher mean; `front`,
-    what is known of that: "on" (it is better than all of these), "below" (worse than the best of these), else "within
-    noise" or "needs repeats", with `needs`. Differences are paired and corrected for all cells of the study. lines: the
-    cells that a line joins, cheapest first, by method and kind of annotation.
+    what is known of that: "alone" (there is no such cell), "on" (it is better than all of these), "below" (worse than
+    the best of these), else "within noise" or "needs repeats", with `needs`. Differences are paired and corrected for
+    all pairs of cells. lines: the cells that a line joins, cheapest first, by method and kind of annotation.
     """
 
     study: StudyFrame = field(repr=False)
@@ -87,9 +88,11 @@ def ladder(data: StudyFrame, cases: Mapping[str, CaseFit], unit: Unit = "total")
 
 @lru_cache(maxsize=32)
 def against(data: StudyFrame, reference: int) -> pd.DataFrame:
-    """`cell_table.paired`: the difference of every cell to this one, corrected for all cells. Do not modify it."""
+    """`cell_table.paired`: the difference of every cell to this one, corrected for all pairs of cells, as the results
+    choose what is compared. Do not modify it.
+    """
     numbering, trials = numbered(data)
-    return paired(numbering.assign(centre=numbering.index == reference), repeats(trials), data.score)
+    return paired(numbering.assign(centre=numbering.index == reference), repeats(trials), data.score, "all pairs")
 
 
 def undecided(rivals: pd.DataFrame) -> tuple[Undecided, str]:
@@ -113,7 +116,9 @@ def _with_front(found: Ladder) -> Ladder:
     for cell, cost in zip(highest.index, highest["cost"], strict=True):
         others = found.within(float(cost)).index.drop([cell])
         rivals = against(found.study, int(cell)).loc[others]
-        if not (rivals["verdict"] == "worse").all():
+        if not len(others):
+            points.loc[cell, "front"] = ALONE
+        elif not (rivals["verdict"] == "worse").all():
             points.loc[[cell], ["front", "needs"]] = undecided(rivals)
     step = np.searchsorted(highest["cost"], points["cost"] * SAME, side="right") - 1
     for place in np.unique(step):

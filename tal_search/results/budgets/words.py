@@ -8,7 +8,7 @@ import pandas as pd
 
 from tal_search.results.budgets.answers import BestFor, answers, best_for, of_answers
 from tal_search.results.budgets.ladder import Ladder
-from tal_search.results.statistics import around
+from tal_search.text.words import around
 
 MINUTE, HOUR = 60, 3600
 # Budgets that people think in, in seconds: 1, 2, 5, ... seconds, minutes and hours.
@@ -45,7 +45,7 @@ def answers_table(found: Ladder) -> pd.DataFrame:
 
 
 def round_budgets(found: Ladder) -> tuple[float, ...]:
-    """Round times above the cheapest cell, and the cost of the dearest; per minute of video, the costs of all cells."""
+    """Round times above the cheapest cell, and the highest cost; per minute of video, the costs of all cells."""
     costs = sorted(set(found.points["cost"]))
     if found.unit == "minute" or not costs:
         return tuple(costs)
@@ -70,7 +70,7 @@ def _verdict(answer: BestFor) -> str:
     delta = f"{answer.delta:+.1f}{around(answer.delta, answer.delta_low, answer.delta_high)}".replace("-", "−")
     match answer.verdict:
         case "alone":
-            return "nothing else is within it"
+            return "no other method is within it"
         case "better":
             return f"better than all others, the next is {answer.runner_cell} ({delta} points)"
         case "within noise":
@@ -81,7 +81,7 @@ def _verdict(answer: BestFor) -> str:
 
 
 def spoken(found: Ladder) -> list[str]:
-    """The answers that a terminal prints: for a few round budgets spread over the study's, and for the dearest cell."""
+    """The answers that a terminal prints: for a few round budgets spread over the study's, and for the highest cost."""
     budgets = round_budgets(found)
     if not budgets:
         return []

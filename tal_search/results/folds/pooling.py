@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from tal_search.results.statistics import METHOD, SPREAD
+from tal_search.results.statistics import CORRECTED, HIGH, LOW, SAMPLED, SPREAD, means
 from tal_search.results.trials import StudyFrame, averaged, score_columns
 from tal_search.results.uncertainty import subjects as bootstrap
+from tal_search.results.uncertainty.contrasts import Family
 from tal_search.results.uncertainty.subjects import Draws
 from tal_search.text.words import counted
 from tal_search.types import Ints, JointScores
@@ -22,7 +23,14 @@ from tal_search.types import Ints, JointScores
 # Over the folds of a repeat; other columns are those of the first fold.
 SUMMED = ("detections", "seconds", "scoring_seconds")
 AVERAGED = ("annotation_seconds", "annotation_total", "parameters")
+HELD_OUT = (
+    " Scores on held-out training videos, which choose the best cell, are means over the folds of a repeat, with "
+    "intervals over seeds."
+)
+COSTS = " Annotation costs are those of the videos that a fit trains on, means over the folds."
 MISSING = "folds missing"  # ends the state of a repeat without a score
+FILES = "files of"  # begins it where all folds are finished
+ENDS = {"mean": "", "low": LOW, "high": HIGH}
 LEAST, MOST = ("number", "started", "epoch", "cached"), ("ended",)
 
 
@@ -36,7 +44,8 @@ def pooled(rows: pd.DataFrame, axes: Sequence[str], folds: int, score: Scorer) -
 
     Scores and `draws` (see `uncertainty.subjects`) are those of the pooled detections; `holdout` is the mean over
     folds, and there is no `leaky`. `key` and `id` are those of the first fold, `ids` those of all. Where folds are
-    missing or their files damaged there is no score, and `state` says how many: "2 of 30 folds missing".
+    missing or their files damaged there is no score, and `state` says how many: "2 of 30 folds missing";
+    "files of 30 folds missing" where all are finished.
     """
     if rows.empty:
         return rows.assign(**{bootstrap.COLUMN: pd.Series(dtype=object)})
@@ -73,15 +82,14 @@ def _whole(rows: pd.DataFrame, folds: int, score: Scorer) -> dict[Hashable, Any]
     whole["reason"] = next((reason for reason in rows["reason"] if reason), "")
     missing = folds - len(done)
     found = None if missing else score(tuple(done["id"]))
-    missing = folds if found is None and not missing else missing
     if found is None:
-        return whole | {"state": f"{missing} of {folds} {MISSING}"}
+        return whole | {"state": f"{missing} of {folds} {MISSING}" if missing else f"{FILES} {folds} {MISSING}"}
     held = done["holdout"].mean() if "holdout" in done else np.nan
     whole["ids"] = tuple(done["id"])
     return whole | {"state": "done", **_columns(found, folds), "holdout": held, "reason": found.note}
 
 
-def _columns(found: JointScores, folds: int) -> dict[str, object]:
+def _columns(found: JointScores, folds: int) -> dict[str, Any]:
     """Columns of a frame of trials, in percent."""
     nothing = np.full((1, len(found.tiou)), np.nan)
     values = score_columns(found.tiou, found.mAP[None], nothing, nothing[:, 0])
@@ -90,6 +98,29 @@ def _columns(found: JointScores, folds: int) -> dict[str, object]:
         subjects=found.subjects, folds=folds,
     )  # fmt: skip
     return {**{name: float(value[0]) for name, value in values.items()}, bootstrap.COLUMN: draws}
+
+
+def with_intervals(found: JointScores, folds: int) -> pd.DataFrame:
+    """One row per score of one run, `mean`, `low` and `high` in percent, as in a study's tables; NaN if unknown."""
+    columns = _columns(found, folds)
+    repeats = pd.DataFrame({"seed": [0], "annotator": [""], bootstrap.COLUMN: [columns.pop(bootstrap.COLUMN)]})
+    names = [name for name in columns if name not in ("holdout", "leaky")]
+    row = means(pd.DataFrame({name: [columns[name]] for name in names}), pd.Series([0]), repeats, names).iloc[0]
+    table = {end: [float(row[name + suffix]) for name in names] for end, suffix in ENDS.items()}
+    return pd.DataFrame(table, index=pd.Index(names))
+
+
+def as_fractions(intervals: pd.DataFrame) -> list[dict[str, object]]:
+    """The rows of `with_intervals` for JSON, as fractions; None where unknown."""
+    rows = zip(intervals.index, intervals.to_numpy() / 100, strict=True)
+    names = [str(name) for name in intervals]
+    return [
+        {
+            "score": name,
+            **{key: value if np.isfinite(value) else None for key, value in zip(names, row.tolist(), strict=True)},
+        }
+        for name, row in rows
+    ]
 
 
 def _is_score(name: str) -> bool:
@@ -101,12 +132,15 @@ def folds_note(data: StudyFrame) -> str:
     if not data.folds:
         return ""
     note = f"The detections of {data.folds['of']} folds are pooled and scored once; {bootstrap.words(data.subjects)}."
+    note += COSTS
+    note += HELD_OUT if data.trials["holdout"].notna().any() else ""
     lacking = data.trials[data.trials["state"].astype(str).str.endswith(MISSING)]
     if lacking.empty:
         return note
     states = ", ".join(f"{count} with {state}" for state, count in lacking["state"].value_counts().head(3).items())
     of = counted(len(data.trials), "repeat")
-    return f"{note} {len(lacking)} of {of} without a score, as folds are missing ({states})."
+    fix = "; the same `run` command makes their files again" if FILES in states else ""
+    return f"{note} {len(lacking)} of {of} without a score, as folds are missing ({states}){fix}."
 
 
 def interval_words(count: int) -> str:
@@ -114,10 +148,10 @@ def interval_words(count: int) -> str:
     return bootstrap.words(count)
 
 
-def method_of(count: int) -> str:
+def method_of(count: int, family: Family = "one centre") -> str:
     """The method of intervals and verdicts in words; count: of the subjects of folds, 0 without folds."""
-    corrected = "intervals and verdicts with Dunnett's correction over all cells of the study"
-    return f"{bootstrap.words(count)}, paired over cells; {corrected}" if count else METHOD
+    spread = f"{bootstrap.words(count)}, paired over cells;" if count else f"{SAMPLED},"
+    return f"{spread} {CORRECTED[family]}"
 
 
 def spread_of(count: int) -> str:

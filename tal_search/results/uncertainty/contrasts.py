@@ -7,19 +7,21 @@ the coverage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from tal_search.results.uncertainty import subjects
-from tal_search.results.uncertainty.families import SIGNIFICANT, critical, dunnett
+from tal_search.results.uncertainty.families import SIGNIFICANT, critical, dunnett, tukey, widest
 from tal_search.results.uncertainty.model import Claim, added, modelled
 from tal_search.results.uncertainty.moderation import LEAST_CELLS
 from tal_search.results.uncertainty.runs import Runs
 from tal_search.types import Floats, Ints
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-9  # of sums of scores in points
+Family = Literal["one centre", "all pairs"]  # of comparisons that a difference is corrected for
 LEAST_REPEATS = 3  # with fewer repeats no interval is given
 
 
@@ -42,8 +44,9 @@ class Contrasts:
 
     delta: mean difference over `pairs` common repeats (common seeds, if one of the two has no annotators), NaN without
     any; error: its standard error, with `degrees` of freedom; p: of the two-sided t test; adjusted: p by Dunnett's
-    step-down rule over all cells; low and high: the simultaneous 95 % interval, which excludes 0 if and only if
-    adjusted is below 0.05. NaN with fewer than three pairs, or one seed.
+    step-down rule over all cells, or by Tukey's over all pairs of them, for `compared` comparisons; low and high: the
+    simultaneous 95 % interval, which excludes 0 if and only if adjusted is below 0.05. NaN with fewer than three pairs,
+    or one seed.
     by_annotator: variance of delta that more seeds do not reduce.
     """
 
@@ -56,18 +59,21 @@ class Contrasts:
     high: Floats
     p: Floats
     adjusted: Floats
+    compared: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
-def contrasts(runs: Runs, centre: int, claim: Claim = "new annotators") -> Contrasts:
-    """Contrasts of every cell with the centre, a row of `runs`."""
+def contrasts(runs: Runs, centre: int, claim: Claim = "new annotators", family: Family = "one centre") -> Contrasts:
+    """Contrasts of every cell with the centre, a row of `runs`; with one that was chosen by its mean: "all pairs"."""
     own_CR, other_CR, pairs = _shares(runs, centre)
     delta = np.nansum(own_CR * runs.value, 1) - np.nansum(other_CR * runs.value[centre], 1)
     spread = _spread(runs, centre, own_CR, other_CR, claim)
     degrees = np.where((pairs >= LEAST_REPEATS) & (np.arange(len(pairs)) != centre), spread.degrees, 0.0)
-    return judged(np.where(pairs > 0, delta, np.nan), pairs, spread._replace(degrees=degrees))
+    return judged(np.where(pairs > 0, delta, np.nan), pairs, spread._replace(degrees=degrees), family)
 
 
-def subject_contrasts(runs: Runs, centre: int, place_CR: Floats, draws_NB: Floats, count: int) -> Contrasts:
+def subject_contrasts(
+    runs: Runs, centre: int, place_CR: Floats, draws_NB: Floats, count: int, family: Family = "one centre"
+) -> Contrasts:
     """The same from a bootstrap over `count` subjects, and over seeds where there are several.
 
     place_CR: the row of each run in `draws_NB`, NaN without one.
@@ -88,7 +94,7 @@ def subject_contrasts(runs: Runs, centre: int, place_CR: Floats, draws_NB: Float
         by_annotator=of_subjects + np.where(over_seeds.degrees > 0, over_seeds.by_annotator, 0.0),
         shared=subjects.shared_part(covariance_CC),
     )  # fmt: skip
-    return judged(np.where(pairs > 0, delta, np.nan), pairs, spread)
+    return judged(np.where(pairs > 0, delta, np.nan), pairs, spread, family)
 
 
 def untested(contrast: Contrasts, *columns: str) -> Contrasts:
@@ -97,25 +103,38 @@ def untested(contrast: Contrasts, *columns: str) -> Contrasts:
     return replace(contrast, **dict.fromkeys(("p", "adjusted", *columns), nothing))
 
 
-def judged(delta: Floats, pairs: Ints, spread: Spread) -> Contrasts:
+def judged(delta: Floats, pairs: Ints, spread: Spread, family: Family = "one centre") -> Contrasts:
     """Tests and intervals of a family of differences; NaN for those with 0 degrees of freedom."""
-    known = spread.degrees > 0
-    error, degrees = np.where(known, np.sqrt(spread.variance), np.nan), np.where(known, spread.degrees, np.nan)
+    known, delta = spread.degrees > 0, _without_rounding(delta)
+    error = np.where(known, _without_rounding(np.sqrt(spread.variance)), np.nan)
+    degrees = np.where(known, spread.degrees, np.nan)
     p = p_value(delta, error, degrees)
-    adjusted = dunnett(p, spread.shared, degrees)
-    low, high = bounds(delta, error * critical(spread.shared, degrees), adjusted)
+    compared = int(np.isfinite(p).sum())
+    if family == "one centre":
+        adjusted, bound = dunnett(p, spread.shared, degrees), critical(spread.shared, degrees)
+    else:
+        adjusted, bound = tukey(p, degrees, compared + 1), widest(degrees, compared + 1)
+        compared = compared * (compared + 1) // 2
+    low, high = bounds(delta, error * bound, adjusted)
     return Contrasts(
         delta=delta, pairs=pairs, error=error, degrees=degrees, by_annotator=spread.by_annotator,
-        low=low, high=high, p=p, adjusted=adjusted,
+        low=low, high=high, p=p, adjusted=adjusted, compared=np.full(len(p), compared),
     )  # fmt: skip
 
 
+def _without_rounding(points: Floats) -> Floats:
+    """The numbers, 0 for those that are only the rounding of sums of equal scores: a certain difference of nothing."""
+    return np.where(np.abs(points) < ROUNDING, 0.0, points)
+
+
 def bounds(delta: Floats, half: Floats, adjusted: Floats) -> tuple[Floats, Floats]:
-    """Intervals; they end at 0 for differences that only the step-down rule finds, not the simultaneous bound."""
-    significant = adjusted < SIGNIFICANT
+    """Intervals; for differences that only the step-down rule finds, not the simultaneous bound, they reach to 0 and
+    exclude it.
+    """
+    significant, beside_0 = adjusted < SIGNIFICANT, np.nextafter(0.0, 1.0)
     low, high = delta - half, delta + half
-    return np.where(significant & (delta > 0), np.maximum(low, 0.0), low), np.where(
-        significant & (delta < 0), np.minimum(high, 0.0), high
+    return np.where(significant & (delta > 0), np.maximum(low, beside_0), low), np.where(
+        significant & (delta < 0), np.minimum(high, -beside_0), high
     )
 
 

@@ -1,4 +1,5 @@
-"""p values corrected for multiple comparisons: Dunnett's rule for cells and one centre, Holm's for axes.
+"""p values corrected for multiple comparisons: Dunnett's rule for cells and one centre, Tukey's for all pairs of cells,
+Holm's for axes.
 
 Cells that are compared with one centre share its noise, so their differences are correlated, and Holm's rule, which
 allows for any dependence, would make false claims in 3 of 100 studies where 5 are allowed.
@@ -18,6 +19,7 @@ from tal_search.types import Floats
 CENTRE_POINTS, SCALE_POINTS = 40, 24  # of the quadratures over the centre's noise and the scale
 BINS = 17  # of the centre's share of the variance; all cells of a bin are treated as equal
 GRID_POINTS, FARTHEST = 100, 1e4  # points of interpolated p values; largest |t|
+RANGE_POINTS, RANGE_END = 121, 8.0  # of the quadrature over the highest cell's value, in standard deviations
 SIGNIFICANT = 0.05
 
 
@@ -89,6 +91,56 @@ def critical(shared: npt.ArrayLike, degrees: npt.ArrayLike) -> Floats:
     different, place = np.unique(degrees[known], return_inverse=True)
     bounds[known] = -stdtrit(different, tail)[place]
     return bounds
+
+
+def tukey(p: npt.ArrayLike, degrees: npt.ArrayLike, cells: int) -> Floats:
+    """Two-sided p values of any of the differences between `cells` cells, adjusted for all pairs; NaN stays NaN.
+
+    J. W. Tukey's single step, for unequal variances too (C. Y. Kramer, Biometrics 12, 1956), at the median of the
+    degrees of freedom. It allows for a reference that was chosen because its mean is highest.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    p, degrees = (np.asarray(values, np.float64) for values in (p, degrees))
+    adjusted, known = p.copy(), np.isfinite(p)
+    if cells > 2 and known.any():
+        df = float(np.median(degrees[known]))
+        size = -stdtrit(df, np.maximum(p[known] / 2, stdtr(df, -FARTHEST)))
+        adjusted[known] = np.maximum(_range_beyond(cells, size, df), p[known])
+    return adjusted
+
+
+def widest(degrees: npt.ArrayLike, cells: int) -> Floats:
+    """For each difference, the |t| of 95 % intervals that hold for all pairs of `cells` cells; NaN stays NaN.
+
+    Student's quantile for two cells.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import stdtr, stdtrit
+
+    degrees = np.asarray(degrees, np.float64)
+    known, tail = np.isfinite(degrees), SIGNIFICANT / 2
+    if cells > 2 and known.any():
+        df, pairs = float(np.median(degrees[known])), cells * (cells - 1) / 2
+        low, high = -stdtrit(df, tail * 1.1), -stdtrit(df, tail / pairs / 1.1)
+        bound = brentq(lambda size: _range_beyond(cells, np.array([size]), df)[0] - SIGNIFICANT, low, high, xtol=1e-6)
+        tail = float(stdtr(df, -bound))
+    return np.where(known, -stdtrit(np.where(known, degrees, 1.0), tail), np.nan)
+
+
+def _range_beyond(cells: int, size: Floats, df: float) -> Floats:
+    """The probability that the largest |t| of all pairs exceeds each of `size` if no cell differs: that of the
+    studentized range, given the highest cell's value and the scale.
+    """
+    from scipy.special import ndtr
+
+    at_Z = np.linspace(-RANGE_END, RANGE_END, RANGE_POINTS)
+    weight_Z = np.exp(-(at_Z**2) / 2) * (at_Z[1] - at_Z[0]) / math.sqrt(2 * math.pi)
+    scale_S, weight_S = _scales(df)
+    reach_NS = math.sqrt(2) * size[:, None] * scale_S
+    inside_NSZ = np.maximum(ndtr(at_Z) - ndtr(at_Z - reach_NS[..., None]), 0.0) ** (cells - 1)
+    beyond: Floats = 1 - cells * (inside_NSZ @ weight_Z) @ weight_S
+    return np.clip(beyond, 0.0, 1.0)
 
 
 def _interpolated(counts: tuple[int, ...], size: Floats, df: float) -> Floats:

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ import numpy as np
 
 from tal_search import localization, metrics
 from tal_search.data.dataset_spec import DatasetSpec
-from tal_search.data.folds import subjects_of
+from tal_search.data.folds import joint, subjects_of
 from tal_search.data.load import load_truths
 from tal_search.data.truth.annotations import read_detections
+from tal_search.data.truth.truth_arrays import load_truth
 from tal_search.errors import InputError, TalSearchError
 from tal_search.files.atomic import replace_file
 from tal_search.localization.activations import Activations
@@ -27,7 +28,10 @@ from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
 from tal_search.metrics.comparison import RESAMPLES, SEED, draws, resampled_mAP
 from tal_search.metrics.matching import match_classes, positions
+from tal_search.text.words import some_of
+from tal_search.trial.final_files import TRUTH
 from tal_search.trial.folder import TrialFolder
+from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import Annotations, Detections, JointScores, canonical_json
 
 FOLDER = "cache"  # below the folder of a study; its files can be deleted at any time
@@ -68,22 +72,30 @@ def _scored(runs: Path, study: str, ids: tuple[str, ...], stamps: tuple[tuple[in
 
 
 def _computed(runs: Path, ids: tuple[str, ...]) -> JointScores:
-    spec, protocol, (truth, found) = *_rules(runs, ids[0]), joint_detections(runs, ids)
-    tiou, evaluation = tuple(protocol["tiou"]), protocol["evaluation"]
-    mAP = score(truth, found, tiou, subset="test", protocol=evaluation).mAP
-    matches = match_classes(truth, found, tiou, protocol=evaluation)
-    subjects, subject_V = subjects_of(truth.videos, spec.folds["by"])
+    spec, (truth, found) = _spec(runs, ids[0]), joint_detections(runs, ids)
+    protocol = spec.protocol
+    return pooled_scores(truth, found, tuple(protocol["tiou"]), spec.dataset.folds["by"], protocol["evaluation"])
+
+
+def pooled_scores(
+    truth: Annotations, found: Detections, tiou: tuple[float, ...], by: str, evaluation: str,
+    ambiguous: Annotations | None = None,
+) -> JointScores:  # fmt: skip
+    """Scores of the detections of all folds, and their draws; by: the pattern that finds a video's subject."""
+    mAP = score(truth, found, tiou, subset="test", protocol=evaluation, ambiguous=ambiguous).mAP
+    matches = match_classes(truth, found, tiou, protocol=evaluation, ambiguous=ambiguous)
+    subjects, subject_V = subjects_of(truth.videos, by)
     drawn_BT = resampled_mAP(truth, matches, draws(len(truth.videos), subject_V), evaluation)
     note = "" if len(found.score) else "no detections: in no fold"
     return JointScores(np.array(mAP), drawn_BT.astype(np.float32), tiou, len(subjects), note)
 
 
 def joint_detections(runs: Path, ids: Sequence[str]) -> tuple[Annotations, Detections]:
-    """The ground truth of all videos, and the detections of these trials, one per fold, in them.
+    """The ground truth of all videos (see `joint_truth`), and the detections of these trials, one per fold, in them.
 
-    Raises InputError: files that are missing or damaged.
+    Raises InputError or Damaged: files that are missing or damaged.
     """
-    truth = load_truths(replace(_rules(runs, ids[0])[0], fold=None))[0]
+    truth = joint_truth(runs, ids)
     parts = [_detections(runs, name, truth) for name in ids]
     video, label, segment, score_N = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("video", "label", "segment", "score")
@@ -91,13 +103,39 @@ def joint_detections(runs: Path, ids: Sequence[str]) -> tuple[Annotations, Detec
     return truth, replace(parts[0], video=video, label=label, segment=segment, score=score_N)
 
 
-def _rules(runs: Path, name: str) -> tuple[DatasetSpec, dict[str, Any]]:
-    """The dataset and the protocol of a trial."""
+def joint_truth(runs: Path, ids: Sequence[str]) -> Annotations:
+    """The ground truth that these trials, one per fold, were scored on, as it is kept in their folders.
+
+    The file it was read from may be moved, corrected or deleted since. Raises InputError or Damaged.
+    """
+    data = {
+        canonical_json([spec.dataset.fingerprint, spec.dataset.folds]) for spec in (_spec(runs, name) for name in ids)
+    }
+    if len(data) > 1:
+        raise InputError(
+            f"{runs}: the folds {some_of(list(ids))} are of several datasets; run the same `run` command again"
+        )
+    folders = [TrialFolder.of(runs, name.partition("-")[0]) for name in ids]
+    return reduce(joint, [load_truth(folder.verified(folder.path / TRUTH)) for folder in folders])
+
+
+def truth_of(folder: TrialFolder, dataset: DatasetSpec, split: str) -> Annotations:
+    """Ground truth of a fit's videos in `split`, "test" or "train"; a fold's test videos as they were scored.
+
+    Raises InputError or Damaged.
+    """
+    if split == "test" and (folder.path / TRUTH).exists():
+        return load_truth(folder.verified(folder.path / TRUTH))
+    train, test = load_truths(dataset)
+    return test if split == "test" else train
+
+
+def _spec(runs: Path, name: str) -> TrialSpec:
     folder = TrialFolder.of(runs, name.partition("-")[0])
     spec = folder.spec()
     if spec is None:
         raise InputError(f"{folder.path} has no readable spec.json; run the same `run` command again")
-    return spec.dataset, spec.protocol
+    return spec
 
 
 def _source(runs: Path, name: str) -> Path:

@@ -20,6 +20,12 @@ from tests.support.small_plans import cell_spec, plan_of, run
 pytestmark = pytest.mark.slow
 
 
+def test_a_request_to_another_server_does_not_go_unseen(opened: Browser) -> None:
+    asked = r"asked http://elsewhere\.example/x"
+    with pytest.raises(AssertionError, match=asked), visit(opened, "http://127.0.0.1") as page:
+        page.page.set_content("<img src='http://elsewhere.example/x'>")
+
+
 @pytest.mark.parametrize("study", ["swept", "compared"])
 def test_every_view_fits_the_width_of_every_screen(page: Visit, study: str, request: pytest.FixtureRequest) -> None:
     made = request.getfixturevalue(study)

@@ -22,7 +22,7 @@ def test_each_method_has_a_line_its_name_and_intervals() -> None:
     marks = [trace for trace in drawn.data if trace.mode == "markers"]
     assert all(all(bar > 0 for bar in trace.error_y.array) for trace in marks)
     fills = {trace.name: list(trace.marker.color) for trace in marks}
-    assert [fill == "white" for fill in fills["backtal"]] == [False, True, True]
+    assert [fill == "white" for fill in fills["backtal"]] == [True, True, True], "the cheapest cell beats nothing"
     assert [fill == "white" for fill in fills["kernel_size=3"]] == [False, True, False]
     assert marks[0].customdata[0][2] == "1 0.1 0", "the key that a click opens"
     ticks = drawn.layout.xaxis.ticktext
@@ -34,7 +34,8 @@ def test_the_strip_names_the_best_method_and_is_pale_where_another_may_be_better
     sure = budget_figure(ladder(budgets_of(LADDER), {}), None, "")
     strip = [shape for shape in sure.layout.shapes if shape.type == "rect"]
     assert [shape.x0 for shape in strip] == [360, 720]
-    assert not any(str(shape.fillcolor).startswith("rgba") for shape in strip)
+    assert [str(shape.fillcolor).startswith("rgba") for shape in strip] == [True, False], "alone is not better"
+    assert [note.text for note in sure.layout.annotations].count("backtal") == 2, "beside its line and in the strip"
     assert "simulated data" not in [note.text for note in sure.layout.annotations]
     equal = budget_figure(ladder(budgets_of({(1, 1.0): 30.0, (3, 0.5): 30.0}, seeds=12), {}), None, "")
     assert [str(shape.fillcolor).startswith("rgba") for shape in equal.layout.shapes][-1]

@@ -15,6 +15,7 @@ from tal_dashboards.data.study_data import StudyData
 from tal_dashboards.views import cost
 from tal_search.results.cell_table import cells
 from tal_search.results.ranking import cost_front, pareto_front
+from tests.support.dashboard_parts import words as words_of
 from tests.support.drawn_budgets import budgets_of
 from tests.support.small_dashboards import Made
 
@@ -91,10 +92,11 @@ def test_a_study_of_budgets_is_drawn_over_the_annotation_of_its_training_set(lad
     assert found.words.startswith("Within 2 h: kernel_size=3 has the highest mean")
     earlier = cost.info(ladder_data, {"cost-budget": "0"})
     assert earlier.words.startswith("Within 10 min: supervision.videos=0.1 has the highest mean")
-    assert earlier.words.endswith("nothing else is within it.")
+    assert earlier.words.endswith("no other method is within it.")
     shown = cost.tables(found)
     assert shown["best by budget"]["from"].tolist()[:2] == ["6 min", "12 min"]
-    assert shown["our cells"]["annotation h"].tolist()[0] == 2
+    assert shown["our cells"]["total"].tolist()[0] == "2 h"
+    assert shown["our cells"].set_index("total")["front"].loc["6 min"] == "alone"
     minute = cost.info(ladder_data, {"cost-unit": "minute"})
     assert (minute.ladder.unit, minute.totals) == ("minute", True)
     assert {"BackTAL", "SF-Net"} <= {*minute.published["system"]}
@@ -103,3 +105,21 @@ def test_a_study_of_budgets_is_drawn_over_the_annotation_of_its_training_set(lad
 def test_an_unknown_unit_or_budget_of_an_address_is_the_default(ladder_data: StudyData) -> None:
     for selection in ({"cost-unit": "weeks"}, {"cost-budget": "99"}, {"cost-budget": "-1"}, {"cost-budget": "x"}):
         assert cost.info(ladder_data, selection).budget == 7200, selection
+
+
+def test_the_page_says_what_its_verdicts_mean_and_nothing_of_published_systems_without_any(
+    ladder_data: StudyData,
+) -> None:
+    shown = cost.layout(replace(ladder_data, published={}), {"cost-unit": "minute"})
+    page = words_of(shown)
+    assert "ublished systems" not in str(shown)
+    assert "front: alone, nothing else costs as little; on, better than all that cost as little or less" in page
+    assert "in the second: of the cell over the centre" in page
+    assert "beside published systems" in str(cost.layout(ladder_data, {}))
+    drawn = cost.figures(cost.info(replace(ladder_data, published={}), {"cost-unit": "minute"}))["cost"]
+    assert not any("ublished" in str(note.text) for note in drawn.layout.annotations)
+
+
+def test_the_first_of_a_study_of_cases_is_called_the_reference(compared: Made) -> None:
+    assert "reference" in cost.info(compared.read(), {}).ours["verdict"].tolist()
+    assert "centre" not in cost.info(compared.read(), {}).ours["verdict"].tolist()

@@ -10,6 +10,7 @@ from scipy import stats
 
 from tal_dashboards.views import study
 from tal_search.results.statistics import HIGH, LOW
+from tests.support.dashboard_parts import words
 from tests.support.small_dashboards import Made, scored_epochs
 
 
@@ -48,3 +49,14 @@ def test_a_study_of_one_cell_has_the_curve_of_the_centre(grid: Made) -> None:
     centre = data.trials[data.trials["lambda_sep"] == 1.0].drop(columns=list(data.axes)).reset_index(drop=True)
     alone = study.info(replace(data, axes={}, centre={}, trials=centre), {})
     pd.testing.assert_frame_equal(alone.curves["centre"], study.info(data, {}).curves["centre"])
+
+
+def test_the_leaky_score_is_shown_only_where_it_differs_and_then_explained(grid: Made) -> None:
+    data = grid.read()
+    same = replace(data, trials=data.trials.assign(leaky=data.trials[data.score]))
+    other = replace(data, trials=data.trials.assign(leaky=data.trials[data.score] + 5))
+    assert "leaky" not in study.info(same, {}).compared
+    assert "leaky" in study.info(other, {}).compared
+    said = words(study.layout(other, {}))
+    assert "Best and centre (mAP in %, ± half the 95 % interval; leaky: mAP at the epoch that is best" in said
+    assert "leaky: mAP" not in words(study.layout(same, {}))

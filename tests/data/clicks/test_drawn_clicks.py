@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tal_search.cli.commands.data import command
 from tal_search.data.check import survey
-from tal_search.data.clicks.annotation_rates import annotation_rates
+from tal_search.data.clicks.annotation_rates import labelled
 from tal_search.data.clicks.drawn_clicks import Clicker, Clickers, with_drawn_clicks
 from tal_search.data.dataset_spec import DatasetSpec, simulation_label
 from tal_search.data.features.timing import Timing
@@ -147,7 +147,7 @@ def test_drawn_clicks_train_cost_and_are_part_of_the_key(root: Path) -> None:
     assert not load(spec, "S1", (VIDEO_LABELS,)).train.background_clicks.any()
     truth = load_truths(spec)[0]
     seconds = dict(zip(truth.videos, truth.duration.tolist(), strict=True))
-    rates = annotation_rates(spec, "S1", BOTH)
+    rates = labelled(spec, "S1", BOTH).rates
     for kind in CLICKS:
         number = len(draw_clicks(kind, "uniform", "S1", truth, seconds).time)
         assert rates[kind] == pytest.approx(number * 60 / truth.duration.sum())

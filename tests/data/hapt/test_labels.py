@@ -51,3 +51,15 @@ def test_labels_without_a_recording_and_recordings_without_labels_are_noted(tmp_
     assert problems == ""
     assert "2 instances of 1 recording without files (exp07_user04) left out" in absent
     assert "1 recording without a label (exp02_user01), all background" in bare
+
+
+@pytest.mark.parametrize(
+    ("second", "fix"), [("1 1 5 1 100", "keep one"), ("1 1 4 100 200", "correct one"), ("1 1 5 50 60", "correct one")]
+)
+def test_labels_that_share_samples_are_a_problem_with_their_lines(tmp_path: Path, second: str, fix: str) -> None:
+    _, problems, _ = read(tmp_path, f"1 1 5 1 100\n2 1 5 1 100\n{second}\n")
+    assert f"lines 1 and 3 overlap in exp01_user01; {fix}" in problems
+
+
+def test_labels_that_follow_one_another_are_none(tmp_path: Path) -> None:
+    assert read(tmp_path, "1 1 5 101 200\n1 1 4 1 100\n2 1 4 1 200\n")[1] == ""

@@ -60,7 +60,7 @@ DAMAGE = {
     "too large": (append("acc_exp01_user01.txt", "1 2 1e4\n"), "(line 1508: '1 2 1e4')"),
     "a blank line": (append("acc_exp01_user01.txt", "\n1 2 3\n"), "1 of 1509 lines is not"),
     "bytes": (lambda raw: (raw / "acc_exp01_user01.txt").write_bytes(b"\x80\xff"), "is not a text of numbers"),
-    "empty": (lambda raw: (raw / "acc_exp01_user01.txt").write_text(""), "1 of 1 line is not 3 numbers"),
+    "empty": (lambda raw: (raw / "acc_exp01_user01.txt").write_text(""), "acc_exp01_user01.txt is empty"),
     "short": (lambda raw: write_recording(raw, 1, 1, *np.zeros((2, 49, 3))), "has 49 samples, less than a window"),
     "a folder": (lambda raw: (raw / "acc_exp04_user04.txt").mkdir(), "with acc and without gyro (exp04_user04)"),
     "two users": (lambda raw: write_recording(raw, 1, 9, *np.zeros((2, 60, 3))), "of several users"),

@@ -54,7 +54,7 @@ def test_the_split_is_the_release_s_or_every_nth_person() -> None:
 
 
 def test_the_ground_truth_is_in_seconds() -> None:
-    content = ground_truth(sequences_of([recording(2, 100, (3, 4.5))], "whole", frozenset({2})))
+    content = ground_truth(sequences_of([recording(2, 100, (3, 4.5))], "whole", frozenset({2})), [])
     assert content["database"] == {
         "exp01_user02": {
             "subset": "test", "duration": 100.0, "fps": 50.0,

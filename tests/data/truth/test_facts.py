@@ -31,7 +31,7 @@ def test_facts_count_videos_and_classes_and_measure_instances_in_seconds_and_sha
     train = truth([100.0, 10.0], [(0, 0, 0.0, 10.0), (0, 1, 20.0, 40.0), (1, 1, 2.0, 7.0)])
     found = facts_of(train, truth([300.0], [(0, 0, 0.0, 1.0)]), channels=8)
     assert (found.videos, found.classes, found.channels) == (2, 3, 8)
-    assert (found.median_seconds, found.median_share, found.video_seconds) == (10.0, 0.2, 55.0)
+    assert (found.median_seconds, found.median_share) == (10.0, 0.2)
     assert found.shortest_seconds == pytest.approx(6.0)
     assert found.shortest_share == pytest.approx(0.12)
     assert found.stretch == pytest.approx(300 / 91)
@@ -93,6 +93,20 @@ def test_the_class_threshold_is_half_of_what_the_loss_drives_n_classes_to() -> N
         assert replace(SMALL, classes_per_video=most).class_threshold == threshold
 
 
+def test_longer_test_videos_have_more_classes_up_to_all() -> None:
+    facts = replace(SMALL, classes=12, classes_per_video=5, stretch=1.0)
+    assert facts.class_threshold == 0.5 / 6
+    assert replace(facts, stretch=1.5).class_threshold == 0.5 / 8
+    assert replace(facts, stretch=2.7).class_threshold == 0.5 / 13
+
+
+@pytest.mark.parametrize(("covering", "long"), [(0, False), (1, False), (2, True), (10, True)])
+def test_instances_are_long_where_more_than_a_tenth_cover_half_of_their_video(covering: int, long: bool) -> None:
+    """A median instance of a third of the video is not: it would be a false detection as a whole video."""
+    spans = np.array([[0.25, 0.75]] * covering + [[0.2, 0.53]] * (10 - covering))
+    assert replace(SMALL, spans=spans, median_share=0.33).long_instances == long
+
+
 def test_the_ceiling_counts_instances_that_a_grid_can_match() -> None:
     spans = np.array([[0.0, 0.5], [0.12, 0.13], [0.2, 0.4]])
     facts = replace(SMALL, spans=spans)
@@ -126,7 +140,7 @@ REAL = {
     "beoid/beoid_groundtruth.json": ("training", "validation", 400, 13, False),
     "gtea/gtea_groundtruth.json": ("training", "validation", 350, 7, False),
     "activitynet/activity_net.v1-2.min.json": ("training", "validation", 100, 1, True),
-    "hapt/stats-windows/gt_hapt.json": ("training", "test", 150, 5, True),
+    "hapt/stats-windows/gt_hapt.json": ("training", "test", 150, 5, False),
     "hapt/raw-whole/gt_hapt.json": ("training", "test", 350, 12, False),
 }
 LONGEST = {"beoid/beoid_groundtruth.json": 388}  # BEOID's longest video at 16 of 30 frames a second

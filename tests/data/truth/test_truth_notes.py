@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tal_search.data.truth.annotations import read_annotations
-from tal_search.data.truth.truth_notes import detection_notes, training_notes, truth_notes
+from tal_search.data.truth.truth_notes import dataset_notes, detection_notes, training_notes, truth_notes
 from tal_search.metrics.average_precision import score
 from tal_search.types import Annotations
+from tests.support.make_dataset import edit_json, found, make_dataset, problems_of
 from tests.support.paths import FIXTURES
 from tests.support.small_truths import annotations, detections
 
@@ -167,3 +169,23 @@ def test_detections_outside_their_video_are_counted_where_durations_are_known() 
         " are they in frames? Times are seconds"
     )
     assert detection_notes(PATH, truth, detections(rows[:2])) == detection_notes(PATH, truth, detections([])) == []
+
+
+@pytest.mark.parametrize(("outside", "refused"), [(2, False), (3, True)])
+def test_instances_that_mostly_lie_outside_their_videos_are_frames(outside: int, refused: bool, tmp_path: Path) -> None:
+    root = make_dataset(tmp_path, train=2, test=2, channels=2, snippets=4)
+
+    def in_frames(content: dict[str, Any]) -> None:
+        for number, entry in enumerate(content["database"].values()):
+            start, end = (300.0, 600.0) if number < outside else (1.0, 2.0)
+            entry["annotations"] = [{**entry["annotations"][0], "segment": [start, end]}]
+
+    edit_json(root / "gt_thumos14.json", in_frames)
+    spec = found(root)
+    if not refused:
+        assert any(f"{outside} instances lie wholly outside" in note for note in dataset_notes(spec, {}))
+        return
+    (problem,) = problems_of(lambda: dataset_notes(spec, {}))
+    assert f"{outside} of 4 instances lie wholly outside their video" in problem
+    assert "has one from 300 to 600" in problem
+    assert "divide frames by the frames a second" in problem

@@ -22,7 +22,7 @@ def test_costs_name_their_unit() -> None:
     assert (cost_words(7200, "total"), cost_words(48.13, "minute")) == ("2 h", "48.1 s/min")
 
 
-def test_budgets_are_round_and_end_with_the_dearest_cell() -> None:
+def test_budgets_are_round_and_end_with_the_highest_cost() -> None:
     found = ladder(budgets_of({(1, 1.0): 30.0, (1, 0.1): 20.0, (3, 1.0): 50.0, (3, 0.1): 40.0}), {})
     assert [*map(spent, round_budgets(found))] == ["10 min", "20 min", "30 min", "1 h", "2 h"]
     lines = spoken(found)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tal_search.results.uncertainty.contrasts import Contrasts, contrasts
+from tal_search.results.uncertainty.contrasts import Contrasts, Spread, bounds, contrasts, judged
 from tal_search.results.uncertainty.model import modelled
 from tal_search.results.uncertainty.runs import Runs
+from tal_search.text.words import around
 from tests.support.drawn_runs import drawn, repeats_of, without
 from tests.support.plain_statistics import Shares, difference, of_study, two_way, variance_and_degrees
 
@@ -136,6 +137,25 @@ def test_cells_in_another_order_have_the_same_numbers() -> None:
     one, another = contrasts(runs, 0), contrasts(other, 0)
     for name in NUMBERS:
         assert getattr(another, name) == pytest.approx(getattr(one, name)[cells], nan_ok=True, rel=1e-9)
+
+
+@pytest.mark.parametrize("delta", [0.0, 1e-14, -3e-15])
+def test_the_rounding_of_equal_scores_is_no_difference(delta: float) -> None:
+    spread = Spread(
+        variance=np.array([1e-30, 4.0]), degrees=np.array([4.0, 4.0]), by_annotator=np.zeros(2), shared=np.full(2, 0.5)
+    )
+    found = judged(np.array([delta, 3.0]), np.array([3, 3]), spread)
+    assert found.p[0] == found.adjusted[0] == 1
+    assert found.delta[0] == found.low[0] == found.high[0] == 0
+
+
+def test_an_interval_that_only_the_step_down_rule_narrows_excludes_0() -> None:
+    low, high = bounds(np.array([2.0, -2.0, 2.0]), np.full(3, 3.0), np.array([0.01, 0.01, 0.2]))
+    assert low[0] > 0
+    assert high[1] < 0
+    assert low[2] == -1
+    assert around(2.0, float(low[0]), float(high[0])) == " [>0, 5]"
+    assert around(-2.0, float(low[1]), float(high[1])) == " [-5, <0]"
 
 
 def test_equal_runs_are_no_difference_and_a_shift_of_all_is_a_certain_one() -> None:

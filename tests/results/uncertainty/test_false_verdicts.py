@@ -7,12 +7,13 @@ prints the whole table.
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from tal_search.results.axis_effects import axis_effects
-from tal_search.results.uncertainty.contrasts import contrasts
+from tal_search.results.uncertainty.contrasts import Family, contrasts
 from tests.support.drawn_runs import drawn, one_at_a_time, study_of, without
 
 CELLS = 29
@@ -102,3 +103,17 @@ def test_an_axis_that_does_nothing_matters_only_where_a_cell_is_named() -> None:
             picked[named] += 1
             assert bool((axis_effects(study_of(runs, cells))["verdict"] == "matters").any()) == named
     assert min(picked.values()) == 5, picked
+
+
+def test_a_reference_that_is_chosen_by_its_mean_is_corrected_for_all_pairs() -> None:
+    """Two equal methods at four budgets, far from each other: every other comparison is settled."""
+    random, studies, false = np.random.default_rng(4), 300, {"one centre": 0, "all pairs": 0}
+    for _ in range(studies):
+        runs = drawn(random, 8, 5, 1)
+        runs.value[:] += 20 * np.repeat(np.arange(4), 2)[:, None]
+        best = [place + int(runs.value[place : place + 2].mean(1).argmax()) for place in (0, 2, 4, 6)]
+        for family in get_args(Family):
+            tested = [contrasts(runs, cell, family=family).adjusted[cell ^ 1] for cell in best]
+            false[family] += min(tested) < 0.05
+    assert false["one centre"] / studies > 0.1, "what a correction for one centre would do"
+    assert false["all pairs"] / studies <= 0.05 + two_errors(0.05, studies)

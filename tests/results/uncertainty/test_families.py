@@ -1,4 +1,4 @@
-"""Dunnett's correction beside SciPy's, simulated comparisons with one centre, and its bounds; Holm's rule."""
+"""Dunnett's and Tukey's corrections beside SciPy's, simulated comparisons, and their bounds; Holm's rule."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tal_search.results.uncertainty.families import dunnett, holm
+from tal_search.results.uncertainty.families import dunnett, holm, tukey, widest
 from tal_search.types import Floats
 
 HALF = 0.5  # the centre's share of a difference's variance where all cells have as many runs
@@ -149,3 +149,29 @@ def test_holm_leaves_out_what_is_unknown() -> None:
     found = holm([0.03, math.nan, 0.01])
     assert found[::2] == [0.03, 0.02]
     assert math.isnan(found[1])
+
+
+@pytest.mark.parametrize(("groups", "runs"), [(3, 3), (8, 3), (20, 4)])
+def test_all_pairs_are_corrected_as_scipys(groups: int, runs: int) -> None:
+    random = np.random.default_rng(0)
+    values, degrees = random.normal(size=(groups, runs)) + np.linspace(0, 2, groups)[:, None], groups * (runs - 1)
+    error = math.sqrt(values.var(1, ddof=1).mean() * 2 / runs)
+    delta = values[1:].mean(1) - values[0].mean()
+    expected = stats.tukey_hsd(*values)
+    p = 2 * stats.t.sf(np.abs(delta) / error, degrees)
+    found = tukey(p, np.full(len(p), degrees), groups)
+    assert found == pytest.approx(expected.pvalue[0, 1:], abs=1e-3)
+    assert (found >= p).all()
+    half = error * widest(np.full(len(p), degrees), groups)
+    assert delta + half == pytest.approx(-expected.confidence_interval(0.95).low[0, 1:], abs=1e-3)
+    at_bound = 2 * stats.t.sf(half / error, degrees)
+    assert tukey(at_bound, np.full(len(p), degrees), groups) == pytest.approx(0.05, abs=1e-4), "interval and p agree"
+
+
+def test_two_cells_are_one_pair_and_what_is_unknown_stays_so() -> None:
+    p, degrees = np.array([0.03, np.nan]), np.array([6.0, np.nan])
+    assert tukey(p, degrees, 2) == pytest.approx(p, nan_ok=True)
+    assert widest(degrees, 2) == pytest.approx([stats.t.ppf(0.975, 6), np.nan], nan_ok=True)
+    assert tukey(p, degrees, 5)[0] > 0.1
+    assert np.isnan([tukey(p, degrees, 5)[1], widest(degrees, 5)[1]]).all()
+    assert tukey([1e-300, 0.0, 1.0], [4.0, 4.0, 4.0], 400) == pytest.approx([0, 0, 1], abs=1e-3)

@@ -47,7 +47,7 @@ def scale(cells: pd.DataFrame, score: str, noise: float) -> html.P:
     return html.P([
         html.Span(f"Δ {score} in points: worse"), *worse, html.Span("0", className="delta"), *reversed(better),
         html.Span("better than the centre;"), html.Span("outlined", className="delta unsure"),
-        html.Span(f"beyond the noise (± {number(noise)}), but undecided;"),
+        html.Span(f"beyond the noise (± {number(noise)}), but needs repeats;"),
         html.Span("grey", className="delta within"), html.Span("within the noise"),
     ], className="scale", id="tables-scale")  # fmt: skip
 

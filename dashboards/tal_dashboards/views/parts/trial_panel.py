@@ -19,7 +19,7 @@ from plotly.subplots import make_subplots
 
 from tal_dashboards.app import components
 from tal_dashboards.app.notes import note_part
-from tal_dashboards.data.fits import fold_of, offered
+from tal_dashboards.data.fits import offered, repeat_of
 from tal_dashboards.data.study_data import Selection, StudyData, query_of
 from tal_dashboards.style import COLOURS, DASHES, figure, text, value
 from tal_search.errors import InputError
@@ -97,14 +97,14 @@ def _settings(data: StudyData, key: str = "") -> dict[str, str]:
 
 
 def _repeats(data: StudyData, trials: pd.DataFrame) -> dict[str, str]:
-    """Seed and annotator, by key, of the fits that share every training axis with the first of these trials."""
+    """Seed, annotator and fold, by key, of the fits that share every training axis with the first of these trials."""
     same_cell = pd.Series(True, index=data.every.index)
     for axis in data.axes:
         if not axis.startswith(INFERENCE):
             same_cell &= equal(data.every[axis], trials[axis].iloc[0])
     repeat = [name for name in ("annotator", "seed", "fold") if name in data.every]
     fits = data.every[same_cell].drop_duplicates("key").sort_values(repeat, kind="stable")
-    return {str(row["key"]): f"seed {row['seed']} · {row['annotator']}{fold_of(row)}" for _, row in fits.iterrows()}
+    return {str(row["key"]): repeat_of(row) for _, row in fits.iterrows()}
 
 
 def opened(selection: Selection) -> str:
