@@ -44,6 +44,8 @@ class Bench(NamedTuple):
 BENCHES = (
     Bench("bench_step", small="--rounds 1"),
     Bench("bench_step", "--device cuda", "--device cuda --rounds 1", gpu=True),
+    Bench("bench_optimisation", small="--rounds 1 --videos 1"),
+    Bench("bench_optimisation", "--device cuda", "--device cuda --rounds 1", gpu=True),
     Bench("bench_precision", small="--seeds 1 --epochs 1"),
     Bench("bench_precision", "--device cuda", "--device cuda --seeds 1 --epochs 1", gpu=True),
     Bench("bench_evaluator"),

@@ -27,7 +27,7 @@ PARTS = {
     "Plans": ("plan.plan", "plan.cells", "plan.preview"),
     "Results": ("results",),
     "Trials": ("trial.trial_types", "trial.folder", "trial.run", "trial.rescore", "trial.evaluate", "trial.complexity"),
-    "Methods": ("methods", "methods.base"),
+    "Methods": ("methods", "methods.base", "methods.hyperparameters"),
     "Localization": ("localization.activations", "localization.inference", "localization.localize"),
     "Metrics": (
         "metrics.average_precision",

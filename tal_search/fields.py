@@ -19,12 +19,16 @@ def hyper(
     low: float | None = None,
     high: float | None = None,
     above: float | None = None,
+    below: float | None = None,
     odd: bool = False,
     choices: tuple[str, ...] = (),
     help: str = "",
 ) -> T:
-    """A dataclass field with a rule: closed bounds `low` and `high`, open lower bound `above`, oddness, choices."""
-    rule = {"low": low, "high": high, "above": above, "odd": odd, "choices": choices, "symbol": symbol, "help": help}
+    """A dataclass field with a rule: closed bounds `low`, `high`, open bounds `above`, `below`, oddness, choices."""
+    rule = {
+        "low": low, "high": high, "above": above, "below": below, "odd": odd, "choices": choices, "symbol": symbol,
+        "help": help,
+    }  # fmt: skip
     return field(default=default, metadata=rule)
 
 
@@ -45,6 +49,8 @@ def broken_rule(spec: Field[object], value: object) -> str | None:
         return f"greater than {rule['above']:g}"
     if rule["high"] is not None and value > rule["high"]:
         return f"at most {rule['high']:g}"
+    if rule["below"] is not None and value >= rule["below"]:
+        return f"less than {rule['below']:g}"
     if rule["odd"] and value % 2 == 0:
         return "odd"
     return None

@@ -11,10 +11,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tal_search.timeline import Timeline
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -159,12 +161,13 @@ class JointScores(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class VideoSet:
-    """One split, every video rescaled to T snippets.
+    """One split, every video with T snippets, or with the first `length` of them and zeros after those.
 
     features float16 or float32 [N, D, T] (see `data/half_precision.py`); labels float32 [N, C] (1 = class present);
-    duration float64 [N] seconds; frames int64 [N]. Supervision beyond video labels, empty in a test split:
-    background_clicks bool [N, T]; action_clicks bool [N, C, T]; segments float32 [N, K, 2], start and end of each
-    instance in snippets (0 to T), with segment_labels int64 [N, K], -1 for padding in a video with fewer than K.
+    duration float64 [N] seconds; frames int64 [N]. length int64 [N], start and extent float64 [N] seconds: see
+    `Timeline`; None where all T snippets cover the video evenly. Supervision beyond video labels, empty in a test
+    split: background_clicks bool [N, T]; action_clicks bool [N, C, T]; segments float32 [N, K, 2], start and end of
+    each instance in snippets (0 to T), with segment_labels int64 [N, K], -1 for padding in a video with fewer than K.
     """
 
     videos: tuple[str, ...]
@@ -176,6 +179,17 @@ class VideoSet:
     action_clicks: NDArray[np.bool_]
     segments: NDArray[np.float32]
     segment_labels: Ints
+    length: Ints | None = None
+    start: Floats | None = None
+    extent: Floats | None = None
+
+    @property
+    def timeline(self) -> Timeline:
+        """Times of the snippets."""
+        if self.length is None or self.start is None or self.extent is None:
+            count, _, snippets = self.features.shape
+            return Timeline.even(np.full(count, snippets), self.duration)
+        return Timeline(length=self.length, start=self.start, extent=self.extent)
 
     @classmethod
     def labelled(
@@ -187,8 +201,9 @@ class VideoSet:
         duration: Floats,
         frames: Ints,
         background_clicks: NDArray[np.bool_] | None = None,
+        **times: NDArray[Any],
     ) -> VideoSet:
-        """Videos with their labels and, if given, background clicks; no other supervision."""
+        """Videos with their labels and, if given, background clicks; no other supervision. times: of a `Timeline`."""
         count, _, snippets = features.shape
         if background_clicks is None:
             background_clicks = np.zeros((count, snippets), np.bool_)
@@ -197,14 +212,14 @@ class VideoSet:
             background_clicks=background_clicks,
             action_clicks=np.zeros((count, labels.shape[1], snippets), np.bool_),
             segments=np.zeros((count, 0, 2), np.float32),
-            segment_labels=np.zeros((count, 0), np.int64),
+            segment_labels=np.zeros((count, 0), np.int64), **times,
         )  # fmt: skip
 
     def subset(self, rows: Ints) -> VideoSet:
         """The videos at `rows` (int [M]), in that order."""
         names = tuple(self.videos[row] for row in rows)
-        arrays = {spec.name: getattr(self, spec.name)[rows] for spec in fields(self) if spec.name != "videos"}
-        return VideoSet(videos=names, **arrays)
+        arrays = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name != "videos"}
+        return VideoSet(videos=names, **{name: array[rows] for name, array in arrays.items() if array is not None})
 
 
 @dataclass(frozen=True, kw_only=True)

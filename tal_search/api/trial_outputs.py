@@ -51,7 +51,7 @@ class TrialOutputs:
         for part, values in parts.items():
             settings |= {f"{part}.{name}": value for name, value in values.items()}
         settings |= {SUPERVISION + name: spec.dataset.share(name) for name in (*SHARE_OF, VIDEOS)}
-        names = ("name", "source", "snippets", "clicks_per_minute")
+        names = ("name", "source", "snippets", "sampling", "clicks_per_minute")
         return settings | {f"dataset.{name}": getattr(spec.dataset, name) for name in names}
 
     @property

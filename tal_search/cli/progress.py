@@ -15,7 +15,7 @@ from tal_search.cli.eta import Eta, about
 from tal_search.cli.status_line import StatusLine, clock
 from tal_search.data.folds import fold_words
 from tal_search.execution.stalls import NAMED_SECONDS
-from tal_search.plan.preview import kind_of, lanes, seconds_per_epoch
+from tal_search.plan.preview import Kind, kind_of, lanes, seconds_per_epoch
 from tal_search.proposers.events import Event, Failed, Finished, Noted, Pruned, Reported, Stalled, Started
 from tal_search.text.words import counted
 from tal_search.trial.trial_types import TrialResult, TrialSpec
@@ -233,7 +233,7 @@ def _why(event: Finished) -> str:
     return f": {note} ({others})" if note and event.spec.settings else f": {note}" if note else ""
 
 
-def _kind(spec: TrialSpec) -> tuple[tuple[str, str, int], int]:
+def _kind(spec: TrialSpec) -> tuple[Kind, int]:
     """Kind and epochs of a fit, for the estimate."""
     return kind_of(spec), int(spec.hyperparameters.get("epochs", 1))
 

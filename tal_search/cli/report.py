@@ -14,12 +14,12 @@ from tal_search.cli.text_table import TextTable, compact, markdown, spread
 from tal_search.files.atomic import write_atomically
 from tal_search.plan.plan import Plan
 from tal_search.plan.plan_frame import symbols
-from tal_search.plan.preset_words import preset_words
+from tal_search.plan.preset_words import preset_words, sampling_words
 from tal_search.record.description import scored_by
 from tal_search.results.axis_effects import MATTERS
 from tal_search.results.axis_effects import METHOD as OF_AXES
 from tal_search.results.case_comparison import Comparison
-from tal_search.results.folds.pooling import method_of, spread_of
+from tal_search.results.folds.pooling import folds_json, method_of, spread_of
 from tal_search.results.overview import as_json, overview, ranking_table
 from tal_search.results.published import MARK, MARK_NOTE, NOT_AVAILABLE, marked
 from tal_search.results.ranking import Ranking
@@ -50,7 +50,7 @@ UNITS = {
 def write_overview(data: StudyFrame, folder: Path) -> Path:
     """Write `overview.json`, the overview as plain values with unrounded numbers; returns its path."""
     path = folder / "overview.json"
-    text = json.dumps(as_json(overview(data)), allow_nan=False, indent=1, ensure_ascii=False)
+    text = json.dumps(as_json(overview(data)) | folds_json(data), allow_nan=False, indent=1, ensure_ascii=False)
     write_atomically(path, lambda stream: stream.write(text.encode()))
     return path
 
@@ -148,9 +148,9 @@ def heading(plan: Plan, remark: str) -> str:
     """The heading of a Markdown file: unit, data, selection and scores; remark: see `plateau.speed_note`."""
     return (
         f"# {plan.study.name}: mAP in %, {spread_of(subjects_of(plan))}\n\n"
-        f"{remark}{' ' if remark else ''}"
-        f"Data: {plan.dataset.description}. Source: {plan.dataset.source}. {preset_words(plan)} "
-        f"Selection: {plan.protocol['selection']}. Scores: {scored_by(plan)}. "
+        f"{remark}{' ' if remark else ''}Data: {plan.dataset.description}. Source: {plan.dataset.source}. "
+        + " ".join(filter(None, [preset_words(plan), sampling_words(plan)]))
+        + f" Selection: {plan.protocol['selection']}. Scores: {scored_by(plan)}. "
         "Paper column: published numbers, on their own features."
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tal_search.cli.console import print_line, print_wrapped
 from tal_search.cli.progress import describe
 from tal_search.data.dataset_spec import SIMULATED_CLICKS
+from tal_search.errors import InputError
 from tal_search.files.sqlite_files import sqlite_url
 from tal_search.text.commands import command_line, named
 from tal_search.text.urls import without_passwords
@@ -185,10 +186,15 @@ def _show_ranking(plan: Plan, data: StudyFrame, outcome: Outcome, screen: Consol
 def _of_other_code(plan: Plan) -> int:
     """How many trials of the record the tables leave out, because other code trained them."""
     from tal_search.record.description import code_versions
-    from tal_search.record.record_reader import RecordReader, trials_of_one_code
+    from tal_search.record.record_reader import RecordReader, recorded_studies, trials_of_one_code
 
+    if plan.study.name not in recorded_studies(plan.study.runs):
+        return 0
     wanted = ("id", "cell", "annotator", "seed", "fold", "method", "code_version")
-    rows, _ = RecordReader(plan.study.runs / plan.study.name, wanted=wanted).rows()
+    try:
+        rows, _ = RecordReader(plan.study.runs / plan.study.name, wanted=wanted).rows()
+    except InputError:  # a server whose password only this run knows, which the folder does not keep
+        return 0
     return trials_of_one_code(rows.values(), code_versions(plan))[1]
 
 

@@ -136,10 +136,8 @@ def find_ground_truth(root: Path | None, name: str) -> Path:
             listed = ", ".join(path.name for path in files)
             raise InputError(f"{place} has several ground truths ({listed}); choose by dataset.ground_truth=PATH")
     looked = ", ".join(os.path.relpath(place) for place in places)
-    raise InputError(
-        f"no ground truth (gt_{name}.json) in {looked}; write one as docs/datasets.md says, or give "
-        "dataset.ground_truth=PATH"
-    )
+    fix = "give dataset.ground_truth=PATH, or write one as docs/datasets.md says"
+    raise InputError(f"no ground truth (gt_{name}.json) in {looked}; {fix}")
 
 
 def find_clicks(root: Path | None, name: str, folder: Path | None) -> dict[str, dict[str, Path]]:
@@ -224,7 +222,7 @@ def subsets_and_fps(path: Path, splits: SplitNames) -> tuple[str, str, dict[str,
         else:
             listed = ", ".join(f"'{subset}'" for subset in sorted(present)) or "none"
             fix = f"name the subset of some videos {names[0]}; with dataset.folds, which ignore it, any will do"
-            file.problems.add(f"has no {purpose} subset ({' or '.join(names)}), subsets present: {listed}; {fix}")
+            file.problems.add(f"has no {purpose} subset ({' or '.join(names)}); subsets present: {listed}; {fix}")
     file.problems.raise_if_any()
     fps, _ = _fps(entries)
     return chosen["training"], chosen["test"], fps

@@ -9,8 +9,10 @@ from typing import Any, Self
 
 from tal_search.data.catalog import definition
 from tal_search.data.definition import DatasetDefinition
+from tal_search.data.sampling.settings import Sampling
 from tal_search.types import BACKGROUND_CLICKS, SHARE_OF, VIDEOS, Source, clicks_of
 
+AS_STORED = 0  # T of videos with all their stored snippets, padded to the longest
 SIMULATED_DATA, SIMULATED_CLICKS = "simulated data", "simulated clicks"
 
 
@@ -34,7 +36,9 @@ class DatasetSpec:
     `data/features/layouts.py`). `definition`: what its file says, as JSON (see `facts`); None in records of earlier
     versions. `folds`: `by`, `of` and all `subjects` in order (see `data/folds.py`); `fold`: the one that a trial reads,
     None for all videos. `clickers`: how clicks are drawn from the training truth (uniform, gaussian or human), by kind;
-    empty if all clicks are real.
+    empty if all clicks are real. `sampling`: of both splits as JSON, empty where videos are rescaled, see `sampled`.
+    `channels`: D, 0 where no file can be read. `streams`: how many of them are RGB and how many flow, in this order;
+    empty where unknown, and in trials of methods that do not tell them apart.
     """
 
     name: str
@@ -54,6 +58,19 @@ class DatasetSpec:
     fold: int | None = None
     shares: dict[str, float] = field(default_factory=dict)
     clickers: dict[str, str] = field(default_factory=dict)
+    sampling: dict[str, Any] = field(default_factory=dict)
+    channels: int = 0
+    streams: list[int] = field(default_factory=list)
+
+    @property
+    def sampled(self) -> Sampling:
+        """How its videos are sampled."""
+        return Sampling.from_json(self.sampling)
+
+    @property
+    def kept_snippets(self) -> int:
+        """T of the arrays that trials read: AS_STORED where they sample real videos, as simulated ones have T."""
+        return AS_STORED if self.sampling and self.source == "features" else self.snippets
 
     @cached_property
     def facts(self) -> DatasetDefinition:

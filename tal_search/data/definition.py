@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from tal_search.data.sampling.settings import SamplingChange
 from tal_search.fields import hyper
 from tal_search.types import PROTOCOLS, canonical_json
 
@@ -44,9 +45,10 @@ class StandIn:
 
 @dataclass(frozen=True, kw_only=True)
 class PresetChange:
-    """What this dataset changes in a method's preset: T `snippets`, hyperparameters and inference settings by name."""
+    """What this dataset changes in a method's preset: T `snippets`, sampling, hyperparameters, inference settings."""
 
     snippets: int | None = hyper(None, "T", low=FEWEST_SNIPPETS, high=MOST_SNIPPETS)
+    sampling: SamplingChange | None = None
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     inference: dict[str, Any] = field(default_factory=dict)
 
@@ -74,7 +76,8 @@ class DatasetDefinition:
     source: where the data comes from and how to get it; clicks: whose clicks there are and how to get them.
     classes: the only labels that a ground truth may have; () = those of the ground truth. videos: published numbers
     with instances. stand_in: numbers of the simulated stand-in, fewer for large sets. layout, stride, offset (frames)
-    and fps: of its features, see docs/datasets.md. channels: of the features that papers use. snippets: T, of
+    and fps: of its features, see docs/datasets.md. channels: of the features that papers use; streams: how many are
+    RGB and how many flow, where neither the layout nor a study says it. snippets: T, of
     conversions and of presets that state none. tiou, protocol: how papers score it. presets: by method and preset.
     """
 
@@ -92,6 +95,7 @@ class DatasetDefinition:
     offset: float | None = hyper(None, "offset", low=0, high=10_000)
     fps: float | None = hyper(None, "fps", low=0.01, high=1000)
     channels: int | None = hyper(None, "D", low=1, high=10**6)
+    streams: tuple[int, ...] = hyper((), "D", low=1, high=10**6)
     snippets: int | None = hyper(None, "T", low=FEWEST_SNIPPETS, high=MOST_SNIPPETS)
     tiou: str = "0.1:0.9:0.1"
     protocol: str = hyper("activitynet", "protocol", choices=PROTOCOLS)
@@ -113,7 +117,7 @@ class DatasetDefinition:
     def from_json(cls, name: str, content: Mapping[str, Any]) -> DatasetDefinition:
         """The definition that `to_json` wrote, with defaults for what it leaves out."""
         values: dict[str, Any] = {key: content[key] for key in {spec.name for spec in fields(cls)} & {*content}}
-        values["classes"] = tuple(content.get("classes", ()))
+        values |= {name: tuple(content.get(name, ())) for name in ("classes", "streams")}
         values["splits"] = SplitNames(**{split: tuple(names) for split, names in content.get("splits", {}).items()})
         values["videos"] = VideoCounts(**content.get("videos", {}))
         values["stand_in"] = StandIn(**content.get("stand_in", {}))

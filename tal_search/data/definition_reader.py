@@ -30,6 +30,7 @@ def read_definition(name: str, path: Path, source: str = "") -> DatasetDefinitio
     found = checker.settings(DatasetDefinition, content, name=name, presets=presets, published=published)
     _check_names(found, written)
     _check_timing(found, written)
+    _check_streams(found, written)
     _check_tiou(("tiou",), found.tiou, written)
     if written.problems:
         raise InputError(problem.replace("\n", "\\n") for problem in dict.fromkeys(written.problems))
@@ -114,6 +115,11 @@ def _check_timing(found: DatasetDefinition, written: Written) -> None:
     if found.layout in ("backtal", "converted") and given:
         fix = "its snippets cover a video evenly; remove it"
         written.add((given[0],), f"is given, but the layout is {found.layout}: {fix}")
+
+
+def _check_streams(found: DatasetDefinition, written: Written) -> None:
+    if len(found.streams) not in (0, 2):
+        written.add(("streams",), f"is {list(found.streams)}; it must be two numbers, the channels of RGB and of flow")
 
 
 def _check_tiou(key: Key, text: str, written: Written) -> None:

@@ -6,12 +6,13 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from tal_search.data import data_folder
 from tal_search.data.definition import DatasetDefinition
-from tal_search.data.features.layouts import FeatureLayout
+from tal_search.data.features.layouts import I3D_CHANNELS, FeatureLayout
+from tal_search.data.features.stored import StoredShape
 from tal_search.errors import InputError
 
 SPLITS = re.compile(r"\d+ training and \d+ test videos")
-I3D_CHANNELS = 2048
 FEWEST_CHANNELS = 256  # of a network for video; features with fewer were made as surrogates of such
 
 
@@ -45,9 +46,20 @@ def describe_layout(layout: FeatureLayout) -> str:
     return f"layout {layout.name}{middle}"
 
 
-def first_channels(layout: FeatureLayout, splits: list[dict[str, Path]]) -> int | str:
-    """D of the first readable file; `check` reports the others."""
+def first_shape(layout: FeatureLayout, splits: list[dict[str, Path]]) -> StoredShape | None:
+    """The shape of the first readable file; `check` reports the others."""
     for path in (path for split in splits for path in split.values()):
         with suppress(InputError):
-            return layout.shape(path).channels
-    return "unreadable"
+            return layout.shape(path)
+    return None
+
+
+def no_features(facts: DatasetDefinition, root: Path | None, why: str) -> str:
+    """Why there are no features, and the fix."""
+    folders = f"{facts.splits.training[0]}/*.npz and {facts.splits.test[0]}/*.npz"
+    fix = f"give a folder with {folders}, or with another layout of docs/datasets.md, as dataset.root"
+    if root is None:
+        return f"dataset.source=features, but {why}; {fix} (a study without dataset.root is simulated)"
+    if data_folder.holds(root, "*.npz"):
+        fix = "save each video's features as VIDEO.npy, an array [snippets, channels]; see docs/datasets.md"
+    return f"{why}, which {data_folder.seen_at(root)}; {fix}"

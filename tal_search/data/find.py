@@ -12,11 +12,12 @@ from tal_search.data import data_folder
 from tal_search.data.catalog import definition
 from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.definition import DatasetDefinition
-from tal_search.data.descriptions import describe, describe_layout, first_channels
+from tal_search.data.descriptions import describe, describe_layout, first_shape, no_features
 from tal_search.data.features.cache import CONVERTED, is_converted, open_cache, read_manifest
 from tal_search.data.features.layouts import AUTO, EVEN, LAYOUTS, FeatureLayout, detect, has_npz, split_files, timed
 from tal_search.data.features.npz import has_clicks
 from tal_search.data.features.plausibility import grouped
+from tal_search.data.features.streams import known_streams
 from tal_search.data.features.timing import AS_LAYOUT, Timing
 from tal_search.data.load import check, load
 from tal_search.data.simulation.clickers import CLICKERS
@@ -66,25 +67,14 @@ def find(
                 return _features(facts, root, layout, ground_truth, clicks, snippets)
     why = "dataset.root is not given" if root is None else data_folder.why_none(root, facts.splits, has_npz)
     if source == "features":
-        raise InputError(_no_features(facts, root, why))
+        raise InputError(no_features(facts, root, why))
     return _simulated(facts, why, ground_truth, clicks, snippets, simulation)
-
-
-def _no_features(facts: DatasetDefinition, root: Path | None, why: str) -> str:
-    folders = f"{facts.splits.training[0]}/*.npz and {facts.splits.test[0]}/*.npz"
-    fix = f"give a folder with {folders}, or with another layout of docs/datasets.md, as dataset.root"
-    if root is None:
-        return f"dataset.source=features, but {why}; {fix} (a study without dataset.root is simulated)"
-    if data_folder.holds(root, "*.npz"):
-        fix = "save each video's features as VIDEO.npy, an array [snippets, channels]; see docs/datasets.md"
-    return f"{why}, which {data_folder.seen_at(root)}; {fix}"
 
 
 def default_annotators(spec: DatasetSpec, kinds: tuple[str, ...]) -> tuple[str, ...]:
     """Annotators that a study reading these kinds of clicks is repeated over: all with clicks of every kind.
 
-    Only those of click files where there are any; only A1 of the clickers of a simulated set. NO_ANNOTATOR where no
-    clicks are read: the trials of all annotators would be equal.
+    Only those of click files where there are any; only A1 of a simulated set's clickers; NO_ANNOTATOR without clicks.
     """
     if not kinds:
         return (NO_ANNOTATOR,)
@@ -150,14 +140,22 @@ def _features(
     first = next(iter(files[0].values()))
     embedded = layout.name == "backtal" and not clicked[BACKGROUND_CLICKS] and has_clicks(first)
     base = _on_disk(facts, root, truth or Path(), clicked, embedded=embedded)
+    base = dataclasses.replace(base, snippets=snippets, fingerprint=digest([len(files[0]), content]))
+    return _as_stored(base, facts, root, layout, files)
+
+
+def _as_stored(
+    base: DatasetSpec, facts: DatasetDefinition, root: Path, layout: FeatureLayout, files: list[dict[str, Path]]
+) -> DatasetSpec:
+    """The specification with the fields that follow from the layout and the first readable file."""
+    shape, videos = first_shape(layout, files), [len(split) for split in files]
+    seen = shape.channels if shape else "unreadable"
     return dataclasses.replace(
         base,
-        snippets=snippets,
-        fingerprint=digest([len(files[0]), content]),
-        description=describe(
-            facts, root, first_channels(layout, files), [len(split) for split in files], describe_layout(layout)
-        ),
+        description=describe(facts, root, seen, videos, describe_layout(layout)),
         layout={"name": layout.name, **vars(layout.timing)},
+        channels=shape.channels if shape else 0,
+        streams=[*facts.streams] or known_streams(layout, shape),
     )
 
 
@@ -190,6 +188,8 @@ def _converted(
         fingerprint=digest([CONVERTED, manifest, truth_hash(truth, facts)]),
         description=describe(facts, root, train.features.shape[1], [len(train.videos), len(test.videos)], stored),
         layout={"name": CONVERTED, "snippets": manifest["snippets"]},
+        channels=train.features.shape[1],
+        streams=[*facts.streams] or manifest.get("streams", []),
     )
 
 
@@ -231,6 +231,8 @@ def _simulated(
         snippets=snippets,
         simulation=settings,
         fingerprint=digest([settings, *(of_timeline(truth, facts) if truth else [of_stand_in(facts)])]),
+        channels=simulation.channels,
+        streams=[simulation.channels // 2] * 2 if simulation.channels % 2 == 0 else [],
         description=f"simulated {title} stand-in, recipe {RECIPE} ({why}){timeline}",
     )
 

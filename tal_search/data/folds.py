@@ -194,10 +194,21 @@ def _tested(spec: DatasetSpec, names: tuple[str, ...]) -> np.ndarray:
 
 
 def _together(sets: list[VideoSet]) -> VideoSet:
-    """Videos of both subsets in one set, without instances, which `supervise` adds."""
-    names = ("features", "labels", "duration", "frames", "background_clicks")
+    """Videos of both subsets in one set, padded to the longer one's T, without instances, which `supervise` adds."""
+    snippets = max(videos.features.shape[-1] for videos in sets)
+    names = ["labels", "duration", "frames", *(() if sets[0].length is None else ("length", "start", "extent"))]
     arrays = {name: np.concatenate([getattr(videos, name) for videos in sets]) for name in names}
+    arrays |= {
+        name: np.concatenate([_padded(getattr(videos, name), snippets) for videos in sets])
+        for name in ("features", "background_clicks")
+    }
     return VideoSet.labelled(videos=sets[0].videos + sets[1].videos, **arrays)
+
+
+def _padded(sequences: np.ndarray, snippets: int) -> np.ndarray:
+    """The arrays [..., T] with zeros up to `snippets`."""
+    missing = snippets - sequences.shape[-1]
+    return np.pad(sequences, [(0, 0)] * (sequences.ndim - 1) + [(0, missing)]) if missing else sequences
 
 
 def unclicked_note(path: object, kind: str, clicks: Clicks) -> Iterator[str]:

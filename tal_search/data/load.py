@@ -72,7 +72,8 @@ def load(
 ) -> Dataset:
     """The dataset with the clicks of one annotator and the instances that `supervision` names, and no others.
 
-    Every video is rescaled to spec.snippets; features are in half precision where that loses next to nothing (see
+    Every video is rescaled to spec.snippets, or has its stored snippets where `spec.sampled` asks for them (simulated
+    videos always have T); features are in half precision where that loses next to nothing (see
     `half_precision`), else a note says so. `annotator` is ignored where `supervision` names no clicks. `shared`: a
     folder for arrays that all processes of this machine map (see `features.shared`); failures there become notes.
     The process keeps the arrays for its next call (see LOADED): do not write to them. Raises InputError as `check`.
@@ -126,10 +127,11 @@ class LoadedDatasets:
 
 
 def _without_annotators(spec: DatasetSpec) -> str:
-    """The specification without clicks, budgets and folds, as JSON."""
+    """The specification without clicks, budgets and folds, as JSON; sampling of stored snippets has no T here."""
     without = dataclasses.replace(
-        spec, clicks={}, click_fingerprints={}, clicks_per_minute=None, shares={}, folds={}, fold=None, clickers={}
-    )
+        spec, clicks={}, click_fingerprints={}, clicks_per_minute=None, shares={}, folds={}, fold=None, clickers={},
+        sampling={}, snippets=spec.kept_snippets,
+    )  # fmt: skip
     return canonical_json(dataclasses.asdict(without))
 
 

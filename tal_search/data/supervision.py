@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tal_search.data import data_folder
 from tal_search.data.clicks.click_budget import within_budget
-from tal_search.data.clicks.clicks import BACKGROUND, ClickedVideos, Clicks, of_videos, read_clicks, snippet_of
+from tal_search.data.clicks.clicks import BACKGROUND, ClickedVideos, Clicks, of_videos, read_clicks
 from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.folds import joint, unclicked_note
 from tal_search.data.label_budget import within_instances
@@ -32,13 +32,13 @@ def supervise(spec: DatasetSpec, dataset: Dataset, annotator: str, supervision: 
     """
     train, truth = dataset.train, dataset.train_truth
     seconds = dict(zip(train.videos, train.duration.tolist(), strict=True))
-    snippets = train.features.shape[2]
+    timeline = train.timeline
     background = np.zeros(train.background_clicks.shape, np.bool_)
     action = np.zeros(train.action_clicks.shape, np.bool_)  # pages that are never written take no memory
     for kind in clicks_of(supervision):
         made = clicks_made(spec, kind, annotator, seconds, truth, dataset.test_truth)
         clicks = within_budget(spec, _embedded(train) if made is None else made, train.duration)
-        snippet = snippet_of(clicks.time, train.duration[clicks.video], snippets)
+        snippet = timeline.snippets(clicks.video, clicks.time)
         if kind == BACKGROUND_CLICKS:
             background[clicks.video, snippet] = True
         else:
@@ -100,7 +100,7 @@ def _of_all_folds(
 def _embedded(train: VideoSet) -> Clicks:
     """The background clicks of the feature files, each in the middle of its snippet."""
     video, snippet = np.nonzero(train.background_clicks)
-    time = (snippet + 0.5) / train.features.shape[2] * train.duration[video]
+    time = train.timeline.seconds(video, snippet + 0.5)
     rows = [(row, second, BACKGROUND) for row, second in zip(video.tolist(), time.tolist(), strict=True)]
     return Clicks.of(BACKGROUND_CLICKS, EMBEDDED, train.videos, rows)
 
@@ -110,13 +110,14 @@ def _instances(train: VideoSet, truth: Annotations) -> tuple[NDArray[np.float32]
 
     Labels are -1 where a video has fewer than K. An instance outside its video is dropped.
     """
-    snippets = train.features.shape[2]
+    timeline = train.timeline
     row_of = {video: row for row, video in enumerate(truth.videos)}
     rows = rows_by_video(truth)
     found = []
-    for video, duration in zip(train.videos, train.duration.tolist(), strict=True):
+    for place, video in enumerate(train.videos):
         mine = rows[row_of[video]] if video in row_of else np.zeros(0, np.int64)
-        segments = (truth.segment[mine] / duration * snippets).clip(0, snippets)
+        here = np.full(len(mine), place)
+        segments = timeline.positions(here, truth.segment[mine]).clip(0, timeline.length[place])
         inside = segments[:, 1] > segments[:, 0]
         found.append((segments[inside], truth.label[mine][inside]))
     most = max((len(labels) for _, labels in found), default=0)

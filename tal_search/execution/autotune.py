@@ -137,16 +137,15 @@ def _serve() -> None:
     import torch
 
     from tal_search.data.load import load
-    from tal_search.trial.loop import Fit, choose_device
-    from tal_search.trial.run import build
+    from tal_search.trial.loop import choose_device, fit_of
 
     task = json.loads(sys.stdin.readline())
     torch.set_num_threads(task["threads"])
     spec, device = TrialSpec.from_json(task["spec"]), choose_device(task["device"])
     dataset = load(spec.dataset, spec.annotator, spec.supervision, Path(task["shared"]))
-    method = build(spec, dataset)
-    rows = np.arange(min(method.hyperparameters.batch_size, len(dataset.train.videos)))
-    fit = Fit(method, dataset.train, rows, spec.seed, spec.precision, device)  # one batch: an epoch is a step
+    longest = np.argsort(-dataset.train.timeline.length, kind="stable")  # as they need most memory
+    rows = longest[: spec.hyperparameters["batch_size"]]
+    fit = fit_of(spec, dataset, rows, device)  # one batch: an epoch is a step
     steps = 1
     fit.epoch(steps)
     sys.stdout.write("ready\n")

@@ -50,7 +50,7 @@ def read_object(path: Path, section: str) -> JsonFile:
     try:
         content = json.loads(content_of(path), object_pairs_hook=noting_repeats, parse_int=integer_of)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); correct the path") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a JSON file") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: {not_json(path, error)}") from None
     entries = content.get(section) if isinstance(content, dict) else None

@@ -43,11 +43,11 @@ def localize_many(
     for _, neighbours in groupby(settings, key=proposal_key):
         sharing = list(neighbours)
         if sharing[0].rule == "streams":
-            yield from localize_streams(activations, classes, sharing)
+            yield from map(activations.inside, localize_streams(activations, classes, sharing))
             continue
         proposals = _propose(activations, sharing[0], min(inference.class_threshold for inference in sharing))
         for inference in sharing:
-            yield _detect(proposals, activations.videos, classes, inference)
+            yield activations.inside(_detect(proposals, activations.videos, classes, inference))
 
 
 def proposal_key(inference: Inference) -> tuple[float, ...]:
@@ -126,8 +126,10 @@ def _propose_in(
     """Rows (start s, end s, contrast) of one video, class by class; and the number of rows of each of `labels`."""
     from tal_search.localization import proposal_loops
 
-    cas_KT = normalise(activations.cas[number, labels].astype(np.float64))
-    attention_T = normalise(activations.attention[number].astype(np.float64))
+    times = activations.timeline
+    length, start, extent = (column[number] for column in (times.length, times.start, times.extent))
+    cas_KT = normalise(activations.cas[number, labels, :length].astype(np.float64))
+    attention_T = normalise(activations.attention[number, :length].astype(np.float64))
     basnet = inference.rule == "basnet"
     frames = BASNET_SCALE * cas_KT.shape[1] if basnet else int(activations.frames[number])
     table, rows = proposal_loops.propose(
@@ -136,18 +138,21 @@ def _propose_in(
     if inference.trim > 0:
         table[:, :2] += inference.trim * (table[:, 1] - table[:, 0])[:, None] * np.array([1, -1])
     if inference.whole_video > 0:
-        table, rows = _with_whole_video(table, rows, frames)
-    table[:, :2] *= activations.duration[number] / frames
+        video = (np.array([0.0, activations.duration[number]]) - start) / extent * frames
+        table, rows = _with_whole_video(table, rows, video)
+    table[:, :2] *= extent / frames
+    table[:, :2] += start
+    activations.clip(table[:, :2], np.full(len(table), number))
     return table, rows
 
 
-def _with_whole_video(table: Floats, rows: Ints, frames: int) -> tuple[Floats, Ints]:
-    """Append the whole video to the runs of each class that has any.
+def _with_whole_video(table: Floats, rows: Ints, video: Floats) -> tuple[Floats, Ints]:
+    """Append the whole video, its start and end in frames, to the runs of each class that has any.
 
     table: rows (first frame, last frame + 1, contrast) class by class; rows [K]: their number per class.
     """
     ends = np.cumsum(rows)[rows > 0]
-    return np.insert(table, ends, [0.0, frames, 0.0], axis=0), rows + (rows > 0)
+    return np.insert(table, ends, [*video, 0.0], axis=0), rows + (rows > 0)
 
 
 def _propose_above_mean(activations: Activations, actionness_weight: float, class_threshold: float) -> _Proposals:
@@ -161,7 +166,13 @@ def _propose_above_mean(activations: Activations, actionness_weight: float, clas
     video, label = np.nonzero(level >= class_threshold)
     sequence_PT = activations.cas[video, label].astype(np.float64)
     sequence_PT += actionness_weight * activations.attention[video].astype(np.float64)
-    pair, first, end = find_runs(sequence_PT > sequence_PT.mean(1, keepdims=True))
+    times = activations.timeline
+    mean_P1 = sequence_PT.mean(1, keepdims=True)
+    if activations.length is not None:
+        padding_PT = np.arange(sequence_PT.shape[1]) >= times.length[video, None]
+        mean_P1 = sequence_PT.mean(1, keepdims=True, where=~padding_PT)
+        sequence_PT[padding_PT] = -np.inf
+    pair, first, end = find_runs(sequence_PT > mean_P1)
     pair, first, end = (array[end - first >= 2] for array in (pair, first, end))
     snippets = sequence_PT.shape[1]
     ends_within_2n = ((snippets + 1) * pair + np.stack([first, end])).T.ravel()  # the column added holds end = T
@@ -171,7 +182,7 @@ def _propose_above_mean(activations: Activations, actionness_weight: float, clas
         label=label,
         video_score=scores[video, label] / MEAN_RULE_UNIT,
         level=level[video, label],
-        segment=np.stack([first, end], axis=1) / snippets * activations.duration[video[pair], None],
+        segment=activations.clip(times.seconds(video[pair], np.stack([first, end], axis=1)), video[pair]),
         contrast=np.maximum.reduceat(padded.ravel(), ends_within_2n)[::2] / MEAN_RULE_UNIT,
         bounds=np.searchsorted(pair, np.arange(len(video) + 1)),
     )

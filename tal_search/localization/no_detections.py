@@ -51,9 +51,12 @@ def _no_run(activations: Activations, inference: Inference, confident_NC: NDArra
     """Of the rules that threshold the sequences of a video's classes, some of which reach the class threshold."""
     video, label = np.nonzero(confident_NC)
     reached = f"{len(np.unique(video))} of {len(confident_NC)} videos have a class that reaches the class threshold"
-    if not np.isfinite(activations.cas[video, label]).all():
+    times, snippet = activations.timeline, np.arange(activations.cas.shape[-1])
+    held_PT = np.minimum(snippet, times.length[video, None] - 1)  # padding becomes the last snippet's value
+    sequence_PT = activations.cas[video[:, None], label[:, None], held_PT].astype(np.float64)
+    if not np.isfinite(sequence_PT).all():
         return f"{reached}, but their activations are not finite"
-    peak = float(normalise(activations.cas[video, label].astype(np.float64)).max(initial=0))
+    peak = float(normalise(sequence_PT).max(initial=0))
     if peak <= 0:
         return f"{reached}, but the activations of these classes are flat or nowhere above 0"
     low, high = inference.activation_low, inference.activation_high

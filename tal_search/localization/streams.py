@@ -49,7 +49,7 @@ def localize_streams(
     scores_NSC = activations.stream_scores.astype(np.float64)
     chosen = [confident_classes(scores_NSC, inference) for inference in settings]
     proposals = _propose_runs(
-        activations.stream_cas, activations.stream_attention, activations.duration, np.any(chosen, axis=0), settings[0]
+        activations, activations.stream_cas, activations.stream_attention, np.any(chosen, axis=0), settings[0]
     )
     for inference, chosen_NSC in zip(settings, chosen, strict=True):
         kept, score = _joined(proposals, scores_NSC, chosen_NSC, inference)
@@ -82,20 +82,22 @@ def upsample_from_starts(sequences: Floats, times: int) -> Floats:
 
 
 def _propose_runs(
+    activations: Activations,
     cas_NSCT: NDArray[np.floating],
     attention_NST: NDArray[np.floating],
-    duration_N: Floats,
     wanted_NSC: NDArray[np.bool_],
     inference: Inference,
 ) -> StreamProposals:
     share_S = np.array([inference.rgb_share, 1 - inference.rgb_share])
     threshold_S = np.array([inference.rgb_threshold, inference.flow_threshold])
+    times = activations.timeline
     places, segments, contrasts = [np.zeros((0, 3), np.int64)], [np.zeros((0, 2))], [np.zeros(0)]
     for number in np.flatnonzero(wanted_NSC.any((1, 2))):
         beat("localizing, video %d of %d", number + 1, len(wanted_NSC))
         label_P, stream_P = np.nonzero(wanted_NSC[number].T)
-        attention_PT = attention_NST[number, stream_P].astype(np.float64)
-        cas_SPT = cas_NSCT[number][:, label_P].astype(np.float64)
+        length = times.length[number]
+        attention_PT = attention_NST[number, stream_P, :length].astype(np.float64)
+        cas_SPT = cas_NSCT[number][:, label_P, :length].astype(np.float64)
         own_PT = attention_PT * cas_SPT[stream_P, np.arange(len(stream_P))]
         fused_PT = attention_PT**2 * np.tensordot(share_S, cas_SPT, 1)
         own_PU, fused_PU, attention_PU = upsample_from_starts(np.stack([own_PT, fused_PT, attention_PT]), UPSAMPLING)
@@ -106,7 +108,8 @@ def _propose_runs(
             level_PU = gaussian_filter1d(level_PU, inference.smoothing * UPSAMPLING, axis=1)
         pair, first, end = find_runs(level_PU > threshold_S[stream_P, None])
         places.append(np.stack([np.full_like(pair, number), label_P[pair], stream_P[pair]], axis=1))
-        segments.append(np.stack([first, end], axis=1) * (duration_N[number] / level_PU.shape[1]))
+        seconds = np.stack([first, end], axis=1) * (times.extent[number] / level_PU.shape[1]) + times.start[number]
+        segments.append(activations.clip(seconds, np.full(len(seconds), number)))
         contrasts.append(_contrast(fused_PU, pair, first, end, inference.outer_margin))
     video, label, stream = np.concatenate(places).T
     return StreamProposals(video, label, stream, np.concatenate(segments), np.concatenate(contrasts))

@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent
 def available() -> list[str]:
     """Names of the methods: the files of this folder, but for what methods share."""
     names = {path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_")}
-    return sorted(names - {"base", "presets"})
+    return sorted(names - {"base", "hyperparameters", "presets"})
 
 
 @cache

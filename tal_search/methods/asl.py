@@ -12,38 +12,47 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from tal_search.data.sampling.settings import KINDS
 from tal_search.data.truth.facts import Facts
 from tal_search.fields import hyper
-from tal_search.files.heartbeat import beat
 from tal_search.localization.inference import Inference
-from tal_search.methods.base import Batch, Method, MethodHyperparameters, MethodSpecification, Phase, Preset
+from tal_search.methods.base import Method, MethodSpecification, Phase, Preset
+from tal_search.methods.hyperparameters import MethodHyperparameters
 from tal_search.methods.presets import epochs_for
-from tal_search.types import INSTANCES, VIDEO_LABELS, Detections, Floats, VideoSet
+from tal_search.nn.batch import Batch
+from tal_search.types import INSTANCES, VIDEO_LABELS, Detections, VideoSet
 
 if TYPE_CHECKING:
     import torch
 
     from tal_search.nn.action_sensitivity import SensitivityNetwork
     from tal_search.nn.assignment import Targets
-    from tal_search.nn.pyramid import Output
+    from tal_search.nn.pyramid.network import Output
 
-LEAST_SCORE = 0.001  # of a detection, before and after Soft-NMS
 MOST_OF_CLASS = 200  # segments per video and class that enter Soft-NMS
-MOST_OF_VIDEO = 200  # detections per video
+WINDOW, DROP_PATH = 19, 0.1  # of ActionFormer's encoder, for encoder: actionformer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters(MethodHyperparameters):
     """θ, δ, λ₁ and λ₂ are the paper's, the rest ActionFormer's for THUMOS14, except that weight decay is Adam's (theirs
-    is decoupled), the learning rate is constant, and every video is rescaled to T snippets."""
+    is decoupled), the learning rate is constant, and every video is rescaled to T snippets.
+
+    encoder: plain has one block at full length, attention over the whole video, one convolution for queries, keys and
+    values, and an MLP of twice the width; both have the channel attention."""
 
     width: int = hyper(512, "H", low=1, help="channels of the pyramid")
     levels: int = hyper(6, "L", low=1, high=10, help="pyramid levels, each half as long as the one before")
     theta: float = hyper(0.2, "θ", low=0, high=1, help="share of the channel attention")
+    encoder: str = hyper(
+        "plain",
+        "encoder",
+        choices=("plain", "actionformer"),
+        help="actionformer = two blocks at full length, window of 19, normalised convolutions, MLP ×4, drop path .1",
+    )
     class_sensitivity: bool = hyper(True, "p", help="Gaussians learned for each class; false = off")
     instance_sensitivity: bool = hyper(True, "q", help="learned for each frame; false = off")
     lambda_instance: float = hyper(0.3, "λ₁", low=0, help="weight of the instance-level targets")
@@ -88,16 +97,23 @@ class ASL(Method):
     hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, INSTANCES)
     phases = (Phase("all"),)
+    samplings = KINDS
     network: SensitivityNetwork
 
     def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
         from tal_search.nn.action_sensitivity import ClassSensitivity, InstanceSensitivity, SensitivityNetwork
-        from tal_search.nn.pyramid import PyramidNetwork
+        from tal_search.nn.pyramid.encoder import EncoderSettings, actionformer_settings
+        from tal_search.nn.pyramid.network import PyramidNetwork
 
         self.hyperparameters = hp = hyperparameters
         self.classes = classes
+        settings = EncoderSettings(width=hp.width, levels=hp.levels, theta=hp.theta, dropout=hp.dropout)
+        if hp.encoder == "actionformer":
+            settings = actionformer_settings(
+                width=hp.width, levels=hp.levels, theta=hp.theta, dropout=hp.dropout, window=WINDOW, drop_path=DROP_PATH
+            )
         self.network = SensitivityNetwork(
-            PyramidNetwork(channels, classes, width=hp.width, levels=hp.levels, theta=hp.theta, dropout=hp.dropout),
+            PyramidNetwork(channels, classes, settings),
             ClassSensitivity(classes) if hp.class_sensitivity else None,
             InstanceSensitivity(hp.width) if hp.instance_sensitivity else None,
         )
@@ -107,7 +123,7 @@ class ASL(Method):
         from tal_search.nn.losses import full_precision, with_total
 
         assert phase == "all", phase
-        output, quality = self.network(batch.features)
+        output, quality = self.network(batch.features, batch.valid)
         with full_precision(batch.features):
             terms = self._terms(output, quality, batch)
         hp = self.hyperparameters
@@ -117,14 +133,16 @@ class ASL(Method):
         self, output: Output, quality: tuple[torch.Tensor, torch.Tensor] | None, batch: Batch
     ) -> dict[str, torch.Tensor]:
         from tal_search.nn import assignment
+        from tal_search.nn.arrays import full
 
-        lengths = [level.shape[1] for level in output.levels]
-        targets = assignment.assign(lengths, batch.segments, batch.segment_labels)
-        inside_BP, logits_BPC = targets.inside.float(), output.logits.float()
+        targets = assignment.assign(output.lengths, batch.segments, batch.segment_labels)
+        inside_BP, logits_BPC = targets.inside.float(), full(output.logits)
         count = inside_BP.sum().clamp_min(1)
         tiou_BP, diou_BP = assignment.overlaps(output.segments, targets.segment)
         h_cls_BP, h_loc_BP = self._sensitivity(targets, quality)
         focal_BP = assignment.focal_loss(logits_BPC, targets.inside, targets.label)
+        if output.valid is not None:
+            focal_BP = focal_BP.masked_fill(~output.valid, 0.0)
         terms = {
             "cls": ((inside_BP * h_cls_BP + 1 - inside_BP) * focal_BP).sum() / count,
             "loc": (inside_BP * h_loc_BP * (1 - diou_BP)).sum() / count,
@@ -156,11 +174,13 @@ class ASL(Method):
     def _contrast(self, output: Output, batch: Batch) -> torch.Tensor:
         """ASCL on the finest level's features."""
         from tal_search.nn import action_sensitivity
+        from tal_search.nn.arrays import full
 
-        frames_BTH, segments, labels = output.levels[0].float(), batch.segments, batch.segment_labels
+        frames_BTH, segments, labels = full(output.levels[0]), batch.segments, batch.segment_labels
         of_class = self.network.of_class
         anchors, present = action_sensitivity.class_features(frames_BTH, segments, labels, self.classes, of_class)
-        background = action_sensitivity.background_features(frames_BTH, segments, labels, self.hyperparameters.delta)
+        delta = self.hyperparameters.delta
+        background = action_sensitivity.background_features(frames_BTH, segments, labels, delta, batch.valid)
         return action_sensitivity.contrastive_loss(anchors, present, *background)
 
     def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:  # noqa: ARG002
@@ -168,43 +188,12 @@ class ASL(Method):
 
         In order of videos, then classes, then descending score.
         """
-        from tal_search.nn.arrays import evaluated
+        from tal_search.localization import segments
+        from tal_search.nn.pyramid.network import evaluated_points
 
-        def outputs(features: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            beat("evaluating")
-            output = self.network.pyramid(features)
-            return output.logits.float().sigmoid(), output.segments
-
-        scores, segments = evaluated(self.network, videos.features, outputs)
-        tables = [np.zeros((0, 5))]
-        for row, (score_PC, segment_P2) in enumerate(zip(scores, segments, strict=True)):
-            beat("localizing, video %d of %d", row + 1, len(scores))
-            seconds_P2 = segment_P2.astype(np.float64) * (videos.duration[row] / videos.features.shape[2])
-            seconds_P2 = seconds_P2.clip(0, videos.duration[row])
-            detected = detections_of(score_PC.astype(np.float64), seconds_P2, self.hyperparameters.soft_nms)
-            tables.append(np.column_stack([np.full(len(detected), row), detected]))
-        table = np.concatenate(tables)
-        return Detections(
-            videos=videos.videos, classes=classes, video=table[:, 0].astype(np.int64),
-            label=table[:, 1].astype(np.int64), segment=table[:, 2:4], score=table[:, 4],
-        )  # fmt: skip
-
-
-def detections_of(score_PC: Floats, segment_P2: Floats, sigma: float) -> Floats:
-    """One video's rows (class, start, end, score), [n, 4]: Soft-NMS per class, then the highest scores of all."""
-    from tal_search.localization.proposal_loops import soften
-
-    score_CM = score_PC.T * (segment_P2[:, 1] > segment_P2[:, 0])
-    order_CM = np.argsort(-score_CM, axis=1, kind="stable")[:, :MOST_OF_CLASS]
-    score_CM = np.take_along_axis(score_CM, order_CM, axis=1)
-    label, position = np.nonzero(score_CM >= LEAST_SCORE)
-    segment = segment_P2[order_CM[label, position]]
-    bounds = np.searchsorted(label, np.arange(len(score_CM) + 1))
-    score = soften(segment, score_CM[label, position], bounds, sigma, LEAST_SCORE)
-    best = np.argsort(-score, kind="stable")[:MOST_OF_VIDEO]
-    best = best[score[best] > 0]
-    best = best[np.lexsort([-score[best], label[best]])]
-    return np.column_stack([label[best], segment[best], score[best]])
+        points = evaluated_points(self.network.pyramid, videos.features)
+        chosen = partial(segments.of_each_class, most=MOST_OF_CLASS)
+        return segments.detections(videos, classes, points, chosen, self.hyperparameters.soft_nms)
 
 
 SPECIFICATION = MethodSpecification(method=ASL, hyperparameters=Hyperparameters, presets=PRESETS, generic=generic)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tal_search.data.sampling.settings import KINDS
 from tal_search.data.truth.facts import Facts
 from tal_search.errors import InputError
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
 from tal_search.methods.base import (
     ActivationMethod,
-    Batch,
-    MethodHyperparameters,
     MethodSpecification,
     Phase,
     Preset,
 )
+from tal_search.methods.hyperparameters import MethodHyperparameters
 from tal_search.methods.presets import SIMULATED_BRANCHES, epochs_for, generic_branches
+from tal_search.nn.batch import Batch
 from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class BackTAL(ActivationMethod):
     hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, BACKGROUND_CLICKS)
     phases = (Phase("all"),)
+    samplings = KINDS
     network: TwoBranchNetwork
 
     def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
@@ -110,7 +112,7 @@ class BackTAL(ActivationMethod):
         from tal_search.nn.losses import full_precision, with_total
 
         assert phase == "all", phase
-        output = self.network(batch.features)
+        output = self.network(batch.features, batch.valid)
         with full_precision(batch.features):
             terms = self._terms(output, batch)
         hp = self.hyperparameters
@@ -123,10 +125,11 @@ class BackTAL(ActivationMethod):
 
         hp, release = self.hyperparameters, self.hyperparameters.variant == "release"
         base, suppressed, clicks = full(output.cas_base), full(output.cas_supp), batch.background_clicks
-        k = losses.top_k(hp.k_ratio, base.shape[-1])
-        k_sep = losses.top_k(hp.k_ratio if hp.k_ratio_sep is None else hp.k_ratio_sep, base.shape[-1])
-        scores_base, (scores_supp, chosen) = losses.video_scores(base, k), losses.highest(suppressed, k)
-        scores_sep = scores_base if k_sep == k else losses.video_scores(base, k_sep)
+        scores_base, _ = losses.pooled(base, hp.k_ratio, batch.length)
+        scores_supp, chosen = losses.pooled(suppressed, hp.k_ratio, batch.length)
+        scores_sep = scores_base
+        if hp.k_ratio_sep not in (None, hp.k_ratio):
+            scores_sep, _ = losses.pooled(base, hp.k_ratio_sep, batch.length)
         counts = losses.action_counts(chosen, batch.labels)
         embedding = full(output.embedding)
         return {

@@ -1,23 +1,23 @@
-"""Interface of a method: its specification, hyperparameters and presets, and the network a trial fits.
+"""Interface of a method: its specification and presets, and the network a trial fits.
 
-The modules of methods import torch only inside functions, so that reading and previewing a study takes a fraction of a
-second.
+Modules of methods import torch only inside functions, so that a study is read and previewed in a fraction of a second.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from tal_search.data.definition import PresetChange
+from tal_search.data.sampling.settings import PERTURBED, RANDOM, RESCALE, UNIFORM, Sampling
 from tal_search.data.truth.facts import Facts
-from tal_search.fields import hyper
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
+from tal_search.methods.hyperparameters import MethodHyperparameters, layered
+from tal_search.nn.batch import Batch
 from tal_search.types import Detections, VideoSet
 
 if TYPE_CHECKING:
@@ -25,95 +25,30 @@ if TYPE_CHECKING:
 
     from tal_search.localization.activations import Activations
 
-SCHEDULES = ("constant", "cosine")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MethodHyperparameters(ABC):
-    """Hyperparameters of a method. Each method derives its own; every field (`tal_search.fields.hyper`) can be an axis.
-
-    A fit trains for `epochs`. A method with a field `steps` may leave `epochs` None: `trained_on` then computes them,
-    so that a fit takes the same number of steps on every dataset.
-    """
-
-    schedule: str = hyper(
-        "constant", "schedule", choices=SCHEDULES, help="of the learning rate; cosine = short warm-up, then down to 0"
-    )
-
-    @property
-    @abstractmethod
-    def epochs(self) -> int | None: ...
-
-    @property
-    def steps(self) -> int | None:
-        """Optimizer steps, one batch each; None for methods that count epochs only."""
-        return None
-
-    @property
-    @abstractmethod
-    def batch_size(self) -> int: ...
-
-    @property
-    @abstractmethod
-    def learning_rate(self) -> float: ...
-
-    @property
-    @abstractmethod
-    def weight_decay(self) -> float: ...
-
-    @property
-    @abstractmethod
-    def supervision(self) -> tuple[str, ...]:
-        """The kinds of annotation that a trial with these settings reads, constants of `tal_search.types`."""
-
-    @final
-    def trained_on(self, videos: int) -> Self:
-        """A copy with both `epochs` and `steps` set for this number of training videos.
-
-        If `epochs` is None, it becomes the fewest whole epochs with at least `steps` steps. The last, smaller batch of
-        an epoch counts as a step.
-        """
-        if self.steps is None:
-            return self
-        batches = max(1, math.ceil(videos / self.batch_size))
-        epochs = self.epochs or math.ceil(self.steps / batches)
-        length: dict[str, Any] = {"epochs": epochs, "steps": epochs * batches}
-        return dataclasses.replace(self, **length)
-
-
-def layered(*layers: Mapping[str, object]) -> dict[str, Any]:
-    """Hyperparameters by name; later layers override earlier ones, and `steps` an earlier `epochs` or vice versa."""
-    merged: dict[str, object] = {}
-    for layer in layers:
-        if layer.get("steps") is not None:
-            merged["epochs"] = None
-        elif layer.get("epochs") is not None:
-            merged.pop("steps", None)
-        merged |= layer
-    return merged
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Settings by name: T `snippets`, and the values that differ from the defaults of method and inference.
+    """Settings by name: T `snippets`, the sampling, and what differs from the defaults of method and inference.
 
     snippets None: those of the dataset's definition, else as `Facts.snippets`. lengths: hyperparameters of a generic
     preset that count epochs of all training videos; a fit on fewer of them, within a budget, takes as many steps.
     """
 
     snippets: int | None = None
+    sampling: Sampling = dataclasses.field(default_factory=Sampling)
     hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     inference: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     lengths: tuple[str, ...] = ()
 
     def changed(self, change: PresetChange) -> Preset:
         """This preset with the changes of a dataset."""
+        snippets = self.snippets if change.snippets is None else change.snippets
         return Preset(
-            snippets=self.snippets if change.snippets is None else change.snippets,
+            snippets=snippets, sampling=self.sampling.changed(change.sampling),
             hyperparameters=layered(self.hyperparameters, change.hyperparameters),
             inference={**self.inference, **change.inference},
             lengths=self.lengths_beside(change.hyperparameters),
-        )
+        )  # fmt: skip
 
     def lengths_beside(self, given: Mapping[str, object]) -> tuple[str, ...]:
         """The lengths that settings of a later layer do not give."""
@@ -154,14 +89,19 @@ class MethodSpecification:
         """Whether its activations keep RGB and flow apart, as the inference rule streams needs."""
         return issubclass(self.method, ActivationMethod) and self.method.streams
 
-    def build(self, hyperparameters: Mapping[str, object], channels: int, classes: int) -> Method:
+    def build(
+        self, hyperparameters: Mapping[str, object], channels: int, classes: int, streams: Sequence[int] = ()
+    ) -> Method:
         """The method for D `channels` and C `classes`; hyperparameters that are not given take their defaults."""
-        return self.method(self.configured(hyperparameters), channels, classes)
+        configured = self.configured(hyperparameters)
+        if issubclass(self.method, TwoStreamMethod):
+            return self.method(configured, channels, classes, streams)
+        return self.method(configured, channels, classes)
 
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """One pass of an epoch: Adam trains the parameters whose names start with one of `parameters`.
+    """One pass of an epoch, whose optimizer trains the parameters with names that start with one of `parameters`.
 
     `learning_rate` is the name of the hyperparameter that gives the rate.
     """
@@ -172,35 +112,17 @@ class Phase:
     learning_rate: str = "learning_rate"
 
 
-@dataclasses.dataclass(frozen=True)
-class Batch:
-    """The videos of one training step, on the network's device.
-
-    rows int64 [B], indices into the training set; features float32 [B, D, T]; labels float32 [B, C];
-    background_clicks bool [B, T]; action_clicks bool [B, C, T]; segments float32 [B, K, 2] in snippets (0 to T), with
-    segment_labels int64 [B, K], -1 where a video has fewer than K. Supervision that the method does not declare is
-    empty.
-    """
-
-    rows: torch.Tensor
-    features: torch.Tensor
-    labels: torch.Tensor
-    background_clicks: torch.Tensor
-    action_clicks: torch.Tensor
-    segments: torch.Tensor
-    segment_labels: torch.Tensor
-
-
 class Method(ABC):
     """A network with its losses and its localization. Concrete methods are final."""
 
     supervision: ClassVar[tuple[str, ...]]  # all kinds that any of its settings may read
     phases: ClassVar[tuple[Phase, ...]]
+    samplings: ClassVar[tuple[str, ...]] = (RESCALE, UNIFORM, PERTURBED, RANDOM)  # kinds that it can train with
     restarts: ClassVar[bool] = False  # whether `prepare` may ask for the initial weights
+    reads_streams: ClassVar[bool] = False  # whether its network reads RGB and flow apart
     network: torch.nn.Module
     hyperparameters: MethodHyperparameters
-    # State kept between epochs besides the weights (pseudo-labels, proposals); part of a checkpoint.
-    memory: Mapping[str, torch.Tensor] = MappingProxyType({})
+    memory: Mapping[str, torch.Tensor] = MappingProxyType({})  # state besides the weights, part of a checkpoint
 
     @abstractmethod
     def __init__(self, hyperparameters: MethodHyperparameters, channels: int, classes: int) -> None: ...
@@ -238,3 +160,14 @@ class ActivationMethod(Method):
     @final
     def detect(self, videos: VideoSet, classes: tuple[str, ...], inference: Inference) -> Detections:
         return localize(self.activations(videos), classes, inference)
+
+
+class TwoStreamMethod(ActivationMethod):
+    """A method that reads RGB and flow apart; streams: how many channels each has, RGB first, see `both_streams`."""
+
+    reads_streams = True
+
+    @abstractmethod
+    def __init__(
+        self, hyperparameters: MethodHyperparameters, channels: int, classes: int, streams: Sequence[int] = ()
+    ) -> None: ...

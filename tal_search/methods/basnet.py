@@ -1,6 +1,6 @@
 """BaS-Net (Lee, Uh, Byun, AAAI 2020): as released, and simplified to the baseline of BackTAL (Sec. 4.1).
 
-A base and a suppressed branch with shared weights and ordinary convolutions; the whole video is rescaled to T snippets.
+A base and a suppressed branch with shared weights and ordinary convolutions; the whole video has T snippets.
 Variant paper is BackTAL's baseline: cross-entropy, no biases, BackTAL's localization. Variant release is BaS-Net's
 released code: binary cross-entropy and biases; its localization is `rule: basnet`.
 
@@ -14,18 +14,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tal_search.data.sampling.settings import KINDS, PERTURBED, UNIFORM, Sampling, SplitSampling
 from tal_search.data.truth.facts import Facts
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
 from tal_search.methods.base import (
     ActivationMethod,
-    Batch,
-    MethodHyperparameters,
     MethodSpecification,
     Phase,
     Preset,
 )
+from tal_search.methods.hyperparameters import MethodHyperparameters
 from tal_search.methods.presets import SIMULATED_BRANCHES, epochs_for, generic_branches
+from tal_search.nn.batch import Batch
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
@@ -72,16 +73,20 @@ class Hyperparameters(MethodHyperparameters):
 
 
 # By name; a preset lists only what differs from the defaults above and those of `Inference`.
-# "paper": BackTAL's baseline, with the settings of its Sec. 4.1 and the rest of BackTAL's release. "adapted": BaS-Net's
-# release, except for the sampling of snippets (random within T equal parts in training, the first of each part at test;
-# here linear interpolation) and the number of steps: 1500 there, 115 epochs of 13 here. Its thresholds, margin and
-# weight are the defaults of `Inference`.
+# "paper": BackTAL's baseline, with the settings of its Sec. 4.1 and the rest of BackTAL's release. "release": BaS-Net's
+# release; its 1500 steps are the fewest whole epochs with as many, 116 of 13. "adapted": the release with linear
+# interpolation instead of its sampling, and 115 epochs. Thresholds, margin and weight of the release are the defaults
+# of `Inference`, the width of its filter is for THUMOS14's 2048 channels. "simulated": BackTAL's, so that the two can
+# be compared.
+RULE = {"rule": "basnet", "nms": 0.7, "overlap": "release"}
 PRESETS = {
     "paper": Preset(),
-    "adapted": Preset(
-        hyperparameters={"variant": "release", "epochs": 115},
-        inference={"rule": "basnet", "nms": 0.7, "overlap": "release"},
+    "release": Preset(
+        sampling=Sampling(training=SplitSampling(kind=PERTURBED), test=SplitSampling(kind=UNIFORM)),
+        hyperparameters={"variant": "release", "epochs": 116},
+        inference=RULE,
     ),
+    "adapted": Preset(hyperparameters={"variant": "release", "epochs": 115}, inference=RULE),
     "simulated": SIMULATED_BRANCHES,
 }
 
@@ -97,6 +102,7 @@ class BaSNet(ActivationMethod):
     hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, BACKGROUND_CLICKS, ACTION_CLICKS)
     phases = (Phase("all"),)
+    samplings = KINDS
     network: TwoBranchNetwork
 
     def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
@@ -122,7 +128,7 @@ class BaSNet(ActivationMethod):
         from tal_search.nn.losses import full_precision, with_total
 
         assert phase == "all", phase
-        output = self.network(batch.features)
+        output = self.network(batch.features, batch.valid)
         with full_precision(batch.features):
             terms = self._terms(output, batch)
         hp = self.hyperparameters
@@ -136,11 +142,13 @@ class BaSNet(ActivationMethod):
         release = self.hyperparameters.variant == "release"
         classification = losses.binary_classification_loss if release else losses.classification_loss
         base, suppressed, weight = full(output.cas_base), full(output.cas_supp), full(output.filter)
-        k = losses.top_k(self.hyperparameters.k_ratio, base.shape[-1])
+        scores_base, scores_supp = (
+            losses.pooled(cas, self.hyperparameters.k_ratio, batch.length)[0] for cas in (base, suppressed)
+        )
         background, action = batch.background_clicks, batch.action_clicks
         return {
-            "cls_base": classification(losses.video_scores(base, k), batch.labels, background=True),
-            "cls_supp": classification(losses.video_scores(suppressed, k), batch.labels, background=False),
+            "cls_base": classification(scores_base, batch.labels, background=True),
+            "cls_supp": classification(scores_supp, batch.labels, background=False),
             "norm": weight.abs().sum((1, 2)).mean(),
             "frame": losses.frame_loss(base, background, per_video=not release),
             "action": losses.action_frame_loss(base, action, per_video=not release),

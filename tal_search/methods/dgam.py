@@ -7,23 +7,24 @@ split.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tal_search.data.features.streams import both_streams
+from tal_search.data.sampling.settings import KINDS
 from tal_search.data.truth.facts import Facts
-from tal_search.errors import InputError
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
 from tal_search.methods.base import (
-    ActivationMethod,
-    Batch,
-    MethodHyperparameters,
     MethodSpecification,
     Phase,
     Preset,
+    TwoStreamMethod,
 )
+from tal_search.methods.hyperparameters import MethodHyperparameters
 from tal_search.methods.presets import I3D_CHANNELS, epochs_for, rate_for
+from tal_search.nn.batch import Batch
 from tal_search.types import VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ CLASS_THRESHOLD = 0.1
 RULE = {"rule": "streams", "class_threshold": CLASS_THRESHOLD, "nms": 0.5, "score_weight": 0.0}
 ALIKE = {"rgb_share": 0.5, "rgb_threshold": 0.08}  # for halves of features that are not RGB and flow
 # By name; a preset lists only what differs from the defaults above and those of `Inference`.
-# None is the paper's or the release's: those resample T = 400 snippets for training, test on a video's own snippets (50
-# to 400, ActivityNet 2 to 200), and choose the best of 6000 epochs on the test split. "simulated": learning rates,
-# batch size and epochs chosen on a held-out fifth of the training videos.
+# None is the paper's or the release's: the release samples 400 snippets for training and 50 to 400 (ActivityNet 2 to
+# 200) by length at test, draws batches once for ten epochs, and chooses the best of 6000 epochs on the test split; its
+# sampling alone can be set (docs/methods.md). "simulated": learning rates, batch size and epochs chosen on a held-out
+# fifth of the training videos.
 PRESETS = {
     "adapted": Preset(inference=RULE),
     "simulated": Preset(
@@ -99,37 +101,34 @@ def generic(facts: Facts) -> Preset:
     return Preset(hyperparameters=settings, inference=inference, lengths=("epochs", "ramp_epochs"))
 
 
-class DGAM(ActivationMethod):
+class DGAM(TwoStreamMethod):
     """Attention trained to classify, and to let a conditional VAE reconstruct the features from it.
 
     Each epoch has a pass that trains the VAE with the attention fixed, then one that trains attention and classifier
-    with the VAE fixed. RGB (the first half of the channels) and flow (the second) are two networks trained side by side
-    and joined in localization; simulated features and 48 channels of evidence are halved in the same way.
+    with the VAE fixed. RGB and flow are two networks trained side by side and joined in localization.
     """
 
     hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS,)
     streams = True
+    samplings = KINDS
     phases = (
         Phase("cvae", ("rgb.cvae", "flow.cvae"), BETAS, "learning_rate_cvae"),
         Phase("attention", ("rgb.attention", "rgb.classifier", "flow.attention", "flow.classifier"), BETAS),
     )
     network: TwoStreamNetwork
 
-    def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
-        """Raises InputError for an odd number of channels."""
+    def __init__(
+        self, hyperparameters: Hyperparameters, channels: int, classes: int, streams: Sequence[int] = ()
+    ) -> None:
         from tal_search.nn.dgam import TwoStreamNetwork
 
-        if channels % 2:
-            raise InputError(
-                f"features have {channels} channels; dgam reads RGB from the first half and flow from the second: "
-                f"give an even number"
-            )
         self.hyperparameters = hp = hyperparameters
         self.ramp = 1.0  # share of γ1 in use; set before each epoch
         self.network = TwoStreamNetwork(
-            channels, classes, attention_hidden=hp.attention_hidden, latent=hp.latent, variant=hp.variant
-        )
+            both_streams(channels, streams), classes,
+            attention_hidden=hp.attention_hidden, latent=hp.latent, variant=hp.variant,
+        )  # fmt: skip
 
     def prepare(self, epoch: int, batches: Callable[[], Iterator[Batch]]) -> bool:  # noqa: ARG002
         self.ramp = min(1.0, epoch / self.hyperparameters.ramp_epochs)
@@ -144,9 +143,9 @@ class DGAM(ActivationMethod):
 
         assert phase in ("cvae", "attention"), phase
         terms_of = self._cvae_terms if phase == "cvae" else self._attention_terms
-        terms, weights = {}, {}
+        terms, weights, valid = {}, {}, batch.valid
         for name, (stream, features) in self.network.streams(batch.features).items():
-            for term, loss in terms_of(stream, features, batch.labels).items():
+            for term, loss in terms_of(stream, features, batch.labels, valid).items():
                 terms[f"{term}_{name}"] = loss
                 weights[f"{term}_{name}"] = self._weight(term, name)
         return with_total(terms, weights)
@@ -164,32 +163,36 @@ class DGAM(ActivationMethod):
         }
         return weights[term]
 
-    def _cvae_terms(self, stream: Stream, features_BTD: torch.Tensor, _: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _cvae_terms(
+        self, stream: Stream, features_BTD: torch.Tensor, _: torch.Tensor, valid_BT: torch.Tensor | None
+    ) -> dict[str, torch.Tensor]:
         import torch
 
         from tal_search.nn import dgam
 
+        features = dgam.unpadded(features_BTD, valid_BT)
         with torch.no_grad():
-            attention = stream.weigh(features_BTD)
-        mean, log_variance, decoded = stream.cvae(features_BTD, attention)
+            attention = stream.weigh(features)
+        mean, log_variance, decoded = stream.cvae(features, attention)
         return {
-            "vae": dgam.reconstruction_loss(decoded, features_BTD),
+            "vae": dgam.reconstruction_loss(decoded, features),
             "kl": dgam.prior_divergence(mean, log_variance, attention, self.hyperparameters.prior_ratio),
         }
 
     def _attention_terms(
-        self, stream: Stream, features_BTD: torch.Tensor, labels_BC: torch.Tensor
+        self, stream: Stream, features_BTD: torch.Tensor, labels_BC: torch.Tensor, valid_BT: torch.Tensor | None
     ) -> dict[str, torch.Tensor]:
         from tal_search.nn import dgam
 
-        output = stream(features_BTD)
-        generated = stream.cvae.generate(output.attention, self.hyperparameters.prior_ratio)
+        output = stream(features_BTD, valid_BT)
+        attention = dgam.unpadded(output.attention, valid_BT)
+        generated = stream.cvae.generate(attention, self.hyperparameters.prior_ratio)
         foreground, background = dgam.discriminative_losses(output, labels_BC)
         return {
             "fg": foreground,
             "bg": background,
-            "re": dgam.reconstruction_loss(generated, features_BTD),
-            "guide": dgam.guide_loss(output, labels_BC),
+            "re": dgam.reconstruction_loss(generated, dgam.unpadded(features_BTD, valid_BT)),
+            "guide": dgam.guide_loss(output, labels_BC, valid_BT),
         }
 
     def activations(self, videos: VideoSet) -> Activations:

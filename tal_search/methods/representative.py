@@ -2,13 +2,15 @@
 
 Three modules: short proposals are sampled more densely, features are redistributed by prototypes, and the segment of
 highest inner–outer contrast represents its class. Choices for details that our source, notes on the method, omits:
-- Rounds share the epochs evenly and continue from the weights of the previous round. τ is in snippets.
+- Rounds share the epochs evenly and continue from the weights of the previous round.
 - Proposals are the runs of P_c above a share of its highest value, for a training video's labelled classes.
 - The pseudo-instances of a round are the proposals that hold exactly one click, and the remaining clicks as single
   snippets; in the first round, all clicks as single snippets.
 - As in LACP (Lee and Byun, ICCV 2021): L_vid is a mean over classes, of video scores from S_c itself; L_ins takes the
   pseudo-instances, and background between the clicks, before the first and after the last, each divided by its own
   number of snippets.
+- τ counts the snippets that the network sees: where a step takes every second stored one, proposals are half as long.
+- A window is a video, whose first and last sections have background too; a proposal that it cuts keeps its length.
 - Test videos are read twice: as they are, for proposals of the classes that score at least half of the highest, then
   resampled by these proposals. Localization reads the sequences of the second pass, mapped back to the original time.
 """
@@ -19,18 +21,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tal_search.data.sampling.settings import KINDS
 from tal_search.data.truth.facts import Facts
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
-from tal_search.methods.base import (
-    ActivationMethod,
-    Batch,
-    MethodHyperparameters,
-    MethodSpecification,
-    Phase,
-    Preset,
-)
+from tal_search.methods.base import ActivationMethod, MethodSpecification, Phase, Preset
+from tal_search.methods.hyperparameters import MethodHyperparameters
 from tal_search.methods.presets import rate_for
+from tal_search.nn.batch import Batch
 from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
@@ -96,6 +94,7 @@ class Representative(ActivationMethod):
     hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, ACTION_CLICKS)
     phases = (Phase("all"),)
+    samplings = KINDS
 
     def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
         from tal_search.nn.representative import Network
@@ -109,16 +108,20 @@ class Representative(ActivationMethod):
 
     @property
     def memory(self) -> Mapping[str, torch.Tensor]:
-        """Of the training videos, from the second round on: weights float32 [N, T]; instances bool [N, C, T]."""
+        """Of the L stored snippets of the training videos, from the second round on.
+
+        lengths float64 [N, L], of the shortest proposal around each, infinite outside; instances bool [N, C, L].
+        """
         return self._memory
 
     @memory.setter
     def memory(self, memory: Mapping[str, torch.Tensor]) -> None:
-        from tal_search.nn.compensation import Resampling
+        from tal_search.nn.compensation import Resampling, sampling_weights
 
-        self._memory = memory
-        # The same length for every batch of a round, so that no step waits for its longest video.
-        self._most = Resampling.of(memory["weights"], self.hyperparameters.stretch).most if memory else None
+        self._memory, self._most = memory, None
+        if memory:  # the same length for every batch of whole videos, so that no step waits for its longest one
+            weights = sampling_weights(memory["lengths"], self.hyperparameters.tau)
+            self._most = Resampling.of(weights, self.hyperparameters.stretch).most
 
     def round_of(self, epoch: int) -> int:
         """The round of an epoch, both counted from 1; rounds share the epochs evenly."""
@@ -130,37 +133,37 @@ class Representative(ActivationMethod):
         """Start every round but the first with proposals of the training videos, for resampling and as instances."""
         import torch
 
+        from tal_search.nn.batch import by_row
+
         self.network.round.fill_(self.round_of(epoch))  # type: ignore[operator]
         if epoch == 1 or self.round_of(epoch) == self.round_of(epoch - 1):
             return False
         parts = [(batch.rows, *self._proposals_of(batch)) for batch in batches()]
-        rows, weights, instances = (torch.cat(column) for column in zip(*parts, strict=True))
-        videos = int(rows.max()) + 1
-        self.memory = {
-            "weights": weights.new_ones(videos, weights.shape[1]).index_copy_(0, rows, weights),
-            "instances": instances.new_zeros(videos, *instances.shape[1:]).index_copy_(0, rows, instances),
-        }
+        rows, lengths, instances = zip(*parts, strict=True)
+        self.memory = {"lengths": by_row(rows, lengths, torch.inf), "instances": by_row(rows, instances, False)}
         return False
 
     def _proposals_of(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Sampling weights [B, T] and pseudo-instances [B, C, T] from the labelled classes' proposals."""
+        """Lengths [B, T] of the labelled classes' proposals, and pseudo-instances [B, C, T]."""
         from tal_search.nn import compensation
 
         resampling = self._resampling(batch)
         scores = self.network(resampling.features(batch.features), resampling.valid_BP).scores
         hp, clicks = self.hyperparameters, resampling.clicks(batch.action_clicks)
         proposed = compensation.proposals(scores[:, :-1], batch.labels > 0, hp.proposal_threshold, resampling.valid_BP)
-        weights = compensation.sampling_weights(proposed, resampling, hp.tau)
-        return weights, compensation.instances(proposed, clicks, resampling)
+        instances = compensation.instances(proposed, clicks, resampling)
+        return compensation.shortest_lengths(proposed, resampling), instances
 
     def _resampling(self, batch: Batch) -> Resampling:
         """How this round resamples the videos of the batch."""
-        from tal_search.nn.compensation import Resampling
+        from tal_search.nn.compensation import Resampling, sampling_weights
 
-        stretch = self.hyperparameters.stretch
-        if self._memory:
-            return Resampling.of(self._memory["weights"][batch.rows], stretch, self._most)
-        return Resampling.even(batch.features)
+        hp = self.hyperparameters
+        if not self._memory:
+            return Resampling.even(batch.features, batch.length)
+        lengths = batch.kept(self._memory["lengths"]) / batch.stored_per_snippet[:, None]
+        most = self._most if batch.position is None and batch.length is None else None
+        return Resampling.of(sampling_weights(lengths, hp.tau), hp.stretch, most, batch.length)
 
     def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
         """L_vid, L_point, L_score, L_feat, L_ins and their weighted sum."""
@@ -185,7 +188,7 @@ class Representative(ActivationMethod):
         clicks = resampling.clicks(batch.action_clicks)
         instances = clicks
         if self._memory:
-            instances = clicks | resampling.labels(self._memory["instances"][batch.rows])
+            instances = clicks | resampling.labels(batch.kept(self._memory["instances"]))
         background = parts.mined_background(scores[:, -1], clicks, instances, valid)
         instances = instances & ~background[:, None]
         nothing = background & False
@@ -206,7 +209,7 @@ class Representative(ActivationMethod):
         }
 
     def activations(self, videos: VideoSet) -> Activations:
-        """P_c and S_bg on an even grid of the original time; the scores are their top-k means.
+        """P_c and S_bg on an even grid of the original time, of stretch·T snippets; the scores are their top-k means.
 
         The attention is zero, so that it proposes nothing: P_c already includes 1 − S_bg.
         """
@@ -220,28 +223,19 @@ class Representative(ActivationMethod):
     def _read(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Sequences [B, C+1, T or stretch·T] and video scores [B, C+1], of S_c and S_bg."""
         from tal_search.nn import compensation
+        from tal_search.nn.representative import read
 
         hp, snippets = self.hyperparameters, features.shape[-1]
         resampling = compensation.Resampling.even(features)
-        scores, whole = self._scored(features, resampling)
+        scores, whole = read(self.network, features, resampling, hp.k_ratio)
         if hp.tau == 0 or int(self.network.round) == 1:  # type: ignore[arg-type]
             return scores, whole
         present = whole[:, :-1] >= PRESENT * whole[:, :-1].amax(1, keepdim=True)
         proposed = compensation.proposals(scores[:, :-1], present, hp.proposal_threshold, resampling.valid_BP)
-        weights = compensation.sampling_weights(proposed, resampling, hp.tau)
+        weights = compensation.sampling_weights(compensation.shortest_lengths(proposed, resampling), hp.tau)
         resampling = compensation.Resampling.of(weights, hp.stretch)
-        scores, whole = self._scored(features, resampling)
+        scores, whole = read(self.network, features, resampling, hp.k_ratio)
         return resampling.sequences_back(scores, int(hp.stretch * snippets)), whole
-
-    def _scored(self, features: torch.Tensor, resampling: Resampling) -> tuple[torch.Tensor, torch.Tensor]:
-        """Sequences [B, C+1, P] of resampled videos and the video scores [B, C+1]."""
-        import torch
-
-        from tal_search.nn.representative import video_scores
-
-        output = self.network(resampling.features(features), resampling.valid_BP)
-        raw = torch.cat([output.classes, output.scores[:, -1:]], dim=1)
-        return output.scores, video_scores(raw, resampling.valid_BP, self.hyperparameters.k_ratio)
 
 
 SPECIFICATION = MethodSpecification(

@@ -12,22 +12,24 @@ heads, so that the loss reaches the features that are classified; a mined snippe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tal_search.data.features.streams import both_streams
+from tal_search.data.sampling.settings import ANEW, CROP, KINDS, NATIVE, Sampling, SplitSampling
 from tal_search.data.truth.facts import Facts
 from tal_search.fields import hyper
 from tal_search.localization.activations import Activations
 from tal_search.methods.base import (
-    ActivationMethod,
-    Batch,
-    MethodHyperparameters,
     MethodSpecification,
     Phase,
     Preset,
+    TwoStreamMethod,
 )
+from tal_search.methods.hyperparameters import MethodHyperparameters
 from tal_search.methods.presets import rate_for
+from tal_search.nn.batch import Batch
 from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, VideoSet
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from tal_search.nn.sfnet import Output
 
-TRAINING_SHARE = 8  # video scores in training: mean of the ⌈T/8⌉ highest
+TRAINING_SHARE = 8  # video scores in training: mean of the ⌈T/8⌉ highest of a video's T
 INFERENCE_SHARE = 12  # video scores in inference: mean of the ⌊T/12⌋ highest
 RELEASED_GUARD = 1e-3  # keeps the logarithm of 1 − σ(a) finite
 RELEASED_LEAST = 0.1  # the sum of the three streams' actionness losses is minimised only above this value
@@ -75,10 +77,17 @@ class Hyperparameters(MethodHyperparameters):
 LEAST_WIDTH = 128  # of generic heads: on HAPT's 80 channels 48.2 held-out mAP@.5 where half the input has 43.6
 # The release keeps classes above the highest score / 1.5, and suppresses nothing.
 RULE = {"rule": "mean", "class_threshold": 1 / 1.5, "score_weight": 1.0, "nms": 1.0}
-# By name; a preset lists only what differs from the defaults above and those of `Inference`. "adapted": paper and
-# release train on random crops of native snippets (docs/methods.md), here every whole video has T snippets.
+# By name; a preset lists only what differs from the defaults above and those of `Inference`. "adapted": every video is
+# whole and has T snippets; "release": crops of native snippets, see docs/methods.md.
 PRESETS = {
     "adapted": Preset(inference=RULE),
+    "release": Preset(
+        sampling=Sampling(
+            training=SplitSampling(kind=CROP, lengths=(750, 2800), batches=ANEW), test=SplitSampling(kind=NATIVE)
+        ),
+        hyperparameters={"variant": "release"},
+        inference=RULE,
+    ),
     "simulated": Preset(
         snippets=200,
         hyperparameters={"epochs": 32, "batch_size": 16, "learning_rate": 2e-3, "schedule": "cosine"},
@@ -96,23 +105,23 @@ def generic(facts: Facts) -> Preset:
     return Preset(hyperparameters=settings, inference=RULE)
 
 
-class SFNet(ActivationMethod):
-    """Class and actionness heads on two streams, mined background, and clicks that grow once (Sec. 3.2-3.4).
-
-    Streams are the halves of the channels, RGB first.
-    """
+class SFNet(TwoStreamMethod):
+    """Class and actionness heads on two streams, mined background, and clicks that grow once (Sec. 3.2-3.4)."""
 
     hyperparameters: Hyperparameters
     supervision = (VIDEO_LABELS, ACTION_CLICKS)
     phases = (Phase("all"),)
+    samplings = KINDS
     restarts = True
 
-    def __init__(self, hyperparameters: Hyperparameters, channels: int, classes: int) -> None:
+    def __init__(
+        self, hyperparameters: Hyperparameters, channels: int, classes: int, streams: Sequence[int] = ()
+    ) -> None:
         from tal_search.nn.sfnet import SFNetwork
 
         self.hyperparameters = hp = hyperparameters
         self.network = SFNetwork(
-            channels,
+            both_streams(channels, streams),
             classes,
             hidden=hp.hidden_channels or max(1, channels // 2),
             dropout=hp.dropout,
@@ -123,10 +132,9 @@ class SFNet(ActivationMethod):
     def prepare(self, epoch: int, batches: Callable[[], Iterator[Batch]]) -> bool:
         """Once, after `expand_after` of the epochs: grow the clicks by the fused CAS and restart training with them.
 
-        The release does so after 2000 of its 8000 steps. `memory` then has the grown clicks, bool [N, C, T] by row of
-        the training set.
+        The release does so after 2000 of its 8000 steps. `memory` then has the grown clicks, bool [N, C, L] by row of
+        the training set and stored snippet.
         """
-        import torch
 
         from tal_search.nn import sfnet
 
@@ -137,23 +145,37 @@ class SFNet(ActivationMethod):
             return False
         rows, parts = [], []
         for batch in batches():
-            cas = self.network(batch.features).cas[-1][:, :-1]
+            cas = self.network(batch.features, batch.valid).cas[-1][:, :-1]
             rows.append(batch.rows)
-            parts.append(grow(cas, batch.action_clicks, hp.expand_radius, hp.expand_score))
-        row, clicks = torch.cat(rows), torch.cat(parts)
-        none_NCT = clicks.new_zeros(int(row.max()) + 1, *clicks.shape[1:])  # held-out rows stay empty and unused
-        self.memory = {"clicks": none_NCT.index_copy(0, row, clicks)}
+            parts.append(grow(cas, batch.action_clicks, hp.expand_radius, hp.expand_score, batch.length))
+        count, stored = 1 + max(int(row.max()) for row in rows), max(part.shape[-1] for part in parts)
+        clicks_NCL = parts[0].new_zeros(count, parts[0].shape[1], stored)  # held-out rows stay empty and unused
+        for row, part in zip(rows, parts, strict=True):
+            clicks_NCL[row, :, : part.shape[-1]] = part
+        self.memory = {"clicks": clicks_NCL}
         return True
+
+    def clicks_of(self, batch: Batch) -> torch.Tensor:
+        """Action clicks of a batch, bool [B, C, T], grown ones included.
+
+        Of snippets that are sampled, a click keeps its place on the nearest one where its own is not taken.
+        """
+        if not self.memory:
+            return batch.action_clicks
+        clicks_BCL, position_BT = self.memory["clicks"][batch.rows], batch.position
+        if position_BT is None:
+            return clicks_BCL[..., : batch.features.shape[-1]]
+        there_BCT = position_BT.clamp_min(0)[:, None].expand(-1, clicks_BCL.shape[1], -1)
+        return batch.action_clicks | (clicks_BCL.gather(2, there_BCT) & (position_BT >= 0)[:, None])
 
     def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
         """L_video, L_frame at clicks and on mined background, L_act, L_sep, L_aff and their weighted sum."""
         from tal_search.nn.losses import full_precision, with_total
 
         assert phase == "all", phase
-        output = self.network(batch.features)
-        clicks = self.memory["clicks"][batch.rows] if self.memory else batch.action_clicks
+        output = self.network(batch.features, batch.valid)
         with full_precision(batch.features):
-            streams = self.stream_terms(output, batch.labels, clicks)
+            streams = self.stream_terms(output, batch.labels, self.clicks_of(batch), batch.length)
             terms = {name: sum(parts[1:], parts[0]) for name, parts in streams.items()}
         hp, channels = self.hyperparameters, output.cas[-1].shape[1]
         weights: dict[str, float | torch.Tensor] = {
@@ -163,21 +185,24 @@ class SFNet(ActivationMethod):
             weights["actionness"] = hp.lambda_act * (terms["actionness"] > RELEASED_LEAST)
         return with_total(terms, weights)
 
-    def stream_terms(self, output: Output, labels: torch.Tensor, clicks: torch.Tensor) -> dict[str, list[torch.Tensor]]:
-        """Each unweighted loss of RGB, flow and fused; L_sep and L_aff of fused only."""
+    def stream_terms(
+        self, output: Output, labels: torch.Tensor, clicks: torch.Tensor, length: torch.Tensor | None = None
+    ) -> dict[str, list[torch.Tensor]]:
+        """Each unweighted loss of RGB, flow and fused; L_sep and L_aff of fused only. length: see `Batch`."""
         from tal_search.nn import losses, sfnet
         from tal_search.nn.arrays import full
+        from tal_search.nn.batch import valid_snippets
 
         hp, clicked = self.hyperparameters, clicks.any(1)
+        valid = None if length is None else valid_snippets(length, clicks.shape[-1])
         cas, actionness = ([full(each) for each in streams] for streams in (output.cas, output.actionness))
-        k = math.ceil(clicks.shape[-1] / TRAINING_SHARE)
-        background = [sfnet.mined(sequence[:, -1], clicked, hp.eta) for sequence in cas]
-        scores, chosen = zip(*[losses.highest(sequence, k) for sequence in cas], strict=True)
+        background = [sfnet.mined(sequence[:, -1], clicked, hp.eta, valid) for sequence in cas]
+        scores, chosen = zip(*[losses.highest_by(sequence, _pooled, length) for sequence in cas], strict=True)
         by_name = {
             "video": [sfnet.video_loss(score, labels) for score in scores],
             "frame": [sfnet.click_loss(sequence, clicks) for sequence in cas],
             "background": [losses.frame_loss(sequence, mask) for sequence, mask in zip(cas, background, strict=True)],
-            "actionness": [self._actionness_loss(logits, clicked) for logits in actionness],
+            "actionness": [self._actionness_loss(logits, clicked, valid) for logits in actionness],
         }
         if hp.lambda_sep > 0:
             by_name["sep"] = [losses.separation_loss(cas[-1], scores[-1], labels, background[-1], release=False)]
@@ -190,13 +215,14 @@ class SFNet(ActivationMethod):
             ]
         return {name: parts for name, parts in by_name.items() if parts}
 
-    def _actionness_loss(self, logits: torch.Tensor, clicked: torch.Tensor) -> torch.Tensor:
+    def _actionness_loss(self, logits: torch.Tensor, clicked: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
         from tal_search.nn import sfnet
 
+        eta = self.hyperparameters.eta
         if self.hyperparameters.variant == "release":
-            negatives = sfnet.last_unclicked(clicked, self.hyperparameters.eta)
+            negatives = sfnet.last_unclicked(clicked, eta, valid)
             return sfnet.actionness_loss(logits, clicked, negatives, RELEASED_GUARD)
-        return sfnet.actionness_loss(logits, clicked, sfnet.mined(logits, clicked, self.hyperparameters.eta))
+        return sfnet.actionness_loss(logits, clicked, sfnet.mined(logits, clicked, eta, valid))
 
     def activations(self, videos: VideoSet) -> Activations:
         """Fused CAS and actionness, both as logits; the scores are means of the highest CAS values."""
@@ -211,6 +237,11 @@ class SFNet(ActivationMethod):
 
         cas, actionness, scores = evaluated(self.network, videos.features, outputs)
         return Activations.of(videos, cas=cas, attention=actionness, scores=scores)
+
+
+def _pooled(snippets: int) -> int:
+    """How many snippets a video's score in training is the mean of."""
+    return math.ceil(snippets / TRAINING_SHARE)
 
 
 SPECIFICATION = MethodSpecification(method=SFNet, hyperparameters=Hyperparameters, presets=PRESETS, generic=generic)

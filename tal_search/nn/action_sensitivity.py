@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tal_search.nn.arrays import full
 from tal_search.nn.assignment import place_in
-from tal_search.nn.pyramid import Output, PyramidNetwork
+from tal_search.nn.pyramid.network import Output, PyramidNetwork
 
 TEMPERATURE = 0.1
 ABSENT = -1e4  # similarity that contributes nothing; finite, so that an empty row keeps finite gradients
@@ -52,7 +53,7 @@ class InstanceSensitivity(nn.Module):
         tasks = []
         for conv, out in zip(self.conv, self.out, strict=True):
             parts = [out(functional.relu(conv(level.transpose(1, 2))).transpose(1, 2))[..., 0] for level in levels]
-            tasks.append(torch.cat(parts, 1).float().sigmoid())
+            tasks.append(full(torch.cat(parts, 1)).sigmoid())
         return tasks[0], tasks[1]
 
 
@@ -65,9 +66,11 @@ class SensitivityNetwork(nn.Module):
         super().__init__()
         self.pyramid, self.of_class, self.of_instance = pyramid, of_class, of_instance
 
-    def forward(self, features_BDT: Tensor) -> tuple[Output, tuple[Tensor, Tensor] | None]:
+    def forward(
+        self, features_BDT: Tensor, valid_BT: Tensor | None = None
+    ) -> tuple[Output, tuple[Tensor, Tensor] | None]:
         """The pyramid's output, and q_cls and q_loc [B, P]; None without the instance level."""
-        output: Output = self.pyramid(features_BDT)
+        output: Output = self.pyramid(features_BDT, valid_BT)
         return output, None if self.of_instance is None else self.of_instance(output.levels)
 
 
@@ -102,7 +105,7 @@ def covered(segments_BK2: Tensor, snippets: int) -> Tensor:
 
 
 def background_features(
-    frames_BTH: Tensor, segments_BK2: Tensor, labels_BK: Tensor, delta: float
+    frames_BTH: Tensor, segments_BK2: Tensor, labels_BK: Tensor, delta: float, valid_BT: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """f_bg of every video [B, H], from frames within δ lengths before and after an instance; and which videos have it.
 
@@ -116,6 +119,8 @@ def background_features(
         near_BT = near_BT + (covered(torch.stack([first, last], -1), snippets) * present_BK1).sum(1)
     inside_BT = (covered(segments_BK2, snippets) * present_BK1).sum(1).clamp(0, 1)
     weight_BT = near_BT * (1 - inside_BT)
+    if valid_BT is not None:
+        weight_BT = weight_BT * valid_BT
     return (weight_BT[:, None] @ frames_BTH)[:, 0], weight_BT.sum(1) > 0
 
 

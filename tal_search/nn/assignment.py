@@ -13,25 +13,36 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tal_search.nn.pyramid import locations
+from tal_search.nn.pyramid.network import locations
 
 FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2.0
 SHORTEST = 1e-6  # snippets; guards divisions by a length
+EQUAL = 1e-3  # snippets by which instances of equal length may differ
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Training targets of each point: inside bool [B, P]; label int64 [B, P] (0 outside); segment [B, P, 2]; and
-    position [B, P] in the instance, from -0.5 at the start to 0.5 at the end."""
+    """Training targets of each point: inside bool [B, P]; label int64 [B, P] (0 outside); segment [B, P, 2]; position
+    [B, P] in the instance, from -0.5 at the start to 0.5 at the end; and shortest bool [B, P, K], the instances that
+    the point may learn and that are as short as the one it does, as where two classes share one segment."""
 
     inside: Tensor
     label: Tensor
     segment: Tensor
     position: Tensor
+    shortest: Tensor
+
+    def classes(self, labels_BK: Tensor, classes: int) -> Tensor:
+        """The classes of `shortest`, bool [B, P, C]."""
+        member_BKC = functional.one_hot(labels_BK.clamp_min(0), classes)
+        return torch.einsum("bpk,bkc->bpc", self.shortest.float(), member_BKC.float()) > 0
 
 
-def assign(lengths: list[int], segments_BK2: Tensor, labels_BK: Tensor) -> Targets:
+def assign(lengths: list[int], segments_BK2: Tensor, labels_BK: Tensor, *, radius: float | None = None) -> Targets:
     """Assign each point the shortest instance that contains it and whose farther end is in its level's range.
+
+    radius: of centre sampling (Tian et al., ICCV 2019), a point also lies less than this many strides 2^l from the
+    instance's middle.
 
     `lengths`: number of points per level. The regression range of level l is from 2·2^l (first level: 0) to 4·2^l
     snippets (last level: unbounded), as in ActionFormer. Points without an instance are background.
@@ -45,13 +56,17 @@ def assign(lengths: list[int], segments_BK2: Tensor, labels_BK: Tensor) -> Targe
     farther_BPK = torch.maximum(before_BPK, after_BPK)
     eligible_BPK = (torch.minimum(before_BPK, after_BPK) > 0) & (labels_BK >= 0)[:, None]
     eligible_BPK &= (farther_BPK >= low_P[:, None]) & (farther_BPK < high_P[:, None])
+    if radius is not None:
+        stride_P = torch.cat([torch.full_like(time_P[:points], 2**level) for level, points in enumerate(lengths)])
+        eligible_BPK &= ((before_BPK - after_BPK) / 2).abs() < radius * stride_P[:, None]
     length_BPK = (end_BPK - start_BPK).expand_as(eligible_BPK).masked_fill(~eligible_BPK, math.inf)
-    chosen_BP = length_BPK.argmin(2)
+    least_BP, chosen_BP = length_BPK.min(2)
     inside_BP = eligible_BPK.any(2)
     segment_BP2 = segments_BK2.gather(1, chosen_BP[..., None].expand(-1, -1, 2))
     segment_BP2 = torch.where(inside_BP[..., None], segment_BP2, 0.0)
     label_BP = labels_BK.gather(1, chosen_BP).clamp_min(0) * inside_BP
-    return Targets(inside_BP, label_BP, segment_BP2, place_in(time_P, segment_BP2))
+    shortest_BPK = eligible_BPK & (length_BPK <= least_BP[..., None] + EQUAL)
+    return Targets(inside_BP, label_BP, segment_BP2, place_in(time_P, segment_BP2), shortest_BPK[..., :-1])
 
 
 def _reach(lengths: list[int], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
@@ -85,9 +100,13 @@ def overlaps(a_2: Tensor, b_2: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def focal_loss(logits_BPC: Tensor, inside_BP: Tensor, label_BP: Tensor) -> Tensor:
+    """`focal_loss_of` where each point inside an instance has one class."""
+    return focal_loss_of(logits_BPC, (functional.one_hot(label_BP, logits_BPC.shape[-1]) * inside_BP[..., None]) > 0)
+
+
+def focal_loss_of(logits_BPC: Tensor, target_BPC: Tensor) -> Tensor:
     """Sigmoid focal loss of every point, summed over classes: [B, P] (Lin et al., α = .25, γ = 2)."""
-    target_BPC = functional.one_hot(label_BP, logits_BPC.shape[-1]) * inside_BP[..., None]
     # x where the target is 0, −x where it is 1, so that a wrong prediction is large
-    wrong_BPC = torch.where(target_BPC > 0, -logits_BPC, logits_BPC)
-    alpha_BPC = torch.where(target_BPC > 0, FOCAL_ALPHA, 1 - FOCAL_ALPHA)
+    wrong_BPC = torch.where(target_BPC, -logits_BPC, logits_BPC)
+    alpha_BPC = torch.where(target_BPC, FOCAL_ALPHA, 1 - FOCAL_ALPHA)
     return (alpha_BPC * wrong_BPC.sigmoid() ** FOCAL_GAMMA * functional.softplus(wrong_BPC)).sum(-1)

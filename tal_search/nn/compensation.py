@@ -4,8 +4,8 @@ The map from old to new time is continuous, piecewise linear and increasing: the
 each border rounded to a whole new snippet. A snippet of weight 1 is therefore copied, not blurred by a shift. The map
 places clicks and truth on the resampled video; its inverse maps the results back.
 
-Shapes: B videos, C classes, D channels, T snippets, P resampled snippets (of the longest video; others are padded), M
-times of a video. Times are in snippets, from 0 to T before and from 0 to a video's own length after resampling.
+Shapes: B videos, C classes, D channels, T snippets, P resampled snippets (both of the longest video; others are
+padded), M times of a video. Times are in snippets, from 0 to a video's own length before and after resampling.
 """
 
 from __future__ import annotations
@@ -19,32 +19,38 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Resampling:
-    """edges float64 [B, T + 1]: the borders of the old snippets in new time; most: P."""
+    """edges float64 [B, T + 1]: the borders of the old snippets in new time, where padding has no extent; most: P."""
 
     edges_BT1: Tensor
     most: int
 
     @classmethod
-    def of(cls, weights_BT: Tensor, stretch: float, most: int | None = None) -> Resampling:
+    def of(
+        cls, weights_BT: Tensor, stretch: float, most: int | None = None, length_B: Tensor | None = None
+    ) -> Resampling:
         """From sampling weights of at least 1. A video gets as many snippets as its total weight, up to `stretch`·T.
 
-        most: P if it is known; None reads it from the device, which makes the host wait.
+        most: P if it is known; None reads it from the device, which makes the host wait. length_B: T of each video,
+        after which weights mean nothing; None where no video is padded.
         """
-        added_BT1 = functional.pad(added_snippets(weights_BT, stretch), (1, 0))
-        edges_BT1 = added_BT1 + torch.arange(added_BT1.shape[1], device=weights_BT.device)
+        even_BT1 = _even_edges(weights_BT, length_B)
+        edges_BT1 = functional.pad(added_snippets(weights_BT, stretch, even_BT1), (1, 0)) + even_BT1
         return cls(edges_BT1, int(edges_BT1[:, -1].max()) if most is None else most)
 
     @classmethod
-    def even(cls, features_BDT: Tensor) -> Resampling:
-        """The identity map."""
-        count, _, snippets = features_BDT.shape
-        edges = torch.arange(snippets + 1, device=features_BDT.device, dtype=torch.float64)
-        return cls(edges.expand(count, -1).contiguous(), snippets)
+    def even(cls, features_BDT: Tensor, length_B: Tensor | None = None) -> Resampling:
+        """The identity map; length_B as in `of`."""
+        return cls(_even_edges(features_BDT[:, 0], length_B), features_BDT.shape[-1])
 
     @property
     def lengths_B(self) -> Tensor:
         """New snippets of each video, whole numbers as float64."""
         return self.edges_BT1[:, -1]
+
+    @property
+    def last_B1(self) -> Tensor:
+        """The last old snippet of each video, int64 [B, 1]."""
+        return self.edges_BT1.argmax(1, keepdim=True) - 1  # the first of the equal borders that padding repeats
 
     @property
     def valid_BP(self) -> Tensor:
@@ -58,16 +64,17 @@ class Resampling:
         return low_BM + (old_BM - snippet_BM) * (high_BM - low_BM)
 
     def back(self, new_BM: Tensor) -> Tensor:
-        """Map new times to old time, float64: the inverse of `there`. Times in the padding become T."""
+        """Map new times to old time, float64: the inverse of `there`. Times in the padding become the video's end."""
         new_BM = torch.minimum(new_BM.double(), self.lengths_B[:, None])
         right_BM = torch.searchsorted(self.edges_BT1, new_BM.contiguous(), right=True)
-        snippet_BM = (right_BM - 1).clamp(0, self.edges_BT1.shape[1] - 2)
+        snippet_BM = torch.minimum((right_BM - 1).clamp_min(0), self.last_B1)
         low_BM, high_BM = self.edges_BT1.gather(1, snippet_BM), self.edges_BT1.gather(1, snippet_BM + 1)
         return snippet_BM + (new_BM - low_BM) / (high_BM - low_BM)
 
     def features(self, features_BDT: Tensor) -> Tensor:
         """Features at the centres of the new snippets, linearly interpolated, zero in the padding: [B, D, P]."""
-        return interpolate(features_BDT, self.back(self._centres(self.most)) - 0.5) * self.valid_BP[:, None]
+        old_BP = torch.minimum(self.back(self._centres(self.most)) - 0.5, self.last_B1)
+        return interpolate(features_BDT, old_BP) * self.valid_BP[:, None]
 
     def clicks(self, clicks_BCT: Tensor) -> Tensor:
         """Move each click to the new snippet that contains its old snippet's centre: bool [B, C, P]."""
@@ -82,9 +89,11 @@ class Resampling:
         labels_BCP = labels_BCT.gather(2, place_BP[:, None].expand(-1, labels_BCT.shape[1], -1))
         return labels_BCP & self.valid_BP[:, None]
 
-    def snippets_back(self, values_BCP: Tensor) -> Tensor:
-        """Values of the new snippet that contains an old snippet's centre: [B, C, T]."""
-        return values_BCP.gather(2, self._places()[:, None].expand(-1, values_BCP.shape[1], -1))
+    def snippets_back(self, values_BCP: Tensor, padding: float = 0) -> Tensor:
+        """Values of the new snippet that contains an old snippet's centre: [B, C, T]. padding: their value there."""
+        values_BCT = values_BCP.gather(2, self._places()[:, None].expand(-1, values_BCP.shape[1], -1))
+        padded_BT = torch.arange(values_BCT.shape[-1], device=values_BCT.device) > self.last_B1
+        return values_BCT.masked_fill(padded_BT[:, None], padding)
 
     def sequences_back(self, values_BCP: Tensor, length: int) -> Tensor:
         """Sequences on an even grid of old time: [B, C, length].
@@ -96,24 +105,32 @@ class Resampling:
         return interpolate(values_BCP, torch.minimum(new_BM, self.lengths_B[:, None] - 1))
 
     def _places(self) -> Tensor:
-        """The new snippet that contains the centre of each old one: int64 [B, T]."""
-        return self.there(self._centres(self.edges_BT1.shape[1] - 1)).long()
+        """The new snippet that contains the centre of each old one: int64 [B, T]; any of them for padding."""
+        return self.there(self._centres(self.edges_BT1.shape[1] - 1)).long().clamp_max(self.most - 1)
 
     def _centres(self, count: int) -> Tensor:
         centres = torch.arange(count, device=self.edges_BT1.device, dtype=torch.float64) + 0.5
         return centres.expand(len(self.edges_BT1), -1)
 
 
-def added_snippets(weights_BT: Tensor, stretch: float) -> Tensor:
+def added_snippets(weights_BT: Tensor, stretch: float, even_BT1: Tensor) -> Tensor:
     """Cumulative number of snippets added by the end of every old snippet: whole numbers as float64 [B, T].
 
     Where a video would exceed `stretch`·T, the excess of all weights above 1 is scaled down by the same factor.
+    even_BT1: the borders of the old snippets in old time.
     """
-    excess_BT = weights_BT.double() - 1
-    snippets = weights_BT.shape[1]
-    room = int(stretch * snippets) - snippets
-    share_B1 = (room / excess_BT.sum(1, keepdim=True).clamp_min(1e-9)).clamp_max(1)
-    return ((excess_BT * share_B1).cumsum(1) + 0.5).floor().clamp_max(room)
+    excess_BT, length_B1 = (weights_BT.double() - 1) * even_BT1.diff(dim=1), even_BT1[:, -1:]
+    room_B1 = (stretch * length_B1).floor() - length_B1
+    share_B1 = (room_B1 / excess_BT.sum(1, keepdim=True).clamp_min(1e-9)).clamp_max(1)
+    return torch.minimum(((excess_BT * share_B1).cumsum(1) + 0.5).floor(), room_B1)
+
+
+def _even_edges(like_BT: Tensor, length_B: Tensor | None) -> Tensor:
+    """The borders of the snippets in their own time, 0 to a video's length: float64 [B, T + 1]."""
+    edges_T1 = torch.arange(like_BT.shape[1] + 1, device=like_BT.device, dtype=torch.float64)
+    if length_B is None:
+        return edges_T1.expand(len(like_BT), -1).contiguous()
+    return torch.minimum(edges_T1, length_B[:, None].double())
 
 
 def interpolate(values_BDT: Tensor, positions_BM: Tensor) -> Tensor:
@@ -153,15 +170,20 @@ def proposals(scores_BCP: Tensor, present_BC: Tensor, threshold: float, valid_BP
     return (scores_BCP >= threshold * highest_BC1) & present_BC[:, :, None] & valid_BP[:, None]
 
 
-def sampling_weights(proposed_BCP: Tensor, resampling: Resampling, tau: float) -> Tensor:
-    """W of every old snippet, float32 [B, T]: τ / length in proposals shorter than τ (the shortest decides), else 1.
+def shortest_lengths(proposed_BCP: Tensor, resampling: Resampling) -> Tensor:
+    """Length of the shortest proposal around every old snippet, in old snippets: float64 [B, T], infinite outside."""
+    first, end = runs(proposed_BCP)
+    length = resampling.back(end.flatten(1)) - resampling.back(first.flatten(1))
+    length_BCP = length.view(proposed_BCP.shape).masked_fill(~proposed_BCP, torch.inf)
+    return resampling.snippets_back(length_BCP, torch.inf).amin(1)
+
+
+def sampling_weights(length_BT: Tensor, tau: float) -> Tensor:
+    """W of every snippet, float32 [B, T]: τ / length of the shortest proposal around it if shorter than τ, else 1.
 
     The length of a proposal is at least one snippet, so that no weight exceeds τ.
     """
-    first, end = runs(proposed_BCP)
-    length = resampling.back(end.flatten(1)) - resampling.back(first.flatten(1))
-    weight_BCP = (tau / length.view(proposed_BCP.shape).clamp_min(1)).clamp_min(1) * proposed_BCP
-    return resampling.snippets_back(weight_BCP).amax(1).clamp_min(1).float()
+    return (tau / length_BT.clamp_min(1)).clamp_min(1).float()
 
 
 def instances(proposed_BCP: Tensor, clicks_BCP: Tensor, resampling: Resampling) -> Tensor:

@@ -6,7 +6,7 @@ Shapes: B videos, C classes (background has index C in a CAS), T snippets, E emb
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -49,6 +49,23 @@ def highest(cas_BCT: Tensor, k: int) -> tuple[Tensor, Tensor]:
         positions = cas_BCT.detach().topk(k, dim=-1, sorted=False).indices
         chosen = torch.zeros_like(cas_BCT, dtype=torch.bool).scatter_(2, positions, True)
     return cas_BCT.where(chosen, 0).sum(-1) / k, chosen
+
+
+def pooled(cas_BCT: Tensor, ratio: float, length_B: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """As `highest` with k = max(1, ⌊ratio · T⌋); length_B: T of each video, None where no snippet is padding."""
+    return highest_by(cas_BCT, lambda snippets: top_k(ratio, snippets), length_B)
+
+
+def highest_by(cas_BCT: Tensor, k_of: Callable[[int], int], length_B: Tensor | None) -> tuple[Tensor, Tensor]:
+    """As `highest` with k = k_of(T); length_B: T of each video, None where no snippet is padding."""
+    if length_B is None:
+        return highest(cas_BCT, k_of(cas_BCT.shape[-1]))
+    scores, chosen_BCT = [], torch.zeros_like(cas_BCT, dtype=torch.bool)
+    for row, length in enumerate(length_B.tolist()):
+        score, chosen = highest(cas_BCT[row : row + 1, :, :length].contiguous(), k_of(length))
+        scores.append(score)
+        chosen_BCT[row, :, :length] = chosen[0]
+    return torch.cat(scores), chosen_BCT
 
 
 def classification_loss(scores_BC1: Tensor, labels_BC: Tensor, *, background: bool) -> Tensor:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tal_search.nn.compensation import clicks_held, runs
+from tal_search.nn.arrays import full
+from tal_search.nn.compensation import Resampling, clicks_held, runs
 from tal_search.nn.losses import mean_over
 
 ITERATIONS = 2  # of the prototypes
@@ -60,9 +61,9 @@ class Network(nn.Module):
         features_BHP = functional.relu(self.backbone(features_BDP))
         if self.omega > 0:
             features_BHP = redistribute(features_BHP, self.prototypes, valid_BP, self.omega)
-        raw = self.classifier(self.dropout(features_BHP)).float().sigmoid()
+        raw = full(self.classifier(self.dropout(features_BHP))).sigmoid()
         classes, background = raw[:, :-1], raw[:, -1:]
-        return Output(features_BHP.float(), torch.cat([classes * (1 - background), background], dim=1), classes)
+        return Output(full(features_BHP), torch.cat([classes * (1 - background), background], dim=1), classes)
 
 
 def redistribute(features_BHP: Tensor, prototypes_KH: Tensor, valid_BP: Tensor, omega: float) -> Tensor:
@@ -89,6 +90,13 @@ def video_scores(scores_BCP: Tensor, valid_BP: Tensor, ratio: float) -> Tensor:
     highest_BCK = (scores_BCP * valid_BP[:, None]).topk(most, dim=2).values
     chosen_BK = torch.arange(most, device=scores_BCP.device) < k_B1
     return (highest_BCK * chosen_BK[:, None]).sum(2) / k_B1
+
+
+def read(network: nn.Module, features_BDT: Tensor, resampling: Resampling, ratio: float) -> tuple[Tensor, Tensor]:
+    """Sequences [B, C+1, P] of resampled videos and the video scores [B, C+1], of S_c and S_bg."""
+    output = network(resampling.features(features_BDT), resampling.valid_BP)
+    raw_BCP = torch.cat([output.classes, output.scores[:, -1:]], dim=1)
+    return output.scores, video_scores(raw_BCP, resampling.valid_BP, ratio)
 
 
 def video_loss(scores_BC: Tensor, labels_BC: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """SF-Net's network, losses and click expansion (Ma, Zhu, Yang, et al., ECCV 2020, Sec. 3.2-3.4; layers as released).
 
 Shapes: B videos, D input channels, H hidden channels of a stream, E embedding channels, C classes (background has
-index C in a CAS), T snippets. The first half of the channels is the RGB stream, the second half the flow stream; other
-features (frame scores, simulated ones) are split the same way. Click masks are bool: [B, C, T] by class, [B, T] over
-all classes. A batch or video without clicks contributes zero to every click term.
+index C in a CAS), T snippets. Click masks are bool: [B, C, T] by class, [B, T] over all classes. A batch or video
+without clicks contributes zero to every click term. Padding, snippets from a video's `length` on, has features of zero
+and no clicks, and enters nothing; valid bool [B, T] and length int64 [B] are None where nothing is padded.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from tal_search.nn.affinity import shifted
 from tal_search.nn.arrays import full
+from tal_search.nn.batch import valid_snippets
 from tal_search.nn.losses import classification_loss, mean_over
 
 
@@ -57,26 +58,29 @@ class Stream(nn.Module):
         hidden_BHT = self.class_head(features_BDT)
         return hidden_BHT, self.classifier(self.dropout(hidden_BHT))
 
-    def actionness(self, features_BDT: Tensor) -> Tensor:
-        """Logits [B, T]."""
-        logits_B1T: Tensor = self.actionness_classifier(self.actionness_head(features_BDT))
+    def actionness(self, features_BDT: Tensor, valid_BT: Tensor | None = None) -> Tensor:
+        """Logits [B, T]; those of padding have no meaning."""
+        first, activate, second, _ = self.actionness_head
+        hidden_BHT = activate(first(features_BDT))
+        if valid_BT is not None:  # the second convolution reads beside a video what it reads beyond the longest: zeros
+            hidden_BHT = hidden_BHT * valid_BT[:, None]
+        logits_B1T: Tensor = self.actionness_classifier(activate(second(hidden_BHT)))
         return logits_B1T[:, 0]
 
 
 class SFNetwork(nn.Module):
     """Two streams; learned weights per class fuse their CAS, weights that start at 0 their actionness.
 
-    embedding_dim: channels of an embedding of both streams' hidden layers, for the affinity loss; 0 = none.
+    sizes: the channels of RGB, which come first, and of flow. embedding_dim: channels of an embedding of both streams'
+    hidden layers, for the affinity loss; 0 = none.
     """
 
     def __init__(
-        self, channels: int, classes: int, *, hidden: int, dropout: float, actionness: bool, embedding_dim: int
+        self, sizes: tuple[int, int], classes: int, *, hidden: int, dropout: float, actionness: bool, embedding_dim: int
     ) -> None:
         super().__init__()
-        self.sizes = [channels - channels // 2, channels // 2]
-        self.streams = nn.ModuleList(
-            Stream(size, hidden, classes, dropout, actionness=actionness) for size in self.sizes
-        )
+        self.sizes = [*sizes]
+        self.streams = nn.ModuleList(Stream(size, hidden, classes, dropout, actionness=actionness) for size in sizes)
         self.embedding = nn.Conv1d(2 * hidden, embedding_dim, 1) if embedding_dim else None
         for module in self.modules():
             if isinstance(module, nn.Conv1d):
@@ -86,13 +90,13 @@ class SFNetwork(nn.Module):
         self.class_weights = nn.Parameter(torch.ones(2, classes + 1, 1))
         self.actionness_weights = nn.Parameter(torch.zeros(2)) if actionness else None
 
-    def forward(self, features_BDT: Tensor) -> Output:
+    def forward(self, features_BDT: Tensor, valid_BT: Tensor | None = None) -> Output:
         parts = torch.split(features_BDT, self.sizes, dim=1)
         hidden, cas = zip(*(stream(part) for stream, part in zip(self.streams, parts, strict=True)), strict=True)
         fused = cas[0] * self.class_weights[0] + cas[1] * self.class_weights[1]
         actionness: tuple[Tensor, ...] = ()
         if self.actionness_weights is not None:
-            rgb, flow = (stream.actionness(part) for stream, part in zip(self.streams, parts, strict=True))  # type: ignore[operator]
+            rgb, flow = (stream.actionness(part, valid_BT) for stream, part in zip(self.streams, parts, strict=True))  # type: ignore[operator]
             actionness = (rgb, flow, rgb * self.actionness_weights[0] + flow * self.actionness_weights[1])
         embedding = None
         if self.embedding is not None:
@@ -100,15 +104,18 @@ class SFNetwork(nn.Module):
         return Output(cas=(*cas, fused), actionness=actionness, embedding=embedding)
 
 
-def mined(scores_BT: Tensor, clicked_BT: Tensor, ratio: float) -> Tensor:
+def mined(scores_BT: Tensor, clicked_BT: Tensor, ratio: float, valid_BT: Tensor | None = None) -> Tensor:
     """Pseudo background: the highest-scoring snippets without a click, over the whole batch: bool [B, T].
 
     Each video adds ⌊ratio · its clicked snippets⌋ to their number, at most its unclicked snippets; a video without
     clicks adds none and none of its snippets is mined. Ties are broken by order.
     """
     count_B = clicked_BT.sum(1)
-    quota_B = torch.minimum((count_B * ratio).floor(), clicked_BT.shape[1] - count_B)
+    length_B = clicked_BT.shape[1] if valid_BT is None else valid_BT.sum(1)
+    quota_B = torch.minimum((count_B * ratio).floor(), length_B - count_B)
     candidates_BT = ~clicked_BT & (quota_B > 0)[:, None]
+    if valid_BT is not None:
+        candidates_BT &= valid_BT
     flat = scores_BT.detach().masked_fill(~candidates_BT, -torch.inf).flatten()
     order = flat.argsort(descending=True, stable=True)
     places = torch.arange(len(flat), device=flat.device)
@@ -116,13 +123,13 @@ def mined(scores_BT: Tensor, clicked_BT: Tensor, ratio: float) -> Tensor:
     return candidates_BT & (rank_BT < quota_B.sum())
 
 
-def last_unclicked(clicked_BT: Tensor, ratio: float) -> Tensor:
+def last_unclicked(clicked_BT: Tensor, ratio: float, valid_BT: Tensor | None = None) -> Tensor:
     """The release's negatives of the actionness loss: as many as `mined` takes, but the last snippets of the batch.
 
     The release intends to sort by actionness, but sorts along an axis of length 1, which keeps the order.
     """
     places = torch.arange(clicked_BT.numel(), device=clicked_BT.device, dtype=torch.float32)
-    return mined(places.view(clicked_BT.shape), clicked_BT, ratio)
+    return mined(places.view(clicked_BT.shape), clicked_BT, ratio, valid_BT)
 
 
 def video_loss(scores_BC1: Tensor, labels_BC: Tensor) -> Tensor:
@@ -146,26 +153,29 @@ def actionness_loss(logits_BT: Tensor, clicked_BT: Tensor, background_BT: Tensor
     return positive + mean_over(each_BT, background_BT)
 
 
-def expanded(cas_BCT: Tensor, clicks_BCT: Tensor, radius: int, share: float) -> Tensor:
+def expanded(cas_BCT: Tensor, clicks_BCT: Tensor, radius: int, share: float, length_B: Tensor | None = None) -> Tensor:
     """Clicks grown to both sides by up to `radius` snippets: bool [B, C, T] including the clicks (Sec. 3.4).
 
     `cas_BCT` has no background. A click of class c grows to a side while c is the snippet's highest class, its score of
     c is at least `share` of the click's, and it is not clicked itself. The order of clicks does not matter.
     """
     classes = torch.arange(cas_BCT.shape[1], device=cas_BCT.device)
-    wins_BCT, clicked_BT = cas_BCT.argmax(1)[:, None] == classes[:, None], clicks_BCT.any(1)
+    wins_BCT, free_BT = cas_BCT.argmax(1)[:, None] == classes[:, None], ~clicks_BCT.any(1)
+    if length_B is not None:
+        free_BT &= valid_snippets(length_B, cas_BCT.shape[2])
     grown_BCT = clicks_BCT
     for direction in (-1, 1):
         alive_BCT = clicks_BCT
         for offset in range(direction, direction * (radius + 1), direction):
-            free_BT = shifted(~clicked_BT, offset)  # false outside the video
             joins_BCT = shifted(wins_BCT, offset) & (shifted(cas_BCT, offset) >= share * cas_BCT)
-            alive_BCT = alive_BCT & free_BT[:, None] & joins_BCT
+            alive_BCT = alive_BCT & shifted(free_BT, offset)[:, None] & joins_BCT  # none is free outside the video
             grown_BCT = grown_BCT | shifted(alive_BCT, -offset)
     return grown_BCT
 
 
-def expanded_as_released(cas_BCT: Tensor, clicks_BCT: Tensor, radius: int, share: float) -> Tensor:
+def expanded_as_released(
+    cas_BCT: Tensor, clicks_BCT: Tensor, radius: int, share: float, length_B: Tensor | None = None
+) -> Tensor:
     """The release's variant of `expanded`: click by click in order of time, in place. Same shapes.
 
     A side of the click at i ends at a snippet that has a label, given or grown, or at the video's end. The snippet at
@@ -174,10 +184,11 @@ def expanded_as_released(cas_BCT: Tensor, clicks_BCT: Tensor, radius: int, share
     does not join does not end the side.
     """
     grown_BCT = clicks_BCT.cpu().numpy().copy()
-    for cas_CT, labels_CT in zip(cas_BCT.detach().cpu().double().numpy(), grown_BCT, strict=True):
+    lengths = [cas_BCT.shape[2]] * len(grown_BCT) if length_B is None else length_B.tolist()
+    for cas_CT, labels_CT, length in zip(cas_BCT.detach().cpu().double().numpy(), grown_BCT, lengths, strict=True):
         for click in np.flatnonzero(labels_CT.any(0)):
             for side in (-1, 1):
-                _grow_side(cas_CT, labels_CT, int(click), side, radius, share)
+                _grow_side(cas_CT[:, :length], labels_CT[:, :length], int(click), side, radius, share)
     return torch.from_numpy(grown_BCT).to(clicks_BCT.device)
 
 

@@ -39,11 +39,11 @@ class Embedding(nn.Module):
         self.conv_1 = nn.Conv1d(channels, hidden, 3, padding=1)
         self.conv_2 = nn.Conv1d(hidden, dimension, 3, padding=1)
 
-    def forward(self, products_RBT: Tensor) -> Tensor:
-        """From the first layer's tap products, `tap_rows(conv_1.weight) · x`, to [B, E, T]."""
-        hidden = _activate(_ordinary(products_RBT, self.conv_1))
+    def forward(self, products_RBT: Tensor, valid_BT: Tensor | None = None) -> Tensor:
+        """From the first layer's tap products, `tap_rows(conv_1.weight) · x`, to [B, E, T]; zero where not valid."""
+        hidden = _kept(_activate(_ordinary(products_RBT, self.conv_1)), valid_BT)
         embedding = _ordinary(affinity.multiply(affinity.tap_rows(self.conv_2.weight), hidden), self.conv_2)
-        return _unit(full(embedding.transpose(0, 1)))
+        return _kept(_unit(full(embedding.transpose(0, 1))), valid_BT, 1)
 
 
 class Filter(nn.Module):
@@ -55,12 +55,12 @@ class Filter(nn.Module):
         self.conv_1 = nn.Sequential(nn.Conv1d(channels, hidden, 1))
         self.conv_2 = nn.Sequential(nn.Conv1d(hidden, 1, 1))
 
-    def forward(self, products_RBT: Tensor) -> Tensor:
-        """From `tap_rows(conv_1.weight) · x` to [B, 1, T]."""
+    def forward(self, products_RBT: Tensor, valid_BT: Tensor | None = None) -> Tensor:
+        """From `tap_rows(conv_1.weight) · x` to [B, 1, T]; zero where not valid."""
         first, second = self.layers()
         hidden = _activate(_ordinary(products_RBT, first))
         weight = _ordinary(affinity.multiply(affinity.tap_rows(second.weight), hidden), second)
-        return torch.sigmoid(full(weight.transpose(0, 1)))
+        return _kept(torch.sigmoid(full(weight.transpose(0, 1))), valid_BT, 1)
 
     def layers(self) -> tuple[nn.Conv1d, nn.Conv1d]:
         first, second = self.conv_1[0], self.conv_2[0]
@@ -117,11 +117,16 @@ class TwoBranchNetwork(nn.Module):
             if isinstance(module, nn.Conv1d):
                 affinity.store_tap_major(module)
 
-    def forward(self, features_BDT: Tensor) -> Output:
+    def forward(self, features_BDT: Tensor, valid_BT: Tensor | None = None) -> Output:
+        """Both branches; snippets that are not valid are padding, whose features are zero and whose CAS has no meaning.
+
+        valid_BT: bool, None where all are.
+        """
         features_BDT = self._scaled(features_BDT)
-        embedding, weight, similarity, products = self._read(features_BDT)
+        embedding, weight, similarity, products = self._read(features_BDT, valid_BT)
         ones = torch.ones_like(weight)
         first = self._first_layer(features_BDT, products, similarity, torch.stack([ones, weight]))
+        first = _kept(first, None if valid_BT is None else torch.cat([valid_BT, valid_BT]))
         base, suppressed = self._classify(first, torch.cat([similarity, similarity])).chunk(2)
         return Output(cas_base=base, cas_supp=suppressed, embedding=embedding, filter=weight)
 
@@ -135,7 +140,7 @@ class TwoBranchNetwork(nn.Module):
     def _scaled(self, features_BDT: Tensor) -> Tensor:
         return features_BDT if self.scale == 1 else features_BDT * self.scale
 
-    def _read(self, features_BDT: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _read(self, features_BDT: Tensor, valid_BT: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Embedding, w_t, similarities [B, h, T] and, except in variant release, the first convolution's tap products
         [h·H, B, T]: all from one matrix product on x."""
         layers = [self.filter_module.layers()[0], self.base_module.conv_1]
@@ -146,13 +151,15 @@ class TwoBranchNetwork(nn.Module):
             rows[-1] = rows[-1][:0]
         products = affinity.multiply(torch.cat(rows), features_BDT.transpose(0, 1))
         *for_embedding, for_filter, for_base = torch.split(products, [len(part) for part in rows])
-        embedding = features_BDT[:, :0] if self.embedding_module is None else self.embedding_module(*for_embedding)
+        embedding = features_BDT[:, :0]
+        if self.embedding_module is not None:
+            embedding = self.embedding_module(*for_embedding, valid_BT)
         if self.convolution == "ordinary":  # an affinity convolution with all similarities 1
             batch, _, snippets = features_BDT.shape
             similarity = embedding.new_ones(batch, self.taps, snippets)
         else:
             similarity = affinity.local_similarity(embedding, self.taps)
-        return embedding, self.filter_module(for_filter), similarity, for_base
+        return embedding, self.filter_module(for_filter, valid_BT), similarity, for_base
 
     def _first_layer(self, features: Tensor, products: Tensor, similarity: Tensor, gates_GB1T: Tensor) -> Tensor:
         """LeakyReLU of the first convolution of each gate's branch: [H, G·B, T]."""
@@ -230,6 +237,11 @@ def _activate(hidden: Tensor) -> Tensor:
 def _unit(vectors_BET: Tensor) -> Tensor:
     """Each vector divided by its length, at least 1e-12."""
     return vectors_BET * _squares(vectors_BET).clamp_min(1e-24).rsqrt()  # the clamp also keeps the gradient at 0 finite
+
+
+def _kept(values: Tensor, valid_BT: Tensor | None, channels: int = 0) -> Tensor:
+    """The values, zero where not valid; channels: which of the three axes is not B or T."""
+    return values if valid_BT is None else values * valid_BT.unsqueeze(channels)
 
 
 def _squares(vectors_BET: Tensor) -> Tensor:

@@ -11,8 +11,10 @@ from typing import Any
 
 from tal_search.data.dataset_spec import DatasetSpec
 from tal_search.data.label_budget import kept_count
+from tal_search.data.sampling.settings import Sampling
 from tal_search.localization.inference import Inference
-from tal_search.methods.base import MethodHyperparameters, layered
+from tal_search.methods import specification
+from tal_search.methods.hyperparameters import MethodHyperparameters, layered
 from tal_search.study import SearchSettings, SupervisionSettings
 from tal_search.trial.trial_types import TrialSpec, setting_name
 from tal_search.types import CASE, INFERENCE, SHARE_OF, SUPERVISION, VIDEOS
@@ -68,6 +70,7 @@ class Case:
     inference: Inference
     fit_inference: Inference
     snippets: int
+    sampling: Sampling = field(default_factory=Sampling)
     clicks_per_minute: float | None = None
     videos: int | None = None
     lengths: tuple[str, ...] = ()
@@ -110,7 +113,11 @@ class Case:
         """The dataset as this case reads it."""
         read = (*self.hyperparameters.supervision, VIDEOS)
         shares = {name: share for name, share in self.budget.below_one.items() if SHARE_OF.get(name, name) in read}
-        return replace(dataset, snippets=self.snippets, shares=shares, clicks_per_minute=self.clicks_per_minute)
+        return replace(
+            dataset, snippets=self.snippets, sampling=self.sampling.to_json(), shares=shares,
+            clicks_per_minute=self.clicks_per_minute,
+            streams=dataset.streams if specification(self.method).method.reads_streams else [],
+        )  # fmt: skip
 
     @cached_property
     def supervision(self) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def fixed_settings(plan: Plan) -> dict[str, object]:
         return {"plan": "cases", "dataset": content, "cases": cases, **common}
     common = {
         "method": study.method,
-        "dataset": {**content, "snippets": dataset.snippets, **_budget(plan.reference)},
+        "dataset": {**content, "snippets": dataset.snippets, **_sampling(plan.reference), **_budget(plan.reference)},
         "hyperparameters": plan.centre,
         "inference": plan.inference,
         **common,
@@ -50,8 +50,15 @@ def fixed_settings(plan: Plan) -> dict[str, object]:
 
 def _settings(case: Case) -> dict[str, object]:
     content = asdict(replace(case, code_version=""))
-    later = {"budget", *(() if case.lengths else ("lengths",))}  # fields that records of earlier versions lack
-    return {name: value for name, value in content.items() if name not in later} | _budget(case)
+    later = {"budget", "sampling", *(() if case.lengths else ("lengths",))}  # fields that records of 0.3 lack
+    kept = {name: value for name, value in content.items() if name not in later}
+    return kept | _sampling(case) | _budget(case)
+
+
+def _sampling(case: Case) -> dict[str, object]:
+    """The sampling of videos where it is not that of earlier versions, which rescaled all of them."""
+    sampling = case.sampling.to_json()
+    return {"sampling": sampling} if sampling else {}
 
 
 def _budget(case: Case) -> dict[str, object]:

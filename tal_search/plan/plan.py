@@ -19,6 +19,7 @@ from tal_search.methods import specification
 from tal_search.plan import plan_problems
 from tal_search.plan.cells import Case, Trial, cells, fits, split
 from tal_search.plan.code_change import trained_by_other_code
+from tal_search.plan.streams import stream_problems
 from tal_search.plan.training_videos import training_videos
 from tal_search.study import (
     EffectivePreset,
@@ -174,12 +175,11 @@ def resolve(study: Study) -> Plan:
     readers = [name for name, case in named.items() if clicks_of(case.supervision)]
     problems.extend(annotator_problems(study, dataset, clicks, readers))
     tried_inference = [(cell, named.get(str(cell.get(CASE)), centre).inference) for cell in assignments]
-    problems.extend(
-        plan_problems.threshold_problems(study, tried_inference or [(plan_problems.narrowest(study), centre.inference)])
-    )
-    problems.extend(plan_problems.rule_problems(study, tried))
-    problems.extend(plan_problems.repeated_cases(study, named))
-    problems.extend([*plan_problems.unread_budgets(study, tried), *plan_problems.unread_shares(study, named, centre)])
+    tried_inference = tried_inference or [(plan_problems.narrowest(study), centre.inference)]
+    problems.extend(plan_problems.threshold_problems(study, tried_inference))
+    problems.extend(plan_problems.rule_problems(study, tried) + plan_problems.repeated_cases(study, named))
+    problems.extend(stream_problems(study, dataset, tried) + plan_problems.sampling_problems(study, dataset, tried))
+    problems.extend(plan_problems.unread(study, named, tried))
     problems.extend(plan_problems.repeat_problems(study, len(annotators), len(folds_of(dataset))))
     problems.raise_if_any()
     plan = Plan(
@@ -199,7 +199,7 @@ def _case(study: Study, dataset: DatasetSpec, chosen: EffectivePreset) -> Case:
     lengths = chosen.preset.lengths_beside(study.hyperparameters)
     return Case(
         method=study.method, code_version=code_version(study.method, dataset.code_source),
-        snippets=chosen.snippets, lengths=lengths,
+        snippets=chosen.snippets, lengths=lengths, sampling=chosen.preset.sampling.changed(study.dataset.sampling),
         hyperparameters=hp, inference=replace(fit_inference, **study.inference), fit_inference=fit_inference,
         budget=study.supervision, clicks_per_minute=study.dataset.clicks_per_minute,
         videos=training_videos(dataset, _protocol(study)) if lengths or hp.steps is not None else None,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
+from tal_search.config.yaml_reader import shown
+from tal_search.data.dataset_spec import DatasetSpec
+from tal_search.data.features.cache import CONVERTED
+from tal_search.data.sampling.settings import RESCALE, SamplingChange
 from tal_search.localization.inference import Inference
 from tal_search.methods import specification
 from tal_search.plan.cells import Case, split
@@ -38,6 +42,29 @@ def rule_problems(study: Study, cases: Iterable[Case]) -> list[str]:
     ]
 
 
+def sampling_problems(study: Study, dataset: DatasetSpec, cases: Iterable[Case]) -> list[str]:
+    """Problems of the sampling of videos: settings that contradict one another, and what method or data cannot have."""
+    found: dict[str, None] = {}
+    for case in cases:
+        sampling, can = case.sampling, specification(case.method).method.samplings
+        both = SamplingChange(training=sampling.training, test=sampling.test)
+        problems = {f"{split}.{name}": words for split, name, words in both.problems(case.method, can)}
+        if sampling.stored and dataset.layout.get("name") == CONVERTED:
+            seen = f"needs the stored snippets, and {dataset.root} was converted to {case.snippets}"
+            split = "test" if sampling.training.kind == RESCALE else "training"
+            problems[split] = f"{seen}; give the features that it was made from, or kind: rescale for both splits"
+        for key, sentence in problems.items():
+            name = f"dataset.sampling.{key}"
+            found[f"{study.place(name)}: {name} {sentence}"] = None
+    return list(found)
+
+
+def unread(study: Study, named: Mapping[str, Case], tried: Sequence[Case]) -> list[str]:
+    """Problems of settings that nothing reads: budgets, shares of a case, and hyperparameters."""
+    budgets = unread_budgets(study, tried) + unread_shares(study, named)
+    return budgets + unread_hyperparameters(study, named, tried)
+
+
 def unread_budgets(study: Study, cases: Iterable[Case]) -> list[str]:
     """A problem for each axis that is a budget of annotations that no cell reads: all its cells would be the same."""
     read = {kind for case in cases for kind in case.hyperparameters.supervision}
@@ -52,22 +79,39 @@ def unread_budgets(study: Study, cases: Iterable[Case]) -> list[str]:
     return problems
 
 
-def unread_shares(study: Study, named: Mapping[str, Case], centre: Case) -> list[str]:
-    """A problem for each share of annotations that its case, or the study without cases, does not read.
+def unread_shares(study: Study, named: Mapping[str, Case]) -> list[str]:
+    """A problem for each share of annotations that its case does not read.
 
     Whether a method reads some depends on its settings: BaS-Net reads clicks where their losses have a weight.
     """
-    given = [(f"search.cases.{name}.supervision.", study.search.cases[name].supervision, named[name]) for name in named]
-    if not named and not (study.search.axes or study.search.space):
-        given = [(SUPERVISION, centre.budget.below_one, centre)]
     problems = []
-    for place, shares, case in given:
-        for share in shares:
+    for name, case in named.items():
+        for share in study.search.cases[name].supervision:
             kind = SHARE_OF.get(share)
             if kind is not None and kind not in case.hyperparameters.supervision:
-                key, fix = place + share, "remove it, or give the losses on them a weight"
+                key, fix = f"search.cases.{name}.supervision.{share}", "remove it, or give the losses on them a weight"
                 seen = f"is given, but with these settings {case.method} reads no {kind}"
                 problems.append(f"{study.place(key)}: {key} {seen}; {fix}")
+    return problems
+
+
+def unread_hyperparameters(study: Study, named: Mapping[str, Case], tried: Iterable[Case]) -> list[str]:
+    """A problem for each hyperparameter that no cell reads at a value of its own, not the default.
+
+    tried: the cells of a plan, each with all its values, or those of a sampler, each with one value changed.
+    """
+    drawn = study.search.plan == "sampler"
+    groups = {f"search.cases.{name}.": [case] for name, case in named.items()} or {"": [*tried]}
+    problems = []
+    for prefix, cases in groups.items():
+        defaults = {spec.name: spec.default for spec in fields(cases[0].hyperparameters)}
+        for name, why in cases[0].hyperparameters.unread.items():
+            given = [case for case in cases if getattr(case.hyperparameters, name) != defaults[name]]
+            if given and all(name in case.hyperparameters.unread for case in (cases if drawn else given)):
+                seen = shown(getattr(given[0].hyperparameters, name))
+                keys = [f"search.axes.{name}", f"search.space.{name}", f"{prefix}hyperparameters.{name}"]
+                key = next((key for key in keys if key in study.places), f"hyperparameters.{name}")
+                problems.append(f"{study.place(key)}: {key} is {seen}, but {why}")
     return problems
 
 

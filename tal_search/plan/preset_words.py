@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tal_search.data.truth.facts import TIOU, Facts
+from tal_search.plan.cells import Case
 from tal_search.plan.plan import Plan
 from tal_search.study import EffectivePreset
 from tal_search.study.effective_preset import GENERIC
@@ -21,17 +22,31 @@ def preset_words(plan: Plan) -> str:
         cases.setdefault(chosen.name, []).append(case)
     names = [f"{name} ({some_of(of, MOST_NAMES)})" if len(cases) > 1 else name for name, of in cases.items()]
     words = f"{'Preset' if len(names) == 1 else 'Presets'}: {', '.join(names)}."
-    ruled = {_method(plan, case): chosen for case, chosen in plan.presets.items() if chosen.facts is not None}
+    ruled = {_case(plan, case).method: chosen for case, chosen in plan.presets.items() if chosen.facts is not None}
     facts = next((chosen.facts for chosen in ruled.values()), None)
     if facts is None:
         return words
     values = [f"{method} {_values(chosen)}" for method, chosen in ruled.items() if chosen.name == GENERIC]
     fold = f", here for fold {plan.folds[0]} of {len(plan.folds)}" if plan.by_fold else ""
-    return f"{words} By rule{fold}: {'; '.join([_grid(facts, *ruled.values()), *values])}. From {facts_words(facts)}."
+    read = [chosen for case, chosen in plan.presets.items() if _case(plan, case).sampling.takes_snippets]
+    grids = [_grid(facts, *gridded)] if (gridded := [chosen for chosen in read if chosen.facts is not None]) else []
+    return f"{words} By rule{fold}: {'; '.join([*grids, *values])}. From {facts_words(facts)}."
 
 
-def _method(plan: Plan, case: str) -> str:
-    return (plan.cases[case] if plan.cases else plan.reference).method
+def sampling_words(plan: Plan) -> str:
+    """One sentence on how networks see the videos, with the cases of each way; "" where all videos are rescaled."""
+    cases: dict[str, list[str]] = {}
+    for name in plan.presets:
+        case = _case(plan, name)
+        cases.setdefault(case.sampling.written(case.snippets), []).append(name)
+    if not any(_case(plan, name).sampling.stored for name in plan.presets):
+        return ""
+    ways = [f"{way} ({', '.join(of)})" if len(cases) > 1 else way for way, of in cases.items()]
+    return f"Sampling: {'; '.join(ways)}."
+
+
+def _case(plan: Plan, name: str) -> Case:
+    return plan.cases[name] if plan.cases else plan.reference
 
 
 def _grid(facts: Facts, *chosen: EffectivePreset) -> str:

@@ -16,11 +16,11 @@ from tal_search.study import ResourceSettings
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.mend import mend
 from tal_search.trial.trial_types import TrialSpec
-from tal_search.types import VIDEOS
+from tal_search.types import VIDEOS, canonical_json
 
 FEW_VIDEOS = 0.05  # least share of videos that the estimated time of an epoch depends on
 RECORDS_READ = 200  # newest finished trials that the estimate is made from
-Kind = tuple[str, str, int]  # method, data fingerprint and T: trials that share them take about as long per epoch
+Kind = tuple[str, str, int, str]  # method, data, T, sampling: trials that share them take about as long per epoch
 
 
 class Preview(NamedTuple):
@@ -95,7 +95,7 @@ def training_seconds(plan: Plan, wanted: Sequence[TrialSpec]) -> float | None:
 
 def kind_of(spec: TrialSpec) -> Kind:
     """The kind of a trial, see `Kind`."""
-    return spec.method, spec.dataset.fingerprint, spec.dataset.snippets
+    return spec.method, spec.dataset.fingerprint, spec.dataset.snippets, canonical_json(spec.dataset.sampling)
 
 
 def passes(spec: TrialSpec) -> float:

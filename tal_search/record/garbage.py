@@ -99,7 +99,7 @@ def _folders(parent: Path, pattern: re.Pattern[str]) -> list[Path]:
 def _arrays_of(folder: Path) -> str | None:
     """The name of the arrays that a trial reads; None if its folder does not say."""
     spec = TrialFolder(folder).spec()
-    return None if spec is None else place_of(Path(), spec.dataset.fingerprint, spec.dataset.snippets).name
+    return None if spec is None else place_of(Path(), spec.dataset.fingerprint, spec.dataset.kept_snippets).name
 
 
 def _referenced(runs: Path) -> set[str]:

@@ -11,7 +11,7 @@ from tal_search.data.catalog import visible
 from tal_search.data.definition import DatasetDefinition
 from tal_search.localization.inference import Inference
 from tal_search.methods import available, specification
-from tal_search.methods.base import layered
+from tal_search.methods.hyperparameters import layered
 from tal_search.results.published import published_systems
 from tal_search.study.effective_preset import preset_names
 from tal_search.study.search_settings import CaseSettings

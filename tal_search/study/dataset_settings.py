@@ -9,6 +9,7 @@ from typing import Literal
 from tal_search.data.clicks.drawn_clicks import Clickers
 from tal_search.data.features.layouts import AUTO, NAMES
 from tal_search.data.folds import FEWEST
+from tal_search.data.sampling.settings import SamplingChange
 from tal_search.data.simulation.videos import Simulation
 from tal_search.fields import hyper
 
@@ -34,7 +35,9 @@ class DatasetSettings:
     What it says of layout, timing, snippets, thresholds and protocol holds unless the study sets it.
 
     Features have one of the layouts of docs/datasets.md; `stride`, `offset` (frames) and `fps` give the times of the
-    snippets if they differ from the layout's. `clickers`: clicks that are drawn instead of read (None = none).
+    snippets if they differ from the layout's; `streams`: how many channels are RGB and how many flow, in this order, if
+    the layout does not say it. `sampling`: how a network sees them (None = the preset's). `clickers`: clicks that are
+    drawn instead of read (None = none).
     """
 
     name: str = "thumos14"
@@ -43,6 +46,7 @@ class DatasetSettings:
     stride: float | None = hyper(None, "stride", low=0.01, high=10_000)
     offset: float | None = hyper(None, "offset", low=0, high=10_000)
     fps: float | None = hyper(None, "fps", low=0.01, high=1000)
+    streams: tuple[int, ...] = hyper((), "D", low=1, high=10**6)
     source: Literal["auto", "features", "simulated"] = "auto"
     root: Path | None = None
     ground_truth: Path | None = None
@@ -54,6 +58,7 @@ class DatasetSettings:
         None, "1/min", above=0, help="instead: most background clicks kept per minute of each video"
     )
     snippets: int | None = hyper(None, "T", low=2, high=100_000, help="None = the preset's")
+    sampling: SamplingChange | None = None
     folds: FoldSettings | None = None
     clickers: Clickers | None = None
     simulation: Simulation = field(default_factory=Simulation)

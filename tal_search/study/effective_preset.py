@@ -110,6 +110,9 @@ def read_change(dataset: DatasetDefinition, method: str, name: str, written: Wri
     if change.inference and not specification(method).has_activations:
         words = f"is given, but {method} localizes without class activation sequences; remove it"
         written.add((*key, "inference"), words)
+    if change.sampling is not None:
+        for split, name, words in change.sampling.problems(method, specification(method).method.samplings):
+            written.add((*key, "sampling", split, name), words)
     return replace(
         change,
         hyperparameters=checker.chosen(sections["hyperparameters"], change.hyperparameters, (*key, "hyperparameters")),

@@ -66,7 +66,8 @@ def find_dataset(study: Study) -> DatasetSpec:
         raise InputError(_unknown(study))
     spec = with_drawn_clicks(spec, settings.clickers)
     unread = "; dataset.root is not read" if given and settings.source == "simulated" else ""
-    spec = with_folds(study, replace(spec, description=spec.description + unread))
+    streams = [*settings.streams] or spec.streams
+    spec = with_folds(study, replace(spec, description=spec.description + unread, streams=streams))
     # The source that `auto` finds decides the preset, and the preset the number of snippets: that of the first fold.
     return replace(spec, snippets=settings.snippets or effective_preset(study, spec).snippets)
 

@@ -44,8 +44,13 @@ def trial_params(spec: TrialSpec) -> dict[str, str]:
     protocol = {f"protocol.{name}": value for name, value in spec.protocol.items()}
     data = {f"dataset.{name}": getattr(spec.dataset, name) for name in ("snippets", "clicks_per_minute")}
     shares = {SUPERVISION + name: spec.dataset.share(name) for name in (*SHARE_OF, VIDEOS)}
-    rest = {**data, **shares, "precision": spec.precision}
+    rest = {**data, **_sampling(spec.dataset), **shares, "precision": spec.precision}
     return {name: str(value) for name, value in {**spec.hyperparameters, **inference, **protocol, **rest}.items()}
+
+
+def _sampling(dataset: DatasetSpec) -> dict[str, str]:
+    """The sampling of videos as a study sets it; empty where all are rescaled."""
+    return {"dataset.sampling": canonical_json(dataset.sampling)} if dataset.sampling else {}
 
 
 def trial_tags(spec: TrialSpec) -> dict[str, str]:

@@ -15,7 +15,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from tal_search.methods import specification
-from tal_search.methods.base import ActivationMethod, Batch, Method
+from tal_search.methods.base import ActivationMethod, Method
+from tal_search.nn.batch import Batch
 from tal_search.types import VideoSet
 
 # Vector products, which the counter leaves out; it counts two operations per multiply-add.

@@ -20,18 +20,17 @@ from tal_search.files.atomic import write_atomically, write_json
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
-from tal_search.methods import specification
-from tal_search.methods.base import ActivationMethod, Method
+from tal_search.methods.base import ActivationMethod
 from tal_search.metrics.average_precision import score
 from tal_search.trial.checkpoint import clear_progress, load_progress, save_progress, save_weights
-from tal_search.trial.evaluation_set import Evaluation, Scored
+from tal_search.trial.evaluation_set import Evaluation, Scored, joined_detections
 from tal_search.trial.final_files import TRUTH
 from tal_search.trial.folder import TrialFolder
-from tal_search.trial.loop import Fit, choose_device
+from tal_search.trial.loop import Fit, choose_device, fit_of
 from tal_search.trial.rescore import score_settings
 from tal_search.trial.silence import about_training, require_convergence, silence
 from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
-from tal_search.types import Dataset, DetectionScores, criterion
+from tal_search.types import Dataset, Detections, DetectionScores, criterion
 
 
 def run_trial(
@@ -98,14 +97,14 @@ class Progress:
     @classmethod
     def open(cls, spec: TrialSpec, folder: TrialFolder, dataset: Dataset, device: str) -> tuple[Progress, list[str]]:
         """The trial as saved in its folder, or at its start; and messages for the user about its checkpoints."""
-        train, test = dataset.train, Evaluation("test", dataset.test, dataset.test_truth)
-        watched = test
+        train, sampling, snippets = dataset.train, spec.dataset.sampled, spec.dataset.snippets
+        at_test = sampling.test if sampling.stored else None
+        watched = test = Evaluation("test", dataset.test, dataset.test_truth, None, at_test, snippets)
         rows, held = training_rows(spec.dataset, spec.annotator, spec.protocol, train.videos, train.labels)
         if len(held):
             truth = restrict(dataset.train_truth, tuple(train.videos[row] for row in held))
-            watched = Evaluation("holdout", train, truth, held)
-        fit = Fit(build(spec, dataset), train, rows, spec.seed, spec.precision, choose_device(device))
-        progress = cls(spec, folder, fit, dataset.classes, watched, test)
+            watched = Evaluation("holdout", train, truth, held, at_test, snippets)
+        progress = cls(spec, folder, fit_of(spec, dataset, rows, choose_device(device)), dataset.classes, watched, test)
         return progress, progress._load()
 
     @property
@@ -136,7 +135,7 @@ class Progress:
         )  # fmt: skip
         self.reports.append(report)
         if "holdout/mAP/average" in scores and self._best().epoch == number:
-            self.best_holdout = self.fit.weights()
+            self.best_holdout = self.fit.evaluated_weights()
         return report
 
     def save(self) -> None:
@@ -158,11 +157,9 @@ class Progress:
         self._keep(started, *self._outcome())
 
     def _outcome(self) -> tuple[EpochReport, Scored, Scored]:
-        """The selected epoch, and the scores of the watched and the test split at its weights, which are restored."""
-        selected = self.reports[-1]
-        if self.best_holdout is not None:
-            selected = self._best()
-            self.fit.method.network.load_state_dict(self.best_holdout)
+        """The selected epoch, and the scores of the watched and the test split at its weights, which end the fit."""
+        selected = self.reports[-1] if self.best_holdout is None else self._best()
+        self.fit.end(self.fit.evaluated_weights() if self.best_holdout is None else self.best_holdout)
         known = self.last is not None and self.last[0] == selected.epoch
         watched = self.last[1] if known and self.last is not None else self._evaluate(self.watched)
         return selected, watched, watched if self.watched is self.test else self._evaluate(self.test)
@@ -220,20 +217,8 @@ class Progress:
         return max((report for report in self.reports if name in report.scores), key=lambda report: report.scores[name])
 
     def _evaluate(self, evaluation: Evaluation) -> Scored:
-        method, inference = self.fit.method, Inference(**self.spec.inference)
-        activations: Activations | None = None
-        rate = self.spec.hyperparameters.get("learning_rate")
-        if isinstance(method, ActivationMethod):
-            # Rounded as on disk, so that scoring the kept activations again gives the same numbers.
-            parts = (method.activations(videos).rounded() for videos in evaluation.batches())
-            activations = Activations.joined(parts, evaluation.count)
-            require_convergence(activations.broken(), evaluation.count, "videos have activations", self.epoch, rate)
-            detections = localize(activations, self.classes, inference)
-        else:
-            videos = evaluation.videos if evaluation.rows is None else evaluation.videos.subset(evaluation.rows)
-            detections = method.detect(videos, self.classes, inference)
-            broken = int((~np.isfinite(detections.score)).sum())
-            require_convergence(broken, len(detections.score), "detections have scores", self.epoch, rate)
+        with self.fit.averaged():
+            detections, activations = self._localized(evaluation)
         protocol = self.spec.protocol
         scores = score(
             evaluation.truth, detections, tuple(protocol["tiou"]),
@@ -241,9 +226,20 @@ class Progress:
         )  # fmt: skip
         return Scored(detections, activations, scores)
 
-
-def build(spec: TrialSpec, dataset: Dataset) -> Method:
-    """The method with initial weights from the trial's seed."""
-    torch.manual_seed(spec.seed)
-    channels = dataset.train.features.shape[1]
-    return specification(spec.method).build(spec.hyperparameters, channels, len(dataset.classes))
+    def _localized(self, evaluation: Evaluation) -> tuple[Detections, Activations | None]:
+        method, inference = self.fit.method, Inference(**self.spec.inference)
+        activations: Activations | None = None
+        rate = self.spec.hyperparameters.get("learning_rate")
+        if isinstance(method, ActivationMethod):
+            # Rounded as on disk, so that scoring the kept activations again gives the same numbers.
+            parts = (method.activations(videos).rounded() for videos in evaluation.batches())
+            activations = Activations.joined(parts, evaluation.names)
+            count = len(evaluation.names)
+            require_convergence(activations.broken(), count, "videos have activations", self.epoch, rate)
+            detections = localize(activations, self.classes, inference)
+        else:
+            found = (method.detect(videos, self.classes, inference) for videos in evaluation.batches())
+            detections = joined_detections(found, evaluation.names, self.classes)
+            broken = int((~np.isfinite(detections.score)).sum())
+            require_convergence(broken, len(detections.score), "detections have scores", self.epoch, rate)
+        return detections, activations

@@ -58,6 +58,10 @@ class TrialSpec:
         }
         if self.dataset.folds:
             content["fold"] = [self.dataset.folds, self.dataset.fold]
+        if self.dataset.sampling:
+            content["sampling"] = self.dataset.sampling
+        if len(set(self.dataset.streams)) > 1:  # halves need no word: trials of earlier versions keep their keys
+            content["streams"] = self.dataset.streams
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:20]
 
     def to_json(self) -> dict[str, object]:

@@ -36,7 +36,7 @@ def test_a_set_never_seen_from_its_folder_to_a_checked_definition(
     assert (found.splits.training, found.splits.test) == (("training",), ("test",))
     assert "The names hold 6 people (subj(\\d+)); none has videos in both splits" in said
     assert "  offset: 16 is a guess" in said
-    assert "Which methods can run? asl, basnet, dgam" in said
+    assert "Which methods can run? actionformer, asl, basnet, dgam" in said
     assert f"tal-search data check '{root}' name=moves" in said
     assert "{by: 'subj(\\d+)', of: 6}" in (tmp_path / "datasets/moves.yaml").read_text()
     assert main(["data", "check", str(root), "name=moves"]) == 0

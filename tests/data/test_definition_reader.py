@@ -9,6 +9,7 @@ import pytest
 from tal_search.cli.main import main
 from tal_search.data.definition import DatasetDefinition, PresetChange, PublishedSystem, SplitNames, StandIn
 from tal_search.data.definition_reader import read_definition
+from tal_search.data.sampling.settings import SamplingChange, SplitSampling
 from tests.support.make_dataset import problems_of
 
 WHOLE = """\
@@ -33,6 +34,7 @@ protocol: thumos14
 presets:
   backtal:
     adapted: {snippets: 40, hyperparameters: {epochs: 3}, inference: {nms: 0.4}}
+    generic: {sampling: {training: {kind: crop, lengths: [75, 280]}}}
 published:
 - {system: X, supervision: video labels, mAP: {0.5: 20.5, "0.3:0.7": 30}, source: Table 1}
 """
@@ -55,7 +57,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     )
     assert found.splits == SplitNames(training=("Train",), test=("held out",))
     assert found.stand_in == StandIn(training=4)
-    assert found.presets == {"backtal": {"adapted": change}}
+    crops = SamplingChange(training=SplitSampling(kind="crop", lengths=(75, 280)))
+    assert found.presets == {"backtal": {"adapted": change, "generic": PresetChange(sampling=crops)}}
     assert found.published == (
         PublishedSystem(system="X", supervision="video labels", mAP={"0.5": 20.5, "0.3:0.7": 30}, source="Table 1"),
     )

@@ -51,6 +51,6 @@ def test_sequences_are_rounded_and_scores_are_not() -> None:
 
 def test_parts_are_joined_in_order_and_taken_apart_by_video() -> None:
     parts = [activations(0, 2), activations(2, 3)]
-    joined = Activations.joined(parts, 5)
+    joined = Activations.joined(parts, tuple(f"v{number}" for number in range(5)))
     assert joined.videos == ("v0", "v1", "v2", "v3", "v4")
     assert_equal(joined.of_video("v3"), parts[1].of_video("v3"))

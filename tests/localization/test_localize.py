@@ -115,7 +115,7 @@ def test_a_file_and_a_part_give_back_what_went_in(kept: Activations, taps: int, 
         path = Path(folder) / "cas.npz"
         path.write_bytes(file.getvalue())
         same_activations(Activations.load(path), kept)
-    same_activations(Activations.joined((kept.of_video(name) for name in kept.videos), len(kept.videos)), kept)
+    same_activations(Activations.joined((kept.of_video(name) for name in kept.videos), kept.videos), kept)
     name = data.draw(st.sampled_from(kept.videos))
     assert np.array_equal(kept.of_video(name).cas[0], kept.cas[kept.videos.index(name)], equal_nan=True)
 

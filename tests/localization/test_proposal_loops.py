@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tal_search.localization.proposal_loops import soften
-from tal_search.methods.asl import MOST_OF_VIDEO, detections_of
 from tal_search.types import Floats
 
 
@@ -40,13 +39,3 @@ def test_soft_nms_equals_the_slow_one_in_each_group(seed: int, sizes: list[int],
         slow_soften(segments[first:end], scores[first:end], sigma, 0.05) for first, end in itertools.pairwise(bounds)
     ]
     np.testing.assert_allclose(found, np.concatenate([*parts, np.zeros(0)]), rtol=1e-12)
-
-
-def test_detections_of_a_video_are_its_best_after_soft_nms() -> None:
-    segments = np.array([[0.0, 4.0], [0.0, 4.0], [6.0, 8.0], [9.0, 9.0], [0.0, 9.0]])
-    scores = np.array([[0.9, 0.0], [0.8, 0.0], [0.0, 0.7], [0.99, 0.99], [0.0005, 0.1]])
-    softened = 0.1 * math.exp(-((2 / 9) ** 2) / 0.5)
-    expected = [[0, 0, 4, 0.9], [0, 0, 4, 0.8 * math.exp(-2)], [1, 6, 8, 0.7], [1, 0, 9, softened]]
-    np.testing.assert_allclose(detections_of(scores, segments, 0.5), expected, rtol=1e-12)
-    many = np.sort(np.random.default_rng(0).random((600, 2)), axis=1)
-    assert len(detections_of(np.full((600, 3), 0.5), many, 1e6)) == MOST_OF_VIDEO

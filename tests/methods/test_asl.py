@@ -16,8 +16,8 @@ from tal_search.data.find import load
 from tal_search.data.truth.annotations import read_detections
 from tal_search.localization.inference import Inference
 from tal_search.methods.asl import ASL, Hyperparameters
-from tal_search.methods.base import Batch
 from tal_search.metrics.average_precision import score
+from tal_search.nn.batch import Batch
 from tal_search.trial.code_version import code_version
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.loop import Fit
@@ -97,7 +97,7 @@ def test_losses_are_weighed_by_what_is_left_of_the_sensitivity(options: dict[str
     assert set(found) == {*expected, "total"} | ({"contrast"} & set(found))
 
 
-@pytest.mark.parametrize("options", SWITCHES)
+@pytest.mark.parametrize("options", [*SWITCHES, {"encoder": "actionformer"}])
 def test_gradients_reach_every_parameter(options: dict[str, Any]) -> None:
     asl = method(**options)
     many = [[(s, s + 3.0, c), (s + 8, s + 26.0, (c + 1) % 4)] for s, c in zip((0, 1, 2, 3), range(4), strict=True)]

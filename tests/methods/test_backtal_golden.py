@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tal_search.methods.backtal import BackTAL, Hyperparameters
-from tal_search.methods.base import Batch
+from tal_search.nn.batch import Batch
 from tal_search.nn.losses import top_k, video_scores
 from tests.support.batches import background_batch
 from tests.support.golden_files import assert_close, files, read

@@ -13,13 +13,14 @@ from tal_search.data.find import load
 from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
 from tal_search.methods.backtal import Hyperparameters as BackTALHyperparameters
-from tal_search.methods.base import Batch
 from tal_search.methods.basnet import PRESETS, BaSNet, Hyperparameters
+from tal_search.nn.batch import Batch
 from tal_search.trial.code_version import code_version
 from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import ACTION_CLICKS, BACKGROUND_CLICKS, VIDEO_LABELS
 from tests.support.batches import batch_of
 from tests.support.make_dataset import found
+from tests.support.presets import preset_of
 from tests.support.small_fits import make_data, make_spec, run
 
 SWITCHES: list[tuple[dict[str, float], tuple[str, ...], set[str]]] = [
@@ -81,7 +82,7 @@ def test_the_release_has_its_own_classification_biases_and_means_over_clicks(set
 
 
 def test_presets_are_named_by_what_they_are() -> None:
-    assert set(PRESETS) == {"paper", "adapted", "simulated"}
+    assert set(PRESETS) == {"paper", "release", "adapted", "simulated"}
     baseline, adapted = (Hyperparameters(**PRESETS[name].hyperparameters) for name in ("paper", "adapted"))
     backtal = BackTALHyperparameters()
     shared = ("epochs", "batch_size", "learning_rate", "weight_decay", "dropout", "k_ratio", "kernel_size", "variant")
@@ -89,6 +90,25 @@ def test_presets_are_named_by_what_they_are() -> None:
     assert (adapted.variant, adapted.epochs * 13) == ("release", 1495)
     inference = Inference(**PRESETS["adapted"].inference)
     assert inference == Inference(rule="basnet", nms=0.7, overlap="release")
+
+
+def test_the_release_samples_as_released_and_differs_from_adapted_in_nothing_else_but_whole_epochs() -> None:
+    released = preset_of("basnet", "thumos14", "release")
+    assert (released.snippets, released.sampling.written(750)) == (
+        750, "random-perturbed to 750 in training, uniform to 750 at test"
+    )  # fmt: skip
+    hp = Hyperparameters(**released.hyperparameters)
+    assert (hp.variant, hp.batch_size, hp.learning_rate, hp.weight_decay, hp.dropout) == (
+        "release",
+        16,
+        1e-4,
+        5e-4,
+        0.7,
+    )
+    assert hp.schedule == "constant"
+    assert hp.epochs == -(-1500 // -(-200 // hp.batch_size)), "1500 steps of 200 videos in whole epochs"
+    assert released.inference == PRESETS["adapted"].inference
+    assert dataclasses.replace(hp, epochs=115) == Hyperparameters(**PRESETS["adapted"].hyperparameters)
 
 
 @pytest.mark.usefixtures("one_thread")

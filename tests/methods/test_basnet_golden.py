@@ -11,8 +11,8 @@ import torch
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize, localize_many
-from tal_search.methods.base import Batch
 from tal_search.methods.basnet import PRESETS, BaSNet, Hyperparameters
+from tal_search.nn.batch import Batch
 from tal_search.nn.losses import top_k, video_scores
 from tests.support.batches import background_batch
 from tests.support.golden_files import assert_close, files, read

@@ -12,9 +12,9 @@ from torch import Tensor
 from tal_search.data.simulation.videos import Simulation, simulate
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
-from tal_search.methods.base import Batch
 from tal_search.methods.dgam import DGAM, PRESETS, Hyperparameters
 from tal_search.metrics.average_precision import score
+from tal_search.nn.batch import Batch
 from tal_search.trial.loop import Fit
 from tal_search.types import VideoSet
 from tests.support.batches import background_batch
@@ -174,7 +174,7 @@ def test_class_probabilities_are_of_the_mean_however_little_the_attention_is() -
 
 
 def test_an_odd_number_of_channels_is_refused() -> None:
-    said = "features have 7 channels; dgam reads RGB from the first half and flow from the second: give an even number"
+    said = r"features have 7 channels, not 3 of RGB and 3 of flow; give dataset\.streams"
     with pytest.raises(InputError, match=said):
         make_method(channels=7)
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tal_search.localization.inference import Inference
-from tal_search.methods.base import Batch
 from tal_search.methods.dgam import DGAM, RELEASED_CVAE_WEIGHT, RULE, Hyperparameters
+from tal_search.nn.batch import Batch
 from tal_search.types import Detections, VideoSet
 from tests.support.batches import background_batch
 from tests.support.golden_files import assert_close, files, read

@@ -11,7 +11,6 @@ import torch
 from tal_search.data.find import find, load
 from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
-from tal_search.methods.base import Batch
 from tal_search.methods.representative import (
     PRESETS,
     Hyperparameters,
@@ -19,6 +18,8 @@ from tal_search.methods.representative import (
 )
 from tal_search.metrics.average_precision import score
 from tal_search.nn import representative as parts
+from tal_search.nn.batch import Batch
+from tal_search.nn.compensation import sampling_weights
 from tal_search.trial.loop import Fit
 from tal_search.types import ACTION_CLICKS, VIDEO_LABELS, Dataset
 from tests.support.naive_representative import BATCH, SNIPPETS, make_batch, make_method
@@ -79,8 +80,10 @@ def test_rounds_share_the_epochs_and_begin_with_proposals() -> None:
     assert kept[3] is kept[4]
     assert kept[5] is kept[6]
     assert kept[5] is not kept[4]
-    weights, instances = kept[3]["weights"], kept[3]["instances"]
-    assert weights.shape == (BATCH, SNIPPETS)
+    lengths, instances = kept[3]["lengths"], kept[3]["instances"]
+    assert lengths.shape == (BATCH, SNIPPETS)
+    assert 0 < lengths.min() < SNIPPETS < lengths.max() == torch.inf
+    weights = sampling_weights(lengths, 6.0)
     assert 1 == weights.min() < weights.max() <= 6.0
     assert not instances[batch.labels == 0].any()
 
@@ -89,7 +92,7 @@ def test_each_module_is_switched_off_by_its_weight() -> None:
     batch = make_batch()
     plain = make_method(tau=0.0)
     begin(plain, 3, batch)
-    assert (plain.memory["weights"] == 1).all()
+    assert (sampling_weights(plain.memory["lengths"], 0.0) == 1).all()
     assert "prototypes" not in dict(make_method(omega=0.0).network.named_parameters())
     losses = make_method(lambda_representative=0.0).losses(batch, "all")
     torch.testing.assert_close(losses["total"], losses["video"] + losses["point"] + losses["instance"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import torch
 
 from tal_search.data.catalog import definition
 from tal_search.data.find import find, load
+from tal_search.data.sampling.settings import Sampling, SplitSampling
 from tal_search.data.simulation.videos import Simulation
 from tal_search.localization.inference import Inference
 from tal_search.methods.sfnet import PRESETS, Hyperparameters, SFNet
 from tal_search.metrics.average_precision import score
 from tal_search.study import Study, preset_name
 from tal_search.study.dataset_settings import DatasetSettings
-from tal_search.study.effective_preset import preset_names
+from tal_search.study.effective_preset import named_preset, preset_names
 from tal_search.trial.checkpoint import load_progress, save_progress
 from tal_search.trial.loop import Fit
 from tal_search.types import Dataset
@@ -121,13 +123,64 @@ def test_what_it_reads_is_video_labels_and_action_clicks() -> None:
     assert Hyperparameters().supervision == SFNet.supervision == ("video labels", "action clicks")
 
 
-@pytest.mark.parametrize("dataset", ["thumos14", "beoid", "gtea"])
-def test_real_features_take_the_adapted_preset_whatever_the_variant(dataset: str) -> None:
-    """Nothing trains on native snippets, as paper and release do: no preset has their names."""
-    assert set(preset_names(definition(dataset), "sfnet")) == {"adapted", "simulated", "generic"}
-    for hyperparameters in ({}, {"variant": "release"}):
-        study = Study(name="x", method="sfnet", dataset=DatasetSettings(name=dataset), hyperparameters=hyperparameters)
-        assert preset_name(study, "features") == "adapted"
+LENGTHS = {"thumos14": (750, 2800), "beoid": (100, 400), "gtea": (100, 150)}
+
+
+@pytest.mark.parametrize("dataset", LENGTHS)
+def test_real_features_take_the_releases_preset_for_its_variant_and_else_the_adapted_one(dataset: str) -> None:
+    assert set(preset_names(definition(dataset), "sfnet")) == {"adapted", "release", "simulated", "generic"}
+    for variant, name in (("paper", "adapted"), ("release", "release")):
+        study = Study(
+            name="x", method="sfnet", dataset=DatasetSettings(name=dataset), hyperparameters={"variant": variant}
+        )
+        assert preset_name(study, "features") == name
         assert preset_name(study, "simulated") == "simulated"
-    if dataset == "thumos14":
-        assert preset_name(replace(study, method="backtal"), "features") == "release"
+    assert named_preset(definition(dataset), "sfnet", "adapted").sampling == Sampling()
+
+
+@pytest.mark.parametrize("dataset", LENGTHS)
+def test_the_releases_preset_has_its_settings(dataset: str) -> None:
+    preset = named_preset(definition(dataset), "sfnet", "release")
+    crops = SplitSampling(kind="crop", lengths=LENGTHS[dataset], batches="anew")
+    assert preset.sampling == Sampling(training=crops, test=SplitSampling(kind="native"))
+    hp = Hyperparameters(**preset.hyperparameters)
+    settings = {
+        "variant": "release", "eta": 7, "lambda_act": 1, "lambda_sep": 0, "beta_aff": 0, "expand_radius": 3,
+        "expand_score": 0.95, "dropout": 0.7, "steps": 8000, "epochs": None, "batch_size": 32, "learning_rate": 1e-4,
+        "weight_decay": 5e-4, "schedule": "constant",
+    }  # fmt: skip
+    assert {name: getattr(hp, name) for name in settings} == settings
+    videos = definition(dataset).videos.training
+    assert hp.trained_on(videos).steps == {"thumos14": 8001}.get(dataset, 8000)
+    inference = Inference(**preset.inference)
+    assert (inference.rule, inference.class_threshold, inference.nms) == ("mean", 1 / 1.5, 1.0)
+
+
+def test_a_fit_on_crops_learns_and_grows_clicks_at_stored_snippets(dataset: Dataset) -> None:
+    """Videos of three lengths; a fit that goes on after the clicks grew draws the same crops."""
+    count, stored = len(dataset.train.videos), dataset.train.features.shape[-1]
+    length = np.array([stored, stored * 3 // 4, stored // 2])[np.arange(count) % 3]
+    inside = np.arange(stored) < length[:, None]
+    train = replace(
+        dataset.train, features=dataset.train.features * inside[:, None],
+        action_clicks=dataset.train.action_clicks & inside[:, None], length=length, start=np.zeros(count),
+        extent=dataset.train.duration * length / stored,
+    )  # fmt: skip
+    crops = Sampling(training=SplitSampling(kind="crop", lengths=(20, 60), batches="anew"))
+
+    def fit() -> Fit:
+        torch.manual_seed(0)
+        hp = Hyperparameters(epochs=8, batch_size=8, learning_rate=5e-3, variant="release", **EVERYTHING)  # type: ignore[arg-type]
+        method = SFNet(hp, train.features.shape[1], len(dataset.classes))
+        return Fit(method, train, np.arange(count), 0, "float32", CPU, crops, stored)
+
+    whole, resumed = fit(), fit()
+    losses = [whole.epoch(number) for number in range(1, 5)]
+    assert losses[1]["total"] < losses[0]["total"]
+    clicks = whole.method.memory["clicks"].numpy()
+    assert clicks.shape == train.action_clicks.shape
+    assert not (clicks & ~inside[:, None]).any()
+    assert clicks.sum() > train.action_clicks.sum()
+    assert (clicks & train.action_clicks == train.action_clicks).all()
+    resumed.load_state(deepcopy(whole.state()))  # type: ignore[arg-type]
+    assert resumed.epoch(5) == whole.epoch(5)

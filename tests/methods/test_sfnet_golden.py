@@ -10,9 +10,9 @@ import torch
 
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
-from tal_search.methods.base import Batch
 from tal_search.methods.sfnet import PRESETS, RELEASED_GUARD, Hyperparameters, SFNet
 from tal_search.nn import sfnet
+from tal_search.nn.batch import Batch
 from tal_search.types import VideoSet
 from tests.support.golden_files import assert_close, files, read
 

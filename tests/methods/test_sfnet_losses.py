@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tal_search.methods.base import Batch
 from tal_search.methods.sfnet import Hyperparameters, SFNet
 from tal_search.nn import sfnet
+from tal_search.nn.batch import Batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -171,3 +171,66 @@ def test_the_rows_grown_clicks_are_kept_by_are_the_training_sets() -> None:
     assert method.memory["clicks"].shape == (6, CLASSES, SNIPPETS)
     assert torch.equal(method.memory["clicks"][rows], grown)
     assert not method.memory["clicks"][[1, 2, 4]].any()
+
+
+def grown_on_two_lengths() -> tuple[SFNet, torch.Tensor]:
+    """A method that grew the clicks of rows 1 (9 snippets) and 3 (18), in batches of one; and the clicks that grew."""
+    method, batch = make_method(epochs=4, expand_score=0.0), hand_made(density=0.2)
+    method.network.eval()
+    parts = [(1, 0, 9), (3, 1, SNIPPETS)]  # row, place in the batch, snippets
+
+    def batches() -> Iterator[Batch]:
+        for row, place, end in parts:
+            cut = slice(place, place + 1)
+            yield replace(
+                batch, rows=torch.tensor([row]), features=batch.features[cut, :, :end], labels=batch.labels[cut],
+                action_clicks=batch.action_clicks[cut, :, :end],
+            )  # fmt: skip
+
+    with torch.no_grad():
+        assert method.prepare(2, batches)
+    expected = torch.zeros(4, CLASSES, SNIPPETS, dtype=torch.bool)
+    for row, place, end in parts:
+        cas = method.network(batch.features[place : place + 1, :, :end]).cas[-1][:, :-1]
+        expected[row, :, :end] = sfnet.expanded(cas, batch.action_clicks[place : place + 1, :, :end], 3, 0.0)[0]
+        assert int(expected[row].sum()) > int(batch.action_clicks[place, :, :end].sum())
+    return method, expected
+
+
+def test_grown_clicks_are_kept_by_stored_snippet_and_gathered_by_position() -> None:
+    method, grown = grown_on_two_lengths()
+    assert torch.equal(method.memory["clicks"], grown)
+    position = torch.tensor([[7, 8, -1, -1, -1], [4, 5, 6, 7, 8]])
+    crops = replace(
+        hand_made(), rows=torch.tensor([1, 3]), features=torch.zeros(2, CHANNELS, 5), position=position,
+        length=torch.tensor([2, 5]), action_clicks=torch.zeros(2, CLASSES, 5, dtype=torch.bool),
+    )  # fmt: skip
+    clicks = method.clicks_of(crops)
+    assert clicks.shape == (2, CLASSES, 5)
+    assert torch.equal(clicks[0, :, :2], grown[1, :, 7:9])
+    assert not clicks[0, :, 2:].any(), "padding has no click"
+    assert torch.equal(clicks[1], grown[3, :, 4:9])
+    assert clicks.any()
+
+
+def test_a_click_on_a_snippet_that_is_not_taken_stays_on_the_nearest_one() -> None:
+    method, grown = grown_on_two_lengths()
+    given = torch.zeros(1, CLASSES, 2, dtype=torch.bool)
+    given[0, 1, 0] = True
+    sampled = replace(
+        hand_made(), rows=torch.tensor([3]), features=torch.zeros(1, CHANNELS, 2), action_clicks=given,
+        position=torch.tensor([[2, 11]]),
+    )  # fmt: skip
+    assert torch.equal(method.clicks_of(sampled), given | grown[[3]][..., [2, 11]])
+
+
+def test_streams_of_unequal_widths_read_their_own_channels() -> None:
+    torch.manual_seed(0)
+    method = SFNet(Hyperparameters(dropout=0.0), CHANNELS, CLASSES, (3, 7))
+    features = hand_made().features
+    changed = features.clone()
+    changed[:, 3:] += 1
+    before, after = method.network(features), method.network(changed)
+    torch.testing.assert_close(before.cas[0], after.cas[0])
+    torch.testing.assert_close(before.actionness[0], after.actionness[0])
+    assert not torch.allclose(before.cas[1], after.cas[1])

@@ -55,27 +55,44 @@ def test_focal_loss_equals_the_formula(seed: int) -> None:
             assert float(found[b, p]) == pytest.approx(expected, rel=1e-9)
 
 
-@given(st.integers(0, 10_000), st.integers(0, 5))
+@given(st.integers(0, 10_000), st.integers(0, 5), st.sampled_from([None, 0.7, 1.5]))
 @settings(max_examples=60, deadline=None)
-def test_each_point_learns_the_shortest_instance_within_its_levels_reach(seed: int, most: int) -> None:
+def test_each_point_learns_the_shortest_instance_within_its_levels_reach(
+    seed: int, most: int, radius: float | None
+) -> None:
+    """radius: of centre sampling, in strides; and which classes have an instance as short as the chosen one."""
     segments, labels = problem(seed, most)
-    targets = assignment.assign(LENGTHS, segments.float(), labels)
+    targets = assignment.assign(LENGTHS, segments.float(), labels, radius=radius)
+    classes = targets.classes(labels, CLASSES)
     reach = [(0, 4), (4, 8), (8, math.inf)]
     points = [(level, t * 2**level + 0.5) for level, points in enumerate(LENGTHS) for t in range(points)]
     for b in range(BATCH):
         for p, (level, time) in enumerate(points):
             low, high = reach[level]
+            near = math.inf if radius is None else radius * 2**level
             meant = [
                 (end - start, start, end, label)
                 for start, end, label in listed(segments, labels, b)
-                if start < time < end and low <= max(time - start, end - time) < high
+                if start < time < end
+                and low <= max(time - start, end - time) < high
+                and abs(time - (start + end) / 2) < near
             ]
             assert bool(targets.inside[b, p]) == bool(meant)
             if not meant:
                 assert targets.label[b, p] == 0
+                assert not classes[b, p].any()
                 continue
             length = min(meant)[0]
             _, start, end, label = next(one for one in meant if one[0] == length)  # of equal ones the first
             assert targets.segment[b, p].tolist() == [start, end]
             assert int(targets.label[b, p]) == label
             assert float(targets.position[b, p]) == pytest.approx((time - start) / (end - start) - 0.5, abs=1e-5)
+            assert set(classes[b, p].nonzero()[:, 0].tolist()) == {one[3] for one in meant if one[0] == length}
+
+
+def test_an_instance_of_two_classes_teaches_both() -> None:
+    """As THUMOS14's cliff dives, each of which is annotated as a dive too."""
+    segments = torch.tensor([[[2.0, 6.0], [2.0, 6.0004], [1.0, 20.0]]])
+    labels = torch.tensor([[0, 2, 1]])
+    targets = assignment.assign(LENGTHS, segments, labels)
+    assert targets.classes(labels, CLASSES)[0, 3].tolist() == [True, False, True]

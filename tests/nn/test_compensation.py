@@ -17,6 +17,7 @@ from tal_search.nn.compensation import (
     proposals,
     runs,
     sampling_weights,
+    shortest_lengths,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -163,7 +164,7 @@ def test_short_proposals_weigh_what_they_lack(mask: list[bool], other: list[bool
         if end - first < tau:
             expected[first:end] = np.maximum(expected[first:end], tau / (end - first))
     proposed = torch.tensor([[mask, other]])
-    found = sampling_weights(proposed, Resampling.even(torch.zeros(1, 1, SNIPPETS)), tau)
+    found = sampling_weights(shortest_lengths(proposed, Resampling.even(torch.zeros(1, 1, SNIPPETS))), tau)
     np.testing.assert_allclose(found[0].numpy(), expected, rtol=1e-6)
 
 
@@ -174,7 +175,7 @@ def test_proposals_on_resampled_videos_are_measured_in_old_snippets(
 ) -> None:
     resampling = make(rows[:1], 16.0)
     on_new = resampling.labels(torch.tensor([[mask]]))
-    found = sampling_weights(on_new, resampling, tau)[0].numpy()
+    found = sampling_weights(shortest_lengths(on_new, resampling), tau)[0].numpy()
     edges = resampling.edges_BT1[0].numpy()
     expected = np.ones(SNIPPETS)
     for first, end in spans(on_new[0, 0].tolist()):

@@ -80,6 +80,35 @@ def test_smoothing_equals_scipys_in_short_videos_too(snippets: int, seed: int) -
     np.testing.assert_allclose(dgam.smooth(values), expected, atol=1e-12)
 
 
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=3), st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_smoothing_is_mirrored_at_the_end_of_each_padded_video(lengths: list[int], seed: int) -> None:
+    values = draw(seed, len(lengths), 14, 3)
+    smoothed = dgam.smooth(values, torch.tensor(lengths))
+    for row, length in enumerate(lengths):
+        expected = gaussian_filter1d(values[row, :length].numpy(), sigma=1, axis=0, mode="reflect")
+        np.testing.assert_allclose(smoothed[row, :length], expected, atol=1e-12)
+
+
+@given(st.integers(0, 10_000), st.sampled_from(["paper", "release"]))
+@settings(max_examples=15, deadline=None)
+def test_pooling_is_by_video_and_the_guidance_a_mean_over_all_snippets_of_the_batch(seed: int, variant: str) -> None:
+    """Of videos that are padded, beside each of them alone."""
+    torch.manual_seed(seed)
+    stream = dgam.Stream(CHANNELS, CLASSES, attention_hidden=5, latent=LATENT, variant=variant).double()
+    stream.requires_grad_(False)
+    features, labels, lengths = draw(seed, BATCH, SNIPPETS, CHANNELS), draw_labels(seed), [SNIPPETS, 4, 9]
+    valid = torch.arange(SNIPPETS) < torch.tensor(lengths)[:, None]
+    output = stream(features, valid)
+    guide = 0.0
+    for row, length in enumerate(lengths):
+        alone = stream(features[row : row + 1, :length])
+        torch.testing.assert_close(output.foreground[row], alone.foreground[0])
+        torch.testing.assert_close(output.background[row], alone.background[0])
+        guide += length * float(dgam.guide_loss(alone, labels[row : row + 1])) / sum(lengths)
+    assert float(dgam.guide_loss(output, labels, valid)) == pytest.approx(guide)
+
+
 @given(st.integers(0, 10_000), st.floats(0, 3))
 @settings(max_examples=30, deadline=None)
 def test_divergence_is_the_kl_of_the_two_normal_distributions(seed: int, ratio: float) -> None:
@@ -119,3 +148,14 @@ def test_latents_are_drawn_from_the_encoders_distribution_and_from_the_prior() -
     cvae.eval()
     mean, _, z = cvae(features, attention)
     assert torch.equal(mean, z), "no noise outside of training"
+
+
+def test_streams_of_unequal_widths_read_their_own_channels() -> None:
+    torch.manual_seed(0)
+    network = dgam.TwoStreamNetwork((2, 5), 3, attention_hidden=4, latent=4, variant="paper")
+    features = torch.randn(2, 7, 6)
+    changed = features.clone()
+    changed[:, 2:] += 1
+    before, after = network(features), network(changed)
+    torch.testing.assert_close(before["rgb"].cam, after["rgb"].cam)
+    assert not torch.allclose(before["flow"].cam, after["flow"].cam)

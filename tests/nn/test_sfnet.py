@@ -163,3 +163,32 @@ def test_the_video_loss_is_a_mean_over_videos_with_labels() -> None:
     logs = scores.log_softmax(1)
     expected = -(logs[0, 1] + (logs[2, 0] + logs[2, 1]) / 2) / 2
     torch.testing.assert_close(sfnet.video_loss(scores, labels), expected)
+
+
+@given(*PROBLEMS, st.lists(st.integers(1, SNIPPETS), min_size=BATCH, max_size=BATCH), st.integers(0, 9))
+@settings(max_examples=40, deadline=None)
+def test_padding_is_never_mined_and_no_click_grows_into_it(
+    seed: int, density: float, lengths: list[int], high: int
+) -> None:
+    """Each video has the negatives and the grown clicks that it has alone; beyond its end every value is tempting."""
+    cas, clicks = problem(seed, density)
+    length = torch.tensor(lengths)
+    valid = torch.arange(SNIPPETS) < length[:, None]
+    clicks &= valid[:, None]
+    cas = cas.masked_fill(~valid[:, None], float(high))
+    scores, clicked = cas[:, -1], clicks.any(1)
+    for mask in (sfnet.mined(scores, clicked, 7.0, valid), sfnet.last_unclicked(clicked, 7.0, valid)):
+        assert not (mask & ~valid).any()
+        quota = [min(7 * int(row.sum()), end - int(row.sum())) for row, end in zip(clicked, lengths, strict=True)]
+        assert int(mask.sum()) == sum(quota)
+    flat = torch.cat([row[:end] for row, end in zip(scores, lengths, strict=True)])
+    taken = torch.cat([row[:end] for row, end in zip(sfnet.mined(scores, clicked, 7.0, valid), lengths, strict=True)])
+    free = torch.cat([~row[:end] & row.any() for row, end in zip(clicked, lengths, strict=True)])
+    left = flat[free & ~taken].tolist()
+    assert min(flat[taken].tolist(), default=math.inf) >= max(left, default=-math.inf)
+    for grow in (sfnet.expanded, sfnet.expanded_as_released):
+        grown = grow(cas[:, :-1], clicks, 4, 0.5, length)
+        assert not (grown & ~valid[:, None]).any()
+        for row, end in enumerate(lengths):
+            alone = grow(cas[row : row + 1, :-1, :end], clicks[row : row + 1, :, :end], 4, 0.5)
+            assert torch.equal(grown[row, :, :end], alone[0])

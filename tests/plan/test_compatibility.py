@@ -137,3 +137,24 @@ def test_settings_of_cases_are_those_that_version_0_3_recorded(tmp_path: Path) -
         assert isinstance(of_cases, dict)
         assert set(of_cases["A"]) == recorded | later
         assert set(of_cases["B"]) == recorded
+
+
+CROPS = "dataset.sampling={training:{kind:crop,lengths:[30,60]},test:{kind:native}}"
+
+
+def test_sampling_counts_only_where_it_is_not_that_of_earlier_versions(tmp_path: Path) -> None:
+    begun = settings()
+    assert "sampling" not in begun["dataset"], "records of earlier versions continue"
+    assert settings("dataset.sampling.training.kind=rescale") == begun
+    changed = settings(CROPS)
+    assert changed["dataset"]["sampling"]["training"] == {"kind": "crop", "lengths": [30, 60]}
+    open_record(tmp_path, begun).close()
+    with pytest.raises(InputError, match=r"started with other settings .*dataset\.sampling"):
+        open_record(tmp_path, changed)
+
+
+def test_the_sampling_of_a_case_counts_likewise() -> None:
+    cases = "search={plan:cases,cases:{all:{method:basnet},drawn:{method:basnet,preset:release}}}"
+    found = settings(cases, "~hyperparameters", "~search.axes")["cases"]
+    assert "sampling" not in found["all"]
+    assert found["drawn"]["sampling"] == {"training": {"kind": "random_perturbed"}, "test": {"kind": "uniform"}}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from tal_search.data.features.cache import convert
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
+from tal_search.methods.basnet import BaSNet
+from tal_search.plan.plan import resolve
 from tal_search.plan.plan_problems import (
     cost_problems,
     ends,
@@ -17,8 +22,10 @@ from tal_search.plan.plan_problems import (
     unread_budgets,
 )
 from tal_search.study import Study, load_study
-from tests.support.paths import STUDIES
+from tests.support.make_dataset import found
+from tests.support.paths import ROOT, STUDIES
 from tests.support.small_plans import planned
+from tests.support.study_files import load
 
 SAMPLER = ["search.plan=sampler", "~search.axes", "budget.trials=8"]
 SPACE = "search.space={lambda_sep:{low:.5,high:2},affinity:[true,false]}"
@@ -121,3 +128,94 @@ def test_a_share_that_its_case_does_not_read_is_one_sentence() -> None:
     ]
     weighted = cases.replace("basnet,supervision", "basnet,hyperparameters:{action_weight:1},supervision")
     assert len(planned("method_comparison", "~search.cases", weighted).cells) == 2
+
+
+CONSTANT, FINAL = "hyperparameters.schedule=constant", "search.axes.final_rate=[0,.1]"
+UNREAD_RATE = "but schedule is constant, which does not fall; give schedule cosine or one_cycle, or remove it"
+CASES = ["search.plan=cases", "~search.axes", "search.cases.a={method: backtal}"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        ((CONSTANT, "hyperparameters.final_rate=.1"), "hyperparameters.final_rate is 0.1"),
+        ((CONSTANT, FINAL), "search.axes.final_rate is 0.1"),
+        ((CONSTANT, FINAL, "search.axes.schedule=[constant,cosine]"), "search.axes.final_rate is 0.1"),
+        ((CONSTANT, *SAMPLER, "search.space={final_rate:{low:0,high:.5}}"), "search.space.final_rate is 0.5"),
+        (
+            (*CASES, "search.cases.b={method: asl, hyperparameters: {schedule: constant, final_rate: .2}}"),
+            "search.cases.b.hyperparameters.final_rate is 0.2",
+        ),
+    ],
+)  # fmt: skip
+def test_an_end_of_a_constant_rate_is_refused(overrides: Sequence[str], key: str) -> None:
+    with pytest.raises(InputError) as raised:
+        planned("quickstart", *overrides)
+    (sentence,) = raised.value.problems
+    assert sentence.endswith(f": {key}, {UNREAD_RATE}")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("hyperparameters.schedule=cosine", "hyperparameters.final_rate=.1"),
+        (CONSTANT, "hyperparameters.final_rate=0"),
+        ("hyperparameters.schedule=one_cycle", FINAL),
+        (CONSTANT, FINAL, "search.axes.schedule=[constant,cosine]", "search.plan=grid"),
+        (CONSTANT, *SAMPLER, "search.space={schedule:[constant,cosine],final_rate:{low:0,high:.5}}"),
+        (*CASES, "search.cases.b={method: asl, hyperparameters: {schedule: cosine, final_rate: .2}}"),
+    ],
+)
+def test_an_end_that_some_cell_reaches_is_allowed(overrides: Sequence[str]) -> None:
+    planned("quickstart", *overrides)
+
+
+def test_every_option_of_optimisation_is_an_axis_with_cells_of_their_own() -> None:
+    axes = ["optimizer=[adamw]", "schedule=[one_cycle]", "warm_up=[0,1/7]", "clip_norm=[1]", "ema_decay=[0.999]"]
+    overrides = ["hyperparameters.schedule=cosine", "~search.axes", "search.axes.final_rate=[.1]"]
+    plan = planned("quickstart", *overrides, *[f"search.axes.{axis}" for axis in axes])
+    assert len(plan.cells) == len(plan.fits) == 8
+    changed = [{axis: value for axis, value in cell.items() if value != plan.cells[0][axis]} for cell in plan.cells]
+    expected: list[dict[str, object]] = [
+        {}, {"final_rate": 0.1}, {"optimizer": "adamw"}, {"schedule": "one_cycle"}, {"warm_up": 0.0},
+        {"warm_up": 1 / 7}, {"clip_norm": 1.0}, {"ema_decay": 0.999},
+    ]  # fmt: skip
+    assert changed == expected
+
+
+def test_the_recipe_in_the_documents_is_a_cell(tmp_path: Path) -> None:
+    documented = (ROOT / "docs" / "studies.md").read_text("utf-8")
+    (recipe_text,) = re.findall(r"\n    (hyperparameters: \{epochs: 35.*?\})\n", documented, re.DOTALL)
+    data = "dataset: {name: thumos14, source: simulated}\nsearch: {repeats: {seeds: [0]}}\n"
+    (spec,) = resolve(load(tmp_path, f"method: asl\n{data}{recipe_text}\n")).fits
+    recipe = {
+        "epochs": 35, "learning_rate": 1e-4, "schedule": "cosine", "warm_up": 5 / 35, "final_rate": 1e-4,
+        "optimizer": "adamw", "weight_decay": 0.05, "clip_norm": 1.0, "ema_decay": 0.999,
+    }  # fmt: skip
+    assert {name: spec.hyperparameters[name] for name in recipe} == recipe
+
+
+def test_sampling_that_contradicts_itself_or_the_method_is_named_with_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crop, at_test = "dataset.sampling.training={kind: crop}", "dataset.sampling.test={kind: native, most: 7}"
+    with pytest.raises(InputError) as raised:
+        planned("quickstart", "method=basnet", crop, at_test, "~hyperparameters", "~search.axes")
+    assert raised.value.problems == (
+        f"command line: {crop}: dataset.sampling.training.kind is crop, but there are no lengths; "
+        "give lengths: [SNIPPETS, ...]",
+        f"command line: {at_test}: dataset.sampling.test.most is given, but only uniform sampling at test and native "
+        "in training read it; remove it",
+    )
+    monkeypatch.setattr(BaSNet, "samplings", ("rescale", "uniform"))
+    with pytest.raises(InputError, match=r"is crop, which basnet cannot train with; give rescale or uniform$"):
+        planned("quickstart", "method=basnet", crop, "~hyperparameters", "~search.axes")
+
+
+def test_converted_features_cannot_be_sampled(root: Path, tmp_path: Path) -> None:
+    convert(found(root), tmp_path / "made", [])
+    given = [f"dataset.root={tmp_path / 'made'}", "dataset.source=features", "dataset.snippets=40"]
+    words = f"dataset.sampling.test needs the stored snippets, and {tmp_path / 'made'} was converted to 40; give the "
+    with pytest.raises(InputError, match=re.escape(words)):
+        planned("quickstart", *given, "dataset.sampling.test.kind=native")
+    planned("quickstart", *given, "dataset.sampling.test.kind=rescale")

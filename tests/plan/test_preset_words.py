@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tal_search.plan.plan import Plan, resolve
-from tal_search.plan.preset_words import preset_words
+from tal_search.plan.preset_words import preset_words, sampling_words
 from tal_search.study import load_study
 from tests.support.make_dataset import make_dataset
 from tests.support.study_files import load
@@ -65,3 +65,32 @@ def test_cases_are_named_where_presets_differ_and_counted_beyond_two(tmp_path: P
     place = ("dataset.name=mine", f"dataset.root={tmp_path / 'mine'}", "dataset.snippets=40")
     words = preset_words(resolve(load(tmp_path, CASES + more, *place)))
     assert words.startswith("Presets: generic (one, two and 3 more), simulated (three). By rule: ")
+
+
+def sampled(**cases: str) -> Plan:
+    listed = ", ".join(f"{name}: {{method: {settings}}}" for name, settings in cases.items())
+    return resolve(
+        load_study("thumos_single", ["dataset.source=simulated", f"search={{plan: cases, cases: {{{listed}}}}}"])
+    )
+
+
+def test_sampling_is_one_sentence_where_it_is_not_rescaling() -> None:
+    assert sampling_words(resolve(load_study("thumos_single", ["dataset.source=simulated"]))) == ""
+    overrides = ["dataset.source=simulated", "dataset.sampling={training: {kind: native}, test: {kind: native}}"]
+    assert sampling_words(resolve(load_study("thumos_single", overrides))) == "Sampling: native."
+    released = ["dataset.source=simulated", "method=basnet", "preset=release"]
+    words = "random-perturbed to 750 in training, uniform to 750 at test"
+    assert sampling_words(resolve(load_study("thumos_single", released))) == f"Sampling: {words}."
+
+
+def test_cases_of_each_sampling_are_named() -> None:
+    plan = sampled(one="basnet", two="backtal", **{"three x": "basnet, preset: release"})
+    words = "random-perturbed to 750 in training, uniform to 750 at test"
+    assert sampling_words(plan) == f"Sampling: rescale to 200 (one, two); {words} (three x)."
+
+
+def test_t_is_not_said_of_videos_that_have_their_own_length(tmp_path: Path) -> None:
+    native = "dataset.sampling={training: {kind: native}, test: {kind: native}}"
+    words = preset_words(planned(tmp_path, "thumos_single", native))
+    assert words.startswith("Preset: generic. By rule: backtal epochs=")
+    assert "T = " not in words

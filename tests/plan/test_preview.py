@@ -92,3 +92,12 @@ def test_a_sampler_is_previewed_by_its_budget(tmp_path):
     assert sampler_sentence(plan).endswith("estimated time: 3.0 min for all of them")
     endless = planned("quickstart", *space, "budget.minutes=90")
     assert "budget: 90 minutes a run; estimated time: unknown" in sampler_sentence(endless)
+
+
+def test_time_is_not_estimated_from_trials_of_another_sampling(tmp_path):
+    finish(planned("quickstart", f"runs={tmp_path}", "backend=inline"), 2, seconds=7.0)
+    native = "dataset.sampling={training:{kind:native},test:{kind:native}}"
+    plan = planned("quickstart", f"runs={tmp_path}", "backend=inline", native)
+    assert preview(plan).seconds is None
+    finish(plan, 1, seconds=9.0)
+    assert preview(plan).seconds == pytest.approx(4 * 9.0)

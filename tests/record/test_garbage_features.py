@@ -99,3 +99,24 @@ def test_arrays_of_other_code_and_of_killed_processes_are_removed(trials: list[T
     remove(runs, found)
     assert folders(runs) == {kept, own, runs / "features" / "notes", runs / "features" / ("2" * 20)}
     assert (tmp_path / "data").exists()
+
+
+def test_arrays_of_stored_snippets_are_kept_for_the_trials_that_sample_them(tmp_path: Path) -> None:
+    """Trials of two T read the same stored snippets."""
+    root, runs = make_dataset(tmp_path / "data"), tmp_path / "runs"
+    native = {"training": {"kind": "native"}, "test": {"kind": "native"}}
+    specs = []
+    for snippets in LENGTHS[:2]:
+        dataset = replace(found(root), snippets=snippets, sampling=native)
+        LOADED.clear()
+        load(dataset, "A1", (BACKGROUND_CLICKS,), shared=runs / "features")
+        specs.append(replace(make_spec(snippets, annotator="A1"), dataset=dataset))
+        TrialFolder.of(runs, specs[-1].key).write_spec(specs[-1])
+    (stored,) = folders(runs)
+    write_keys(runs / "study" / "record.db", [specs[0].key])
+    assert gc.command(["--yes", f"runs={runs}"]) == 0
+    assert folders(runs) == {stored}
+    assert not (runs / "trials" / specs[1].key).exists()
+    (runs / "study" / "record.db").unlink()
+    assert gc.command(["--yes", f"runs={runs}"]) == 0
+    assert folders(runs) == set()

@@ -10,6 +10,7 @@ import pytest
 
 from tal_search.data.catalog import definition
 from tal_search.data.definition import DatasetDefinition, PresetChange
+from tal_search.data.sampling.settings import Sampling, SamplingChange, SplitSampling
 from tal_search.errors import InputError
 from tal_search.localization.inference import Inference
 from tal_search.methods import available, specification
@@ -22,12 +23,21 @@ from tests.support.presets import preset_of
 
 # Every preset before datasets were files, complete: T, hyperparameters and inference settings by dataset, method, name.
 BEFORE = json.loads((FIXTURES / "presets" / "before_datasets_were_files.json").read_text())
+# Settings of every method that came later, with the values that change nothing.
+LATER = {"optimizer": "adam", "warm_up": None, "final_rate": 0.0, "clip_norm": None, "ema_decay": None}
+LATER_OF = {"asl": {"encoder": "plain"}}  # of one method
 DATASETS = ("activitynet12", "beoid", "gtea", "hacs", "thumos14")
 NAMES = ("paper", "release", "adapted", "simulated", "generic")
 
 
 def study(tmp_path: Path, *overrides: str) -> Study:
     return load_study("thumos_single", [*overrides, f"runs={tmp_path}"])
+
+
+SINCE = (
+    "thumos14 sfnet release", "beoid sfnet release", "gtea sfnet release", "thumos14 basnet release",
+    "thumos14 actionformer adapted",
+)  # fmt: skip
 
 
 def files(root: Path, name: str) -> Path:
@@ -42,15 +52,19 @@ def test_a_preset_has_the_settings_that_it_had_when_methods_listed_datasets(key:
     dataset, method, name = key.split()
     preset = preset_of(method, dataset, name)
     assert preset.snippets == BEFORE[key]["snippets"]
-    assert asdict(specification(method).configured(preset.hyperparameters)) == BEFORE[key]["hyperparameters"]
+    assert asdict(specification(method).configured(preset.hyperparameters)) == {
+        **LATER,
+        **LATER_OF.get(method, {}),
+        **BEFORE[key]["hyperparameters"],
+    }
     assert asdict(Inference(**preset.inference)) == BEFORE[key]["inference"]
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("method", available())
 def test_a_dataset_has_the_presets_that_its_file_names_and_two_more(method: str, dataset: str) -> None:
-    before = {name for key in BEFORE for d, m, name in [key.split()] if (d, m) == (dataset, method)}
-    assert set(preset_names(definition(dataset), method)) == {*before, "simulated", "generic"}
+    known = {name for key in (*BEFORE, *SINCE) for d, m, name in [key.split()] if (d, m) == (dataset, method)}
+    assert set(preset_names(definition(dataset), method)) == {*known, "simulated", "generic"}
     assert specification(method).presets.keys() <= set(NAMES) - {"generic"}
     assert {"adapted", "simulated"} <= specification(method).presets.keys()
 
@@ -69,7 +83,7 @@ def test_a_dataset_has_the_presets_that_its_file_names_and_two_more(method: str,
         (("dataset.name=mine", "dataset.root=."), "features", "generic"),
         (("dataset.name=gtea", "preset=simulated"), "features", "simulated"),
         (("method=basnet",), "features", "paper"),
-        (("method=basnet", "hyperparameters.variant=release"), "features", "adapted"),
+        (("method=basnet", "hyperparameters.variant=release"), "features", "release"),
         (("preset=release",), "simulated", "release"),
         (("preset=generic",), "simulated", "generic"),
     ],
@@ -128,6 +142,22 @@ def test_facts_that_cannot_be_read_are_reported_with_all_other_problems(tmp_path
     assert len(raised.value.problems) >= 2
 
 
+def test_the_sampling_of_a_file_s_preset_is_checked_and_changes_the_split_that_it_names() -> None:
+    native, crop = SplitSampling(kind="native"), SplitSampling(kind="crop")
+    wrong = PresetChange(sampling=SamplingChange(training=crop, test=crop))
+    found = list(preset_problems(DatasetDefinition(name="mine", presets={"basnet": {"generic": wrong}})))
+    assert [sentence.partition("presets.basnet.generic.sampling.")[2] for sentence in found] == [
+        "training.kind is crop, but there are no lengths; give lengths: [SNIPPETS, ...]",
+        "test.kind is crop, which draws anew each time; at test give rescale, uniform or native",
+    ]
+    change = PresetChange(sampling=SamplingChange(test=native))
+    right = DatasetDefinition(name="mine", presets={"basnet": {"release": change}})
+    assert not list(preset_problems(right))
+    assert named_preset(right, "basnet", "release").sampling == Sampling(
+        training=SplitSampling(kind="random_perturbed"), test=native
+    )
+
+
 def test_what_a_file_changes_is_checked_as_a_study_is() -> None:
     wrong = {
         "bactal": {"generic": PresetChange()},
@@ -140,8 +170,8 @@ def test_what_a_file_changes_is_checked_as_a_study_is() -> None:
     }
     found = list(preset_problems(DatasetDefinition(name="mine", presets=wrong)))
     assert [sentence.removeprefix("datasets/mine.yaml: presets.") for sentence in found] == [
-        "bactal is no method; it must be one of asl, backtal, basnet, dgam, representative, sfnet; did you mean "
-        "'backtal'?",
+        "bactal is no method; it must be one of actionformer, asl, backtal, basnet, dgam, representative, sfnet; did "
+        "you mean 'backtal'?",
         "backtal.papre is no preset of backtal; it must be one of paper, release, adapted, simulated, generic; did you "
         "mean 'paper'?",
         "backtal.generic.hyperparameters.epoks is unknown; did you mean 'epochs'? (value seen: 3)",

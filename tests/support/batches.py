@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import torch
 
-from tal_search.methods.base import Batch
+from tal_search.nn.batch import Batch
+from tal_search.trial.loop import OF_VIDEOS
 from tal_search.types import VideoSet
 
 
 def batch_of(videos: VideoSet, rows: torch.Tensor) -> Batch:
     """The videos at `rows` (int64 [B]) with all their supervision."""
-    arrays = [torch.from_numpy(getattr(videos, spec.name))[rows] for spec in fields(Batch) if spec.name != "rows"]
+    arrays = [torch.from_numpy(getattr(videos, name))[rows] for name in OF_VIDEOS]
     batch = Batch(rows, *arrays)
     return replace(batch, features=batch.features.float())
 

@@ -9,9 +9,9 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tal_search.methods.base import Batch
 from tal_search.methods.representative import Hyperparameters, Representative
 from tal_search.nn import representative as parts
+from tal_search.nn.batch import Batch
 
 BATCH, CHANNELS, CLASSES, SNIPPETS = 3, 6, 4, 18
 seeds = st.integers(0, 10_000)

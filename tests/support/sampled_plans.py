@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial
 
 from tal_search.execution.driver import run_study
 from tal_search.execution.running import Outcome
-from tal_search.methods.base import MethodHyperparameters, Preset
+from tal_search.methods.base import Preset
+from tal_search.methods.hyperparameters import MethodHyperparameters
 from tal_search.plan.cells import Trial
 from tal_search.plan.plan import Plan
 from tal_search.proposers.events import Event, Finished

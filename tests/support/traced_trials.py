@@ -33,6 +33,7 @@ from tal_search.types import NO_ANNOTATOR, clicks_of
 from tests.support.make_dataset import found, make_dataset
 
 SETTINGS: dict[str, dict[str, Any]] = {  # under which a method runs all that it can, and is small
+    "actionformer": {"width": 8, "levels": 3},
     "asl": {"width": 8, "levels": 3},
     "backtal": {"embedding_dim": 4},
     "basnet": {"frame_weight": 1.0, "action_weight": 1.0, "filter_weight": 1.0},

@@ -158,7 +158,10 @@ def test_the_device_without_values_notices_what_would_wait(meta: torch.device, k
         WAITING[kind](torch.zeros(3, device=meta))
 
 
-@pytest.mark.parametrize("settings", [{}, {"variant": "release"}, {"affinity": False}], ids=str)
+OPTIONS = {"clip_norm": 1.0, "ema_decay": 0.9, "optimizer": "adamw"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"variant": "release"}, {"affinity": False}, OPTIONS], ids=str)
 def test_a_step_on_a_gpu_never_makes_the_host_wait(meta: torch.device, settings: dict[str, object]) -> None:
     fit = make_fit(one_batch(), device=meta, **settings)  # type: ignore[arg-type]
     for optimizer in fit.optimizers.values():  # fused Adam, which knows no such device either

@@ -18,7 +18,8 @@ from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
 from tal_search.metrics.average_precision import score
 from tal_search.trial.folder import TrialFolder
-from tal_search.trial.run import build, run_trial
+from tal_search.trial.loop import build
+from tal_search.trial.run import run_trial
 from tal_search.trial.trial_types import EpochReport
 from tal_search.types import BACKGROUND_CLICKS
 from tests.support.small_fits import make_data, make_spec, run

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tal_search.data.find import load
 from tal_search.data.splits import holdout_split
 from tal_search.methods import available, specification
-from tal_search.methods.base import layered
+from tal_search.methods.hyperparameters import layered
 from tal_search.plan.plan import Plan, resolve
 from tal_search.plan.preview import training_seconds
 from tal_search.trial.folder import TrialFolder

@@ -38,8 +38,8 @@ def _best_first(data: StudyData) -> list[str]:
 
 
 def words(data: StudyData, row: pd.Series) -> str:
-    """A fit by its method, its case or settings off the centre, seed and, if it has one, annotator, with its score at
-    the study's inference settings.
+    """A fit by its case and method, or its settings off the centre, by seed and, if it has one, annotator, with its
+    score at the study's inference settings.
     """
     off = [
         f"{symbol} = {style.value(row[axis])}"
@@ -47,7 +47,8 @@ def words(data: StudyData, row: pd.Series) -> str:
         if axis != CASE and not axis.startswith(INFERENCE) and not same(row[axis], data.centre[axis])
     ]
     cell = ", ".join([*([str(row[CASE])] if CASE in data.axes else []), *off]) or "centre"
-    method = "" if _letters(cell) == _letters(str(row["method"])) else f"{row['method']} · "
+    named = CASE in data.axes and _letters(cell) != _letters(str(row["method"]))
+    method = f"{row['method']} · " if named else ""
     score = f" · {row[data.score]:.1f} %" if row["own"] else ""
     score = score if row["state"] == "done" else f" · {row['state']}"
     return f"{method}{cell} · {repeat_of(row)}{score}"

@@ -13,6 +13,7 @@ from tal_dashboards.data.study_data import StudyData
 from tal_search.localization.activations import Activations
 from tal_search.localization.localize import localize
 from tal_search.metrics.error_profile import KINDS, detection_kinds
+from tal_search.timeline import Timeline
 from tal_search.types import Detections, Floats
 
 MOST_DETECTIONS = 200  # of a video and fit, those with the highest scores
@@ -28,7 +29,7 @@ SATURATED = 0.02  # fraction of the similarities beyond either end of the colour
 
 
 class Track(NamedTuple):
-    """The output of the fit `key` (`name` in words) on a video whose features cover `duration` seconds.
+    """The output of the fit `key` (`name` in words) on a video; times: of its snippets, None without activations.
 
     cas [C+1, T], background last, and affinity [h, T], similarities of a snippet with its h neighbours; None if not
     stored for this video or not defined by the method. detections: `label`, `start`, `end` (seconds), `score`, `kind`
@@ -37,11 +38,16 @@ class Track(NamedTuple):
 
     key: str
     name: str
-    duration: float | None
+    times: Timeline | None
     cas: Floats | None
     affinity: Floats | None
     detections: pd.DataFrame
     counts: dict[str, int]
+
+    @property
+    def end(self) -> float | None:
+        """Seconds at the end of its last snippet."""
+        return None if self.times is None else (self.times.start + self.times.extent).item()
 
     @property
     def found(self) -> int:
@@ -65,7 +71,7 @@ def track_of(data: StudyData, key: str, name: str, video: str, *, tested: bool) 
     table = judged(data, key, localize(stored, data.truth(key).classes, own_inference(data, key)), video, tested)
     mask = None if stored.affinity is None else stored.affinity[0].astype(np.float64)
     cas, counts = stored.cas[0].astype(np.float64), counted(table["kind"])
-    return Track(key, name, float(stored.duration[0]), cas, mask, table.head(MOST_DETECTIONS), counts)
+    return Track(key, name, stored.timeline, cas, mask, table.head(MOST_DETECTIONS), counts)
 
 
 def judged(data: StudyData, key: str, detections: Detections, video: str, tested: bool) -> pd.DataFrame:
@@ -125,13 +131,13 @@ def mask_table(tracks: list[Track], at: float) -> pd.DataFrame:
     """Similarities of the snippet at `at` seconds: `trial`, `neighbour` (offset in snippets), `seconds` (its centre),
     `similarity`; without neighbours outside the video.
     """
-    rows = []
+    rows, video = [], np.zeros(1, np.int64)
     for track in tracks:
-        if track.affinity is None or track.duration is None:
+        if track.affinity is None or track.times is None:
             continue
-        snippets = track.affinity.shape[1]
-        here = min(int(at / track.duration * snippets), snippets - 1)
+        here = track.times.snippets(video, np.array([at])).item()
         for offset, value in zip(offsets(track), track.affinity[:, here].tolist(), strict=True):
-            if 0 <= here + offset < snippets:
-                rows.append((track.name, offset, (here + offset + 0.5) * track.duration / snippets, value))
+            if 0 <= here + offset < track.affinity.shape[1]:
+                seconds = track.times.seconds(video, np.array([here + offset + 0.5])).item()
+                rows.append((track.name, offset, seconds, value))
     return pd.DataFrame(rows, columns=["trial", "neighbour", "seconds", "similarity"])

@@ -26,7 +26,7 @@ from tal_dashboards.views import views
 from tal_dashboards.views.overview import caption as overview_caption
 from tal_search.errors import InputError
 from tal_search.files.atomic import write_atomically
-from tal_search.results.folds.pooling import interval_words, spread_of
+from tal_search.results.folds.pooling import folds_json, interval_words, spread_of
 from tal_search.results.overview import as_json, overview
 from tal_search.results.statistics import LOW
 from tal_search.text.csv_text import csv_text
@@ -59,7 +59,7 @@ def export_study(runs: Path, study: str, out: Path) -> list[str]:
     paper = study_latex(data, overview(data))
     if paper is not None:
         _write(out / "tables" / "study.tex", paper.encode())
-    answer = json.dumps(as_json(overview(data)), allow_nan=False, indent=1, ensure_ascii=False)
+    answer = json.dumps(as_json(overview(data)) | folds_json(data), allow_nan=False, indent=1, ensure_ascii=False)
     _write(out / "overview.json", answer.encode())
     lines, sheet = draw(data, {name: figure for view in drawn for name, figure in view.figures.items()}, out)
     one = "; study.tex has all values in one" if paper is not None else ""

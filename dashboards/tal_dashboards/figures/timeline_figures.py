@@ -157,10 +157,11 @@ def _with_gaps(rows: pd.DataFrame, heights: Iterable[Height]) -> tuple[list[floa
     return x, y
 
 
-def _seconds(track: Track, snippets: int) -> dict[str, float]:
+def _seconds(track: Track) -> dict[str, float]:
     """Centre of the first snippet and distance of two, in seconds, as Plotly's `x0` and `dx`."""
-    step = (track.duration or 1.0) / snippets
-    return {"x0": step / 2, "dx": step}
+    assert track.times is not None
+    step = track.times.step.item()
+    return {"x0": track.times.start.item() + step / 2, "dx": step}
 
 
 def _draw_cas(drawn: go.Figure, place: int, track: Track, classes: Sequence[str]) -> None:
@@ -168,7 +169,7 @@ def _draw_cas(drawn: go.Figure, place: int, track: Track, classes: Sequence[str]
     drawn.add_heatmap(
         z=track.cas.astype(np.float32), y=[style.text(name) for name in (*classes, BACKGROUND)], coloraxis="coloraxis",
         hovertemplate="%{x:.1f} s, %{y}: %{z:.2f}<extra></extra>", row=place, col=1,
-        **_seconds(track, track.cas.shape[1]),
+        **_seconds(track),
     )  # fmt: skip
     drawn.update_yaxes(type="category", autorange="reversed", tickfont={"size": 10}, dtick=1, row=place, col=1)
 
@@ -181,7 +182,7 @@ def _draw_affinity(drawn: go.Figure, place: int, track: Track) -> None:
         z=np.delete(track.affinity, own, axis=0).astype(np.float32), coloraxis="coloraxis2",
         y=[f"{offset:+d}" for offset in offsets(track) if offset or not own],
         hovertemplate="%{x:.1f} s, neighbour %{y}: %{z:.2f}<extra></extra>", row=place, col=1,
-        **_seconds(track, track.affinity.shape[1]),
+        **_seconds(track),
     )  # fmt: skip
     drawn.update_yaxes(type="category", dtick=1, tickfont={"size": 10}, row=place, col=1)
 

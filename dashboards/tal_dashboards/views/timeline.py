@@ -129,7 +129,7 @@ def _clicks(rows: list[tuple[str, float, str]]) -> pd.DataFrame:
 def duration_of(truth: Annotations, video: str, tracks: list[Track]) -> float:
     """Seconds, from the ground truth, else the features, else the end of the last instance."""
     row = truth.videos.index(video)
-    stated = [float(truth.duration[row]), *(track.duration for track in tracks if track.duration is not None)]
+    stated = [float(truth.duration[row]), *(track.end for track in tracks if track.end is not None)]
     known = [*stated, float(truth.segment[truth.video == row].max(initial=1.0))]
     return next(seconds for seconds in known if np.isfinite(seconds))
 

@@ -56,7 +56,8 @@ NOTE = (
     "on its Table 10): percentages of HAM-Net's; the table's figures are not available. They are not comparable: the "
     "profiler used there misses BackTAL's two affinity convolutions, which are functions, not layers, and hold most "
     "of its parameters. Variant release convolves branch by branch, as the equations are written; variant paper "
-    "multiplies by the first convolution's weights once for both branches, with the same result."
+    "multiplies by the first convolution's weights once for both branches, with the same result. Every preset is "
+    "counted at T snippets, also one whose videos have more or fewer."
 )
 
 

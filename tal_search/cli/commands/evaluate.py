@@ -34,11 +34,12 @@ tal-search evaluate checkpoint=FILE data=DIR ground_truth=FILE [subset=NAME]
 
 Detections and ground truth are ActivityNet-style JSON. `data` holds features in
 BackTAL's layout, in DIR/SUBSET or in DIR itself. Keys of a study that decide a
-score may be written as there: dataset.KEY=, protocol.tiou=, protocol.evaluation=.
+score may be written as there: dataset.KEY=, protocol.tiou= and
+protocol.evaluation=.
 
   subset=NAME             default: the test subset of the dataset's file
-  folds={by: REGEX, of: N}     score the detections of all folds together, in both
-                          subsets, with intervals over subjects, as `run` does;
+  folds={by: REGEX, of: N}  score the detections of all folds together, in
+                          both subsets, with intervals over subjects, as `run`;
                           detections: one file, or FILE,FILE,... of the folds
   unknown=error           detections with an unknown video or label: refuse them
                           (error), drop them (ignore) or keep them (count)

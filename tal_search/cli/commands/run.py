@@ -62,10 +62,12 @@ def command(arguments: list[str]) -> int:
         plan = plan_of(parsed)
 
         from tal_search.plan.cells import left_out
-        from tal_search.plan.preset_words import preset_words
+        from tal_search.plan.preset_words import preset_words, sampling_words
 
         print_wrapped(screen, f"Data: {plan.dataset.description}{_known_speeds(plan)}")
         print_wrapped(screen, preset_words(plan))
+        if sampling := sampling_words(plan):
+            print_wrapped(screen, sampling)
         missing = left_out(plan.study.search, plan.centre_cell)
         if missing:
             values = ", ".join(f"{axis}={value}" for axis, value in missing.items())
@@ -97,7 +99,6 @@ def _preview(plan: Plan, screen: Console, status: StatusLine) -> int:
     from tal_search.plan.data_check import check_data
     from tal_search.plan.preview import preview, sampler_sentence
     from tal_search.record.record_reader import RecordReader, recorded_studies
-    from tal_search.record.storage import settings_to_keep, shown
     from tal_search.trial.mend import listed
 
     status.enter("checking data")
@@ -107,6 +108,8 @@ def _preview(plan: Plan, screen: Console, status: StatusLine) -> int:
     if (damage := record.damage()) is not None:
         print_wrapped(screen, f"{damage}.")
     elif plan.study.name in recorded_studies(plan.study.runs):
+        from tal_search.record.storage import settings_to_keep, shown  # imports Optuna
+
         where = plan.study.record or plan.study.runs / plan.study.name / "record.db"
         try:
             settings_to_keep(record.settings(), plan.study.name, fixed_settings(plan))

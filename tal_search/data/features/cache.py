@@ -10,7 +10,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
@@ -26,16 +26,20 @@ from tal_search.files.new_folder import new_folder, require_new
 from tal_search.types import BACKGROUND_CLICKS, Annotations, VideoSet
 
 CONVERTED = "converted"
+UNSEALED = {"snippets", "embedded", "train", "test"}  # keys of the first manifests, which had no checksum
 UNWHOLE = "is not a whole manifest of converted features"
 
 
 class Manifest(TypedDict):
-    """The manifest of a converted dataset. embedded: whether the feature files had background clicks."""
+    """The manifest of a converted dataset. embedded: whether the feature files had background clicks. streams: see
+    `DatasetSpec`; absent where they were unknown.
+    """
 
     snippets: int
     embedded: bool
     train: SplitEntry
     test: SplitEntry
+    streams: NotRequired[list[int]]
 
 
 def is_converted(root: Path) -> bool:
@@ -47,10 +51,12 @@ def read_manifest(root: Path) -> Manifest:
     """The manifest that `convert` wrote. Raises InputError where it is not whole."""
     path = root / MANIFEST
     try:
-        content = read_sealed(path, older=lambda content: content.keys() == Manifest.__required_keys__)
+        content = read_sealed(path, older=lambda content: content.keys() - {"streams"} == UNSEALED)
         manifest = Manifest(
             snippets=content["snippets"], embedded=content["embedded"], train=content["train"], test=content["test"]
         )
+        if "streams" in content:
+            manifest["streams"] = [int(number) for number in content["streams"]]
         whole = isinstance(manifest["snippets"], int) and isinstance(manifest["embedded"], bool)
         for split in SPLITS:
             videos, files = manifest[split]["videos"], manifest[split]["files"]
@@ -136,6 +142,8 @@ def convert(spec: DatasetSpec, folder: Path, notes: list[str]) -> None:
             for name, split in zip(SPLITS, splits, strict=True)
         )
         manifest = Manifest(snippets=spec.snippets, embedded=embedded, train=train, test=test)
+        if spec.streams:
+            manifest["streams"] = spec.streams
         shutil.copyfile(spec.ground_truth, unfinished / f"gt_{spec.name}.json")
         for path in (path for files in spec.clicks.values() for path in files.values() if path):
             shutil.copyfile(path, unfinished / Path(path).name)

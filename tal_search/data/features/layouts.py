@@ -22,6 +22,7 @@ from tal_search.errors import InputError, Problems
 
 AUTO = "auto"
 EVEN = "backtal"  # the layout that has no timing
+I3D_CHANNELS = 2048  # of RGB and flow together
 PREFIX = "v_"  # of file names, where the ground truth names videos without it
 
 
@@ -36,7 +37,8 @@ class Split(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class FeatureLayout:
     """One layout. is_in: whether a root holds it, for splits of these names. splits: training and test videos, or all
-    videos twice where one folder has both (`together`). axes: the order of a stored array's.
+    videos twice where one folder has both (`together`). axes: the order of a stored array's. joined: D of an array that
+    holds RGB and then flow, half each; None where the layout has none.
 
     `content` (JSON values) changes when a video's features do. splits, read, shape and content raise InputError.
     """
@@ -50,6 +52,7 @@ class FeatureLayout:
     timing: Timing = AS_LAYOUT
     together: bool = False
     axes: str = "[snippets, channels]"
+    joined: int | None = None
 
 
 def has_npz(folder: Path) -> bool:
@@ -173,6 +176,7 @@ LAYOUTS = {
             content=npy.checksum,
             timing=Timing(stride=4, offset=8),
             together=True,
+            joined=I3D_CHANNELS,
         ),
     )
 }

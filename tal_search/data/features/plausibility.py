@@ -11,14 +11,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tal_search.data.features.stored import StoredShape, VideoFile
 from tal_search.data.features.timing import Timing
 from tal_search.data.truth.labels import named
-from tal_search.errors import Problems
+from tal_search.errors import InputError, Problems
 from tal_search.text.words import counted
+
+if TYPE_CHECKING:
+    from tal_search.data.features.split_reader import FeatureSplit
 
 ALIKE = 3  # sentences about files that are told as one
 OFF = 0.1  # share by which a number of snippets or seconds may differ from what the others make it
@@ -191,3 +195,17 @@ def report_unlike(unlike: list[str], folder: Path, videos: int, problems: Proble
     elif unlike:
         used = "video labels are those of cls_label, instances and scores those of the ground truth"
         notes.append(f"WARNING: {seen} ({named(unlike)}); {used}; correct one of them")
+
+
+def require_axes(root: Path, splits: list[FeatureSplit], usual: int) -> None:
+    """Raises InputError where the axes of the features look exchanged, and adds a note where they may be."""
+    timing, shapes = splits[0].layout.timing, {name: shape for split in splits for name, shape in split.shapes.items()}
+    stated = (zip(split.truth.videos, split.truth.duration.tolist(), strict=True) for split in splits)
+    seconds = {name: duration for split in stated for name, duration in split if np.isfinite(duration)}
+    fps = {name: timing.fps or splits[0].fps.get(name) for name in seconds}
+    expected = {name: timing.expected(seconds[name], rate) for name, rate in fps.items() if timing.stride and rate}
+    problem, note = exchanged_axes(shapes, seconds, expected, splits[0].layout.axes, usual)
+    if problem:
+        raise InputError(f"{root}: {problem}")
+    if note:
+        splits[0].notes.append(f"WARNING: {root}: {note}")

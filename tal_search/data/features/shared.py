@@ -33,6 +33,7 @@ MANIFEST = "manifest.json"
 SplitName = Literal["train", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "test")
 ARRAYS = ("features", "labels", "duration", "frames", "background_clicks")
+TIMES = ("length", "start", "extent")  # further arrays of videos with their stored snippets
 PACKAGE = Path(__file__).parents[2]
 CHUNK_BYTES = 1 << 20
 LOCK_POLL_SECONDS = 0.2
@@ -99,8 +100,9 @@ def _write(folder: Path, splits: Splits) -> None:
     """Write all arrays but the features that `make` wrote. Raises OSError where they would leave less free space than
     their own size: trials need room for checkpoints.
     """
+    names = ARRAYS if splits[0].length is None else (*ARRAYS, *TIMES)
     arrays = {
-        (split, name): getattr(videos, name) for split, videos in zip(SPLITS, splits, strict=True) for name in ARRAYS
+        (split, name): getattr(videos, name) for split, videos in zip(SPLITS, splits, strict=True) for name in names
     }
     left = {key: array for key, array in arrays.items() if not array_file(folder, *key).exists()}
     if shutil.disk_usage(folder).free < sum(array.nbytes for array in (*arrays.values(), *left.values())):
@@ -114,7 +116,7 @@ def _write(folder: Path, splits: Splits) -> None:
     manifest: dict[str, object] = {
         split: {
             "videos": videos.videos,
-            "files": {name: size_and_checksum(array_file(folder, split, name)) for name in ARRAYS},
+            "files": {name: size_and_checksum(array_file(folder, split, name)) for name in names},
         }
         for split, videos in zip(SPLITS, splits, strict=True)
     }
@@ -137,7 +139,7 @@ def _opened(place: Path, notes: list[str]) -> Splits | None:
 def mapped(place: Path, split: str, entry: SplitEntry, *, checked: bool = True) -> VideoSet:
     """One split. Raises ValueError or InputError where a file is not the one written; not `checked`: only by size."""
     arrays = {}
-    for name in ARRAYS:
+    for name in (*ARRAYS, *(name for name in TIMES if name in entry["files"])):
         path, wanted = array_file(place, split, name), entry["files"][name]
         seen = size_and_checksum(path) if checked else [path.stat().st_size, wanted[1]]
         if seen != wanted:
@@ -154,9 +156,10 @@ def _require_fitting(arrays: dict[str, np.ndarray], count: int) -> None:
     wanted: dict[str, tuple[str, tuple[int | None, ...]]] = {  # kind of numbers, shape (None: any)
         "features": ("f", (count, None, *snippets)), "labels": ("f", (count, None)), "duration": ("f", (count,)),
         "frames": ("i", (count,)), "background_clicks": ("b", (count, *snippets)),
+        "length": ("i", (count,)), "start": ("f", (count,)), "extent": ("f", (count,)),
     }  # fmt: skip
-    for name, (kind, shape) in wanted.items():
-        array = arrays[name]
+    for name, array in arrays.items():
+        kind, shape = wanted[name]
         fits = len(array.shape) == len(shape) and all(map(lambda got, want: want in (None, got), array.shape, shape))
         if not fits or array.dtype.kind != kind:
             raise ValueError(f"{name} are {array.dtype} of shape {array.shape}, not {shape}".replace("None", "any"))

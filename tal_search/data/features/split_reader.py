@@ -25,10 +25,10 @@ from tal_search.data.features.npz import rescale_clicks
 from tal_search.data.features.plausibility import (
     Contradictions,
     counted_videos,
-    exchanged_axes,
     grouped,
     is_exchanged,
     report_unlike,
+    require_axes,
 )
 from tal_search.data.features.stored import StoredShape, VideoFile
 from tal_search.data.features.timing import Timing
@@ -36,6 +36,7 @@ from tal_search.data.truth.annotations import read_annotations
 from tal_search.data.truth.truths import present
 from tal_search.errors import InputError, Problems
 from tal_search.files.heartbeat import beat
+from tal_search.timeline import Timeline
 from tal_search.types import Annotations, VideoSet
 
 # Frames a second where no file states them; they only set how finely sequences are upsampled.
@@ -46,7 +47,7 @@ FALLBACK_FPS = 25.0
 class FeatureSplit:
     """Files by video, the ground truth, D of all files, and frames a second where the ground truth has them.
 
-    shapes: of each file whose header can be read. notes: what the user should know of the files read so far.
+    first: channels of RGB (D of one array). shapes: of readable headers. notes: for the user, on the files read so far.
     """
 
     layout: FeatureLayout
@@ -54,6 +55,7 @@ class FeatureSplit:
     files: dict[str, Path]
     truth: Annotations
     channels: int
+    first: int
     fps: dict[str, float]
     shapes: dict[str, StoredShape]
     notes: list[str] = field(default_factory=list)
@@ -90,6 +92,9 @@ class FeatureSplit:
         if shape is not None and is_exchanged(shape, self.channels):
             seen = f"has {shape.snippets} snippets of {shape.channels} channels where other videos have {self.channels}"
             raise InputError(f"{file}: {seen}; its axes look exchanged, save it as {self.layout.axes}")
+        if shape is not None and shape.channels == self.channels and shape.across != self.first:
+            seen = f"{shape.across} channels of {shape.channels} are RGB where other videos have {self.first}"
+            raise InputError(f"{file}: {seen}; extract it again")
         return self.layout.read(file, self.channels)
 
     def fps_of(self, name: str, video: VideoFile) -> float | None:
@@ -112,22 +117,24 @@ class FeatureSplit:
     def load(self, snippets: int, problems: Problems, notes: list[str], file: Path | None = None) -> VideoSet:
         """Every video rescaled to T = `snippets`, sorted by name; the clicks are those of the feature files.
 
+        T = 0: with its stored snippets, padded with zeros to the longest video's.
         Features are in float16; in float32, with a note, where float16 changes a video too much. They are in memory, or
         in a map of a new `file` with one video in memory at a time. Raises OSError where the file cannot be written.
         """
         seen = Problems()
         try:
-            videos = self._filled(self._empty(snippets, "float16", file), seen)
+            videos = self._filled(self._empty(snippets, "float16", file), snippets, seen)
         except TooCoarse as error:
             notes.append(str(error))
             seen = Problems()
-            videos = self._filled(self._empty(snippets, "float32", file), seen)
+            videos = self._filled(self._empty(snippets, "float32", file), snippets, seen)
         problems.extend(seen)
         return videos
 
     def _empty(self, snippets: int, dtype: str, file: Path | None) -> NDArray[np.floating]:
         """Zeros for the features of all videos [N, D, T]."""
-        shape = (len(self.files), self.channels, snippets)
+        longest = max((shape.snippets for shape in self.shapes.values()), default=1)
+        shape = (len(self.files), self.channels, snippets or longest)
         if file is None:
             return np.zeros(shape, dtype)
         features_NDT = np.lib.format.open_memmap(file, mode="w+", dtype=np.dtype(dtype), shape=shape)
@@ -136,9 +143,9 @@ class FeatureSplit:
                 os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
         return features_NDT
 
-    def _filled(self, features_NDT: NDArray[np.floating], problems: Problems) -> VideoSet:
+    def _filled(self, features_NDT: NDArray[np.floating], snippets: int, problems: Problems) -> VideoSet:
         """All videos, their features written into `features_NDT`. Raises TooCoarse if float16 changes one too much."""
-        names, snippets = tuple(sorted(self.files)), features_NDT.shape[2]
+        names = tuple(sorted(self.files))
         row_of = {name: row for row, name in enumerate(names)}
         loaded = VideoSet.labelled(
             videos=names,
@@ -146,17 +153,23 @@ class FeatureSplit:
             labels=np.zeros((len(names), len(self.truth.classes)), np.float32),
             duration=np.ones(len(names)),
             frames=np.ones(len(names), np.int64),
+            **({} if snippets else vars(Timeline.even(np.ones(len(names), np.int64), np.ones(len(names))))),
         )
         timing: Timing = self.layout.timing
         for name, video, duration in self.videos(problems):
             row, fps = row_of[name], self.fps_of(name, video)
-            sampled_DT = timing.sampled(video.features, snippets, duration, fps)
-            loaded.features[row] = halved(sampled_DT, name) if loaded.features.dtype == np.float16 else sampled_DT
+            sampled_DT = timing.sampled(video.features, snippets, duration, fps) if snippets else video.features
+            length = sampled_DT.shape[1]
+            half = loaded.features.dtype == np.float16
+            loaded.features[row, :, :length] = halved(sampled_DT, name) if half else sampled_DT
+            if loaded.length is not None and loaded.start is not None and loaded.extent is not None:
+                loaded.length[row] = length
+                loaded.start[row], loaded.extent[row] = timing.span(length, duration, fps)
             loaded.labels[row] = video.labels
             loaded.duration[row] = duration
             loaded.frames[row] = video.frames or max(1, round(duration * (fps or FALLBACK_FPS)))
             if video.background_clicks is not None:
-                loaded.background_clicks[row] = rescale_clicks(video.background_clicks, snippets)
+                loaded.background_clicks[row, :length] = rescale_clicks(video.background_clicks, length)
         return loaded
 
 
@@ -176,11 +189,12 @@ def read_splits(spec: DatasetSpec, problems: Problems) -> tuple[FeatureSplit, Fe
         for name, file in split.files.items():
             with contextlib.suppress(InputError):  # reported when the file is read whole
                 headers[name] = layout.shape(file)
-    channels = Counter(shape.channels for headers in shapes for shape in headers.values()).most_common(1)
+    sizes = Counter((shape.channels, shape.across) for headers in shapes for shape in headers.values()).most_common(1)
+    channels, first = sizes[0][0] if sizes else (0, 0)
     both = [
         FeatureSplit(
             layout=layout, folder=split.folder, files=split.files, truth=truth, fps=fps, shapes=headers,
-            channels=channels[0][0] if channels else 0,
+            channels=channels, first=first,
         )
         for split, truth, headers in zip(splits, truths, shapes, strict=True)
     ]  # fmt: skip
@@ -190,22 +204,8 @@ def read_splits(spec: DatasetSpec, problems: Problems) -> tuple[FeatureSplit, Fe
     if splits[0].others:
         seen = f"{splits[0].folder}: {counted_videos(list(splits[0].others))}"
         both[0].notes.append(f"{seen} in no training or test subset of {path.name}; not read")
-    _require_axes(root, both, facts.snippets or USUAL_SNIPPETS)
+    require_axes(root, both, facts.snippets or USUAL_SNIPPETS)
     return both[0], both[1]
-
-
-def _require_axes(root: Path, splits: list[FeatureSplit], usual: int) -> None:
-    """Raises InputError where the axes of the features look exchanged, and adds a note where they may be."""
-    timing, shapes = splits[0].layout.timing, {name: shape for split in splits for name, shape in split.shapes.items()}
-    stated = (zip(split.truth.videos, split.truth.duration.tolist(), strict=True) for split in splits)
-    seconds = {name: duration for split in stated for name, duration in split if np.isfinite(duration)}
-    fps = {name: timing.fps or splits[0].fps.get(name) for name in seconds}
-    expected = {name: timing.expected(seconds[name], rate) for name, rate in fps.items() if timing.stride and rate}
-    problem, note = exchanged_axes(shapes, seconds, expected, splits[0].layout.axes, usual)
-    if problem:
-        raise InputError(f"{root}: {problem}")
-    if note:
-        splits[0].notes.append(f"WARNING: {root}: {note}")
 
 
 def read_truths(spec: DatasetSpec, notes: list[str] | None = None) -> tuple[Annotations, Annotations]:

@@ -33,6 +33,14 @@ class Timing:
         seconds = (np.arange(snippets) + 0.5) / snippets * duration
         return interpolate(features_DT, (seconds * fps - self.offset) / self.stride)
 
+    def span(self, length: int, duration: float, fps: float | None) -> tuple[float, float]:
+        """Seconds at the left edge of the first stored snippet, and from there to the right edge of the last."""
+        if self.stride is None:
+            return 0.0, duration
+        assert self.offset is not None
+        assert fps is not None
+        return (self.offset - self.stride / 2) / fps, length * self.stride / fps
+
     def expected(self, duration: float, fps: float | None) -> float:
         """Snippets expected of a video of `duration` seconds, in which only whole windows of 2·offset frames count."""
         assert self.stride is not None

@@ -37,7 +37,8 @@ def hash_of(path: Path) -> str:
     try:
         return hashlib.sha256(content_of(path)).hexdigest()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); correct the path") from None
+        fix = "give the path of a JSON file" if path.suffix == ".json" else "correct the path"  # as its reader says
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {fix}") from None
 
 
 def digest(content: object) -> str:

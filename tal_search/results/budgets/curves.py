@@ -22,10 +22,12 @@ Shares = Mapping[str, Hashable]  # by kind of annotation; a kind that is missing
 
 
 class LabelledData(Protocol):
-    """What `DatasetSpec` says of T and of label budgets."""
+    """What `DatasetSpec` says of T, of sampling and of label budgets."""
 
     @property
     def snippets(self) -> int: ...
+    @property
+    def sampling(self) -> Mapping[str, Any]: ...
     @property
     def shares(self) -> Mapping[str, float]: ...
     @property
@@ -110,7 +112,8 @@ def _of_case(name: str, specs: Mapping[str, CaseFit]) -> Known:
     if spec is None:  # its folder is gone
         return Known("", name, name, {})
     short = {name: value for name, value in spec.hyperparameters.items() if name not in LENGTHS}
-    rest = {"method": spec.method, "inference": spec.inference, "snippets": spec.dataset.snippets}
+    data = {"snippets": spec.dataset.snippets, "sampling": spec.dataset.sampling}
+    rest = {"method": spec.method, "inference": spec.inference, **data}
     whole = canonical_json({**rest, **spec.hyperparameters})
     return Known(spec.method, canonical_json({**rest, **short}), whole, _shares(spec), spec.supervision)
 

@@ -127,6 +127,11 @@ def _is_score(name: str) -> bool:
     return name.startswith("mAP@") or name in ("average", "holdout", "leaky")
 
 
+def folds_json(data: StudyFrame) -> dict[str, str]:
+    """What `overview.json` says of folds: {"folds": a sentence}; empty without folds."""
+    return {"folds": note} if (note := folds_note(data)) else {}
+
+
 def folds_note(data: StudyFrame) -> str:
     """A note above every table of a study with folds: how it is scored, and which repeats have no score; else ""."""
     if not data.folds:

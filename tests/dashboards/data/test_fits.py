@@ -40,9 +40,9 @@ def test_every_fit_is_offered_once_the_chosen_ones_first(swept: Made) -> None:
     assert {*options} == {*data.trials["key"]}
     centre = data.trials[data.is_centre(data.trials)].iloc[0]
     assert options[centre["key"]] == (
-        f"backtal · centre · seed {centre['seed']} · {centre['annotator']} · {centre[data.score]:.1f} %"
+        f"centre · seed {centre['seed']} · {centre['annotator']} · {centre[data.score]:.1f} %"
     )
-    assert any(name.startswith("backtal · λ = 0.25 · seed 0") for name in options.values())
+    assert any(name.startswith("λ = 0.25 · seed 0") for name in options.values())
 
 
 @pytest.mark.parametrize(

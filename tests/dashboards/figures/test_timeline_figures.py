@@ -11,6 +11,9 @@ from tal_dashboards.data.tracks import Track, similarity_range
 from tal_dashboards.figures.timeline_figures import LOOKS, timeline_figure
 from tal_dashboards.views import timeline
 from tal_search.metrics.error_profile import KINDS
+from tal_search.timeline import Timeline
+
+TEN = Timeline.even(np.array([4]), np.array([10.0]))
 
 
 def shown(study: StudyData, **selection: str) -> timeline.TimelineInfo:
@@ -22,7 +25,7 @@ def shown(study: StudyData, **selection: str) -> timeline.TimelineInfo:
 def test_detections_are_drawn_by_outcome_in_colour_width_and_marker() -> None:
     kinds = ["true positive", "wrong label", "confusion", "double detection", "background", "not scored"]
     frame = pd.DataFrame({"label": "a", "start": range(6), "end": range(1, 7), "score": 0.5, "kind": kinds})
-    track = Track("k", "one", 10.0, None, None, frame, {"hit": 1, "false": 3})
+    track = Track("k", "one", TEN, None, None, frame, {"hit": 1, "false": 3})
     nothing = pd.DataFrame(columns=["label", "start", "end"]), pd.DataFrame(columns=["kind", "time", "label"])
     drawn = {trace.name: trace for trace in timeline_figure(*nothing, [track, track], ("a",), 10, 1).data if trace.name}
     assert {name: [x for x in trace.x if x is not None][::2] for name, trace in drawn.items()} == {
@@ -38,7 +41,7 @@ def test_detections_are_drawn_by_outcome_in_colour_width_and_marker() -> None:
 
 def test_colours_of_similarities_span_what_neighbours_have() -> None:
     mask = np.vstack([np.linspace(0.9, 0.95, 101), np.ones(101), np.linspace(0.92, 0.97, 101)])
-    track = Track("k", "one", 10.0, None, mask, pd.DataFrame(columns=["label", "start", "end", "score", "kind"]), {})
+    track = Track("k", "one", TEN, None, mask, pd.DataFrame(columns=["label", "start", "end", "score", "kind"]), {})
     assert similarity_range([track]) == (0.9, 0.97)
     assert similarity_range([track._replace(affinity=np.ones((1, 5)))]) == (-1.0, 1.0)
     low, high = similarity_range([track._replace(affinity=np.full((3, 5), 0.5))])
@@ -53,12 +56,23 @@ def test_colours_of_similarities_span_what_neighbours_have() -> None:
     assert scale.colorbar.title.text == "similarity"
 
 
+def test_stored_snippets_are_drawn_at_their_times() -> None:
+    """Snippets of 2 s from 1 s on."""
+    stored = Timeline(length=np.array([4]), start=np.array([1.0]), extent=np.array([8.0]))
+    none = pd.DataFrame(columns=["label", "start", "end", "score", "kind"])
+    track = Track("k", "one", stored, np.zeros((2, 4)), np.ones((1, 4)), none, {})
+    nothing = pd.DataFrame(columns=["label", "start", "end"]), pd.DataFrame(columns=["kind", "time", "label"])
+    drawn = timeline_figure(*nothing, [track], ("a",), 12.0, 1.0)
+    heats = [(trace.x0, trace.dx) for trace in drawn.data if trace.type == "heatmap"]
+    assert heats == [(2.0, 2.0)] * 2
+
+
 def test_names_from_data_are_text_in_the_figure() -> None:
     name = "<script>alert(1)</script>"
     truth = pd.DataFrame({"label": [name], "start": [1.0], "end": [2.0]})
     clicks = pd.DataFrame({"kind": [name], "time": [1.5], "label": [name]})
     detections = pd.DataFrame({"label": [name], "start": [1.0], "end": [2.0], "score": [0.5], "kind": KINDS[:1]})
-    track = Track("k", name, 4.0, np.zeros((2, 4)), np.ones((1, 4)), detections, {"hit": 1})
+    track = Track("k", name, TEN, np.zeros((2, 4)), np.ones((1, 4)), detections, {"hit": 1})
     drawn = timeline_figure(truth, clicks, [track], (name,), 4.0, 1.0)
     shown_names = [note.text for note in drawn.layout.annotations] + [str(trace.name) for trace in drawn.data]
     shown_names += [str(one) for trace in drawn.data for one in trace.y]

@@ -15,6 +15,7 @@ from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize
 from tal_search.metrics.error_profile import error_profile
+from tal_search.timeline import Timeline
 from tal_search.types import BACKGROUND_CLICKS, Detections
 
 
@@ -38,7 +39,7 @@ def test_a_test_video_shows_its_instances_and_what_the_trial_keeps_of_it(small_s
         assert track.affinity is not None
         assert np.array_equal(track.cas, kept.cas[row].astype(float))
         assert np.array_equal(track.affinity, kept.affinity[row].astype(float))  # type: ignore[index]
-        assert track.duration == found.duration == truth.duration[truth.videos.index(kept.videos[row])]
+        assert track.end == found.duration == truth.duration[truth.videos.index(kept.videos[row])]
 
 
 def test_detections_of_a_video_are_those_of_the_whole_set(small_study: StudyData) -> None:
@@ -101,7 +102,15 @@ def test_clicks_beyond_a_trial_s_budget_are_not_shown(small_study: StudyData, mo
 
 def test_the_mask_of_a_moment_is_the_kept_column_without_what_lies_outside() -> None:
     mask = np.arange(15.0).reshape(3, 5)
-    track = Track("k", "one", 10.0, None, mask, pd.DataFrame(columns=["label", "start", "end", "score", "kind"]), {})
+    track = Track(
+        "k",
+        "one",
+        Timeline.even(np.array([5]), np.array([10.0])),
+        None,
+        mask,
+        pd.DataFrame(columns=["label", "start", "end", "score", "kind"]),
+        {},
+    )
     inside = mask_table([track], 4.5)
     assert inside["neighbour"].tolist() == [-1, 0, 1]
     assert inside["seconds"].tolist() == [3.0, 5.0, 7.0]

@@ -82,3 +82,10 @@ def test_a_grid_of_two_budgets_has_lines_over_one_of_them() -> None:
     ]
     found = curves(pd.Series(["asl"] * 4), pd.Series(shares, dtype=object))
     assert sorted(found.values()) == [[0, 2], [1, 3]]
+
+
+def test_cases_of_other_sampling_are_other_methods() -> None:
+    rescaled, part = spec("sfnet"), spec("sfnet", videos=0.1)
+    native = replace(part, dataset=replace(part.dataset, sampling={"training": {"kind": "native"}}))
+    assert named({"SF-Net": rescaled, "SF-Net 10 %": part})[0].nunique() == 1
+    assert named({"SF-Net": rescaled, "SF-Net native 10 %": native})[0].nunique() == 2

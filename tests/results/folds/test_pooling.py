@@ -18,7 +18,6 @@ from tal_search.plan.plan_frame import study_frame
 from tal_search.plan.preview import preview
 from tal_search.results.cell_table import cells
 from tal_search.results.folds.pooling import MISSING, folds_note, interval_words, method_of, pooled, spread_of
-from tal_search.results.overview import answer, overview
 from tal_search.results.sensitivity import sensitivity_info
 from tal_search.results.statistics import HIGH, LOW, METHOD, SPREAD
 from tal_search.results.trials import StudyFrame
@@ -117,7 +116,6 @@ def test_intervals_are_over_subjects_and_every_table_says_so(finished: Finished,
     words = "95 % bootstrap over 6 subjects; folds share training data"
     assert interval_words(6) == words
     assert words in folds_note(data)
-    assert words in " ".join(answer(overview(data)))
     csv, markdown = write_tables(plan, data, sensitivity_info(data), tmp_path)
     assert words in markdown.read_text()
     assert pd.read_csv(csv)["intervals"].str.contains(words).all()

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tal_search.nn.assignment import assign
-from tal_search.nn.pyramid import Block, PyramidNetwork, decode, locations
+from tal_search.nn.pyramid.encoder import EncoderSettings, actionformer_settings
+from tal_search.nn.pyramid.network import PyramidNetwork, decode, level_lengths, locations
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -22,7 +23,7 @@ STRIDE = 2 ** (LEVELS - 1)  # of the coarsest level, in snippets
 def make_network(seed: int = 0) -> PyramidNetwork:
     """With random values wherever a fresh network has a constant, so that no term hides."""
     torch.manual_seed(seed)
-    network = PyramidNetwork(CHANNELS, CLASSES, width=8, levels=LEVELS, theta=0.2, dropout=0.0).eval()
+    network = PyramidNetwork(CHANNELS, CLASSES, EncoderSettings(width=8, levels=LEVELS, theta=0.2)).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -104,18 +105,24 @@ def test_the_distances_of_an_assigned_segment_decode_to_it(seed: int, snippets: 
         assert (farther < (math.inf if level == LEVELS - 1 else 4)).all()
 
 
-@pytest.mark.parametrize("theta", [0.0, 0.2, 1.0])
-def test_attention_mixes_time_and_channels_as_the_equations_do(theta: float) -> None:
-    torch.manual_seed(0)
-    block = Block(4, 1, theta, 0.0).double()
-    heads = block.heads
-    x = torch.randn(1, 6, 4, dtype=torch.float64)
-    mixed = (1 - theta) * block.over_time(x) + theta * block.over_channels(x)
-    q_t, k_t, v_t = block.temporal(x)[0].chunk(3, dim=1)  # [T, H]
-    q_d, k_d, v_d = (part.T for part in block.channel(x)[0].chunk(3, dim=1))  # [H, T]
-    f_ta = torch.zeros(6, 4, dtype=torch.float64)
-    for h in range(heads):
-        one = slice(h * 4 // heads, (h + 1) * 4 // heads)
-        f_ta[:, one] = (q_t[:, one] @ k_t[:, one].T / math.sqrt(4 // heads)).softmax(1) @ v_t[:, one]
-    f_ca = (q_d @ k_d.T / math.sqrt(6)).softmax(1) @ v_d
-    torch.testing.assert_close(mixed[0], (1 - theta) * f_ta + theta * f_ca.T)
+@torch.no_grad()
+@pytest.mark.parametrize("length", [1, 2, 9, 40])
+def test_padding_changes_no_output_of_a_video(length: int) -> None:
+    """Of both encoders, beside a longer video."""
+    features, snippets = torch.randn(2, CHANNELS, 43, dtype=torch.float64), 43
+    features[1, :, length:] = 7.0  # never read
+    valid = torch.arange(snippets) < torch.tensor([[snippets], [length]])
+    for chosen in (
+        EncoderSettings(width=8, levels=LEVELS, theta=0.2),
+        actionformer_settings(width=8, levels=LEVELS, window=5, drop_path=0.1, theta=0.5),
+    ):
+        network = PyramidNetwork(CHANNELS, CLASSES, chosen, relu=True).double().eval()
+        padded, alone = network(features, valid), network(features[1:, :, :length])
+        levels = zip(by_level(padded.logits, snippets), by_level(padded.segments, snippets), strict=True)
+        lengths = level_lengths(length, LEVELS)
+        expected = zip(alone.logits.split(lengths, 1), alone.segments.split(lengths, 1), strict=True)
+        for found, own in zip(levels, expected, strict=True):
+            for values, others in zip(found, own, strict=True):
+                torch.testing.assert_close(values[1:, : others.shape[1]], others, rtol=1e-9, atol=1e-11)
+        seen = [valid.sum(1).tolist() for valid in by_level(padded.valid, snippets)]
+        assert seen == [[math.ceil(n / 2**level) for n in (snippets, length)] for level in range(LEVELS)]
