@@ -60,6 +60,14 @@ def is_known(name: str) -> bool:
     return name in FILES.files()
 
 
+def installed_as(name: str) -> DatasetDefinition | None:
+    """The definition of this name that is installed with this code, whatever the working directory has."""
+    path = FILES.installed / f"{name}.yaml"
+    if not NAME.fullmatch(name) or not path.is_file():
+        return None
+    return _read(name, path.absolute(), FILES.shown(path), _stamp(path))
+
+
 def installed() -> dict[str, DatasetDefinition]:
     """The definitions that are installed with this code, by name."""
     paths = sorted(FILES.installed.glob("*.yaml"))

@@ -11,7 +11,7 @@ import pytest
 
 from tal_search.config.thresholds import parse_tiou
 from tal_search.data import data_folder
-from tal_search.data.catalog import dataset_name, definition, name_of, recognised
+from tal_search.data.catalog import dataset_name, definition, installed, installed_as, name_of, recognised
 from tal_search.data.definition import DatasetDefinition, VideoCounts
 from tal_search.data.find import check, find, load
 from tal_search.data.truth.annotations import read_annotations
@@ -178,3 +178,15 @@ def test_a_name_that_is_not_given_is_that_of_the_file() -> None:
     assert name_of(None, Path("a/mine.yaml")) == "mine"
     assert name_of("gtea", Path("a/mine.yaml")) == "gtea"
     assert "is no name of a dataset" in problems_of(lambda: name_of(None, Path("a/~.yaml")))[0]
+
+
+def test_an_installed_definition_is_read_whatever_the_working_directory_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "gtea.yaml").write_text("title: Mine\n")
+    monkeypatch.chdir(tmp_path)
+    found = installed_as("gtea")
+    assert found is not None
+    assert found.title == installed()["gtea"].title != "Mine"
+    assert installed_as("nothing") is installed_as("../gtea") is None

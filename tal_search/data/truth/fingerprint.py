@@ -7,7 +7,7 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-from tal_search.data.catalog import installed
+from tal_search.data.catalog import installed_as
 from tal_search.data.data_folder import subsets_and_fps
 from tal_search.data.definition import DatasetDefinition, SplitNames
 from tal_search.data.truth.labels import read_labels
@@ -58,7 +58,7 @@ def of_stand_in(facts: DatasetDefinition) -> dict[str, object]:
     """What identifies a drawn timeline: classes and numbers of videos; of the installed data sets all that records of
     version 0.3 have, so that their studies go on.
     """
-    known = installed().get(facts.name)
+    known = installed_as(facts.name)
     if known is None or (known.classes, known.stand_in) != (facts.classes, facts.stand_in):
         return {"classes": facts.classes, "stand_in": dataclasses.asdict(facts.stand_in)}
     return {
