@@ -19,14 +19,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.bench_optimisation import CHANNELS, CLASSES, videos_of
-from benchmarks.bench_step import KINDS, product_rate, timed, unfolding_step
+from benchmarks.bench_step import KINDS, FitStep, timed, unfolding_step
 from benchmarks.machine import machine
 from tal_search.data.catalog import definition
+from tal_search.data.definition import USUAL_SNIPPETS
 from tal_search.data.sampling.settings import NATIVE, Sampling, SplitSampling
 from tal_search.methods import available, specification
+from tal_search.methods.base import Preset
 from tal_search.study.effective_preset import named_preset
 from tal_search.trial.loop import Fit, choose_device
 from tal_search.types import VideoSet
@@ -35,35 +36,23 @@ DATASET, TRAINING_VIDEOS = "thumos14", 200
 PREFERRED = ("paper", "release", "adapted")
 
 
-class Step:
-    """The training step of a method, all its phases: an epoch of one batch."""
+def preset_of(method: str) -> Preset:
+    """The method's preset for THUMOS14 that is nearest to its source."""
+    dataset = definition(DATASET)
+    return next(named_preset(dataset, method, name) for name in PREFERRED if name in dataset.presets[method])
 
-    def __init__(self, method: str, videos: int, precision: str, device: torch.device, *, masked: bool) -> None:
-        dataset = definition(DATASET)
-        preset = next(named_preset(dataset, method, name) for name in PREFERRED if name in dataset.presets[method])
-        self.snippets = preset.snippets or 750
-        settings: dict[str, object] = {"steps": None} if "steps" in preset.hyperparameters else {}
-        settings |= {"epochs": 1000, "batch_size": videos}
-        torch.manual_seed(0)
-        built = specification(method).build({**preset.hyperparameters, **settings}, CHANNELS, CLASSES)
-        data = cut(videos_of(videos), self.snippets, masked=masked)
-        sampling = Sampling(training=SplitSampling(kind=NATIVE)) if masked else None
-        self.fit = Fit(built, data, np.arange(videos), 0, precision, device, sampling, self.snippets)
-        self.epoch, self.precision, self.device = 0, precision, device
-        with FlopCounterMode(display=False) as counter:
-            self()  # also the warm-up
-        self.operations = counter.get_total_flops()
 
-    def __call__(self) -> None:
-        self.epoch += 1
-        self.fit.epoch(self.epoch)
-
-    def measure(self) -> tuple[float, float]:
-        """Seconds, and the step's share of the matrix-product rate around it."""
-        before = product_rate(self.precision, self.device)
-        seconds = timed(self, self.device)
-        rate = (before + product_rate(self.precision, self.device)) / 2
-        return seconds, self.operations / seconds / rate
+def step_of(method: str, videos: int, precision: str, device: torch.device, *, masked: bool) -> FitStep:
+    """The training step of a method, all its phases, with its THUMOS14 preset."""
+    preset = preset_of(method)
+    snippets = preset.snippets or USUAL_SNIPPETS
+    settings: dict[str, object] = {"steps": None} if "steps" in preset.hyperparameters else {}
+    settings |= {"epochs": 1000, "batch_size": videos}
+    torch.manual_seed(0)
+    built = specification(method).build({**preset.hyperparameters, **settings}, CHANNELS, CLASSES)
+    data = cut(videos_of(videos), snippets, masked=masked)
+    sampling = Sampling(training=SplitSampling(kind=NATIVE)) if masked else None
+    return FitStep(Fit(built, data, np.arange(videos), 0, precision, device, sampling, snippets), precision, device)
 
 
 def cut(videos: VideoSet, snippets: int, *, masked: bool) -> VideoSet:
@@ -101,11 +90,11 @@ def main() -> None:
         unfold: Callable[[], object] | None = unfolding_step("paper", device) if method == "backtal" else None
         masks = NATIVE in specification(method).method.samplings
         for precision in KINDS:
-            plain = Step(method, args.videos, precision, device, masked=False)
-            padded = Step(method, args.videos, precision, device, masked=True) if masks else None
+            plain = step_of(method, args.videos, precision, device, masked=False)
+            padded = step_of(method, args.videos, precision, device, masked=True) if masks else None
             rounds = []
             for _ in range(args.rounds):
-                seconds, share = plain.measure()
+                seconds, _, share = plain.measure()
                 with_masks = padded.measure()[0] / seconds if padded else math.nan
                 unfolding = timed(unfold, device) / seconds if unfold else math.nan
                 rounds.append((seconds, share, with_masks, unfolding))
@@ -114,7 +103,7 @@ def main() -> None:
             words = "" if math.isnan(with_masks) else f", with masks {with_masks:.2f} times as long"
             words += "" if math.isnan(unfolding) else f", {unfolding:.1f} times as fast as unfolding in float32"
             print(
-                f"  {method} T={plain.snippets} {precision}: epoch {epoch:.0f} s, "
+                f"  {method} T={preset_of(method).snippets or USUAL_SNIPPETS} {precision}: epoch {epoch:.0f} s, "
                 f"{100 * share:.0f} % of the matrix-product rate{words}",
                 flush=True,
             )

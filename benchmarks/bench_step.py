@@ -59,14 +59,11 @@ def timed(work: Callable[[], object], device: torch.device) -> float:
     return clock() - started
 
 
-class OurStep:
-    """The project's training step: an epoch of one batch."""
+class FitStep:
+    """The training step of a fit whose epoch is one batch."""
 
-    def __init__(self, precision: str, variant: str, device: torch.device) -> None:
-        torch.manual_seed(0)
-        method = BackTAL(Hyperparameters(variant=variant, batch_size=BATCH), CHANNELS, CLASSES)
-        self.fit = Fit(method, one_batch(), np.arange(BATCH), seed=0, precision=precision, device=device)
-        self.epoch, self.precision, self.device = 0, precision, device
+    def __init__(self, fit: Fit, precision: str, device: torch.device) -> None:
+        self.fit, self.epoch, self.precision, self.device = fit, 0, precision, device
         with FlopCounterMode(display=False) as counter:
             self()  # also the warm-up
         self.operations = counter.get_total_flops()
@@ -81,6 +78,14 @@ class OurStep:
         seconds = timed(self, self.device)
         rate = (before + product_rate(self.precision, self.device)) / 2
         return seconds, rate, self.operations / seconds / rate
+
+
+def our_step(precision: str, variant: str, device: torch.device) -> FitStep:
+    """The project's training step of BackTAL."""
+    torch.manual_seed(0)
+    method = BackTAL(Hyperparameters(variant=variant, batch_size=BATCH), CHANNELS, CLASSES)
+    fit = Fit(method, one_batch(), np.arange(BATCH), seed=0, precision=precision, device=device)
+    return FitStep(fit, precision, device)
 
 
 def unfolding_step(variant: str, device: torch.device) -> Callable[[], object]:
@@ -111,7 +116,7 @@ def main() -> None:
         f"D=H={CHANNELS} T={SNIPPETS}, torch {torch.__version__}; medians of {args.rounds}",
         flush=True,
     )
-    ours = {precision: OurStep(precision, args.variant, device) for precision in KINDS}
+    ours = {precision: our_step(precision, args.variant, device) for precision in KINDS}
     if args.profile:
         with profile() as recorded:
             ours["bf16"]()

@@ -29,6 +29,20 @@ class Timeline:
         """Snippets that cover each video evenly from 0 to its duration (seconds)."""
         return cls(length=length, start=np.zeros(len(duration)), extent=duration)
 
+    @classmethod
+    def stated(
+        cls,
+        snippets: int,
+        duration: NDArray[np.float64],
+        length: NDArray[np.int64] | None,
+        start: NDArray[np.float64] | None,
+        extent: NDArray[np.float64] | None,
+    ) -> Self:
+        """The times that sequences state, or, where they state none, those of `snippets` that cover each evenly."""
+        if length is None or start is None or extent is None:
+            return cls.even(np.full(len(duration), snippets), duration)
+        return cls(length=length, start=start, extent=extent)
+
     @property
     def step(self) -> NDArray[np.float64]:
         """Seconds from one snippet to the next."""

@@ -186,10 +186,7 @@ class VideoSet:
     @property
     def timeline(self) -> Timeline:
         """Times of the snippets."""
-        if self.length is None or self.start is None or self.extent is None:
-            count, _, snippets = self.features.shape
-            return Timeline.even(np.full(count, snippets), self.duration)
-        return Timeline(length=self.length, start=self.start, extent=self.extent)
+        return Timeline.stated(self.features.shape[-1], self.duration, self.length, self.start, self.extent)
 
     @classmethod
     def labelled(

@@ -70,8 +70,8 @@ def installed_as(name: str) -> DatasetDefinition | None:
 
 def installed() -> dict[str, DatasetDefinition]:
     """The definitions that are installed with this code, by name."""
-    paths = sorted(FILES.installed.glob("*.yaml"))
-    return {path.stem: read_definition(path.stem, path) for path in paths}
+    names = sorted(path.stem for path in FILES.installed.glob("*.yaml"))
+    return {name: found for name in names if (found := installed_as(name)) is not None}
 
 
 def visible() -> Iterator[DatasetDefinition]:

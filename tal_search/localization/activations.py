@@ -51,9 +51,7 @@ class Activations:
     @property
     def timeline(self) -> Timeline:
         """Times of the snippets."""
-        if self.length is None or self.start is None or self.extent is None:
-            return Timeline.even(np.full(len(self.videos), self.cas.shape[-1]), self.duration)
-        return Timeline(length=self.length, start=self.start, extent=self.extent)
+        return Timeline.stated(self.cas.shape[-1], self.duration, self.length, self.start, self.extent)
 
     def clip(self, segments: Floats, rows: Ints) -> Floats:
         """Segments [n, 2] in seconds of the videos `rows`, clipped in place to their videos: stored snippets may begin

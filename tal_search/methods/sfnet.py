@@ -135,8 +135,8 @@ class SFNet(TwoStreamMethod):
         The release does so after 2000 of its 8000 steps. `memory` then has the grown clicks, bool [N, C, L] by row of
         the training set and stored snippet.
         """
-
         from tal_search.nn import sfnet
+        from tal_search.nn.batch import by_row
 
         hp = self.hyperparameters
         grow = sfnet.expanded_as_released if hp.variant == "release" else sfnet.expanded
@@ -148,11 +148,7 @@ class SFNet(TwoStreamMethod):
             cas = self.network(batch.features, batch.valid).cas[-1][:, :-1]
             rows.append(batch.rows)
             parts.append(grow(cas, batch.action_clicks, hp.expand_radius, hp.expand_score, batch.length))
-        count, stored = 1 + max(int(row.max()) for row in rows), max(part.shape[-1] for part in parts)
-        clicks_NCL = parts[0].new_zeros(count, parts[0].shape[1], stored)  # held-out rows stay empty and unused
-        for row, part in zip(rows, parts, strict=True):
-            clicks_NCL[row, :, : part.shape[-1]] = part
-        self.memory = {"clicks": clicks_NCL}
+        self.memory = {"clicks": by_row(rows, parts, False)}  # held-out rows stay empty and unused
         return True
 
     def clicks_of(self, batch: Batch) -> torch.Tensor:
@@ -162,11 +158,10 @@ class SFNet(TwoStreamMethod):
         """
         if not self.memory:
             return batch.action_clicks
-        clicks_BCL, position_BT = self.memory["clicks"][batch.rows], batch.position
-        if position_BT is None:
-            return clicks_BCL[..., : batch.features.shape[-1]]
-        there_BCT = position_BT.clamp_min(0)[:, None].expand(-1, clicks_BCL.shape[1], -1)
-        return batch.action_clicks | (clicks_BCL.gather(2, there_BCT) & (position_BT >= 0)[:, None])
+        kept_BCT = batch.kept(self.memory["clicks"])
+        if batch.position is None:
+            return kept_BCT
+        return batch.action_clicks | (kept_BCT & (batch.position >= 0)[:, None])
 
     def losses(self, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
         """L_video, L_frame at clicks and on mined background, L_act, L_sep, L_aff and their weighted sum."""

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from tal_search.data.sampling.settings import SplitSampling
-from tal_search.data.sampling.test_views import at_test, lengths_at_test
+from tal_search.data.sampling.views import at_test, lengths_at_test
 from tal_search.files.heartbeat import beat
 from tal_search.localization.activations import Activations
 from tal_search.types import Annotations, Detections, DetectionScores, Ints, VideoSet

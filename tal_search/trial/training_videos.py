@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tal_search.data.sampling.mapping import Taken
 from tal_search.data.sampling.positions import drawn
 from tal_search.data.sampling.settings import ANEW, NATIVE, PADDED, RESCALE, UNIFORM, Sampling, SplitSampling
-from tal_search.data.sampling.test_views import at_test
+from tal_search.data.sampling.views import at_test
 from tal_search.nn.arrays import tensor
 from tal_search.nn.batch import Batch
 from tal_search.timeline import Timeline

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tal_search.data.features.timing import Timing
 from tal_search.data.sampling.settings import SplitSampling
-from tal_search.data.sampling.test_views import at_test
+from tal_search.data.sampling.views import at_test
 from tal_search.localization.activations import Activations
 from tal_search.localization.inference import Inference
 from tal_search.localization.localize import localize

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tal_search.data.sampling.settings import Sampling, SplitSampling
-from tal_search.data.sampling.test_views import at_test
+from tal_search.data.sampling.views import at_test
 from tal_search.methods.representative import Hyperparameters, Representative
 from tal_search.nn.batch import Batch
 from tal_search.trial.loop import Fit

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tal_search.nn.compensation import Resampling, instances, proposals, shortest_lengths
+from tests.support.drawn_weights import SNIPPETS, masks, stretches, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-SNIPPETS = 24
-
-
-def draw_weights(seed: int) -> list[list[float]]:
-    """One to three videos; about half of the weights are 1, the others up to 16."""
-    random = np.random.default_rng(seed)
-    shape = random.integers(1, 4), SNIPPETS
-    return np.where(random.random(shape) < 0.5, 1.0, random.uniform(1, 16, shape)).astype(np.float32).tolist()
-
-
-weights = st.integers(0, 10_000).map(draw_weights)
-stretches = st.sampled_from([1.0, 1.5, 2.0, 8.0])
-masks = st.integers(0, 2**SNIPPETS - 1).map(lambda bits: [bool(bits >> t & 1) for t in range(SNIPPETS)])
 
 
 @given(rows=weights, stretch=stretches, lengths=st.lists(st.integers(1, SNIPPETS), min_size=3, max_size=3), mask=masks)

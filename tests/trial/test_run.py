@@ -25,9 +25,9 @@ from tal_search.trial import run as trial_run
 from tal_search.trial.checkpoint import load_progress, save_progress
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.run import run_trial
-from tal_search.trial.trial_types import EpochReport, TrialResult, TrialSpec
+from tal_search.trial.trial_types import EpochReport, TrialSpec
 from tal_search.types import BACKGROUND_CLICKS
-from tests.support.small_fits import make_data, make_spec, run
+from tests.support.small_fits import make_data, make_spec, numbers, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -35,10 +35,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture(scope="module")
 def dataset() -> DatasetSpec:
     return make_data()
-
-
-def numbers(result: TrialResult) -> dict[str, Any]:
-    return {**result.to_json(), "seconds": 0, "scoring_seconds": 0}
 
 
 def test_same_seed_gives_the_same_numbers_and_another_seed_does_not(dataset: DatasetSpec, tmp_path: Path) -> None:

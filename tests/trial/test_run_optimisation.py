@@ -19,7 +19,7 @@ from tal_search.trial.run import Progress, run_trial
 from tal_search.trial.trial_types import TrialResult, TrialSpec
 from tal_search.types import BACKGROUND_CLICKS
 from tests.support.optimised_fits import EVERY, OPTIONS
-from tests.support.small_fits import make_data, make_spec, run
+from tests.support.small_fits import make_data, make_spec, numbers, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -27,10 +27,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture(scope="module")
 def dataset() -> DatasetSpec:
     return make_data()
-
-
-def numbers(result: TrialResult) -> dict[str, Any]:
-    return {**result.to_json(), "seconds": 0, "scoring_seconds": 0}
 
 
 def test_every_option_is_part_of_the_key(dataset: DatasetSpec) -> None:

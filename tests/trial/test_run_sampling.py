@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,10 +21,10 @@ from tal_search.trial.code_version import code_version
 from tal_search.trial.folder import TrialFolder
 from tal_search.trial.loop import fit_of
 from tal_search.trial.run import run_trial
-from tal_search.trial.trial_types import TrialResult, TrialSpec
+from tal_search.trial.trial_types import TrialSpec
 from tal_search.types import BACKGROUND_CLICKS, VIDEO_LABELS
 from tests.support.native_dataset import NATIVE, SNIPPETS, TRAINING, native_spec
-from tests.support.small_fits import TIOU, run
+from tests.support.small_fits import TIOU, numbers, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TEST = {"native": NATIVE, "rescale": SplitSampling(), "by length": SplitSampling(kind="uniform", least=80, most=100)}
@@ -47,10 +46,6 @@ def make_spec(
         supervision=(VIDEO_LABELS, BACKGROUND_CLICKS), dataset=native_spec(root, TRAINING[training], TEST[test]),
         annotator="S1", seed=0, precision="float32", cell={},
     )  # fmt: skip
-
-
-def numbers(result: TrialResult) -> dict[str, Any]:
-    return {**result.to_json(), "seconds": 0, "scoring_seconds": 0}
 
 
 @pytest.mark.parametrize("training", TRAINING)

@@ -105,11 +105,6 @@ def of_videos(clicks: Clicks, videos: tuple[str, ...]) -> Clicks:
     return replace(clicks, videos=videos, video=video[kept], **columns)
 
 
-def snippet_of(seconds: Floats, duration: float | Floats, snippets: int) -> Ints:
-    """The snippet at each second: ⌊second / duration · T⌋; the end of the video is in the last one."""
-    return np.minimum(snippets - 1, (seconds / duration * snippets).astype(np.int64))
-
-
 def _of_training_videos(rows: list[Row], known: ClickedVideos, problems: Problems, notes: list[str]) -> Iterator[Row]:
     """Rows of training videos. Unknown videos are problems, or a note in at most STRAY_SHARE of the rows."""
     stray = [row for row in rows if row.video not in known.seconds and row.video not in known.others]

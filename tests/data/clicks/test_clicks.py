@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tal_search.data.clicks.clicks import ClickedVideos, read_clicks, snippet_of
+from tal_search.data.clicks.clicks import ClickedVideos, read_clicks
 from tal_search.data.simulation.clickers import HUMANS
 from tal_search.data.truth.annotations import read_annotations
 from tal_search.errors import InputError
-from tal_search.types import BACKGROUND_CLICKS
+from tal_search.timeline import Timeline
+from tal_search.types import BACKGROUND_CLICKS, Floats, Ints
 from tests.support.click_rates import count_inside, missed_by_length
 from tests.support.make_dataset import HEADER
 
@@ -93,11 +94,17 @@ def test_unreadable_files(write: Callable[..., Path], tmp_path: Path) -> None:
         read(path)
 
 
+def snippets_at(seconds: Floats, duration: float, snippets: int) -> Ints:
+    """The snippet at each second of one video that T snippets cover evenly, as training places its clicks."""
+    even = Timeline.even(np.array([snippets]), np.array([duration]))
+    return even.snippets(np.zeros(len(seconds), np.int64), seconds)
+
+
 @given(st.lists(st.floats(0, 1), max_size=20), st.floats(0.1, 1000), st.integers(1, 800))
 def test_a_click_lies_in_the_snippet_that_holds_its_second(shares: list[float], duration: float, snippets: int) -> None:
     seconds = np.array([min(duration, share * duration) for share in shares])
     expected = {min(snippets - 1, int(second / duration * snippets)) for second in seconds}
-    assert set(snippet_of(seconds, duration, snippets).tolist()) == expected
+    assert set(snippets_at(seconds, duration, snippets).tolist()) == expected
 
 
 def test_real_clicks_give_the_released_grid_exactly(shared: Path) -> None:
@@ -110,7 +117,7 @@ def test_real_clicks_give_the_released_grid_exactly(shared: Path) -> None:
     for path in files:
         with np.load(path) as stored:
             grid = np.zeros(750, np.bool_)
-            grid[snippet_of(clicks.get(path.stem, np.zeros(0)), durations[path.stem], 750)] = True
+            grid[snippets_at(clicks.get(path.stem, np.zeros(0)), durations[path.stem], 750)] = True
             np.testing.assert_array_equal(grid, stored["point_label"] == 20)
 
 

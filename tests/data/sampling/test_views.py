@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tal_search.data.sampling.settings import SplitSampling
-from tal_search.data.sampling.test_views import at_test, lengths_at_test
+from tal_search.data.sampling.views import at_test, lengths_at_test
 from tal_search.types import VideoSet
 
 LENGTHS = (9, 4)
